@@ -1,0 +1,114 @@
+"""`python -m localcloud`: the local cloud in the foreground, until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import errno
+import fcntl
+import json
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from localcloud.cloud import ToolPaths, open_cloud
+
+
+class Refusal(Exception):
+    """Why the local cloud does not start: one sentence and the next command."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve; the exit status: 0 after a graceful stop, 1 after a refusal."""
+    options = parser().parse_args(arguments)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        run(options)
+    except (Refusal, ValueError) as refusal:
+        print(f"localcloud: {refusal}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    options = argparse.ArgumentParser(prog="python -m localcloud", description=__doc__)
+    options.add_argument("--state", type=Path, required=True, help="folder of everything the local cloud keeps")
+    options.add_argument("--port", type=int, default=8400, help="control plane, on 127.0.0.1")
+    options.add_argument("--edge-port", type=int, default=8401, help="apps and Workers, on 127.0.0.1")
+    options.add_argument("--node", type=Path, required=True, help="the Node executable")
+    options.add_argument("--node-modules", type=Path, required=True, help="the folder that holds miniflare")
+    options.add_argument("--pocketbase", type=Path, required=True, help="the PocketBase executable")
+    return options
+
+
+def run(options: argparse.Namespace) -> None:
+    """Lock the state folder, take both ports, serve."""
+    from localcloud.server import serve
+
+    root: Path = options.state.absolute()
+    tools = ToolPaths(options.node, options.node_modules, options.pocketbase).checked()
+    os.umask(0o077)
+    root.mkdir(parents=True, exist_ok=True)
+    with lock(root, options.port), listener(options.port, "--port") as control:
+        listener(options.edge_port, "--edge-port").close()
+        cloud = open_cloud(root, options.port, options.edge_port, tools)
+        asyncio.run(serve(cloud, control))
+
+
+def lock(root: Path, port: int) -> IO[str]:
+    """The state folder's lock, held while the file is open; the kernel frees it even after kill -9."""
+    file = (root / "lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.seek(0)
+        raise Refusal(f"the local cloud already runs on {root}{_holder(file.read())}. Next: make down") from error
+    file.truncate(0)
+    file.write(json.dumps({"pid": os.getpid(), "port": port}))
+    file.flush()
+    return file
+
+
+def _holder(text: str) -> str:
+    try:
+        held = json.loads(text)
+        return f" (process {held['pid']}, http://127.0.0.1:{held['port']})"
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def listener(port: int, option: str) -> socket.socket:
+    """A bound socket that does not listen yet: connections are refused until everything is started."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(("127.0.0.1", port))
+    except OSError as error:
+        bound.close()
+        if error.errno != errno.EADDRINUSE:
+            raise Refusal(f"port {port} cannot be used: {error.strerror}. Next: use another {option}") from error
+        raise Refusal(f"port {port} is in use{who_listens(port)}. Next: stop it, or use another {option}") from error
+    return bound
+
+
+def who_listens(port: int) -> str:
+    """“ by NAME (process PID)” where the system tells; never its arguments, which may hold secrets."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            at = connection.laddr[1] if connection.laddr else None
+            if connection.status == psutil.CONN_LISTEN and at == port and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
+    except psutil.Error:
+        pass
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""What every part of the local cloud shares: its folder, database, vault, edge, tokens and faults."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from localcloud.faults import Faults
+from localcloud.images import ImageStore
+from localcloud.requestlog import RequestLog
+from localcloud.store import Store
+from localcloud.vault import Vault, write_private
+
+if TYPE_CHECKING:
+    from localcloud.edge import Edge
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What clients must present, and the Cloudflare account's id (32 hexadecimal characters)."""
+
+    digitalocean: str
+    cloudflare: str
+    account_id: str
+
+    @classmethod
+    def at(cls, path: Path) -> Tokens:
+        """Read from `path`, or made and written there (0600) at the first start."""
+        if path.exists():
+            found = json.loads(path.read_text())
+            return cls(found["digitalocean"], found["cloudflare"], found["accountId"])
+        made = cls("dop_v1_" + secrets.token_hex(32), secrets.token_urlsafe(36), secrets.token_hex(16))
+        names = {"digitalocean": made.digitalocean, "cloudflare": made.cloudflare, "accountId": made.account_id}
+        write_private(path, json.dumps(names, indent=2).encode() + b"\n")
+        return made
+
+
+@dataclass(frozen=True)
+class ToolPaths:
+    """Programs the local cloud starts: Node, the folder that holds miniflare, PocketBase."""
+
+    node: Path
+    node_modules: Path
+    pocketbase: Path
+
+    def checked(self) -> ToolPaths:
+        """Absolute paths; ValueError with one sentence and the next command when one is missing."""
+        for name, path in asdict(self).items():
+            if not path.exists():
+                option = "--" + name.replace("_", "-")
+                raise ValueError(f"{option} {path} does not exist. Next: make tools")
+        return ToolPaths(*(Path(os.path.abspath(path)) for path in asdict(self).values()))
+
+
+@dataclass
+class Cloud:
+    """Handed to both API halves."""
+
+    root: Path
+    port: int
+    edge_port: int
+    store: Store
+    vault: Vault
+    edge: Edge
+    tokens: Tokens
+    faults: Faults
+    requests: RequestLog
+    images: ImageStore
+    tools: ToolPaths
+
+    @property
+    def api(self) -> str:
+        """The control plane's own address."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+def open_cloud(root: Path, port: int, edge_port: int, tools: ToolPaths) -> Cloud:
+    """Everything below `root`, opened or made; nothing is started yet."""
+    from localcloud.edge import Edge
+
+    root.mkdir(parents=True, exist_ok=True)
+    root.chmod(0o700)
+    store = Store(root / "cloud.sqlite3")
+    return Cloud(
+        root=root,
+        port=port,
+        edge_port=edge_port,
+        store=store,
+        vault=Vault.at(root / "vault.key"),
+        edge=Edge(root=root, port=edge_port, tools=tools),
+        tokens=Tokens.at(root / "tokens.json"),
+        faults=Faults(),
+        requests=RequestLog(),
+        images=ImageStore(root / "images", store),
+        tools=tools,
+    )

@@ -1,0 +1,105 @@
+"""The local cloud's own endpoints, below /_cloud: health, faults, request log, image store, logs and consoles."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from localcloud import VERSION
+from localcloud.cloud import Cloud
+from localcloud.faults import FaultError
+from localcloud.images import ImageError
+
+if TYPE_CHECKING:
+    from localcloud.digitalocean import Platform
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def routes(cloud: Cloud, platform: Platform) -> list[BaseRoute]:
+    """All of them; everything but health and the tokenised log and console addresses wants the bearer token."""
+    control = Control(cloud)
+
+    def mine(handler: Handler) -> Handler:
+        return authorized(cloud, handler)
+
+    return [
+        Route("/_cloud/health", control.health, methods=["GET"]),
+        Route("/_cloud/faults", mine(control.faults), methods=["GET", "POST", "DELETE"]),
+        Route("/_cloud/requests", mine(control.requests), methods=["GET", "DELETE"]),
+        Route("/_cloud/images/{digest}", mine(control.image), methods=["PUT", "HEAD"]),
+        *platform.streams.routes(),
+    ]
+
+
+def authorized(cloud: Cloud, handler: Handler) -> Handler:
+    """The handler behind the DigitalOcean bearer token."""
+
+    async def checked(request: Request) -> Response:
+        expected = f"Bearer {cloud.tokens.digitalocean}"
+        given = request.headers.get("authorization", "")
+        if not hmac.compare_digest(given.encode(), expected.encode()):
+            return problem(401, "wrong or missing token: send the digitalocean token of tokens.json as bearer")
+        return await handler(request)
+
+    return checked
+
+
+def problem(status: int, sentence: str) -> JSONResponse:
+    """An error of our own endpoints."""
+    return JSONResponse({"error": sentence}, status)
+
+
+class Control:
+    """Handlers of the endpoints that need nothing but the cloud."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    async def health(self, _: Request) -> Response:
+        """Up and serving: the server listens only after edge, Workers and apps were started."""
+        edge = f"http://127.0.0.1:{self._cloud.edge_port}"
+        return JSONResponse({"status": "ok", "version": VERSION, "pid": os.getpid(), "edge": edge})
+
+    async def faults(self, request: Request) -> Response:
+        """POST adds one fault or a list of them, GET lists what is left, DELETE clears all."""
+        faults = self._cloud.faults
+        if request.method == "DELETE":
+            faults.clear()
+        elif request.method == "POST":
+            try:
+                given: Any = await request.json()
+                for description in given if isinstance(given, list) else [given]:
+                    faults.add(description)
+            except (FaultError, ValueError) as error:
+                return problem(400, str(error))
+        return JSONResponse(faults.listing())
+
+    async def requests(self, request: Request) -> Response:
+        """The request log; DELETE empties it."""
+        if request.method == "DELETE":
+            self._cloud.requests.clear()
+        return JSONResponse({"requests": self._cloud.requests.listing()})
+
+    async def image(self, request: Request) -> Response:
+        """PUT stores a packed image under its digest; HEAD tells whether it is there."""
+        digest, repository = request.path_params["digest"], request.query_params.get("repository")
+        if request.method == "HEAD":
+            return Response(status_code=200 if self._cloud.images.has(digest, repository) else 404)
+        if not repository:
+            return problem(400, "say which repository the image belongs to: ?repository=NAME")
+        try:
+            size = await self._cloud.images.put(digest, repository, request.stream())
+        except ImageError as error:
+            return problem(422, str(error))
+        except OSError as error:
+            return problem(507, f"the image cannot be stored: {error.strerror}")
+        except ClientDisconnect:
+            return problem(400, "the upload broke off")
+        return JSONResponse({"digest": digest, "repository": repository, "size": size}, 201)

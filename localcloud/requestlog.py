@@ -1,0 +1,38 @@
+"""The last requests that the control plane answered: never bodies, query strings or tokens."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import asdict, dataclass
+
+KEPT = 2000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One answered request; `status` 0 is a dropped connection, `ms` the time to the last byte."""
+
+    time: str
+    method: str
+    path: str
+    status: int
+    ms: float
+
+
+class RequestLog:
+    """A ring of the last requests, oldest first."""
+
+    def __init__(self) -> None:
+        self._entries: deque[Entry] = deque(maxlen=KEPT)
+
+    def add(self, entry: Entry) -> None:
+        """Keep one more."""
+        self._entries.append(entry)
+
+    def listing(self) -> list[dict[str, str | int | float]]:
+        """All that are kept, as JSON objects."""
+        return [asdict(entry) for entry in self._entries]
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self._entries.clear()

@@ -1,0 +1,142 @@
+"""One ASGI app for everything: DigitalOcean at /v2, Cloudflare at /client/v4, our own at /_cloud."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from localcloud import control, digitalocean
+from localcloud.cloud import Cloud
+from localcloud.cloudflare import routes as cloudflare
+from localcloud.faults import RequestFault
+from localcloud.requestlog import Entry
+
+
+def application(cloud: Cloud, platform: digitalocean.Platform) -> ASGIApp:
+    """The control plane: routes of both clouds and ours, faults and the request log around them."""
+    routes: list[BaseRoute] = [
+        *control.routes(cloud, platform),
+        Mount("/client/v4", routes=cloudflare.routes(cloud)),
+        *digitalocean.routes(cloud, platform),
+    ]
+    return Observed(Starlette(routes=routes, exception_handlers=digitalocean.handlers()), cloud)
+
+
+async def serve(cloud: Cloud, listener: socket.socket) -> None:
+    """Start the edge, the Workers and the apps, answer until SIGTERM or SIGINT, then stop them all."""
+    platform = digitalocean.Platform(cloud)
+    await cloud.edge.start()
+    try:
+        await asyncio.gather(cloudflare.start(cloud), platform.start())
+        config = uvicorn.Config(
+            application(cloud, platform),
+            ws="websockets-sansio",
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        await Server(config).serve([listener])
+    finally:
+        await platform.stop()
+        await cloud.edge.stop()
+        cloud.store.close()
+
+
+class Server(uvicorn.Server):
+    """Ends by itself with status 0 after SIGTERM or SIGINT, instead of dying of the signal."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Both signals ask for the same graceful end."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._leave)
+        yield
+
+    def _leave(self) -> None:
+        self.should_exit = True
+
+
+class Observed:
+    """Faults before, and an entry in the request log after each request that is not to /_cloud."""
+
+    def __init__(self, app: ASGIApp, cloud: Cloud) -> None:
+        self._app = app
+        self._cloud = cloud
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith("/_cloud"):
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 0
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            if not await self._failed(scope, send, watched):
+                await self._app(scope, receive, watched)
+        finally:
+            self._note(scope, status, started)
+
+    async def _failed(self, scope: Scope, send: Send, watched: Send) -> bool:
+        """Wait as asked; True when a fault has answered or dropped this request."""
+        faults = self._cloud.faults
+        fault = faults.take_request(scope["method"], scope["path"])
+        delay = faults.latency(scope["path"]) + (fault.delay if fault else 0)
+        if delay:
+            await asyncio.sleep(delay)
+        if fault and fault.drop:
+            _hang_up(send)
+            return True
+        if fault and fault.status is not None:
+            await _answer(fault, fault.status, scope, watched)
+            return True
+        return False
+
+    def _note(self, scope: Scope, status: int, started: float) -> None:
+        spent = round((time.perf_counter() - started) * 1000, 1)
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._cloud.requests.add(Entry(now, scope["method"], scope["path"], status, spent))
+
+
+async def _answer(fault: RequestFault, status: int, scope: Scope, send: Send) -> None:
+    body = fault.body
+    if body is None:
+        body = digitalocean.fault_body(status) if scope["path"].startswith("/v2") else cloudflare_body(status)
+    response = digitalocean.reply(body, status, fault.headers)
+    await response(scope, _nothing, send)
+
+
+def cloudflare_body(status: int) -> dict[str, Any]:
+    """Cloudflare's error envelope for a fault that names no body."""
+    error = {"code": 10000 + status, "message": f"fault: {status} on request"}
+    return {"success": False, "errors": [error], "messages": [], "result": None}
+
+
+def _hang_up(send: Send) -> None:
+    """Cut the connection without an answer; uvicorn's own `send` knows its transport."""
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    if transport is not None:
+        transport.abort()
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}

@@ -1,0 +1,57 @@
+"""Encryption of what must not lie in plain on disk."""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+NONCE_BYTES = 12
+
+
+class VaultError(Exception):
+    """A sealed text that this vault did not make, or not for this purpose."""
+
+
+class Vault:
+    """AES-256-GCM with a key in a file of its own (0600).
+
+    A `purpose` binds a sealed text to its use: sealed for one, it does not open for another.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+
+    @classmethod
+    def at(cls, path: Path) -> Vault:
+        """The vault whose key is in `path`; a new key is made when there is none."""
+        if not path.exists():
+            write_private(path, AESGCM.generate_key(256))
+        return cls(path.read_bytes())
+
+    def seal(self, text: str, purpose: str = "") -> str:
+        """The text encrypted, in URL-safe base64."""
+        nonce = os.urandom(NONCE_BYTES)
+        sealed = self._cipher.encrypt(nonce, text.encode(), purpose.encode())
+        return base64.urlsafe_b64encode(nonce + sealed).decode()
+
+    def open(self, sealed: str, purpose: str = "") -> str:
+        """The text again; VaultError when it was not sealed here for this purpose."""
+        try:
+            raw = base64.urlsafe_b64decode(sealed)
+            return self._cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], purpose.encode()).decode()
+        except (InvalidTag, ValueError) as error:
+            raise VaultError("sealed by another vault or for another purpose") from error
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file that only its owner can read; it appears whole or not at all."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    os.replace(fresh, path)
