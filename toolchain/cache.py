@@ -1,0 +1,105 @@
+"""The folder where everything got is kept. A part is made under a temporary name, under a lock, and renamed when whole."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from toolchain.errors import DiskFull, ToolError, is_disk_full
+from toolchain.progress import say
+
+
+def root() -> Path:
+    """$ORACLE_CACHE, or oracle-net below the user's cache folder."""
+    named = os.environ.get("ORACLE_CACHE")
+    if named:
+        return Path(named).expanduser().absolute()
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "oracle-net"
+
+
+def is_inside(path: Path) -> bool:
+    """Whether a path is part of the cache: what we put on PATH ourselves is not the user's own tool."""
+    return path.absolute().is_relative_to(root()) or path.resolve().is_relative_to(root().resolve())
+
+
+def install(name: str, make: Callable[[Path], None]) -> Path:
+    """The folder `name` of the cache, made by `make(temporary folder)` when it is not there yet.
+
+    Two at once: the second waits and finds the first one's. Whatever ends `make` early leaves nothing under `name`.
+    """
+    final = root() / name
+    if final.is_dir():
+        return final
+    with full_disk_told(f"getting {name}"), lock(name):
+        if final.is_dir():
+            return final
+        scratch = _scratch(name)
+        try:
+            made = scratch / "made"
+            made.mkdir()
+            make(made)
+            made.rename(final)
+        finally:
+            remove(scratch)
+    return final
+
+
+@contextlib.contextmanager
+def full_disk_told(doing: str) -> Iterator[None]:
+    """Says a full disk, and a cache that cannot be written, in one sentence."""
+    try:
+        yield
+    except OSError as error:
+        if is_disk_full(error):
+            raise DiskFull(root(), doing) from error
+        if isinstance(error, PermissionError):
+            raise ToolError(
+                f"The cache folder {root()} cannot be written ({error.strerror}).",
+                "ORACLE_CACHE=/a/folder/of/yours make tools",
+            ) from error
+        raise
+
+
+@contextlib.contextmanager
+def lock(name: str) -> Iterator[None]:
+    """Holds the lock `name`; says so when another process has it. The system lets go of it however that process ends."""
+    folder = root() / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{name}.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            say(f"  {name}: another make (process {file.read().strip() or '?'}) is at it; waiting for it to end …")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        file.truncate()
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _scratch(name: str) -> Path:
+    """A new temporary folder for `name`; those that killed runs left are removed (we hold the lock)."""
+    folder = root() / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(f"{name}.*"):
+        remove(left)
+    return Path(tempfile.mkdtemp(prefix=f"{name}.", dir=folder))
+
+
+def remove(folder: Path) -> None:
+    """Removes a folder with all that is in it, also where Go made it read-only."""
+    if not folder.exists():
+        return
+    for place, _, _ in os.walk(folder):
+        with contextlib.suppress(OSError):
+            Path(place).chmod(stat.S_IRWXU)
+    shutil.rmtree(folder, ignore_errors=True)

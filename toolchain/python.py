@@ -1,0 +1,161 @@
+"""The project's Python environment: .venv, with exactly the packages of requirements.lock and the `oracle` command."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import sys
+from pathlib import Path
+
+from toolchain import cache, pins, platforms
+from toolchain.errors import DiskFull, ToolError, ToolMissing
+from toolchain.progress import Step, say
+from toolchain.run import output, run
+
+VENV = pins.PROJECT / ".venv"
+STAMP = "oracle-stamp"
+
+
+def stamp(venv: Path = VENV) -> str:
+    """What a finished environment at `venv` has in its stamp file. It names the folder too: scripts hold its path."""
+    return pins.digest(pins.LOCK, pins.PYPROJECT, extra=f"{venv} 1")
+
+
+def is_current(venv: Path = VENV) -> bool:
+    """Whether the environment is whole and as the lock says. Reads three small files."""
+    try:
+        return (venv / STAMP).read_text() == stamp(venv) and (venv / "bin" / "python").exists()
+    except OSError:
+        return False
+
+
+def ensure(venv: Path = VENV) -> None:
+    """Brings the environment up to the lock. The stamp is written last, so that what was interrupted is done again."""
+    if is_current(venv):
+        return
+    with cache.full_disk_told("making .venv"), cache.lock(f"venv-{pins.digest(extra=str(venv))}"):
+        if is_current(venv):
+            return
+        (venv / STAMP).unlink(missing_ok=True)
+        with Step("Python packages into .venv (half a minute)"):
+            uv = _uv()
+            _sync_with_uv(uv, venv) if uv else _sync_with_pip(venv)
+        written = venv / f"{STAMP}.new"
+        written.write_text(stamp(venv))
+        written.replace(venv / STAMP)
+
+
+def install_wheel(name: str, target: Path) -> None:
+    """Unpacks the program that wheels/<name>.txt pins (hashes checked) into `target`."""
+    listed = pins.WHEELS / f"{name}.txt"
+    uv = _uv()
+    if uv:
+        command: list[str | Path] = [uv, "pip", "install", "--python", sys.executable]
+    else:
+        command = [_pip_python(), "-m", "pip", "install"]
+    command += ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--target", target, "-r", listed]
+    run(command, doing=f"getting {name}", folder=target, env=_environment())
+
+
+def _environment() -> dict[str, str]:
+    """For uv and pip: their downloads stay in our cache, and no other Python is downloaded or chosen."""
+    return {
+        "UV_CACHE_DIR": str(cache.root() / "uv-cache"),
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_NO_PROGRESS": "1",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "VIRTUAL_ENV": "",
+    }
+
+
+def _uv() -> Path | None:
+    """uv in the cache, or None where PyPI has none for this machine: pip does the same more slowly."""
+    name = f"uv-{pins.wheel('uv')}-{platforms.host().key}-{pins.digest(pins.WHEELS / 'uv.txt')}"
+    final = cache.root() / name / "uv"
+    if final.exists():
+        return final
+    try:
+        return cache.install(name, _make_uv) / "uv"
+    except DiskFull:
+        raise
+    except ToolError as error:
+        say(f"  uv cannot be had, so pip is used, which takes longer: {error.sentence.splitlines()[-1].strip()}")
+        return None
+
+
+def _make_uv(folder: Path) -> None:
+    environment = folder / "venv"
+    _plain_venv(environment)
+    command = [environment / "bin" / "python", "-m", "pip", "install", "--no-deps", "--require-hashes"]
+    run(
+        [*command, "--only-binary", ":all:", "-r", pins.WHEELS / "uv.txt"],
+        doing="getting uv",
+        folder=folder,
+        env=_environment(),
+    )
+    (environment / "bin" / "uv").rename(folder / "uv")
+    cache.remove(environment)
+    if output([folder / "uv", "--version"]) is None:
+        raise ToolError("uv does not run on this machine.")
+
+
+def _sync_with_uv(uv: Path, venv: Path) -> None:
+    environment = {**_environment(), "VIRTUAL_ENV": str(venv)}
+    python = venv / "bin" / "python"
+    if output([python, "-c", "import sys"]) is None:
+        run([uv, "venv", "--clear", "--python", sys.executable, venv], doing="making .venv", folder=venv, env=environment)
+    run(
+        [uv, "pip", "sync", "--require-hashes", "--python", python, pins.LOCK],
+        doing="installing Python packages",
+        folder=venv,
+        env=environment,
+    )
+    run(
+        [uv, "pip", "install", "--no-deps", "--python", python, "-e", pins.PROJECT],
+        doing="installing the oracle command",
+        folder=venv,
+        env=environment,
+    )
+
+
+def _sync_with_pip(venv: Path) -> None:
+    """From nothing: pip does not remove what an older lock brought."""
+    cache.remove(venv)
+    _plain_venv(venv)
+    pip = [venv / "bin" / "python", "-m", "pip", "install", "--quiet"]
+    run(
+        [*pip, "--require-hashes", "-r", pins.LOCK],
+        doing="installing Python packages",
+        folder=venv,
+        env=_environment(),
+    )
+    run(
+        [*pip, "--no-deps", "-e", pins.PROJECT],
+        doing="installing the oracle command",
+        folder=venv,
+        env=_environment(),
+    )
+
+
+def _pip_python() -> Path:
+    """The Python of .venv, which has pip when pip made it."""
+    python = VENV / "bin" / "python"
+    if not python.exists():
+        raise ToolMissing("The Python environment .venv is not there.")
+    return python
+
+
+def _plain_venv(folder: Path) -> None:
+    if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
+        raise ToolError(
+            f"{sys.executable} cannot make virtual environments: its venv module is not installed.", _venv_package()
+        )
+    run([sys.executable, "-m", "venv", folder], doing="making a virtual environment", folder=folder)
+
+
+def _venv_package() -> str:
+    """The command that installs Python's venv module here."""
+    if shutil.which("apt-get"):
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        return f"sudo apt-get install -y python{version}-venv && make tools"
+    return "install Python 3.11 or later with its venv module, then make tools"
