@@ -124,13 +124,13 @@ def _unknown(path: str) -> Failure:
 
 def _check_type(path: str, attribute: Attribute, value: Any) -> None:
     wanted = _TYPES.get(attribute.kind)
+    items: list[Any] = value if isinstance(value, list) else []
     if wanted is None:  # checked by its resource
         return
     if not isinstance(value, wanted) or (attribute.kind == "number" and isinstance(value, bool)):
         given = type(value).__name__
         raise ProviderError(f"Property '{path}' takes a {attribute.kind}, not a {given}; correct the program.")
-    texts = value if attribute.kind in ("texts", "text set") else []
-    if not all(item is UNKNOWN or isinstance(item, str) for item in texts):
+    if attribute.kind in ("texts", "text set") and not all(item is UNKNOWN or isinstance(item, str) for item in items):
         raise ProviderError(f"Property '{path}' takes a list of texts only; correct the program.")
 
 

@@ -15,8 +15,8 @@ _BINDING_TYPES = (
     "ai", "ai_search", "ai_search_namespace", "analytics_engine", "assets", "browser", "d1", "data_blob",
     "dispatch_namespace", "durable_object_namespace", "hyperdrive", "inherit", "images", "json", "kv_namespace",
     "media", "mtls_certificate", "plain_text", "pipelines", "queue", "ratelimit", "r2_bucket", "secret_text",
-    "send_email", "service", "tail_consumer", "text_blob", "vectorize", "version_metadata", "secrets_store_secret", "secret_key",
-    "workflow", "wasm_module", "vpc_service", "vpc_network",
+    "send_email", "service", "tail_consumer", "text_blob", "vectorize", "version_metadata", "secrets_store_secret",
+    "secret_key", "workflow", "wasm_module", "vpc_service", "vpc_network",
 )  # fmt: skip
 _BINDING_TYPES_TEXT = ", ".join(f'"{kind}"' for kind in _BINDING_TYPES if kind != "tail_consumer")
 
