@@ -1,4 +1,4 @@
-"""The folder where everything got is kept. A part is made under a temporary name, under a lock, and renamed when whole."""
+"""The folder where what was got is kept. A part is made under a temporary name, locked, and renamed when whole."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def full_disk_told(doing: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def lock(name: str) -> Iterator[None]:
-    """Holds the lock `name`; says so when another process has it. The system lets go of it however that process ends."""
+    """Holds the lock `name`; says so when another process has it. The system frees it however that process ends."""
     folder = root() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{name}.lock").open("a+") as file:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import signal
 import sys
+from dataclasses import asdict
 from types import FrameType
+from typing import TYPE_CHECKING
 
+from toolchain import cache
 from toolchain.errors import ToolError
+from toolchain.progress import say
+
+if TYPE_CHECKING:
+    from toolchain.tools import Tools
 
 USAGE = "usage: python3 -m toolchain [ensure [--quiet] | which]"
 
@@ -16,7 +23,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     words = [word for word in arguments if not word.startswith("-")]
     flags = {word for word in arguments if word.startswith("-")}
-    if len(words) > 1 or words and words[0] not in ("ensure", "which") or flags - {"--quiet"}:
+    if words not in ([], ["ensure"], ["which"]) or flags - {"--quiet"}:
         print(USAGE, file=sys.stderr)
         return 2
     try:
@@ -30,15 +37,29 @@ def main(arguments: list[str]) -> int:
 
 
 def _ensure(quiet: bool) -> int:
-    from toolchain import python
+    """Silent when everything is there, unless asked in so many words."""
+    from toolchain import tools
 
-    python.ensure()
+    current = tools.is_current()
+    found = tools.ensure()
+    if not quiet or not current:
+        say(f"Everything is there: {summary(found)}.")
     return 0
 
 
 def _which() -> int:
+    from toolchain import tools
+
+    for name, value in asdict(tools.locate()).items():
+        print(f"{name:15} {value}")
     return 0
 
 
-def _terminated(number: int, frame: FrameType | None) -> None:
+def summary(found: Tools) -> str:
+    """One line: "Pulumi engine 3.259.0 (built from its Go modules), …"."""
+    origin = {"path": "yours", "installer": "from Pulumi's releases", "modules": "built from its Go modules"}
+    return f"Pulumi engine {found.engine_version} ({origin[found.engine_source]}), cache {cache.root()}"
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""The versions that are got, and the files that pin them. A pin that changes gives its part a new folder in the cache."""
+"""The versions that are got, and the files that pin them. A changed pin gives its part a new folder in the cache."""
 
 from __future__ import annotations
 

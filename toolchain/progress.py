@@ -18,7 +18,7 @@ def say(text: str) -> None:
 
 
 def spent(seconds: float) -> str:
-    """"42 s" or "3 min 05 s"."""
+    """ "42 s" or "3 min 05 s"."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
@@ -43,7 +43,9 @@ class Step:
         self._ticker.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._done.set()
         self._ticker.join()
         took = spent(time.monotonic() - self._started)

@@ -103,7 +103,12 @@ def _sync_with_uv(uv: Path, venv: Path) -> None:
     environment = {**_environment(), "VIRTUAL_ENV": str(venv)}
     python = venv / "bin" / "python"
     if output([python, "-c", "import sys"]) is None:
-        run([uv, "venv", "--clear", "--python", sys.executable, venv], doing="making .venv", folder=venv, env=environment)
+        run(
+            [uv, "venv", "--clear", "--python", sys.executable, venv],
+            doing="making .venv",
+            folder=venv,
+            env=environment,
+        )
     run(
         [uv, "pip", "sync", "--require-hashes", "--python", python, pins.LOCK],
         doing="installing Python packages",

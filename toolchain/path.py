@@ -1,0 +1,29 @@
+"""What the user has on PATH, leaving out what this project put there itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from toolchain import cache, pins
+
+
+def which(program: str) -> Path | None:
+    """The user's own program of that name: not one of our cache or of .venv, which `oracle env` puts on PATH."""
+    folders = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if folder and not _ours(Path(folder))]
+    found = shutil.which(program, path=os.pathsep.join(folders))
+    return Path(found).absolute() if found else None
+
+
+def signature(program: str) -> str:
+    """Text that changes when another program of that name is first on PATH, or the same one was upgraded."""
+    found = which(program)
+    if found is None:
+        return f"{program}: none"
+    about = found.stat()
+    return f"{found} {about.st_mtime_ns} {about.st_size}"
+
+
+def _ours(folder: Path) -> bool:
+    return cache.is_inside(folder) or folder == pins.PROJECT / ".venv" / "bin"

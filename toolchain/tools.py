@@ -1,0 +1,135 @@
+"""What was got, and where: `locate()` for the rest of the project, `ensure()` to get what is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from toolchain import cache, engine, node, path, pins, platforms, python
+from toolchain.engine import Source
+from toolchain.errors import ToolError, ToolMissing
+from toolchain.run import output
+
+__all__ = ["ToolError", "ToolMissing", "Tools", "ensure", "locate"]
+
+RECORD = "oracle-tools.json"
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Where everything is. All paths are absolute.
+
+    `engine_bin` is a folder with pulumi, pulumi-language-python, pulumi-language-python-exec and
+    pulumi-resource-pulumi-python; `node` a program, `node_modules` the folder with miniflare and wrangler;
+    `pocketbase` and `python` are programs.
+    """
+
+    engine_bin: Path
+    engine_version: str
+    engine_source: Source
+    node: Path
+    node_modules: Path
+    pocketbase: Path
+    python: Path
+
+
+def locate(venv: Path = python.VENV) -> Tools:
+    """What the last `make tools` recorded. Raises ToolMissing when it was never run or something has gone since."""
+    return _read(venv)[0]
+
+
+def is_current(venv: Path = python.VENV) -> bool:
+    """Whether everything is there, as the pins and PATH would have it. Runs no program."""
+    if not python.is_current(venv):
+        return False
+    try:
+        return _read(venv)[1] == _key()
+    except ToolMissing:
+        return False
+
+
+def ensure() -> Tools:
+    """Gets what is missing; says nothing when everything is there."""
+    if is_current():
+        return locate()
+    python.ensure()
+    key = _key()
+    with cache.full_disk_told("getting tools"):
+        chosen_node = node.ensure()
+        node_modules = node.modules(chosen_node)
+        chosen = engine.ensure()
+        found = Tools(
+            engine_bin=chosen.folder,
+            engine_version=chosen.version,
+            engine_source=chosen.source,
+            node=chosen_node.program,
+            node_modules=node_modules,
+            pocketbase=_pocketbase(),
+            python=python.VENV / "bin" / "python",
+        )
+        _write(found, key)
+    return found
+
+
+def _pocketbase() -> Path:
+    program = python.VENV / "bin" / "pocketbase"
+    if output([program, "--version"]) is None:
+        raise ToolError(f"PocketBase ({program}) does not run on this machine.", "rm -rf .venv && make tools")
+    return program
+
+
+def _key() -> str:
+    """Changes with every pin, and with what the user has on PATH."""
+    files = [
+        *(pins.ENGINE_MOD / name for name in ("go.mod", "go.sum")),
+        *(pins.LANGHOST_MOD / name for name in ("go.mod", "go.sum")),
+        *(pins.NODE_LOCK / name for name in ("package.json", "package-lock.json")),
+        pins.WHEELS / "node.txt",
+        pins.LOCK,
+    ]
+    seen = [pins.ENGINE, platforms.host().key, str(cache.root()), os.environ.get("ORACLE_ENGINE", "")]
+    return pins.digest(*files, extra="\n".join([*seen, path.signature("pulumi"), path.signature("node")]))
+
+
+def _read(venv: Path) -> tuple[Tools, str]:
+    """The record and the key that it was made with."""
+    try:
+        record = json.loads((venv / RECORD).read_text())
+        texts = record["tools"]
+        found = Tools(
+            engine_bin=Path(texts["engine_bin"]),
+            engine_version=texts["engine_version"],
+            engine_source=texts["engine_source"],
+            node=Path(texts["node"]),
+            node_modules=Path(texts["node_modules"]),
+            pocketbase=Path(texts["pocketbase"]),
+            python=Path(texts["python"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ToolMissing("The tools have not been got yet.") from error
+    _check(found)
+    return found, record["key"]
+
+
+def _check(found: Tools) -> None:
+    needed = {
+        "The Pulumi engine": found.engine_bin / "pulumi",
+        "The Python language host": found.engine_bin / "pulumi-language-python",
+        "Node": found.node,
+        "The Workers runtime": found.node_modules / "miniflare",
+        "PocketBase": found.pocketbase,
+        "The Python environment": found.python,
+    }
+    for name, place in needed.items():
+        if not place.exists():
+            raise ToolMissing(f"{name} is no longer at {place}.")
+
+
+def _write(found: Tools, key: str) -> None:
+    """Written beside, then renamed: a reader sees the old record or the new one."""
+    record = {"key": key, "tools": {name: str(value) for name, value in asdict(found).items()}}
+    written = python.VENV / f"{RECORD}.new"
+    written.write_text(json.dumps(record, indent=2) + "\n")
+    written.replace(python.VENV / RECORD)
