@@ -1,0 +1,97 @@
+"""The Oracle network.
+
+Deploys:
+- admin: the backend's superuser
+- backend: PocketBase on App Platform, one app for each generation, its image pinned by digest
+- backend ready: the declared release runs, is healthy, and the admin has logged in; the backend's address goes on from here
+- api: a Worker that knows the backend by secret bindings
+- web, universe: Workers with static files, which get the API's address at run time
+- monitoring: uptime checks and alerts
+"""
+
+from pathlib import Path
+
+import pulumi
+
+import settings
+from components.admin import Admin, AdminArgs
+from components.backend import Backend, BackendArgs
+from components.bindings import Assets, PlainText, SecretText
+from components.bootstrap import Expected, bootstrap_hook
+from components.deploylog import DeployLog
+from components.image import available_image
+from components.monitoring import Monitoring, MonitoringArgs
+from components.naming import RELEASE_VARIABLE, app_name
+from components.ready import BackendReady, ReadyArgs
+from components.sources import read_sources
+from components.worker import Account, Worker, WorkerArgs
+
+config = settings.load()
+sources = read_sources(config, Path.cwd())
+account = Account(id=config.account_id, workers_url=config.workers_url)
+
+admin = Admin(
+    "admin",
+    AdminArgs(email=config.admin_email, password=settings.revealed(config.admin_password), version=config.admin_password_version),
+)
+expected = Expected(
+    endpoint=pulumi.Config("digitalocean").get("apiEndpoint") or "https://api.digitalocean.com",
+    service=config.backend.service,
+    health_path=config.backend.health_path,
+    console=config.backend.console,
+    release=sources.digest,
+    email=admin.email,
+    password=admin.password,
+)
+log = DeployLog(expected.endpoint, app_name(config.backend.app_name, config.generation))
+backend = Backend(
+    "backend",
+    BackendArgs(
+        settings=config.backend,
+        generation=config.generation,
+        release=sources.digest,
+        digest=available_image("backend-image", config.backend.image, sources.digest),
+        secrets={"PB_ADMIN_EMAIL": admin.email, "PB_ADMIN_PASSWORD": admin.password},
+        before=log.start,
+        after=log.then(bootstrap_hook(expected)),
+    ),
+)
+ready = BackendReady("backend-ready", ReadyArgs(expected=expected, app_id=backend.app_id, url=backend.url))
+
+release = sources.release["workers"]
+bindings = [
+    SecretText(name="POCKETBASE_URL", value=ready.url),
+    SecretText(name="PB_ADMIN_EMAIL", value=pulumi.Output.secret(admin.email)),
+    SecretText(name="PB_ADMIN_PASSWORD", value=admin.password),
+    PlainText(name=RELEASE_VARIABLE, value=release["api"]),
+]
+if token := settings.revealed(config.github_token):
+    bindings.append(SecretText(name="GITHUB_TOKEN", value=pulumi.Output.secret(token)))
+api = Worker("api", WorkerArgs(account=account, settings=config.api, module=sources.api, bindings=bindings))
+
+web, universe = (
+    Worker(
+        name,
+        WorkerArgs(
+            account=account,
+            settings=worker,
+            module=sources.static,
+            bindings=[Assets(), PlainText(name="API_URL", value=api.url), PlainText(name=RELEASE_VARIABLE, value=assets.digest)],
+            assets=assets,
+            not_found=worker.not_found,
+        ),
+    )
+    for name, worker, assets in (("web", config.web, sources.web), ("universe", config.universe, sources.universe))
+)
+
+addresses = {"backend": backend.url, "api": api.url, "web": web.url, "universe": universe.url}
+if config.monitoring:
+    Monitoring("uptime", MonitoringArgs(settings=config.monitoring, targets=addresses, health_path=config.backend.health_path))
+
+for service, address in addresses.items():
+    pulumi.export(f"{service}Url", address)
+pulumi.export("backendAppId", backend.app_id)
+pulumi.export("generation", config.generation)
+pulumi.export("release", sources.release)
+pulumi.export("adminEmail", admin.email)
+pulumi.export("adminPassword", admin.password)

@@ -1,0 +1,89 @@
+"""A backend image in an image store: pushed when its digest changes, and again when the store has lost it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pulumi
+from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+
+from artifacts import ArtifactError, image_digest, pack_image
+from components.dynamic import Sentence, show_sentences
+from loopback import client
+from settings import ImageSettings
+
+
+class ImageProvider(ResourceProvider):
+    """Pushes a packed directory. The token is read from the environment at run time and never kept."""
+
+    serialize_as_secret_always = False
+
+    def configure(self, req: ConfigureRequest) -> None:
+        show_sentences()
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        changed = any(_olds.get(key) != _news.get(key) for key in ("digest", "repository", "store"))
+        return DiffResult(changes=changed or not _stored(_news))
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        _push(props)
+        return CreateResult(id_=props["repository"], outs=props)
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        _push(_news)
+        return UpdateResult(outs=_news)
+
+
+class PushedImage(Resource, name="PushedImage"):
+    """Produces `digest` once the store has the image. Paths in its state are relative, the same on every laptop."""
+
+    digest: pulumi.Output[str]
+
+    def __init__(self, name: str, image: ImageSettings, digest: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        props = {
+            "directory": image.path,
+            "run": list(image.run),
+            "repository": image.repository,
+            "digest": digest,
+            "store": image.store,
+        }
+        super().__init__(ImageProvider(), name, props, opts)
+
+
+def available_image(name: str, image: ImageSettings, digest: str) -> pulumi.Input[str]:
+    """The digest, known when the image can be deployed: at once from a registry, after a push from a directory."""
+    return digest if image.path is None else PushedImage(name, image, digest).digest
+
+
+def _stored(props: dict[str, Any]) -> bool:
+    """Whether the store has the image; True when it cannot be asked, since nothing could be pushed then either."""
+    try:
+        with client(timeout=10, headers=_headers()) as http:
+            return http.head(f"{props['store']}/{props['digest']}").status_code != 404
+    except httpx.HTTPError:
+        return True
+
+
+def _push(props: dict[str, Any]) -> None:
+    directory = Path(props["directory"])
+    try:
+        packed = pack_image(directory, props["run"])
+    except ArtifactError as error:
+        raise Sentence(str(error)) from None
+    if image_digest(packed) != props["digest"]:
+        raise Sentence(f"{directory} changed while it was being pushed; try again: pulumi up")
+    url = f"{props['store']}/{props['digest']}"
+    try:
+        with client(timeout=300, headers=_headers()) as http:
+            response = http.put(url, content=packed, params={"repository": props["repository"]})
+    except httpx.HTTPError as error:
+        raise Sentence(f"The image store at {props['store']} does not answer ({type(error).__name__}); start it: oracle cloud start") from None
+    if response.status_code >= 300:
+        raise Sentence(f"The image store at {props['store']} refused {props['repository']} (status {response.status_code}); see: oracle cloud logs")
+
+
+def _headers() -> dict[str, str]:
+    return {"Authorization": f"Bearer {os.environ.get('DIGITALOCEAN_TOKEN', '')}"}

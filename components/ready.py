@@ -1,0 +1,79 @@
+"""The backend as the rest of the network may use it: the declared release runs, is healthy, and its admin's login is proven.
+
+Everything downstream takes the backend's address from here, so traffic moves only to a backend that has its admin. Every plan
+looks at the live login, and a plan that finds it broken (a container replaced by the platform, an admin removed by hand) says
+"update", which repairs it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import pulumi
+from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+from pulumi.runtime import rpc
+
+from appplatform import AppPlatform, AppPlatformError
+from components.bootstrap import Expected, Target, bootstrap, runs_declared_release
+from components.dynamic import show_sentences
+from pocketbase import AdminError, login
+
+KEYS = tuple(field.name for field in fields(Target))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadyArgs:
+    expected: Expected
+    app_id: pulumi.Input[str]
+    url: pulumi.Input[str]
+
+
+class ReadyProvider(ResourceProvider):
+    """Proves and repairs. Tokens are read from the environment at run time and never kept."""
+
+    serialize_as_secret_always = False
+
+    def configure(self, req: ConfigureRequest) -> None:
+        show_sentences()
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        changed = any(_olds.get(key) != _news.get(key) for key in KEYS)
+        return DiffResult(changes=changed or not _proven(_news))
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        bootstrap(_target(props))
+        return CreateResult(id_="ready", outs={key: props[key] for key in KEYS})
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        bootstrap(_target(_news))
+        return UpdateResult(outs={key: _news[key] for key in KEYS})
+
+
+class BackendReady(Resource, name="BackendReady"):
+    """Produces `url`, the address of a backend whose admin has just logged in."""
+
+    url: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ReadyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        props = {**vars(args.expected), "app_id": args.app_id, "url": args.url}
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["password"])
+        super().__init__(ReadyProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
+
+
+def _target(props: dict[str, Any]) -> Target:
+    return Target(**{key: props[key] for key in KEYS})
+
+
+def _proven(props: dict[str, Any]) -> bool:
+    """Whether the backend as it is now satisfies the inputs; False when that cannot be seen."""
+    if any(props[key] == rpc.UNKNOWN for key in KEYS):
+        return False
+    target = _target(props)
+    try:
+        with AppPlatform(target.endpoint, timeout=10) as platform:
+            if not runs_declared_release(platform, target):
+                return False
+        return login(target.url, target.email, target.password, timeout=5, seconds=0) is not None
+    except (AppPlatformError, AdminError):
+        return False

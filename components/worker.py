@@ -1,0 +1,107 @@
+"""A Cloudflare Worker: its script with bindings and assets, its workers.dev address, its own domain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from artifacts import AssetSet
+from components.bindings import Binding, render
+from components.naming import worker_url
+from components.providers import cloudflare
+from settings import WorkerSettings
+
+MODULE = "worker.js"
+RUN_TIME_PATHS = ["/config.json", "/_api/*"]
+"""Answered by the static Worker's module; every other path is an asset or the single page."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """The Cloudflare account, and the form of a Worker's address in it, with `{script}` for its name."""
+
+    id: str
+    workers_url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerArgs:
+    account: Account
+    settings: WorkerSettings
+    module: str
+    """The text of the one module."""
+    bindings: Sequence[Binding]
+    assets: AssetSet | None = None
+    not_found: str = "none"
+
+
+class Worker(pulumi.ComponentResource):
+    """Produces `url`, the Worker's public address, once the Worker answers there.
+
+    Sets observability and both workers.dev switches always: what is left out shows up as a change after a refresh.
+    """
+
+    url: pulumi.Output[str]
+
+    def __init__(self, name: str, args: WorkerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("oracle-net:index:Worker", name, None, opts)
+        script = self._script(name, args)
+        subdomain = self._subdomain(name, args, script)
+        domain = self._domain(name, args, script)
+        hostname = args.settings.domain.hostname if args.settings.domain else None
+        address = worker_url(args.account.workers_url, args.settings.script, hostname)
+        self.url = pulumi.Output.all(subdomain.id, domain.id if domain else "").apply(lambda _: address)
+        self.register_outputs({"url": self.url})
+
+    def _script(self, name: str, args: WorkerArgs) -> cloudflare.WorkersScript:
+        return cloudflare.WorkersScript(
+            f"{name}-script",
+            account_id=args.account.id,
+            script_name=args.settings.script,
+            main_module=MODULE,
+            content=args.module,
+            compatibility_date=args.settings.compatibility_date,
+            compatibility_flags=list(args.settings.compatibility_flags) or None,
+            bindings=render(args.bindings),
+            observability=cloudflare.WorkersScriptObservabilityArgs(enabled=True, head_sampling_rate=1),
+            assets=_assets(args),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _subdomain(self, name: str, args: WorkerArgs, script: cloudflare.WorkersScript) -> cloudflare.WorkersScriptSubdomain:
+        return cloudflare.WorkersScriptSubdomain(
+            f"{name}-subdomain",
+            account_id=args.account.id,
+            script_name=script.script_name,
+            enabled=args.settings.workers_dev,
+            previews_enabled=False,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[script]),
+        )
+
+    def _domain(self, name: str, args: WorkerArgs, script: cloudflare.WorkersScript) -> cloudflare.WorkersCustomDomain | None:
+        if args.settings.domain is None:
+            return None
+        return cloudflare.WorkersCustomDomain(
+            f"{name}-domain",
+            account_id=args.account.id,
+            hostname=args.settings.domain.hostname,
+            zone_id=args.settings.domain.zone_id,
+            service=script.script_name,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[script]),
+        )
+
+
+def _assets(args: WorkerArgs) -> cloudflare.WorkersScriptAssetsArgs | None:
+    if args.assets is None:
+        return None
+    return cloudflare.WorkersScriptAssetsArgs(
+        directory=args.assets.directory,
+        config=cloudflare.WorkersScriptAssetsConfigArgs(
+            not_found_handling=args.not_found,
+            run_worker_first=RUN_TIME_PATHS,
+            headers=args.assets.headers,
+            redirects=args.assets.redirects,
+        ),
+    )

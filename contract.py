@@ -1,0 +1,63 @@
+"""The stack's outputs: everything that the program and the operations share.
+
+The program exports exactly `OUTPUTS`; `ops` reads them through `Outputs`. Nothing else passes between the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+
+class Release(TypedDict):
+    """The receipt: which bytes a stack runs."""
+
+    backend: str
+    """Image digest, `sha256:<64 hex>`."""
+    workers: dict[str, str]
+    """SHA-256 of each Worker's module, hex, by service."""
+    assets: dict[str, str]
+    """SHA-256 of each asset set's manifest, hex, by service."""
+    commits: dict[str, str]
+    """Commit of each source by service, 40 hex digits, `-dirty` behind it where files differ; empty outside git."""
+
+
+OUTPUTS = (
+    "backendUrl",
+    "apiUrl",
+    "webUrl",
+    "universeUrl",
+    "backendAppId",
+    "generation",
+    "release",
+    "adminEmail",
+    "adminPassword",
+)
+SECRET_OUTPUTS = frozenset({"adminPassword"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """A deployed stack's outputs. `from_state` raises KeyError naming the output that is missing."""
+
+    backend_url: str
+    api_url: str
+    web_url: str
+    universe_url: str
+    backend_app_id: str
+    generation: int
+    release: Release
+    admin_email: str
+
+    @classmethod
+    def from_state(cls, outputs: dict[str, Any]) -> Outputs:
+        return cls(
+            backend_url=outputs["backendUrl"],
+            api_url=outputs["apiUrl"],
+            web_url=outputs["webUrl"],
+            universe_url=outputs["universeUrl"],
+            backend_app_id=outputs["backendAppId"],
+            generation=int(outputs["generation"]),
+            release=outputs["release"],
+            admin_email=outputs["adminEmail"],
+        )

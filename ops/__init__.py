@@ -1,0 +1,1 @@
+"""The `oracle` command: the team's daily procedures, one file for each."""

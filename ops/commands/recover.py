@@ -1,0 +1,22 @@
+"""`oracle recover`: take over from an update that was killed."""
+
+from __future__ import annotations
+
+import typer
+
+from ops import local_cloud
+from ops.commands.options import StackArgument
+from ops.engine import Engine
+from ops.recover import recover as take_over
+from ops.workspace import Stack
+
+
+def recover(stack: StackArgument = "local") -> None:
+    """Free a dead update's lock and settle what it had begun."""
+    chosen = Stack(stack)
+    if chosen.on_local_cloud:
+        local_cloud.start(chosen)
+    engine = Engine(chosen)
+    engine.ensure_stack()
+    done = take_over(engine)
+    typer.echo("\n".join(done) if done else "There is nothing to recover.")

@@ -1,0 +1,54 @@
+"""`oracle up`: from whatever there is to a network that answers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ops import local_cloud, report
+from ops.build import builds, run_builds
+from ops.commands.options import StackArgument
+from ops.engine import Engine
+from ops.failures import Failure
+from ops.plugins import Plugins, provide
+from ops.recover import recover
+from ops.workspace import Stack, located_tools
+
+WHICH = {
+    Plugins.official: "official provider plugins",
+    Plugins.offline: "offline provider plugins (stand-ins for the official ones, for the local cloud only)",
+}
+
+
+def up(
+    stack: StackArgument = "local",
+    plugins: Annotated[Plugins, typer.Option(help="Provider plugins for the local cloud.")] = Plugins.auto,
+) -> None:
+    """Bring the stack up: local cloud, builds, update, and the table of what answers."""
+    chosen = Stack(stack)
+    chosen.settings()
+    if not chosen.on_local_cloud:
+        raise Failure(f"`oracle up` is for stacks on the local cloud; deploy {stack} with: pulumi up -s {stack}")
+    _prepare(chosen, plugins)
+    engine = Engine(chosen)
+    engine.ensure_stack()
+    for line in recover(engine):
+        typer.echo(line)
+    done = engine.shown("up", "--yes", "--skip-preview", "--suppress-permalink", "--stack", stack)
+    if done.status != 0:
+        raise Failure(engine.sentence(done, "The update failed; what is wrong stands above. Mend it, then go on: make up"))
+    found = list(report.rows(engine.outputs()))
+    report.show(found)
+    if silent := [row.service for row in found if not row.well]:
+        raise Failure(f"{', '.join(silent)} does not answer; its log: oracle cloud logs")
+
+
+def _prepare(stack: Stack, plugins: Plugins) -> None:
+    started = local_cloud.start(stack)
+    typer.echo(f"Local cloud: {stack.endpoint}{' (started)' if started else ''}")
+    located = located_tools()
+    used = provide(stack, plugins)
+    typer.echo(f"Engine: Pulumi {located.engine_version} ({located.engine_source}), {WHICH[used]}")
+    for done in run_builds(builds(stack, [])):
+        typer.echo(f"Built: {done.service}")

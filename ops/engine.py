@@ -1,0 +1,99 @@
+"""The Pulumi engine as a subprocess, in a stack's own environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from contract import Outputs
+from ops.failures import Failure, engine_sentence
+from ops.workspace import Stack, exports
+
+
+@dataclass(frozen=True)
+class Finished:
+    status: int
+    output: str
+
+
+class Engine:
+    """Runs `pulumi` for one stack. Tokens and passphrase travel by environment, never by argument."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.environment = {**os.environ, **exports(stack), "PULUMI_SKIP_CONFIRMATIONS": "false"}
+
+    def quiet(self, *arguments: str) -> Finished:
+        """Runs to the end and returns everything printed."""
+        done = subprocess.run(
+            self._command(*arguments),
+            cwd=self.stack.project,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return Finished(done.returncode, done.stdout)
+
+    def shown(self, *arguments: str) -> Finished:
+        """Runs with its output passed on as it comes; returns it too."""
+        process = subprocess.Popen(
+            self._command(*arguments),
+            cwd=self.stack.project,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.stdout is not None
+        kept = []
+        for line in process.stdout:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            kept.append(line)
+        return Finished(process.wait(), "".join(kept))
+
+    def must(self, *arguments: str) -> str:
+        """Runs quietly and returns the output. Raises Failure with one sentence when it fails."""
+        done = self.quiet(*arguments)
+        if done.status != 0:
+            raise Failure(self.sentence(done, f"`pulumi {arguments[0]}` failed: {_last_error(done.output)}"))
+        return done.output
+
+    def sentence(self, done: Finished, otherwise: str) -> str:
+        return engine_sentence(done.output, self.stack.name) or otherwise
+
+    def ensure_stack(self) -> None:
+        """Makes the stack where there is none, in an existing state."""
+        if self.stack.on_local_cloud:
+            for folder in (self.stack.home, self.stack.state):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.must("stack", "select", "--create", self.stack.name)
+
+    def export(self) -> dict[str, Any]:
+        """The state, secrets encrypted."""
+        exported: dict[str, Any] = json.loads(self.must("stack", "export", "--stack", self.stack.name))
+        return exported
+
+    def outputs(self) -> Outputs:
+        """The deployed stack's outputs, without the secret ones. Raises Failure when there are none yet."""
+        found = json.loads(self.must("stack", "output", "--json", "--stack", self.stack.name))
+        try:
+            return Outputs.from_state(found)
+        except KeyError as error:
+            raise Failure(f"The stack {self.stack.name} has no {error.args[0]} yet; deploy it: pulumi up -s {self.stack.name}") from None
+
+    def _command(self, *arguments: str) -> list[str]:
+        return ["pulumi", *arguments, "--non-interactive", "--color", "never" if not sys.stdout.isatty() else "always"]
+
+
+def _last_error(output: str) -> str:
+    errors = [line.strip() for line in output.splitlines() if "error:" in line]
+    return (errors or output.strip().splitlines() or ["it printed nothing"])[-1]

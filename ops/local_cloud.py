@@ -1,0 +1,140 @@
+"""The local cloud as a background process: started, asked, stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+
+from loopback import client
+from ops.failures import Failure
+from ops.workspace import PROJECT, Stack, located_tools
+
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+
+
+def health(stack: Stack) -> dict[str, object] | None:
+    """What the local cloud says of itself, or None when it does not answer."""
+    try:
+        with client(timeout=5) as http:
+            response = http.get(f"{stack.endpoint}/_cloud/health")
+        return dict(response.json()) if response.status_code == 200 else None
+    except (httpx.HTTPError, ValueError):
+        return None
+
+
+def start(stack: Stack) -> bool:
+    """Starts the stack's local cloud unless it runs; True when it was started. Raises Failure with its own words."""
+    _require_local(stack)
+    if _runs(stack):
+        return False
+    stack.cloud_state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with log_file(stack).open("ab") as log:
+        begin = log.tell()
+        process = subprocess.Popen(
+            _command(stack), cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+    _wait_started(stack, process, begin)
+    return True
+
+
+def stop(stack: Stack) -> bool:
+    """Stops the stack's local cloud and waits until it has gone; False when it did not run. Raises Failure."""
+    _require_local(stack)
+    process = _process(stack)
+    if process is None:
+        return False
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_SECONDS)
+    except psutil.TimeoutExpired:
+        raise Failure(f"The local cloud (process {process.pid}) does not stop; end it: kill -9 {process.pid}") from None
+    return True
+
+
+def log_file(stack: Stack) -> Path:
+    return stack.cloud_state / "cloud.log"
+
+
+def _runs(stack: Stack) -> bool:
+    """Raises Failure when another local cloud, or something else, answers at our address."""
+    found = health(stack)
+    if found is None:
+        return False
+    process = _process(stack)
+    if process is None or process.pid != found.get("pid"):
+        raise Failure(
+            f"Port {stack.cloud_port} belongs to another local cloud (process {found.get('pid')}); stop it there with "
+            f"`make down`, or give this project other ports in {stack.file.name}."
+        )
+    return True
+
+
+def _command(stack: Stack) -> list[str]:
+    located = located_tools()
+    options = {
+        "state": stack.cloud_state,
+        "port": stack.cloud_port,
+        "edge-port": stack.edge_port,
+        "account-id": stack.settings().account_id,
+        "node": located.node,
+        "node-modules": located.node_modules,
+        "pocketbase": located.pocketbase,
+    }
+    return [sys.executable, "-m", "localcloud", *(f"--{name}={value}" for name, value in options.items())]
+
+
+def _wait_started(stack: Stack, process: subprocess.Popen[bytes], begin: int) -> None:
+    for _ in _attempts(START_SECONDS):
+        found = health(stack)
+        if found and found.get("pid") == process.pid:
+            return
+        if process.poll() is not None:
+            raise Failure(_last_words(stack, begin))
+    os.killpg(process.pid, signal.SIGTERM)
+    raise Failure(f"The local cloud did not answer within {START_SECONDS:.0f} s; its log: oracle cloud logs")
+
+
+def _last_words(stack: Stack, begin: int) -> str:
+    with log_file(stack).open("rb") as log:
+        log.seek(begin)
+        lines = log.read().decode(errors="replace").strip().splitlines()
+    own = [line.removeprefix("localcloud: ") for line in lines if line.startswith("localcloud: ")]
+    if not own:
+        return "The local cloud ended as it started; its log: oracle cloud logs"
+    return (own[-1][:1].upper() + own[-1][1:]).replace("use another --port", _other_port(stack)).replace("use another --edge-port", _other_port(stack))
+
+
+def _other_port(stack: Stack) -> str:
+    return f"give the local cloud other ports in {stack.file.name}"
+
+
+def _process(stack: Stack) -> psutil.Process | None:
+    """The process that runs on this project's state, found by what it was started with."""
+    wanted = f"--state={stack.cloud_state}"
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if wanted in words and "localcloud" in words and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    return None
+
+
+def _require_local(stack: Stack) -> None:
+    if not stack.on_local_cloud:
+        raise Failure(f"The stack {stack.name} is not on the local cloud; name one that is: oracle cloud start --stack local")
+
+
+def _attempts(seconds: float) -> Iterator[None]:
+    end, pause = time.monotonic() + seconds, 0.05
+    while time.monotonic() < end:
+        yield
+        time.sleep(pause)
+        pause = min(0.5, pause * 1.3)

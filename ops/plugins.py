@@ -1,0 +1,80 @@
+"""Which provider plugins a stack on the local cloud uses: the official ones, or the project's offline stand-ins."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+
+from ops.failures import Failure
+from ops.workspace import PROJECT, Stack, exports
+
+NAMES = ("random", "digitalocean", "cloudflare")
+MARK = "offline-stand-in"
+INSTALL_SECONDS = 300
+
+
+class Plugins(StrEnum):
+    auto = "auto"
+    official = "official"
+    offline = "offline"
+
+
+def provide(stack: Stack, choice: Plugins) -> Plugins:
+    """Makes the chosen plugins the ones in the stack's own Pulumi home and returns which they are. Raises Failure."""
+    present = {_kind(stack, name) for name in NAMES}
+    if choice is Plugins.auto and present in ({Plugins.official}, {Plugins.offline}):
+        return present.pop() if present != {Plugins.offline} else _offline(stack)
+    if choice is Plugins.offline:
+        return _offline(stack)
+    if _official(stack):
+        return Plugins.official
+    if choice is Plugins.official:
+        raise Failure("The official provider plugins cannot be installed from here; use the offline ones: oracle up --plugins offline")
+    return _offline(stack)
+
+
+def _folder(stack: Stack, name: str) -> Path:
+    return stack.home / "plugins" / f"resource-{name}-v{metadata.version(f'pulumi-{name}')}"
+
+
+def _kind(stack: Stack, name: str) -> Plugins | None:
+    folder = _folder(stack, name)
+    if not (folder / f"pulumi-resource-{name}").exists():
+        return None
+    return Plugins.offline if (folder / MARK).exists() else Plugins.official
+
+
+def _official(stack: Stack) -> bool:
+    """Installs the official plugins; False when one cannot be had."""
+    for name in NAMES:
+        if _kind(stack, name) is Plugins.offline:
+            shutil.rmtree(_folder(stack, name))
+        if _kind(stack, name) is None and not _install(stack, name):
+            return False
+    return True
+
+
+def _install(stack: Stack, name: str) -> bool:
+    command = ["pulumi", "plugin", "install", "resource", name, f"v{metadata.version(f'pulumi-{name}')}"]
+    try:
+        done = subprocess.run(command, env=exports(stack), stdin=subprocess.DEVNULL, capture_output=True, timeout=INSTALL_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0 and _kind(stack, name) is Plugins.official
+
+
+def _offline(stack: Stack) -> Plugins:
+    for name in NAMES:
+        if _kind(stack, name) is Plugins.official:
+            shutil.rmtree(_folder(stack, name))
+    command = [sys.executable, "-m", "localcloud.plugins", "install", str(stack.home), *NAMES]
+    done = subprocess.run(command, cwd=PROJECT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Failure(f"The offline provider plugins could not be installed: {done.stderr.strip().splitlines()[-1:]}")
+    for name in NAMES:
+        (_folder(stack, name) / MARK).touch()
+    return Plugins.offline

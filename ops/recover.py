@@ -1,0 +1,123 @@
+"""Taking over from an update that was killed: its lock, and what it had begun to make.
+
+The file state backend keeps a killed update's lock for ever, and the state remembers that a creation had begun without knowing
+how it ended. A dead holder is told from a live one by its process. What was begun is looked up in the cloud by name, and taken
+into the state when it is there; otherwise the next update would be refused by a name that is taken.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from appplatform import AppPlatform, AppPlatformError
+from ops.engine import Engine
+from ops.failures import Failure
+
+APP = "digitalocean:index/app:App"
+CHECK = "digitalocean:index/uptimeCheck:UptimeCheck"
+
+
+@dataclass(frozen=True)
+class Lock:
+    path: Path
+    pid: int
+    host: str
+    user: str
+    since: str
+
+    @property
+    def alive(self) -> bool:
+        """Whether the holder may still be at work: another machine's always may."""
+        if self.host != socket.gethostname():
+            return True
+        try:
+            return "pulumi" in psutil.Process(self.pid).name()
+        except psutil.NoSuchProcess:
+            return False
+
+
+def recover(engine: Engine) -> list[str]:
+    """Frees a dead holder's lock and settles what it had begun; says what was done. Raises Failure for a live holder."""
+    done = list(_free_locks(engine))
+    if pending := _pending(engine):
+        done += _settle(engine, pending)
+    return done
+
+
+def _free_locks(engine: Engine) -> Iterator[str]:
+    locks = list(_locks(engine.stack.state / ".pulumi" / "locks"))
+    for lock in locks:
+        if lock.alive:
+            raise Failure(
+                f"Another update of {engine.stack.name} is at work: process {lock.pid} of {lock.user} on {lock.host}, since {lock.since}. "
+                f"Wait for it, or end it: kill {lock.pid}"
+            )
+    for lock in locks:
+        lock.path.unlink(missing_ok=True)
+        yield f"took the lock over from process {lock.pid}, which is dead"
+
+
+def _locks(folder: Path) -> Iterator[Lock]:
+    for path in sorted(folder.rglob("*.json")):
+        try:
+            held = json.loads(path.read_text())
+            yield Lock(path, int(held["pid"]), held["hostname"], held["username"], held["timestamp"])
+        except (ValueError, KeyError):
+            path.unlink(missing_ok=True)  # cut off while it was written, so its writer never held it
+
+
+def _pending(engine: Engine) -> list[dict[str, Any]]:
+    deployment = engine.export().get("deployment") or {}
+    return list(deployment.get("pending_operations") or [])
+
+
+def _settle(engine: Engine, pending: list[dict[str, Any]]) -> Iterator[str]:
+    found = {}
+    for operation in pending:
+        resource = operation["resource"]
+        if operation["type"] == "creating" and (known := _existing(engine, resource)):
+            found[resource["urn"]] = known
+            yield f"took over {known}, which the killed update had made ({resource['urn'].rpartition('::')[2]})"
+    state = engine.export()
+    resources = state["deployment"].setdefault("resources", [])
+    kept = {resource["urn"] for resource in resources}
+    for operation in pending:
+        resource = operation["resource"]
+        if resource["urn"] in found and resource["urn"] not in kept:
+            resources.append({**resource, "id": found[resource["urn"]]})
+    state["deployment"]["pending_operations"] = []
+    _import(engine, state)
+    yield f"settled {len(pending)} operation(s) of the killed update"
+
+
+def _import(engine: Engine, state: dict[str, Any]) -> None:
+    path = engine.stack.private / "recovered-state.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(state))
+    engine.must("stack", "import", "--stack", engine.stack.name, "--file", str(path))
+    path.unlink()
+
+
+def _existing(engine: Engine, resource: dict[str, Any]) -> str | None:
+    """The id of what a creation had made, for kinds whose name the cloud gives out only once."""
+    inputs = resource.get("inputs") or {}
+    token = engine.environment.get("DIGITALOCEAN_TOKEN")
+    endpoint = engine.stack.endpoint or "https://api.digitalocean.com"
+    try:
+        with AppPlatform(endpoint, token) as platform:
+            if resource["type"] == APP:
+                app = platform.find((inputs.get("spec") or {}).get("name", ""))
+                return str(app["id"]) if app else None
+            if resource["type"] == CHECK:
+                checks = platform.request("GET", "/v2/uptime/checks?per_page=200").get("checks") or []
+                return next((str(check["id"]) for check in checks if check["name"] == inputs.get("name")), None)
+    except AppPlatformError as error:
+        raise Failure(str(error)) from None
+    return None

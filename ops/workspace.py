@@ -1,0 +1,131 @@
+"""Where things are: the project, a stack's own files, and the environment in which its engine runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from ops.failures import Failure
+from settings import Settings, SettingsError, from_file
+from toolchain import tools
+
+PROJECT = Path(__file__).resolve().parents[1]
+LOCAL_PASSPHRASE = "oracle-local"  # protects nothing outside this machine: the local stack holds no real secret
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One stack of the project at `project`, from its `Pulumi.<name>.yaml`."""
+
+    name: str
+    project: Path = PROJECT
+
+    @property
+    def file(self) -> Path:
+        return self.project / f"Pulumi.{self.name}.yaml"
+
+    @property
+    def private(self) -> Path:
+        """Everything of ours that is not in git."""
+        return self.project / ".oracle"
+
+    @property
+    def cloud_state(self) -> Path:
+        return self.private / "cloud"
+
+    @property
+    def home(self) -> Path:
+        """The local stack's Pulumi home, so that the user's own is never touched."""
+        return self.private / "pulumi" / self.name / "home"
+
+    @property
+    def state(self) -> Path:
+        return self.private / "pulumi" / self.name / "state"
+
+    def settings(self) -> Settings:
+        """The stack's settings. Raises Failure."""
+        try:
+            return from_file(self.file)
+        except SettingsError as error:
+            raise Failure(str(error)) from None
+
+    def config(self, key: str) -> Any:
+        """A provider's plain configuration value, such as `digitalocean:apiEndpoint`, or None."""
+        try:
+            document = yaml.safe_load(self.file.read_text()) or {}
+        except FileNotFoundError:
+            raise Failure(f"{self.file.name} does not exist; the stacks there are: ls Pulumi.*.yaml") from None
+        return (document.get("config") or {}).get(key)
+
+    @property
+    def endpoint(self) -> str | None:
+        """DigitalOcean's API when the stack names another than the real one."""
+        value = self.config("digitalocean:apiEndpoint")
+        return str(value).rstrip("/") if value else None
+
+    @property
+    def on_local_cloud(self) -> bool:
+        """Whether the stack's clouds are on this machine. Decided by its addresses, never by its name."""
+        return self.endpoint is not None and urlsplit(self.endpoint).hostname in LOOPBACK
+
+    @property
+    def cloud_port(self) -> int:
+        return urlsplit(self.endpoint or "").port or 80
+
+    @property
+    def edge_port(self) -> int:
+        return urlsplit(self.settings().workers_url.replace("{script}.", "")).port or 80
+
+
+def located_tools() -> tools.Tools:
+    """The tools' places. Raises Failure naming the one that is missing."""
+    try:
+        return tools.locate()
+    except tools.ToolMissing as error:
+        raise Failure(str(error)) from None
+
+
+def exports(stack: Stack) -> dict[str, str]:
+    """The variables after which plain `pulumi` commands work on the stack. Raises Failure.
+
+    A stack on the local cloud gets a Pulumi home, a state and tokens of its own; any other only the tools' places, since its
+    state and tokens are the user's.
+    """
+    located = located_tools()
+    venv = Path(sys.prefix)
+    path = [str(located.engine_bin), str(venv / "bin"), *_other_path(located.engine_bin, venv / "bin")]
+    found = {"PATH": os.pathsep.join(path), "VIRTUAL_ENV": str(venv), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    return {**found, **_local_exports(stack)} if stack.on_local_cloud else found
+
+
+def _local_exports(stack: Stack) -> dict[str, str]:
+    found = {
+        "PULUMI_HOME": str(stack.home),
+        "PULUMI_BACKEND_URL": f"file://{stack.state}",
+        "PULUMI_CONFIG_PASSPHRASE": LOCAL_PASSPHRASE,
+        # The plugins are in the home above; without this the engine looks for more on the internet at each run.
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+    try:
+        tokens = json.loads((stack.cloud_state / "tokens.json").read_text())
+    except FileNotFoundError:
+        return found
+    return {
+        **found,
+        "DIGITALOCEAN_TOKEN": tokens["digitalocean"],
+        "CLOUDFLARE_API_TOKEN": tokens["cloudflare"],
+        "CLOUDFLARE_ACCOUNT_ID": tokens["accountId"],
+    }
+
+
+def _other_path(*own: Path) -> list[str]:
+    mine = {str(path) for path in own}
+    return [entry for entry in os.environ.get("PATH", "").split(os.pathsep) if entry and entry not in mine]

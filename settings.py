@@ -1,0 +1,296 @@
+"""All configuration of a stack, read and checked once, frozen.
+
+`load()` reads the `oracle-net:*` keys of the running stack; `from_file()` reads the same keys from a `Pulumi.<stack>.yaml`
+without an engine. An error's text has one line for each problem: the key, what is wrong with it and
+what that would cause, and the command that mends it. No other module reads configuration.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+PROJECT = "oracle-net"
+SECRET_KEYS = frozenset({"adminPassword", "githubToken"})
+APP_NAME_LIMIT = 32  # DigitalOcean: 2 to 32 characters
+GENERATION_SUFFIX = 5  # "-g" and up to three digits, kept free at the end of the app's name
+
+Hostname = Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")]
+ScriptName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+# A hand-written YAML date arrives as a date, one from the engine as text.
+IsoDate = Annotated[str, BeforeValidator(str), Field(pattern=r"^20\d\d-[01]\d-[0-3]\d$")]
+
+
+class SettingsError(Exception):
+    """Configuration that cannot be used; the text names every key, the consequence and the command that mends it."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class ImageSettings(Section):
+    """The backend's release: either a digest in a registry, or a directory that is packed and pushed to an image store."""
+
+    registry_type: Literal["DOCR", "DOCKER_HUB", "GHCR"] = "DOCR"
+    registry: str | None = None
+    repository: str = Field(min_length=1)
+    digest: str | None = Field(default=None, pattern=r"^sha256:[0-9a-f]{64}$")
+    path: str | None = None
+    run: tuple[str, ...] = ("./entrypoint.sh",)
+    store: str | None = Field(default=None, pattern=r"^https?://")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ImageSettings:
+        if (self.digest is None) == (self.path is None):
+            raise ValueError("needs either a digest or a path")
+        if self.path is not None and self.store is None:
+            raise ValueError("has a path and needs the store it is pushed to")
+        return self
+
+
+class BackendSettings(Section):
+    """The App Platform app that runs PocketBase."""
+
+    app_name: str = Field(pattern=rf"^[a-z][a-z0-9-]{{0,{APP_NAME_LIMIT - GENERATION_SUFFIX - 2}}}[a-z0-9]$")
+    service: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$")
+    image: ImageSettings
+    path: str | None = None
+    build: str | None = None
+    region: str = Field(default="sgp", min_length=3)
+    size: str = "basic-xxs"
+    instances: int = Field(default=1, ge=1, le=1)  # SQLite on an ephemeral disk: two containers would be two databases
+    port: int = Field(default=8090, ge=1, le=65535)
+    health_path: str = Field(default="/api/health", pattern=r"^/")
+    console: str = Field(default="./oracle-universe superuser upsert", min_length=1)
+    env: Mapping[str, str] = {}
+    create_timeout: str = Field(default="30m", pattern=r"^\d+[smh]$")
+
+
+class DomainSettings(Section):
+    hostname: Hostname
+    zone_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+
+
+class WorkerSettings(Section):
+    """What every Worker has: its script's name, its sources and where it answers."""
+
+    script: ScriptName
+    path: str
+    build: str | None = None
+    compatibility_date: IsoDate
+    compatibility_flags: tuple[str, ...] = ()
+    workers_dev: bool = True
+    domain: DomainSettings | None = None
+
+    @model_validator(mode="after")
+    def _reachable(self) -> WorkerSettings:
+        if not self.workers_dev and self.domain is None:
+            raise ValueError("has neither workersDev nor a domain, so nobody could reach it")
+        return self
+
+
+class ModuleSettings(WorkerSettings):
+    """A Worker made of one bundled module: `entry`, below `path`."""
+
+    entry: str = Field(min_length=1)
+
+
+class AssetsSettings(WorkerSettings):
+    """A Worker that serves the static files of `assets`, a directory below `path`."""
+
+    assets: str = Field(min_length=1)
+    not_found: Literal["single-page-application", "404-page", "none"] = "single-page-application"
+
+
+class MonitoringSettings(Section):
+    emails: tuple[Email, ...] = Field(min_length=1)
+    regions: tuple[Literal["us_east", "us_west", "eu_west", "se_asia"], ...] = ("us_east", "eu_west", "se_asia")
+    latency_ms: int = Field(default=2000, ge=50)
+
+
+class Settings(Section):
+    """One stack's whole configuration."""
+
+    generation: int = Field(default=1, ge=1, le=999)
+    admin_email: Email
+    admin_password: SecretStr | None = Field(default=None, min_length=10)
+    admin_password_version: int = Field(default=1, ge=1)
+    github_token: SecretStr | None = Field(default=None, min_length=1)
+    account_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+    workers_url: str = Field(pattern=r"^https?://\{script\}\.[a-z0-9.-]+(:\d+)?$")
+    backend: BackendSettings
+    api: ModuleSettings
+    web: AssetsSettings
+    universe: AssetsSettings
+    monitoring: MonitoringSettings | None = None
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Settings:
+        scripts = [worker.script for worker in self.workers.values()]
+        if len(set(scripts)) < len(scripts):
+            raise ValueError("two Workers have the same script name, so one would overwrite the other")
+        return self
+
+    @property
+    def workers(self) -> dict[str, ModuleSettings | AssetsSettings]:
+        """The Workers by service name, in the order in which they are shown."""
+        return {"api": self.api, "web": self.web, "universe": self.universe}
+
+
+# What goes wrong without the key; a section's own keys fall back on their section.
+CONSEQUENCES = {
+    "generation": "the backend's generation would be unknown",
+    "adminEmail": "the backend would have no admin",
+    "adminPassword": "nobody could log in to the backend",
+    "adminPasswordVersion": "the admin's password could not be renewed",
+    "githubToken": "the API could not reach GitHub",
+    "accountId": "no Worker could be uploaded",
+    "workersUrl": "the Workers' addresses would be unknown",
+    "backend": "the backend could not be deployed",
+    "api": "the API could not be deployed",
+    "web": "the web front end could not be deployed",
+    "universe": "the universe front end could not be deployed",
+    "monitoring": "nobody would be told of an outage",
+}
+EXAMPLES = {
+    "generation": "1",
+    "adminEmail": "admin@example.org",
+    "accountId": "<32 hex digits from the Cloudflare dashboard>",
+    "workersUrl": "'https://{script}.<account>.workers.dev'",
+    "compatibilityDate": "2025-06-01",
+    "digest": "sha256:<64 hex digits>",
+    "zoneId": "<32 hex digits>",
+}
+
+
+def load() -> Settings:
+    """The running program's settings. Raises pulumi.RunError, which the engine shows as its text alone."""
+    from pulumi import RunError
+    from pulumi.runtime import config as engine_config
+
+    raw = {**engine_config.get_config_env(), **engine_config.CONFIG.get()}
+    prefix = f"{PROJECT}:"
+    values = {key.removeprefix(prefix): _decoded(value) for key, value in raw.items() if key.startswith(prefix)}
+    plain = [key for key in SECRET_KEYS if key in values and not _is_secret(prefix + key)]
+    try:
+        return parse(values, plain_secrets=plain)
+    except SettingsError as error:
+        raise RunError(str(error)) from None
+
+
+def from_file(path: Path) -> Settings:
+    """The settings in a `Pulumi.<stack>.yaml`; encrypted values become placeholders. Raises SettingsError."""
+    try:
+        document = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise SettingsError(f"{path.name} does not exist; `ls Pulumi.*.yaml` shows the stacks there are.") from None
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{path.name} is not YAML: {' '.join(str(error).split())}. Edit it, then try again.") from None
+    config = document.get("config") if isinstance(document, dict) else None
+    prefix = f"{PROJECT}:"
+    values = {k.removeprefix(prefix): v for k, v in (config or {}).items() if str(k).startswith(prefix)}
+    plain = [key for key in SECRET_KEYS if isinstance(values.get(key), str)]
+    hidden = {key: "(encrypted)" if _encrypted(value) else value for key, value in values.items()}
+    return parse(hidden, plain_secrets=plain)
+
+
+def parse(values: Mapping[str, Any], plain_secrets: list[str] | None = None) -> Settings:
+    """Settings from decoded values by key without the project's prefix. Raises SettingsError with every problem found."""
+    problems = [_plain_secret(key) for key in sorted(plain_secrets or [])]
+    filled = {"accountId": os.environ.get("CLOUDFLARE_ACCOUNT_ID"), **values}
+    if filled["accountId"] is None:
+        del filled["accountId"]
+    try:
+        settings = Settings.model_validate(filled)
+    except ValidationError as error:
+        problems += list(_problems(error))
+        raise SettingsError("\n".join(problems)) from None
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return settings
+
+
+def revealed(value: SecretStr | None) -> str | None:
+    """The text of a secret setting; give it to `pulumi.Output.secret` only."""
+    return value.get_secret_value() if value else None
+
+
+def _decoded(value: Any) -> Any:
+    """Sections arrive from the engine as JSON text; everything else as it is."""
+    if isinstance(value, str) and value[:1] in "{[":
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            return value
+    return value
+
+
+def _encrypted(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"secure"}
+
+
+def _is_secret(key: str) -> bool:
+    from pulumi.runtime import config as engine_config
+
+    return engine_config.is_config_secret(key) or key in engine_config.get_config_secret_keys_env()
+
+
+def _plain_secret(key: str) -> str:
+    return (
+        f"{PROJECT}:{key} is stored in plain text, so that everybody who reads the repository knows it. "
+        f"Mend it: pulumi config set --secret {PROJECT}:{key}"
+    )
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_input=False, include_url=False):
+        key = ".".join(_camel(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            yield f"{PROJECT}:{key} is not a key this program knows{_nearest(key)}. Mend it: pulumi config rm {_path_flag(key)}{PROJECT}:{key}"
+        else:
+            yield _problem(key, problem["type"], problem["msg"])
+
+
+def _problem(key: str, kind: str, message: str) -> str:
+    top = key.split(".")[0]
+    consequence = CONSEQUENCES.get(top, "the stack could not be deployed")
+    what = "is missing" if kind == "missing" else _plain(message)
+    example = EXAMPLES.get(key.split(".")[-1], "VALUE")
+    secret = "--secret " if top in SECRET_KEYS else ""
+    command = f"pulumi config set {secret}{_path_flag(key)}{PROJECT}:{key} {'' if secret else example}".rstrip()
+    return f"{PROJECT}:{key} {what}; {consequence}. Mend it: {command}" if key else f"Configuration: {what}."
+
+
+def _plain(message: str) -> str:
+    """Pydantic's message as the end of a sentence that starts with the key."""
+    own = message.removeprefix("Value error, ")
+    if own != message:
+        return own
+    shape = re.sub(r"^String should match pattern '(.*)'$", r"does not have the form \1", message)
+    return shape if shape != message else re.sub(r"^(Input|String|Value|Tuple) should", "should", message)
+
+
+def _camel(part: int | str) -> str:
+    return str(part) if isinstance(part, int) or "_" not in part else to_camel(part)
+
+
+def _path_flag(key: str) -> str:
+    return "--path " if "." in key else ""
+
+
+def _nearest(key: str) -> str:
+    import difflib
+
+    names = [to_camel(name) for name in Settings.model_fields]
+    near = difflib.get_close_matches(key, names, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
