@@ -1,7 +1,10 @@
 # The commands of this project. They need python3 (3.11 or later, with venv), git and make; everything else is got.
 PYTHON ?= python3
-TOOLS   = $(PYTHON) -S -m toolchain ensure --quiet
 BIN     = .venv/bin
+# .venv's own Python when it is there: version managers' stand-ins for python3 take a tenth of a second to start.
+RUN     = python=$(PYTHON); if [ -x $(BIN)/python ]; then python=$(BIN)/python; fi; \
+          command -v $$python >/dev/null || { echo "Python 3.11 or later is needed, and $(PYTHON) is not on PATH."; \
+          echo "  next: install it, or make PYTHON=/path/to/python3"; exit 1; } >&2; $$python -S -m toolchain
 
 .PHONY: help up down test check tools lock clean
 
@@ -23,10 +26,10 @@ check: ready  ## ruff and mypy
 	@$(BIN)/mypy --no-error-summary
 
 tools:  ## get what is missing, and say what is used
-	@$(PYTHON) -S -m toolchain ensure
+	@$(RUN) ensure
 
 lock: ready  ## write the lock files again after a change of a pin
-	@$(BIN)/python -m toolchain lock
+	@$(RUN) lock
 
 clean:  ## remove .venv and what tests leave; the cache and the local cloud's state stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info
@@ -34,4 +37,4 @@ clean:  ## remove .venv and what tests leave; the cache and the local cloud's st
 
 .PHONY: ready
 ready:
-	@$(TOOLS)
+	@$(RUN) ensure --quiet

@@ -7,7 +7,6 @@ import fcntl
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -88,6 +87,8 @@ def lock(name: str) -> Iterator[None]:
 
 def _scratch(name: str) -> Path:
     """A new temporary folder for `name`; those that killed runs left are removed (we hold the lock)."""
+    import tempfile
+
     folder = root() / "tmp"
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(f"{name}.*"):

@@ -15,7 +15,7 @@ from toolchain.progress import say
 if TYPE_CHECKING:
     from toolchain.tools import Tools
 
-USAGE = "usage: python3 -m toolchain [ensure [--quiet] | which]"
+USAGE = "usage: python3 -m toolchain [ensure [--quiet] | which | lock]"
 
 
 def main(arguments: list[str]) -> int:
@@ -23,11 +23,13 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     words = [word for word in arguments if not word.startswith("-")]
     flags = {word for word in arguments if word.startswith("-")}
-    if words not in ([], ["ensure"], ["which"]) or flags - {"--quiet"}:
+    if words not in ([], ["ensure"], ["which"], ["lock"]) or flags - {"--quiet"}:
         print(USAGE, file=sys.stderr)
         return 2
     try:
-        return _which() if words == ["which"] else _ensure(quiet="--quiet" in flags)
+        if words == ["which"]:
+            return _which()
+        return _lock() if words == ["lock"] else _ensure(quiet="--quiet" in flags)
     except ToolError as error:
         print(f"{error}", file=sys.stderr)
         return 1
@@ -52,6 +54,13 @@ def _which() -> int:
 
     for name, value in asdict(tools.locate()).items():
         print(f"{name:15} {value}")
+    return 0
+
+
+def _lock() -> int:
+    from toolchain import lock
+
+    lock.write()
     return 0
 
 

@@ -1,14 +1,16 @@
-"""The Pulumi engine with its Python language host: from PATH, else Pulumi's releases, else its Go modules."""
+"""The Pulumi engine with its Python language host: from PATH, else Pulumi's releases, else its Go modules.
+
+What only getting it needs is imported late: every `make` comes by here.
+"""
 
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from toolchain import cache, installer, modules, path, pins, platforms, versions
+from toolchain import cache, path, pins, platforms, versions
 from toolchain.errors import ToolError, Unreachable
 from toolchain.progress import say
 from toolchain.run import output
@@ -66,6 +68,8 @@ def missing(folder: Path) -> list[str]:
 
 def version_of(program: Path) -> str | None:
     """What an engine says its version is, without the v. It gets a temporary home: the user's stays untouched."""
+    import tempfile
+
     with tempfile.TemporaryDirectory() as home:
         said = output([program, "version"], env={"PULUMI_HOME": home, "PULUMI_SKIP_UPDATE_CHECK": "true"})
     return said.strip().removeprefix("v") if said and versions.parse(said) else None
@@ -76,11 +80,13 @@ def _folder(source: Source) -> str:
     if source == "installer":
         return f"engine-{pins.ENGINE}-{platform}-release"
     files = [module / name for module in (pins.ENGINE_MOD, pins.LANGHOST_MOD) for name in ("go.mod", "go.sum")]
-    return f"engine-{pins.ENGINE}-{platform}-modules-{pins.digest(*files, extra=modules.VERSION_FLAG)}"
+    return f"engine-{pins.ENGINE}-{platform}-modules-{pins.digest(*files, extra=pins.ENGINE_FLAGS)}"
 
 
 def _from_installer(last: bool) -> Engine | None:
     """From Pulumi's releases; None when they cannot be reached and there is another source to try."""
+    from toolchain import installer
+
     name = _folder("installer")
     if not last and (cache.root() / _folder("modules")).is_dir() and not (cache.root() / name).is_dir():
         return None
@@ -94,11 +100,15 @@ def _from_installer(last: bool) -> Engine | None:
 
 
 def _download(folder: Path) -> None:
+    from toolchain import installer
+
     installer.download(folder, platforms.host())
     _check(folder)
 
 
 def _build(folder: Path) -> None:
+    from toolchain import modules
+
     modules.build(folder)
     _check(folder)
 

@@ -44,7 +44,7 @@ def _checksum(address: str, name: str) -> str:
     """The SHA-256 that the release's list has for an archive: lines of "<hex>  <name>"."""
     try:
         with urllib.request.urlopen(address, timeout=SECONDS) as answer:
-            listed = answer.read(CHUNK).decode("ascii", "replace")
+            listed: str = answer.read(CHUNK).decode("ascii", "replace")
     except (OSError, http.client.HTTPException) as error:
         raise Unreachable(_reason(error)) from error
     for line in listed.splitlines():

@@ -10,9 +10,8 @@ from toolchain import cache, pins
 from toolchain.errors import DiskFull, ToolError
 from toolchain.golang import Go, go
 from toolchain.progress import Step
-from toolchain.run import output
+from toolchain.run import Command, output
 
-VERSION_FLAG = f"-s -w -X {pins.SDK_MODULE}/go/common/version.Version=v{pins.ENGINE}"
 # The scripts of the language host, by their place in the SDK's module.
 SCRIPTS = ("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python")
 # What a build from nothing took when it was measured, on 2 cores.
@@ -40,7 +39,7 @@ def _compile(tool: Go, module: Path, package: str, program: Path, step: Step) ->
     counter = _Counter(step, program.name, tool, module, package)
     doing = f"building {program.name}"
     tool.run(
-        "build", "-v", "-ldflags", VERSION_FLAG, "-o", program, package, doing=doing, cwd=module, line=counter.line
+        "build", "-v", "-ldflags", pins.ENGINE_FLAGS, "-o", program, package, doing=doing, cwd=module, line=counter.line
     )
 
 
@@ -49,7 +48,8 @@ class _Counter:
 
     def __init__(self, step: Step, name: str, tool: Go, module: Path, package: str) -> None:
         self._step, self._name = step, name
-        self._list = ([tool.program, "-C", module, "list", "-deps", package], tool.env)
+        self._list: Command = [tool.program, "-C", module, "list", "-deps", package]
+        self._env = tool.env
         self._downloaded = self._compiled = self._total = 0
         step.detail = name
 
@@ -60,10 +60,11 @@ class _Counter:
             self._step.detail = f"{self._name}, {self._downloaded} modules downloaded"
             return
         if not self._compiled:
-            listed = output(self._list[0], env=self._list[1])
+            listed = output(self._list, env=self._env)
             self._total = len((listed or "").splitlines())
         self._compiled += 1
-        self._step.detail = f"{self._name}, package {self._compiled} of at most {self._total}"
+        most = f" of at most {self._total}" if self._total else ""
+        self._step.detail = f"{self._name}, package {self._compiled}{most}"
 
 
 def _copy_scripts(tool: Go, folder: Path) -> None:

@@ -14,6 +14,8 @@ ENGINE_MINIMUM = "3.238.0"
 # Where the engine's own Python scripts are taken from, and the engine itself.
 ENGINE_MODULE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 SDK_MODULE = "github.com/pulumi/pulumi/sdk/v3"
+# Small, and saying its version; nothing of the machine that built it is needed to run it.
+ENGINE_FLAGS = f"-s -w -X {SDK_MODULE}/go/common/version.Version=v{ENGINE}"
 LANGUAGE_HOST_MODULE = "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python"
 
 NODE_MINIMUM = "22.0.0"

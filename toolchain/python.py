@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import sys
 from pathlib import Path
 
 from toolchain import cache, pins, platforms
-from toolchain.errors import DiskFull, ToolError, ToolMissing
+from toolchain.errors import DiskFull, ToolError
 from toolchain.progress import Step, say
-from toolchain.run import output, run
+from toolchain.run import Command, output, run
 
 VENV = pins.PROJECT / ".venv"
 STAMP = "oracle-stamp"
+
+
+def base() -> str:
+    """The Python that environments are made from: also when this process runs in one of them, which may be remade."""
+    own = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    return str(own) if own.exists() else sys.executable
 
 
 def stamp(venv: Path = VENV) -> str:
@@ -38,8 +43,9 @@ def ensure(venv: Path = VENV) -> None:
             return
         (venv / STAMP).unlink(missing_ok=True)
         with Step("Python packages into .venv (half a minute)"):
-            uv = _uv()
+            uv = find_uv()
             _sync_with_uv(uv, venv) if uv else _sync_with_pip(venv)
+            cache.remove(pins.PROJECT / "oracle_net.egg-info")  # a leaving of the build that nothing reads
         written = venv / f"{STAMP}.new"
         written.write_text(stamp(venv))
         written.replace(venv / STAMP)
@@ -48,11 +54,13 @@ def ensure(venv: Path = VENV) -> None:
 def install_wheel(name: str, target: Path) -> None:
     """Unpacks the program that wheels/<name>.txt pins (hashes checked) into `target`."""
     listed = pins.WHEELS / f"{name}.txt"
-    uv = _uv()
+    uv = find_uv()
     if uv:
-        command: list[str | Path] = [uv, "pip", "install", "--python", sys.executable]
+        command: list[str | Path] = [uv, "pip", "install", "--python", base()]
     else:
-        command = [_pip_python(), "-m", "pip", "install"]
+        environment = target.parent / "pip"
+        _plain_venv(environment)
+        command = [environment / "bin" / "python", "-m", "pip", "install"]
     command += ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--target", target, "-r", listed]
     run(command, doing=f"getting {name}", folder=target, env=_environment())
 
@@ -68,7 +76,7 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _uv() -> Path | None:
+def find_uv() -> Path | None:
     """uv in the cache, or None where PyPI has none for this machine: pip does the same more slowly."""
     name = f"uv-{pins.wheel('uv')}-{platforms.host().key}-{pins.digest(pins.WHEELS / 'uv.txt')}"
     final = cache.root() / name / "uv"
@@ -86,7 +94,7 @@ def _uv() -> Path | None:
 def _make_uv(folder: Path) -> None:
     environment = folder / "venv"
     _plain_venv(environment)
-    command = [environment / "bin" / "python", "-m", "pip", "install", "--no-deps", "--require-hashes"]
+    command: Command = [environment / "bin" / "python", "-m", "pip", "install", "--no-deps", "--require-hashes"]
     run(
         [*command, "--only-binary", ":all:", "-r", pins.WHEELS / "uv.txt"],
         doing="getting uv",
@@ -104,7 +112,7 @@ def _sync_with_uv(uv: Path, venv: Path) -> None:
     python = venv / "bin" / "python"
     if output([python, "-c", "import sys"]) is None:
         run(
-            [uv, "venv", "--clear", "--python", sys.executable, venv],
+            [uv, "venv", "--clear", "--python", base(), venv],
             doing="making .venv",
             folder=venv,
             env=environment,
@@ -127,7 +135,7 @@ def _sync_with_pip(venv: Path) -> None:
     """From nothing: pip does not remove what an older lock brought."""
     cache.remove(venv)
     _plain_venv(venv)
-    pip = [venv / "bin" / "python", "-m", "pip", "install", "--quiet"]
+    pip: Command = [venv / "bin" / "python", "-m", "pip", "install", "--quiet"]
     run(
         [*pip, "--require-hashes", "-r", pins.LOCK],
         doing="installing Python packages",
@@ -142,20 +150,14 @@ def _sync_with_pip(venv: Path) -> None:
     )
 
 
-def _pip_python() -> Path:
-    """The Python of .venv, which has pip when pip made it."""
-    python = VENV / "bin" / "python"
-    if not python.exists():
-        raise ToolMissing("The Python environment .venv is not there.")
-    return python
-
-
 def _plain_venv(folder: Path) -> None:
-    if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
+    from importlib.util import find_spec
+
+    if find_spec("ensurepip") is None or find_spec("venv") is None:
         raise ToolError(
-            f"{sys.executable} cannot make virtual environments: its venv module is not installed.", _venv_package()
+            f"{base()} cannot make virtual environments: its venv module is not installed.", _venv_package()
         )
-    run([sys.executable, "-m", "venv", folder], doing="making a virtual environment", folder=folder)
+    run([base(), "-m", "venv", folder], doing="making a virtual environment", folder=folder)
 
 
 def _venv_package() -> str:

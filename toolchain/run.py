@@ -12,9 +12,11 @@ from toolchain.errors import DiskFull, ToolError, says_disk_full
 
 TAIL = 15
 
+Command = Sequence[str | Path]
+
 
 def run(
-    command: Sequence[str | Path],
+    command: Command,
     *,
     doing: str,
     folder: Path,
@@ -22,8 +24,11 @@ def run(
     cwd: Path | None = None,
     line: Callable[[str], None] | None = None,
 ) -> None:
-    """Runs `command`; each line of its output goes to `line`. Raises ToolError with the end of the output when it fails,
-    DiskFull (naming `folder`, where it writes) when the output says so. When we are interrupted it is stopped first."""
+    """Runs `command`; each line of its output goes to `line`. When we are interrupted it is stopped first.
+
+    Raises ToolError with the end of the output when it fails, DiskFull (naming `folder`, where it writes) when the
+    output says so.
+    """
     tail: deque[str] = deque(maxlen=200)
     try:
         child = subprocess.Popen(
@@ -69,7 +74,7 @@ def _stop(child: subprocess.Popen[str]) -> None:
         child.wait()
 
 
-def output(command: Sequence[str | Path], env: Mapping[str, str] | None = None, seconds: float = 20) -> str | None:
+def output(command: Command, env: Mapping[str, str] | None = None, seconds: float = 20) -> str | None:
     """What a quick program prints, or None when it is not there, fails, or does not end in time."""
     try:
         done = subprocess.run(
