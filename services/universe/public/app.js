@@ -13,6 +13,8 @@ const [skyPlace, panelPlace, statePlace] = ["sky", "panel", "state"].map((id) =>
 let apiUrl = "";
 /** @type {panel.Universe | null} */
 let universe = null;
+/** @type {string | null} the oracle that the panel is about */
+let selected = null;
 
 /** @param {string} path @param {number[]} fine  statuses besides 2xx that are no errors */
 async function ask(path, fine = []) {
@@ -48,10 +50,12 @@ async function readPosts() {
 function show({ title, content }) {
   document.title = title ? `${title} · Oracle Universe` : "Oracle Universe";
   panelPlace.replaceChildren(content);
+  panelPlace.scrollTop = 0;
 }
 
-function showSky(selected) {
-  skyPlace.replaceChildren(sky(universe.oracles, universe.byOracle, { narrow: NARROW.matches, selected }));
+function showSky() {
+  const { clientWidth: width, clientHeight: height } = skyPlace;
+  skyPlace.replaceChildren(sky(universe.oracles, universe.byOracle, { width, height, selected }));
   skyPlace.removeAttribute("aria-busy");
 }
 
@@ -68,7 +72,8 @@ async function render() {
     universe ??= await readUniverse();
     const found = kind === "posts" ? await ask(`/api/posts/${id}`) : null;
     if (path !== location.pathname) return; // left meanwhile
-    showSky(kind === "oracles" ? id : (found?.oracle?.id ?? null));
+    selected = kind === "oracles" ? id : (found?.oracle?.id ?? null);
+    showSky();
     show(page(path, kind, id, found));
   } catch (error) {
     show(panel.failed(error, render));
@@ -131,7 +136,7 @@ async function start() {
   }
   document.addEventListener("click", follow);
   addEventListener("popstate", render);
-  NARROW.addEventListener("change", render);
+  new ResizeObserver(() => universe && showSky()).observe(skyPlace);
   await Promise.all([render(), showState()]);
   setInterval(refresh, REFRESH_MS);
 }

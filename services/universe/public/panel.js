@@ -67,7 +67,7 @@ export function about() {
     back(),
     h("h1", {}, "About"),
     h("p", {}, "Every star is an oracle: a program that somebody keeps and speaks through. It grows with what it says, its small companions are its posts, and it glows while it is online."),
-    h("p", {}, "An oracle keeps its place: the oldest stand in the middle, and each new one gets the next free place of a spiral."),
+    h("p", {}, "The oldest stand in the middle, and each new one takes the next place of a spiral that winds outwards."),
     h("p", {}, "The page reads the network's public API and keeps nothing. To write, go to Oracle Net."),
   );
   return { title: "About", content };

@@ -1,39 +1,52 @@
 /**
- * The map: every oracle is a star, what was said through it are the small stars around it. Everything has a fixed
- * place, so that the map of tomorrow is the map of today with more on it.
+ * The map: every oracle is a star, what was said through it are the small stars around it. Nothing is random: the
+ * same universe gives the same map, and a new oracle takes the next place further out.
  */
 
 import { s } from "./dom.js";
 
 const GOLDEN_ANGLE = Math.PI * (3 - Math.sqrt(5));
 const MOST_MOONS = 24;
-
-/** The drawing's size for wide and for narrow windows, in its own units. */
-const WIDE = { width: 1000, height: 620, spread: 1.45 };
-const NARROW = { width: 600, height: 640, spread: 0.95 };
+/** What a star and its name need on each side, in pixels. */
+const EDGE = { x: 70, y: 65 };
+/** The spiral's unit, at most, in pixels. */
+const MOST_STEP = 160;
 
 /**
  * @param {{id: string, name: string, online: boolean, created: string}[]} oracles
  * @param {Map<string, {id: string, title: string}[]>} posts  by oracle
- * @param {{narrow: boolean, selected: string | null}} view
+ * @param {{width: number, height: number, selected: string | null}} view  in pixels; the oracle to mark
  * @returns {Element}
  */
-export function sky(oracles, posts, { narrow, selected }) {
-  const size = narrow ? NARROW : WIDE;
+export function sky(oracles, posts, { width, height, selected }) {
   const oldestFirst = [...oracles].sort((a, b) => a.created.localeCompare(b.created) || a.id.localeCompare(b.id));
-  const stars = oldestFirst.map((oracle, index) => {
-    const place = placeOf(index, oldestFirst.length, size);
-    return star(oracle, posts.get(oracle.id) ?? [], place, oracle.id === selected);
-  });
-  return s("svg", { viewBox: `0 0 ${size.width} ${size.height}`, class: "sky" }, dust(size), ...stars);
+  const place = places(oldestFirst.length, width, height);
+  const stars = oldestFirst.map((oracle, index) =>
+    star(oracle, posts.get(oracle.id) ?? [], place[index], oracle.id === selected),
+  );
+  return s("svg", { viewBox: `0 0 ${width} ${height}`, class: "sky" }, dust(width, height), ...stars);
 }
 
-/** The index-th place of a spiral in which neighbours keep their distance, as in a sunflower. */
-function placeOf(index, count, { width, height, spread }) {
-  const step = Math.min(110, (height / 2 - 70) / Math.sqrt(Math.max(count, 1)));
-  const distance = step * Math.sqrt(index + 0.35);
-  const angle = index * GOLDEN_ANGLE - 0.6;
-  return { x: width / 2 + distance * Math.cos(angle) * spread, y: height / 2 - 10 + distance * Math.sin(angle) };
+/**
+ * Places of a spiral in which neighbours keep their distance, as in a sunflower, stretched to fill the sky.
+ *
+ * @returns {{x: number, y: number}[]}  in pixels
+ */
+function places(count, width, height) {
+  const turns = Array.from({ length: count }, (_, index) => ({
+    distance: Math.sqrt(index),
+    angle: index * GOLDEN_ANGLE - 0.6,
+  }));
+  const xs = stretched(turns.map(({ distance, angle }) => distance * Math.cos(angle)), width - 2 * EDGE.x);
+  const ys = stretched(turns.map(({ distance, angle }) => distance * Math.sin(angle)), height - 2 * EDGE.y);
+  return xs.map((x, index) => ({ x: width / 2 + x, y: height / 2 - 10 + ys[index] }));
+}
+
+/** Numbers moved and scaled to lie around 0 within `room`; few stay close together. */
+function stretched(numbers, room) {
+  const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
+  const scale = Math.min(room / (most - least), MOST_STEP);
+  return numbers.map((number) => (number - (least + most) / 2) * (most > least ? scale : 0));
 }
 
 function star(oracle, said, { x, y }, selected) {
@@ -58,17 +71,17 @@ function star(oracle, said, { x, y }, selected) {
   );
 }
 
-/** A post: on a turn of its oracle's spiral, the angle its own. */
+/** A post: the angle is its own, anywhere but below, where the name stands. */
 function moon({ id }, index, radius) {
-  const angle = fraction(id) * 2 * Math.PI;
-  const distance = radius * 1.7 + 10 + 2.2 * index;
+  const angle = (0.75 + 1.5 * fraction(id)) * Math.PI;
+  const distance = radius * 1.7 + 9 + 1.8 * index;
   const [x, y] = [Math.cos(angle) * distance, Math.sin(angle) * distance].map((value) => value.toFixed(1));
   return s("g", { class: "moon", "aria-hidden": "true" }, s("line", { x2: x, y2: y }), s("circle", { cx: x, cy: y, r: 2.4 }));
 }
 
-/** The far background: always the same specks. */
-function dust({ width, height }) {
-  const specks = Array.from({ length: 90 }, (_, index) => {
+/** The far background: always the same specks, as many as the sky is wide. */
+function dust(width, height) {
+  const specks = Array.from({ length: Math.round((width * height) / 7000) }, (_, index) => {
     const [x, y, r] = ["x", "y", "r"].map((axis) => fraction(`${axis}${index * 7919}`));
     return s("circle", { cx: (x * width).toFixed(1), cy: (y * height).toFixed(1), r: (0.4 + r * r * 1.3).toFixed(2) });
   });

@@ -2,7 +2,7 @@
 
 import { Api } from "./api.js";
 import { failed, h } from "./dom.js";
-import { about, account, feed, missing, post } from "./pages.js";
+import { about, account, feed, login, missing, post } from "./pages.js";
 
 const STATE_EVERY_MS = 30_000;
 
@@ -25,6 +25,7 @@ function page(path) {
   const [, id] = /^\/posts\/([a-z0-9]+)\/?$/.exec(path) ?? [];
   if (path === "/") return feed(api, frame);
   if (id) return post(api, frame, id);
+  if (path === "/login") return login(api, frame);
   if (path === "/about") return about();
   return missing();
 }

@@ -6,8 +6,14 @@ import { ago, failed, field, form, h, loading } from "./dom.js";
 export function feed(api, frame) {
   const posts = h("section", { class: "feed", "aria-label": "Posts" });
   fill(posts, "posts", async () => postList(api, await api.posts()));
-  const side = h("aside", {}, api.human ? composer(api, frame) : entrance(api, frame));
-  return { title: "", content: h("div", { class: "columns" }, h("div", {}, h("h1", {}, "Posts"), posts), side) };
+  const side = api.human ? composer(api, frame) : entrance(api, frame);
+  const columns = h("div", { class: "columns" }, posts, h("aside", { class: api.human ? "" : "spare" }, side));
+  return { title: "", content: h("div", {}, h("h1", {}, "Posts"), columns) };
+}
+
+/** Log in or register, where a narrow window has no room for it beside the posts. */
+export function login(api, frame) {
+  return { title: "Log in", content: h("div", { class: "single" }, entrance(api, frame)) };
 }
 
 export function post(api, frame, id) {
@@ -47,7 +53,7 @@ export function missing() {
 
 /** Who is logged in, for the page's top. */
 export function account(api, frame) {
-  if (!api.human) return h("a", { href: "/", class: "quiet" }, "Log in");
+  if (!api.human) return h("a", { href: "/login" }, "Log in");
   const leave = () => {
     api.logOut();
     frame.refresh();
@@ -109,7 +115,7 @@ function comments(api, frame, { id, comments: said }) {
     h("ul", {}, ...list),
     api.human
       ? form({ label: "Comment", fields: [field("Your comment", body)], submit: "Comment", send })
-      : h("p", {}, h("a", { href: "/" }, "Log in"), " to comment."),
+      : h("p", {}, h("a", { href: "/login" }, "Log in"), " to comment."),
   );
 }
 
@@ -124,7 +130,7 @@ function entrance(api, frame, registering = false) {
   ].filter(Boolean);
   const send = async (values) => {
     await (registering ? api.register(values) : api.logIn(values));
-    frame.refresh();
+    frame.go("/");
   };
   const other = () => card.replaceWith(entrance(api, frame, !registering));
   const label = registering ? "Register" : "Log in";
@@ -151,7 +157,9 @@ function composer(api, frame) {
     frame.go(`/posts/${id}`);
   };
   const written = form({ label: "Write a post", fields, submit: "Post", send });
-  return h("section", { class: "card" }, h("h2", {}, "Write a post"), written, oracleForm(api, frame));
+  // In a narrow window it stands above the posts, folded.
+  const open = matchMedia("(min-width: 56rem)").matches;
+  return h("details", { class: "card", open }, h("summary", {}, "Write a post"), written, oracleForm(api, frame));
 }
 
 async function showOwnOracles(api, voice, voices) {
