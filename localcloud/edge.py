@@ -1,0 +1,368 @@
+"""The HTTP edge as seen from Python: a Node process that takes every request for apps and Workers.
+
+`Edge` keeps what it was told (hosts, upstreams, running versions), so that a Node process that dies is replaced by one
+that answers the same. It speaks JSON lines over the child's standard input and output; secrets travel there only.
+When this process dies, the child reads the end of its input and ends itself with every workerd; children of a killed
+child are found by process id and creation time at the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+
+from localcloud.leftovers import Leftovers
+
+log = logging.getLogger(__name__)
+
+Address = tuple[str, int]
+Share = tuple[str, float]
+Json = Any
+
+SCRIPT = Path(__file__).parent / "edge" / "edge.mjs"
+LINE_BYTES = 16 * 1024 * 1024
+START_SECONDS = 20.0
+STOP_SECONDS = 5.0
+BUSY_SECONDS = 3.0
+LONGEST_PAUSE = 2.0
+PASSED_ON = ("PATH", "HOME", "LANG", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+class EdgeError(Exception):
+    """The edge could not be started or did not carry out an operation."""
+
+
+class WorkerStartError(Exception):
+    """A Worker's code does not load; the text is workerd's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Module:
+    """A part of an uploaded script. `kind` is Miniflare's: ESModule, CommonJS, Text, Data, CompiledWasm, Script."""
+
+    name: str
+    kind: str
+    file: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assets:
+    """A folder of files; `config` may have html_handling, not_found_handling, run_worker_first (bool or list)."""
+
+    directory: Path
+    binding: str | None = None
+    config: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSpec:
+    """All that a version needs to run. The first module is the main one; none means assets only."""
+
+    modules: Sequence[Module]
+    compatibility_date: str
+    log: Path
+    compatibility_flags: Sequence[str] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    json: Mapping[str, Json] = field(default_factory=dict)
+    services: Mapping[str, str] = field(default_factory=dict)
+    assets: Assets | None = None
+
+    def wire(self) -> dict[str, Json]:
+        """The form that edge.mjs reads."""
+        assets = self.assets and {
+            "directory": str(self.assets.directory),
+            "binding": self.assets.binding,
+            "config": dict(self.assets.config),
+        }
+        return {
+            "modules": [{"name": m.name, "kind": m.kind, "file": str(m.file)} for m in self.modules],
+            "compatibility_date": self.compatibility_date,
+            "compatibility_flags": list(self.compatibility_flags),
+            "texts": dict(self.texts),
+            "secrets": dict(self.secrets),
+            "json": dict(self.json),
+            "services": dict(self.services),
+            "assets": assets,
+            "log": str(self.log),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerInfo:
+    """What a loaded module exports: the default export's handlers, and [{name, handlers}] of the others."""
+
+    handlers: list[str]
+    named: list[dict[str, Json]]
+    startup_ms: int
+
+
+class Tools(Protocol):
+    """Where the edge's programs are."""
+
+    @property
+    def node(self) -> Path: ...
+    @property
+    def node_modules(self) -> Path: ...
+
+
+class Edge:
+    """Starts, tells and replaces the Node process. One instance for each local cloud."""
+
+    def __init__(self, root: Path, port: int, tools: Tools) -> None:
+        """Keeps its files in `root`/edge; port 0 takes a free one, which `port` tells after `start`."""
+        self.port = port
+        self._node = (str(tools.node), str(SCRIPT), "--node-modules", str(tools.node_modules))
+        self._state = root / "edge"
+        self._leftovers = Leftovers(self._state / "children.json")
+        self._process: asyncio.subprocess.Process | None = None
+        self._pending: dict[int, asyncio.Future[Json]] = {}
+        self._next = 0
+        self._watch: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._up = asyncio.Event()
+        self._write = asyncio.Lock()
+        self._apps: dict[str, Address | None] = {}
+        self._specs: dict[tuple[str, str], WorkerSpec] = {}
+        self._shares: dict[str, list[Share]] = {}
+        self._hosts: dict[str, list[str]] = {}
+
+    @property
+    def pid(self) -> int | None:
+        """The Node process's id while it runs."""
+        return self._process.pid if self._process else None
+
+    async def start(self) -> None:
+        """Listens on 127.0.0.1:port when it returns. Raises EdgeError, naming the port when that is taken."""
+        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._clean()
+        self._stopping = False
+        await self._spawn()
+        self._watch = asyncio.create_task(self._keep())
+
+    async def stop(self) -> None:
+        """Ends the Node process and all Workers; running requests are cut. Does nothing when it isn't running."""
+        self._stopping = True
+        process = self._process
+        if process is None:
+            return
+        if process.stdin:
+            process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        if self._watch:
+            await self._watch
+        self._clean()
+
+    async def route_app(self, host: str, upstream: Address | None) -> None:
+        """Sends new requests for `host` to `upstream`; those under way end on the old one. None answers 503."""
+        self._apps[host] = upstream
+        await self._ask("route", host=host, upstream=upstream)
+
+    async def drop_app(self, host: str) -> None:
+        """Forgets an app's host: it answers 404 as an unknown one."""
+        self._apps.pop(host, None)
+        await self._ask("drop", host=host)
+
+    async def drained(self, upstream: Address, seconds: float) -> bool:
+        """True as soon as no request is under way on `upstream`, False when some still are after `seconds`."""
+        return bool(await self._ask("drained", upstream=upstream, seconds=seconds))
+
+    async def check_worker(self, name: str, version: str, spec: WorkerSpec) -> WorkerInfo:
+        """Loads a version without giving it traffic, then stops it. Raises WorkerStartError."""
+        info = await self._start(name, version, spec)
+        await self._ask("discard", name=name, version=version)
+        return info
+
+    async def deploy_worker(self, name: str, version: str, spec: WorkerSpec) -> WorkerInfo:
+        """Starts a version, moves all traffic to it, drains the others. Raises WorkerStartError: then nothing moves."""
+        info = await self._start(name, version, spec)
+        await self._activate(name, {version: spec}, [(version, 100.0)])
+        return info
+
+    async def share_worker(self, name: str, specs: Mapping[str, WorkerSpec], shares: Sequence[Share]) -> None:
+        """Shares a Worker's traffic over several versions: [(version, percentage)]. All are started first."""
+        for version, _ in shares:
+            await self._start(name, version, specs[version])
+        await self._activate(name, specs, shares)
+
+    async def set_worker_hosts(self, name: str, hosts: list[str]) -> None:
+        """Gives a Worker exactly these addresses."""
+        self._hosts[name] = list(hosts)
+        await self._ask("hosts", name=name, hosts=hosts)
+
+    async def remove_worker(self, name: str) -> None:
+        """Stops a Worker and forgets its addresses."""
+        self._hosts.pop(name, None)
+        self._shares.pop(name, None)
+        self._specs = {key: spec for key, spec in self._specs.items() if key[0] != name}
+        await self._ask("remove", name=name)
+
+    async def _start(self, name: str, version: str, spec: WorkerSpec) -> WorkerInfo:
+        answer = await self._ask("start", name=name, version=version, spec=spec.wire())
+        self._record()
+        return WorkerInfo(handlers=answer["handlers"], named=answer["named"], startup_ms=answer["ms"])
+
+    async def _activate(self, name: str, specs: Mapping[str, WorkerSpec], shares: Sequence[Share]) -> None:
+        wire = [{"version": version, "percentage": percentage} for version, percentage in shares]
+        await self._ask("activate", name=name, shares=wire)
+        others = {key: spec for key, spec in self._specs.items() if key[0] != name}
+        self._specs = others | {(name, version): specs[version] for version, _ in shares}
+        self._shares[name] = list(shares)
+
+    async def _spawn(self) -> None:
+        deadline = asyncio.get_running_loop().time() + BUSY_SECONDS
+        pause = 0.05
+        while True:
+            failure = await self._launch()
+            if failure is None:
+                break
+            if failure != "EADDRINUSE" or asyncio.get_running_loop().time() > deadline:
+                raise EdgeError(self._sentence(failure))
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+        self._record()
+        self._up.set()
+
+    def _clean(self) -> None:
+        self._leftovers.reap()
+        shutil.rmtree(self._state / "tmp", ignore_errors=True)
+
+    def _sentence(self, failure: str) -> str:
+        if failure == "EADDRINUSE":
+            return f"Port {self.port} on 127.0.0.1 is in use: stop what listens there or choose another --edge-port."
+        return f"The edge did not start ({failure}): see {self._state / 'edge.log'}."
+
+    async def _launch(self) -> str | None:
+        with (self._state / "edge.log").open("ab") as errors:
+            self._process = process = await asyncio.create_subprocess_exec(
+                *self._node,
+                "--port",
+                str(self.port),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+                limit=LINE_BYTES,
+                env=self._environment(),
+                cwd=self._state,
+                start_new_session=True,
+            )
+        assert process.stdout
+        try:
+            line = await asyncio.wait_for(process.stdout.readline(), START_SECONDS)
+        except TimeoutError:
+            line = b""
+        first = json.loads(line) if line else {"failed": "no answer"}
+        if "ready" in first:
+            self.port = int(first["ready"])
+            return None
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        await process.wait()
+        return str(first["failed"])
+
+    def _environment(self) -> dict[str, str]:
+        """Only what Node needs: workerd inherits it, and our own tokens are none of its business."""
+        kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        scratch = self._state / "tmp"
+        scratch.mkdir(mode=0o700, exist_ok=True)
+        return kept | {"TMPDIR": str(scratch), "NO_COLOR": "1", "NODE_NO_WARNINGS": "1"}
+
+    async def _keep(self) -> None:
+        """Reads answers; when the process ends unasked, starts another and tells it all again."""
+        while True:
+            await self._read()
+            self._up.clear()
+            for future in self._pending.values():
+                if not future.done():
+                    future.set_exception(EdgeError("The edge stopped while it was working."))
+            self._pending.clear()
+            if self._stopping:
+                self._process = None
+                return
+            log.error("the edge stopped unasked; starting another")
+            await self._again()
+
+    async def _read(self) -> None:
+        assert self._process
+        assert self._process.stdout
+        while line := await self._process.stdout.readline():
+            answer = json.loads(line)
+            future = self._pending.pop(answer["id"], None)
+            if future is None or future.done():
+                continue
+            if "error" not in answer:
+                future.set_result(answer["result"])
+            elif answer["kind"] == "worker":
+                future.set_exception(WorkerStartError(answer["error"]))
+            else:
+                future.set_exception(EdgeError(answer["error"]))
+        await self._process.wait()
+
+    async def _again(self) -> None:
+        pause = 0.1
+        while not self._stopping:
+            self._leftovers.reap()
+            try:
+                await self._spawn()
+            except (EdgeError, OSError) as error:
+                log.error("%s", error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+                continue
+            self._replaying = asyncio.create_task(self._replay())
+            return
+
+    async def _replay(self) -> None:
+        with contextlib.suppress(EdgeError):
+            for host, upstream in list(self._apps.items()):
+                await self._ask("route", host=host, upstream=upstream)
+            for name, hosts in list(self._hosts.items()):
+                await self._ask("hosts", name=name, hosts=hosts)
+            for name, shares in list(self._shares.items()):
+                await self._restore(name, shares)
+
+    async def _restore(self, name: str, shares: Sequence[Share]) -> None:
+        try:
+            await self.share_worker(name, {v: self._specs[name, v] for v, _ in shares}, shares)
+        except WorkerStartError as error:
+            log.error("Worker %s did not start again: %s", name, error)
+
+    async def _ask(self, op: str, **rest: Json) -> Json:
+        await asyncio.wait_for(self._up.wait(), START_SECONDS)
+        assert self._process
+        assert self._process.stdin
+        self._next += 1
+        number = self._next
+        future: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+        self._pending[number] = future
+        line = json.dumps({"id": number, "op": op, **rest}) + "\n"
+        try:
+            async with self._write:
+                self._process.stdin.write(line.encode())
+                await self._process.stdin.drain()
+        except ConnectionError:
+            self._pending.pop(number, None)
+            raise EdgeError("The edge stopped while it was working.") from None
+        return await future
+
+    def _record(self) -> None:
+        if self._process is None:
+            return
+        with contextlib.suppress(psutil.NoSuchProcess):
+            node = psutil.Process(self._process.pid)
+            self._leftovers.record([node, *node.children(recursive=True)])

@@ -1,0 +1,163 @@
+// The HTTP edge of the local cloud: one listening socket for every app and Worker, from start to stop.
+//
+//   node edge.mjs --port 8401 --node-modules DIR
+//
+// The parent speaks JSON lines: {"id", "op", …} in, {"id", "result"} or {"id", "error", "kind"} out. End of input ends
+// the process and every workerd, so nothing outlives the parent. Secrets come in on these lines only.
+
+import { randomBytes } from "node:crypto";
+import http from "node:http";
+import { createRequire } from "node:module";
+import path from "node:path";
+import readline from "node:readline";
+import { parseArgs } from "node:util";
+import { forward, headersFor, refuse, upgrade } from "./proxy.mjs";
+import { hostOf, Routes } from "./routes.mjs";
+import { WorkerError, Workers } from "./workers.mjs";
+
+const LOOPBACK = "127.0.0.1";
+const DRAIN_MS = 30_000;
+const KEEP_ALIVE_MS = 75_000;
+const INTERNAL = ["x-edge-key", "x-edge-service"];
+
+const { values } = parseArgs({ options: { port: { type: "string" }, "node-modules": { type: "string" } } });
+const miniflare = createRequire(path.resolve(values["node-modules"], "..", "package.json"))("miniflare");
+const secret = randomBytes(16).toString("hex");
+const routes = new Routes();
+const ray = () => `${randomBytes(8).toString("hex")}-LOC`;
+
+const unreachable = ({ kind, name }) =>
+  kind === "worker"
+    ? { status: 502, body: `error code: 502\nThe Worker ${name} did not answer.\n` }
+    : { status: 503, body: `The app at ${name} did not accept the request (connection_refused).\n` };
+
+function unknown(host) {
+  if (host.endsWith(".workers.localhost")) return { status: 404, body: `There is nothing here yet: no Worker has the address ${host}.\n` };
+  return { status: 404, body: `Nothing runs at ${host}.\n` };
+}
+
+/** What forward() needs for a request that one of our own apps or Workers answers. */
+function local(req, found, host) {
+  if (!found) return { refusal: unknown(host) };
+  if (!found.upstream) return { refusal: { status: 503, body: `The app at ${host} has no running deployment (no_healthy_upstream).\n` } };
+  if (found.kind === "worker" && req.url.startsWith("/cdn-cgi/")) return { refusal: { status: 404, body: "Not found\n" } };
+  const from = req.socket.remoteAddress ?? LOOPBACK;
+  const before = req.headers["x-forwarded-for"];
+  const add = {
+    "x-forwarded-for": before ? `${before}, ${from}` : from,
+    "x-forwarded-proto": String(req.headers["x-forwarded-proto"] ?? "http"),
+  };
+  if (found.kind === "app") return { ...found, headers: headersFor(req.rawHeaders, INTERNAL, { ...add, "do-connecting-ip": from }), extra: {} };
+  const id = ray();
+  add["cf-connecting-ip"] = from;
+  add["cf-ray"] = id;
+  return { ...found, headers: headersFor(req.rawHeaders, INTERNAL, add), extra: { "cf-ray": id, server: "cloudflare" } };
+}
+
+const inward = (req) => () => {
+  const host = hostOf(req.headers.host);
+  return local(req, routes.find(host), host);
+};
+
+/** A Worker's own request: to another Worker by binding, to one of our addresses, or out to the network. */
+const outward = (req) => () => {
+  const host = hostOf(req.headers.host);
+  const service = req.headers["x-edge-service"];
+  if (service) return local(req, routes.findWorker(service), host) ?? { refusal: unknown(host) };
+  const found = routes.find(host);
+  if (found) return local(req, found, host);
+  if (host.endsWith(".localhost")) return { refusal: { status: 530, body: "error code: 1016\n" } };
+  const secure = req.headers["x-forwarded-proto"] === "https";
+  const url = new URL(`${secure ? "https" : "http"}://${req.headers.host}`);
+  const port = Number(url.port) || (secure ? 443 : 80);
+  const headers = headersFor(req.rawHeaders, [...INTERNAL, "x-forwarded-proto"], {});
+  return { kind: "network", name: host, upstream: { host: url.hostname.replace(/^\[|\]$/g, ""), port }, secure, headers, extra: {} };
+};
+
+const networkLost = (found) => (found.kind === "network" ? { status: 530, body: "error code: 1016\n" } : unreachable(found));
+
+function listener(resolver, lost, allowed) {
+  const server = http.createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0, noDelay: true });
+  server.on("request", (req, res) => {
+    if (!allowed(req)) return refuse(res, { status: 403, body: "This address is for the local cloud's Workers only.\n" });
+    return forward(req, res, resolver(req), lost).catch((error) => refuse(res, { status: 502, body: `${error.message}\n` }));
+  });
+  server.on("upgrade", (req, socket, head) => {
+    if (!allowed(req)) return void socket.destroy();
+    upgrade(req, socket, head, resolver(req), lost).catch(() => socket.destroy());
+  });
+  return server;
+}
+
+function listen(server, port) {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, LOOPBACK, 1024, () => {
+      server.off("error", reject);
+      resolve(server.address().port);
+    });
+  });
+}
+
+const edge = listener(inward, unreachable, () => true);
+const way = listener(outward, networkLost, (req) => req.headers["x-edge-key"] === secret);
+const workers = new Workers(miniflare, { port: await listen(way, 0), secret });
+
+/** Shares a Worker's traffic over running versions; the others stop when their last request is answered. */
+function activate(name, shares) {
+  const chosen = shares.map(({ version, percentage }) => {
+    const instance = workers.get(name, version);
+    if (!instance) throw new Error(`version ${version} of ${name} is not running`);
+    return { id: version, percentage, upstream: instance.upstream };
+  });
+  routes.setWorkerVersions(name, chosen);
+  const kept = new Set(shares.map(({ version }) => version));
+  for (const instance of workers.ofName(name)) if (!kept.has(instance.version)) void workers.stop(instance, DRAIN_MS);
+}
+
+const operations = {
+  route: ({ host, upstream }) => routes.setApp(host, upstream),
+  drop: ({ host }) => routes.dropApp(host),
+  drained: ({ upstream, seconds }) => routes.drained(upstream, seconds * 1000),
+  hosts: ({ name, hosts }) => routes.setWorkerHosts(name, hosts),
+  activate: ({ name, shares }) => activate(name, shares),
+  start: async ({ name, version, spec }) => {
+    const { handlers, named, ms } = await workers.start(name, version, spec);
+    return { handlers, named, ms };
+  },
+  discard: async ({ name, version }) => {
+    const active = routes.workerVersions(name).some(({ id }) => id === version);
+    const instance = workers.get(name, version);
+    if (instance && !active) await workers.stop(instance, 0);
+  },
+  remove: ({ name }) => {
+    routes.setWorkerHosts(name, []);
+    activate(name, []);
+  },
+};
+
+const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
+
+async function carryOut({ id, op, ...rest }) {
+  try {
+    say({ id, result: (await operations[op](rest)) ?? null });
+  } catch (error) {
+    say({ id, error: String(error?.message ?? error), kind: error instanceof WorkerError ? "worker" : "edge" });
+  }
+}
+
+async function end() {
+  await workers.stopAll();
+  process.exit(0);
+}
+
+try {
+  say({ ready: await listen(edge, Number(values.port)) });
+} catch (error) {
+  say({ failed: error.code ?? error.message });
+  process.exit(1);
+}
+const input = readline.createInterface({ input: process.stdin, crlfDelay: Infinity });
+input.on("line", (line) => void carryOut(JSON.parse(line)));
+input.on("close", () => void end());
+process.on("SIGTERM", () => void end());

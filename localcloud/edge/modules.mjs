@@ -1,0 +1,41 @@
+// The two small Workers that stand beside a user's Worker in its workerd.
+
+/** Takes every request first: gives request.cf its shape and turns an exception into Cloudflare's page 1101. */
+export const FRONT = `
+const CF = { colo: "LOC", country: "XX", httpProtocol: "HTTP/1.1", timezone: "UTC", asn: 0, clientTcpRtt: 0 };
+export default {
+  async fetch(request, env) {
+    try {
+      return await env.USER.fetch(new Request(request, { cf: { ...CF, clientAcceptEncoding: request.headers.get("accept-encoding") ?? "" } }));
+    } catch (error) {
+      console.error(error?.stack ?? String(error));
+      return new Response("error code: 1101\\n", { status: 500, headers: { "content-type": "text/plain; charset=UTF-8" } });
+    }
+  },
+};
+`;
+
+/** Tells which handlers a module Worker exports: {handlers: [...], named: [{name, handlers}]}. */
+export const probe = (main) => `
+import * as exported from ${JSON.stringify("./" + main)};
+const KNOWN = ["alarm", "email", "fetch", "queue", "scheduled", "tail", "tailStream", "test", "trace"];
+function handlers(value) {
+  const names = new Set();
+  const first = typeof value === "function" ? value.prototype : value;
+  for (let at = first; at && at !== Object.prototype; at = Object.getPrototypeOf(at))
+    for (const name of Object.getOwnPropertyNames(at)) if (KNOWN.includes(name)) names.add(name);
+  return [...names].sort();
+}
+export default {
+  fetch() {
+    const named = Object.keys(exported).filter((name) => name !== "default").sort();
+    return Response.json({
+      handlers: exported.default === undefined ? [] : handlers(exported.default),
+      named: named.map((name) => ({ name, handlers: handlers(exported[name]) })).filter(({ name }) => typeof exported[name] === "function" || typeof exported[name] === "object"),
+    });
+  },
+};
+`;
+
+/** Stands in as the module of a Worker that has assets and no script. */
+export const EMPTY = `export default { fetch() { return new Response("Not found", { status: 404 }); } };`;

@@ -1,0 +1,202 @@
+// One Miniflare (one workerd process) for each version of a Worker. It listens on a loopback port of its own.
+
+import fs from "node:fs";
+import path from "node:path";
+import { EMPTY, FRONT, probe } from "./modules.mjs";
+import { Upstream } from "./routes.mjs";
+
+const LOG_BYTES = 4 * 1024 * 1024;
+const USER = "script";
+const TEXT_KINDS = new Set(["ESModule", "CommonJS", "Text", "PythonModule", "PythonRequirement"]);
+const LOOPBACK = "127.0.0.1";
+
+/** A failure that the Worker's author can mend: its text is workerd's own. */
+export class WorkerError extends Error {}
+
+function readModule({ name, kind, file }) {
+  return { type: kind, path: name, contents: fs.readFileSync(file, TEXT_KINDS.has(kind) ? "utf8" : undefined) };
+}
+
+/** Without the wrapping that Miniflare and workerd put around the reason. */
+function reason(lines, error) {
+  const text = lines.length > 0 ? lines.join("\n") : String(error?.message ?? error);
+  return text.replace(/service core:user:(script|probe): /g, "").replaceAll(`file://${process.cwd()}/`, "").trim();
+}
+
+/** Appends a Worker's console lines to its file, one JSON object a line; starts a new file when one is full. */
+export class WorkerLog {
+  constructor(file) {
+    this.file = file;
+    this.size = fs.existsSync(file) ? fs.statSync(file).size : 0;
+  }
+
+  write(version, { timestamp, level, message }) {
+    const line = `${JSON.stringify({ time: new Date(timestamp).toISOString(), version, level, message })}\n`;
+    if (this.size > LOG_BYTES) {
+      fs.renameSync(this.file, `${this.file}.1`);
+      this.size = 0;
+    }
+    fs.appendFileSync(this.file, line, { mode: 0o600 });
+    this.size += Buffer.byteLength(line);
+  }
+}
+
+function assetOptions(spec) {
+  if (!spec.assets) return {};
+  const { directory, binding, config } = spec.assets;
+  const first = config.run_worker_first;
+  const routes = Array.isArray(first)
+    ? { user_worker: first.filter((rule) => !rule.startsWith("!")), asset_worker: first.filter((rule) => rule.startsWith("!")).map((rule) => rule.slice(1)) }
+    : undefined;
+  return {
+    assets: {
+      workerName: USER,
+      directory,
+      ...(binding ? { binding } : {}),
+      routerConfig: {
+        has_user_worker: spec.modules.length > 0,
+        invoke_user_worker_ahead_of_assets: first === true,
+        ...(routes ? { static_routing: routes } : {}),
+      },
+      assetConfig: {
+        ...(config.html_handling ? { html_handling: config.html_handling } : {}),
+        ...(config.not_found_handling ? { not_found_handling: config.not_found_handling } : {}),
+      },
+    },
+  };
+}
+
+export class Workers {
+  /** `outbound`: {port, secret} of the listener that takes the Workers' own requests. */
+  constructor(miniflare, outbound) {
+    this.miniflare = miniflare;
+    this.outbound = outbound;
+    this.running = new Map(); // "name/version" -> {mf, upstream, handlers, named, ms}
+    this.logs = new Map();
+  }
+
+  /** The service that a Worker's fetch goes to; with `service`, the one that a service binding of that name goes to. */
+  #way(service) {
+    const injectRequestHeaders = [{ name: "x-edge-key", value: this.outbound.secret }];
+    if (service) injectRequestHeaders.push({ name: "x-edge-service", value: service });
+    const http = { style: 0, forwardedProtoHeader: "x-forwarded-proto", injectRequestHeaders };
+    return { external: { address: `${LOOPBACK}:${this.outbound.port}`, http } };
+  }
+
+  #bindings(spec) {
+    const services = Object.entries(spec.services).map(([binding, target]) => [binding, this.#way(target)]);
+    return {
+      compatibilityDate: spec.compatibility_date,
+      compatibilityFlags: spec.compatibility_flags,
+      bindings: { ...spec.texts, ...spec.secrets, ...spec.json },
+      serviceBindings: Object.fromEntries(services),
+      outboundService: this.#way(),
+    };
+  }
+
+  #options(spec) {
+    const common = this.#bindings(spec);
+    const socket = [{ host: LOOPBACK, port: 0 }];
+    const modules = spec.modules.map(readModule);
+    const classic = modules.length === 1 && modules[0].type === "Script";
+    const code = classic
+      ? { script: modules[0].contents.toString("utf8") }
+      : { modules: modules.length > 0 ? modules : [{ type: "ESModule", path: "empty.mjs", contents: EMPTY }] };
+    const workers = [
+      {
+        name: "front",
+        modules: [{ type: "ESModule", path: "front.mjs", contents: FRONT }],
+        compatibilityDate: "2025-06-01",
+        serviceBindings: { USER },
+        unsafeDirectSockets: socket,
+      },
+      { name: USER, ...common, ...code, ...assetOptions(spec) },
+    ];
+    if (modules.length > 0 && !classic) {
+      const binding = spec.assets?.binding; // the module may use it while it loads
+      const extra = binding ? { [binding]: { name: USER } } : {};
+      const asking = { type: "ESModule", path: "edge-probe.mjs", contents: probe(modules[0].path) };
+      workers.push({ name: "probe", ...common, serviceBindings: { ...common.serviceBindings, ...extra }, modules: [asking, ...modules], unsafeDirectSockets: socket });
+    }
+    return workers;
+  }
+
+  #log(name, file) {
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    const known = this.logs.get(name);
+    if (known?.file === file) return known;
+    const log = new WorkerLog(file);
+    this.logs.set(name, log);
+    return log;
+  }
+
+  /** Starts a version beside whatever runs; throws WorkerError with workerd's text when its code does not load. */
+  async start(name, version, spec) {
+    const key = `${name}/${version}`;
+    const known = this.running.get(key);
+    if (known) return known;
+    const supported = this.miniflare.supportedCompatibilityDate;
+    if (spec.compatibility_date > supported)
+      throw new WorkerError(`This Worker requires compatibility date "${spec.compatibility_date}", but the newest date supported by this runtime is "${supported}".`);
+    const started = Date.now();
+    const lines = [];
+    let booting = true;
+    const log = this.#log(name, spec.log);
+    const mf = new this.miniflare.Miniflare({
+      host: LOOPBACK,
+      port: 0,
+      cf: false,
+      logRequests: false,
+      log: new this.miniflare.NoOpLog(),
+      telemetry: { enabled: false },
+      handleStructuredLogs: (entry) => {
+        if (booting && entry.message.startsWith("service core:user:")) lines.push(entry.message);
+        else log.write(version, entry);
+      },
+      workers: this.#options(spec),
+    });
+    try {
+      await mf.ready;
+      const url = await mf.unsafeGetDirectURL("front");
+      const instance = { name, version, mf, upstream: new Upstream(LOOPBACK, Number(url.port)), ...(await this.#inspect(mf, spec)) };
+      booting = false;
+      instance.ms = Date.now() - started;
+      this.running.set(key, instance);
+      return instance;
+    } catch (error) {
+      await mf.dispose().catch(() => undefined);
+      throw new WorkerError(reason(lines, error));
+    }
+  }
+
+  async #inspect(mf, spec) {
+    if (spec.modules.length === 0) return { handlers: [], named: [] };
+    if (spec.modules[0].kind === "Script") {
+      const text = fs.readFileSync(spec.modules[0].file, "utf8");
+      const found = [...text.matchAll(/addEventListener\(\s*["'`](\w+)["'`]/g)].map((match) => match[1]);
+      return { handlers: [...new Set(found)].sort(), named: [] };
+    }
+    const response = await fetch(await mf.unsafeGetDirectURL("probe"));
+    return response.json();
+  }
+
+  get(name, version) {
+    return this.running.get(`${name}/${version}`);
+  }
+
+  ofName(name) {
+    return [...this.running.values()].filter((instance) => instance.name === name);
+  }
+
+  /** Stops a version once nothing is under way on it, after `ms` at the latest. */
+  async stop(instance, ms) {
+    this.running.delete(`${instance.name}/${instance.version}`);
+    instance.upstream.retire();
+    await instance.upstream.drained(ms);
+    await instance.mf.dispose().catch(() => undefined);
+  }
+
+  async stopAll() {
+    await Promise.all([...this.running.values()].map((instance) => instance.mf.dispose().catch(() => undefined)));
+  }
+}
