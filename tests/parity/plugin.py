@@ -31,7 +31,8 @@ class Engine:
             request_deserializer=engine_pb2.LogRequest.FromString,
             response_serializer=Empty.SerializeToString,
         )
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("pulumirpc.Engine", {"Log": handler}),))
+        handlers = grpc.method_handlers_generic_handler("pulumirpc.Engine", {"Log": handler})
+        self._server.add_generic_rpc_handlers((handlers,))
         self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
         self._server.start()
 
@@ -91,7 +92,9 @@ class Plugin:
         )
         return _called(lambda: _diffed(self._stub.Diff(request)))
 
-    def create(self, token: str, news: Any, preview: bool = False, timeout: float = 0, name: str = "x") -> dict[str, Any]:
+    def create(
+        self, token: str, news: Any, preview: bool = False, timeout: float = 0, name: str = "x"
+    ) -> dict[str, Any]:
         request = provider_pb2.CreateRequest(
             urn=urn(token, name), name=name, properties=_sent(news), preview=preview, timeout=timeout
         )
@@ -117,7 +120,7 @@ class Plugin:
 
     def delete(self, token: str, id: str, properties: Any) -> dict[str, Any]:
         request = provider_pb2.DeleteRequest(id=id, urn=urn(token), properties=_sent(properties))
-        return _called(lambda: self._stub.Delete(request) and {})
+        return _called(lambda: _nothing(self._stub.Delete(request)))
 
 
 def urn(token: str, name: str = "x") -> str:
@@ -207,6 +210,10 @@ def _diffed(response: Any) -> dict[str, Any]:
         }
     flags = {"hasDetailedDiff": response.hasDetailedDiff, "deleteBeforeReplace": response.deleteBeforeReplace}
     return found | {name: True for name, value in flags.items() if value}
+
+
+def _nothing(_response: Empty) -> dict[str, Any]:
+    return {}
 
 
 def _state(response: Any) -> dict[str, Any]:

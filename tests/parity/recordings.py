@@ -1,8 +1,8 @@
 """The recorded cases: reading them, their values, and comparing states as they do.
 
-Their notation: `{"$secret": v}` is a secret, `{"$unknown": true}` a value that is not known yet; a delta is `{path: value}`
-with "$absent" for what went away. Bookkeeping of the official plugins (`__meta`, `__pulumi_raw_state_delta`) is left out of
-every comparison; see README.md.
+Their notation: `{"$secret": v}` is a secret, `{"$unknown": true}` a value that is not known yet; a delta is
+`{path: value}` with "$absent" for what went away. Bookkeeping of the official plugins (`__meta`,
+`__pulumi_raw_state_delta`) is left out of every comparison; see README.md.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,19 @@ ABSENT = "$absent"
 _BOOKKEEPING = ("__meta", "__pulumi_raw_state_delta")
 
 
-def load(name: str, placeholders: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """The recording `recorded/NAME.json`, with placeholders ("PORT", "/ABSOLUTE/PROGRAM/DIR") replaced in every text."""
-    text = (RECORDED / f"{name}.json").read_text()
-    for placeholder, value in (placeholders or {}).items():
-        text = text.replace(placeholder, value)
-    found: dict[str, Any] = json.loads(text)
+@cache
+def load(name: str) -> dict[str, Any]:
+    """The recording `recorded/NAME.json`; not to be changed by its readers."""
+    found: dict[str, Any] = json.loads((RECORDED / f"{name}.json").read_text())
     return found
+
+
+def localised(recorded: Any, placeholders: Mapping[str, str]) -> Any:
+    """A copy with placeholders ("PORT", "/ABSOLUTE/PROGRAM/DIR") replaced in every text."""
+    text = json.dumps(recorded)
+    for placeholder, value in placeholders.items():
+        text = text.replace(placeholder, value)
+    return json.loads(text)
 
 
 def case(recording: Mapping[str, Any], name: str) -> dict[str, Any]:

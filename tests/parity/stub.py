@@ -24,7 +24,7 @@ class Request:
 
     @property
     def content(self) -> Any:
-        """The body as the recordings have it: decoded JSON, `{"$multipart": parts}`, or text; None where there is none."""
+        """The body as the recordings have it: decoded JSON, `{"$multipart": parts}`, text, or None without a body."""
         if not self.body:
             return None
         kind = self.headers.get("content-type", "")
@@ -90,7 +90,7 @@ class Stub:
             return self._answer(request)
         if self._answers:
             return self._answers.pop(0)
-        return {"status": 599, "responseHeaders": {"x-should-retry": "false"}, "responseBody": "nothing was recorded here"}
+        return {"status": 599, "responseHeaders": {"x-should-retry": "false"}, "responseBody": "nothing was recorded"}
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         stub = self
