@@ -1,0 +1,187 @@
+"""A part of the cache is whole or not there, whatever ends its making."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from toolchain import cache
+from toolchain.errors import DiskFull, ToolError
+
+# A child that makes a part: writes half of it, says so, and goes on only when its input ends.
+CHILD = """
+    import sys
+    from pathlib import Path
+    from toolchain import cache
+
+    def make(folder: Path) -> None:
+        (folder / "half").write_text("x")
+        print("half", flush=True)
+        sys.stdin.read()
+        (folder / "rest").write_text("made by {name}")
+
+    print(cache.install("part-1", make), flush=True)
+"""
+
+
+def child(name: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(CHILD).replace("{name}", name)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def line(stream: object) -> str:
+    assert hasattr(stream, "readline")
+    return str(stream.readline()).strip()
+
+
+def never(_folder: Path) -> None:
+    pytest.fail("it was there already")
+
+
+def fill(folder: Path) -> None:
+    (folder / "file").write_text("whole")
+
+
+def test_a_part_is_made_once() -> None:
+    made = cache.install("part-1", fill)
+    assert (made / "file").read_text() == "whole"
+    assert cache.install("part-1", never) == made
+    assert not list((cache.root() / "tmp").iterdir())
+
+
+def test_what_fails_leaves_nothing() -> None:
+    def fail(folder: Path) -> None:
+        fill(folder)
+        raise ToolError("the network went away")
+
+    with pytest.raises(ToolError, match="network"):
+        cache.install("part-1", fail)
+    assert not (cache.root() / "part-1").exists()
+    assert not list((cache.root() / "tmp").iterdir())
+    assert (cache.install("part-1", fill) / "file").exists()
+
+
+def test_a_killed_run_leaves_nothing_that_counts_and_the_next_one_sweeps_up() -> None:
+    with child("the killed one") as killed:
+        assert line(killed.stdout) == "half"
+        killed.send_signal(signal.SIGKILL)
+    assert not (cache.root() / "part-1").exists()
+    assert [left.name.split(".")[0] for left in (cache.root() / "tmp").iterdir()] == ["part-1"]
+
+    assert (cache.install("part-1", fill) / "file").read_text() == "whole"
+    assert not list((cache.root() / "tmp").iterdir())
+
+
+def test_two_at_once_make_it_once_and_the_second_says_whom_it_waits_for() -> None:
+    with child("the first") as first, child("the second") as second:
+        assert second.stdout is not None
+        assert first.stdout is not None
+        # Either may have come first: the other one waits, and says so.
+        ahead, behind = (first, second) if _came_first(first, second) else (second, first)
+        assert f"process {ahead.pid}" in line(behind.stderr)
+        assert ahead.stdin is not None
+        ahead.stdin.close()
+        name = "the first" if ahead is first else "the second"
+        assert line(ahead.stdout) == line(behind.stdout) == str(cache.root() / "part-1")
+        assert (cache.root() / "part-1" / "rest").read_text() == f"made by {name}"
+
+
+def _came_first(first: subprocess.Popen[str], second: subprocess.Popen[str]) -> bool:
+    import selectors
+
+    with selectors.DefaultSelector() as ready:
+        assert first.stdout is not None
+        assert second.stdout is not None
+        ready.register(first.stdout, selectors.EVENT_READ, True)
+        ready.register(second.stdout, selectors.EVENT_READ, False)
+        key, _ = ready.select(timeout=30)[0]
+    assert line(key.fileobj) == "half"
+    return bool(key.data)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_one_sentence_and_the_next_command(code: int) -> None:
+    def fail(folder: Path) -> None:
+        fill(folder)
+        raise OSError(code, os.strerror(code))
+
+    with pytest.raises(DiskFull) as told:
+        cache.install("part-1", fail)
+    assert str(cache.root()) in told.value.sentence
+    assert told.value.next.startswith("ORACLE_CACHE=")
+    assert not (cache.root() / "part-1").exists()
+
+
+def test_a_really_full_disk(tmp_path: Path) -> None:
+    """A file system of 64 KB, in a mount namespace of its own."""
+    small = tmp_path / "small"
+    small.mkdir()
+    script = textwrap.dedent(
+        """
+        from pathlib import Path
+        from toolchain import cache
+        from toolchain.errors import DiskFull
+
+        try:
+            cache.install("part-1", lambda folder: (folder / "big").write_bytes(b"x" * 1_000_000) and None)
+        except DiskFull as full:
+            left = [str(path) for path in cache.root().rglob("*") if path.is_file() and path.suffix != ".lock"]
+            print("told", left, full)
+        """
+    )
+    mount = f'mount -t tmpfs -o size=64k none {small} && exec {sys.executable} -c "$SCRIPT"'
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        pytest.skip("no unshare(1) here")
+    done = subprocess.run(
+        [unshare, "--user", "--map-root-user", "--mount", "sh", "-c", mount],
+        env={**os.environ, "ORACLE_CACHE": str(small / "cache"), "SCRIPT": script},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "unshare failed" in done.stderr or "mount:" in done.stderr:
+        pytest.skip(f"no mount namespaces here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"told [] The disk that holds {small / 'cache'} is full"), done.stdout
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_self: Path, *_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(ToolError, match="cannot be written"):
+        cache.install("part-1", fill)
+
+
+def test_read_only_folders_are_removed_too(tmp_path: Path) -> None:
+    """Go writes its module cache so."""
+    inner = tmp_path / "modules" / "inner"
+    inner.mkdir(parents=True)
+    (inner / "file").write_text("x")
+    inner.chmod(0o555)
+    cache.remove(tmp_path / "modules")
+    assert not (tmp_path / "modules").exists()
+
+
+def test_the_cache_folder_is_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cache.root() == tmp_path / "cache"
+    monkeypatch.delenv("ORACLE_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache.root() == tmp_path / "xdg" / "oracle-net"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache.root() == Path.home() / ".cache" / "oracle-net"
