@@ -3,10 +3,10 @@
 Deploys:
 - admin: the backend's superuser
 - backend: PocketBase on App Platform, one app for each generation, its image pinned by digest
-- backend ready: the declared release runs, is healthy, and the admin has logged in; the backend's address goes on from here
+- backend ready: the declared release runs, is healthy, and its admin has logged in; its address goes on from here
 - api: a Worker that knows the backend by secret bindings
 - web, universe: Workers with static files, which get the API's address at run time
-- monitoring: uptime checks and alerts
+- uptime: checks and alerts
 """
 
 from pathlib import Path
@@ -14,9 +14,9 @@ from pathlib import Path
 import pulumi
 
 import settings
-from components.admin import Admin, AdminArgs
+from components.admin import Admin
 from components.backend import Backend, BackendArgs
-from components.bindings import Assets, PlainText, SecretText
+from components.bindings import Assets, PlainText, SecretText, optional_secret
 from components.bootstrap import Expected, bootstrap_hook
 from components.deploylog import DeployLog
 from components.image import available_image
@@ -30,12 +30,9 @@ config = settings.load()
 sources = read_sources(config, Path.cwd())
 account = Account(id=config.account_id, workers_url=config.workers_url)
 
-admin = Admin(
-    "admin",
-    AdminArgs(email=config.admin_email, password=settings.revealed(config.admin_password), version=config.admin_password_version),
-)
+admin = Admin("admin", config)
 expected = Expected(
-    endpoint=pulumi.Config("digitalocean").get("apiEndpoint") or "https://api.digitalocean.com",
+    endpoint=settings.digitalocean_endpoint(),
     service=config.backend.service,
     health_path=config.backend.health_path,
     console=config.backend.console,
@@ -58,38 +55,30 @@ backend = Backend(
 )
 ready = BackendReady("backend-ready", ReadyArgs(expected=expected, app_id=backend.app_id, url=backend.url))
 
-release = sources.release["workers"]
-bindings = [
+api_bindings = [
     SecretText(name="POCKETBASE_URL", value=ready.url),
-    SecretText(name="PB_ADMIN_EMAIL", value=pulumi.Output.secret(admin.email)),
+    SecretText(name="PB_ADMIN_EMAIL", value=admin.email),
     SecretText(name="PB_ADMIN_PASSWORD", value=admin.password),
-    PlainText(name=RELEASE_VARIABLE, value=release["api"]),
+    *optional_secret("GITHUB_TOKEN", config.github_token),
+    PlainText(name=RELEASE_VARIABLE, value=sources.release["workers"]["api"]),
 ]
-if token := settings.revealed(config.github_token):
-    bindings.append(SecretText(name="GITHUB_TOKEN", value=pulumi.Output.secret(token)))
-api = Worker("api", WorkerArgs(account=account, settings=config.api, module=sources.api, bindings=bindings))
+api = Worker("api", WorkerArgs(account=account, settings=config.api, module=sources.api, bindings=api_bindings))
+sites = {}
+for name, site, assets in (("web", config.web, sources.web), ("universe", config.universe, sources.universe)):
+    bindings = [
+        Assets(),
+        PlainText(name="API_URL", value=api.url),
+        PlainText(name=RELEASE_VARIABLE, value=assets.digest),
+    ]
+    args = WorkerArgs(account=account, settings=site, module=sources.static, bindings=bindings, assets=assets)
+    sites[name] = Worker(name, args).url
 
-web, universe = (
-    Worker(
-        name,
-        WorkerArgs(
-            account=account,
-            settings=worker,
-            module=sources.static,
-            bindings=[Assets(), PlainText(name="API_URL", value=api.url), PlainText(name=RELEASE_VARIABLE, value=assets.digest)],
-            assets=assets,
-            not_found=worker.not_found,
-        ),
-    )
-    for name, worker, assets in (("web", config.web, sources.web), ("universe", config.universe, sources.universe))
-)
-
-addresses = {"backend": backend.url, "api": api.url, "web": web.url, "universe": universe.url}
+urls = {"backend": backend.url, "api": api.url, **sites}
 if config.monitoring:
-    Monitoring("uptime", MonitoringArgs(settings=config.monitoring, targets=addresses, health_path=config.backend.health_path))
+    Monitoring("uptime", MonitoringArgs(settings=config.monitoring, urls=urls, health_path=config.backend.health_path))
 
-for service, address in addresses.items():
-    pulumi.export(f"{service}Url", address)
+for name, url in urls.items():
+    pulumi.export(f"{name}Url", url)
 pulumi.export("backendAppId", backend.app_id)
 pulumi.export("generation", config.generation)
 pulumi.export("release", sources.release)

@@ -1,7 +1,8 @@
-"""What is deployed, as bytes and their fingerprints: images, Worker modules, asset sets, and the commits they came from.
+"""What is deployed, as bytes and their fingerprints: images, Worker modules, asset sets, and the commits they came
+from.
 
-Everything here depends on file names, contents and executable bits only, never on times, owners or where the checkout is,
-so that two laptops get the same fingerprint from the same sources.
+Everything here depends on file names, contents and executable bits only, never on times, owners or where the checkout
+is, so that two laptops get the same fingerprint from the same sources.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-SCRIPT_LIMIT = 10 * 1024 * 1024  # Cloudflare Workers, paid plan: 10 MB compressed; uncompressed is checked, so this is strict
+SCRIPT_LIMIT = (
+    10 * 1024 * 1024
+)  # Cloudflare Workers, paid plan: 10 MB compressed; uncompressed is checked, so this is strict
 ASSET_LIMIT = 25 * 1024 * 1024  # Cloudflare Workers: 25 MiB for one asset
 IGNORED = frozenset({".git", ".DS_Store", "node_modules", "__pycache__", "pb_data"})
 # Read by wrangler as rules; the provider would upload them as files, so they travel in the asset configuration.
@@ -65,11 +68,17 @@ def read_module(entry: Path) -> str:
         raise ArtifactError(f"The Worker's module {entry} does not exist; build it: oracle build") from None
     if len(content) > SCRIPT_LIMIT:
         size, limit = len(content) / 1048576, SCRIPT_LIMIT // 1048576
-        raise ArtifactError(f"The Worker's module {entry} has {size:.1f} MiB, Cloudflare takes {limit} MiB; make it smaller, then: oracle build")
+        raise ArtifactError(
+            f"The Worker's module {entry} has {size:.1f} MiB, Cloudflare takes {limit} MiB; make it "
+            "smaller, then: oracle build"
+        )
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise ArtifactError(f"The Worker's module {entry} is not UTF-8 text; set `entry` to the bundled module: pulumi config set --path") from None
+        raise ArtifactError(
+            f"The Worker's module {entry} is not UTF-8 text; set `entry` to the bundled module: "
+            "pulumi config set --path"
+        ) from None
 
 
 def module_digest(module: str) -> str:
@@ -95,7 +104,9 @@ def stage_assets(source: Path, stage: Path, project: Path) -> AssetSet:
 
 
 def source_commit(source: Path) -> str:
-    """The commit that last changed `source`, `-dirty` behind it where files differ from it; empty outside a repository."""
+    """The commit that last changed `source`, `-dirty` behind it where files differ from it; empty outside a
+    repository.
+    """
     commit = _git(source, "log", "-1", "--format=%H", "--", ".")
     if not commit:
         return ""
@@ -130,7 +141,10 @@ def _asset_manifest(source: Path) -> Iterator[tuple[str, str]]:
         if name == ".assetsignore":
             continue
         if path.stat().st_size > ASSET_LIMIT:
-            raise ArtifactError(f"The asset {path} is over Cloudflare's limit of 25 MiB for one file; make it smaller, then: oracle build")
+            raise ArtifactError(
+                f"The asset {path} is over Cloudflare's limit of 25 MiB for one file; make it "
+                "smaller, then: oracle build"
+            )
         yield name, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -162,7 +176,9 @@ def _rules(path: Path) -> str | None:
 
 def _git(folder: Path, *arguments: str) -> str:
     try:
-        done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

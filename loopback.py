@@ -1,11 +1,20 @@
-"""An HTTP client that resolves names under `.localhost` to loopback, as browsers do and Python's resolver often does not.
+"""An HTTP client that resolves names under `.localhost` to loopback, as browsers do and Python's resolver often does
+not.
 
-RFC 6761, section 6.3: name resolution libraries should return loopback addresses for such names.
+Modules that need `httpx` take it from here, so that it is imported without its command line. RFC 6761, section 6.3:
+name resolution libraries should return loopback addresses for such names.
 """
 
 from __future__ import annotations
 
-import httpx
+import sys
+
+# httpx imports its command line (click, rich) where these are installed: three quarters of its import time, never used.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+
+import httpx  # noqa: E402
+
+__all__ = ["client", "httpx"]
 
 
 class LocalhostNames(httpx.HTTPTransport):

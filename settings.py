@@ -1,8 +1,8 @@
 """All configuration of a stack, read and checked once, frozen.
 
-`load()` reads the `oracle-net:*` keys of the running stack; `from_file()` reads the same keys from a `Pulumi.<stack>.yaml`
-without an engine. An error's text has one line for each problem: the key, what is wrong with it and
-what that would cause, and the command that mends it. No other module reads configuration.
+`load()` reads the `oracle-net:*` keys of the running stack; `from_file()` reads the same keys from a
+`Pulumi.<stack>.yaml` without an engine. An error's text has one line for each problem: the key, what is wrong with it
+and what that would cause, and the command that mends it. No other module reads configuration.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ SECRET_KEYS = frozenset({"adminPassword", "githubToken"})
 APP_NAME_LIMIT = 32  # DigitalOcean: 2 to 32 characters
 GENERATION_SUFFIX = 5  # "-g" and up to three digits, kept free at the end of the app's name
 
-Hostname = Annotated[str, Field(max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")]
+Hostname = Annotated[
+    str, Field(max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")
+]
 ScriptName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 # A hand-written YAML date arrives as a date, one from the engine as text.
@@ -39,7 +41,9 @@ class Section(BaseModel):
 
 
 class ImageSettings(Section):
-    """The backend's release: either a digest in a registry, or a directory that is packed and pushed to an image store."""
+    """The backend's release: either a digest in a registry, or a directory that is packed and pushed to an image
+    store.
+    """
 
     registry_type: Literal["DOCR", "DOCKER_HUB", "GHCR"] = "DOCR"
     registry: str | None = None
@@ -195,7 +199,9 @@ def from_file(path: Path) -> Settings:
     except FileNotFoundError:
         raise SettingsError(f"{path.name} does not exist; `ls Pulumi.*.yaml` shows the stacks there are.") from None
     except yaml.YAMLError as error:
-        raise SettingsError(f"{path.name} is not YAML: {' '.join(str(error).split())}. Edit it, then try again.") from None
+        raise SettingsError(
+            f"{path.name} is not YAML: {' '.join(str(error).split())}. Edit it, then try again."
+        ) from None
     config = document.get("config") if isinstance(document, dict) else None
     prefix = f"{PROJECT}:"
     values = {k.removeprefix(prefix): v for k, v in (config or {}).items() if str(k).startswith(prefix)}
@@ -205,7 +211,9 @@ def from_file(path: Path) -> Settings:
 
 
 def parse(values: Mapping[str, Any], plain_secrets: list[str] | None = None) -> Settings:
-    """Settings from decoded values by key without the project's prefix. Raises SettingsError with every problem found."""
+    """Settings from decoded values by key without the project's prefix. Raises SettingsError with every problem
+    found.
+    """
     problems = [_plain_secret(key) for key in sorted(plain_secrets or [])]
     filled = {"accountId": os.environ.get("CLOUDFLARE_ACCOUNT_ID"), **values}
     if filled["accountId"] is None:
@@ -218,6 +226,13 @@ def parse(values: Mapping[str, Any], plain_secrets: list[str] | None = None) -> 
     if problems:
         raise SettingsError("\n".join(problems))
     return settings
+
+
+def digitalocean_endpoint() -> str:
+    """The origin of DigitalOcean's API for the running stack, as its provider has it."""
+    from pulumi import Config
+
+    return Config("digitalocean").get("apiEndpoint") or "https://api.digitalocean.com"
 
 
 def revealed(value: SecretStr | None) -> str | None:
@@ -256,7 +271,8 @@ def _problems(error: ValidationError) -> Iterator[str]:
     for problem in error.errors(include_input=False, include_url=False):
         key = ".".join(_camel(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            yield f"{PROJECT}:{key} is not a key this program knows{_nearest(key)}. Mend it: pulumi config rm {_path_flag(key)}{PROJECT}:{key}"
+            remedy = f"pulumi config rm {_path_flag(key)}{PROJECT}:{key}"
+            yield f"{PROJECT}:{key} is not a key this program knows{_nearest(key)}. Mend it: {remedy}"
         else:
             yield _problem(key, problem["type"], problem["msg"])
 

@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
-
-from loopback import client
+from loopback import client, httpx
 
 TOKEN_VARIABLES = ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN")
 RUNNING_PHASES = frozenset({"PENDING_BUILD", "BUILDING", "PENDING_DEPLOY", "DEPLOYING"})
@@ -46,7 +44,9 @@ class AppPlatform:
     def __init__(self, endpoint: str, token: str | None = None, timeout: float = 30.0) -> None:
         token = token or next((os.environ[name] for name in TOKEN_VARIABLES if os.environ.get(name)), None)
         if token is None:
-            raise AppPlatformError("DIGITALOCEAN_TOKEN is not set; load the stack's environment: eval \"$(oracle env STACK)\"")
+            raise AppPlatformError(
+                'DIGITALOCEAN_TOKEN is not set; load the stack\'s environment: eval "$(oracle env STACK)"'
+            )
         self._http = client(timeout, {"Authorization": f"Bearer {token}"})
         self._endpoint = endpoint.rstrip("/")
 
@@ -76,7 +76,9 @@ class AppPlatform:
 
     def deploy_again(self, app_id: str) -> Deployment:
         """Starts a deployment of the app's present spec."""
-        answer = Deployment.of(self.request("POST", f"/v2/apps/{app_id}/deployments", {"force_build": True})["deployment"])
+        answer = Deployment.of(
+            self.request("POST", f"/v2/apps/{app_id}/deployments", {"force_build": True})["deployment"]
+        )
         assert answer is not None
         return answer
 
@@ -88,8 +90,12 @@ class AppPlatform:
                 return deployment
             if deployment.finished:
                 tail = self.log_tail(app_id, deployment_id)
-                raise AppPlatformError(f"The backend's deployment {deployment_id} ended {deployment.phase}.\n{tail}".rstrip())
-        raise AppPlatformError(f"The backend's deployment {deployment_id} did not end within {seconds:.0f} s; try again: pulumi up")
+                raise AppPlatformError(
+                    f"The backend's deployment {deployment_id} ended {deployment.phase}.\n{tail}".rstrip()
+                )
+        raise AppPlatformError(
+            f"The backend's deployment {deployment_id} did not end within {seconds:.0f} s; try again: pulumi up"
+        )
 
     def log_tail(self, app_id: str, deployment_id: str, lines: int = LOG_TAIL) -> str:
         """The last lines of the build and deploy logs, and of the run log, as text; empty when there are none."""
@@ -107,13 +113,19 @@ class AppPlatform:
         try:
             response = self._http.request(method, f"{self._endpoint}{path}", json=body)
         except httpx.HTTPError as error:
-            raise AppPlatformError(f"DigitalOcean's API at {self._endpoint} does not answer ({_reason(error)}); {self._remedy()}") from None
+            raise AppPlatformError(
+                f"DigitalOcean's API at {self._endpoint} does not answer ({_reason(error)}); {self._remedy()}"
+            ) from None
         if response.status_code >= 400:
-            raise AppPlatformError(f"DigitalOcean refused {method} {path}: {_message(response)} (status {response.status_code}).")
+            raise AppPlatformError(
+                f"DigitalOcean refused {method} {path}: {_message(response)} (status {response.status_code})."
+            )
         return dict(response.json()) if response.content else {}
 
     def _remedy(self) -> str:
-        return "start the local cloud: oracle cloud start" if "127.0.0.1" in self._endpoint else "try again in a minute."
+        return (
+            "start the local cloud: oracle cloud start" if "127.0.0.1" in self._endpoint else "try again in a minute."
+        )
 
     def _apps(self) -> Iterator[dict[str, Any]]:
         page = 1
@@ -123,13 +135,17 @@ class AppPlatform:
 
     def _log(self, app_id: str, deployment_id: str, kind: str) -> str:
         try:
-            answer = self.request("GET", f"/v2/apps/{app_id}/deployments/{deployment_id}/logs?type={kind}&follow=false&tail_lines=200")
+            answer = self.request(
+                "GET", f"/v2/apps/{app_id}/deployments/{deployment_id}/logs?type={kind}&follow=false&tail_lines=200"
+            )
             return "\n".join(self._http.get(url).text for url in answer.get("historic_urls") or [])
         except (AppPlatformError, httpx.HTTPError):
             return ""  # a log that cannot be had must not hide why it was wanted
 
 
-def backoff(seconds: float, first: float = 0.05, longest: float = 2.0, sleep: Callable[[float], None] = time.sleep) -> Iterator[int]:
+def backoff(
+    seconds: float, first: float = 0.05, longest: float = 2.0, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[int]:
     """Counts attempts until `seconds` have passed, waiting a little longer between them each time; one at least."""
     end, pause, attempt = time.monotonic() + seconds, first, 0
     while True:

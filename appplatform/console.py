@@ -1,9 +1,10 @@
 """Commands in a running container, through App Platform's console.
 
 The console is a terminal behind a websocket: text frames `{"op":"stdin","data":…}` and `{"op":"resize",…}` go in,
-`{"data":…}` comes out, everything typed is echoed and nothing tells how a command ended. So the command is followed by a line
-that prints a random mark and the exit status; the echo cannot be mistaken for it, because the typed text holds the mark in two
-parts. Protocol as doctl speaks it (github.com/digitalocean/doctl, pkg/terminal and commands/apps.go).
+`{"data":…}` comes out, everything typed is echoed and nothing tells how a command ended. So the command is followed
+by a line that prints a random mark and the exit status; the echo cannot be mistaken for it, because the typed text
+holds the mark in two parts. Protocol as doctl speaks it (github.com/digitalocean/doctl, pkg/terminal and
+commands/apps.go).
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
@@ -55,9 +55,7 @@ def run_command(url: str, command: Sequence[str], seconds: float = 60.0) -> Comm
 
 
 def _connected(url: str, seconds: float) -> ClientConnection:
-    host = urlsplit(url).hostname or ""
-    origin = {"host": "127.0.0.1"} if host.endswith(".localhost") else {}
-    return connect(url, open_timeout=min(seconds, 20), close_timeout=2, max_size=None, proxy=None, **origin)
+    return connect(url, open_timeout=min(seconds, 20), close_timeout=2, max_size=None, proxy=None)
 
 
 def _send(socket: ClientConnection, data: str) -> None:
@@ -65,7 +63,9 @@ def _send(socket: ClientConnection, data: str) -> None:
 
 
 def _receive(socket: ClientConnection, until: re.Pattern[str], end: float) -> str:
-    """Everything the terminal printed up to the pattern. Raises TimeoutError, ConsoleError when the shell ends before."""
+    """Everything the terminal printed up to the pattern. Raises TimeoutError, ConsoleError when the shell ends
+    before.
+    """
     text = ""
     while not until.search(text):
         left = end - time.monotonic()

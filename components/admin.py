@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pulumi
 
 from components.providers import random
-
-
-@dataclass(frozen=True, kw_only=True)
-class AdminArgs:
-    email: str
-    password: str | None
-    """None: a random one of 32 letters and digits, renewed when `version` changes."""
-    version: int
+from settings import Settings, revealed
 
 
 class Admin(pulumi.ComponentResource):
-    """Produces `email` and `password`, the latter always a secret."""
+    """Produces `email` and `password`, the latter always a secret.
+
+    A password that is not configured is a random one of 32 letters and digits, renewed when its version changes.
+    """
 
     email: str
     password: pulumi.Output[str]
 
-    def __init__(self, name: str, args: AdminArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oracle-net:index:Admin", name, None, opts)
-        self.email = args.email
-        self.password = pulumi.Output.secret(args.password) if args.password else self._made(name, args.version)
+        self.email = settings.admin_email
+        chosen = revealed(settings.admin_password)
+        self.password = pulumi.Output.secret(chosen) if chosen else self._made(name, settings.admin_password_version)
         self.register_outputs({"email": self.email, "password": self.password})
 
     def _made(self, name: str, version: int) -> pulumi.Output[str]:

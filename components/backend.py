@@ -33,9 +33,10 @@ class BackendArgs:
 class Backend(pulumi.ComponentResource):
     """Produces the running app's `app_id` and `url`.
 
-    Refuses to compare secret variables again: after a refresh the provider knows only their ciphertext, and every later plan
-    would redeploy, which empties the database (digitalocean/terraform-provider-digitalocean#514, #869). So a secret that
-    changes is set in the running backend by "backend ready", and goes into the app's spec with its next generation.
+    Refuses to compare secret variables again: after a refresh the provider knows only their ciphertext, and every
+    later plan would redeploy, which empties the database (digitalocean/terraform-provider-digitalocean#514, #869). So
+    a secret that changes is set in the running backend by "backend ready", and goes into the app's spec with its next
+    generation.
     """
 
     app_id: pulumi.Output[str]
@@ -55,7 +56,10 @@ class Backend(pulumi.ComponentResource):
             ignore_changes=["spec.envs"],
             custom_timeouts=pulumi.CustomTimeouts(create=args.settings.create_timeout),
             hooks=pulumi.ResourceHookBinding(
-                before_create=[args.before], before_update=[args.before], after_create=[args.after], after_update=[args.after]
+                before_create=[args.before],
+                before_update=[args.before],
+                after_create=[args.after],
+                after_update=[args.after],
             ),
         )
 

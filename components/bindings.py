@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
+from pydantic import SecretStr
 
 from components.providers import cloudflare
 
@@ -15,7 +16,7 @@ class SecretText:
     """A value that Cloudflare never shows again and that the state keeps encrypted."""
 
     name: str
-    value: pulumi.Output[str]
+    value: pulumi.Input[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,11 @@ class Assets:
 
 
 Binding = SecretText | PlainText | Assets
+
+
+def optional_secret(name: str, value: SecretStr | None) -> list[SecretText]:
+    """The binding, when the configuration has a value for it."""
+    return [SecretText(name=name, value=pulumi.Output.secret(value.get_secret_value()))] if value else []
 
 
 def render(bindings: Sequence[Binding]) -> list[cloudflare.WorkersScriptBindingArgs]:

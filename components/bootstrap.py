@@ -1,8 +1,8 @@
 """The backend's way from "deployed" to "usable": the declared release runs, it is healthy, and its admin can log in.
 
-One function, used twice (DESIGN: "The bootstrap is one function"): by the app's hook, so that an admin exists as soon as the app
-does, and by `BackendReady`, a resource whose creation and update prove it again. The hook alone would not do: when it fails,
-the engine records the app as done and does not run it again.
+One function, used twice (DESIGN: "The bootstrap is one function"): by the app's hook, so that an admin exists as soon
+as the app does, and by `BackendReady`, a resource whose creation and update prove it again. The hook alone would not
+do: when it fails, the engine records the app as done and does not run it again.
 """
 
 from __future__ import annotations
@@ -83,18 +83,22 @@ def bootstrap_hook(expected: Expected) -> Callable[[pulumi.ResourceHookArgs], Aw
 
 def runs_declared_release(platform: AppPlatform, target: Target) -> bool:
     """Whether the release that takes traffic is the declared one."""
-    return _release(Deployment.of(platform.app(target.app_id).get("active_deployment")), target.service) == target.release
+    return (
+        _release(Deployment.of(platform.app(target.app_id).get("active_deployment")), target.service) == target.release
+    )
 
 
 def _run_declared_release(platform: AppPlatform, target: Target) -> None:
     """Waits for, or starts, the deployment of the declared release.
 
-    The provider forgets a refused update and a failed deployment (the recorded plugins: state keeps the new spec), so what
-    runs is compared with what is declared. Raises AppPlatformError.
+    The provider forgets a refused update and a failed deployment (the recorded plugins: state keeps the new spec), so
+    what runs is compared with what is declared. Raises AppPlatformError.
     """
     app = platform.app(target.app_id)
     if _release_of(app.get("spec") or {}, target.service) != target.release:
-        raise AppPlatformError("DigitalOcean did not take the last change of the app; send it again: pulumi up --refresh")
+        raise AppPlatformError(
+            "DigitalOcean did not take the last change of the app; send it again: pulumi up --refresh"
+        )
     active = Deployment.of(app.get("active_deployment"))
     if _release(active, target.service) == target.release:
         return

@@ -1,7 +1,7 @@
 """The backend's build and deploy log, shown while the app deploys.
 
-The provider waits in silence and fails without saying why. So a thread of the program looks at the deployment beside it, prints
-what is new, and ends with the log's last lines when the deployment fails.
+The provider waits in silence and fails without saying why. So a thread of the program looks at the deployment beside
+it, prints what is new, and ends with the log's last lines when the deployment fails.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ class DeployLog:
         if self._thread is not None:
             self._thread.join(GOODBYE_SECONDS)
 
-    def then(self, hook: Callable[[pulumi.ResourceHookArgs], Awaitable[None]]) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
+    def then(
+        self, hook: Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
+    ) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
         """The after-hook `hook`, with the log ended first."""
 
         async def ended(args: pulumi.ResourceHookArgs) -> None:
@@ -86,4 +88,6 @@ class DeployLog:
         self._shown[deployment.id] = len(lines)
         if deployment.phase == "ERROR":
             end = "\n".join(lines[-25:])
-            pulumi.log.error(f"{self._name}: deployment {deployment.id} failed; the old one still serves. Its log ends:\n{end}")
+            pulumi.log.error(
+                f"{self._name}: deployment {deployment.id} failed; the old one still serves. Its log ends:\n{end}"
+            )

@@ -1,8 +1,8 @@
 """Errors of dynamic providers as sentences.
 
-The SDK's host of dynamic providers answers every exception with `traceback.format_exc()`
-(pulumi/dynamic/__main__.py, _abort_with_traceback). A known failure is a sentence that ends in the next command, and a stack
-trace around it would bury it; an unknown one keeps its trace.
+The SDK's host of dynamic providers answers every exception with `traceback.format_exc()` (pulumi/dynamic/__main__.py,
+_abort_with_traceback). A known failure is a sentence that ends in the next command, and a stack trace around it would
+bury it; an unknown one keeps its trace.
 """
 
 from __future__ import annotations

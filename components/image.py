@@ -6,13 +6,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pulumi
 from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
 from artifacts import ArtifactError, image_digest, pack_image
 from components.dynamic import Sentence, show_sentences
-from loopback import client
+from loopback import client, httpx
 from settings import ImageSettings
 
 
@@ -21,7 +20,7 @@ class ImageProvider(ResourceProvider):
 
     serialize_as_secret_always = False
 
-    def configure(self, req: ConfigureRequest) -> None:
+    def configure(self, _req: ConfigureRequest) -> None:
         show_sentences()
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
@@ -42,7 +41,9 @@ class PushedImage(Resource, name="PushedImage"):
 
     digest: pulumi.Output[str]
 
-    def __init__(self, name: str, image: ImageSettings, digest: str, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, image: ImageSettings, digest: str, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         props = {
             "directory": image.path,
             "run": list(image.run),
@@ -80,9 +81,15 @@ def _push(props: dict[str, Any]) -> None:
         with client(timeout=300, headers=_headers()) as http:
             response = http.put(url, content=packed, params={"repository": props["repository"]})
     except httpx.HTTPError as error:
-        raise Sentence(f"The image store at {props['store']} does not answer ({type(error).__name__}); start it: oracle cloud start") from None
+        raise Sentence(
+            f"The image store at {props['store']} does not answer ({type(error).__name__}); start it: "
+            "oracle cloud start"
+        ) from None
     if response.status_code >= 300:
-        raise Sentence(f"The image store at {props['store']} refused {props['repository']} (status {response.status_code}); see: oracle cloud logs")
+        raise Sentence(
+            f"The image store at {props['store']} refused {props['repository']} (status "
+            f"{response.status_code}); see: oracle cloud logs"
+        )
 
 
 def _headers() -> dict[str, str]:

@@ -16,7 +16,7 @@ WITH_HEALTH = frozenset({"backend", "api"})
 @dataclass(frozen=True, kw_only=True)
 class MonitoringArgs:
     settings: MonitoringSettings
-    targets: Mapping[str, pulumi.Input[str]]
+    urls: Mapping[str, pulumi.Input[str]]
     """Public addresses, by service."""
     health_path: str
     """Looked at instead of the front page, where a service has it."""
@@ -27,7 +27,7 @@ class Monitoring(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oracle-net:index:Monitoring", name, None, opts)
-        for service, address in args.targets.items():
+        for service, address in args.urls.items():
             path = args.health_path if service in WITH_HEALTH else "/"
             target = pulumi.Output.concat(address, path)
             self._watch(f"{name}-{service}", f"oracle-{service}", target, args.settings)
@@ -44,7 +44,9 @@ class Monitoring(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         self._alert(f"{name}-down", "down", check, settings)
-        self._alert(f"{name}-latency", "latency", check, settings, threshold=settings.latency_ms, comparison="greater_than")
+        self._alert(
+            f"{name}-latency", "latency", check, settings, threshold=settings.latency_ms, comparison="greater_than"
+        )
 
     def _alert(
         self,

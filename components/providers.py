@@ -1,20 +1,18 @@
-"""The provider SDKs that the program uses.
-
-Their packages import every resource of their cloud: seconds on each run. Collected here so that it is done once, and without the
-garbage collector walking over what is never freed.
-"""
+"""The provider SDKs that the program uses, entered lazily (see `sdk`): whole, they cost seconds on every run."""
 
 from __future__ import annotations
 
-import gc
+from typing import TYPE_CHECKING
 
-gc.disable()
-try:
+if TYPE_CHECKING:
     import pulumi_cloudflare as cloudflare
     import pulumi_digitalocean as digitalocean
     import pulumi_random as random
-finally:
-    gc.freeze()
-    gc.enable()
+else:
+    from sdk import lazily
+
+    cloudflare = lazily("pulumi_cloudflare")
+    digitalocean = lazily("pulumi_digitalocean")
+    random = lazily("pulumi_random")
 
 __all__ = ["cloudflare", "digitalocean", "random"]

@@ -1,8 +1,9 @@
-"""The backend as the rest of the network may use it: the declared release runs, is healthy, and its admin's login is proven.
+"""The backend as the rest of the network may use it: the declared release runs, is healthy, and its admin's login is
+proven.
 
-Everything downstream takes the backend's address from here, so traffic moves only to a backend that has its admin. Every plan
-looks at the live login, and a plan that finds it broken (a container replaced by the platform, an admin removed by hand) says
-"update", which repairs it.
+Everything downstream takes the backend's address from here, so traffic moves only to a backend that has its admin.
+Every plan looks at the live login, and a plan that finds it broken (a container replaced by the platform, an admin
+removed by hand) says "update", which repairs it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class ReadyProvider(ResourceProvider):
 
     serialize_as_secret_always = False
 
-    def configure(self, req: ConfigureRequest) -> None:
+    def configure(self, _req: ConfigureRequest) -> None:
         show_sentences()
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:

@@ -11,7 +11,7 @@ from artifacts import AssetSet
 from components.bindings import Binding, render
 from components.naming import worker_url
 from components.providers import cloudflare
-from settings import WorkerSettings
+from settings import AssetsSettings, WorkerSettings
 
 MODULE = "worker.js"
 RUN_TIME_PATHS = ["/config.json", "/_api/*"]
@@ -34,7 +34,6 @@ class WorkerArgs:
     """The text of the one module."""
     bindings: Sequence[Binding]
     assets: AssetSet | None = None
-    not_found: str = "none"
 
 
 class Worker(pulumi.ComponentResource):
@@ -70,7 +69,9 @@ class Worker(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _subdomain(self, name: str, args: WorkerArgs, script: cloudflare.WorkersScript) -> cloudflare.WorkersScriptSubdomain:
+    def _subdomain(
+        self, name: str, args: WorkerArgs, script: cloudflare.WorkersScript
+    ) -> cloudflare.WorkersScriptSubdomain:
         return cloudflare.WorkersScriptSubdomain(
             f"{name}-subdomain",
             account_id=args.account.id,
@@ -80,7 +81,9 @@ class Worker(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[script]),
         )
 
-    def _domain(self, name: str, args: WorkerArgs, script: cloudflare.WorkersScript) -> cloudflare.WorkersCustomDomain | None:
+    def _domain(
+        self, name: str, args: WorkerArgs, script: cloudflare.WorkersScript
+    ) -> cloudflare.WorkersCustomDomain | None:
         if args.settings.domain is None:
             return None
         return cloudflare.WorkersCustomDomain(
@@ -94,12 +97,12 @@ class Worker(pulumi.ComponentResource):
 
 
 def _assets(args: WorkerArgs) -> cloudflare.WorkersScriptAssetsArgs | None:
-    if args.assets is None:
+    if args.assets is None or not isinstance(args.settings, AssetsSettings):
         return None
     return cloudflare.WorkersScriptAssetsArgs(
         directory=args.assets.directory,
         config=cloudflare.WorkersScriptAssetsConfigArgs(
-            not_found_handling=args.not_found,
+            not_found_handling=args.settings.not_found,
             run_worker_first=RUN_TIME_PATHS,
             headers=args.assets.headers,
             redirects=args.assets.redirects,

@@ -43,11 +43,17 @@ def run_builds(wanted: list[Build]) -> Iterator[Build]:
 
 def _run(build: Build) -> Build:
     if not build.folder.is_dir():
-        raise Failure(f"The checkout {build.folder} of {build.service} does not exist; clone it there, then: oracle build")
+        raise Failure(
+            f"The checkout {build.folder} of {build.service} does not exist; clone it there, then: oracle build"
+        )
     build.log.parent.mkdir(parents=True, exist_ok=True)
     with build.log.open("wb") as log:
-        done = subprocess.run(["sh", "-c", build.command], cwd=build.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
+        done = subprocess.run(
+            ["sh", "-c", build.command], cwd=build.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False
+        )
     if done.returncode != 0:
         tail = "\n".join(build.log.read_text(errors="replace").splitlines()[-TAIL:])
-        raise Failure(f"The build of {build.service} failed (status {done.returncode}); its log is {build.log} and ends:\n{tail}")
+        raise Failure(
+            f"The build of {build.service} failed (status {done.returncode}); its log is {build.log} and ends:\n{tail}"
+        )
     return build

@@ -88,7 +88,9 @@ class Engine:
         try:
             return Outputs.from_state(found)
         except KeyError as error:
-            raise Failure(f"The stack {self.stack.name} has no {error.args[0]} yet; deploy it: pulumi up -s {self.stack.name}") from None
+            raise Failure(
+                f"The stack {self.stack.name} has no {error.args[0]} yet; deploy it: pulumi up -s {self.stack.name}"
+            ) from None
 
     def _command(self, *arguments: str) -> list[str]:
         return ["pulumi", *arguments, "--non-interactive", "--color", "never" if not sys.stdout.isatty() else "always"]

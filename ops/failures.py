@@ -1,7 +1,7 @@
 """Failures as people see them: one sentence that names what is wrong and the next command to type.
 
-`Failure` is what our own code raises. `ENGINE` is the table of the engine's known failures; what is not in it is shown as the
-engine said it.
+`Failure` is what our own code raises. `ENGINE` is the table of the engine's known failures; what is not in it is
+shown as the engine said it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,14 @@ ENGINE: tuple[tuple[str, str], ...] = (
     ),
     (
         r"passphrase must be set with PULUMI_CONFIG_PASSPHRASE",
-        "No passphrase is set; load the stack's environment: eval \"$(oracle env {stack})\"",
+        'No passphrase is set; load the stack\'s environment: eval "$(oracle env {stack})"',
     ),
     (
         r"currently locked by \d+ lock",
-        "Another update of {stack} holds the lock, or was killed; wait for it, or take over from a dead one: oracle recover {stack}",
+        (
+            "Another update of {stack} holds the lock, or was killed; wait for it, or take over from a "
+            "dead one: oracle recover {stack}"
+        ),
     ),
     (
         r"connection refused|does not answer",
@@ -38,7 +41,7 @@ ENGINE: tuple[tuple[str, str], ...] = (
     ),
     (
         r"Unable to authenticate you|Invalid API Token|Authentication error|\(status 401\)",
-        "A cloud refused the token; load the stack's environment: eval \"$(oracle env {stack})\"",
+        'A cloud refused the token; load the stack\'s environment: eval "$(oracle env {stack})"',
     ),
     (
         r"PULUMI_ACCESS_TOKEN must be set",

@@ -10,10 +10,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import psutil
 
-from loopback import client
+from loopback import client, httpx
 from ops.failures import Failure
 from ops.workspace import PROJECT, Stack, located_tools
 
@@ -110,7 +109,11 @@ def _last_words(stack: Stack, begin: int) -> str:
     own = [line.removeprefix("localcloud: ") for line in lines if line.startswith("localcloud: ")]
     if not own:
         return "The local cloud ended as it started; its log: oracle cloud logs"
-    return (own[-1][:1].upper() + own[-1][1:]).replace("use another --port", _other_port(stack)).replace("use another --edge-port", _other_port(stack))
+    return (
+        (own[-1][:1].upper() + own[-1][1:])
+        .replace("use another --port", _other_port(stack))
+        .replace("use another --edge-port", _other_port(stack))
+    )
 
 
 def _other_port(stack: Stack) -> str:
@@ -129,7 +132,9 @@ def _process(stack: Stack) -> psutil.Process | None:
 
 def _require_local(stack: Stack) -> None:
     if not stack.on_local_cloud:
-        raise Failure(f"The stack {stack.name} is not on the local cloud; name one that is: oracle cloud start --stack local")
+        raise Failure(
+            f"The stack {stack.name} is not on the local cloud; name one that is: oracle cloud start --stack local"
+        )
 
 
 def _attempts(seconds: float) -> Iterator[None]:

@@ -26,14 +26,12 @@ class Plugins(StrEnum):
 def provide(stack: Stack, choice: Plugins) -> Plugins:
     """Makes the chosen plugins the ones in the stack's own Pulumi home and returns which they are. Raises Failure."""
     present = {_kind(stack, name) for name in NAMES}
-    if choice is Plugins.auto and present in ({Plugins.official}, {Plugins.offline}):
-        return present.pop() if present != {Plugins.offline} else _offline(stack)
-    if choice is Plugins.offline:
+    if choice is Plugins.offline or (choice is Plugins.auto and present == {Plugins.offline}):
         return _offline(stack)
     if _official(stack):
         return Plugins.official
     if choice is Plugins.official:
-        raise Failure("The official provider plugins cannot be installed from here; use the offline ones: oracle up --plugins offline")
+        raise Failure("The official provider plugins cannot be had here; use ours: oracle up --plugins offline")
     return _offline(stack)
 
 
@@ -61,7 +59,14 @@ def _official(stack: Stack) -> bool:
 def _install(stack: Stack, name: str) -> bool:
     command = ["pulumi", "plugin", "install", "resource", name, f"v{metadata.version(f'pulumi-{name}')}"]
     try:
-        done = subprocess.run(command, env=exports(stack), stdin=subprocess.DEVNULL, capture_output=True, timeout=INSTALL_SECONDS, check=False)
+        done = subprocess.run(
+            command,
+            env=exports(stack),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=INSTALL_SECONDS,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         return False
     return done.returncode == 0 and _kind(stack, name) is Plugins.official

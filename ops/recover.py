@@ -1,8 +1,9 @@
 """Taking over from an update that was killed: its lock, and what it had begun to make.
 
-The file state backend keeps a killed update's lock for ever, and the state remembers that a creation had begun without knowing
-how it ended. A dead holder is told from a live one by its process. What was begun is looked up in the cloud by name, and taken
-into the state when it is there; otherwise the next update would be refused by a name that is taken.
+The file state backend keeps a killed update's lock for ever, and the state remembers that a creation had begun
+without knowing how it ended. A dead holder is told from a live one by its process. What was begun is looked up in the
+cloud by name, and taken into the state when it is there; otherwise the next update would be refused by a name that is
+taken.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Lock:
 
 
 def recover(engine: Engine) -> list[str]:
-    """Frees a dead holder's lock and settles what it had begun; says what was done. Raises Failure for a live holder."""
+    """Frees a dead holder's lock, settles what it had begun, says what was done. Raises Failure for a live holder."""
     done = list(_free_locks(engine))
     if pending := _pending(engine):
         done += _settle(engine, pending)
@@ -56,7 +57,8 @@ def _free_locks(engine: Engine) -> Iterator[str]:
     for lock in locks:
         if lock.alive:
             raise Failure(
-                f"Another update of {engine.stack.name} is at work: process {lock.pid} of {lock.user} on {lock.host}, since {lock.since}. "
+                f"Another update of {engine.stack.name} is at work: process {lock.pid} of {lock.user} "
+                f"on {lock.host}, since {lock.since}. "
                 f"Wait for it, or end it: kill {lock.pid}"
             )
     for lock in locks:

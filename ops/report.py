@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import httpx
 from rich.console import Console
 from rich.table import Table
 
 from contract import Outputs
-from loopback import client
+from loopback import client, httpx
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,9 @@ def show(found: list[Row]) -> None:
     """Prints the table; addresses stay whole, since they are there to be copied."""
     table = Table("service", "version", "answers", "address", box=None, pad_edge=False)
     for row in found:
-        table.add_row(row.service, row.version, f"[green]{row.answer}[/]" if row.well else f"[red]{row.answer}[/]", row.address)
+        table.add_row(
+            row.service, row.version, f"[green]{row.answer}[/]" if row.well else f"[red]{row.answer}[/]", row.address
+        )
     table.columns[3].overflow = "fold"
     Console().print(table)
 

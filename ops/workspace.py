@@ -96,8 +96,8 @@ def located_tools() -> tools.Tools:
 def exports(stack: Stack) -> dict[str, str]:
     """The variables after which plain `pulumi` commands work on the stack. Raises Failure.
 
-    A stack on the local cloud gets a Pulumi home, a state and tokens of its own; any other only the tools' places, since its
-    state and tokens are the user's.
+    A stack on the local cloud gets a Pulumi home, a state and tokens of its own; any other only the tools' places,
+    since its state and tokens are the user's.
     """
     located = located_tools()
     venv = Path(sys.prefix)

@@ -1,8 +1,9 @@
 """The backend's superuser: proving that the declared login works, and making it work.
 
-PocketBase's command line takes a password as an argument, which every user of the machine can read in the process list. So
-the console is given a one-time password, and the declared one is set through the API a moment later; what the process list
-showed is void by then. Routes: https://pocketbase.io/docs/api-records/ (auth-with-password, update record).
+PocketBase's command line takes a password as an argument, which every user of the machine can read in the process
+list. So the console is given a one-time password, and the declared one is set through the API a moment later; what
+the process list showed is void by then. Routes: https://pocketbase.io/docs/api-records/ (auth-with-password, update
+record).
 """
 
 from __future__ import annotations
@@ -12,9 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import httpx
-
-from loopback import client
+from loopback import client, httpx
 
 SUPERUSERS = "/api/collections/_superusers"
 RETRIED = frozenset({429, 500, 502, 503, 504})
@@ -38,7 +37,9 @@ def login(url: str, email: str, password: str, timeout: float = 10.0, seconds: f
     with client(timeout=timeout) as http:
         while True:
             try:
-                response = http.post(f"{url}{SUPERUSERS}/auth-with-password", json={"identity": email, "password": password})
+                response = http.post(
+                    f"{url}{SUPERUSERS}/auth-with-password", json={"identity": email, "password": password}
+                )
                 status = str(response.status_code)
                 if response.status_code == 200:
                     answer = response.json()
@@ -48,7 +49,10 @@ def login(url: str, email: str, password: str, timeout: float = 10.0, seconds: f
             except httpx.HTTPError as error:
                 status = type(error).__name__
             if time.monotonic() + pause > end:
-                raise AdminError(f"The backend at {url} answered {status} to its admin's login; see its log, then try again: pulumi up")
+                raise AdminError(
+                    f"The backend at {url} answered {status} to its admin's login; see its log, then "
+                    "try again: pulumi up"
+                )
             time.sleep(pause)
             pause = min(2.0, pause * 2)
 
@@ -61,7 +65,10 @@ def ensure_admin(url: str, email: str, password: str, upsert: Upsert) -> bool:
     upsert(email, one_time)
     session = login(url, email, one_time)
     if session is None:
-        raise AdminError(f"The backend at {url} refuses the admin that its console has just made; is the console command the backend's own?")
+        raise AdminError(
+            f"The backend at {url} refuses the admin that its console has just made; is the console "
+            "command the backend's own?"
+        )
     _change_password(url, session, one_time, password)
     if login(url, email, password) is None:
         raise AdminError(f"The backend at {url} refuses its admin's login after the bootstrap; try again: pulumi up")
@@ -72,8 +79,15 @@ def _change_password(url: str, session: Login, old: str, new: str) -> None:
     body = {"oldPassword": old, "password": new, "passwordConfirm": new}
     with client() as http:
         try:
-            response = http.patch(f"{url}{SUPERUSERS}/records/{session.id}", json=body, headers={"Authorization": session.token})
+            response = http.patch(
+                f"{url}{SUPERUSERS}/records/{session.id}", json=body, headers={"Authorization": session.token}
+            )
         except httpx.HTTPError as error:
-            raise AdminError(f"The backend at {url} does not answer ({type(error).__name__}); try again: pulumi up") from None
+            raise AdminError(
+                f"The backend at {url} does not answer ({type(error).__name__}); try again: pulumi up"
+            ) from None
     if response.status_code != 200:
-        raise AdminError(f"The backend at {url} refused the declared admin password (status {response.status_code}); is it too short?")
+        raise AdminError(
+            f"The backend at {url} refused the declared admin password (status "
+            f"{response.status_code}); is it too short?"
+        )

@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import httpx
-
-from loopback import client
+from loopback import client, httpx
 
 
 class Unhealthy(Exception):
@@ -29,7 +27,9 @@ def wait_healthy(url: str, path: str = "/api/health", seconds: float = 60.0) -> 
 
 
 def version(url: str, path: str = "/api/version", timeout: float = 5.0) -> dict[str, Any]:
-    """What the backend says of its version; empty when it has no such route. Raises Unhealthy when it does not answer."""
+    """What the backend says of its version; empty when it has no such route. Raises Unhealthy when it does not
+    answer.
+    """
     with client(timeout=timeout) as http:
         try:
             response = http.get(f"{url}{path}")

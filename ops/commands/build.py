@@ -12,7 +12,10 @@ from ops.workspace import Stack
 
 
 def build(
-    services: Annotated[list[str] | None, typer.Argument(help="backend, api, web, universe; all when none is named.", metavar="[SERVICE]...")] = None,
+    services: Annotated[
+        list[str] | None,
+        typer.Argument(help="backend, api, web, universe; all when none is named.", metavar="[SERVICE]..."),
+    ] = None,
     stack: StackOption = "local",
 ) -> None:
     """Run the services' own build commands, all at once."""

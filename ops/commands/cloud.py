@@ -26,7 +26,9 @@ def start(stack: StackOption = "local") -> None:
 def stop(stack: StackOption = "local") -> None:
     """Stop it; apps, data, Workers and addresses are kept."""
     stopped = local_cloud.stop(Stack(stack))
-    typer.echo("The local cloud has stopped; its apps and data are kept." if stopped else "The local cloud does not run.")
+    typer.echo(
+        "The local cloud has stopped; its apps and data are kept." if stopped else "The local cloud does not run."
+    )
 
 
 @app.command()
@@ -40,7 +42,9 @@ def status(stack: StackOption = "local") -> None:
 
 
 @app.command()
-def logs(stack: StackOption = "local", lines: Annotated[int, typer.Option("--lines", "-n", help="How many.")] = 50) -> None:
+def logs(
+    stack: StackOption = "local", lines: Annotated[int, typer.Option("--lines", "-n", help="How many.")] = 50
+) -> None:
     """The end of its own log."""
     path = local_cloud.log_file(Stack(stack))
     if not path.exists():

@@ -12,4 +12,8 @@ from ops.workspace import Stack
 def down(stack: StackArgument = "local") -> None:
     """Stop the local cloud; `oracle up` brings everything back, data and addresses included."""
     stopped = local_cloud.stop(Stack(stack))
-    typer.echo("Stopped. Apps, data and addresses are kept; start again: make up" if stopped else "Nothing runs; start: make up")
+    typer.echo(
+        "Stopped. Apps, data and addresses are kept; start again: make up"
+        if stopped
+        else "Nothing runs; start: make up"
+    )

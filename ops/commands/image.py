@@ -6,11 +6,10 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 
 from artifacts import ArtifactError, image_digest, pack_image
-from loopback import client
+from loopback import client, httpx
 from ops.commands.options import StackOption
 from ops.failures import Failure
 from ops.workspace import Stack, exports
@@ -21,7 +20,9 @@ app = typer.Typer(help="Backend images in the local image store.", no_args_is_he
 @app.command()
 def push(
     directory: Annotated[Path, typer.Argument(help="The directory that is the image.", metavar="DIR")],
-    repository: Annotated[str | None, typer.Option(help="The image's name; the directory's name when left out.")] = None,
+    repository: Annotated[
+        str | None, typer.Option(help="The image's name; the directory's name when left out.")
+    ] = None,
     run: Annotated[str, typer.Option(help="The command that runs it.")] = "./entrypoint.sh",
     stack: StackOption = "local",
 ) -> None:
@@ -30,7 +31,9 @@ def push(
     try:
         packed = pack_image(directory, run.split())
     except ArtifactError as error:
-        raise Failure(str(error).replace("build it: oracle build", "name another directory: oracle image push DIR")) from None
+        raise Failure(
+            str(error).replace("build it: oracle build", "name another directory: oracle image push DIR")
+        ) from None
     _put(chosen, image_digest(packed), packed, repository or directory.resolve().name)
     typer.echo(image_digest(packed))
 
@@ -44,4 +47,6 @@ def _put(stack: Stack, digest: str, packed: bytes, repository: str) -> None:
     except httpx.HTTPError:
         raise Failure("The local cloud does not run; start it: oracle cloud start") from None
     if response.status_code >= 300:
-        raise Failure(f"The image store refused {repository} (status {response.status_code}); its log: oracle cloud logs")
+        raise Failure(
+            f"The image store refused {repository} (status {response.status_code}); its log: oracle cloud logs"
+        )

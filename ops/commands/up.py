@@ -37,7 +37,9 @@ def up(
         typer.echo(line)
     done = engine.shown("up", "--yes", "--skip-preview", "--suppress-permalink", "--stack", stack)
     if done.status != 0:
-        raise Failure(engine.sentence(done, "The update failed; what is wrong stands above. Mend it, then go on: make up"))
+        raise Failure(
+            engine.sentence(done, "The update failed; what is wrong stands above. Mend it, then go on: make up")
+        )
     found = list(report.rows(engine.outputs()))
     report.show(found)
     if silent := [row.service for row in found if not row.well]:

@@ -41,7 +41,7 @@ class Run(mocks.Mocks):
         }
         return f"{args.name}-id", {**args.inputs, **answers.get(args.typ, {})}
 
-    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"the program should not call {args.token}")
 
     def one(self, name: str) -> Declared:
@@ -64,10 +64,7 @@ def run(config: Mapping[str, str], secret_keys: list[str] | None = None, *, prev
     pulumi.runtime.set_mocks(seen, project="oracle-net", stack="unit", preview=preview)
     pulumi.runtime.set_all_config(dict(config), secret_keys or [])
 
-    async def program() -> None:
-        runpy.run_path(str(PROJECT / "__main__.py"), run_name="__main__")
-
-    @pulumi.runtime.test
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def go() -> Any:
         stack_outputs: dict[str, Any] = {}
         original = pulumi.export
