@@ -1,0 +1,122 @@
+"""Provider SDKs without the part that nobody uses.
+
+The generated SDK packages define thousands of classes (10 MB of source for Cloudflare alone), and importing one runs
+them all: seconds on each `pulumi up`. Here a package is entered without running its `__init__`, a resource's module
+is imported when it is asked for, and of the two large modules of argument and result types only the classes in use
+are compiled.
+
+This holds on to one property of the generated files: a header, then classes that start in the first column. A file of
+another form is imported as usual, so that a newer SDK can be slower but not wrong.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+TYPE_MODULES = ("_inputs", "outputs")
+CLASS = re.compile(r"^(?:@pulumi\.\w+\n)?class (\w+)[(:]", re.MULTILINE)
+REFERENCE = re.compile(r"'(\w+)'")
+EXPORTED = re.compile(r"^__all__ = \[(.*?)^\]", re.MULTILINE | re.DOTALL)
+
+
+class TypesModule(ModuleType):
+    """A module of types whose classes are compiled when they are asked for."""
+
+    __all__: tuple[str, ...] = ()  # `from ._inputs import *` must not ask for all of them
+
+    def __init__(self, name: str, path: Path, header: str, classes: Mapping[str, str]) -> None:
+        super().__init__(name)
+        self.__file__ = str(path)
+        self.__package__ = name.rpartition(".")[0]
+        self._names = frozenset(classes)
+        self._classes = dict(classes)
+        self._header: str | None = header
+
+    def defines(self, name: str) -> bool:
+        """Whether the file has a class of that name, compiled or not."""
+        return name in self._names
+
+    def __getattr__(self, name: str) -> Any:
+        source = self._classes.pop(name, None)
+        if source is None:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        if self._header is not None:
+            header, self._header = self._header, None
+            exec(compile(header, str(self.__file__), "exec"), self.__dict__)
+        exec(compile(source, str(self.__file__), "exec"), self.__dict__)
+        # Types name one another in quotes, and the SDK looks such names up in the module's dictionary.
+        for reference in set(REFERENCE.findall(source)) & self._classes.keys():
+            getattr(self, reference)
+        return self.__dict__[name]
+
+
+def lazily(package: str) -> ModuleType:
+    """The package, with resources and types as attributes like the whole one. Falls back on the whole one."""
+    if package in sys.modules:
+        return sys.modules[package]
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        return importlib.import_module(package)
+    folder = Path(spec.origin).parent
+    types = {
+        name: _types_module(package, folder / f"{name}.py") for name in TYPE_MODULES if (folder / f"{name}.py").exists()
+    }
+    if any(module is None for module in types.values()):
+        return importlib.import_module(package)
+    bare = importlib.util.module_from_spec(spec)
+    sys.modules[package] = bare
+    for name, module in types.items():
+        assert module is not None
+        sys.modules[module.__name__] = module
+        setattr(bare, name, module)
+    bare.__getattr__ = _resolver(package, types.get("_inputs"))  # type: ignore[method-assign]
+    return bare
+
+
+def _types_module(package: str, path: Path) -> TypesModule | None:
+    """None when the file is not a header, with the names of all classes, followed by these classes."""
+    source = path.read_text()
+    starts = list(CLASS.finditer(source))
+    exported = EXPORTED.search(source)
+    if not exported or sorted(REFERENCE.findall(exported.group(1))) != sorted(start.group(1) for start in starts):
+        return None
+    ends = [start.start() for start in starts[1:]] + [len(source)]
+    classes = {start.group(1): source[start.start() : end] for start, end in zip(starts, ends, strict=True)}
+    return TypesModule(
+        f"{package}.{path.stem}", path, source[: starts[0].start()].replace("__all__", "_exported"), classes
+    )
+
+
+def _resolver(package: str, inputs: TypesModule | None) -> Any:
+    def resolve(name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if inputs is not None and inputs.defines(name):
+            return getattr(inputs, name)
+        try:
+            module = importlib.import_module(f"{package}.{_module_of(name)}")
+        except ModuleNotFoundError:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}") from None
+        if inputs is not None:
+            _give_types(module, inputs)
+        return getattr(module, name)
+
+    return resolve
+
+
+def _module_of(resource: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", resource).lower()
+
+
+def _give_types(module: ModuleType, inputs: TypesModule) -> None:
+    """What `from ._inputs import *` would have brought: the types that the module names in quotes."""
+    for name in set(REFERENCE.findall(Path(str(module.__file__)).read_text())):
+        if inputs.defines(name):
+            module.__dict__[name] = getattr(inputs, name)
