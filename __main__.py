@@ -16,7 +16,7 @@ import pulumi
 import settings
 from components.admin import Admin
 from components.backend import Backend, BackendArgs
-from components.bindings import Assets, PlainText, SecretText, optional_secret
+from components.bindings import Assets, Binding, PlainText, SecretText, optional_secret
 from components.bootstrap import Expected, bootstrap_hook
 from components.deploylog import DeployLog
 from components.image import available_image
@@ -31,15 +31,7 @@ sources = read_sources(config, Path.cwd())
 account = Account(id=config.account_id, workers_url=config.workers_url)
 
 admin = Admin("admin", config)
-expected = Expected(
-    endpoint=settings.digitalocean_endpoint(),
-    service=config.backend.service,
-    health_path=config.backend.health_path,
-    console=config.backend.console,
-    release=sources.digest,
-    email=admin.email,
-    password=admin.password,
-)
+expected = Expected.of(settings.digitalocean_endpoint(), config, sources.digest, admin.password)
 log = DeployLog(expected.endpoint, app_name(config.backend.app_name, config.generation))
 backend = Backend(
     "backend",
@@ -55,7 +47,7 @@ backend = Backend(
 )
 ready = BackendReady("backend-ready", ReadyArgs(expected=expected, app_id=backend.app_id, url=backend.url))
 
-api_bindings = [
+api_bindings: list[Binding] = [
     SecretText(name="POCKETBASE_URL", value=ready.url),
     SecretText(name="PB_ADMIN_EMAIL", value=admin.email),
     SecretText(name="PB_ADMIN_PASSWORD", value=admin.password),
@@ -65,12 +57,10 @@ api_bindings = [
 api = Worker("api", WorkerArgs(account=account, settings=config.api, module=sources.api, bindings=api_bindings))
 sites = {}
 for name, site, assets in (("web", config.web, sources.web), ("universe", config.universe, sources.universe)):
-    bindings = [
-        Assets(),
-        PlainText(name="API_URL", value=api.url),
-        PlainText(name=RELEASE_VARIABLE, value=assets.digest),
-    ]
-    args = WorkerArgs(account=account, settings=site, module=sources.static, bindings=bindings, assets=assets)
+    run_time = (PlainText(name="API_URL", value=api.url), PlainText(name=RELEASE_VARIABLE, value=assets.digest))
+    args = WorkerArgs(
+        account=account, settings=site, module=sources.static, bindings=[Assets(), *run_time], assets=assets
+    )
     sites[name] = Worker(name, args).url
 
 urls = {"backend": backend.url, "api": api.url, **sites}

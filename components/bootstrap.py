@@ -18,6 +18,7 @@ from appplatform import AppPlatform, AppPlatformError, ConsoleError, Deployment,
 from components.dynamic import Sentence
 from components.naming import RELEASE_VARIABLE
 from pocketbase import AdminError, Unhealthy, ensure_admin, wait_healthy
+from settings import Settings
 
 DEPLOY_SECONDS = 1800.0
 
@@ -36,6 +37,19 @@ class Expected:
     """The image digest that must run."""
     email: str
     password: pulumi.Output[str]
+
+    @classmethod
+    def of(cls, endpoint: str, settings: Settings, release: str, password: pulumi.Output[str]) -> Expected:
+        backend = settings.backend
+        return cls(
+            endpoint=endpoint,
+            service=backend.service,
+            health_path=backend.health_path,
+            console=backend.console,
+            release=release,
+            email=settings.admin_email,
+            password=password,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
