@@ -1,0 +1,152 @@
+"""Pulumi's releases, played by a server on loopback that serves what each test puts there."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import tarfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from toolchain import installer, pins
+from toolchain.errors import ToolError, Unreachable
+from toolchain.platforms import LINUX_X64, MACOS_ARM64
+
+ARCHIVE = installer.archive_name(LINUX_X64)
+LIST = f"pulumi-{pins.ENGINE}-checksums.txt"
+
+
+@dataclass
+class Releases:
+    """What the place serves, by file name; `promised` bytes are announced when a file shall end early."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    promised: dict[str, int] = field(default_factory=dict)
+    silent: threading.Event | None = None
+    asked: list[str] = field(default_factory=list)
+    address: str = ""
+
+    def publish(self, archive: bytes, name: str = ARCHIVE) -> None:
+        self.files[name] = archive
+        line = f"{hashlib.sha256(archive).hexdigest()}  {name}\n"
+        self.files[LIST] = self.files.get(LIST, b"") + line.encode()
+
+
+@pytest.fixture
+def releases() -> Iterator[Releases]:
+    served = Releases()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            name = self.path.rsplit("/", 1)[-1]
+            served.asked.append(name)
+            if served.silent is not None:
+                served.silent.wait(30)
+                return
+            body = served.files.get(name)
+            if body is None:
+                self.send_error(403)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(served.promised.get(name, len(body))))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing: tests say what went wrong."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    served.address = f"http://127.0.0.1:{server.server_address[1]}/releases/sdk"
+    yield served
+    if served.silent is not None:
+        served.silent.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def archive(*names: str) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.size = len(name)
+            tar.addfile(member, io.BytesIO(name.encode()))
+    return packed.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "scratch" / "made"
+    made.mkdir(parents=True)
+    return made
+
+
+def test_the_engine_and_the_python_host_are_unpacked(releases: Releases, folder: Path) -> None:
+    names = ["pulumi", "pulumi-language-python", "pulumi-language-python-exec", "pulumi-resource-pulumi-python"]
+    others = ["pulumi-language-go", "pulumi-watch", "../../outside/pulumi-python-evil"]
+    releases.publish(archive(*(f"pulumi/{name}" for name in names + others)))
+    installer.download(folder, LINUX_X64, releases.address)
+    assert sorted(file.name for file in folder.iterdir()) == sorted([*names, "pulumi-python-evil"])
+    assert all(file.stat().st_mode & 0o777 == 0o755 for file in folder.iterdir())
+    assert not (folder.parent.parent / "outside").exists()
+
+
+def test_each_platform_asks_for_its_own_archive(releases: Releases, folder: Path) -> None:
+    releases.publish(archive("pulumi/pulumi"))
+    releases.publish(archive("pulumi/pulumi", "pulumi/pulumi-language-python"), installer.archive_name(MACOS_ARM64))
+    installer.download(folder, MACOS_ARM64, releases.address)
+    assert releases.asked == [LIST, installer.archive_name(MACOS_ARM64)]
+
+
+def test_another_checksum_is_an_error_and_nothing_is_unpacked(releases: Releases, folder: Path) -> None:
+    releases.publish(archive("pulumi/pulumi"))
+    releases.files[ARCHIVE] = archive("pulumi/pulumi", "pulumi/pulumi-language-python")
+    with pytest.raises(ToolError, match="does not have the checksum"):
+        installer.download(folder, LINUX_X64, releases.address)
+    assert not list(folder.iterdir())
+
+
+def test_a_download_that_ends_early_is_another_source_s_turn(releases: Releases, folder: Path) -> None:
+    releases.publish(archive("pulumi/pulumi"))
+    releases.promised[ARCHIVE] = 10_000_000
+    with pytest.raises(Unreachable, match=r"ended after|IncompleteRead"):
+        installer.download(folder, LINUX_X64, releases.address)
+    assert not list(folder.iterdir())
+
+
+def test_a_release_that_is_not_there_is_another_source_s_turn(releases: Releases, folder: Path) -> None:
+    with pytest.raises(Unreachable, match="status 403"):
+        installer.download(folder, LINUX_X64, releases.address)
+    releases.publish(archive("pulumi/pulumi"), "pulumi-v1.0.0-linux-x64.tar.gz")
+    with pytest.raises(Unreachable, match="does not name"):
+        installer.download(folder, LINUX_X64, releases.address)
+
+
+def test_a_place_that_says_nothing_is_asked_once_and_not_for_long(
+    releases: Releases, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    releases.silent = threading.Event()
+    monkeypatch.setattr(installer, "SECONDS", 0.2)
+    with pytest.raises(Unreachable, match="no answer within"):
+        installer.download(folder, LINUX_X64, releases.address)
+    assert releases.asked == [LIST]
+
+
+def test_a_name_that_is_not_known_is_said_so(folder: Path) -> None:
+    with pytest.raises(Unreachable, match="its name is not known here"):
+        installer.download(folder, LINUX_X64, "http://releases.invalid/sdk")
+
+
+def test_nobody_listening_is_said_so(folder: Path) -> None:
+    with pytest.raises(Unreachable, match="refused"):
+        installer.download(folder, LINUX_X64, "http://127.0.0.1:9/sdk")

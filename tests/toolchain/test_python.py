@@ -1,0 +1,106 @@
+"""How .venv is made: again after an interruption, with uv, without uv, and where Python cannot make one."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from toolchain import pins, python
+from toolchain.errors import DiskFull, ToolError
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that would have been run."""
+    ran: list[list[str]] = []
+
+    def record(command: list[str | Path], **_: Any) -> None:
+        ran.append([str(part) for part in command])
+        if "venv" in ran[-1]:
+            (Path(ran[-1][-1]) / "bin").mkdir(parents=True, exist_ok=True)
+            (Path(ran[-1][-1]) / "bin" / "python").touch()
+
+    monkeypatch.setattr(python, "run", record)
+    monkeypatch.setattr(python, "output", lambda *_, **__: None)
+    return ran
+
+
+@pytest.fixture
+def uv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(python, "find_uv", lambda: tmp_path / "uv")
+
+
+def test_with_uv(commands: list[list[str]], uv: None, tmp_path: Path) -> None:
+    venv = tmp_path / ".venv"
+    python.ensure(venv)
+    assert [command[1:3] for command in commands] == [["venv", "--clear"], ["pip", "sync"], ["pip", "install"]]
+    assert all("--require-hashes" in command for command in commands if str(pins.LOCK) in command)
+    assert python.is_current(venv)
+    python.ensure(venv)
+    assert len(commands) == 3
+
+
+def test_without_uv(commands: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(python, "find_uv", lambda: None)
+    venv = tmp_path / ".venv"
+    python.ensure(venv)
+    assert [command[1:4] for command in commands[1:]] == [["-m", "pip", "install"]] * 2
+    assert commands[1][-3:] == ["--require-hashes", "-r", str(pins.LOCK)]
+    assert python.is_current(venv)
+
+
+@pytest.mark.parametrize("fails_at", ["venv", "sync", "-e"])
+def test_what_was_interrupted_is_done_again(
+    fails_at: str, commands: list[list[str]], uv: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    venv, whole = tmp_path / ".venv", vars(python)["run"]
+
+    def interrupted(command: list[str | Path], **more: Any) -> None:
+        if fails_at in [str(part) for part in command]:
+            raise KeyboardInterrupt
+        whole(command, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(python, "run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            python.ensure(venv)
+    assert not python.is_current(venv)
+    python.ensure(venv)
+    assert python.is_current(venv)
+
+
+def test_pip_is_used_when_uv_cannot_be_had(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(_folder: Path) -> None:
+        raise ToolError("getting uv failed with status 1. The end of its output:\n    no wheel for this machine")
+
+    monkeypatch.setattr(python, "_make_uv", fail)
+    assert python.find_uv() is None
+    assert "so pip is used, which takes longer: no wheel for this machine" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_not_taken_for_a_missing_uv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fail(_folder: Path) -> None:
+        raise DiskFull(tmp_path, "getting uv")
+
+    monkeypatch.setattr(python, "_make_uv", fail)
+    with pytest.raises(DiskFull):
+        python.find_uv()
+
+
+def test_a_python_without_venv_is_one_sentence_with_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian and Ubuntu have it in a package of its own."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    with pytest.raises(ToolError, match="its venv module is not installed") as told:
+        python._plain_venv(tmp_path / "venv")
+    assert told.value.next.startswith("sudo apt-get install -y python3.")
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(ToolError) as told:
+        python._plain_venv(tmp_path / "venv")
+    assert "apt-get" not in told.value.next
