@@ -73,10 +73,13 @@ class ImageStore:
         self._store.execute("INSERT OR IGNORE INTO images VALUES (?, ?, ?)", (digest, repository, size))
         return digest
 
-    def unpack(self, digest: str, target: Path) -> list[str]:
-        """Unpack into a folder, which is emptied first; the image's own command. Blocking: call it in a thread."""
+    def command(self, digest: str) -> list[str]:
+        """The image's own command."""
+        return read_config(self.path(digest))
+
+    def unpack(self, digest: str, target: Path) -> None:
+        """Unpack into a folder, which is emptied first. Blocking: call it in a thread."""
         packed = self.path(digest)
-        cmd = read_config(packed)
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         with tarfile.open(packed) as tar:
@@ -84,7 +87,6 @@ class ImageStore:
                 if member.name.startswith("rootfs/"):
                     member.name = member.name.removeprefix("rootfs/")
                     tar.extract(member, target, filter="data")
-        return cmd
 
 
 async def _write_checked(path: Path, digest: str, body: AsyncIterator[bytes]) -> int:

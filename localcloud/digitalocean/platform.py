@@ -1,15 +1,48 @@
-"""App Platform at run time."""
+"""App Platform's operations: what the API's verbs do to apps and deployments. No HTTP here."""
 
 from __future__ import annotations
 
-from starlette.routing import BaseRoute
+import asyncio
+import copy
+import uuid
+from typing import Any
 
 from localcloud.cloud import Cloud
+from localcloud.digitalocean import envs
+from localcloud.digitalocean.builds import Builder
+from localcloud.digitalocean.deployments import Deployer
+from localcloud.digitalocean.errors import ApiError, invalid, not_found
+from localcloud.digitalocean.models import App, Deployment, Shelf, new_app, new_deployment
+from localcloud.digitalocean.progress import now
+from localcloud.digitalocean.runtime import Runtime
+from localcloud.digitalocean.spec import checked
+from localcloud.digitalocean.streams import Streams
+from localcloud.processes import Processes
 
-
-class Streams:
-    def routes(self) -> list[BaseRoute]:
-        return []
+ACCOUNT = {
+    "droplet_limit": 25,
+    "floating_ip_limit": 5,
+    "reserved_ip_limit": 5,
+    "volume_limit": 100,
+    "email": "local@oracle.localhost",
+    "name": "Local Cloud",
+    "uuid": "00000000-0000-4000-8000-000000000001",
+    "email_verified": True,
+    "status": "active",
+    "status_message": "",
+    "team": {"name": "Local", "uuid": "00000000-0000-4000-8000-000000000002"},
+}
+DEFAULT_PROJECT = "00000000-0000-4000-8000-000000000003"
+UPDATED, CREATED, MANUAL, RESTARTED = "app spec updated", "initial deployment", "manual", "restart"
+ROLLED_BACK, REVERTED = "rollback", "revert rollback"
+ACTIONS = {
+    UPDATED: "UPDATE_SPEC",
+    CREATED: "UPDATE_SPEC",
+    MANUAL: "CREATE_DEPLOYMENT",
+    RESTARTED: "RESTART",
+    ROLLED_BACK: "ROLLBACK_APP",
+    REVERTED: "REVERT_APP_ROLLBACK",
+}
 
 
 class Platform:
@@ -17,10 +50,196 @@ class Platform:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.streams = Streams()
+        self.shelf = Shelf(cloud)
+        self.processes = Processes(cloud.store)
+        self.runtime = Runtime(cloud, self.shelf, self.processes)
+        self.deployer = Deployer(self.runtime, Builder(cloud, self.shelf, self.processes))
+        self.streams = Streams(cloud, self.runtime)
 
     async def start(self) -> None:
-        """Start what was running."""
+        """End what a killed run left, start what served on the same disks, begin interrupted deployments again."""
+        await asyncio.to_thread(self.processes.reap)
+        apps = list(self.shelf.apps.values())
+        self.runtime.sweep({app.active_id for app in apps})
+        for app in apps:
+            await self.runtime.route(app, None)
+        served = [(app, deployment) for app in apps if (deployment := self.shelf.active(app))]
+        await asyncio.gather(*(self.runtime.resume(app, deployment) for app, deployment in served))
+        for app in apps:
+            for deployment in self.shelf.deployments(app.id):
+                if deployment.unfinished:
+                    deployment.restart()
+                    self.shelf.save(deployment)
+            self.deployer.wake(app)
 
     async def stop(self) -> None:
-        """Stop all programs."""
+        """End all programs; what was in progress begins again at the next start."""
+        await self.deployer.stop()
+        await self.runtime.stop()
+
+    def app(self, app_id: str) -> App:
+        """The app; ApiError 404."""
+        if app := self.shelf.apps.get(app_id):
+            return app
+        raise not_found("app")
+
+    def deployment(self, app: App, deployment_id: str) -> Deployment:
+        """One of the app's deployments; ApiError 404."""
+        if deployment := self.shelf.deployment(app.id, deployment_id):
+            return deployment
+        raise not_found("deployment")
+
+    async def create(self, given: Any, project_id: str | None) -> App:
+        """A new app and its first deployment. ApiError 400 for the spec, 409 for a name that is taken."""
+        spec = checked(given)
+        self._check_free(spec, None)
+        self._check_project(project_id)
+        app_id = str(uuid.uuid4())
+        envs.seal_all(spec, app_id, self.cloud.vault)
+        app = new_app(app_id, spec, project_id or DEFAULT_PROJECT)
+        self.shelf.save(app)
+        await self.runtime.route(app, None)
+        self._deploy(app, spec, CREATED)
+        return app
+
+    async def update(self, app: App, given: Any, update_sources: bool) -> App:
+        """Another spec, and a deployment of it; nothing changes when the spec is refused."""
+        self._check_unpinned(app)
+        spec = checked(given)
+        self._check_free(spec, app)
+        envs.seal_all(spec, app.id, self.cloud.vault)
+        gone = set(app.hosts)
+        app.spec, app.updated_at = spec, now()
+        self.shelf.save(app)
+        await self._move_hosts(app, gone)
+        self._deploy(app, spec, UPDATED, keep_commit=not update_sources)
+        return app
+
+    async def _move_hosts(self, app: App, before: set[str]) -> None:
+        container = self.runtime.containers.get(app.id)
+        for host in before - set(app.hosts):
+            await self.cloud.edge.drop_app(host)
+        await self.runtime.route(app, container if container and container.running else None)
+
+    async def delete(self, app: App) -> None:
+        """The app is gone at once, with its programs, disks and logs."""
+        await self.deployer.stop(app)
+        self.shelf.remove(app)
+        await self.runtime.remove(app)
+
+    def deploy(self, app: App, force_build: bool) -> Deployment:
+        """The app's spec once more, with the newest sources."""
+        self._check_unpinned(app)
+        return self._deploy(app, app.spec, MANUAL, force_build=force_build)
+
+    def restart(self, app: App, components: list[str]) -> Deployment:
+        """What serves once more, in a new container with an empty disk."""
+        active = self.shelf.active(app)
+        if active is None:
+            raise ApiError(409, "the app has no active deployment to restart", "conflict")
+        known = active.service["name"]
+        if unknown := [name for name in components if name != known]:
+            raise invalid(f"component {unknown[0]!r} does not exist")
+        return self._deploy(app, active.spec, RESTARTED, keep_commit=True)
+
+    async def cancel(self, app: App, deployment: Deployment) -> Deployment:
+        """End a deployment that has not finished; ApiError 409 when it has."""
+        if not deployment.unfinished:
+            raise ApiError(409, f"the deployment is {deployment.phase} and cannot be canceled", "conflict")
+        await self.deployer.cancel(app, deployment)
+        return deployment
+
+    def rollback(self, app: App, deployment_id: str, skip_pin: bool) -> Deployment:
+        """An earlier deployment's spec once more; the app is pinned to it until commit or revert, unless skipped."""
+        target = self.deployment(app, deployment_id)
+        if problem := self.rollback_problem(app, target):
+            raise ApiError(409, problem["message"], "conflict")
+        deployment = self._deploy(app, target.spec, ROLLED_BACK, commit=target.commit, cloned_from=target.id)
+        if skip_pin:
+            app.spec = copy.deepcopy(target.spec)
+        else:
+            app.pinned_id = deployment.id
+        self.shelf.save(app)
+        return deployment
+
+    def rollback_problem(self, app: App, target: Deployment) -> dict[str, Any] | None:
+        """Why a rollback to this deployment is refused: {code, message, components}; None when it is possible."""
+        if app.pinned_id:
+            return _problem("app_pinned", "the app is pinned to a rollback already: commit or revert it first")
+        if target.unfinished:
+            return _problem("incompatible_phase", f"the deployment is {target.phase}")
+        if not target.succeeded:
+            return _problem("incompatible_result", f"the deployment ended {target.phase} and never served")
+        if target.spec.get("region") != app.spec.get("region"):
+            return _problem("region_conflict", "the deployment ran in another region")
+        return None
+
+    def commit_rollback(self, app: App) -> None:
+        """Keep what the rollback deployed as the app's spec."""
+        pinned = self._pinned(app)
+        app.spec, app.pinned_id, app.updated_at = copy.deepcopy(pinned.spec), "", now()
+        self.shelf.save(app)
+
+    def revert_rollback(self, app: App) -> Deployment:
+        """Back to the app's own spec."""
+        self._pinned(app)
+        app.pinned_id = ""
+        self.shelf.save(app)
+        return self._deploy(app, app.spec, REVERTED, keep_commit=True)
+
+    def _pinned(self, app: App) -> Deployment:
+        pinned = self.shelf.deployment(app.id, app.pinned_id)
+        if pinned is None:
+            raise ApiError(409, "the app is not pinned to a rollback", "conflict")
+        return pinned
+
+    def _deploy(
+        self,
+        app: App,
+        spec: dict[str, Any],
+        cause: str,
+        *,
+        force_build: bool = False,
+        keep_commit: bool = False,
+        commit: str = "",
+        cloned_from: str = "",
+    ) -> Deployment:
+        """Put a deployment of this spec in line; the answer still shows it as pending."""
+        user = {"uuid": ACCOUNT["uuid"], "email": ACCOUNT["email"], "full_name": ACCOUNT["name"]}
+        details = {"digitalocean_user_action": {"user": user, "name": ACTIONS[cause]}, "type": "MANUAL"}
+        if cause == ROLLED_BACK:
+            details["type"] = "MANUAL_ROLLBACK"
+        sequence = self.shelf.next_sequence(app.id)
+        deployment = new_deployment(app, sequence, copy.deepcopy(spec), cause, details)
+        deployment.force_build, deployment.cloned_from = force_build, cloned_from
+        deployment.commit = commit or (self._commit_of(app, spec) if keep_commit else "")
+        self.shelf.save(deployment)
+        self.deployer.wake(app)
+        return deployment
+
+    def _commit_of(self, app: App, spec: dict[str, Any]) -> str:
+        """The commit that serves, if the git source is still the same one."""
+        active = self.shelf.active(app)
+        same = active and active.service.get("git") == spec["services"][0].get("git")
+        return active.commit if active and same else ""
+
+    def _check_free(self, spec: dict[str, Any], app: App | None) -> None:
+        holder = self.shelf.named(spec["name"])
+        if holder and holder is not app:
+            raise ApiError(409, "App name already exists", "conflict")
+        for domain in spec.get("domains", []):
+            holder = self.shelf.holder(domain["domain"])
+            if holder and holder is not app:
+                raise ApiError(409, f"domain {domain['domain']} is in use by another app", "conflict")
+
+    def _check_unpinned(self, app: App) -> None:
+        if app.pinned_id:
+            raise ApiError(409, "the app is pinned to a rollback: commit or revert it before deploying again", "conflict")
+
+    def _check_project(self, project_id: str | None) -> None:
+        if project_id and project_id != DEFAULT_PROJECT:
+            raise not_found(f"project {project_id}")
+
+
+def _problem(code: str, message: str) -> dict[str, Any]:
+    return {"code": code, "message": message, "components": []}

@@ -1,0 +1,205 @@
+"""What runs: the containers that serve, their replacement when they crash, the edge's routes, and logs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+from collections import deque
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from localcloud.cloud import Cloud
+from localcloud.digitalocean import envs
+from localcloud.digitalocean.containers import Container, Plan, StartError
+from localcloud.digitalocean.models import App, Deployment, Shelf
+from localcloud.images import ImageError
+from localcloud.logs import LogBook, LogFile
+from localcloud.processes import Processes
+
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 30.0
+START_LIMIT = 15.0
+SHUTDOWN_GRACE = 5.0
+LOG_END = 25
+
+log = logging.getLogger(__name__)
+
+
+class Runtime:
+    """Knows which container serves which app, and keeps it so."""
+
+    def __init__(self, cloud: Cloud, shelf: Shelf, processes: Processes) -> None:
+        self.cloud = cloud
+        self.shelf = shelf
+        self.processes = processes
+        self.book = LogBook(cloud.root / "logs")
+        self.containers: dict[str, Container] = {}
+        self.interrupted: set[str] = set()
+        self._watchers: dict[str, asyncio.Task[None]] = {}
+        self._retiring: dict[asyncio.Task[None], Container] = {}
+
+    def container(self, app: App, deployment: Deployment) -> Container:
+        """A container for a deployment; neither its disk nor its program exist yet."""
+        plain = envs.environment(deployment.spec, app.id, self.cloud.vault, envs.RUN)
+        bound = {name: _bind(value, app, self.cloud.edge_port) for name, value in plain.items()}
+        folder = self.cloud.root / "apps" / app.id / deployment.id
+        plan = Plan(deployment.service, deployment.digest, bound, folder, self.cloud.tools.pocketbase)
+        return Container(plan, self.cloud.images, self.processes)
+
+    def log_name(self, deployment: Deployment, kind: str) -> str:
+        """Where a log lies below the logs folder; kinds: build, deploy, run, run_restarted."""
+        return f"{deployment.app_id}/{deployment.id}/{deployment.service['name']}.{kind}.log"
+
+    def log(self, deployment: Deployment, kind: str, secrets: Sequence[str] | None = None) -> LogFile:
+        """One of a deployment's logs, open for writing."""
+        if secrets is None:
+            secrets = envs.secrets(deployment.spec, deployment.app_id, self.cloud.vault)
+        return self.book.begin(self.log_name(deployment, kind), deployment.service["name"], secrets)
+
+    def log_end(self, deployment: Deployment) -> list[str]:
+        """The last lines of the run log, without their prefix."""
+        path = self.book.folder / self.log_name(deployment, "run")
+        if not path.exists():
+            return []
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return [line.rstrip("\n").split(" ", 2)[-1] for line in deque(file, LOG_END)]
+
+    async def route(self, app: App, container: Container | None) -> None:
+        """Send an app's hosts to a container, or answer 503 for them."""
+        for host in app.hosts:
+            await self.cloud.edge.route_app(host, container.address if container else None)
+
+    def serve_from(self, app: App, deployment: Deployment, container: Container) -> None:
+        """This container serves now; the one before is drained and ended."""
+        old = self.containers.get(app.id)
+        self._unwatch(app)
+        self.containers[app.id] = container
+        self._watch(app, self._supervise(app, deployment, container))
+        if old:
+            task = asyncio.create_task(self._retire(old))
+            self._retiring[task] = old
+            task.add_done_callback(lambda done: self._retiring.pop(done, None))
+
+    async def _retire(self, old: Container) -> None:
+        """Requests under way on the old container end there; then it and its disk go."""
+        old.stopping = True
+        try:
+            await self.cloud.edge.drained(old.address, old.drain)
+        except Exception as error:
+            log.warning("draining failed: %s", error)
+        await old.discard()
+
+    async def resume(self, app: App, deployment: Deployment) -> None:
+        """Start the container that served before the local cloud ended, on the same disk. Waits a bounded time for it."""
+        container = self.container(app, deployment)
+        self.containers[app.id] = container
+        if not container.disk.is_dir():
+            self.log(deployment, "run").line("the disk is gone: starting with an empty one")
+            await container.empty()
+        up = asyncio.Event()
+        self._watch(app, self._revive(app, deployment, container, up))
+        try:
+            await asyncio.wait_for(up.wait(), START_LIMIT)
+        except TimeoutError:
+            log.warning("%s is not healthy yet; it answers 503 until it is", app.name)
+
+    async def _revive(self, app: App, deployment: Deployment, container: Container, up: asyncio.Event) -> None:
+        """Try again and again on the same disk: after a restart of the machine the data must not be lost to bad luck."""
+        pause = FIRST_PAUSE
+        while problem := await self._begin(deployment, container):
+            up.set()
+            self.log(deployment, "run").line(f"not healthy after a restart of the local cloud: {problem}")
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+        await self.route(app, container)
+        up.set()
+        await self._supervise(app, deployment, container)
+
+    async def _supervise(self, app: App, deployment: Deployment, container: Container) -> None:
+        """Replace the container when its program ends: by one with an empty disk, as App Platform does.
+
+        The pause before has a second use: when the whole machine is going down, the program may end a moment before the
+        local cloud does, and that must not cost the data.
+        """
+        pause = FIRST_PAUSE
+        while True:
+            assert container.program
+            status = await asyncio.shield(container.program.exited)
+            if container.stopping:
+                return
+            await self.route(app, None)
+            self._crashed(deployment, status, pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+            await container.empty()
+            if problem := await self._begin(deployment, container):
+                self.log(deployment, "run").line(f"the new container is not healthy: {problem}")
+                continue
+            pause = FIRST_PAUSE
+            await self.route(app, container)
+
+    async def _begin(self, deployment: Deployment, container: Container) -> str:
+        """Start the program and wait until it is ready; "" or why it is not, with the program ended."""
+        try:
+            await container.start(self.log(deployment, "run"))
+            problem = await container.ready()
+        except (StartError, ImageError) as error:
+            return str(error)
+        if problem and container.program:
+            await container.program.stop(container.grace)
+        return problem
+
+    def _crashed(self, deployment: Deployment, status: int, pause: float) -> None:
+        """Note the crash and put the run log aside as RUN_RESTARTED."""
+        run = self.log(deployment, "run")
+        run.line(f"the program ended with status {status}; a new container with an empty disk follows in {pause:g} s")
+        run.close()
+        folder = self.book.folder
+        os.replace(folder / self.log_name(deployment, "run"), folder / self.log_name(deployment, "run_restarted"))
+
+    def _watch(self, app: App, watching: Coroutine[Any, Any, None]) -> None:
+        self._watchers[app.id] = asyncio.create_task(watching)
+
+    def _unwatch(self, app: App) -> None:
+        watcher = self._watchers.pop(app.id, None)
+        if watcher:
+            watcher.cancel()
+
+    async def remove(self, app: App) -> None:
+        """End all that runs of an app, and delete its disks and logs."""
+        self._unwatch(app)
+        container = self.containers.pop(app.id, None)
+        if container:
+            await container.stop()
+        for host in app.hosts:
+            await self.cloud.edge.drop_app(host)
+        for folder in ("apps", "logs"):
+            await asyncio.to_thread(shutil.rmtree, self.cloud.root / folder / app.id, ignore_errors=True)
+
+    def sweep(self, kept: set[str]) -> None:
+        """Delete the disks of deployments that will not run again."""
+        for disk in (self.cloud.root / "apps").glob("*/*"):
+            if disk.name not in kept:
+                shutil.rmtree(disk, ignore_errors=True)
+        shutil.rmtree(self.cloud.root / "builds", ignore_errors=True)
+
+    async def stop(self) -> None:
+        """End all programs; their disks stay for the next start."""
+        for watcher in self._watchers.values():
+            watcher.cancel()
+        retiring = list(self._retiring.items())
+        for task, _ in retiring:
+            task.cancel()
+        everything = [*self.containers.values(), *(old for _, old in retiring)]
+        await asyncio.gather(*(container.stop(SHUTDOWN_GRACE) for container in everything))
+        self.book.close()
+
+
+def _bind(value: str, app: App, edge_port: int) -> str:
+    """App Platform's bindable variables of an app in a value."""
+    known = {"APP_ID": app.id, "APP_DOMAIN": app.host, "APP_URL": f"http://{app.host}:{edge_port}"}
+    for name, text in known.items():
+        value = value.replace(f"${{{name}}}", text)
+    return value

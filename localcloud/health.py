@@ -1,0 +1,75 @@
+"""When is a program ready? Asked quickly at first, then with growing pauses."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from typing import Any
+
+FIRST_PAUSE = 0.02
+LONGEST_PAUSE = 0.5
+DEFAULT_BUDGET = 30.0
+"""Seconds for a component whose spec names no limits. App Platform's own defaults (every 10 s, 9 failures) come to 90."""
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """An HTTP path that must answer 200 to 399, or a connection that must be accepted (path None).
+
+    App Platform looks every `period` seconds after an initial delay. Here the look comes at once and often, and both are only
+    the limit: initial delay + period × failure threshold seconds after its start a component that is not ready has failed.
+    """
+
+    path: str | None
+    timeout: float
+    successes: int
+    budget: float
+
+    @classmethod
+    def of(cls, service: dict[str, Any]) -> HealthCheck:
+        """From a service of an app spec."""
+        given = service.get("health_check", {})
+        budget = DEFAULT_BUDGET
+        if {"initial_delay_seconds", "period_seconds", "failure_threshold"} & set(given):
+            limit = given.get("period_seconds", 10) * given.get("failure_threshold", 9)
+            budget = float(given.get("initial_delay_seconds", 0) + limit)
+        path = given.get("http_path") or given.get("path") or None
+        return cls(path, float(given.get("timeout_seconds", 1)), int(given.get("success_threshold", 1)), budget)
+
+    async def wait(self, port: int) -> str:
+        """Return "" as soon as the program is ready, or what it answered last when the time is up."""
+        end = asyncio.get_running_loop().time() + self.budget
+        pause, good = FIRST_PAUSE, 0
+        while True:
+            problem = await self.look(port)
+            good = 0 if problem else good + 1
+            if good >= self.successes:
+                return ""
+            if asyncio.get_running_loop().time() + pause > end:
+                return problem or "not enough successful answers in a row"
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.3, LONGEST_PAUSE)
+
+    async def look(self, port: int) -> str:
+        """One look: "" when ready, else what is wrong."""
+        try:
+            return await asyncio.wait_for(self._ask(port), self.timeout)
+        except TimeoutError:
+            return f"no answer within {self.timeout:g} s"
+        except OSError:
+            return "connection refused"
+
+    async def _ask(self, port: int) -> str:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            if self.path is None:
+                return ""
+            writer.write(f"GET {self.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
+            line = (await reader.readline()).decode(errors="replace").split()
+            status = int(line[1]) if len(line) > 1 and line[1].isdigit() else 0
+            return "" if 200 <= status < 400 else f"GET {self.path} answered {status or 'no HTTP'}"
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()

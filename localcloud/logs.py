@@ -1,0 +1,99 @@
+"""Log files that can be followed while they grow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+CHUNK = 64 * 1024
+MASK = "********"
+
+
+class LogFile:
+    """A text file that one side appends lines to and others follow.
+
+    Lines begin with the component's name and the time, as App Platform's do. Known secrets are masked before they are written.
+    """
+
+    def __init__(self, path: Path, component: str, secrets: Sequence[str]) -> None:
+        self._component = component
+        self._secrets = secrets
+        self._grown = asyncio.Event()
+        self.open = True
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a", encoding="utf-8")
+
+    def line(self, text: str) -> None:
+        """Append one line and wake the followers; nothing happens when the log is closed."""
+        if not self.open:
+            return
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        self._file.write(f"{self._component} {time} {text}\n")
+        self._file.flush()
+        self._wake()
+
+    def close(self) -> None:
+        """Nothing more will come: followers end after the last line."""
+        if self.open:
+            self.open = False
+            self._file.close()
+            self._wake()
+
+    def _wake(self) -> None:
+        self._grown.set()
+        self._grown = asyncio.Event()
+
+    @property
+    def grown(self) -> asyncio.Event:
+        """Set by the next line, or by the end; take it before reading, so that nothing is missed."""
+        return self._grown
+
+
+class LogBook:
+    """All log files below a folder; those being written are known by path."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._open: dict[str, LogFile] = {}
+
+    def begin(self, name: str, component: str, secrets: Sequence[str]) -> LogFile:
+        """Open a log for writing, behind what it holds already."""
+        known = self._open.get(name)
+        if known and known.open:
+            return known
+        self._open[name] = LogFile(self.folder / name, component, secrets)
+        return self._open[name]
+
+    def growing(self, name: str) -> bool:
+        """Is somebody still writing it?"""
+        return name in self._open and self._open[name].open
+
+    def exists(self, name: str) -> bool:
+        """Has anything been written?"""
+        return (self.folder / name).exists()
+
+    def close(self) -> None:
+        """End all followers."""
+        for log in self._open.values():
+            log.close()
+
+    async def read(self, name: str, follow: bool, tail: int) -> AsyncIterator[str]:
+        """The log's text in pieces that end at line ends: the last `tail` lines (0: all), then what comes if followed."""
+        path = self.folder / name
+        if not path.exists():
+            return
+        with path.open(encoding="utf-8", errors="replace") as file:
+            if tail:
+                yield "".join(file.readlines()[-tail:])
+            while True:
+                log = self._open.get(name)
+                grown = log.grown if follow and log and log.open else None
+                while piece := file.read(CHUNK):
+                    yield piece + file.readline()
+                if grown is None:
+                    return
+                await grown.wait()

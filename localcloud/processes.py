@@ -1,0 +1,127 @@
+"""Programs that the local cloud runs: each in its own process group, its output captured, ended as a group.
+
+What runs is written down with its creation time, so that the leftovers of a killed local cloud are found and ended at the next
+start, and a process that only got the same number is left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from localcloud.store import Store
+
+TABLE = "CREATE TABLE IF NOT EXISTS processes (pid INTEGER PRIMARY KEY, created REAL NOT NULL);"
+LINE_BYTES = 1024 * 1024
+REAP_SECONDS = 3.0
+Sink = Callable[[str], None]
+
+
+class Processes:
+    """Starts programs and remembers them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        store.script(TABLE)
+
+    async def start(self, command: Sequence[str], cwd: Path, env: Mapping[str, str], sink: Sink) -> Program:
+        """Run a command; every line it prints goes to `sink`. OSError when it cannot be started."""
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=cwd,
+            env=dict(env),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            limit=LINE_BYTES,
+            start_new_session=True,
+        )
+        with contextlib.suppress(psutil.NoSuchProcess):
+            created = psutil.Process(process.pid).create_time()
+            self._store.execute("INSERT OR REPLACE INTO processes VALUES (?, ?)", (process.pid, created))
+        return Program(process, sink, self._forget)
+
+    def _forget(self, pid: int) -> None:
+        with contextlib.suppress(Exception):  # the store may be closed already: the next start reaps what is left
+            self._store.execute("DELETE FROM processes WHERE pid = ?", (pid,))
+
+    def reap(self) -> int:
+        """Kill what a former run left behind, with all members of its groups; how many processes that were."""
+        doomed: list[psutil.Process] = []
+        for row in self._store.fetchall("SELECT pid, created FROM processes"):
+            doomed += _group(row["pid"], row["created"])
+        for process in doomed:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(doomed, timeout=REAP_SECONDS)
+        self._store.execute("DELETE FROM processes")
+        return len(doomed)
+
+
+def _group(leader: int, created: float) -> list[psutil.Process]:
+    """The processes of a group that began with this leader; none when the number now belongs to someone else."""
+    members = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
+            if os.getpgid(process.pid) == leader and process.create_time() >= created:
+                members.append(process)
+    heads = [process for process in members if process.pid == leader]
+    return [] if heads and heads[0].create_time() != created else members
+
+
+class Program:
+    """A running program. `exited` is set once it and its output have ended."""
+
+    def __init__(self, process: asyncio.subprocess.Process, sink: Sink, forget: Callable[[int], None]) -> None:
+        self._process = process
+        self._sink = sink
+        self._forget = forget
+        self._reading = asyncio.create_task(self._read())
+        self.exited = asyncio.create_task(self._wait())
+
+    @property
+    def pid(self) -> int:
+        """Also the number of its process group."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Has the leader not ended yet?"""
+        return self._process.returncode is None
+
+    async def _read(self) -> None:
+        assert self._process.stdout
+        while True:
+            try:
+                line = await self._process.stdout.readline()
+            except ValueError:  # longer than LINE_BYTES: the buffer has been dropped
+                line = b"(a line longer than 1 MiB was dropped)\n"
+            if not line:
+                return
+            self._sink(line.decode(errors="replace").rstrip("\n"))
+
+    async def _wait(self) -> int:
+        status = await self._process.wait()
+        self._signal(signal.SIGKILL)  # members of the group that outlived the leader, and hold its output open
+        await self._reading
+        self._forget(self.pid)
+        return status
+
+    async def stop(self, grace: float) -> None:
+        """SIGTERM to the group, SIGKILL after `grace` seconds; returns when it has ended."""
+        self._signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(asyncio.shield(self.exited), grace)
+        except TimeoutError:
+            self._signal(signal.SIGKILL)
+            await self.exited
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
