@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
     root.mkdir(parents=True, exist_ok=True)
     with lock(root, options.port), listener(options.port, "--port") as control:
         listener(options.edge_port, "--edge-port").close()
-        cloud = open_cloud(root, options.port, options.edge_port, tools)
+        cloud = open_cloud(root, options.port, options.edge_port, tools, options.account_id)
         asyncio.run(serve(cloud, control))
 
 

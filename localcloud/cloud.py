@@ -28,12 +28,12 @@ class Tokens:
     account_id: str
 
     @classmethod
-    def at(cls, path: Path) -> Tokens:
+    def at(cls, path: Path, account_id: str | None = None) -> Tokens:
         """Read from `path`, or made and written there (0600) at the first start."""
         if path.exists():
             found = json.loads(path.read_text())
             return cls(found["digitalocean"], found["cloudflare"], found["accountId"])
-        made = cls("dop_v1_" + secrets.token_hex(32), secrets.token_urlsafe(36), secrets.token_hex(16))
+        made = cls("dop_v1_" + secrets.token_hex(32), secrets.token_urlsafe(36), account_id or secrets.token_hex(16))
         names = {"digitalocean": made.digitalocean, "cloudflare": made.cloudflare, "accountId": made.account_id}
         write_private(path, json.dumps(names, indent=2).encode() + b"\n")
         return made
@@ -78,7 +78,7 @@ class Cloud:
         return f"http://127.0.0.1:{self.port}"
 
 
-def open_cloud(root: Path, port: int, edge_port: int, tools: ToolPaths) -> Cloud:
+def open_cloud(root: Path, port: int, edge_port: int, tools: ToolPaths, account_id: str | None = None) -> Cloud:
     """Everything below `root`, opened or made; nothing is started yet."""
     from localcloud.edge import Edge
 
@@ -92,7 +92,7 @@ def open_cloud(root: Path, port: int, edge_port: int, tools: ToolPaths) -> Cloud
         store=store,
         vault=Vault.at(root / "vault.key"),
         edge=Edge(root=root, port=edge_port, tools=tools),
-        tokens=Tokens.at(root / "tokens.json"),
+        tokens=Tokens.at(root / "tokens.json", account_id),
         faults=Faults(),
         requests=RequestLog(),
         images=ImageStore(root / "images", store),
