@@ -45,9 +45,17 @@ def _parts(body: bytes, kind: str) -> list[dict[str, Any]]:
         payload = part.get_payload(decode=True)
         assert isinstance(payload, bytes)
         text = payload.decode()
-        is_json = headers.get("content-type") == "application/json" and text
-        found.append({"headers": headers} | ({"json": json.loads(text)} if is_json else {"text": text}))
+        found.append({"headers": headers} | _content(text, headers.get("content-type", "")))
     return found
+
+
+def _content(text: str, kind: str) -> dict[str, Any]:
+    if kind != "application/json":
+        return {"text": text}
+    try:
+        return {"json": json.loads(text)}
+    except ValueError as error:
+        return {"text": text, "notJson": str(error)}
 
 
 Answer = Mapping[str, Any]  # status, responseHeaders?, responseBody?
