@@ -268,8 +268,11 @@ def _plain_secret(key: str) -> str:
 
 
 def _problems(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors(include_input=False, include_url=False):
-        key = ".".join(_camel(part) for part in problem["loc"])
+    found = error.errors(include_input=False, include_url=False)
+    keys = [_key(problem["loc"]) for problem in found]
+    for key, problem in zip(keys, found, strict=True):
+        if any(other != key and other.startswith(f"{key}[") for other in keys):
+            continue  # a list is only said to be too short because of what is wrong inside it
         if problem["type"] == "extra_forbidden":
             remedy = f"pulumi config rm {_path_flag(key)}{PROJECT}:{key}"
             yield f"{PROJECT}:{key} is not a key this program knows{_nearest(key)}. Mend it: {remedy}"
@@ -278,7 +281,7 @@ def _problems(error: ValidationError) -> Iterator[str]:
 
 
 def _problem(key: str, kind: str, message: str) -> str:
-    top = key.split(".")[0]
+    top = re.split(r"[.\[]", key)[0]
     consequence = CONSEQUENCES.get(top, "the stack could not be deployed")
     what = "is missing" if kind == "missing" else _plain(message)
     example = EXAMPLES.get(key.split(".")[-1], "VALUE")
@@ -296,12 +299,16 @@ def _plain(message: str) -> str:
     return shape if shape != message else re.sub(r"^(Input|String|Value|Tuple) should", "should", message)
 
 
-def _camel(part: int | str) -> str:
-    return str(part) if isinstance(part, int) or "_" not in part else to_camel(part)
+def _key(location: tuple[int | str, ...]) -> str:
+    """The key as `pulumi config set --path` takes it: `backend.image.path`, `monitoring.emails[0]`."""
+    parts = (
+        f"[{part}]" if isinstance(part, int) else f".{part if '_' not in part else to_camel(part)}" for part in location
+    )
+    return "".join(parts).removeprefix(".")
 
 
 def _path_flag(key: str) -> str:
-    return "--path " if "." in key else ""
+    return "--path " if "." in key or "[" in key else ""
 
 
 def _nearest(key: str) -> str:

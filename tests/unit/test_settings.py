@@ -1,0 +1,218 @@
+"""Configuration: every bad key is named, with what it would cause and the command that mends it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import settings
+from settings import SettingsError
+
+PROJECT = Path(__file__).parents[2]
+
+
+def values(stack: str = "local") -> dict[str, Any]:
+    config = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    return {key.removeprefix("oracle-net:"): value for key, value in config.items() if key.startswith("oracle-net:")}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The local stack's values with one of them set, or removed when `value` is None."""
+    found = copy.deepcopy(values())
+    *parents, last = path.split(".")
+    section = found
+    for parent in parents:
+        section = section[parent]
+    if value is None:
+        del section[last]
+    else:
+        section[last] = value
+    return found
+
+
+@pytest.mark.parametrize("stack", ["local", "staging", "prod"])
+def test_every_committed_stack_is_valid(stack: str) -> None:
+    found = settings.from_file(PROJECT / f"Pulumi.{stack}.yaml")
+    assert found.generation == 1
+    assert list(found.workers) == ["api", "web", "universe"]
+
+
+def test_prod_has_the_live_names() -> None:
+    found = settings.from_file(PROJECT / "Pulumi.prod.yaml")
+    assert found.backend.app_name == "jellyfish-app"
+    assert [worker.script for worker in found.workers.values()] == [
+        "oracle-universe-api",
+        "oracle-net",
+        "oracle-universe-web",
+    ]
+    assert found.api.domain is not None
+    assert found.api.domain.hostname == "api.oraclenet.org"
+    assert found.web.domain is not None
+    assert found.web.domain.hostname == "oraclenet.org"
+
+
+def test_staging_shares_no_name_with_prod() -> None:
+    staging, prod = (settings.from_file(PROJECT / f"Pulumi.{stack}.yaml") for stack in ("staging", "prod"))
+    assert staging.backend.app_name != prod.backend.app_name
+    assert {w.script for w in staging.workers.values()}.isdisjoint(w.script for w in prod.workers.values())
+    assert all(worker.domain is None for worker in staging.workers.values())
+
+
+@pytest.mark.parametrize("key", ["adminEmail", "accountId", "workersUrl", "backend", "api", "web", "universe"])
+def test_a_missing_key_is_named_with_its_consequence_and_remedy(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CLOUDFLARE_ACCOUNT_ID", raising=False)
+    with pytest.raises(SettingsError) as caught:
+        settings.parse(changed(key, None))
+    assert str(caught.value).startswith(f"oracle-net:{key} is missing; {settings.CONSEQUENCES[key]}.")
+    assert f"pulumi config set oracle-net:{key}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "backend.appName",
+        "backend.service",
+        "backend.image",
+        "backend.image.repository",
+        "api.script",
+        "api.path",
+        "api.entry",
+        "api.compatibilityDate",
+        "web.assets",
+        "monitoring.emails",
+    ],
+)
+def test_a_missing_key_of_a_section_is_named_by_its_path(path: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings.parse(changed(path, None))
+    assert str(caught.value).startswith(f"oracle-net:{path} is missing")
+    assert f"pulumi config set --path oracle-net:{path}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("generation", 0),
+        ("generation", "two"),
+        ("adminEmail", "nobody"),
+        ("accountId", "0123"),
+        ("workersUrl", "https://example.org"),
+        ("workersUrl", "ftp://{script}.example.org"),
+        ("backend.appName", "Jellyfish"),
+        ("backend.appName", "j" * 40),
+        ("backend.port", 70000),
+        ("backend.instances", 2),
+        ("backend.healthPath", "api/health"),
+        ("backend.createTimeout", "soon"),
+        ("backend.image.registryType", "ECR"),
+        ("backend.image.store", "somewhere"),
+        ("api.script", "Oracle API"),
+        ("api.compatibilityDate", "yesterday"),
+        ("api.workersDev", "perhaps"),
+        ("web.notFound", "home"),
+        ("monitoring.emails", []),
+        ("monitoring.emails", ["nobody"]),
+        ("monitoring.regions", ["moon"]),
+        ("monitoring.latencyMs", 1),
+    ],
+)
+def test_a_malformed_value_is_named_by_its_path(path: str, value: object) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings.parse(changed(path, value))
+    line = str(caught.value)
+    assert line.startswith(f"oracle-net:{path}"), line
+    assert "Mend it: pulumi config set" in line
+    assert "\n" not in line
+
+
+def test_an_unknown_key_is_named_with_the_nearest_known_one() -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings.parse({**values(), "genertion": 2})
+    assert str(caught.value) == (
+        "oracle-net:genertion is not a key this program knows (did you mean generation?). "
+        "Mend it: pulumi config rm oracle-net:genertion"
+    )
+
+
+def test_an_unknown_key_of_a_section_is_named_by_its_path() -> None:
+    with pytest.raises(SettingsError, match=r"oracle-net:backend\.colour is not a key .* pulumi config rm --path"):
+        settings.parse(changed("backend.colour", "blue"))
+
+
+def test_all_problems_are_told_at_once() -> None:
+    found = changed("adminEmail", None)
+    del found["web"]["assets"]
+    with pytest.raises(SettingsError) as caught:
+        settings.parse(found)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_an_image_needs_one_source() -> None:
+    image = values()["backend"]["image"]
+    digest = "sha256:" + "0" * 64
+    with pytest.raises(SettingsError, match="either a digest or a path"):
+        settings.parse(changed("backend.image", {**image, "digest": digest}))
+    with pytest.raises(SettingsError, match="either a digest or a path"):
+        settings.parse(changed("backend.image", {"repository": "backend"}))
+    with pytest.raises(SettingsError, match="needs the store"):
+        settings.parse(changed("backend.image", {"repository": "backend", "path": "services/backend"}))
+
+
+def test_a_worker_that_nobody_could_reach_is_refused() -> None:
+    with pytest.raises(SettingsError, match="neither workersDev nor a domain"):
+        settings.parse(changed("api.workersDev", False))
+
+
+def test_two_workers_may_not_share_a_script() -> None:
+    with pytest.raises(SettingsError, match="same script name"):
+        settings.parse(changed("web.script", "oracle-universe-api"))
+
+
+@pytest.mark.parametrize("key", ["adminPassword", "githubToken"])
+def test_a_secret_in_plain_text_is_refused_without_being_shown(key: str, tmp_path: Path) -> None:
+    document = yaml.safe_load((PROJECT / "Pulumi.local.yaml").read_text())
+    document["config"][f"oracle-net:{key}"] = "planted-secret-value"
+    path = tmp_path / "Pulumi.planted.yaml"
+    path.write_text(yaml.safe_dump(document))
+    with pytest.raises(SettingsError) as caught:
+        settings.from_file(path)
+    assert f"pulumi config set --secret oracle-net:{key}" in str(caught.value)
+    assert "planted-secret-value" not in str(caught.value)
+
+
+def test_secrets_do_not_show_in_what_is_printed_of_settings() -> None:
+    found = settings.parse({**values(), "adminPassword": "planted-secret", "githubToken": "planted-token"})
+    assert "planted" not in repr(found)
+    assert "planted" not in str(found)
+    assert settings.revealed(found.github_token) == "planted-token"
+
+
+def test_settings_cannot_be_changed() -> None:
+    found = settings.parse(values())
+    with pytest.raises(ValueError, match="frozen"):
+        found.generation = 2  # type: ignore[misc]
+
+
+def test_formatting_changes_nothing() -> None:
+    written = yaml.safe_dump({"config": {f"oracle-net:{k}": v for k, v in reversed(values().items())}}, indent=8)
+    again = yaml.safe_load(written)["config"]
+    assert settings.parse({k.removeprefix("oracle-net:"): v for k, v in again.items()}) == settings.parse(values())
+
+
+def test_a_file_that_is_not_there_or_not_yaml_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"Pulumi\.nowhere\.yaml does not exist"):
+        settings.from_file(tmp_path / "Pulumi.nowhere.yaml")
+    (tmp_path / "Pulumi.odd.yaml").write_text("config: [")
+    with pytest.raises(SettingsError, match=r"Pulumi\.odd\.yaml is not YAML"):
+        settings.from_file(tmp_path / "Pulumi.odd.yaml")
+
+
+def test_sections_arrive_as_json_from_the_engine() -> None:
+    decoded = {key: settings._decoded(json.dumps(value)) for key, value in values().items() if isinstance(value, dict)}
+    assert decoded == {key: value for key, value in values().items() if isinstance(value, dict)}
