@@ -1,4 +1,4 @@
-"""The cloudflare recordings: the program's folder that they were made in, and the states that their cases start from."""
+"""The cloudflare recordings: the program's folder they were made in, and the states that their cases start from."""
 
 from __future__ import annotations
 

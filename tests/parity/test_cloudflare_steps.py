@@ -1,4 +1,4 @@
-"""Every recorded sequence of calls to the cloudflare plugin gets the recorded answers and makes the recorded requests."""
+"""Every recorded sequence of calls to the cloudflare plugin: the recorded answers, messages and requests."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Replay:
     def call_create(self, request: Mapping[str, Any]) -> dict[str, Any]:
         news = request["properties"]
         if not isinstance(news, dict):
-            news = MINIMAL | PREVIEWS[self.name] if self.name in PREVIEWS else self.checked
+            news = {**MINIMAL, **PREVIEWS[self.name]} if self.name in PREVIEWS else self.checked
         return self.plugin.create(self.token, news, preview=request.get("preview", False))
 
     def call_update(self, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ class Tabled(Resource):
     def check(self, name: str, seed: bytes, olds: Props, news: Props) -> Checked:
         inputs = clean(news)
         found = failures(self.fields, inputs, name) + self.further_failures(inputs, name)
-        warnings = [f"[WARNING] {text}" for text in deprecations(self.fields, inputs)]
+        warnings = [] if found else [f"[WARNING] {text}" for text in deprecations(self.fields, inputs)]
         return Checked(marked(self.fields, inputs, unknowns=True), found, warnings)
 
     def further_failures(self, inputs: Props, name: str) -> list[Failure]:
