@@ -1,7 +1,7 @@
 """What the API answered to the updates of the rows of a diff matrix, rebuilt from what the recordings keep of them.
 
-They list an update's requests and what it changed in the outputs, but not the answers. So the answer to an upload is the
-base case's, with those of the changed outputs that only an answer can have told.
+They list an update's requests and what it changed in the outputs, but not the answers. So an upload is answered as in
+the base case, with those of the changed outputs that only an answer can have told.
 """
 
 from __future__ import annotations

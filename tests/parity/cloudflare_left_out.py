@@ -1,16 +1,18 @@
-"""Recorded cases of cloudflare that are not replayed, with the reason; docs/parity.md lists them."""
+"""Recorded cases of cloudflare that are not replayed: a case, or `CASE / CHANGE` for a row of its matrix."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.parity.cloudflare import DOMAIN, SCRIPT, SUBDOMAIN
+_UNKNOWN = "the official plugin drops an unknown property in silence; ours refuses it by name"
 
-_UNKNOWN = "on purpose: the official plugin drops a property that it doesn't know, the offline one refuses it by name"
-
-LEFT_OUT: Mapping[tuple[str, str], str] = {
-    (SCRIPT, "check: unknown property"): _UNKNOWN,
-    (SCRIPT, "check: unknown property in a binding"): _UNKNOWN,
-    (SUBDOMAIN, "check: unknown property"): _UNKNOWN,
-    (DOMAIN, "check: unknown property"): _UNKNOWN,
+LEFT_OUT: Mapping[str, Mapping[str, str]] = {
+    "cloudflare.WorkersScript": {
+        "check: unknown property": _UNKNOWN,
+        "check: unknown property in a binding": _UNKNOWN,
+        "other request headers sent": "names of headers that an HTTP client adds by itself",
+    },
+    "cloudflare.WorkersScriptSubdomain": {"check: unknown property": _UNKNOWN},
+    "cloudflare.WorkersCustomDomain": {"check: unknown property": _UNKNOWN},
+    "cloudflare.retries": {},
 }

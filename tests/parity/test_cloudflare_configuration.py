@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from localcloud.plugins.cloudflare import provider
-from tests.parity.cloudflare import ACCOUNT, MINIMAL, SCRIPT, TOKEN
+from tests.parity.cloudflare import ACCOUNT, FIRST_CALLS, MINIMAL, RESOURCES, TOKEN
 from tests.parity.plugin import Plugin
 from tests.parity.recordings import case, load, localised
 from tests.parity.stub import Stub
@@ -53,9 +53,9 @@ def test_configuration(name: str, plugin: Plugin, stub: Stub, monkeypatch: pytes
     assert {name: value for name, value in request.headers.items() if name in _HEADERS} == recorded
 
 
-@pytest.mark.parametrize("name", _names(SCRIPT)[:1])
+@pytest.mark.parametrize("name", RESOURCES)
 def test_first_calls(name: str, plugin: Plugin, stub: Stub) -> None:
-    handshake, check, configure = localised(case(load(SCRIPT), name), {"PORT": stub.port})["steps"]
+    handshake, check, configure = localised(case(load(name), FIRST_CALLS), {"PORT": stub.port})["steps"]
     assert plugin.handshake() == handshake["result"]
     assert plugin.check_config(check["request"]["news"]) == {"response": check["response"]}
     assert plugin.configure(configure["request"]["args"]) == {"response": configure["response"]}

@@ -20,7 +20,6 @@ from tests.parity.cloudflare import (
     placeholders,
     state_before,
 )
-from tests.parity.cloudflare_left_out import LEFT_OUT
 from tests.parity.exchanges import differences
 from tests.parity.plugin import Plugin
 from tests.parity.recordings import bare, case, delta, load, localised
@@ -123,8 +122,6 @@ class Replay:
 def test_case(
     name: str, case_name: str, plugin: Plugin, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if (name, case_name) in LEFT_OUT:
-        pytest.skip(LEFT_OUT[name, case_name])
     lay_out(tmp_path)
     monkeypatch.chdir(tmp_path)
     replay = Replay(plugin, stub, load(name), case_name)
