@@ -73,6 +73,25 @@ def test_what_was_interrupted_is_done_again(
     assert python.is_current(venv)
 
 
+def test_a_half_done_change_does_not_count_when_the_lock_is_put_back(
+    commands: list[list[str]], uv: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The environment was whole for the old lock; after half a step to another one it is for neither."""
+    venv, other = tmp_path / ".venv", tmp_path / "other.lock"
+    python.ensure(venv)
+    other.write_text("other==1.0\n")
+
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pins, "LOCK", other)
+        patch.setattr(python, "run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            python.ensure(venv)
+    assert not python.is_current(venv)
+
+
 def test_pip_is_used_when_uv_cannot_be_had(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def fail(_folder: Path) -> None:
         raise ToolError("getting uv failed with status 1. The end of its output:\n    no wheel for this machine")

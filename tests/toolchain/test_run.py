@@ -31,6 +31,7 @@ def test_a_failure_shows_the_end_of_the_output(tmp_path: Path) -> None:
         "npm error code ENOSPC",
         "error: failed to write to file: No space left on device (os error 28)",  # uv
         "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",  # pip
+        "error: Failed to extract archive (os error 28)",
         "Disk quota exceeded",
     ],
 )
