@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Lock the state folder, take both ports, serve."""
+    from localcloud.edge import EdgeError
     from localcloud.server import serve
 
     root: Path = options.state.absolute()
@@ -60,7 +61,10 @@ def run(options: argparse.Namespace) -> None:
     with lock(root, options.port), listener(options.port, "--port") as control:
         listener(options.edge_port, "--edge-port").close()
         cloud = open_cloud(root, options.port, options.edge_port, tools, options.account_id)
-        asyncio.run(serve(cloud, control))
+        try:
+            asyncio.run(serve(cloud, control))
+        except EdgeError as error:
+            raise Refusal(f"{error} Next: make tools") from error
 
 
 def lock(root: Path, port: int) -> IO[str]:

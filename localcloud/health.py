@@ -10,15 +10,15 @@ from typing import Any
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.5
 DEFAULT_BUDGET = 30.0
-"""Seconds for a component whose spec names no limits. App Platform's own defaults (every 10 s, 9 failures) come to 90."""
+"""Seconds for a component whose spec names no limits. App Platform's own (every 10 s, 9 failures) come to 90."""
 
 
 @dataclass(frozen=True)
 class HealthCheck:
     """An HTTP path that must answer 200 to 399, or a connection that must be accepted (path None).
 
-    App Platform looks every `period` seconds after an initial delay. Here the look comes at once and often, and both are only
-    the limit: initial delay + period × failure threshold seconds after its start a component that is not ready has failed.
+    App Platform looks every `period` seconds after an initial delay. Here the look comes at once and often, and these
+    only make the limit: a component that is not ready after initial delay + period * failure threshold has failed.
     """
 
     path: str | None

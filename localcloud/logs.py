@@ -14,7 +14,8 @@ MASK = "********"
 class LogFile:
     """A text file that one side appends lines to and others follow.
 
-    Lines begin with the component's name and the time, as App Platform's do. Known secrets are masked before they are written.
+    Lines begin with the component's name and the time, as App Platform's do. Known secrets are masked before they are
+    written.
     """
 
     def __init__(self, path: Path, component: str, secrets: Sequence[str]) -> None:
@@ -82,7 +83,7 @@ class LogBook:
             log.close()
 
     async def read(self, name: str, follow: bool, tail: int) -> AsyncIterator[str]:
-        """The log's text in pieces that end at line ends: the last `tail` lines (0: all), then what comes if followed."""
+        """The log's text in pieces that end at line ends: the last `tail` lines (0: all), then what follows."""
         path = self.folder / name
         if not path.exists():
             return

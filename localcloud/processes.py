@@ -1,7 +1,7 @@
 """Programs that the local cloud runs: each in its own process group, its output captured, ended as a group.
 
-What runs is written down with its creation time, so that the leftovers of a killed local cloud are found and ended at the next
-start, and a process that only got the same number is left alone.
+What runs is written down with its creation time, so that the leftovers of a killed local cloud are found and ended at
+the next start, and a process that only got the same number is left alone.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -59,7 +60,7 @@ class Processes:
         for process in doomed:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(doomed, timeout=REAP_SECONDS)
+        _wait_for_end(doomed)
         self._store.execute("DELETE FROM processes")
         return len(doomed)
 
@@ -73,6 +74,22 @@ def _group(leader: int, created: float) -> list[psutil.Process]:
                 members.append(process)
     heads = [process for process in members if process.pid == leader]
     return [] if heads and heads[0].create_time() != created else members
+
+
+def _wait_for_end(doomed: list[psutil.Process]) -> None:
+    """Until all have ended; one that only waits for its parent to notice counts as ended."""
+    end, pause = time.monotonic() + REAP_SECONDS, 0.005
+    while doomed and time.monotonic() < end:
+        time.sleep(pause)
+        pause = min(pause * 2, 0.1)
+        doomed = [process for process in doomed if _alive(process)]
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 class Program:

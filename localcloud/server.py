@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -34,40 +34,69 @@ def application(cloud: Cloud, platform: digitalocean.Platform) -> ASGIApp:
 
 
 async def serve(cloud: Cloud, listener: socket.socket) -> None:
-    """Start the edge, the Workers and the apps, answer until SIGTERM or SIGINT, then stop them all."""
+    """Start the edge, the Workers and the apps, answer until SIGTERM or SIGINT, then stop them all.
+
+    Raises EdgeError when the edge does not start. A signal during the start ends it there.
+    """
     platform = digitalocean.Platform(cloud)
-    await cloud.edge.start()
+    server = Server(application(cloud, platform))
+    server.heed_signals()
     try:
-        await asyncio.gather(cloudflare.start(cloud), platform.start())
-        config = uvicorn.Config(
-            application(cloud, platform),
-            ws="websockets-sansio",
-            lifespan="off",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-        )
-        await Server(config).serve([listener])
+        await server.unless_leaving(_start(cloud, platform))
+        if not server.should_exit:
+            await server.serve([listener])
     finally:
         await platform.stop()
         await cloud.edge.stop()
         cloud.store.close()
 
 
+async def _start(cloud: Cloud, platform: digitalocean.Platform) -> None:
+    await cloud.edge.start()
+    await asyncio.gather(cloudflare.start(cloud), platform.start())
+
+
 class Server(uvicorn.Server):
     """Ends by itself with status 0 after SIGTERM or SIGINT, instead of dying of the signal."""
 
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Both signals ask for the same graceful end."""
+    def __init__(self, app: ASGIApp) -> None:
+        config = uvicorn.Config(
+            app,
+            ws="websockets-sansio",
+            lifespan="off",
+            log_level="warning",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        super().__init__(config)
+        self._starting: asyncio.Task[None] | None = None
+
+    def heed_signals(self) -> None:
+        """Both signals ask for the same graceful end, from now on."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._leave)
+
+    async def unless_leaving(self, starting: Coroutine[Any, Any, None]) -> None:
+        """Wait for the start, or for a signal that makes it pointless."""
+        self._starting = asyncio.create_task(starting)
+        try:
+            await self._starting
+        except asyncio.CancelledError:
+            if not self.should_exit:
+                raise
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Already done by `heed_signals`."""
         yield
 
     def _leave(self) -> None:
         self.should_exit = True
+        if self._starting:
+            self._starting.cancel()
 
 
 class Observed:

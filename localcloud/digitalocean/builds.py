@@ -46,7 +46,8 @@ class Builder:
         name = "/".join(part for part in (image.get("registry"), image["repository"]) if part)
         digest = image.get("digest")
         if not digest:
-            raise StepFailed("ImagePullFailed", f"image {name}:{image.get('tag')} cannot be pulled: give its digest, not a tag")
+            tagged = f"{name}:{image.get('tag')}"
+            raise StepFailed("ImagePullFailed", f"image {tagged} cannot be pulled: give its digest, not a tag")
         log.line(f"pulling {name}@{digest}")
         if not self.cloud.images.has(digest, image["repository"]):
             raise StepFailed("ImagePullFailed", f"image {name}@{digest} is not in the image store; push it first")
@@ -82,15 +83,14 @@ class Builder:
             checkout = ["git", "-C", str(work), "checkout", "--quiet", deployment.commit]
             await self._run(checkout, work, {}, log, f"commit {deployment.commit} is no longer in the repository")
         found: list[str] = []
-        head = await self.processes.start(["git", "-C", str(work), "rev-parse", "HEAD"], work, _base(work), found.append)
+        revision = ["git", "-C", str(work), "rev-parse", "HEAD"]
+        head = await self.processes.start(revision, work, _base(work), found.append)
         await head.exited
         deployment.commit = found[0]
         log.line(f"at commit {deployment.commit}")
 
     async def _make(self, service: dict[str, Any], work: Path, env: dict[str, str], log: LogFile) -> str:
-        source = (work / service.get("source_dir", "").strip("/")).resolve()
-        if not source.is_dir() or not source.is_relative_to(work.resolve()):
-            raise StepFailed("BuildFailed", f"source_dir {service.get('source_dir')!r} is not in the repository")
+        source = _source(work, service.get("source_dir", ""))
         if command := service.get("build_command"):
             log.line(f"running {command}")
             await self._run(["/bin/sh", "-c", command], source, env, log, "the build command failed")
@@ -107,6 +107,13 @@ class Builder:
             raise
         if status != 0:
             raise StepFailed("BuildFailed", f"{problem} (status {status})")
+
+
+def _source(work: Path, given: str) -> Path:
+    source = (work / given.strip("/")).resolve()
+    if not source.is_dir() or not source.is_relative_to(work.resolve()):
+        raise StepFailed("BuildFailed", f"source_dir {given!r} is not in the repository")
+    return source
 
 
 def _base(home: Path) -> dict[str, str]:

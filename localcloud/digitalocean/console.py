@@ -1,7 +1,8 @@
 """A shell on a pseudo-terminal behind a websocket, as App Platform's console offers it.
 
-In: {"op": "stdin", "data": text} and {"op": "resize", "width": columns, "height": rows}. Out: {"data": text}. The end of the
-shell closes the socket normally; the end of the socket hangs up the terminal. Nothing that passes through is kept or logged.
+In: {"op": "stdin", "data": text} and {"op": "resize", "width": columns, "height": rows}. Out: {"data": text}. The end
+of the shell closes the socket normally; the end of the socket hangs up the terminal. Nothing that passes through is
+kept or logged.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ class Console:
                 pause = min(pause * 2, 0.2)
 
     async def _hang_up(self, process: asyncio.subprocess.Process) -> None:
-        """Close the terminal, which sends SIGHUP to the shell's session; a shell that stays is killed with its group."""
+        """Close the terminal, which hangs up the shell's session; a shell that stays is killed with its group."""
         asyncio.get_running_loop().remove_reader(self._terminal)
         os.close(self._terminal)
         try:

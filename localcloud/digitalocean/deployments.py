@@ -1,7 +1,8 @@
 """Deployments from PENDING_BUILD to ACTIVE, one at a time for each app.
 
-The new container is started beside the old one and gets the traffic when it is healthy; then the old one is drained and ended.
-A deployment that fails leaves the old one serving. One that the local cloud's end interrupted begins again at the next start.
+The new container is started beside the old one and gets the traffic when it is healthy; then the old one is drained
+and ended. A deployment that fails leaves the old one serving. One that the local cloud's end interrupted begins again
+at the next start.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Environment variables of a spec: SECRET values are kept and answered as EV[1:…], and become plain only for a process."""
+"""Environment variables of a spec: SECRET values are kept and shown as EV[1:…], and become plain only for a process."""
 
 from __future__ import annotations
 

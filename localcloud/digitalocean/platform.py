@@ -234,7 +234,7 @@ class Platform:
 
     def _check_unpinned(self, app: App) -> None:
         if app.pinned_id:
-            raise ApiError(409, "the app is pinned to a rollback: commit or revert it before deploying again", "conflict")
+            raise ApiError(409, "the app is pinned to a rollback: commit or revert that first", "conflict")
 
     def _check_project(self, project_id: str | None) -> None:
         if project_id and project_id != DEFAULT_PROJECT:

@@ -92,7 +92,7 @@ class Runtime:
         await old.discard()
 
     async def resume(self, app: App, deployment: Deployment) -> None:
-        """Start the container that served before the local cloud ended, on the same disk. Waits a bounded time for it."""
+        """Start the container that served before the local cloud ended, on its disk; wait for it, but not forever."""
         container = self.container(app, deployment)
         self.containers[app.id] = container
         if not container.disk.is_dir():
@@ -106,7 +106,7 @@ class Runtime:
             log.warning("%s is not healthy yet; it answers 503 until it is", app.name)
 
     async def _revive(self, app: App, deployment: Deployment, container: Container, up: asyncio.Event) -> None:
-        """Try again and again on the same disk: after a restart of the machine the data must not be lost to bad luck."""
+        """Try again and again on the same disk: a restart of the machine must not cost the data."""
         pause = FIRST_PAUSE
         while problem := await self._begin(deployment, container):
             up.set()

@@ -1,8 +1,8 @@
 """What App Platform accepts as an app spec, and which parts of it this cloud runs.
 
-Field names and values as in DigitalOcean's app spec reference. Three kinds of fields: those that are carried out or only kept
-(prices, alerts, log destinations), those that exist but are refused here because they would silently not happen, and unknown
-ones, which are refused as well.
+Field names and values as in DigitalOcean's app spec reference. Three kinds of fields: those that are carried out or
+only kept (prices, alerts, log destinations), those that exist but are refused here because they would silently not
+happen, and unknown ones, which are refused as well.
 """
 
 from __future__ import annotations
@@ -238,7 +238,9 @@ SPEC = record(
         "domains": many(DOMAIN),
         "envs": many(ENV),
         "alerts": many(ALERT),
-        "ingress": record({"rules": many(RULE, longest=1), "load_balancer": text("DIGITALOCEAN"), "secure_header": absent}),
+        "ingress": record(
+            {"rules": many(RULE, longest=1), "load_balancer": text("DIGITALOCEAN"), "secure_header": absent}
+        ),
         "egress": anything,
         "features": many(text()),
         "maintenance": record({"enabled": off, "archive": off, "offline_page_url": text()}),

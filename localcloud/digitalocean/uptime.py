@@ -22,7 +22,8 @@ from localcloud.digitalocean.responses import page, reply
 TABLES = """
 CREATE TABLE IF NOT EXISTS do_uptime_checks (id TEXT PRIMARY KEY, sealed TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS do_uptime_alerts (
-    id TEXT PRIMARY KEY, check_id TEXT NOT NULL REFERENCES do_uptime_checks (id) ON DELETE CASCADE, sealed TEXT NOT NULL);
+    id TEXT PRIMARY KEY, sealed TEXT NOT NULL,
+    check_id TEXT NOT NULL REFERENCES do_uptime_checks (id) ON DELETE CASCADE);
 """
 TYPES = ("ping", "http", "https")
 REGIONS = ("us_east", "us_west", "eu_west", "se_asia")
@@ -136,7 +137,7 @@ class Uptime:
 
     def _save(self, kind: str, record: Record, check_id: str = "") -> None:
         sealed = self._cloud.vault.seal(json.dumps(record), "uptime")
-        values = (record["id"], sealed) if kind == "checks" else (record["id"], check_id, sealed)
+        values = (record["id"], sealed) if kind == "checks" else (record["id"], sealed, check_id)
         marks = ", ".join("?" * len(values))
         update = "ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed"
         self._cloud.store.execute(f"INSERT INTO do_uptime_{kind} VALUES ({marks}) {update}", values)
