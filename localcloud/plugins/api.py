@@ -73,7 +73,7 @@ class Answer:
             return None
 
 
-class Unreachable(ProviderError):  # noqa: N818 - says what happened
+class Unreachable(ProviderError):
     """No answer at all: refused, reset, or silent for too long. `tries` requests were made."""
 
     def __init__(self, method: str, url: str, cause: str, tries: int) -> None:

@@ -4,7 +4,6 @@ Values are plain Python (None, bool, int, float, str, list, dict), plus `UNKNOWN
 the update runs, plus `Secret(value)` in results. Requests carry no `Secret`: like the official plugins, ours do not
 accept secrets, so the engine sends plain values and marks what comes from secret inputs by itself.
 """
-# ruff: noqa: A002 - the protocol says id
 
 from __future__ import annotations
 
@@ -95,7 +94,7 @@ class ProviderError(Exception):
         self.code = code
 
 
-class InitFailed(Exception):  # noqa: N818 - the name of the protocol
+class InitFailed(Exception):
     """The resource exists, or was changed, but not as wanted: the engine keeps what is given and fails the step."""
 
     def __init__(self, id: str, props: Props, reasons: list[str], inputs: Props | None = None) -> None:

@@ -1,5 +1,5 @@
 """The gRPC side of a plugin: one servicer for every provider, and the process around it."""
-# ruff: noqa: A001, ARG002, N802 - names and signatures of the protocol
+# ruff: noqa: ARG002 - names and signatures of the protocol
 
 from __future__ import annotations
 

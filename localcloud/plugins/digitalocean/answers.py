@@ -9,7 +9,7 @@ from localcloud.plugins.resource import ProviderError
 
 
 def call(api: Api, what: str, method: str, path: str, body: Any = None, query: dict[str, str] | None = None) -> Any:
-    """The decoded answer. Raises Refused, its text beginning with `what` ("Error creating App"), ProviderError unreached."""
+    """The decoded answer. Raises Refused, its text beginning with `what` ("Error creating App"), or Unreachable."""
     answer = api.send_json(method, path, body, query)
     if not answer.ok:
         raise Refused(what, answer)

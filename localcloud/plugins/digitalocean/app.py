@@ -1,5 +1,5 @@
 """digitalocean.App: an App Platform app and its deployments."""
-# ruff: noqa: A002, ARG002 - signatures of the base class
+# ruff: noqa: ARG002 - signatures of the base class
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ from typing import Any
 from localcloud.plugins.api import Api
 from localcloud.plugins.digitalocean import body, deployments, differ, inputs, plan
 from localcloud.plugins.digitalocean.answers import Refused, call, listed
-from localcloud.plugins.digitalocean.fields import Shape, known, seal, without_defaults
+from localcloud.plugins.digitalocean.fields import Shape, child, known, seal, without_defaults
 from localcloud.plugins.digitalocean.spec import ANSWERED, APP, SPEC
 from localcloud.plugins.digitalocean.times import printed
 from localcloud.plugins.resource import UNKNOWN, Checked, Diffed, InitFailed, Props, ProviderError, Resource
-
-_DOMAINS = ("domainNames", "domains")
 
 
 class App(Resource):
     """Outputs: the inputs, what the API filled in, and the addresses and ids of `spec.ANSWERED`."""
 
-    token = "digitalocean:index/app:App"  # noqa: S105 - a type
+    token = "digitalocean:index/app:App"
 
     def check(self, name: str, seed: bytes, olds: Props, news: Props) -> Checked:
         return inputs.check(APP, name, seed, olds, news)
@@ -40,7 +38,7 @@ class App(Resource):
             raise ProviderError(listed(error.text), error.code) from None
         try:
             _wait(api, app, planned, timeout)
-            return app["id"], _shown(_merged(_read(api, app["id"]), planned, fresh=True))
+            return app["id"], _shown(_merged(_read(api, app["id"], planned), planned, fresh=True))
         except ProviderError as error:
             state = {**dict.fromkeys(ANSWERED), **plan.settled(APP, planned), "id": app["id"]}
             raise InitFailed(app["id"], _shown(state), [listed(error.text)]) from None
@@ -55,14 +53,14 @@ class App(Resource):
         try:
             if planned["spec"] != olds.get("spec"):
                 _put(api, id, planned, timeout)
-            return _shown(_merged(_read(api, id), planned, fresh=False))
+            return _shown(_merged(_read(api, id, planned), planned, fresh=False))
         except ProviderError as error:
             state = {**planned, **plan.settled(APP, planned)}
             raise InitFailed(id, _shown(state), [listed(error.text)]) from None
 
     def read(self, api: Api, id: str, olds: Props | None, old_inputs: Props | None) -> tuple[str, Props, Props] | None:
         try:
-            state = _read(api, id)
+            state = _read(api, id, olds or {})
         except Refused as error:
             if error.status == 404:
                 return None
@@ -70,10 +68,10 @@ class App(Resource):
         state["dedicatedIps"] = []
         state["deploymentPerPage"] = (olds or {}).get("deploymentPerPage")
         if old_inputs:
-            return id, _shown(state), _sealed(inputs.refreshed(APP, old_inputs, state))
+            return id, _shown(state), _shown(inputs.refreshed(APP, old_inputs, state))
         # An import forgets how many deployments a page has, and says so.
         said = {**inputs.imported(APP, state), "deploymentPerPage": None}
-        return id, _shown(state), _sealed(said)
+        return id, _shown(state), _shown(said)
 
     def delete(self, api: Api, id: str, olds: Props) -> None:
         try:
@@ -83,9 +81,7 @@ class App(Resource):
 
 
 def _planned_update(olds: Props, news: Props) -> Props:
-    planned = {**olds, **plan.plan(APP, without_defaults(news), olds)}
-    planned["dedicatedIps"] = planned["dedicatedIps"] or []
-    return planned
+    return {**olds, **plan.plan(APP, without_defaults(news), olds)}
 
 
 def _put(api: Api, id: str, planned: Props, timeout: float | None) -> None:
@@ -113,7 +109,7 @@ def _spec(planned: Props) -> dict[str, Any]:
     return sent
 
 
-def _read(api: Api, id: str) -> Props:
+def _read(api: Api, id: str, before: Props) -> Props:
     """Outputs of the app as it is now. Raises Refused."""
     app = call(api, "Error reading App", "GET", f"/v2/apps/{id}")["app"]
     spec = dict(app.get("spec") or {})
@@ -121,6 +117,8 @@ def _read(api: Api, id: str) -> Props:
         spec["egress"] = [spec["egress"]]
     flat = body.flatten(SPEC, spec)
     flat["domains"] = sorted(domain["name"] for domain in flat["domainNames"])
+    if not _said_domains(before):
+        flat["domainNames"] = []  # the official plugin shows them only where the program had some
     return {
         "id": app["id"],
         "spec": flat,
@@ -133,6 +131,11 @@ def _read(api: Api, id: str) -> Props:
         "createdAt": printed(app.get("created_at")),
         "updatedAt": printed(app.get("updated_at")),
     }
+
+
+def _said_domains(before: Props) -> bool:
+    names = child(before.get("spec"), "domainNames")
+    return names is not UNKNOWN and bool(names)
 
 
 def _merged(state: Props, planned: Props, fresh: bool) -> Props:
@@ -162,9 +165,6 @@ def _keep_sets(fields: tuple[Any, ...], now: Any, planned: Any) -> Any:
 
 
 def _shown(props: Props) -> Props:
-    return _sealed(props)
-
-
-def _sealed(props: Props) -> Props:
+    """Properties with their secrets marked."""
     sealed: Props = seal(APP, props)
     return sealed

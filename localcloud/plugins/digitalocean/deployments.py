@@ -25,32 +25,36 @@ def wait(api: Api, app: dict[str, Any], per_page: int, seconds: float) -> None:
     Raises ProviderError when it failed, or is not done after `seconds`.
     """
     path = f"/v2/apps/{app['id']}/deployments"
-    deployment = (app.get("pending_deployment") or {}).get("id")
+    pending = (app.get("pending_deployment") or {}).get("id")
     until = time.monotonic() + seconds
     pause = _FIRST_LOOK
     while True:
         api.pause(pause)
-        if deployment is None:
-            deployment = _newest(api, path, per_page)
-        elif _done(api, app["id"], path, deployment):
+        deployment = _one(api, path, pending) if pending else _newest(api, path, per_page)
+        if deployment and _done(app["id"], deployment):
             return
+        pending = deployment["id"] if deployment else None
         if time.monotonic() > until:
             raise ProviderError(f"timeout waiting for app ({app['id']}) deployment")
         pause = min(_SLOWEST, pause * _GROWTH)
 
 
-def _newest(api: Api, path: str, per_page: int) -> str | None:
+def _one(api: Api, path: str, id: str) -> dict[str, Any]:
+    found: dict[str, Any] = call(api, _READING, "GET", f"{path}/{id}")["deployment"]
+    return {**found, "id": id}
+
+
+def _newest(api: Api, path: str, per_page: int) -> dict[str, Any] | None:
     listed = call(api, _READING, "GET", path, query={"per_page": str(per_page)}).get("deployments") or []
-    return listed[0]["id"] if listed else None
+    return listed[0] if listed else None
 
 
-def _done(api: Api, app: str, path: str, deployment: str) -> bool:
-    progress = call(api, _READING, "GET", f"{path}/{deployment}").get("deployment", {}).get("progress") or {}
-    steps = progress.get("steps") or []
-    if all(step.get("status") == "SUCCESS" for step in steps):
+def _done(app: str, deployment: dict[str, Any]) -> bool:
+    progress = deployment.get("progress") or {}
+    if all(step.get("status") == "SUCCESS" for step in progress.get("steps") or []):
         return True
     if progress.get("error_steps", 0) > 0:
-        raise ProviderError(f"error deploying app ({app}) (deployment ID: {deployment}):\n{_printed(progress)}")
+        raise ProviderError(f"error deploying app ({app}) (deployment ID: {deployment['id']}):\n{_printed(progress)}")
     return False
 
 

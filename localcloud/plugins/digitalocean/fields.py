@@ -1,7 +1,7 @@
 """How a resource's properties are described: one table per resource, read by check, plan, diff and the API's JSON.
 
 The official plugin bridges a Terraform provider (helper/schema of terraform-plugin-sdk v2); what it does to a property
-follows from a few attributes of that property's schema, and these are what `Field` holds. The tables name only what this
+follows from a few attributes of that property's schema, and these are what `Field` holds. The tables name what this
 plugin carries; what the official one has besides is listed with `carried=False`, because it shows in outputs.
 """
 
@@ -31,7 +31,7 @@ SCALARS: Final = {Shape.TEXT: "", Shape.INT: 0, Shape.FLOAT: 0, Shape.BOOL: Fals
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """One property. `tf`: its name in the Terraform schema; `api`: its name in the API's JSON (the same if not given)."""
+    """One property. `tf`: its name in the Terraform schema; `api`: in the API's JSON, the same if not given."""
 
     name: str
     tf: str
@@ -58,7 +58,7 @@ class Field:
 
     @property
     def json(self) -> str:
-        return self.api or self.tf
+        return self.tf if self.api is None else self.api
 
 
 def zero(field: Field) -> Any:
@@ -70,7 +70,7 @@ def zero(field: Field) -> Any:
 
 def is_zero(value: Any) -> bool:
     """Null, false, 0, "" or an empty list: the values that vanish from the API's JSON. An unknown value is none."""
-    return value is None or (value is not UNKNOWN and value in (False, 0, "") or value == [])
+    return value is None or ((value is not UNKNOWN and value in (False, 0, "")) or value == [])
 
 
 def known(value: Any) -> bool:

@@ -193,7 +193,7 @@ def imported(fields: tuple[Field, ...], state: Props) -> Props:
     said: Props = {DEFAULTS: []}
     for field in fields:
         value = _imported_one(field, state.get(field.name))
-        if not is_zero(value) and value != {DEFAULTS: []} and value != field.default:
+        if value not in (None, {DEFAULTS: []}) and value != field.default and (field.default or not is_zero(value)):
             said[field.name] = value
     for name in [field.name for field in fields if field.yields and field.yields in said]:
         said.pop(name, None)
@@ -201,7 +201,7 @@ def imported(fields: tuple[Field, ...], state: Props) -> Props:
 
 
 def _imported_one(field: Field, value: Any) -> Any:
-    if not field.importable or is_zero(value):
+    if not field.importable or value is None:
         return None
     if field.shape is Shape.SET:
         value = sets.sent(field, value)

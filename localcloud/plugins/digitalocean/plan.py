@@ -1,7 +1,7 @@
 """What a resource will be: the planned outputs, from the program's inputs and the stored outputs.
 
-Null in inputs means "not said". What happens then depends on the property: a default, what the API had filled in before,
-unknown where it will be filled in, or nothing.
+Null in inputs means "not said". What happens then depends on the property: a default, what the API had filled in
+before, unknown where it will be filled in, or nothing.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from localcloud.plugins.resource import UNKNOWN, Props
 
 @dataclass(frozen=True)
 class _Mode:
-    creating: bool
+    creating: bool  # the resource is not there yet
     in_set: bool = False
+    added: bool = False  # the block is not there yet
 
 
 def plan(fields: tuple[Field, ...], news: Props, olds: Props | None) -> Props:
@@ -26,7 +27,8 @@ def plan(fields: tuple[Field, ...], news: Props, olds: Props | None) -> Props:
 
 
 def _block(fields: tuple[Field, ...], news: Props, olds: Props | None, mode: _Mode) -> Props:
-    return {field.name: _field(field, news.get(field.name), child(olds, field.name), mode) for field in fields}
+    here = replace(mode, added=olds is None)
+    return {field.name: _field(field, news.get(field.name), child(olds, field.name), here) for field in fields}
 
 
 def _field(field: Field, new: Any, old: Any, mode: _Mode) -> Any:
@@ -67,8 +69,14 @@ def _unsaid(field: Field, old: Any, mode: _Mode) -> Any:
     if field.computed:
         if old is not None:
             return old
-        # A property of a block added later: lists are filled in by the API, single values the SDK forgets to ask for.
-        return UNKNOWN if mode.creating or field.shape not in (*SCALARS, Shape.ONE) else None
+        if mode.creating:
+            return UNKNOWN
+        # Of a block added later, lists are left to the API, and single values forgotten: a quirk of the SDK.
+        return (
+            UNKNOWN
+            if mode.added and field.shape in (Shape.LIST, Shape.SET)
+            else ([] if field.shape in (Shape.LIST, Shape.SET) else None)
+        )
     if field.shape in SCALARS:
         return old if is_zero(old) else None
     if field.shape is Shape.SET and not field.fields and not old:

@@ -57,8 +57,8 @@ def _environment(*names: str) -> str:
 
 def _refusal(key: str) -> str:
     return (
-        f"`digitalocean:{key}` is not a valid configuration key for the digitalocean provider. If the referenced key is "
-        "not intended for the provider, please choose a different namespace from `digitalocean:`."
+        f"`digitalocean:{key}` is not a valid configuration key for the digitalocean provider. If the referenced key "
+        "is not intended for the provider, please choose a different namespace from `digitalocean:`."
     )
 
 

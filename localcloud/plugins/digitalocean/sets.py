@@ -1,7 +1,8 @@
 """The two orders of a set: as the plugin shows it, and as it is sent.
 
-Shown (outputs, previews): by the text of its items, as cty orders set elements. Sent, and in the inputs after a read: by
-hash, as terraform-plugin-sdk's Set.List does (helper/schema/serialize.go): the CRC-32 of a serialised item, ordered as text.
+Shown (outputs, previews): by the text of its items, as cty orders set elements. Sent, and in the inputs after a read:
+by hash, as terraform-plugin-sdk's Set.List does (helper/schema/serialize.go): the CRC-32 of a serialised item, ordered
+as text.
 """
 
 from __future__ import annotations

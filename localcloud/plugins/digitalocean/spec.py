@@ -1,4 +1,4 @@
-"""The properties of digitalocean.App (its `spec` above all), from the provider's schema: digitalocean/app/app_spec.go."""
+"""The properties of digitalocean.App, from the Terraform provider's schema (digitalocean/app/app_spec.go)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """digitalocean.UptimeCheck and digitalocean.UptimeAlert."""
-# ruff: noqa: A002, ARG002 - signatures of the base class
+# ruff: noqa: ARG002 - signatures of the base class
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class _Uptime(Resource):
 class UptimeCheck(_Uptime):
     """Outputs: the inputs and the id."""
 
-    token = "digitalocean:index/uptimeCheck:UptimeCheck"  # noqa: S105 - a type
+    token = "digitalocean:index/uptimeCheck:UptimeCheck"
     fields = CHECK
     stables = ("id",)
     key = "check"
@@ -154,7 +154,7 @@ class UptimeCheck(_Uptime):
 class UptimeAlert(_Uptime):
     """Outputs: the inputs and the id. An import names check and alert: `CHECK,ALERT`."""
 
-    token = "digitalocean:index/uptimeAlert:UptimeAlert"  # noqa: S105 - a type
+    token = "digitalocean:index/uptimeAlert:UptimeAlert"
     fields = ALERT
     key = "alert"
     creating = "Error creating Uptime Alert"

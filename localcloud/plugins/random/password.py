@@ -2,7 +2,7 @@
 
 Defaults, replacement rules and texts are those of the recorded plugin (tests/parity).
 """
-# ruff: noqa: A002, ARG002 - signatures of the base class
+# ruff: noqa: ARG002 - signatures of the base class
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _BCRYPT_BYTES = 72  # bcrypt reads no more of a password
 class RandomPassword(Resource):
     """Outputs: the inputs with their defaults, `result` and `bcryptHash` (secret), and the id "none"."""
 
-    token = "random:index/randomPassword:RandomPassword"  # noqa: S105 - a type
+    token = "random:index/randomPassword:RandomPassword"
 
     def check(self, name: str, seed: bytes, olds: Props, news: Props) -> Checked:
         failures = [
