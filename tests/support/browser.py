@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
@@ -24,6 +24,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+TIMEOUT_MS = 15_000
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
 Scheme = Literal["light", "dark"]
@@ -44,6 +45,7 @@ def program() -> Path:
 @contextmanager
 def launched() -> Iterator[Browser]:
     """A headless browser with an empty profile."""
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program(), args=list(FLAGS))
         try:
@@ -71,7 +73,7 @@ def visit(browser: Browser, size: str = "desktop", scheme: Scheme = "light") -> 
     """An empty page in a window of that size. Console errors, refused requests and exceptions become `problems`."""
     width, height = SIZES[size]
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(TIMEOUT_MS)
     seen = Visit(context.new_page())
 
     def note(message: ConsoleMessage) -> None:

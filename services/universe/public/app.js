@@ -70,12 +70,15 @@ async function render() {
   try {
     if (!universe) show(panel.waiting());
     universe ??= await readUniverse();
+    selected = kind === "oracles" ? id : null;
+    showSky();
     const found = kind === "posts" ? await ask(`/api/posts/${id}`) : null;
     if (path !== location.pathname) return; // left meanwhile
-    selected = kind === "oracles" ? id : (found?.oracle?.id ?? null);
+    if (found?.oracle) selected = found.oracle.id;
     showSky();
     show(page(path, kind, id, found));
   } catch (error) {
+    skyPlace.removeAttribute("aria-busy");
     show(panel.failed(error, render));
   }
 }
