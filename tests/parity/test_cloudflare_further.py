@@ -137,6 +137,18 @@ def test_the_content_is_read_as_it_is(plugin: Plugin, stub: Stub) -> None:
         assert read["response"]["properties"]["content"] == text
 
 
+def test_flags_in_another_order_are_the_same_set(plugin: Plugin, stub: Stub) -> None:
+    id, outputs, _ = created(load(SCRIPT), "minimal")
+    flags = {"compatibilityFlags": ["nodejs_compat", "global_navigator"]}
+    exchanges = json.loads(json.dumps(case(load(SCRIPT), "read: minimal, nothing changed")["steps"][0]["http"]))
+    exchanges[1]["responseBody"]["result"]["compatibility_flags"] = flags["compatibilityFlags"]
+    stub.expect(exchanges)
+    read = plugin.read(_SCRIPT, id, outputs | flags, MINIMAL | flags)["response"]
+    assert read["properties"]["compatibilityFlags"] == ["global_navigator", "nodejs_compat"]
+    again = plugin.diff(_SCRIPT, id, read["properties"], read["inputs"], MINIMAL | flags)
+    assert again == {"response": {"changes": "DIFF_NONE"}}
+
+
 def test_a_missing_asset_directory_is_named(plugin: Plugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     news = {"accountId": ACCOUNT, "scriptName": "w", "assets": {"directory": "nowhere"}}
