@@ -6,11 +6,13 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from localcloud.plugins.cloudflare import provider
 from localcloud.plugins.cloudflare.assets import digest, manifest
 from localcloud.plugins.cloudflare.multipart import Part, encode, first_part
 from tests.parity.cloudflare import ACCOUNT, DOMAIN, MINIMAL, RESOURCES, SCRIPT, SUBDOMAIN, TOKEN, created, lay_out
@@ -156,7 +158,8 @@ def test_a_missing_asset_directory_is_named(plugin: Plugin, tmp_path: Path, monk
     assert error["details"].endswith(f"Error reading asset files: {tmp_path}/nowhere: no such file or directory")
 
 
-def test_an_unreachable_api_is_one_sentence_with_the_next_command() -> None:
+def test_an_unreachable_api_is_one_sentence_with_the_next_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider, "_RETRIES", replace(provider._RETRIES, first=0.001, longest=0.002))
     with Plugin("cloudflare") as plugin:
         plugin.configure({"apiToken": TOKEN, "baseUrl": "http://127.0.0.1:1/client/v4"})
         error = plugin.delete(load(SUBDOMAIN)["type"], ACCOUNT, {"accountId": ACCOUNT, "scriptName": "w"})["error"]
