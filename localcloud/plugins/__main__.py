@@ -1,27 +1,48 @@
-"""`python -m localcloud.plugins NAME [ENGINE_ADDRESS]`: runs one plugin, as the engine starts it."""
+"""`python -m localcloud.plugins NAME [ENGINE_ADDRESS]` runs one plugin, as the engine starts it.
+
+`python -m localcloud.plugins install HOME [NAME ...]` puts the named ones (all, if none is named) into a Pulumi home.
+"""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import ModuleType
 
-# grpc imports its asyncio half, and asyncio with it, only to offer it as grpc.aio: nearly half of a plugin's start.
-sys.modules.setdefault("grpc.aio", ModuleType("grpc.aio"))
-
-from localcloud.plugins.catalog import provider  # noqa: E402
-from localcloud.plugins.server import serve  # noqa: E402
+from localcloud.plugins import VERSIONS, install
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code. The engine's address is the last argument; the flags before it (logging, tracing) are not ours."""
+    """The exit code. Flags (the engine's: logging, tracing) are not ours."""
     words = [argument for argument in arguments if not argument.startswith("-")]
     try:
-        chosen = provider(words[0] if words else "")
-    except LookupError as error:
+        if words[:1] == ["install"]:
+            _install(words[1:])
+        else:
+            _serve(*(words or [""])[:2])
+    except (LookupError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    serve(chosen, words[1] if len(words) > 1 else "")
     return 0
+
+
+def _install(words: list[str]) -> None:
+    if not words:
+        raise LookupError("say where: python -m localcloud.plugins install HOME")
+    names = words[1:] or list(VERSIONS)
+    unknown = [name for name in names if name not in VERSIONS]
+    if unknown:
+        raise LookupError(f"there is no offline plugin {unknown[0]!r}; there are: {', '.join(VERSIONS)}")
+    install(Path(words[0]), Path(sys.executable), names)
+
+
+def _serve(name: str, engine: str = "") -> None:
+    # grpc imports its asyncio half, and asyncio with it, only to offer it as grpc.aio: nearly half of a plugin's start.
+    sys.modules.setdefault("grpc.aio", ModuleType("grpc.aio"))
+    from localcloud.plugins.catalog import provider
+    from localcloud.plugins.server import serve
+
+    serve(provider(name), engine)
 
 
 if __name__ == "__main__":

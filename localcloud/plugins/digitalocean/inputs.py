@@ -161,7 +161,7 @@ def _refuse_scalar(field: Field, place: _Place, value: Any) -> Iterator[Failure]
 
 
 def refreshed(fields: tuple[Field, ...], old_inputs: Props, state: Props) -> Props:
-    """Inputs after a read: the properties that were there before, as they are now; sets in the order of their hashes."""
+    """Inputs after a read: the properties that were there before, as they are now; sets in the order of hashes."""
     return _refreshed_block(fields, old_inputs, state)
 
 
