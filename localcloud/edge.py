@@ -181,22 +181,26 @@ class Edge:
         """True as soon as no request is under way on `upstream`, False when some still are after `seconds`."""
         return bool(await self._ask("drained", upstream=upstream, seconds=seconds))
 
-    async def check_worker(self, name: str, version: str, spec: WorkerSpec) -> WorkerInfo:
-        """Loads a version without giving it traffic, then stops it. Raises WorkerStartError."""
-        info = await self._start(name, version, spec)
+    async def load_worker(self, name: str, version: str, spec: WorkerSpec) -> WorkerInfo:
+        """Starts a version without giving it traffic. Raises WorkerStartError."""
+        answer = await self._ask("start", name=name, version=version, spec=spec.wire())
+        self._record()
+        return WorkerInfo(handlers=answer["handlers"], named=answer["named"], startup_ms=answer["ms"])
+
+    async def unload_worker(self, name: str, version: str) -> None:
+        """Stops a version that has no traffic; leaves one that has."""
         await self._ask("discard", name=name, version=version)
-        return info
 
     async def deploy_worker(self, name: str, version: str, spec: WorkerSpec) -> WorkerInfo:
         """Starts a version, moves all traffic to it, drains the others. Raises WorkerStartError: then nothing moves."""
-        info = await self._start(name, version, spec)
+        info = await self.load_worker(name, version, spec)
         await self._activate(name, {version: spec}, [(version, 100.0)])
         return info
 
     async def share_worker(self, name: str, specs: Mapping[str, WorkerSpec], shares: Sequence[Share]) -> None:
         """Shares a Worker's traffic over several versions: [(version, percentage)]. All are started first."""
         for version, _ in shares:
-            await self._start(name, version, specs[version])
+            await self.load_worker(name, version, specs[version])
         await self._activate(name, specs, shares)
 
     async def set_worker_hosts(self, name: str, hosts: list[str]) -> None:
@@ -210,11 +214,6 @@ class Edge:
         self._shares.pop(name, None)
         self._specs = {key: spec for key, spec in self._specs.items() if key[0] != name}
         await self._ask("remove", name=name)
-
-    async def _start(self, name: str, version: str, spec: WorkerSpec) -> WorkerInfo:
-        answer = await self._ask("start", name=name, version=version, spec=spec.wire())
-        self._record()
-        return WorkerInfo(handlers=answer["handlers"], named=answer["named"], startup_ms=answer["ms"])
 
     async def _activate(self, name: str, specs: Mapping[str, WorkerSpec], shares: Sequence[Share]) -> None:
         wire = [{"version": version, "percentage": percentage} for version, percentage in shares]

@@ -14,6 +14,7 @@ import pytest
 
 from localcloud.edge import Edge, Module, WorkerSpec
 from tests.localcloud.cloudflare.loop import Loop
+from tests.localcloud.cloudflare.service import Client, Running
 from tests.localcloud.cloudflare.upstream import App
 
 
@@ -23,6 +24,7 @@ class Programs:
 
     node: Path
     node_modules: Path
+    pocketbase: Path = Path("/bin/true")  # nothing here runs it
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +35,7 @@ def programs() -> Programs:
     from toolchain import tools
 
     found = tools.locate()
-    return Programs(found.node, found.node_modules)
+    return Programs(found.node, found.node_modules, found.pocketbase)
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +99,14 @@ class Browser:
 def ask(edge: Edge) -> Iterator[Browser]:
     with httpx.Client(trust_env=False, timeout=20) as client:
         yield Browser(edge.port, client)
+
+
+@pytest.fixture(scope="module")
+def api(loop: Loop, tmp_path_factory: pytest.TempPathFactory, programs: Programs) -> Iterator[Client]:
+    """The Cloudflare API with an edge of its own, on an empty state folder."""
+    running = Running(tmp_path_factory.mktemp("cloud"), programs)
+    loop.run(running.start())
+    client = Client(running, loop)
+    yield client
+    client.http.close()
+    loop.run(running.stop())

@@ -322,8 +322,10 @@ def test_shares(worker: Any, ask: Any, edge: Edge, loop: Loop, spec: Any) -> Non
     assert {ask("GET", HOST).text for _ in range(20)} == {"b"}
 
 
-def test_check_gives_no_traffic(ask: Any, edge: Edge, loop: Loop, spec: Any) -> None:
-    assert loop.run(edge.check_worker("checked", "v1", spec(hello("x")))).handlers == ["fetch", "scheduled"]
+def test_loading_gives_no_traffic(ask: Any, edge: Edge, loop: Loop, spec: Any) -> None:
+    assert loop.run(edge.load_worker("checked", "v1", spec(hello("x")))).handlers == ["fetch", "scheduled"]
+    assert ask("GET", "checked.oracle.workers.localhost").status_code == 404
+    loop.run(edge.unload_worker("checked", "v1"))
     with pytest.raises(EdgeError, match="is not running"):
         loop.run(edge._ask("activate", name="checked", shares=[{"version": "v1", "percentage": 100}]))
 

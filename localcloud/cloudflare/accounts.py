@@ -1,0 +1,66 @@
+"""User, accounts, memberships, and the account's name below workers.localhost."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from localcloud.cloudflare import shapes
+from localcloud.cloudflare.api import Api
+from localcloud.cloudflare.errors import ApiError
+from localcloud.cloudflare.responses import body, listing, ok, text
+
+USER = {
+    "id": shapes.AUTHOR_ID,
+    "email": shapes.AUTHOR,
+    "first_name": "Local",
+    "last_name": "Cloud",
+    "two_factor_authentication_enabled": False,
+    "suspended": False,
+}
+SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+async def verify_token(_: Request, __: Api) -> Response:
+    """GET /user/tokens/verify and /accounts/{a}/tokens/verify."""
+    return ok({"id": shapes.AUTHOR_ID, "status": "active"})
+
+
+async def user(_: Request, __: Api) -> Response:
+    """GET /user."""
+    return ok(USER)
+
+
+async def accounts(request: Request, api: Api) -> Response:
+    """GET /accounts."""
+    return listing(request, [shapes.account(api.account_id)])
+
+
+async def account(_: Request, api: Api) -> Response:
+    """GET /accounts/{a}."""
+    return ok(shapes.account(api.account_id))
+
+
+async def memberships(request: Request, api: Api) -> Response:
+    """GET /memberships."""
+    roles = ["Administrator"]
+    found = {"id": shapes.AUTHOR_ID, "status": "accepted", "account": shapes.account(api.account_id), "roles": roles}
+    return listing(request, [found])
+
+
+async def subdomain(_: Request, api: Api) -> Response:
+    """GET /accounts/{a}/workers/subdomain."""
+    return ok({"subdomain": api.zones.subdomain})
+
+
+async def set_subdomain(request: Request, api: Api) -> Response:
+    """PUT /accounts/{a}/workers/subdomain: every Worker's own address changes."""
+    wanted = text(await body(request), "subdomain").lower()
+    if not SUBDOMAIN.fullmatch(wanted):
+        raise ApiError(400, 10030, f"{wanted!r} is no valid subdomain.")
+    api.zones.set_subdomain(wanted)
+    for script in api.records.scripts():
+        await api.workers.readdress(script.name)
+    return ok({"subdomain": wanted})

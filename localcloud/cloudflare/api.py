@@ -1,0 +1,29 @@
+"""What every handler gets: the cloud's parts that the Cloudflare API is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from localcloud.cloudflare.records import Records
+from localcloud.cloudflare.sessions import Sessions
+from localcloud.cloudflare.workers import Workers
+from localcloud.cloudflare.zones import Zones
+
+
+@dataclass(frozen=True, kw_only=True)
+class Api:
+    """One for each local cloud."""
+
+    account_id: str
+    token: str
+    records: Records
+    sessions: Sessions
+    workers: Workers
+    zones: Zones
+
+
+Handler = Callable[[Request, Api], Awaitable[Response]]

@@ -1,0 +1,62 @@
+"""Asset upload sessions over HTTP."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from localcloud.cloudflare.api import Api
+from localcloud.cloudflare.errors import authentication, bad_body, invalid
+from localcloud.cloudflare.responses import body, ok
+from localcloud.cloudflare.workers import check_name
+
+LARGEST_PART = 40 * 1024 * 1024
+MOST_PARTS = 5000
+
+
+async def open_session(request: Request, api: Api) -> Response:
+    """POST …/scripts/{script}/assets-upload-session."""
+    name = request.path_params["script"]
+    check_name(name)
+    found = await body(request)
+    token, buckets = api.sessions.open(name, found.get("manifest"))
+    return ok({"jwt": token, "buckets": buckets}, 201 if buckets else 200)
+
+
+async def upload(request: Request, api: Api) -> Response:
+    """POST /accounts/{a}/workers/assets/upload?base64=true, with the session's token as bearer.
+
+    202 while files are missing, 201 with the completion token when the last one came.
+    """
+    if request.query_params.get("base64") != "true":
+        raise invalid("files must be uploaded with base64=true")
+    try:
+        async with request.form(max_files=MOST_PARTS, max_fields=MOST_PARTS, max_part_size=LARGEST_PART) as form:
+            files = [(name, *await _content(name, part)) for name, part in form.multi_items()]
+    except HTTPException as error:
+        raise bad_body(str(error.detail)) from None
+    token = api.sessions.put(bearer(request), files)
+    return ok({"jwt": token}, 201) if token else ok({}, 202)
+
+
+async def _content(name: str, part: object) -> tuple[str, bytes]:
+    if isinstance(part, str):
+        kind, raw = "", part.encode()
+    else:
+        kind, raw = getattr(part, "content_type", "") or "", await part.read()  # type: ignore[attr-defined]
+    try:
+        return kind, base64.b64decode(raw, validate=True)
+    except binascii.Error:
+        raise invalid(f"file {name} is not base64") from None
+
+
+def bearer(request: Request) -> str:
+    """The bearer token of a request; ApiError when there is none."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise authentication()
+    return token

@@ -1,0 +1,154 @@
+"""What a version's bindings are: checked when they are uploaded, split for keeping, and mapped to what workerd gets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from localcloud.cloudflare.errors import ApiError, invalid, name_taken
+from localcloud.cloudflare.models import Version
+
+Json = Any
+LARGEST_TEXT = 5 * 1024
+MOST_TEXTS = 128
+NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
+REQUIRED = {
+    "plain_text": ("text",),
+    "secret_text": ("text",),
+    "json": ("json",),
+    "service": ("service",),
+    "assets": (),
+    "version_metadata": (),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bound:
+    """`bindings` as the API shows them, sorted by name; `secrets` by name, never shown."""
+
+    bindings: list[dict[str, Json]]
+    secrets: dict[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """The same for workerd."""
+
+    texts: dict[str, str]
+    secrets: dict[str, str] = field(repr=False)
+    json: dict[str, Json]
+    services: dict[str, str]
+    assets: str | None
+
+
+def resolve(given: Json, keep: Json, before: Version | None) -> Bound:
+    """The bindings of an upload: those given, then those of `before` whose type is in `keep`.
+
+    An `inherit` takes the binding of the same name (or of `old_name`) over. Raises ApiError.
+    """
+    if not isinstance(given, list):
+        raise invalid("bindings must be a list")
+    found: dict[str, dict[str, Json]] = {}
+    secrets: dict[str, str] = {}
+    for binding in given:
+        name = _name(binding)
+        if name in found:
+            raise name_taken(name)
+        _take(binding, name, before, found, secrets)
+    for binding in before.bindings if before else ():
+        if binding["type"] in set(keep or ()) and binding["name"] not in found:
+            _copy(binding, binding["name"], before, found, secrets)
+    _count(found.values())
+    return Bound(bindings=[found[name] for name in sorted(found)], secrets=secrets)
+
+
+def _name(binding: Json) -> str:
+    name = binding.get("name") if isinstance(binding, dict) else None
+    if not isinstance(name, str) or not name:
+        raise ApiError(400, 10052, "A binding is uploaded without a name.")
+    if not NAME.fullmatch(name):
+        raise invalid(f"binding name {name!r} must be a JavaScript identifier")
+    return name
+
+
+def _take(
+    binding: dict[str, Json],
+    name: str,
+    before: Version | None,
+    found: dict[str, dict[str, Json]],
+    secrets: dict[str, str],
+) -> None:
+    kind = binding.get("type")
+    if kind == "inherit":
+        old = before.binding(binding.get("old_name") or name) if before else None
+        if old is not None:
+            _copy(old, name, before, found, secrets)
+        else:
+            message = f"Could not find binding '{name}' to inherit: the previous version has none of that name."
+            raise ApiError(400, 10057, message)
+        return
+    _check(binding, name, kind)
+    found[name] = {key: value for key, value in binding.items() if kind != "secret_text" or key != "text"}
+    if kind == "secret_text":
+        secrets[name] = binding["text"]
+
+
+def _copy(
+    old: dict[str, Json],
+    name: str,
+    before: Version | None,
+    found: dict[str, dict[str, Json]],
+    secrets: dict[str, str],
+) -> None:
+    found[name] = {**old, "name": name}
+    if before and old["name"] in before.secrets:
+        secrets[name] = before.secrets[old["name"]]
+
+
+def _check(binding: dict[str, Json], name: str, kind: Json) -> None:
+    if kind not in REQUIRED:
+        known = ", ".join(sorted([*REQUIRED, "inherit"]))
+        raise invalid(f"binding {name} of type {kind} is not supported here; supported are {known}")
+    for key in REQUIRED[kind]:
+        if key not in binding:
+            raise invalid(f"binding {name} of type {kind} must have a valid `{key}` specified")
+    if kind in ("plain_text", "secret_text"):
+        check_text(name, kind, binding["text"])
+    if kind == "service" and binding.get("entrypoint"):
+        raise invalid(f"binding {name} of type service: named entrypoints are not supported here")
+
+
+def check_text(name: str, kind: str, text: Json) -> None:
+    """ApiError for a text binding whose text is none, or too long."""
+    if not isinstance(text, str):
+        raise invalid(f"binding {name} of type {kind} must have a valid `text` specified")
+    if len(text.encode()) > LARGEST_TEXT:
+        raise ApiError(400, 10054, f"Text binding '{name}' exceeds the size limit of 5 KB.")
+
+
+def _count(bindings: Iterable[dict[str, Json]]) -> None:
+    if sum(binding["type"] in ("plain_text", "secret_text", "json") for binding in bindings) > MOST_TEXTS:
+        message = f"The number of environment variables and secrets exceeds the limit of {MOST_TEXTS} for each Worker."
+        raise ApiError(400, 10055, message)
+
+
+def runtime(version: Version) -> Runtime:
+    """What workerd gets for a version."""
+    made = Runtime(texts={}, secrets=dict(version.secrets), json={}, services={}, assets=None)
+    assets: str | None = None
+    for binding in version.bindings:
+        name, kind = binding["name"], binding["type"]
+        if kind == "plain_text":
+            made.texts[name] = binding["text"]
+        elif kind == "json":
+            made.json[name] = binding["json"]
+        elif kind == "service":
+            made.services[name] = binding["service"]
+        elif kind == "version_metadata":
+            tag = version.annotations.get("workers/tag", "")
+            made.json[name] = {"id": version.id, "tag": tag, "timestamp": version.created_on}
+        elif kind == "assets":
+            assets = name
+    return Runtime(texts=made.texts, secrets=made.secrets, json=made.json, services=made.services, assets=assets)

@@ -1,0 +1,131 @@
+"""Files below root/cloudflare: blobs named by their content or by the hash their client gave, and asset folders."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+Json = Any
+Manifest = dict[str, dict[str, Json]]
+HASH = re.compile(r"[0-9a-f]{32}")
+RULES = ("_headers", "_redirects")
+NEVER = {"/_headers", "/_redirects", "/.assetsignore"}
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def segments(path: str) -> list[str]:
+    """The names in a manifest's path, which is absolute and percent-encoded; ValueError when it leaves the folder."""
+    if not path.startswith("/"):
+        raise ValueError(f"{path} does not begin with /")
+    names = [unquote(name) for name in path[1:].split("/")]
+    if any(name in ("", ".", "..") or "/" in name or "\0" in name for name in names):
+        raise ValueError(f"{path} is no path of a file")
+    return names
+
+
+class Blobs:
+    """Blobs appear whole or not at all, and are never changed."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._modules = root / "modules"
+        self._assets = root / "assets"
+        self._manifests = root / "manifests"
+        self._sites = root / "sites"
+        self.logs = root / "logs"
+        for folder in (root, self._modules, self._assets, self._manifests, self._sites, self.logs):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def keep_module(self, content: bytes) -> str:
+        """The content's digest."""
+        name = digest(content)
+        self._write(self._modules / name, content)
+        return name
+
+    def module(self, name: str) -> Path:
+        """The file of a module."""
+        return self._modules / name
+
+    def has_asset(self, name: str) -> bool:
+        """Was a file of this hash uploaded before?"""
+        return self._assets.joinpath(name).exists()
+
+    def keep_asset(self, name: str, content: bytes) -> None:
+        """Keeps a file under the hash its client gave it."""
+        self._write(self._assets / name, content)
+
+    def keep_manifest(self, manifest: Manifest) -> str:
+        """The manifest's digest."""
+        content = json.dumps(manifest, sort_keys=True).encode()
+        name = digest(content)
+        self._write(self._manifests / name, content)
+        return name
+
+    def manifest(self, name: str) -> Manifest:
+        """The manifest again."""
+        found: Manifest = json.loads(self._manifests.joinpath(name).read_text())
+        return found
+
+    def site(self, manifest: str, config: dict[str, Json]) -> Path:
+        """A folder with the manifest's files and the rules of `config`; made at the first call.
+
+        Files of the manifest that are called like the rules are left out: as uploads they are plain files on
+        Cloudflare, and here the runtime would read them as rules.
+        """
+        rules = {name: config[name] for name in RULES if config.get(name)}
+        name = digest(json.dumps([manifest, rules], sort_keys=True).encode())
+        folder = self._sites / name
+        if not folder.exists():
+            self._build(folder, self.manifest(manifest), rules)
+        return folder
+
+    def _build(self, folder: Path, manifest: Manifest, rules: dict[str, str]) -> None:
+        part = Path(tempfile.mkdtemp(dir=self._sites, prefix="part-"))
+        for path, entry in manifest.items():
+            if path in NEVER:
+                continue
+            target = part.joinpath(*segments(path))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.link(self._assets / entry["hash"], target)
+        for name, text in rules.items():
+            part.joinpath(name).write_text(text)
+        try:
+            os.replace(part, folder)
+        except OSError:
+            shutil.rmtree(part)  # another upload of the same files was first
+            if not folder.exists():
+                raise
+
+    def sweep(self, documents: list[Json]) -> None:
+        """Removes modules and asset folders that no version needs; uploaded assets stay, for later sessions."""
+        modules = {part["digest"] for document in documents for part in document["parts"]}
+        sites = {
+            self.site(document["site"]["manifest"], document["site"]["config"]).name
+            for document in documents
+            if document["site"]
+        }
+        for file in self._modules.iterdir():
+            if file.name not in modules:
+                file.unlink()
+        for folder in self._sites.iterdir():
+            if folder.name not in sites:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _write(self, file: Path, content: bytes) -> None:
+        if file.exists():
+            return
+        handle, part = tempfile.mkstemp(dir=file.parent, prefix="part-")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        os.replace(part, file)

@@ -1,0 +1,182 @@
+"""Zones, DNS records, custom domains and routes over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from localcloud.cloudflare import shapes
+from localcloud.cloudflare.api import Api
+from localcloud.cloudflare.errors import bad_body
+from localcloud.cloudflare.responses import body, listing, ok, text
+
+Json = Any
+
+
+async def zones(request: Request, api: Api) -> Response:
+    """GET /zones, filtered by name, account.id and status."""
+    wanted = request.query_params
+    found = [shapes.zone(zone, api.account_id) for zone in api.zones.all()]
+    if name := wanted.get("name"):
+        found = [zone for zone in found if zone["name"] == name]
+    if (account := wanted.get("account.id")) and account != api.account_id:
+        found = []
+    if status := wanted.get("status"):
+        found = [zone for zone in found if zone["status"] == status]
+    return listing(request, found)
+
+
+async def zone(request: Request, api: Api) -> Response:
+    """GET /zones/{zone}."""
+    return ok(shapes.zone(api.zones.get(request.path_params["zone"]), api.account_id))
+
+
+async def add_zone(request: Request, api: Api) -> Response:
+    """POST /zones."""
+    found = await body(request)
+    return ok(shapes.zone(api.zones.add(text(found, "name").lower()), api.account_id))
+
+
+async def drop_zone(request: Request, api: Api) -> Response:
+    """DELETE /zones/{zone}, with its custom domains and routes."""
+    identifier = request.path_params["zone"]
+    api.zones.drop(identifier)
+    await _readdress_all(api)
+    return ok({"id": identifier})
+
+
+async def dns(request: Request, api: Api) -> Response:
+    """GET /zones/{zone}/dns_records."""
+    records = api.zones.dns(api.zones.get(request.path_params["zone"]).id)
+    if name := request.query_params.get("name"):
+        records = [record for record in records if record["name"] == name]
+    return listing(request, records, 100)
+
+
+async def add_dns(request: Request, api: Api) -> Response:
+    """POST /zones/{zone}/dns_records: kept, so that custom domains can clash with it."""
+    found = await body(request)
+    text(found, "name")
+    return ok(api.zones.add_dns(request.path_params["zone"], found))
+
+
+async def drop_dns(request: Request, api: Api) -> Response:
+    """DELETE /zones/{zone}/dns_records/{record}."""
+    api.zones.drop_dns(request.path_params["zone"], request.path_params["record"])
+    return ok({"id": request.path_params["record"]})
+
+
+async def domains(request: Request, api: Api) -> Response:
+    """GET /accounts/{a}/workers/domains, filtered by the fields of a domain."""
+    found = [shapes.domain(domain) for domain in api.zones.domains()]
+    for key in ("hostname", "service", "environment", "zone_id", "zone_name"):
+        if wanted := request.query_params.get(key):
+            found = [domain for domain in found if domain[key] == wanted]
+    return listing(request, found, 100)
+
+
+async def domain(request: Request, api: Api) -> Response:
+    """GET /accounts/{a}/workers/domains/{domain}."""
+    return ok(shapes.domain(api.zones.domain(request.path_params["domain"])))
+
+
+async def put_domain(request: Request, api: Api) -> Response:
+    """PUT /accounts/{a}/workers/domains."""
+    wanted = await body(request)
+    made = await _attach(api, text(wanted, "hostname"), text(wanted, "service"), wanted)
+    return ok(made)
+
+
+async def drop_domain(request: Request, api: Api) -> Response:
+    """DELETE /accounts/{a}/workers/domains/{domain}."""
+    gone = api.zones.detach(request.path_params["domain"])
+    await api.workers.readdress(gone.script)
+    return ok(None)
+
+
+async def put_script_domains(request: Request, api: Api) -> Response:
+    """PUT …/scripts/{script}/domains/records, as wrangler does: the Worker has exactly these custom domains then."""
+    name = api.workers.script(request.path_params["script"]).name
+    wanted = await body(request)
+    origins = wanted.get("origins")
+    if not isinstance(origins, list):
+        raise bad_body("origins is missing or not a list")
+    made = [await _attach(api, text(origin, "hostname"), name, {**wanted, **origin}) for origin in origins]
+    return ok(made)
+
+
+async def change_script_domains(request: Request, api: Api) -> Response:
+    """POST …/scripts/{script}/domains/changeset: what that would change."""
+    name = request.path_params["script"]
+    origins: Json = await request.json()
+    known = {domain.hostname: domain for domain in api.zones.domains()}
+    hosts = [str(origin["hostname"]).lower() for origin in origins]
+    changed = [
+        {**shapes.domain(known[host]), "modified": known[host].script != name} for host in hosts if host in known
+    ]
+    added = [{"hostname": host} for host in hosts if host not in known]
+    clashes = [entry for entry in added if _has_record(api, entry["hostname"])]
+    return ok({"added": added, "removed": [], "updated": changed, "conflicting": clashes})
+
+
+def _has_record(api: Api, host: str) -> bool:
+    zone = api.zones.of_host(host)
+    return zone is not None and any(record["name"] == host for record in api.zones.dns(zone.id))
+
+
+async def _attach(api: Api, hostname: str, script: str, wanted: dict[str, Json]) -> Json:
+    before = next((domain for domain in api.zones.domains() if domain.hostname == hostname.lower()), None)
+    made = api.zones.attach(hostname, script, wanted)
+    if before and before.script != script:
+        await api.workers.readdress(before.script)
+    await api.workers.readdress(script)
+    return shapes.domain(made)
+
+
+async def routes(request: Request, api: Api) -> Response:
+    """GET /zones/{zone}/workers/routes."""
+    zone_id = api.zones.get(request.path_params["zone"]).id
+    return listing(request, [shapes.route(route) for route in api.zones.routes(zone_id)], 100)
+
+
+async def route(request: Request, api: Api) -> Response:
+    """GET /zones/{zone}/workers/routes/{route}."""
+    return ok(shapes.route(api.zones.route(request.path_params["zone"], request.path_params["route"])))
+
+
+async def put_route(request: Request, api: Api) -> Response:
+    """POST /zones/{zone}/workers/routes and PUT …/{route}."""
+    zone_id, identifier = request.path_params["zone"], request.path_params.get("route")
+    wanted = await body(request)
+    before = api.zones.route(zone_id, identifier) if identifier else None
+    made = api.zones.put_route(zone_id, identifier, text(wanted, "pattern"), wanted.get("script") or None)
+    for name in {made.script, before.script if before else None} - {None}:
+        await api.workers.readdress(str(name))
+    return ok(shapes.route(made))
+
+
+async def drop_route(request: Request, api: Api) -> Response:
+    """DELETE /zones/{zone}/workers/routes/{route}."""
+    gone = api.zones.drop_route(request.path_params["zone"], request.path_params["route"])
+    if gone.script:
+        await api.workers.readdress(gone.script)
+    return ok({"id": gone.id})
+
+
+async def script_routes(request: Request, api: Api) -> Response:
+    """GET …/services/{script}/environments/production/routes: the routes that lead to a Worker."""
+    name = api.workers.script(request.path_params["script"]).name
+    names = {zone.id: zone.name for zone in api.zones.all()}
+    found = [
+        {**shapes.route(route), "zone_id": route.zone_id, "zone_name": names[route.zone_id]}
+        for route in api.zones.routes()
+        if route.script == name
+    ]
+    return ok(found)
+
+
+async def _readdress_all(api: Api) -> None:
+    for script in api.records.scripts():
+        await api.workers.readdress(script.name)

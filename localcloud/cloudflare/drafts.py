@@ -1,0 +1,159 @@
+"""New versions and settings as uploads and edits describe them; nothing is started or written down here."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import replace
+from typing import Any
+
+from localcloud.cloudflare import bindings, errors
+from localcloud.cloudflare.blobs import Blobs
+from localcloud.cloudflare.models import Part, Script, Site, Version
+from localcloud.cloudflare.records import Records
+from localcloud.cloudflare.responses import now
+from localcloud.cloudflare.sessions import Sessions
+from localcloud.cloudflare.uploads import Upload
+
+Json = Any
+SCRIPT_SETTINGS = ("logpush", "observability", "tags", "tail_consumers")
+
+
+class Drafts:
+    """Makes versions that have not been loaded yet: without handlers and start-up time."""
+
+    def __init__(self, records: Records, blobs: Blobs, sessions: Sessions) -> None:
+        self._records = records
+        self._blobs = blobs
+        self._sessions = sessions
+
+    def upload(self, name: str, upload: Upload, before: Version | None) -> Version:
+        """The version of an upload, which replaces everything but what it inherits from `before`. Raises ApiError."""
+        metadata = upload.metadata
+        bound = bindings.resolve(metadata.get("bindings") or [], metadata.get("keep_bindings"), before)
+        self._check_services(name, bound.bindings)
+        site = self._site(name, metadata, before)
+        if site is None and any(binding["type"] == "assets" for binding in bound.bindings):
+            raise errors.invalid("an assets binding needs assets in the metadata")
+        parts = self._parts(upload)
+        return Version(
+            id=str(uuid.uuid4()),
+            script=name,
+            number=before.number + 1 if before else 1,
+            created_on=now(),
+            bindings=bound.bindings,
+            secrets=bound.secrets,
+            parts=parts,
+            main=metadata.get("main_module"),
+            classic=upload.classic,
+            compatibility_date=metadata.get("compatibility_date") or "",
+            compatibility_flags=sorted(metadata.get("compatibility_flags") or []),
+            usage_model=metadata.get("usage_model") or "standard",
+            limits=metadata.get("limits") or None,
+            placement=metadata.get("placement") or {},
+            annotations=_texts(metadata.get("annotations")),
+            site=site,
+            handlers=[],
+            named_handlers=[],
+            etag=_etag(parts, site),
+            startup_time_ms=0,
+            migration_tag=before.migration_tag if before else None,
+            source="api",
+        )
+
+    def patch(self, before: Version, settings: dict[str, Json]) -> Version:
+        """A version like `before` with the settings that are named. Raises ApiError."""
+        changed = _next(before, _texts(settings.get("annotations")))
+        if "bindings" in settings:
+            bound = bindings.resolve(settings["bindings"] or [], settings.get("keep_bindings"), before)
+            self._check_services(before.script, bound.bindings)
+            changed = replace(changed, bindings=bound.bindings, secrets=bound.secrets)
+        if settings.get("compatibility_flags") is not None:
+            changed = replace(changed, compatibility_flags=sorted(settings["compatibility_flags"]))
+        return replace(
+            changed,
+            compatibility_date=settings.get("compatibility_date") or before.compatibility_date,
+            usage_model=settings.get("usage_model") or before.usage_model,
+            limits=settings.get("limits", before.limits) or None,
+            placement=settings.get("placement", before.placement) or {},
+        )
+
+    def _parts(self, upload: Upload) -> list[Part]:
+        return [
+            Part(
+                name=module.name,
+                content_type=module.content_type,
+                digest=self._blobs.keep_module(module.content),
+                size=len(module.content),
+            )
+            for module in upload.modules
+        ]
+
+    def _site(self, name: str, metadata: dict[str, Json], before: Version | None) -> Site | None:
+        assets = metadata.get("assets")
+        known = before.site if before else None
+        if not assets:
+            return known if metadata.get("keep_assets") else None
+        if not isinstance(assets, dict):
+            raise errors.invalid("assets must be an object")
+        config = assets.get("config") or {}
+        if assets.get("jwt"):
+            return Site(manifest=self._sessions.completed(name, assets["jwt"]), config=config)
+        if known is None:
+            raise errors.invalid("assets need the jwt of a completed upload session")
+        return Site(manifest=known.manifest, config=config)
+
+    def _check_services(self, name: str, bound: list[dict[str, Json]]) -> None:
+        for binding in bound:
+            target = binding.get("service")
+            if binding["type"] == "service" and target != name and self._records.script(str(target)) is None:
+                message = f"Could not resolve service binding '{binding['name']}'. Target script '{target}' not found."
+                raise errors.ApiError(400, 10144, message)
+
+
+def with_secrets(before: Version, changes: dict[str, str | None]) -> Version:
+    """A version like `before` with secrets added, replaced or (None) removed; ApiError 10053 or 10056 for clashes."""
+    bound = {binding["name"]: binding for binding in before.bindings}
+    kept = dict(before.secrets)
+    for name, value in changes.items():
+        known = bound.get(name)
+        if value is None:
+            if known is None or known["type"] != "secret_text":
+                raise errors.no_binding(name)
+            del bound[name], kept[name]
+            continue
+        if known is not None and known["type"] != "secret_text":
+            raise errors.name_taken(name)
+        bindings.check_text(name, "secret_text", value)
+        bound[name] = {"name": name, "type": "secret_text"}
+        kept[name] = value
+    ordered = [bound[name] for name in sorted(bound)]
+    return replace(_next(before, {"workers/triggered_by": "secret"}), bindings=ordered, secrets=kept)
+
+
+def script_settings(found: dict[str, Json], script: Script | None) -> dict[str, Json]:
+    """The settings that belong to no version, after an upload: it replaces all of them but the tags."""
+    empty: dict[str, Json] = {"logpush": False, "observability": None, "tags": [], "tail_consumers": None}
+    kept = {"tags": script.settings["tags"]} if script else {}
+    given = {key: found[key] for key in SCRIPT_SETTINGS if found.get(key) is not None}
+    return empty | kept | given
+
+
+def patched_settings(found: dict[str, Json], script: Script) -> dict[str, Json]:
+    """The same after a patch: it changes those that it names."""
+    changed = script.settings | {key: found[key] for key in SCRIPT_SETTINGS if key in found}
+    return changed | {"logpush": bool(changed["logpush"]), "tags": list(changed["tags"] or [])}
+
+
+def _next(before: Version, annotations: dict[str, str]) -> Version:
+    identifier = str(uuid.uuid4())
+    return replace(before, id=identifier, number=before.number + 1, created_on=now(), annotations=annotations)
+
+
+def _etag(parts: list[Part], site: Site | None) -> str:
+    digests = [f"{part.name}\0{part.digest}" for part in parts] + ([site.manifest] if site else [])
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def _texts(found: Json) -> dict[str, str]:
+    return {key: str(value) for key, value in (found or {}).items() if value is not None}

@@ -1,0 +1,102 @@
+"""What is kept of a Worker: its script, its versions, its deployments. No HTTP here."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = Any
+PRODUCTION = "production"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One uploaded module; its content is a blob named by its digest."""
+
+    name: str
+    content_type: str
+    digest: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """A version's static assets: the digest of its manifest {path: {hash, size}} and its configuration as uploaded."""
+
+    manifest: str
+    config: dict[str, Json]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """Immutable. `bindings` never hold a secret's text; `secrets` do, and are sealed where they are kept."""
+
+    id: str
+    script: str
+    number: int
+    created_on: str
+    bindings: list[dict[str, Json]]
+    secrets: dict[str, str] = field(repr=False)
+    parts: list[Part]
+    main: str | None
+    classic: bool
+    compatibility_date: str
+    compatibility_flags: list[str]
+    usage_model: str
+    limits: dict[str, Json] | None
+    placement: dict[str, Json]
+    annotations: dict[str, str]
+    site: Site | None
+    handlers: list[str]
+    named_handlers: list[dict[str, Json]]
+    etag: str
+    startup_time_ms: int
+    migration_tag: str | None
+    source: str
+
+    def document(self) -> dict[str, Json]:
+        """All but id, script, number, created_on and the secrets, for the database."""
+        found = dataclasses.asdict(self)
+        for name in ("id", "script", "number", "created_on", "secrets"):
+            del found[name]
+        return found
+
+    @classmethod
+    def of(
+        cls, identifier: str, script: str, number: int, created_on: str, document: Json, secrets: dict[str, str]
+    ) -> Version:
+        """The version again from what the database holds."""
+        found = dict(document)
+        found["parts"] = [Part(**part) for part in found["parts"]]
+        found["site"] = Site(**found["site"]) if found["site"] else None
+        return cls(id=identifier, script=script, number=number, created_on=created_on, secrets=secrets, **found)
+
+    def binding(self, name: str) -> dict[str, Json] | None:
+        """The binding of that name."""
+        return next((binding for binding in self.bindings if binding["name"] == name), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Script:
+    """What does not belong to a version. `settings`: logpush, observability, tail_consumers, tags."""
+
+    name: str
+    tag: str
+    created_on: str
+    modified_on: str
+    settings: dict[str, Json]
+    enabled: bool
+    previews_enabled: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """Which versions get how much of the traffic: [(version id, percentage)]. The newest one is in force."""
+
+    id: str
+    script: str
+    created_on: str
+    shares: list[tuple[str, float]]
+    annotations: dict[str, str]
+    source: str

@@ -1,0 +1,190 @@
+"""The table of what is answered below /client/v4, and the start after a restart."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, Route
+
+from localcloud.cloud import Cloud
+from localcloud.cloudflare import accounts, assets, domains, errors, scripts, versions
+from localcloud.cloudflare.api import Api, Handler
+from localcloud.cloudflare.blobs import Blobs
+from localcloud.cloudflare.errors import ApiError
+from localcloud.cloudflare.records import Records
+from localcloud.cloudflare.sessions import Sessions
+from localcloud.cloudflare.workers import Workers
+from localcloud.cloudflare.zones import Zones
+
+log = logging.getLogger(__name__)
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+ACCOUNT = "/accounts/{account}"
+WORKERS = f"{ACCOUNT}/workers"
+SCRIPT = f"{WORKERS}/scripts/{{script}}"
+SERVICE = f"{WORKERS}/services/{{script}}"
+PRODUCTION = f"{SERVICE}/environments/production"
+ZONE = "/zones/{zone}"
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+TABLE: list[tuple[str, str, Handler]] = [
+    ("GET", "/user/tokens/verify", accounts.verify_token),
+    ("GET", "/user", accounts.user),
+    ("GET", "/memberships", accounts.memberships),
+    ("GET", "/accounts", accounts.accounts),
+    ("GET", ACCOUNT, accounts.account),
+    ("GET", f"{ACCOUNT}/tokens/verify", accounts.verify_token),
+    ("GET", f"{WORKERS}/subdomain", accounts.subdomain),
+    ("PUT", f"{WORKERS}/subdomain", accounts.set_subdomain),
+    ("GET", f"{WORKERS}/scripts", scripts.scripts),
+    ("PUT", SCRIPT, scripts.put),
+    ("GET", SCRIPT, scripts.content),
+    ("DELETE", SCRIPT, scripts.delete),
+    ("GET", f"{SCRIPT}/content", scripts.content),
+    ("PUT", f"{SCRIPT}/content", scripts.put_content),
+    ("GET", f"{SCRIPT}/content/v2", scripts.content),
+    ("GET", f"{SCRIPT}/settings", scripts.settings),
+    ("PATCH", f"{SCRIPT}/settings", scripts.patch_settings),
+    ("GET", f"{SCRIPT}/script-settings", scripts.script_settings),
+    ("PATCH", f"{SCRIPT}/script-settings", scripts.patch_script_settings),
+    ("GET", f"{SCRIPT}/usage-model", scripts.usage_model),
+    ("GET", f"{SCRIPT}/subdomain", scripts.subdomain),
+    ("POST", f"{SCRIPT}/subdomain", scripts.set_subdomain),
+    ("DELETE", f"{SCRIPT}/subdomain", scripts.drop_subdomain),
+    ("GET", f"{SCRIPT}/schedules", scripts.schedules),
+    ("PUT", f"{SCRIPT}/schedules", scripts.schedules),
+    ("GET", f"{SCRIPT}/references", scripts.references),
+    ("GET", f"{SCRIPT}/tails", scripts.nothing),
+    ("GET", f"{WORKERS}/tails/by-consumer/{{script}}", scripts.nothing),
+    ("POST", f"{SCRIPT}/assets-upload-session", assets.open_session),
+    ("GET", f"{SCRIPT}/versions", versions.versions),
+    ("POST", f"{SCRIPT}/versions", versions.add_version),
+    ("GET", f"{SCRIPT}/versions/{{version}}", versions.version),
+    ("GET", f"{SCRIPT}/deployments", versions.deployments),
+    ("POST", f"{SCRIPT}/deployments", versions.deploy),
+    ("GET", f"{SCRIPT}/deployments/{{deployment}}", versions.deployment),
+    ("DELETE", f"{SCRIPT}/deployments/{{deployment}}", versions.drop_deployment),
+    ("GET", f"{SCRIPT}/secrets", versions.secrets),
+    ("PUT", f"{SCRIPT}/secrets", versions.put_secret),
+    ("PATCH", f"{SCRIPT}/secrets-bulk", versions.put_secrets),
+    ("GET", f"{SCRIPT}/secrets/{{secret}}", versions.secret),
+    ("DELETE", f"{SCRIPT}/secrets/{{secret}}", versions.drop_secret),
+    ("POST", f"{SCRIPT}/domains/changeset", domains.change_script_domains),
+    ("PUT", f"{SCRIPT}/domains/records", domains.put_script_domains),
+    ("GET", f"{WORKERS}/services", scripts.services),
+    ("GET", SERVICE, scripts.service),
+    ("DELETE", SERVICE, scripts.delete),
+    ("GET", PRODUCTION, scripts.environment),
+    ("GET", f"{PRODUCTION}/settings", scripts.settings),
+    ("GET", f"{PRODUCTION}/bindings", scripts.bindings),
+    ("GET", f"{PRODUCTION}/content", scripts.content),
+    ("GET", f"{PRODUCTION}/content/v2", scripts.content),
+    ("GET", f"{PRODUCTION}/subdomain", scripts.subdomain),
+    ("POST", f"{PRODUCTION}/subdomain", scripts.set_subdomain),
+    ("GET", f"{PRODUCTION}/routes", domains.script_routes),
+    ("GET", f"{WORKERS}/domains", domains.domains),
+    ("PUT", f"{WORKERS}/domains", domains.put_domain),
+    ("GET", f"{WORKERS}/domains/records", domains.domains),
+    ("GET", f"{WORKERS}/domains/records/{{domain}}", domains.domain),
+    ("GET", f"{WORKERS}/domains/{{domain}}", domains.domain),
+    ("DELETE", f"{WORKERS}/domains/{{domain}}", domains.drop_domain),
+    ("GET", "/zones", domains.zones),
+    ("POST", "/zones", domains.add_zone),
+    ("GET", ZONE, domains.zone),
+    ("DELETE", ZONE, domains.drop_zone),
+    ("GET", f"{ZONE}/dns_records", domains.dns),
+    ("POST", f"{ZONE}/dns_records", domains.add_dns),
+    ("DELETE", f"{ZONE}/dns_records/{{record}}", domains.drop_dns),
+    ("GET", f"{ZONE}/workers/routes", domains.routes),
+    ("POST", f"{ZONE}/workers/routes", domains.put_route),
+    ("GET", f"{ZONE}/workers/routes/{{route}}", domains.route),
+    ("PUT", f"{ZONE}/workers/routes/{{route}}", domains.put_route),
+    ("DELETE", f"{ZONE}/workers/routes/{{route}}", domains.drop_route),
+]
+
+
+def routes(cloud: Cloud) -> list[BaseRoute]:
+    """All routes; the last one answers for every path that no other one takes."""
+    api = api_of(cloud)
+    table: list[BaseRoute] = [
+        Route(path, _answer(api, handler), methods=[method], name=f"{method} {path}") for method, path, handler in TABLE
+    ]
+    upload = Route(f"{WORKERS}/assets/upload", _answer(api, assets.upload, session=True), methods=["POST"])
+    known = [*table, upload]
+    return [*known, Route("/{path:path}", _unknown(api, known), methods=METHODS)]
+
+
+async def start(cloud: Cloud) -> None:
+    """Runs all Workers again as they were."""
+    await api_of(cloud).workers.start()
+
+
+def api_of(cloud: Cloud) -> Api:
+    """The cloud's only Api, made at the first call."""
+    found: Api | None = vars(cloud).get("cloudflare")
+    if found is None:
+        found = vars(cloud)["cloudflare"] = _make(cloud)
+    return found
+
+
+def _make(cloud: Cloud) -> Api:
+    records = Records(cloud.store, cloud.vault)
+    blobs = Blobs(cloud.root / "cloudflare")
+    sessions = Sessions(records, cloud.vault, blobs)
+    zones = Zones(records)
+    return Api(
+        account_id=cloud.tokens.account_id,
+        token=cloud.tokens.cloudflare,
+        records=records,
+        sessions=sessions,
+        workers=Workers(records, blobs, sessions, zones, cloud.edge),
+        zones=zones,
+    )
+
+
+def _answer(api: Api, handler: Handler, session: bool = False) -> Endpoint:
+    """The handler behind the token and account checks; `session` leaves the token to the handler."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            if not session:
+                _authorize(request, api)
+            if request.path_params.get("account", api.account_id) != api.account_id:
+                raise errors.authentication()
+            return await handler(request, api)
+        except ApiError as error:
+            return error.response()
+        except ClientDisconnect:
+            raise
+        except Exception:
+            log.exception("%s %s failed", request.method, request.url.path)
+            return errors.failure(500, 10002, "An unknown error has occurred: see the local cloud's log.")
+
+    return endpoint
+
+
+def _authorize(request: Request, api: Api) -> None:
+    given = request.headers.get("authorization")
+    if given is None:
+        raise errors.no_credentials()
+    if not hmac.compare_digest(given.encode(), f"Bearer {api.token}".encode()):
+        if request.url.path.endswith("/tokens/verify"):
+            raise ApiError(401, 1000, "Invalid API Token")
+        raise errors.authentication()
+
+
+def _unknown(api: Api, known: list[BaseRoute]) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        try:
+            _authorize(request, api)
+        except ApiError as error:
+            return error.response()
+        if any(route.matches(request.scope)[0] is Match.PARTIAL for route in known):
+            return errors.no_method(request.method).response()
+        return errors.no_route(request.url.path).response()
+
+    return endpoint

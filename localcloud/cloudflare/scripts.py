@@ -1,0 +1,195 @@
+"""Scripts over HTTP: upload, content, settings, subdomain, deletion, and the older service endpoints."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from localcloud.cloudflare import shapes, uploads
+from localcloud.cloudflare.api import Api
+from localcloud.cloudflare.errors import bad_body
+from localcloud.cloudflare.models import Script, Version
+from localcloud.cloudflare.responses import body, listing, ok
+
+Json = Any
+BOUNDARY = "----oracle-net-module-boundary"
+
+
+def _name(request: Request) -> str:
+    name: str = request.path_params["script"]
+    return name
+
+
+def _serving(api: Api, script: Script) -> Version | None:
+    return api.workers.running(script.name) if api.records.latest(script.name) else None
+
+
+async def scripts(request: Request, api: Api) -> Response:
+    """GET /accounts/{a}/workers/scripts."""
+    return listing(request, [shapes.script(found, _serving(api, found)) for found in api.records.scripts()], 1000)
+
+
+async def put(request: Request, api: Api) -> Response:
+    """PUT …/scripts/{script}: a new version that serves at once."""
+    script, version = await api.workers.upload(_name(request), await uploads.read(request))
+    return ok(shapes.uploaded(script, version))
+
+
+async def content(request: Request, api: Api) -> Response:
+    """GET …/scripts/{script} and …/content and …/content/v2: the code as uploaded; 204 for assets only.
+
+    One module comes as it is, several as a multipart form; `cf-entrypoint` names the main one.
+    """
+    name = api.workers.script(_name(request)).name
+    version = api.workers.running(name)
+    if not version.parts:
+        return Response(status_code=204)
+    headers = {"etag": version.etag} | ({"cf-entrypoint": version.main} if version.main else {})
+    if len(version.parts) == 1:
+        part = version.parts[0]
+        kind = "application/javascript" if version.classic else part.content_type
+        return Response(api.workers.blobs.module(part.digest).read_bytes(), media_type=kind, headers=headers)
+    pieces = []
+    for part in version.parts:
+        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{part.name}"; filename="{part.name}"\r\n'
+        head += f"Content-Type: {part.content_type}\r\n\r\n"
+        pieces += [head.encode(), api.workers.blobs.module(part.digest).read_bytes(), b"\r\n"]
+    pieces.append(f"--{BOUNDARY}--\r\n".encode())
+    headers["content-type"] = f"multipart/form-data; boundary={BOUNDARY}"
+    return Response(b"".join(pieces), headers=headers)
+
+
+async def put_content(request: Request, api: Api) -> Response:
+    """PUT …/scripts/{script}/content: other code, everything else as it is."""
+    name = api.workers.script(_name(request)).name
+    upload = await uploads.read(request)
+    before = api.workers.running(name)
+    kept = {
+        "bindings": [{"name": binding["name"], "type": "inherit"} for binding in before.bindings],
+        "compatibility_date": before.compatibility_date,
+        "compatibility_flags": before.compatibility_flags,
+        "usage_model": before.usage_model,
+        "limits": before.limits,
+        "placement": before.placement,
+        "keep_assets": before.site is not None,
+        **api.workers.script(name).settings,
+    }
+    changed = uploads.Upload(metadata={**kept, **upload.metadata}, modules=upload.modules)
+    script, version = await api.workers.upload(name, changed)
+    return ok(shapes.uploaded(script, version))
+
+
+async def settings(request: Request, api: Api) -> Response:
+    """GET …/scripts/{script}/settings."""
+    script = api.workers.script(_name(request))
+    return ok(shapes.settings(script, api.workers.running(script.name)))
+
+
+async def patch_settings(request: Request, api: Api) -> Response:
+    """PATCH …/scripts/{script}/settings: a form with a part `settings`, or JSON."""
+    name = _name(request)
+    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        wanted, _ = await uploads.form(request, "settings")
+    else:
+        wanted = await body(request)
+    version = await api.workers.patch(name, wanted)
+    return ok(shapes.settings(api.workers.script(name), version))
+
+
+async def script_settings(request: Request, api: Api) -> Response:
+    """GET …/scripts/{script}/script-settings."""
+    return ok(shapes.script_settings(api.workers.script(_name(request))))
+
+
+async def patch_script_settings(request: Request, api: Api) -> Response:
+    """PATCH …/scripts/{script}/script-settings: nothing is deployed."""
+    script = await api.workers.patch_script(_name(request), await body(request))
+    return ok(shapes.script_settings(script))
+
+
+async def usage_model(request: Request, api: Api) -> Response:
+    """GET …/scripts/{script}/usage-model."""
+    script = api.workers.script(_name(request))
+    return ok({"usage_model": api.workers.running(script.name).usage_model})
+
+
+async def subdomain(request: Request, api: Api) -> Response:
+    """GET …/scripts/{script}/subdomain."""
+    return ok(_subdomain(api.workers.script(_name(request))))
+
+
+async def set_subdomain(request: Request, api: Api) -> Response:
+    """POST …/scripts/{script}/subdomain."""
+    wanted = await body(request)
+    enabled, previews = wanted.get("enabled"), wanted.get("previews_enabled")
+    if any(value not in (None, True, False) for value in (enabled, previews)):
+        raise bad_body("enabled and previews_enabled must be booleans")
+    return ok(_subdomain(await api.workers.set_subdomain(_name(request), enabled, previews)))
+
+
+async def drop_subdomain(request: Request, api: Api) -> Response:
+    """DELETE …/scripts/{script}/subdomain."""
+    return ok(_subdomain(await api.workers.set_subdomain(_name(request), False, False)))
+
+
+def _subdomain(script: Script) -> Json:
+    return {"enabled": script.enabled, "previews_enabled": script.previews_enabled}
+
+
+async def delete(request: Request, api: Api) -> Response:
+    """DELETE …/scripts/{script} and …/services/{script}, with ?force=true although others are bound to it."""
+    await api.workers.delete(_name(request), request.query_params.get("force") == "true")
+    return ok(None)
+
+
+async def references(request: Request, api: Api) -> Response:
+    """GET …/scripts/{script}/references: who is bound to it."""
+    name = api.workers.script(_name(request)).name
+    incoming = [
+        {"name": binding["name"], "service": other, "environment": "production", "pages_function": False}
+        for other in api.workers.references(name)
+        for binding in api.workers.running(other).bindings
+        if binding["type"] == "service" and binding["service"] == name
+    ]
+    empty: Json = {"incoming": [], "outgoing": []}
+    return ok({"services": {"incoming": incoming, "outgoing": []}, "durable_objects": [], "dispatch_outbounds": [],
+               "queues": empty})  # fmt: skip
+
+
+async def nothing(_: Request, __: Api) -> Response:
+    """Lists that are always empty here: tail consumers, tails, schedules of a Worker."""
+    return ok([])
+
+
+async def schedules(request: Request, api: Api) -> Response:
+    """GET and PUT …/scripts/{script}/schedules: cron triggers are not run here, so only an empty list is taken."""
+    api.workers.script(_name(request))
+    if request.method == "PUT" and json.loads(await request.body() or b"[]"):
+        raise bad_body("cron triggers are not supported here")
+    return ok({"schedules": []})
+
+
+async def service(request: Request, api: Api) -> Response:
+    """GET …/services/{script}."""
+    script = api.workers.script(_name(request))
+    return ok(shapes.service(script, _serving(api, script)))
+
+
+async def services(request: Request, api: Api) -> Response:
+    """GET …/services."""
+    return listing(request, [shapes.service(found, _serving(api, found)) for found in api.records.scripts()], 1000)
+
+
+async def environment(request: Request, api: Api) -> Response:
+    """GET …/services/{script}/environments/production."""
+    script = api.workers.script(_name(request))
+    return ok(shapes.environment(script, _serving(api, script)))
+
+
+async def bindings(request: Request, api: Api) -> Response:
+    """GET …/services/{script}/environments/production/bindings."""
+    script = api.workers.script(_name(request))
+    return ok(api.workers.running(script.name).bindings)

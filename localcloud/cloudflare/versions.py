@@ -1,0 +1,147 @@
+"""Versions, deployments and secrets over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from localcloud.cloudflare import shapes, uploads
+from localcloud.cloudflare.api import Api
+from localcloud.cloudflare.errors import ApiError, bad_body, no_binding
+from localcloud.cloudflare.responses import body, listing, ok, text
+
+Json = Any
+SHOWN_DEPLOYMENTS = 10
+
+
+def _name(request: Request) -> str:
+    name: str = request.path_params["script"]
+    return name
+
+
+async def versions(request: Request, api: Api) -> Response:
+    """GET …/scripts/{script}/versions."""
+    name = api.workers.script(_name(request)).name
+    found = [shapes.version_summary(version) for version in api.records.versions(name)]
+    return listing(request, found, 10, key="items")
+
+
+async def version(request: Request, api: Api) -> Response:
+    """GET …/scripts/{script}/versions/{version}."""
+    return ok(shapes.version(api.workers.version(_name(request), request.path_params["version"])))
+
+
+async def add_version(request: Request, api: Api) -> Response:
+    """POST …/scripts/{script}/versions: uploaded and checked, without traffic."""
+    made = await api.workers.add_version(_name(request), await uploads.read(request))
+    return ok(shapes.version(made))
+
+
+async def deployments(request: Request, api: Api) -> Response:
+    """GET …/scripts/{script}/deployments, the one in force first."""
+    name = api.workers.script(_name(request)).name
+    found = [shapes.deployment(deployment) for deployment in api.records.deployments(name)]
+    return ok({"deployments": found[:SHOWN_DEPLOYMENTS]})
+
+
+async def deployment(request: Request, api: Api) -> Response:
+    """GET …/scripts/{script}/deployments/{deployment}."""
+    return ok(shapes.deployment(_deployment(request, api)))
+
+
+async def drop_deployment(request: Request, api: Api) -> Response:
+    """DELETE …/scripts/{script}/deployments/{deployment}: any but the one in force."""
+    found = _deployment(request, api)
+    newest = api.records.deployment(found.script)
+    if newest and newest.id == found.id:
+        raise ApiError(400, 10337, "The latest deployment cannot be deleted.")
+    api.records.drop_deployment(found.script, found.id)
+    return ok(None)
+
+
+def _deployment(request: Request, api: Api) -> Any:
+    name, identifier = api.workers.script(_name(request)).name, request.path_params["deployment"]
+    for found in api.records.deployments(name):
+        if found.id == identifier:
+            return found
+    raise ApiError(404, 10336, f"Deployment {identifier} could not be found.")
+
+
+async def deploy(request: Request, api: Api) -> Response:
+    """POST …/scripts/{script}/deployments: shares the traffic over versions; the percentages add up to 100."""
+    name = api.workers.script(_name(request)).name
+    wanted = await body(request)
+    if wanted.get("strategy", "percentage") != "percentage":
+        raise bad_body("strategy must be percentage")
+    shares = _shares(wanted.get("versions"))
+    notes = {key: str(value) for key, value in (wanted.get("annotations") or {}).items() if value is not None}
+    made = await api.workers.deploy(name, shares, notes, request.query_params.get("force") == "true")
+    return ok(shapes.deployment(made))
+
+
+def _shares(found: Json) -> list[tuple[str, float]]:
+    if not isinstance(found, list) or not found:
+        raise bad_body("versions is missing or empty")
+    try:
+        shares = [(str(entry["version_id"]), float(entry["percentage"])) for entry in found]
+    except (TypeError, KeyError, ValueError):
+        raise bad_body("versions must be a list of {version_id, percentage}") from None
+    total = sum(percentage for _, percentage in shares)
+    if abs(total - 100) > 0.01 or any(percentage <= 0 for _, percentage in shares):
+        raise ApiError(400, 10021, f"The percentages of a deployment must be above 0 and add up to 100, not {total:g}.")
+    if len(shares) > 2 or len({version for version, _ in shares}) != len(shares):
+        raise ApiError(400, 10021, "A deployment can have one or two different versions.")
+    return shares
+
+
+async def secrets(request: Request, api: Api) -> Response:
+    """GET …/scripts/{script}/secrets: names, never values."""
+    script = api.workers.script(_name(request))
+    return ok([_secret(name) for name in sorted(api.workers.running(script.name).secrets)])
+
+
+async def secret(request: Request, api: Api) -> Response:
+    """GET …/scripts/{script}/secrets/{secret}."""
+    script, name = api.workers.script(_name(request)), request.path_params["secret"]
+    if name not in api.workers.running(script.name).secrets:
+        raise no_binding(name)
+    return ok(_secret(name))
+
+
+async def put_secret(request: Request, api: Api) -> Response:
+    """PUT …/scripts/{script}/secrets."""
+    wanted = await body(request)
+    name = text(wanted, "name")
+    if wanted.get("type", "secret_text") != "secret_text":
+        raise bad_body("type must be secret_text")
+    if not isinstance(wanted.get("text"), str):
+        raise bad_body("text is missing or not a text")
+    await api.workers.set_secrets(_name(request), {name: wanted["text"]})
+    return ok(_secret(name))
+
+
+async def put_secrets(request: Request, api: Api) -> Response:
+    """PATCH …/scripts/{script}/secrets-bulk: {"secrets": {NAME: {name, type, text} or null}}; null removes."""
+    wanted = (await body(request)).get("secrets")
+    if not isinstance(wanted, dict):
+        raise bad_body("secrets is missing or not an object")
+    changes: dict[str, str | None] = {}
+    for name, entry in wanted.items():
+        value = entry.get("text") if isinstance(entry, dict) else None
+        if entry is not None and not isinstance(value, str):
+            raise bad_body(f"secret {name} needs a text")
+        changes[name] = value
+    made = await api.workers.set_secrets(_name(request), changes)
+    return ok([_secret(name) for name in sorted(made.secrets)])
+
+
+async def drop_secret(request: Request, api: Api) -> Response:
+    """DELETE …/scripts/{script}/secrets/{secret}."""
+    await api.workers.set_secrets(_name(request), {request.path_params["secret"]: None})
+    return ok(None)
+
+
+def _secret(name: str) -> Json:
+    return {"name": name, "type": "secret_text"}

@@ -1,0 +1,302 @@
+"""Workers: uploads become versions, versions are deployed on the edge, addresses follow. No HTTP here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from localcloud.cloudflare import bindings, drafts, errors
+from localcloud.cloudflare.blobs import Blobs
+from localcloud.cloudflare.models import Deployment, Part, Script, Version
+from localcloud.cloudflare.records import Records
+from localcloud.cloudflare.responses import now
+from localcloud.cloudflare.sessions import Sessions
+from localcloud.cloudflare.uploads import KINDS, OLDEST_DATE, Upload
+from localcloud.cloudflare.zones import Zones
+from localcloud.edge import Assets, Edge, Module, WorkerSpec, WorkerStartError
+
+Json = Any
+log = logging.getLogger(__name__)
+NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
+KEPT_VERSIONS = 100
+WHOLE = 100.0
+
+
+class Workers:
+    """The account's Workers. Changes to one Worker happen one after another; different Workers in parallel."""
+
+    def __init__(self, records: Records, blobs: Blobs, sessions: Sessions, zones: Zones, edge: Edge) -> None:
+        self.records = records
+        self.blobs = blobs
+        self.sessions = sessions
+        self.zones = zones
+        self._edge = edge
+        self._drafts = drafts.Drafts(records, blobs, sessions)
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    # --- looking up
+
+    def script(self, name: str) -> Script:
+        """The script; ApiError 10007 when there is none."""
+        found = self.records.script(name)
+        if found is None:
+            raise errors.no_worker()
+        return found
+
+    def version(self, name: str, identifier: str) -> Version:
+        """One version; ApiError when there is none."""
+        self.script(name)
+        found = self.records.version(name, identifier)
+        if found is None:
+            raise errors.no_version(identifier)
+        return found
+
+    def running(self, name: str) -> Version:
+        """The version that serves, or the one with the largest share; the newest one when none is deployed."""
+        deployment = self.records.deployment(name)
+        if deployment:
+            identifier = max(deployment.shares, key=lambda share: share[1])[0]
+            return self.version(name, identifier)
+        newest = self.records.latest(name)
+        if newest is None:
+            raise errors.ApiError(404, 10222, f"Worker {name} has no versions.")
+        return newest
+
+    # --- uploading
+
+    async def upload(self, name: str, upload: Upload) -> tuple[Script, Version]:
+        """Replaces what runs: a new version that gets all traffic as soon as its code has loaded."""
+        check_name(name)
+        async with self._locks[name]:
+            before = self.records.latest(name)
+            version = self._drafts.upload(name, upload, before)
+            version = await self._deploy(version, drafts.script_settings(upload.metadata, self.records.script(name)))
+        return self.script(name), version
+
+    async def add_version(self, name: str, upload: Upload) -> Version:
+        """A new version without traffic; its code is loaded once to see whether it does."""
+        async with self._locks[name]:
+            self.script(name)
+            version = self._drafts.upload(name, upload, self.records.latest(name))
+            version = await self._loaded(version, self.spec(version))
+            await self._edge.unload_worker(name, version.id)
+            self.records.add_version(version)
+            self._prune(name)
+        return version
+
+    async def patch(self, name: str, settings: dict[str, Json]) -> Version:
+        """A version like the newest one with other settings (bindings, compatibility, limits, …), deployed."""
+        async with self._locks[name]:
+            before = self._editable(name)
+            version = self._drafts.patch(before, settings)
+            return await self._deploy(version, drafts.patched_settings(settings, self.script(name)))
+
+    async def patch_script(self, name: str, settings: dict[str, Json]) -> Script:
+        """Other settings of the script; nothing is deployed."""
+        async with self._locks[name]:
+            script = self.script(name)
+            script = replace(script, settings=drafts.patched_settings(settings, script), modified_on=now())
+            self.records.save_script(script)
+        return script
+
+    async def set_secrets(self, name: str, changes: dict[str, str | None]) -> Version:
+        """Adds, replaces or (None) removes secrets; a new version, deployed. ApiError 10053 and 10056 for clashes."""
+        async with self._locks[name]:
+            before = self._editable(name)
+            return await self._deploy(drafts.with_secrets(before, changes), None)
+
+    def _editable(self, name: str) -> Version:
+        """The newest version, when it is the one that serves: otherwise an edit would deploy it by accident."""
+        self.script(name)
+        newest = self.records.latest(name)
+        deployment = self.records.deployment(name)
+        if newest is None:
+            raise errors.ApiError(404, 10222, f"Worker {name} has no versions.")
+        if deployment is None or [version for version, _ in deployment.shares] != [newest.id]:
+            message = "The latest version of your Worker isn't currently deployed. Deploy it first."
+            raise errors.ApiError(400, 10215, message)
+        return newest
+
+    # --- deploying
+
+    async def _deploy(self, version: Version, settings: dict[str, Json] | None) -> Version:
+        """Starts it, moves all traffic to it, writes it down, gives the Worker its addresses."""
+        spec = self.spec(version)
+        version = await self._loaded(version, spec)
+        await self._edge.share_worker(version.script, {version.id: spec}, [(version.id, WHOLE)])
+        moment = version.created_on
+        known = self.records.script(version.script)
+        script = Script(
+            name=version.script,
+            tag=known.tag if known else uuid.uuid4().hex,
+            created_on=known.created_on if known else moment,
+            modified_on=moment,
+            settings=settings or (known.settings if known else drafts.script_settings({}, None)),
+            enabled=known.enabled if known else False,
+            previews_enabled=known.previews_enabled if known else False,
+        )
+        with self.records.store.transaction():
+            self.records.save_script(script)
+            self.records.add_version(version)
+            self.records.add_deployment(_deployment(version.script, [(version.id, WHOLE)], {}))
+        self._prune(version.script)
+        await self.readdress(version.script)
+        return version
+
+    async def _loaded(self, version: Version, spec: WorkerSpec) -> Version:
+        """Starts it without traffic; the version with what its code tells. ApiError when it does not load."""
+        try:
+            info = await self._edge.load_worker(version.script, version.id, spec)
+        except WorkerStartError as error:
+            raise errors.invalid(str(error)) from None
+        if version.parts and not info.handlers and not any(named["handlers"] for named in info.named):
+            await self._edge.unload_worker(version.script, version.id)
+            raise errors.ApiError(400, 10068, "No event handlers were registered. This script does nothing.")
+        named = [entry for entry in info.named if entry["handlers"]]
+        return replace(version, handlers=info.handlers, named_handlers=named, startup_time_ms=info.startup_ms)
+
+    async def deploy(
+        self, name: str, shares: Sequence[tuple[str, float]], annotations: dict[str, str], force: bool = False
+    ) -> Deployment:
+        """Shares the traffic over existing versions: a rollback is a deployment of an older one."""
+        async with self._locks[name]:
+            versions = {identifier: self.version(name, identifier) for identifier, _ in shares}
+            if not force:
+                self._check_secrets(name, versions)
+            specs = {identifier: self.spec(version) for identifier, version in versions.items()}
+            try:
+                await self._edge.share_worker(name, specs, shares)
+            except WorkerStartError as error:
+                raise errors.invalid(str(error)) from None
+            made = _deployment(name, list(shares), annotations)
+            with self.records.store.transaction():
+                self.records.add_deployment(made)
+                self.records.save_script(replace(self.script(name), modified_on=made.created_on))
+            await self.readdress(name)
+        return made
+
+    def _check_secrets(self, name: str, versions: dict[str, Version]) -> None:
+        newest = self.records.latest(name)
+        if newest is None:
+            return
+        names: set[str] = set()
+        for version in versions.values():
+            both = set(newest.secrets) | set(version.secrets)
+            names |= {secret for secret in both if newest.secrets.get(secret) != version.secrets.get(secret)}
+        if names:
+            message = f"The following secrets have changed: {', '.join(sorted(names))}"
+            raise errors.ApiError(400, 10220, message)
+
+    async def delete(self, name: str, force: bool) -> None:
+        """Stops it and forgets all of it. ApiError 10142 while another Worker is bound to it, unless forced."""
+        async with self._locks[name]:
+            self.script(name)
+            if not force and (others := self.references(name)):
+                message = (
+                    f"Worker '{name}' is still bound by other Workers ({', '.join(others)}): remove those service "
+                )
+                raise errors.ApiError(409, 10142, message + "bindings first, or delete it with force=true.")
+            self.records.drop_script(name)
+            await self._edge.remove_worker(name)
+
+    def references(self, name: str) -> list[str]:
+        """Other Workers whose serving version has a service binding to this one."""
+        found = []
+        for script in self.records.scripts():
+            if script.name != name and self.records.latest(script.name):
+                bound = self.running(script.name).bindings
+                if any(binding["type"] == "service" and binding["service"] == name for binding in bound):
+                    found.append(script.name)
+        return found
+
+    # --- addresses
+
+    async def set_subdomain(self, name: str, enabled: bool | None, previews: bool | None) -> Script:
+        """Turns the address below workers.localhost on or off."""
+        async with self._locks[name]:
+            script = self.script(name)
+            script = replace(
+                script,
+                enabled=script.enabled if enabled is None else enabled,
+                previews_enabled=script.previews_enabled if previews is None else previews,
+            )
+            self.records.save_script(script)
+            await self.readdress(name)
+        return script
+
+    async def readdress(self, name: str) -> None:
+        """Tells the edge this Worker's addresses as they are now."""
+        script = self.records.script(name)
+        if script is None:
+            return
+        hosts = [self.zones.worker_host(name)] if script.enabled else []
+        await self._edge.set_worker_hosts(name, [*hosts, *self.zones.hosts_of(name)])
+
+    # --- life
+
+    async def start(self) -> None:
+        """Runs every Worker again as it was before the restart; one that fails is logged and answers 503."""
+        self.blobs.sweep(self.records.documents())
+        await asyncio.gather(*(self._restore(script.name) for script in self.records.scripts()))
+
+    async def _restore(self, name: str) -> None:
+        await self.readdress(name)
+        deployment = self.records.deployment(name)
+        if deployment is None:
+            return
+        specs = {identifier: self.spec(self.version(name, identifier)) for identifier, _ in deployment.shares}
+        try:
+            await self._edge.share_worker(name, specs, deployment.shares)
+        except WorkerStartError as error:
+            log.error("Worker %s does not start: %s", name, error)
+
+    def spec(self, version: Version) -> WorkerSpec:
+        """What the edge needs to run a version."""
+        bound = bindings.runtime(version)
+        assets = None
+        if version.site:
+            folder = self.blobs.site(version.site.manifest, version.site.config)
+            assets = Assets(directory=folder, binding=bound.assets, config=version.site.config)
+        return WorkerSpec(
+            modules=[
+                Module(name=part.name, kind=_kind(version, part), file=self.blobs.module(part.digest))
+                for part in version.parts
+            ],
+            compatibility_date=version.compatibility_date or OLDEST_DATE,
+            compatibility_flags=version.compatibility_flags,
+            texts=bound.texts,
+            secrets=bound.secrets,
+            json=bound.json,
+            services=bound.services,
+            assets=assets,
+            log=self.blobs.logs / f"{version.script}.jsonl",
+        )
+
+    def _prune(self, name: str) -> None:
+        """Forgets versions beyond the newest ones; none that a deployment in force names."""
+        deployment = self.records.deployment(name)
+        needed = {version for version, _ in deployment.shares} if deployment else set()
+        old = self.records.versions(name)[KEPT_VERSIONS:]
+        self.records.drop_versions(name, [version.id for version in old if version.id not in needed])
+
+
+def check_name(name: str) -> None:
+    """ApiError 10016 for a name that no Worker can have."""
+    if not NAME.fullmatch(name):
+        raise errors.bad_name(name)
+
+
+def _kind(version: Version, part: Part) -> str:
+    return "Script" if version.classic else KINDS[part.content_type]
+
+
+def _deployment(name: str, shares: list[tuple[str, float]], annotations: dict[str, str]) -> Deployment:
+    return Deployment(
+        id=str(uuid.uuid4()), script=name, created_on=now(), shares=shares, annotations=annotations, source="api"
+    )
