@@ -46,6 +46,7 @@ class Container:
         self._processes = processes
         self.port = 0
         self.program: Program | None = None
+        self._log: LogFile | None = None
         self.stopping = False
 
     @property
@@ -87,6 +88,7 @@ class Container:
         """Run the command on the disk as it is; StartError when that is impossible."""
         _in_use.discard(self.port)
         self.port = free_port()
+        self._log = log
         command = self._command()
         try:
             self.program = await self._processes.start(command, self.disk, self.environment(), log.line)
@@ -119,10 +121,12 @@ class Container:
             checking.cancel()
 
     async def stop(self, grace: float | None = None) -> None:
-        """End the program; its disk stays."""
+        """End the program and its log; its disk stays."""
         self.stopping = True
         if self.program:
             await self.program.stop(self.grace if grace is None else grace)
+        if self._log:
+            self._log.close()
         _in_use.discard(self.port)
 
     async def discard(self) -> None:

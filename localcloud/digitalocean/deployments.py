@@ -202,7 +202,7 @@ class Work:
             await self._wait(container)
         except BaseException:
             await asyncio.shield(asyncio.create_task(container.discard()))
-            run_log.close()
+            run_log.close()  # also when the program was never started
             raise
         return container
 

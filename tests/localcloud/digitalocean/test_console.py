@@ -1,0 +1,173 @@
+"""The console: a real shell behind a websocket."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from tests.localcloud.account import Account, Json
+from tests.support.waiting import until
+
+SECONDS = 15
+
+
+@pytest.fixture(scope="module")
+def app(account: Account) -> Json:
+    return account.up("console", app_envs=[{"key": "SECRET_WORD", "value": "open-sesame", "type": "SECRET"}])
+
+
+def address(account: Account, app: Json, **query: str) -> str:
+    answer = account.http.get(f"/v2/apps/{app['id']}/components/web/exec", params=query)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["url"])
+
+
+@contextmanager
+def shell(url: str) -> Iterator[ClientConnection]:
+    with connect(url, proxy=None, open_timeout=SECONDS, close_timeout=2) as socket:
+        yield socket
+
+
+def type_in(socket: ClientConnection, text: str) -> None:
+    socket.send(json.dumps({"op": "stdin", "data": text}))
+
+
+def read_until(socket: ClientConnection, pattern: str) -> str:
+    text = ""
+    while not re.search(pattern, text):
+        text += json.loads(socket.recv(timeout=SECONDS))["data"]
+    return text
+
+
+def test_a_command_runs_in_the_component_s_directory_with_its_environment(account: Account, app: Json) -> None:
+    with shell(address(account, app)) as socket:
+        assert f"ws://127.0.0.1:{account.cloud.port}/" in address(account, app)
+        type_in(socket, 'stty -echo; echo "word=$SECRET_WORD port=$PORT"; ls; test -t 0 && echo is""-a-tty; echo st=$?\n')
+        text = read_until(socket, r"st=\d")
+    assert "word=open-sesame" in text
+    assert "program.py" in text
+    assert "is-a-tty" in text
+    assert "st=0" in text
+
+
+def test_what_is_typed_is_echoed_and_resizing_is_seen(account: Account, app: Json) -> None:
+    with shell(address(account, app)) as socket:
+        socket.send(json.dumps({"op": "resize", "width": 132, "height": 43}))
+        type_in(socket, "stty size\n")
+        text = read_until(socket, r"\d+ \d+\r\n")
+    assert "stty size" in text
+    assert "43 132" in text
+
+
+def test_an_empty_keep_alive_types_nothing(account: Account, app: Json) -> None:
+    with shell(address(account, app)) as socket:
+        type_in(socket, "")
+        type_in(socket, "echo a''live\n")
+        assert "alive" in read_until(socket, "alive")
+
+
+def test_the_end_of_the_shell_closes_normally(account: Account, app: Json) -> None:
+    with shell(address(account, app)) as socket:
+        type_in(socket, "echo last''-words; exit 3\n")
+        assert "last-words" in read_until(socket, "last-words")
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                socket.recv(timeout=SECONDS)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1000
+
+
+def test_the_client_s_end_hangs_up_the_shell(account: Account, app: Json) -> None:
+    with shell(address(account, app)) as socket:
+        type_in(socket, "echo pid=$$.; sleep 1000\n")
+        found = re.search(r"pid=(\d+)\.", read_until(socket, r"pid=\d+\."))
+        assert found
+        pid = int(found[1])
+        assert psutil.pid_exists(pid)
+    until(lambda: not psutil.pid_exists(pid), "the shell is gone", SECONDS)
+
+
+def test_control_c_reaches_the_command(account: Account, app: Json) -> None:
+    with shell(address(account, app)) as socket:
+        type_in(socket, "echo rea''dy; sleep 1000\n")
+        read_until(socket, "ready")
+        type_in(socket, "\x03")
+        type_in(socket, "echo int''errupted\n")
+        assert "interrupted" in read_until(socket, "interrupted")
+
+
+def test_much_output_and_other_letters_arrive_whole(account: Account, app: Json) -> None:
+    with shell(address(account, app)) as socket:
+        type_in(socket, "stty -echo -onlcr; echo qui''et\n")
+        read_until(socket, "quiet")
+        type_in(socket, "i=0; while [ $i -lt 3000 ]; do echo \"Zeile $i äöü€\"; i=$((i+1)); done; echo fin''ished\n")
+        text = read_until(socket, "finished")
+    assert [f"Zeile {number} äöü€" in text for number in (0, 1500, 2999)] == [True] * 3
+
+
+def test_an_address_works_once(account: Account, app: Json) -> None:
+    url = address(account, app)
+    with shell(url):
+        pass
+    for used in (url, url.split("?")[0], url.split("?")[0] + "?token=guess"):
+        with pytest.raises(InvalidStatus) as refused, shell(used):
+            pass
+        assert refused.value.response.status_code == 403
+
+
+@pytest.mark.parametrize("frame", ["not json", "[]", '{"op": "nonsense"}', '{"op": "resize", "width": "x"}', '{"op": "stdin"}'])
+def test_a_frame_that_is_no_operation_ends_the_console(account: Account, app: Json, frame: str) -> None:
+    with shell(address(account, app)) as socket:
+        socket.send(frame)
+        with pytest.raises(ConnectionClosed) as closed:
+            while True:
+                socket.recv(timeout=SECONDS)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1003
+
+
+def test_deployment_and_instance_can_be_named(account: Account, app: Json) -> None:
+    instance = account.http.get(f"/v2/apps/{app['id']}/instances").json()["instances"][0]["instance_name"]
+    assert address(account, app, instance_name=instance)
+    other = account.http.get(f"/v2/apps/{app['id']}/components/web/exec", params={"instance_name": "other"})
+    assert other.status_code == 404
+    path = f"/v2/apps/{app['id']}/deployments/{app['active_deployment']['id']}/components/web/exec"
+    with shell(account.http.get(path).json()["url"]) as socket:
+        type_in(socket, "echo he''re\n")
+        read_until(socket, "here")
+
+
+def test_there_is_no_console_without_a_running_instance(account: Account) -> None:
+    app = account.create(account.spec("no-console", digest="sha256:" + "1" * 64))
+    account.wait(app["id"], app["pending_deployment"]["id"], "ERROR")
+    assert account.http.get(f"/v2/apps/{app['id']}/components/web/exec").status_code == 409
+
+
+def test_a_console_fails_on_request(account: Account, app: Json) -> None:
+    account.fault(app="console", step="exec")
+    with shell(address(account, app)) as socket, pytest.raises(ConnectionClosed) as closed:
+        socket.recv(timeout=SECONDS)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1011
+    with shell(address(account, app)) as socket:
+        type_in(socket, "echo fi''ne\n")
+        read_until(socket, "fine")
+
+
+def test_a_restart_ends_open_consoles(account: Account) -> None:
+    app = account.up("console-restart")
+    with shell(address(account, app)) as socket:
+        type_in(socket, "echo op''en\n")
+        read_until(socket, "open")
+        deployment = account.http.post(f"/v2/apps/{app['id']}/restart").json()["deployment"]
+        account.wait(app["id"], deployment["id"], "ACTIVE")
+        with pytest.raises(ConnectionClosed):
+            while True:
+                socket.recv(timeout=SECONDS)

@@ -1,0 +1,220 @@
+"""The local cloud ends, politely or not, and comes back with everything."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.localcloud.account import Account, Json
+from tests.support.cloud import PROJECT, RunningCloud
+from tests.support.waiting import free_port, until
+
+FIRST_PASSWORD = "first-password-1"
+
+
+def children_of(root: Path) -> list[psutil.Process]:
+    """Running processes that have their working directory below a folder."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()).is_relative_to(root):
+                found.append(process)
+    return found
+
+
+def pocketbase(account: Account, name: str) -> Json:
+    """An app that is a real PocketBase, with a superuser made by its entrypoint."""
+    script = "#!/bin/sh\nset -e\npocketbase superuser upsert a@example.test " + FIRST_PASSWORD
+    script += "\nexec pocketbase serve --http=$HOST:$PORT\n"
+    digest = account.push({"entrypoint.sh": script}, ["./entrypoint.sh"])
+    return account.up(name, digest=digest, health_check={"http_path": "/api/health"})
+
+
+def login(account: Account, app: Json) -> str:
+    """A superuser's token."""
+    host = app["live_domain"]
+    body = {"identity": "a@example.test", "password": FIRST_PASSWORD}
+    path = "/api/collections/_superusers/auth-with-password"
+    answer = account.edge.post(path, json=body, headers={"host": host})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["token"])
+
+
+def test_a_real_pocketbase_keeps_data_and_address_over_stop_and_kill(own_cloud: RunningCloud) -> None:
+    with Account(own_cloud) as account:
+        app = pocketbase(account, "jellyfish-app")
+        token = login(account, app)
+        collection = {"name": "kept", "type": "base", "fields": [{"name": "word", "type": "text"}]}
+        headers = {"host": app["live_domain"], "authorization": token}
+        assert account.edge.post("/api/collections", json=collection, headers=headers).status_code == 200
+    assert own_cloud.stop() == 0
+    assert children_of(own_cloud.root) == []
+    for end in (own_cloud.stop, own_cloud.kill):
+        own_cloud.start()
+        with Account(own_cloud) as account:
+            again = account.app(app["id"])
+            assert again["live_url"] == app["live_url"]
+            assert again["active_deployment"]["id"] == app["active_deployment"]["id"]
+            headers = {"host": app["live_domain"], "authorization": login(account, again)}
+            assert account.edge.get("/api/collections/kept", headers=headers).status_code == 200
+        end()
+
+
+def test_kill_9_leaves_nothing_twice(own_cloud: RunningCloud) -> None:
+    with Account(own_cloud) as account:
+        app = account.up("survivor", envs=[{"key": "GREETING", "value": "one"}])
+        assert account.get(app, "/note?kept").status_code == 200
+        old = account.get(app).json()["pid"]
+    own_cloud.kill()
+    assert psutil.pid_exists(old)
+    own_cloud.start()
+    with Account(own_cloud) as account:
+        answer = account.get(app).json()
+        assert answer["pid"] != old
+        assert answer["greeting"] == "one"
+        assert account.get(app, "/note").json() == {"note": "kept"}
+    until(lambda: not psutil.pid_exists(old) or psutil.Process(old).status() == psutil.STATUS_ZOMBIE, "the old one is gone")
+    programs = [each for each in children_of(own_cloud.root / "apps") if "program.py" in " ".join(each.cmdline())]
+    assert len(programs) == 1
+
+
+@pytest.mark.parametrize("step", ["build", "health"])
+def test_a_deployment_that_kill_9_interrupted_is_done_again(own_cloud: RunningCloud, step: str) -> None:
+    with Account(own_cloud) as account:
+        app = account.up("interrupted", envs=[{"key": "GREETING", "value": "one"}])
+        account.get(app, "/note?one")
+        account.fault(app="interrupted", step=step, delay=60)
+        spec = account.spec("interrupted", envs=[{"key": "GREETING", "value": "two"}])
+        updated = account.http.put(f"/v2/apps/{app['id']}", json={"spec": spec}).json()["app"]
+        deployment = updated["pending_deployment"]["id"]
+        account.wait_phase(app["id"], deployment, {"build": "BUILDING", "health": "DEPLOYING"}[step])
+        assert account.get(app).json()["greeting"] == "one"
+    own_cloud.kill()
+    own_cloud.start()
+    with Account(own_cloud) as account:
+        account.wait(app["id"], deployment, "ACTIVE")
+        assert account.get(app).json()["greeting"] == "two"
+        assert account.get(app, "/note").json() == {"note": ""}
+        assert len(list((own_cloud.root / "apps" / app["id"]).iterdir())) <= 2
+
+
+def test_a_stop_in_the_middle_of_a_deployment(own_cloud: RunningCloud) -> None:
+    with Account(own_cloud) as account:
+        account.fault(app="stopped", step="health", delay=60)
+        app = account.create(account.spec("stopped"))
+        account.wait_phase(app["id"], app["pending_deployment"]["id"], "DEPLOYING")
+    assert own_cloud.stop() == 0
+    assert children_of(own_cloud.root) == []
+    own_cloud.start()
+    with Account(own_cloud) as account:
+        account.wait(app["id"], app["pending_deployment"]["id"], "ACTIVE")
+
+
+def test_deleted_apps_and_everything_else_stay_as_they_were(own_cloud: RunningCloud) -> None:
+    with Account(own_cloud) as account:
+        gone = account.up("gone")
+        account.http.delete(f"/v2/apps/{gone['id']}")
+        failed = account.create(account.spec("failed", digest="sha256:" + "0" * 64))
+        account.wait(failed["id"], failed["pending_deployment"]["id"], "ERROR")
+        check = account.http.post("/v2/uptime/checks", json={"name": "c", "target": "http://127.0.0.1:1"}).json()["check"]
+        before = account.http.get("/v2/apps").json()
+        tokens = own_cloud.tokens
+    own_cloud.kill()
+    own_cloud.start()
+    assert own_cloud.tokens == tokens
+    with Account(own_cloud) as account:
+        assert account.http.get("/v2/apps").json() == before
+        assert account.http.get(f"/v2/uptime/checks/{check['id']}").json()["check"] == check
+        assert account.http.get(f"/v2/apps/{gone['id']}").status_code == 404
+
+
+def test_open_streams_do_not_delay_the_end(own_cloud: RunningCloud) -> None:
+    with Account(own_cloud) as account:
+        app = account.up("streams")
+        query = {"type": "RUN", "follow": "true"}
+        url = account.http.get(f"/v2/apps/{app['id']}/logs", params=query).json()["live_url"]
+        with account.http.stream("GET", url) as stream:
+            next(stream.iter_lines())
+            assert own_cloud.stop() == 0
+    assert children_of(own_cloud.root) == []
+
+
+def test_a_signal_during_the_start_ends_it(own_cloud: RunningCloud) -> None:
+    own_cloud.stop()
+    own_cloud.launch()
+    assert own_cloud.process
+    until(lambda: children_of(own_cloud.root / "edge"), "the edge starts")
+    assert own_cloud.stop() == 0
+    assert children_of(own_cloud.root) == []
+    assert "Traceback" not in own_cloud.log()
+
+
+def refused(cloud: RunningCloud, *changes: str) -> str:
+    """What a second start prints before it ends with status 1."""
+    command = cloud.command()
+    for option, value in zip(changes[::2], changes[1::2], strict=True):
+        command[command.index(option) + 1] = value
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+def test_a_second_one_on_the_same_state_is_refused(cloud: RunningCloud) -> None:
+    assert cloud.process
+    sentence = refused(cloud, "--port", str(free_port()), "--edge-port", str(free_port()))
+    assert f"process {cloud.process.pid}" in sentence
+    assert sentence.endswith("Next: make down\n")
+    assert cloud.serves()
+
+
+@pytest.mark.parametrize("option", ["--port", "--edge-port"])
+def test_a_port_in_use_is_named_with_who_listens(tmp_path: Path, option: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken = server.getsockname()[1]
+        ports = {"--port": free_port(), "--edge-port": free_port()} | {option: taken}
+        idle = RunningCloud(tmp_path / "state", ports["--port"], ports["--edge-port"])
+        sentence = refused(idle)
+    assert f"port {taken} is in use by" in sentence
+    assert f"(process {os.getpid()})" in sentence
+    assert f"another {option}" in sentence
+    assert not (tmp_path / "state" / "cloud.sqlite3").exists()
+
+
+@pytest.mark.parametrize("option", ["--node", "--node-modules", "--pocketbase"])
+def test_a_missing_program_is_named(tmp_path: Path, option: str) -> None:
+    idle = RunningCloud(tmp_path / "state", free_port(), free_port())
+    sentence = refused(idle, option, str(tmp_path / "nowhere"))
+    assert f"{option} {tmp_path}/nowhere does not exist. Next: make tools" in sentence
+
+
+def test_a_reused_process_number_is_left_alone(own_cloud: RunningCloud) -> None:
+    """The leftovers' list holds creation times: a stranger who got a number from it is not ended."""
+    import sqlite3
+
+    own_cloud.stop()
+    stranger = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    try:
+        with contextlib.closing(sqlite3.connect(own_cloud.root / "cloud.sqlite3")) as database, database:
+            database.execute("INSERT INTO processes VALUES (?, ?)", (stranger.pid, 12345.0))
+        own_cloud.start()
+        assert stranger.poll() is None
+    finally:
+        stranger.send_signal(signal.SIGKILL)
+        stranger.wait()
+
+
+def test_health_says_who_is_there(cloud: RunningCloud, account: Account) -> None:
+    assert cloud.process
+    answer = account.http.get("/_cloud/health")
+    assert answer.json() == {"status": "ok", "version": "1.0.0", "pid": cloud.process.pid, "edge": cloud.edge_url}
+    assert json.loads((cloud.root / "lock").read_text()) == {"pid": cloud.process.pid, "port": cloud.port}
