@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from tests.parity.digitalocean_left_out import LEFT_OUT
 from tests.parity.plugin import Plugin
 from tests.parity.recordings import case, load, localised
 from tests.parity.replaying import asked, bearer, same, sent, serve
@@ -30,8 +29,7 @@ def plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[Plugin]:
 
 
 def _names() -> list[str]:
-    names = [one["name"] for one in load(RECORDING)["cases"] if one["name"].startswith("digitalocean: ")]
-    return [name for name in names if (RECORDING, name) not in LEFT_OUT]
+    return [one["name"] for one in load(RECORDING)["cases"] if one["name"].startswith("digitalocean: ")]
 
 
 @pytest.mark.parametrize("name", _names())
