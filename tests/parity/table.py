@@ -1,7 +1,7 @@
 """What is replayed of the recordings, in numbers, and what is left out.
 
-`python -m tests.parity.table` writes docs/parity.md. Every case, and every row of a diff matrix, is either replayed by a
-test or listed with its reason.
+`python -m tests.parity.table` writes docs/parity.md. Every case, and every row of a diff matrix, is either replayed by
+a test or listed with its reason.
 """
 
 from __future__ import annotations
