@@ -12,14 +12,21 @@ from typing import Any
 import pulumi
 import yaml
 from pulumi.runtime import mocks
-from pulumi.runtime.stack import Stack as _Stack  # noqa: F401  (imported for its side effect of registering the root type)
 
+LIVE_URL = "https://jellyfish-app-abcde.ondigitalocean.app"
+MADE_PASSWORD = "made-password-of-the-mock"
+SIGNATURE = "4dabf18193072939515e22adb298388d"  # pulumi.runtime.rpc: marks an object as a special value
+SECRET = "1b47061264138c4ac30d75fd1eb44270"
 PROJECT = Path(__file__).parents[2]
+
+
+# The mocks make an event loop in each thread that registers a resource and never close it; ours need none.
+mocks._ensure_event_loop = lambda: None  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
 class Declared:
-    """One resource that the program registered. Secret inputs are shown as the engine would see them: unwrapped."""
+    """One resource that the program registered. Inputs are wire values: secrets are wrapped."""
 
     type: str
     name: str
@@ -36,16 +43,37 @@ class Run(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.resources.append(Declared(args.typ, args.name, args.inputs))
         answers = {
-            "digitalocean:index/app:App": {"liveUrl": "https://jellyfish-app-abcde.ondigitalocean.app"},
-            "random:index/randomPassword:RandomPassword": {"result": "made-password-of-the-mock"},
+            "digitalocean:index/app:App": {"liveUrl": LIVE_URL},
+            "random:index/randomPassword:RandomPassword": {"result": MADE_PASSWORD},
         }
         return f"{args.name}-id", {**args.inputs, **answers.get(args.typ, {})}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"the program should not call {args.token}")
 
+    def of(self, token: str) -> list[Declared]:
+        return [resource for resource in self.resources if resource.type == token]
+
     def one(self, name: str) -> Declared:
         return next(resource for resource in self.resources if resource.name == name)
+
+
+def plain(value: Any) -> Any:
+    """A wire value with its secrets unwrapped."""
+    if isinstance(value, dict):
+        if value.get(SIGNATURE) == SECRET:
+            return plain(value["value"])
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+def hidden(value: Any) -> Any:
+    """A wire value as the state shows it: what is secret is not there."""
+    if isinstance(value, dict):
+        if value.get(SIGNATURE) == SECRET:
+            return "[secret]"
+        return {key: hidden(item) for key, item in value.items()}
+    return [hidden(item) for item in value] if isinstance(value, list) else value
 
 
 def config_of(stack: str) -> dict[str, Any]:
@@ -60,7 +88,8 @@ def config_of(stack: str) -> dict[str, Any]:
 def run(config: Mapping[str, str], secret_keys: list[str] | None = None, *, preview: bool = False) -> Run:
     """Runs `__main__.py` with `config`. Raises pulumi.RunError as the program does."""
     seen = Run()
-    asyncio.set_event_loop(asyncio.new_event_loop())
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
     pulumi.runtime.set_mocks(seen, project="oracle-net", stack="unit", preview=preview)
     pulumi.runtime.set_all_config(dict(config), secret_keys or [])
 
@@ -75,5 +104,9 @@ def run(config: Mapping[str, str], secret_keys: list[str] | None = None, *, prev
             pulumi.export = original
         return pulumi.Output.all(**stack_outputs).apply(seen.outputs.update)
 
-    go()
+    try:
+        go()
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
     return seen

@@ -96,7 +96,7 @@ def test_a_missing_key_of_a_section_is_named_by_its_path(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "value"),
+    "path, value",
     [
         ("generation", 0),
         ("generation", "two"),
@@ -196,7 +196,7 @@ def test_secrets_do_not_show_in_what_is_printed_of_settings() -> None:
 def test_settings_cannot_be_changed() -> None:
     found = settings.parse(values())
     with pytest.raises(ValueError, match="frozen"):
-        found.generation = 2  # type: ignore[misc]
+        found.generation = 2
 
 
 def test_formatting_changes_nothing() -> None:

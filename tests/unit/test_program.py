@@ -1,0 +1,206 @@
+"""The whole program under mocks, for each stack as it is committed: what it declares, and what it must never do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+import contract
+from tests.unit import program
+
+APP = "digitalocean:index/app:App"
+SCRIPT = "cloudflare:index/workersScript:WorkersScript"
+SUBDOMAIN = "cloudflare:index/workersScriptSubdomain:WorkersScriptSubdomain"
+DOMAIN = "cloudflare:index/workersCustomDomain:WorkersCustomDomain"
+STACKS = ["local", "staging", "prod"]
+
+
+@pytest.fixture(autouse=True)
+def checkouts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project's folder with the built checkouts of the team beside it, as the templates name them."""
+    project = tmp_path / "oracle"
+    project.mkdir()
+    for name in ("services", "components"):
+        (project / name).symlink_to(program.PROJECT / name)
+    write(tmp_path / "oracle-universe-api" / "dist" / "index.js", "export default {}\n")
+    for name in ("oracle-net-web", "oracle-universe-web"):
+        write(tmp_path / name / "dist" / "index.html", f"<title>{name}</title>\n")
+        write(tmp_path / name / "dist" / "_headers", "/*\n  X-Frame-Options: DENY\n")
+    monkeypatch.chdir(project)
+    monkeypatch.delenv("CLOUDFLARE_ACCOUNT_ID", raising=False)
+    return project
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def bindings(run: program.Run, service: str) -> dict[str, tuple[str, Any]]:
+    listed = program.plain(run.one(f"{service}-script").inputs["bindings"])
+    return {binding["name"]: (binding["type"], binding.get("text")) for binding in listed}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_stack_declares_the_same_picture(stack: str) -> None:
+    run = program.run(program.config_of(stack))
+    assert sorted(run.outputs) == sorted(contract.OUTPUTS)
+    assert [resource.name for resource in run.of(APP)] == ["backend-app"]
+    assert sorted(resource.name for resource in run.of(SCRIPT)) == ["api-script", "universe-script", "web-script"]
+    assert len(run.of(SUBDOMAIN)) == 3
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_api_gets_the_backend_by_secret_bindings(stack: str) -> None:
+    run = program.run(program.config_of(stack))
+    found = bindings(run, "api")
+    assert {name: kind for name, (kind, _) in found.items()} == {
+        "PB_ADMIN_EMAIL": "secret_text",
+        "PB_ADMIN_PASSWORD": "secret_text",
+        "POCKETBASE_URL": "secret_text",
+        "RELEASE": "plain_text",
+    }
+    assert found["POCKETBASE_URL"][1] == program.LIVE_URL
+    assert found["PB_ADMIN_PASSWORD"][1] == program.MADE_PASSWORD
+
+
+def test_a_github_token_is_one_more_secret_binding() -> None:
+    config = program.config_of("local") | {"oracle-net:githubToken": "planted-token"}
+    found = bindings(program.run(config, ["oracle-net:githubToken"]), "api")
+    assert found["GITHUB_TOKEN"] == ("secret_text", "planted-token")
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_secret_is_declared_outside_a_secret(stack: str) -> None:
+    config = program.config_of(stack) | {"oracle-net:githubToken": "planted-token"}
+    run = program.run(config, ["oracle-net:githubToken"])
+    for resource in run.resources:
+        shown = json.dumps(program.hidden(resource.inputs), default=str)
+        assert "planted-token" not in shown, resource.name
+        assert program.MADE_PASSWORD not in shown, resource.name
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_policy(stack: str) -> None:
+    """What must hold for every resource of every stack, whatever else changes."""
+    run = program.run(program.config_of(stack))
+    for app in run.of(APP):
+        spec = program.plain(app.inputs["spec"])
+        assert 2 <= len(spec["name"]) <= 32
+        for service in spec["services"]:
+            assert service["image"]["digest"].startswith("sha256:")
+            assert "tag" not in service["image"]
+            assert all(env["type"] == "GENERAL" for env in service["envs"])
+        assert all(env["type"] == "SECRET" for env in spec["envs"])
+    for script in run.of(SCRIPT):
+        assert program.plain(script.inputs["observability"]) == {"enabled": True, "headSamplingRate": 1}
+        names = [binding["name"] for binding in program.plain(script.inputs["bindings"])]
+        assert names == sorted(names)
+    for subdomain in run.of(SUBDOMAIN):
+        assert {"enabled", "previewsEnabled"} <= set(subdomain.inputs)
+
+
+def test_front_ends_get_the_apis_address_at_run_time() -> None:
+    run = program.run(program.config_of("prod"))
+    for service in ("web", "universe"):
+        assert bindings(run, service)["API_URL"] == ("plain_text", "https://api.oraclenet.org")
+        assets = program.plain(run.one(f"{service}-script").inputs["assets"])
+        assert assets["config"]["notFoundHandling"] == "single-page-application"
+        assert not Path(assets["directory"]).is_absolute()
+
+
+def test_rules_travel_as_configuration_and_not_as_files(checkouts: Path) -> None:
+    assets = program.plain(program.run(program.config_of("prod")).one("web-script").inputs["assets"])
+    assert assets["config"]["headers"] == "/*\n  X-Frame-Options: DENY\n"
+    staged = sorted(path.name for path in (checkouts / assets["directory"]).iterdir())
+    assert staged == ["index.html"]
+
+
+def test_production_domains() -> None:
+    run = program.run(program.config_of("prod"))
+    assert {domain.inputs["hostname"]: domain.inputs["service"] for domain in run.of(DOMAIN)} == {
+        "api.oraclenet.org": "oracle-universe-api",
+        "oraclenet.org": "oracle-net",
+    }
+    assert run.outputs["webUrl"] == "https://oraclenet.org"
+    assert run.outputs["universeUrl"] == "https://oracle-universe-web.account.workers.dev"
+
+
+def test_workers_dev_is_switched_by_configuration() -> None:
+    config = program.config_of("prod")
+    api = json.loads(config["oracle-net:api"])
+    run = program.run({**config, "oracle-net:api": json.dumps({**api, "workersDev": False})})
+    assert run.one("api-subdomain").inputs["enabled"] is False
+    assert run.one("web-subdomain").inputs["enabled"] is True
+
+
+def test_a_later_generation_stands_beside_the_first() -> None:
+    run = program.run({**program.config_of("prod"), "oracle-net:generation": "12"})
+    assert program.plain(run.one("backend-app").inputs["spec"])["name"] == "jellyfish-app-g12"
+    assert run.outputs["generation"] == 12
+
+
+def test_monitoring_is_switched_by_configuration() -> None:
+    config = program.config_of("local")
+    assert program.run(config).of("digitalocean:index/uptimeCheck:UptimeCheck")
+    del config["oracle-net:monitoring"]
+    assert not program.run(config).of("digitalocean:index/uptimeCheck:UptimeCheck")
+
+
+def test_a_chosen_password_is_used_and_no_other_is_made() -> None:
+    config = program.config_of("local") | {"oracle-net:adminPassword": "planted-password"}
+    run = program.run(config, ["oracle-net:adminPassword"])
+    assert not run.of("random:index/randomPassword:RandomPassword")
+    assert bindings(run, "api")["PB_ADMIN_PASSWORD"] == ("secret_text", "planted-password")
+
+
+def test_raising_the_passwords_version_makes_another() -> None:
+    config = program.config_of("local") | {"oracle-net:adminPasswordVersion": "2"}
+    assert program.run(config).one("admin-password").inputs["keepers"] == {"version": "2"}
+
+
+def test_the_receipt_names_every_byte() -> None:
+    release = program.run(program.config_of("local")).outputs["release"]
+    assert release["backend"].startswith("sha256:")
+    assert set(release["workers"]) == {"api", "web", "universe"}
+    assert set(release["assets"]) == {"web", "universe"}
+    assert set(release["commits"]) == {"backend", "api", "web", "universe"}
+
+
+def test_one_changed_source_changes_one_entry_of_the_receipt(checkouts: Path) -> None:
+    before = program.run(program.config_of("prod")).outputs["release"]
+    write(checkouts.parent / "oracle-net-web" / "dist" / "index.html", "<title>changed</title>\n")
+    after = program.run(program.config_of("prod")).outputs["release"]
+    assert before["assets"]["web"] != after["assets"]["web"]
+    after["assets"]["web"] = before["assets"]["web"]
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    "gone, sentence",
+    [
+        ("oracle-universe-api/dist/index.js", "dist/index.js does not exist; build it: oracle build"),
+        ("oracle-net-web/dist", "oracle-net-web/dist does not exist; build it: oracle build"),
+    ],
+)
+def test_a_missing_build_is_one_sentence(checkouts: Path, gone: str, sentence: str) -> None:
+    path = checkouts.parent / gone
+    path.rename(path.with_name("elsewhere"))
+    with pytest.raises(pulumi.RunError) as caught:
+        program.run(program.config_of("prod"))
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_bad_configuration_is_a_run_error() -> None:
+    with pytest.raises(pulumi.RunError, match="oracle-net:generation should be greater than or equal to 1"):
+        program.run({**program.config_of("local"), "oracle-net:generation": "0"})
+
+
+def test_a_secret_in_plain_configuration_is_refused() -> None:
+    with pytest.raises(pulumi.RunError, match="stored in plain text"):
+        program.run({**program.config_of("local"), "oracle-net:githubToken": "planted-token"})
