@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,12 +35,10 @@ class Running:
         await self.cloud.edge.start()
         await routes.start(self.cloud)
         app = Starlette(routes=[Mount("/client/v4", routes=routes.routes(self.cloud))])
-        config = uvicorn.Config(app, port=0, log_level="error", lifespan="off")
-        self._server = uvicorn.Server(config)
-        self._task = asyncio.create_task(self._server.serve())
-        while not self._server.started:
-            await asyncio.sleep(0.01)
-        self.port = int(self._server.servers[0].sockets[0].getsockname()[1])
+        listener = socket.create_server(("127.0.0.1", 0))  # connections wait in its queue until it is served
+        self.port = int(listener.getsockname()[1])
+        self._server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        self._task = asyncio.create_task(self._server.serve([listener]))
 
     async def stop(self) -> None:
         self._server.should_exit = True

@@ -95,7 +95,7 @@ def test_several_modules(api: Client) -> None:
     assert api.get(api.enable("modules")).text == "hi some text 3"
     answer = api("GET", "~/workers/scripts/modules/content/v2")
     assert answer.headers["content-type"].startswith("multipart/form-data; boundary=")
-    assert 'name="index.js"' in answer.text.split("--", 2)[1]
+    assert answer.text.index('name="index.js"') < answer.text.index('name="lib/words.js"')
     assert answer.text.count("Content-Disposition") == 4
 
 
@@ -144,7 +144,7 @@ def test_settings_can_be_patched(api: Client) -> None:
     wanted = {"bindings": [{"type": "inherit", "name": "KEY"}, {"type": "plain_text", "name": "V", "text": "1"}]}
     answer = api.result("PATCH", "~/workers/scripts/patched/settings", files={"settings": (None, json.dumps(wanted))})
     assert [binding["name"] for binding in answer["bindings"]] == ["KEY", "V"]
-    assert api.get(host).text == 'one {"KEY":"k","V":"1"}'
+    assert json.loads(api.get(host).text.removeprefix("one ")) == {"KEY": "k", "V": "1"}
     changed = api.result("PATCH", "~/workers/scripts/patched/script-settings", json={"logpush": True, "tags": ["a"]})
     assert (changed["logpush"], changed["tags"]) == (True, ["a"])
     api.put("patched", ONE)
