@@ -1,0 +1,97 @@
+"""Habits of the official digitalocean plugin that no single recorded case shows, and refusals of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.parity.digitalocean_scenes import scenes
+from tests.parity.plugin import Plugin
+from tests.parity.recordings import changed
+from tests.parity.replaying import same
+from tests.parity.stub import Stub
+
+APP = "digitalocean:index/app:App"
+UPTIME_CHECK = "digitalocean:index/uptimeCheck:UptimeCheck"
+_MINIMAL = "create: minimal"
+
+
+@pytest.fixture(scope="module")
+def plugin(stub: Stub) -> Iterator[Plugin]:
+    with Plugin("digitalocean") as running:
+        running.configure({"token": "dop_v1_placeholder", "apiEndpoint": f"http://127.0.0.1:{stub.port}"})
+        yield running
+
+
+def test_a_refused_update_is_lost(stub: Stub, plugin: Plugin) -> None:
+    """The engine stores the new spec although the API kept the old one; the next update finds nothing to send."""
+    found = scenes("digitalocean.App", stub.port)
+    state = found.created(_MINIMAL)
+    news = changed(state.inputs, {"set": {"spec.name": "refused"}})
+    stub.answer_by(lambda _: {"status": 422, "responseBody": {"message": "placeholder"}})
+    stored = plugin.update(APP, state.id, state.outputs, state.inputs, news)["error"]["initFailed"]["properties"]
+    assert stored["spec"]["name"] == "refused"
+    stub.expect([])
+    assert plugin.diff(APP, state.id, stored, news, news)["response"]["changes"] == "DIFF_NONE"
+    assert plugin.update(APP, state.id, stored, news, news) == {"response": {"properties": stored}}
+    assert stub.requests == []
+
+
+def test_after_a_refresh_the_update_is_found_again(stub: Stub, plugin: Plugin) -> None:
+    """Which is why every `up` of the program refreshes first."""
+    found = scenes("digitalocean.App", stub.port)
+    state, step = found.created(_MINIMAL), found.case("read: minimal, nothing changed")["steps"][0]
+    news = changed(state.inputs, {"set": {"spec.name": "refused"}})
+    stored = changed(state.outputs, {"set": {"spec.name": "refused"}})
+    stub.expect(step["http"])
+    read = plugin.read(APP, state.id, stored, news)["response"]
+    diff = plugin.diff(APP, state.id, read["properties"], read["inputs"], news)["response"]
+    assert diff["detailedDiff"] == {"spec.name": {"kind": "UPDATE"}}
+
+
+@pytest.mark.parametrize(
+    "set,named",
+    [
+        ({"spec.jobs": [{"name": "j"}]}, "x.spec.jobs"),
+        ({"spec.services[0].github": {"repo": "o/r"}}, "x.spec.services[0].github"),
+        ({"spec.services[0].image.registryCredentials": "hidden"}, "x.spec.services[0].image.registryCredentials"),
+        ({"dedicatedIps": [{"ip": "192.0.2.1"}]}, "x.dedicatedIps"),
+    ],
+)
+def test_what_is_not_carried_is_refused_by_name(stub: Stub, plugin: Plugin, set: dict[str, Any], named: str) -> None:
+    inputs = scenes("digitalocean.App", stub.port).created(_MINIMAL).inputs
+    (failure,) = plugin.check(APP, {}, changed(inputs, {"set": set}))["response"]["failures"]
+    assert failure["property"] == named
+    assert failure["reason"].startswith(f"{named}: the offline digitalocean plugin does not carry it")
+    assert "hidden" not in failure["reason"]
+
+
+def test_other_resources_are_refused_by_name(plugin: Plugin) -> None:
+    error = plugin.check("digitalocean:index/droplet:Droplet", {}, {})["error"]
+    assert error["code"] == "UNIMPLEMENTED"
+    assert "does not carry digitalocean:index/droplet:Droplet" in error["details"]
+
+
+def test_made_names_follow_the_seed_and_stay(plugin: Plugin) -> None:
+    first, second = (
+        plugin.check(UPTIME_CHECK, {}, {"target": "https://www.example.test"}, name="web", seed=seed)["response"][
+            "inputs"
+        ]
+        for seed in (b"one", b"two")
+    )
+    assert first["name"].startswith("web-")
+    assert first["name"] != second["name"]
+    again = plugin.check(UPTIME_CHECK, first, {"target": "https://www.example.test"}, name="web", seed=b"two")
+    assert same(again) == same({"response": {"inputs": first}})
+    assert again["response"]["inputs"]["name"] == first["name"]
+
+
+def test_a_failing_read_is_no_absence(stub: Stub, plugin: Plugin) -> None:
+    """Only 404 means gone: with any other answer the engine must keep what it has."""
+    state = scenes("digitalocean.App", stub.port).created(_MINIMAL)
+    stub.answer_by(lambda _: {"status": 403, "responseBody": {"message": "placeholder"}})
+    details = plugin.read(APP, state.id, state.outputs, state.inputs)["error"]["details"]
+    assert details.startswith("refreshing urn:")
+    assert "403 placeholder" in details
