@@ -44,11 +44,11 @@ async function forward(request, env) {
   // Joined as text: resolving "//host/" against API_URL would leave the API for another host.
   const { pathname, search } = new URL(request.url);
   const target = api + "/" + pathname.slice(API_PREFIX.length) + search;
-  const forwarded = new Request(target, request);
+  const forwarded = new Request(target, request); // redirects stay the client's to follow, as in any Worker's request
   // The runtime asks for compression whatever the client can read; the edge in front compresses for the client.
   forwarded.headers.set("accept-encoding", "identity");
   try {
-    return await fetch(forwarded, { redirect: "manual" });
+    return await fetch(forwarded);
   } catch {
     const away = { error: "api_unavailable", message: "The API does not answer. Try again in a moment." };
     return json(502, away, { "retry-after": "5" });

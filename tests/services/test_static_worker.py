@@ -6,7 +6,8 @@ import asyncio
 import gzip
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 
 import httpx
 import pytest
@@ -155,9 +156,11 @@ class TestForwarding:
         assert seen["authorization"] == "Bearer T"
         assert seen["path"].startswith("/api/posts")
 
-    @pytest.mark.parametrize("path", ["/_api//elsewhere.test/x", "/_api/@elsewhere.test/", "/_api/.elsewhere.test"])
+    @pytest.mark.parametrize(
+        "path", ["///elsewhere.test/", "/http://elsewhere.test/", "/@elsewhere.test/", "/.elsewhere.test"]
+    )
     def test_no_path_leads_away_from_the_api(self, urls: dict[str, str], path: str) -> None:
-        assert ask("GET", urls["site"] + path).headers["x-from"] == "api"
+        assert ask("GET", f"{urls['site']}/_api{path}").headers["x-from"] == "api"
 
     def test_a_redirect_is_the_clients_to_follow(self, urls: dict[str, str]) -> None:
         answer = ask("GET", urls["site"] + "/_api/moved")
@@ -171,8 +174,11 @@ class TestForwarding:
             assert next(lines) == "second"
 
     def test_a_client_without_compression_can_read_it(self, urls: dict[str, str]) -> None:
-        answer = ask("GET", urls["site"] + "/_api/packed", headers={"accept-encoding": "identity"})
-        assert (answer.content, "content-encoding" in answer.headers) == (b"plain", False)
+        with closing(HTTPConnection(urls["site"].removeprefix("http://"), timeout=15)) as plain:
+            plain.putrequest("GET", "/_api/packed", skip_accept_encoding=True)
+            plain.endheaders()
+            answer = plain.getresponse()
+            assert (answer.read(), answer.getheader("content-encoding")) == (b"plain", None)
 
     def test_websockets_pass_through(self, urls: dict[str, str]) -> None:
         address = urls["site"].replace("http://", "ws://")

@@ -52,7 +52,9 @@ class Backend:
         """Returns when it answers. Raises RuntimeError with its log when it ends instead."""
         with self.log.open("ab") as log:
             command = [self.folder / "entrypoint.sh"]
-            self._process = subprocess.Popen(command, cwd="/", env=self.env, stdout=log, stderr=subprocess.STDOUT)
+            self._process = subprocess.Popen(
+                command, cwd=self.folder.parent, env=self.env, stdout=log, stderr=subprocess.STDOUT
+            )
         until(self._answers, f"{self.url}/api/health")
 
     def stop(self) -> None:
@@ -62,11 +64,11 @@ class Backend:
             self._process = None
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Runs ./oracle-universe as one would on the console, but from another directory."""
+        """Runs ./oracle-universe as one would on the console, from another directory."""
         program = self.folder / "oracle-universe"
         return subprocess.run(
             [program, *arguments],
-            cwd="/",
+            cwd=self.folder.parent,
             env=self.env,
             input="y\n",
             capture_output=True,

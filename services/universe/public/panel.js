@@ -85,7 +85,7 @@ export function waiting() {
 /** @param {Error} error @param {() => void} retry */
 export function failed(error, retry) {
   const again = h("button", { type: "button", onclick: retry }, "Try again");
-  const content = h("div", { class: "bad", role: "alert" }, h("h1", {}, "Clouds"), h("p", {}, error.message), again);
+  const content = h("div", { class: "bad", role: "alert" }, h("h1", {}, "Nothing to see"), h("p", {}, error.message), again);
   return { title: "", content };
 }
 
