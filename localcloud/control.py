@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -74,9 +74,7 @@ class Control:
             faults.clear()
         elif request.method == "POST":
             try:
-                given: Any = await request.json()
-                for description in given if isinstance(given, list) else [given]:
-                    faults.add(description)
+                faults.add(await request.json())
             except (FaultError, ValueError) as error:
                 return problem(400, str(error))
         return JSONResponse(faults.listing())

@@ -3,12 +3,52 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 STEPS = ("build", "deploy", "health", "exec")
-REQUEST_KEYS = {"method", "path", "count", "status", "body", "headers", "delay", "drop"}
-STEP_KEYS = {"app", "step", "count", "delay", "message"}
+Check = Callable[[Any], bool]
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _status(value: Any) -> bool:
+    return _count(value) and 200 <= value <= 599
+
+
+def _seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 3600
+
+
+def _headers(value: Any) -> bool:
+    return isinstance(value, dict) and all(_text(text) for text in [*value, *value.values()])
+
+
+REQUEST: dict[str, Check] = {
+    "method": _text,
+    "path": _text,
+    "count": _count,
+    "status": _status,
+    "body": lambda _: True,
+    "headers": _headers,
+    "delay": _seconds,
+    "drop": lambda value: isinstance(value, bool),
+}
+STEP: dict[str, Check] = {
+    "app": _text,
+    "step": lambda value: value in STEPS,
+    "count": _count,
+    "delay": _seconds,
+    "message": _text,
+}
+LATENCY: dict[str, Check] = {"path": _text, "seconds": _seconds}
 
 
 class FaultError(Exception):
@@ -71,24 +111,18 @@ class Faults:
         self.steps: list[StepFault] = []
         self.latencies: list[Latency] = []
 
-    def add(self, description: dict[str, Any]) -> None:
-        """Take one description as POST /_cloud/faults gets it; FaultError says what is wrong with it."""
-        try:
-            self._add(dict(description))
-        except (TypeError, ValueError) as error:
-            raise FaultError(f"not a fault: {error}") from error
+    def add(self, descriptions: Any) -> None:
+        """Take one description or a list of them, as POST /_cloud/faults gets them; all or none.
 
-    def _add(self, given: dict[str, Any]) -> None:
-        if "latency" in given:
-            self.latencies.append(Latency(str(given["latency"]["path"]), float(given["latency"]["seconds"])))
-        elif "step" in given:
-            _only(given, STEP_KEYS)
-            if given["step"] not in STEPS:
-                raise ValueError(f"step {given['step']!r} is none of {', '.join(STEPS)}")
-            self.steps.append(StepFault(**given))
-        else:
-            _only(given, REQUEST_KEYS)
-            self.requests.append(RequestFault(**given))
+        Raises FaultError, which says what is wrong.
+        """
+        for fault in [_read(each) for each in (descriptions if isinstance(descriptions, list) else [descriptions])]:
+            if isinstance(fault, Latency):
+                self.latencies.append(fault)
+            elif isinstance(fault, StepFault):
+                self.steps.append(fault)
+            else:
+                self.requests.append(fault)
 
     def take_request(self, method: str, path: str) -> RequestFault | None:
         """The first fault for this request; it counts as used."""
@@ -125,7 +159,25 @@ class Faults:
         self.latencies.clear()
 
 
-def _only(given: dict[str, Any], known: set[str]) -> None:
-    unknown = sorted(set(given) - known)
-    if unknown:
-        raise ValueError(f"unknown key {', '.join(unknown)}; known: {', '.join(sorted(known))}")
+def _read(given: Any) -> RequestFault | StepFault | Latency:
+    if not isinstance(given, dict):
+        raise FaultError("a fault is a JSON object")
+    if set(given) == {"latency"}:
+        return Latency(**_checked(given["latency"], LATENCY, "path", "seconds"))
+    if "step" in given:
+        return StepFault(**_checked(given, STEP, "app"))
+    return RequestFault(**_checked(given, REQUEST, "path"))
+
+
+def _checked(given: Any, known: dict[str, Check], *required: str) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        raise FaultError("a latency is {path, seconds}")
+    for name, value in given.items():
+        if name not in known:
+            raise FaultError(f"unknown key {name!r}; known: {', '.join(known)}")
+        if not known[name](value):
+            raise FaultError(f"{name} cannot be {value!r}")
+    for name in required:
+        if name not in given:
+            raise FaultError(f"{name} is missing")
+    return given

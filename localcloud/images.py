@@ -78,15 +78,21 @@ class ImageStore:
         return read_config(self.path(digest))
 
     def unpack(self, digest: str, target: Path) -> None:
-        """Unpack into a folder, which is emptied first. Blocking: call it in a thread."""
+        """Unpack into a folder, which is emptied first. Blocking: call it in a thread.
+
+        Raises ImageError for a file that would land outside the folder, and for a damaged image.
+        """
         packed = self.path(digest)
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
-        with tarfile.open(packed) as tar:
-            for member in tar:
-                if member.name.startswith("rootfs/"):
-                    member.name = member.name.removeprefix("rootfs/")
-                    tar.extract(member, target, filter="data")
+        try:
+            with tarfile.open(packed) as tar:
+                for member in tar:
+                    if member.name.startswith("rootfs/"):
+                        member.name = member.name.removeprefix("rootfs/")
+                        tar.extract(member, target, filter="data")
+        except tarfile.TarError as error:
+            raise ImageError(str(error)) from error
 
 
 async def _write_checked(path: Path, digest: str, body: AsyncIterator[bytes]) -> int:

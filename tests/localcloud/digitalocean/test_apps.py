@@ -51,9 +51,10 @@ def test_an_app_s_life_with_the_real_client(account: Account, pydo: Client) -> N
     assert pydo.apps.get_instances(app["id"])["instances"][0]["component_name"] == "web"
     assert pydo.apps.get_health(app["id"])["app_health"]["components"][0]["state"] == "HEALTHY"
     assert pydo.apps.delete(app["id"])["id"] == app["id"]
-    with pytest.raises(HttpResponseError) as refused:
-        pydo.apps.get(app["id"])
-    assert refused.value.status_code == 404
+    assert pydo.apps.get(app["id"])["id"] == "not_found"
+    account.create(spec)
+    with pytest.raises(HttpResponseError, match="App name already exists"):
+        pydo.apps.create({"spec": spec})
 
 
 def test_look_ups_with_the_real_client(pydo: Client) -> None:

@@ -1,0 +1,123 @@
+"""Apps from a git repository: cloned, built with a log, run."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.localcloud.account import PROGRAM, Account, Json
+
+
+class Repository:
+    """A real git repository with the test program in its folder `app`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "app").mkdir(parents=True)
+        shutil.copy(PROGRAM, folder / "app")
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.commit("first")
+
+    def git(self, *words: str) -> str:
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.test"]
+        command = ["git", "-C", str(self.folder), *identity, *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def commit(self, word: str) -> str:
+        (self.folder / "app" / "word.txt").write_text(word)
+        self.git("add", "-A")
+        self.git("commit", "--quiet", "-m", word)
+        return self.git("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "repository")
+
+
+def spec(account: Account, name: str, repository: Repository, **changes: Json) -> Json:
+    made = account.spec(name, **changes)
+    service = made["services"][0]
+    del service["image"]
+    source = {"repo_clone_url": str(repository.folder), "branch": "main"}
+    run = f'GREETING="$(cat built.txt)" exec {sys.executable} -I -S program.py'
+    build = 'echo "building $FLAVOUR"; cp word.txt built.txt'
+    defaults = {"git": source, "source_dir": "app", "build_command": build, "run_command": run}
+    service |= {**defaults, **changes}
+    return made
+
+
+def up(account: Account, made: Json) -> Json:
+    app = account.create(made)
+    account.wait(app["id"], app["pending_deployment"]["id"], "ACTIVE")
+    return account.app(app["id"])
+
+
+def test_a_repository_is_built_and_run(account: Account, repository: Repository) -> None:
+    envs = [
+        {"key": "FLAVOUR", "value": "sweet", "scope": "BUILD_TIME"},
+        {"key": "SPICE", "value": "build-secret-1", "scope": "BUILD_TIME", "type": "SECRET"},
+    ]
+    build = 'echo "building $FLAVOUR with $SPICE"; cp word.txt built.txt'
+    app = up(account, spec(account, "from-git", repository, envs=envs, build_command=build))
+    assert account.get(app).json()["greeting"] == "first"
+    commit = repository.git("rev-parse", "HEAD")
+    assert app["active_deployment"]["services"][0]["source_commit_hash"] == commit
+    log = account.log(app["id"], app["active_deployment"]["id"], "BUILD")
+    assert f"at commit {commit}" in log
+    assert "building sweet with ********" in log
+    assert "SPICE" not in account.get(app, "/env").json()
+
+
+def test_new_sources_only_when_asked_for(account: Account, repository: Repository) -> None:
+    made = spec(account, "sources", repository)
+    app = up(account, made)
+    repository.commit("second")
+    account.update(app["id"], made)
+    assert account.get(app).json()["greeting"] == "first"
+    answer = account.http.put(f"/v2/apps/{app['id']}", json={"spec": made, "update_all_source_versions": True})
+    account.wait(app["id"], answer.json()["app"]["pending_deployment"]["id"], "ACTIVE")
+    assert account.get(app).json()["greeting"] == "second"
+    repository.commit("third")
+    path = f"/v2/apps/{app['id']}/deployments"
+    deployment = account.http.post(path, json={"force_build": True}).json()["deployment"]
+    account.wait(app["id"], deployment["id"], "ACTIVE")
+    assert account.get(app).json()["greeting"] == "third"
+
+
+def test_the_same_inputs_are_not_built_twice_unless_forced(account: Account, repository: Repository) -> None:
+    app = up(account, spec(account, "cached", repository))
+    path = f"/v2/apps/{app['id']}/deployments"
+    for force, words in ((False, "nothing changed since an earlier build"), (True, "building")):
+        deployment = account.http.post(path, json={"force_build": force}).json()["deployment"]
+        account.wait(app["id"], deployment["id"], "ACTIVE")
+        assert words in account.log(app["id"], deployment["id"], "BUILD")
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"build_command": "echo no luck; exit 5"}, ["no luck", "the build command failed (status 5)"]),
+        ({"source_dir": "nowhere"}, ["source_dir 'nowhere' is not in the repository"]),
+        ({"source_dir": "../.."}, ["is not in the repository"]),
+        ({"run_command": ""}, ["needs a run_command"]),
+        ({"dockerfile_path": "Dockerfile"}, ["builds no Dockerfiles"]),
+        ({"git": {"repo_clone_url": "/nowhere/at/all", "branch": "main"}}, ["cannot be cloned"]),
+        ({"git": {"repo_clone_url": "--upload-pack=touch x", "branch": "main"}}, ["cannot be cloned"]),
+    ],
+)
+def test_a_build_that_fails_says_why(
+    account: Account, repository: Repository, request: pytest.FixtureRequest, changes: Json, words: list[str]
+) -> None:
+    name = f"bad-{request.node.callspec.indices['changes']}-build"
+    app = account.create(spec(account, name, repository, **changes))
+    failed = account.wait(app["id"], app["pending_deployment"]["id"], "ERROR")
+    log = account.log(app["id"], failed["id"], "BUILD")
+    assert all(word in log for word in words), log
+    assert failed["progress"]["steps"][0]["status"] == "ERROR"
+    assert failed["progress"]["steps"][0]["steps"][1]["steps"][0]["reason"]["code"] == "BuildFailed"
+    assert not list((account.cloud.root / "builds").glob("*"))

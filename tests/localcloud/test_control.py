@@ -1,0 +1,169 @@
+"""The local cloud's own endpoints: faults, request log, image store."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.localcloud.account import REPOSITORY, Account, image
+
+
+def test_everything_but_health_wants_the_token(account: Account) -> None:
+    base = account.cloud.url
+    assert httpx.get(base + "/_cloud/health", trust_env=False).status_code == 200
+    for method, path in (("GET", "faults"), ("POST", "faults"), ("GET", "requests"), ("PUT", "images/sha256:0")):
+        answer = httpx.request(method, f"{base}/_cloud/{path}", trust_env=False)
+        assert answer.status_code == 401
+        assert "tokens.json" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "status, identifier", [(429, "too_many_requests"), (500, "server_error"), (503, "service_unavailable")]
+)
+def test_answers_fail_as_often_as_asked(account: Account, status: int, identifier: str) -> None:
+    account.fault(method="GET", path="/v2/apps*", count=2, status=status)
+    for _ in range(2):
+        answer = account.http.get("/v2/apps")
+        assert (answer.status_code, answer.json()["id"]) == (status, identifier)
+        assert account.http.post("/v2/apps", json={}).status_code == 400
+    assert account.http.get("/v2/apps").status_code == 200
+    assert account.http.get("/_cloud/faults").json() == {"requests": [], "steps": [], "latencies": []}
+
+
+def test_a_fault_s_body_and_headers(account: Account) -> None:
+    account.fault(path="/v2/account", status=429, body={"id": "mine"}, headers={"retry-after": "7"})
+    answer = account.http.get("/v2/account")
+    assert answer.json() == {"id": "mine"}
+    assert answer.headers["retry-after"] == "7"
+
+
+def test_a_cloudflare_fault_has_cloudflare_s_envelope(account: Account) -> None:
+    account.fault(path="/client/v4/*", status=500)
+    answer = account.http.get("/client/v4/accounts")
+    assert answer.status_code == 500
+    assert answer.json()["success"] is False
+    assert answer.json()["errors"][0]["code"] == 10500
+
+
+def test_a_dropped_connection(account: Account) -> None:
+    account.fault(path="/v2/account", drop=True)
+    with pytest.raises(httpx.RemoteProtocolError):
+        account.http.get("/v2/account")
+    assert account.http.get("/v2/account").status_code == 200
+
+
+def test_a_delayed_answer_is_the_real_one(account: Account) -> None:
+    account.fault(path="/v2/account", delay=0.4)
+    started = time.monotonic()
+    assert account.http.get("/v2/account").status_code == 200
+    assert time.monotonic() - started >= 0.4
+
+
+def test_a_latency_profile_lasts_until_it_is_cleared(account: Account) -> None:
+    account.fault(latency={"path": "/v2/*", "seconds": 0.2})
+    for _ in range(2):
+        started = time.monotonic()
+        account.http.get("/v2/account")
+        assert time.monotonic() - started >= 0.2
+    account.clear_faults()
+    assert account.http.get("/_cloud/faults").json()["latencies"] == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"nonsense": 1},
+        {"app": "x", "step": "nonsense"},
+        {"app": "x", "step": "build", "colour": 1},
+        {"step": "build"},
+        {"latency": {"path": "/x"}},
+        {"latency": {"path": "/x", "seconds": "slow"}},
+        {"path": "/x", "status": "500"},
+        {"path": "/x", "count": 0},
+        {"path": "/x", "delay": -1},
+        {"path": 5},
+        5,
+    ],
+)
+def test_a_fault_that_makes_no_sense(account: Account, wrong: Any) -> None:
+    answer = account.http.post("/_cloud/faults", json=wrong)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["error"]
+    assert account.http.get("/_cloud/faults").json() == {"requests": [], "steps": [], "latencies": []}
+
+
+def test_several_faults_at_once_are_all_taken_or_none(account: Account) -> None:
+    good = {"path": "/v2/nothing", "status": 500}
+    assert account.http.post("/_cloud/faults", json=[good, {"nonsense": 1}]).status_code == 400
+    assert account.http.get("/_cloud/faults").json()["requests"] == []
+    account.http.post("/_cloud/faults", json=[good, good])
+    assert len(account.http.get("/_cloud/faults").json()["requests"]) == 2
+
+
+def test_the_request_log_has_no_bodies_queries_or_tokens(account: Account) -> None:
+    account.http.delete("/_cloud/requests")
+    account.http.get("/v2/apps?page=7")
+    account.http.post("/v2/apps", json={"spec": {"name": "log-me"}})
+    account.fault(path="/v2/account", drop=True)
+    with pytest.raises(httpx.RemoteProtocolError):
+        account.http.get("/v2/account")
+    answer = account.http.get("/_cloud/requests")
+    seen = [(each["method"], each["path"], each["status"]) for each in answer.json()["requests"]]
+    assert seen == [("GET", "/v2/apps", 200), ("POST", "/v2/apps", 400), ("GET", "/v2/account", 0)]
+    assert "page=7" not in answer.text
+    assert "log-me" not in answer.text
+    assert all(each["ms"] >= 0 for each in answer.json()["requests"])
+
+
+def put(account: Account, digest: str, content: bytes, **query: str) -> httpx.Response:
+    return account.http.put(f"/_cloud/images/{digest}", params=query, content=content)
+
+
+def test_an_image_is_stored_once_and_found_by_digest_and_repository(account: Account) -> None:
+    digest, packed = image({"run.sh": "#!/bin/sh\n"}, ["./run.sh"])
+    path = f"/_cloud/images/{digest}"
+    assert account.http.head(path).status_code == 404
+    for _ in range(2):
+        answer = put(account, digest, packed, repository=REPOSITORY)
+        assert answer.json() == {"digest": digest, "repository": REPOSITORY, "size": len(packed)}
+    assert account.http.head(path).status_code == 200
+    assert account.http.head(path, params={"repository": REPOSITORY}).status_code == 200
+    assert account.http.head(path, params={"repository": "other"}).status_code == 404
+
+
+def test_what_is_no_image_is_refused_and_leaves_nothing(account: Account) -> None:
+    before = sorted((account.cloud.root / "images").iterdir())
+    digest, packed = image({"a": "1"}, ["./a"])
+    without, empty = image({"a": "1"}, [])
+    junk = b"not a tar"
+    wrong = [
+        (digest, packed + b"x", 422),
+        ("sha256:12", packed, 422),
+        ("sha256:" + hashlib.sha256(junk).hexdigest(), junk, 422),
+        (without, empty, 422),
+    ]
+    for name, content, status in wrong:
+        answer = put(account, name, content, repository=REPOSITORY)
+        assert answer.status_code == status
+        assert answer.json()["error"]
+    assert put(account, digest, packed).status_code == 400
+    assert sorted((account.cloud.root / "images").iterdir()) == before
+
+
+def test_an_image_that_reaches_outside_is_not_run(account: Account) -> None:
+    digest = account.push({"../../escaped.txt": "x", "run.sh": "#!/bin/sh\n"}, ["./run.sh"])
+    app = account.create(account.spec("escape", digest=digest))
+    failed = account.wait(app["id"], app["pending_deployment"]["id"], "ERROR")
+    assert "cannot be unpacked" in account.log(app["id"], failed["id"], "DEPLOY")
+    assert not list(account.cloud.root.rglob("escaped.txt"))
+
+
+def test_a_command_that_cannot_run(account: Account) -> None:
+    digest = account.push({"run.sh": "#!/nowhere/sh\n"}, ["./run.sh"])
+    app = account.create(account.spec("no-shell", digest=digest))
+    failed = account.wait(app["id"], app["pending_deployment"]["id"], "ERROR")
+    assert "cannot run './run.sh'" in account.log(app["id"], failed["id"], "DEPLOY")
