@@ -68,6 +68,24 @@ def test_what_is_not_carried_is_refused_by_name(stub: Stub, plugin: Plugin, set:
     assert "hidden" not in failure["reason"]
 
 
+@pytest.mark.parametrize(
+    "set,words",
+    [
+        ({"spec.region": ["nyc"]}, "expected text for spec.0.region, got list. Examine values at 'x.spec.region'."),
+        ({"spec.services": {}}, "expected a list for spec.0.service, got dict"),
+        ({"spec.services[0]": "web"}, "expected an object for spec.0.service.0, got str"),
+        ({"spec.services[0].image": []}, "expected an object for spec.0.service.0.image.0, got list"),
+        ({"spec.services[0].instanceCount": 1.5}, "expected a whole number for spec.0.service.0.instance_count"),
+        ({"spec.services[0].internalPorts": [{}]}, "expected a whole number for spec.0.service.0.internal_ports.0"),
+        ({"spec.disableEdgeCache": "maybe"}, "expected true or false for spec.0.disable_edge_cache, got str"),
+    ],
+)
+def test_values_of_another_shape_are_refused(stub: Stub, plugin: Plugin, set: dict[str, Any], words: str) -> None:
+    inputs = scenes("digitalocean.App", stub.port).created(_MINIMAL).inputs
+    (failure,) = plugin.check(APP, {}, changed(inputs, {"set": set}))["response"]["failures"]
+    assert failure["reason"].startswith(words)
+
+
 def test_other_resources_are_refused_by_name(plugin: Plugin) -> None:
     error = plugin.check("digitalocean:index/droplet:Droplet", {}, {})["error"]
     assert error["code"] == "UNIMPLEMENTED"

@@ -17,6 +17,24 @@ from localcloud.plugins.digitalocean.fields import SCALARS, Field, Shape, child,
 from localcloud.plugins.resource import UNKNOWN, Checked, Failure, Props, ProviderError
 
 DEFAULTS = "__defaults"
+_TYPES: dict[Shape, tuple[type, ...]] = {
+    Shape.TEXT: (str,),
+    Shape.INT: (int,),
+    Shape.FLOAT: (int, float),
+    Shape.BOOL: (bool,),
+    Shape.ONE: (dict,),
+    Shape.LIST: (list,),
+    Shape.SET: (list,),
+}
+_WORDS = {
+    Shape.TEXT: "text",
+    Shape.INT: "a whole number",
+    Shape.FLOAT: "a number",
+    Shape.BOOL: "true or false",
+    Shape.ONE: "an object",
+    Shape.LIST: "a list",
+    Shape.SET: "a list",
+}
 _OFFLINE = "the offline digitalocean plugin does not carry it; take it out, or use the official plugin"
 
 
@@ -132,16 +150,31 @@ def _refuse(fields: tuple[Field, ...], place: _Place, inputs: Props) -> Iterator
 def _refuse_one(field: Field, place: _Place, value: Any) -> Iterator[Failure]:
     if not field.carried:
         yield Failure(f"{place.path}: {_OFFLINE}", place.path)
-    elif field.fields and isinstance(value, dict):
+    elif value is UNKNOWN:
+        return
+    elif not _fits(field.shape, value):
+        yield place.failure(f"expected {_WORDS[field.shape]} for {place.tf}, got {type(value).__name__}")
+    elif field.shape is Shape.ONE:
         yield from _refuse(field.fields, place, value)
-    elif field.fields and isinstance(value, list):
-        for index, item in enumerate(value):
-            if isinstance(item, dict):
-                yield from _refuse(field.fields, place.at(index, field), item)
-    elif value is not UNKNOWN and field.shape in SCALARS:
+    elif field.shape in SCALARS:
         yield from _refuse_scalar(field, place, value)
-    elif value is not UNKNOWN and not isinstance(value, list):
-        yield place.failure(f"expected a {field.shape.value} for {place.tf}, got {type(value).__name__}")
+    else:
+        for index, item in enumerate(value):
+            yield from _refuse_item(field, place.at(index, field), item)
+
+
+def _refuse_item(field: Field, place: _Place, item: Any) -> Iterator[Failure]:
+    shape = field.item or Shape.ONE
+    if item is not UNKNOWN and not _fits(shape, item):
+        yield place.failure(f"expected {_WORDS[shape]} for {place.tf}, got {type(item).__name__}")
+    elif item is not UNKNOWN and field.fields:
+        yield from _refuse(field.fields, place, item)
+
+
+def _fits(shape: Shape, value: Any) -> bool:
+    if isinstance(value, bool):
+        return shape is Shape.BOOL
+    return isinstance(value, _TYPES[shape])
 
 
 def _refuse_scalar(field: Field, place: _Place, value: Any) -> Iterator[Failure]:
