@@ -57,13 +57,25 @@ def full_disk_told(doing: str) -> Iterator[None]:
         yield
     except OSError as error:
         if is_disk_full(error):
-            raise DiskFull(root(), doing) from error
+            raise disk_full(Path(error.filename or root()), doing) from error
         if isinstance(error, PermissionError):
             raise ToolError(
                 f"The cache folder {root()} cannot be written ({error.strerror}).",
                 "ORACLE_CACHE=/a/folder/of/yours make tools",
             ) from error
         raise
+
+
+def disk_full(folder: Path, doing: str) -> DiskFull:
+    """The error for a program that wrote to `folder` and to the cache: it names the one with less room."""
+    fullest = min((root(), folder), key=_room)
+    return DiskFull(fullest, doing, movable=is_inside(fullest))
+
+
+def _room(folder: Path) -> int:
+    """The free bytes of the disk that holds a folder, or would."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    return shutil.disk_usage(there).free
 
 
 @contextlib.contextmanager

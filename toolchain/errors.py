@@ -22,13 +22,15 @@ class ToolMissing(ToolError):
 
 
 class DiskFull(ToolError):
-    """A folder's disk is full."""
+    """A folder's disk is full. The cache may be put elsewhere, `movable`; other folders may not."""
 
-    def __init__(self, folder: Path, doing: str) -> None:
+    def __init__(self, folder: Path, doing: str, *, movable: bool = True) -> None:
+        advice = (
+            "Free some space there, or name a cache folder on a larger disk" if movable else "Free some space there"
+        )
         super().__init__(
-            f"The disk that holds {folder} is full ({doing}); nothing half-made was kept. "
-            "Free some space there, or name a folder on a larger disk:",
-            "ORACLE_CACHE=/larger/disk/oracle-net make tools",
+            f"The disk that holds {folder} is full ({doing}); nothing half-made was kept. {advice}.",
+            "ORACLE_CACHE=/larger/disk/oracle-net make tools" if movable else NEXT,
         )
 
 

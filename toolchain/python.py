@@ -157,7 +157,10 @@ def _plain_venv(folder: Path) -> None:
         raise ToolError(
             f"{base()} cannot make virtual environments: its venv module is not installed.", _venv_package()
         )
-    run([base(), "-m", "venv", folder], doing="making a virtual environment", folder=folder)
+    doing = "making a virtual environment"
+    run([base(), "-m", "venv", "--without-pip", folder], doing=doing, folder=folder, env=_environment())
+    # A step of its own: venv does not say why its pip failed.
+    run([folder / "bin" / "python", "-m", "ensurepip", "--default-pip"], doing=doing, folder=folder, env=_environment())
 
 
 def _venv_package() -> str:

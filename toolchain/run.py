@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from toolchain.errors import DiskFull, ToolError, says_disk_full
+from toolchain import cache
+from toolchain.errors import ToolError, says_disk_full
 
 TAIL = 15
 
@@ -26,8 +27,8 @@ def run(
 ) -> None:
     """Runs `command`; each line of its output goes to `line`. When we are interrupted it is stopped first.
 
-    Raises ToolError with the end of the output when it fails, DiskFull (naming `folder`, where it writes) when the
-    output says so.
+    Raises ToolError with the end of the output when it fails, DiskFull when the output says so: `folder` is where it
+    writes, besides the cache.
     """
     tail: deque[str] = deque(maxlen=200)
     try:
@@ -60,7 +61,7 @@ def run(
 
 def _failure(tail: list[str], status: int, doing: str, folder: Path) -> ToolError:
     if any(says_disk_full(text) for text in tail):
-        return DiskFull(folder, doing)
+        return cache.disk_full(folder, doing)
     end = "\n".join(f"    {text}" for text in tail[-TAIL:])
     return ToolError(f"{doing} failed with status {status}. The end of its output:\n{end}")
 

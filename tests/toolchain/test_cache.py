@@ -159,6 +159,19 @@ def test_a_really_full_disk(tmp_path: Path) -> None:
     assert done.stdout.startswith(f"told [] The disk that holds {small / 'cache'} is full"), done.stdout
 
 
+@pytest.mark.parametrize("full,next_command", [("cache", "ORACLE_CACHE="), ("project", "make tools")])
+def test_of_two_disks_the_full_one_is_named(
+    full: str, next_command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uv and pip write to the cache and to .venv, and do not say which was full."""
+    for name in ("cache", "project"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(cache, "_room", lambda folder: 0 if folder == tmp_path / full else 1)
+    told = cache.disk_full(tmp_path / "project", "the work")
+    assert f"holds {tmp_path / full} is full" in told.sentence
+    assert told.next.startswith(next_command)
+
+
 def test_a_folder_that_cannot_be_written_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_self: Path, *_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
