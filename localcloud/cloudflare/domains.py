@@ -177,6 +177,17 @@ async def script_routes(request: Request, api: Api) -> Response:
     return ok(found)
 
 
+async def put_script_routes(request: Request, api: Api) -> Response:
+    """PUT …/scripts/{script}/routes, as wrangler does: the Worker has exactly these routes then."""
+    name = api.workers.script(request.path_params["script"]).name
+    wanted: Json = await request.json()
+    if not isinstance(wanted, list):
+        raise bad_body("not a list of routes")
+    made = api.zones.replace_routes(name, [(text(route, "pattern"), route) for route in wanted])
+    await api.workers.readdress(name)
+    return ok([shapes.route(route) for route in made])
+
+
 async def _readdress_all(api: Api) -> None:
     for script in api.records.scripts():
         await api.workers.readdress(script.name)

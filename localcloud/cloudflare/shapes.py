@@ -160,7 +160,7 @@ def deployment(found: Deployment) -> Json:
         "strategy": "percentage",
         "author_email": AUTHOR,
         "created_on": found.created_on,
-        "annotations": {"workers/triggered_by": "deployment", **found.annotations},
+        "annotations": {"workers/triggered_by": "deploy", **found.annotations},
         "versions": [{"version_id": version, "percentage": percentage} for version, percentage in found.shares],
     }
 

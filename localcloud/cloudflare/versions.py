@@ -39,6 +39,19 @@ async def add_version(request: Request, api: Api) -> Response:
     return ok(shapes.version(made))
 
 
+async def patch_latest(request: Request, api: Api) -> Response:
+    """PATCH …/workers/{script}/versions/latest: a version like the newest one with other secrets, without traffic.
+
+    {"env": {NAME: {type: "secret_text", text} or null}, "annotations": …}; null removes.
+    """
+    wanted = await body(request)
+    if unknown := set(wanted) - {"env", "annotations"}:
+        raise bad_body(f"{', '.join(sorted(unknown))} cannot be changed here")
+    notes = {key: str(value) for key, value in (wanted.get("annotations") or {}).items() if value is not None}
+    made = await api.workers.add_secrets(_name(request), _changes(wanted.get("env")), notes)
+    return ok(shapes.version(made))
+
+
 async def deployments(request: Request, api: Api) -> Response:
     """GET …/scripts/{script}/deployments, the one in force first."""
     name = api.workers.script(_name(request)).name
@@ -124,17 +137,20 @@ async def put_secret(request: Request, api: Api) -> Response:
 
 async def put_secrets(request: Request, api: Api) -> Response:
     """PATCH …/scripts/{script}/secrets-bulk: {"secrets": {NAME: {name, type, text} or null}}; null removes."""
-    wanted = (await body(request)).get("secrets")
+    made = await api.workers.set_secrets(_name(request), _changes((await body(request)).get("secrets")))
+    return ok([_secret(name) for name in sorted(made.secrets)])
+
+
+def _changes(wanted: Json) -> dict[str, str | None]:
     if not isinstance(wanted, dict):
-        raise bad_body("secrets is missing or not an object")
+        raise bad_body("secrets are missing or no object")
     changes: dict[str, str | None] = {}
     for name, entry in wanted.items():
         value = entry.get("text") if isinstance(entry, dict) else None
         if entry is not None and not isinstance(value, str):
             raise bad_body(f"secret {name} needs a text")
         changes[name] = value
-    made = await api.workers.set_secrets(_name(request), changes)
-    return ok([_secret(name) for name in sorted(made.secrets)])
+    return changes
 
 
 async def drop_secret(request: Request, api: Api) -> Response:

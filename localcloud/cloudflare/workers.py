@@ -65,7 +65,7 @@ class Workers:
             return self.version(name, identifier)
         newest = self.records.latest(name)
         if newest is None:
-            raise errors.ApiError(404, 10222, f"Worker {name} has no versions.")
+            raise _no_versions(name)
         return newest
 
     # --- uploading
@@ -83,12 +83,7 @@ class Workers:
         """A new version without traffic; its code is loaded once to see whether it does."""
         async with self._locks[name]:
             self.script(name)
-            version = self._drafts.upload(name, upload, self.records.latest(name))
-            version = await self._loaded(version, self.spec(version))
-            await self._edge.unload_worker(name, version.id)
-            self.records.add_version(version)
-            self._prune(name)
-        return version
+            return await self._keep(self._drafts.upload(name, upload, self.records.latest(name)))
 
     async def patch(self, name: str, settings: dict[str, Json]) -> Version:
         """A version like the newest one with other settings (bindings, compatibility, limits, …), deployed."""
@@ -111,13 +106,30 @@ class Workers:
             before = self._editable(name)
             return await self._deploy(drafts.with_secrets(before, changes), None)
 
+    async def add_secrets(self, name: str, changes: dict[str, str | None], annotations: dict[str, str]) -> Version:
+        """The same, from the newest version whether it serves or not, and without traffic."""
+        async with self._locks[name]:
+            self.script(name)
+            before = self.records.latest(name)
+            if before is None:
+                raise _no_versions(name)
+            return await self._keep(replace(drafts.with_secrets(before, changes), annotations=annotations))
+
+    async def _keep(self, version: Version) -> Version:
+        """Loads it once to see whether it does, and writes it down."""
+        version = await self._loaded(version, self.spec(version))
+        await self._edge.unload_worker(version.script, version.id)
+        self.records.add_version(version)
+        self._prune(version.script)
+        return version
+
     def _editable(self, name: str) -> Version:
         """The newest version, when it is the one that serves: otherwise an edit would deploy it by accident."""
         self.script(name)
         newest = self.records.latest(name)
         deployment = self.records.deployment(name)
         if newest is None:
-            raise errors.ApiError(404, 10222, f"Worker {name} has no versions.")
+            raise _no_versions(name)
         if deployment is None or [version for version, _ in deployment.shares] != [newest.id]:
             message = "The latest version of your Worker isn't currently deployed. Deploy it first."
             raise errors.ApiError(400, 10215, message)
@@ -284,6 +296,10 @@ class Workers:
         needed = {version for version, _ in deployment.shares} if deployment else set()
         old = self.records.versions(name)[KEPT_VERSIONS:]
         self.records.drop_versions(name, [version.id for version in old if version.id not in needed])
+
+
+def _no_versions(name: str) -> errors.ApiError:
+    return errors.ApiError(404, 10222, f"Worker {name} has no versions.")
 
 
 def check_name(name: str) -> None:

@@ -215,6 +215,16 @@ class Zones:
         self._store.execute("INSERT OR REPLACE INTO cf_routes VALUES (?, ?, ?, ?)", values)
         return made
 
+    def replace_routes(self, script: str, wanted: list[tuple[str, dict[str, Json]]]) -> list[Route]:
+        """Leads exactly these patterns to a Worker; each may name its zone by zone_id or zone_name."""
+        with self._store.transaction():
+            self._store.execute("DELETE FROM cf_routes WHERE script = ?", (script,))
+            made = []
+            for pattern, names in wanted:
+                zone = self._zone_for(host_of(pattern), names)
+                made.append(self.put_route(zone.id, None, pattern, script))
+        return made
+
     def drop_route(self, zone: str, identifier: str) -> Route:
         """Forgets a route; what it was."""
         found = self.route(zone, identifier)
