@@ -92,6 +92,15 @@ def test_other_resources_are_refused_by_name(plugin: Plugin) -> None:
     assert "does not carry digitalocean:index/droplet:Droplet" in error["details"]
 
 
+def test_a_computed_item_makes_the_whole_set_unknown(stub: Stub, plugin: Plugin) -> None:
+    """The program may give an env as an output; nothing of the set's order is known then."""
+    inputs = scenes("digitalocean.App", stub.port).created(_MINIMAL).inputs
+    news = changed(inputs, {"set": {"spec.envs": [{"$unknown": True}, {"key": "A"}]}})
+    checked = plugin.check(APP, {}, news)["response"]["inputs"]
+    preview = plugin.create(APP, checked, preview=True)["response"]["properties"]
+    assert preview["spec"]["envs"] == {"$unknown": True}
+
+
 def test_made_names_follow_the_seed_and_stay(plugin: Plugin) -> None:
     first, second = (
         plugin.check(UPTIME_CHECK, {}, {"target": "https://www.example.test"}, name="web", seed=seed)["response"][

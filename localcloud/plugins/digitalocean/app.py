@@ -8,7 +8,7 @@ from typing import Any
 from localcloud.plugins.api import Api
 from localcloud.plugins.digitalocean import body, deployments, differ, inputs, plan
 from localcloud.plugins.digitalocean.answers import Refused, call, listed
-from localcloud.plugins.digitalocean.fields import Shape, child, known, seal, without_defaults
+from localcloud.plugins.digitalocean.fields import Field, Shape, child, known, seal, without_defaults
 from localcloud.plugins.digitalocean.spec import ANSWERED, APP, SPEC
 from localcloud.plugins.digitalocean.times import printed
 from localcloud.plugins.resource import UNKNOWN, Checked, Diffed, InitFailed, Props, ProviderError, Resource
@@ -148,7 +148,7 @@ def _merged(state: Props, planned: Props, fresh: bool) -> Props:
     return {**state, "spec": spec, **rest}
 
 
-def _keep_sets(fields: tuple[Any, ...], now: Any, planned: Any) -> Any:
+def _keep_sets(fields: tuple[Field, ...], now: Any, planned: Any) -> Any:
     if not isinstance(now, dict) or not isinstance(planned, dict):
         return now
     kept = dict(now)

@@ -67,16 +67,7 @@ def _unsaid(field: Field, old: Any, mode: _Mode) -> Any:
     if mode.in_set:
         return UNKNOWN if field.computed else zero(field)
     if field.computed:
-        if old is not None:
-            return old
-        if mode.creating:
-            return UNKNOWN
-        # Of a block added later, lists are left to the API, and single values forgotten: a quirk of the SDK.
-        return (
-            UNKNOWN
-            if mode.added and field.shape in (Shape.LIST, Shape.SET)
-            else ([] if field.shape in (Shape.LIST, Shape.SET) else None)
-        )
+        return _left_to_api(field, mode) if old is None else old
     if field.shape in SCALARS:
         return old if is_zero(old) else None
     if field.shape is Shape.SET and not field.fields and not old:
@@ -84,11 +75,22 @@ def _unsaid(field: Field, old: Any, mode: _Mode) -> Any:
     return zero(field)
 
 
+def _left_to_api(field: Field, mode: _Mode) -> Any:
+    """The value of a property that the API will fill in, or has left empty."""
+    if mode.creating:
+        return UNKNOWN
+    if field.shape in (Shape.LIST, Shape.SET):
+        return UNKNOWN if mode.added else []
+    return None  # also in a block that is added: there the SDK forgets single values
+
+
 def _set(field: Field, new: Any, old: Any, mode: _Mode) -> Any:
     if new is None or (new == [] and field.fields):
         return _unsaid(field, old, mode)
     if not field.fields:
         return sets.shown(field, new)
+    if UNKNOWN in new:
+        return UNKNOWN
     items = [_member(field, item, old if isinstance(old, list) else [], mode) for item in new]
     return sets.shown(field, items)
 
