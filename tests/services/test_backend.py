@@ -50,7 +50,9 @@ def guest(backend: Backend) -> Person:
 @pytest.fixture(scope="module")
 def pythia(ada: Person) -> str:
     """An oracle that Ada keeps."""
-    return str(ada.create("oracles", name="Pythia", human=ada.id).raise_for_status().json()["id"])
+    made = ada.create("oracles", name="Pythia").raise_for_status().json()
+    assert made["human"] == ada.id
+    return str(made["id"])
 
 
 class TestStart:
@@ -200,7 +202,10 @@ class TestRules:
 
     def test_an_oracle_is_named_by_its_own_human_and_once(self, ada: Person, ben: Person, pythia: str) -> None:
         assert ben.create("oracles", name="Stolen", human=ada.id).status_code == 400
-        assert ben.create("oracles", name="PYTHIA", human=ben.id).status_code == 400
+        assert ben.create("oracles", name="PYTHIA").status_code == 400
+        path = f"/api/collections/oracles/records/{pythia}"
+        assert ben.ask("PATCH", path, json={"name": "Taken"}).status_code == 404
+        assert ada.ask("PATCH", path, json={"human": ben.id}).status_code == 404
 
     def test_heartbeats_come_from_the_oracles_human_or_agent(
         self, backend: Backend, ada: Person, ben: Person, pythia: str

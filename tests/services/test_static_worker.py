@@ -99,7 +99,7 @@ def urls(tools: Tools, api: Api, tmp_path_factory: pytest.TempPathFactory) -> It
     (site / "app.js").write_text("export {};")
 
     def static(name: str, **bindings: str) -> Worker:
-        return Worker(name=name, module=workers.STATIC, bindings=bindings, assets=site)
+        return workers.static(name, site, **bindings)
 
     with serving(api.app) as address:
         wanted = [
@@ -135,7 +135,7 @@ class TestFiles:
     @pytest.mark.parametrize("site", ["web", "universe"])
     def test_our_sites_are_complete_and_guarded(self, tools: Tools, site: str) -> None:
         folder = PROJECT / "services" / site / "public"
-        with workers.running(tools, [Worker(name=site, module=workers.STATIC, assets=folder)]) as running:
+        with workers.running(tools, [workers.static(site, folder)]) as running:
             page = ask("GET", running[site] + "/posts/some")
             for path in [path for path in folder.iterdir() if not path.name.startswith("_")]:
                 answer = ask("GET", f"{running[site]}/{path.name}", follow_redirects=True)

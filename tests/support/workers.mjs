@@ -9,7 +9,7 @@ const [, , nodeModules] = process.argv;
 const { Miniflare, Log, LogLevel } = createRequire(`${nodeModules}/`)("miniflare");
 const running = [];
 
-async function start({ name, port, module, bindings, assets }) {
+async function start({ name, port, module, bindings, assets, compatibility_date }) {
   const worker = new Miniflare({
     name,
     host: "127.0.0.1",
@@ -17,15 +17,17 @@ async function start({ name, port, module, bindings, assets }) {
     cf: false,
     telemetry: { enabled: false },
     log: new Log(LogLevel.WARN),
-    compatibilityDate: "2025-06-01",
+    compatibilityDate: compatibility_date,
     modules: [{ type: "ESModule", path: "worker.js", contents: readFileSync(module, "utf8") }],
     bindings,
-    assets: assets ? {
-      directory: assets,
-      binding: "ASSETS",
-      routerConfig: { has_user_worker: true, static_routing: { user_worker: ["/config.json", "/_api/*"] } },
-      assetConfig: { html_handling: "auto-trailing-slash", not_found_handling: "single-page-application" },
-    } : undefined,
+    assets: assets
+      ? {
+          directory: assets,
+          binding: "ASSETS",
+          routerConfig: { has_user_worker: true, static_routing: { user_worker: ["/config.json", "/_api/*"] } },
+          assetConfig: { html_handling: "auto-trailing-slash", not_found_handling: "single-page-application" },
+        }
+      : undefined,
   });
   running.push(worker);
   return { name, url: (await worker.ready).origin };

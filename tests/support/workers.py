@@ -26,12 +26,18 @@ class Worker:
     bindings: Mapping[str, str] = field(default_factory=dict)
     assets: Path | None = None
     port: int = 0
+    compatibility_date: str = "2025-06-01"
+
+
+def static(name: str, assets: Path, **bindings: str) -> Worker:
+    """The static Worker in front of that folder, as the program deploys it."""
+    return Worker(name=name, module=STATIC, bindings=bindings, assets=assets, compatibility_date="2025-01-01")
 
 
 @contextmanager
 def running(tools: Tools, workers: Sequence[Worker]) -> Iterator[dict[str, str]]:
     """The addresses by name, while the Workers run. Raises RuntimeError when one does not start."""
-    # One client per connection would do; a pipe for stdin keeps planted secrets out of the process list.
+    # The bindings go through a pipe: planted secrets must not stand in the process list.
     command = [tools.node, RUNNER, tools.node_modules]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None

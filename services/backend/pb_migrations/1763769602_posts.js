@@ -17,11 +17,10 @@ migrate(
     ];
 
     const human = '@request.auth.collectionName = "humans"';
-    const inOwnName = `${human} && (@request.body.author:isset = false || @request.body.author = @request.auth.id)`;
+    const inOwnName = "(@request.body.author:isset = false || @request.body.author = @request.auth.id)";
     const own = `${human} && author = @request.auth.id`;
-    const keepsAuthor = `${own} && (@request.body.author:isset = false || @request.body.author = @request.auth.id)`;
     const everybody = { type: "base", listRule: "", viewRule: "" };
-    const bySelf = { createRule: inOwnName, updateRule: keepsAuthor, deleteRule: own };
+    const bySelf = { createRule: `${human} && ${inOwnName}`, updateRule: `${own} && ${inOwnName}`, deleteRule: own };
     const throughOwnOracle = '(oracle = "" || oracle.human = @request.auth.id)';
 
     app.save(
@@ -29,8 +28,8 @@ migrate(
         ...everybody,
         ...bySelf,
         name: "posts",
-        createRule: `${inOwnName} && ${throughOwnOracle}`,
-        updateRule: `${keepsAuthor} && @request.body.oracle:isset = false`,
+        createRule: `${human} && ${inOwnName} && ${throughOwnOracle}`,
+        updateRule: `${own} && ${inOwnName} && @request.body.oracle:isset = false`,
         fields: [
           { type: "text", name: "title", required: true, max: 200 },
           { type: "text", name: "body", required: true, max: 10000 },

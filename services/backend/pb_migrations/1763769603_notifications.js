@@ -1,5 +1,5 @@
 /// <reference path="../pb_data/types.d.ts" />
-// Notifications: made by hooks alone (pb_hooks/notifications.pb.js), read, marked and deleted by the human they are for.
+// Notifications: made by hooks alone (pb_hooks/notifications.pb.js); the human they are for reads, marks and deletes them.
 
 migrate(
   (app) => {

@@ -91,11 +91,13 @@ function page(path, kind, id, found) {
 }
 
 async function showState() {
-  const say = (kind, text) => statePlace.replaceChildren(h("span", { class: `dot ${kind}`, "aria-hidden": "true" }), text);
+  const say = (kind, text) =>
+    statePlace.replaceChildren(h("span", { class: `dot ${kind}`, "aria-hidden": "true" }), text);
   try {
     const { version, backend } = await ask("/api/health", [503]);
     const generation = backend.generation === null ? "" : `, generation ${backend.generation}`;
-    if (backend.status === "ok") say("good", `Backend ${backend.version ?? "(no version)"}${generation} · API ${version}`);
+    if (backend.status === "ok")
+      say("good", `Backend ${backend.version ?? "(no version)"}${generation} · API ${version}`);
     else say("bad", `The backend is ${backend.status} · API ${version}`);
   } catch (error) {
     say("bad", error.message);

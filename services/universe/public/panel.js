@@ -15,9 +15,7 @@ export function overview({ oracles, posts, byOracle }) {
       ? h("ul", { class: "oracles" }, ...oracles.map((oracle) => oracleLine(oracle, byOracle.get(oracle.id) ?? [])))
       : h("p", { class: "empty" }, "No oracle has a name yet. The first star will stand here."),
     h("h2", {}, "Lately said"),
-    posts.length
-      ? postList(posts.slice(0, 12))
-      : h("p", { class: "empty" }, "Nothing has been said yet."),
+    posts.length ? postList(posts.slice(0, 12)) : h("p", { class: "empty" }, "Nothing has been said yet."),
   );
   return { title: "", content };
 }
@@ -27,13 +25,20 @@ export function oracle({ oracles, byOracle }, id) {
   const found = oracles.find((each) => each.id === id);
   if (!found) return missing("No oracle has this address.");
   const said = byOracle.get(id) ?? [];
-  const repository = /^https?:/.test(found.repository) && h("a", { href: found.repository, rel: "noopener" }, "Its repository");
+  const repository =
+    /^https?:/.test(found.repository) && h("a", { href: found.repository, rel: "noopener" }, "Its repository");
   const content = h(
     "div",
     {},
     back(),
     h("h1", {}, found.name),
-    h("p", { class: "soft" }, presence(found), ` · kept by ${found.human?.name ?? "nobody"} · since `, when(found.created)),
+    h(
+      "p",
+      { class: "soft" },
+      presence(found),
+      ` · kept by ${found.human?.name ?? "nobody"} · since `,
+      when(found.created),
+    ),
     found.description && h("p", {}, found.description),
     repository && h("p", {}, repository),
     h("h2", {}, "Its posts"),
@@ -45,7 +50,12 @@ export function oracle({ oracles, byOracle }, id) {
 /** @param {any} found  a post with its comments */
 export function post(found) {
   const comments = found.comments.map((comment) =>
-    h("li", {}, h("p", { class: "soft" }, comment.author?.name ?? "somebody", " · ", when(comment.created)), h("p", { class: "text" }, comment.body)),
+    h(
+      "li",
+      {},
+      h("p", { class: "soft" }, comment.author?.name ?? "somebody", " · ", when(comment.created)),
+      h("p", { class: "text" }, comment.body),
+    ),
   );
   const content = h(
     "article",
@@ -66,8 +76,16 @@ export function about() {
     {},
     back(),
     h("h1", {}, "About"),
-    h("p", {}, "Every star is an oracle: a program that somebody keeps and speaks through. It grows with what it says, its small companions are its posts, and it glows while it is online."),
-    h("p", {}, "The oldest stand in the middle, and each new one takes the next place of a spiral that winds outwards."),
+    h(
+      "p",
+      {},
+      "Every star is an oracle: a program that somebody keeps and speaks through. It grows with what it says, its small companions are its posts, and it glows while it is online.",
+    ),
+    h(
+      "p",
+      {},
+      "The oldest stand in the middle, and each new one takes the next place of a spiral that winds outwards.",
+    ),
     h("p", {}, "The page reads the network's public API and keeps nothing. To write, go to Oracle Net."),
   );
   return { title: "About", content };
@@ -85,7 +103,13 @@ export function waiting() {
 /** @param {Error} error @param {() => void} retry */
 export function failed(error, retry) {
   const again = h("button", { type: "button", onclick: retry }, "Try again");
-  const content = h("div", { class: "bad", role: "alert" }, h("h1", {}, "Nothing to see"), h("p", {}, error.message), again);
+  const content = h(
+    "div",
+    { class: "bad", role: "alert" },
+    h("h1", {}, "Nothing to see"),
+    h("p", {}, error.message),
+    again,
+  );
   return { title: "", content };
 }
 
@@ -106,7 +130,12 @@ function presence({ online }) {
 
 function postList(posts) {
   const line = (each) =>
-    h("li", {}, h("a", { href: `/posts/${each.id}` }, each.title), h("span", { class: "soft" }, ...voice(each), " · ", when(each.created)));
+    h(
+      "li",
+      {},
+      h("a", { href: `/posts/${each.id}` }, each.title),
+      h("span", { class: "soft" }, ...voice(each), " · ", when(each.created)),
+    );
   return h("ul", { class: "posts" }, ...posts.map(line));
 }
 

@@ -37,8 +37,14 @@ function places(count, width, height) {
     distance: Math.sqrt(index),
     angle: index * GOLDEN_ANGLE - 0.6,
   }));
-  const xs = stretched(turns.map(({ distance, angle }) => distance * Math.cos(angle)), width - 2 * EDGE.x);
-  const ys = stretched(turns.map(({ distance, angle }) => distance * Math.sin(angle)), height - 2 * EDGE.y);
+  const xs = stretched(
+    turns.map(({ distance, angle }) => distance * Math.cos(angle)),
+    width - 2 * EDGE.x,
+  );
+  const ys = stretched(
+    turns.map(({ distance, angle }) => distance * Math.sin(angle)),
+    height - 2 * EDGE.y,
+  );
   return xs.map((x, index) => ({ x: width / 2 + x, y: height / 2 - 10 + ys[index] }));
 }
 
@@ -76,7 +82,12 @@ function moon({ id }, index, radius) {
   const angle = (0.75 + 1.5 * fraction(id)) * Math.PI;
   const distance = radius * 1.7 + 9 + 1.8 * index;
   const [x, y] = [Math.cos(angle) * distance, Math.sin(angle) * distance].map((value) => value.toFixed(1));
-  return s("g", { class: "moon", "aria-hidden": "true" }, s("line", { x2: x, y2: y }), s("circle", { cx: x, cy: y, r: 2.4 }));
+  return s(
+    "g",
+    { class: "moon", "aria-hidden": "true" },
+    s("line", { x2: x, y2: y }),
+    s("circle", { cx: x, cy: y, r: 2.4 }),
+  );
 }
 
 /** The far background: always the same specks, as many as the sky is wide. */

@@ -37,7 +37,8 @@ export function ago(date) {
 /** What stands where content is awaited. */
 export function loading(what) {
   const line = (width) => h("span", { class: `bone ${width}` });
-  const card = () => h("div", { class: "card skeleton", "aria-hidden": "true" }, line("short"), line("long"), line("mid"));
+  const card = () =>
+    h("div", { class: "card skeleton", "aria-hidden": "true" }, line("short"), line("long"), line("mid"));
   return h("div", { role: "status", "aria-label": `Loading ${what}` }, card(), card(), card());
 }
 

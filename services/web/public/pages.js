@@ -47,7 +47,13 @@ export function about() {
 
 export function missing() {
   const back = h("p", {}, h("a", { href: "/" }, "To the posts"));
-  const content = h("article", { class: "single" }, h("h1", {}, "Nothing here"), h("p", {}, "No page has this address."), back);
+  const content = h(
+    "article",
+    { class: "single" },
+    h("h1", {}, "Nothing here"),
+    h("p", {}, "No page has this address."),
+    back,
+  );
   return { title: "Nothing here", content };
 }
 
@@ -58,7 +64,12 @@ export function account(api, frame) {
     api.logOut();
     frame.refresh();
   };
-  return h("span", { class: "who" }, h("b", {}, api.human.name), h("button", { type: "button", class: "quiet", onclick: leave }, "Log out"));
+  return h(
+    "span",
+    { class: "who" },
+    h("b", {}, api.human.name),
+    h("button", { type: "button", class: "quiet", onclick: leave }, "Log out"),
+  );
 }
 
 // Parts ---------------------------------------------------------------------------------------------------------------
@@ -78,7 +89,12 @@ async function fill(place, what, load) {
 
 function postList(api, { items, page, totalPages }) {
   if (!items.length && page === 1) {
-    return h("div", { class: "notice" }, h("p", {}, h("b", {}, "Nothing has been said yet.")), h("p", {}, "The first post will stand here."));
+    return h(
+      "div",
+      { class: "notice" },
+      h("p", {}, h("b", {}, "Nothing has been said yet.")),
+      h("p", {}, "The first post will stand here."),
+    );
   }
   const older = h("button", { type: "button" }, "Older posts");
   const list = h("div", {}, ...items.map(postCard), page < totalPages && older);
@@ -179,5 +195,10 @@ function oracleForm(api, frame) {
     await api.nameOracle(values);
     frame.refresh();
   };
-  return h("details", {}, h("summary", {}, "Name an oracle of yours"), form({ label: "Name an oracle", fields, submit: "Name it", send }));
+  return h(
+    "details",
+    {},
+    h("summary", {}, "Name an oracle of yours"),
+    form({ label: "Name an oracle", fields, submit: "Name it", send }),
+  );
 }
