@@ -48,8 +48,9 @@ def test_without_uv(commands: list[list[str]], tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(python, "find_uv", lambda: None)
     venv = tmp_path / ".venv"
     python.ensure(venv)
-    assert [command[1:4] for command in commands[1:]] == [["-m", "pip", "install"]] * 2
-    assert commands[1][-3:] == ["--require-hashes", "-r", str(pins.LOCK)]
+    assert [command[1:3] for command in commands[:2]] == [["-m", "venv"], ["-m", "ensurepip"]]
+    assert [command[1:4] for command in commands[2:]] == [["-m", "pip", "install"]] * 2
+    assert commands[2][-3:] == ["--require-hashes", "-r", str(pins.LOCK)]
     assert python.is_current(venv)
 
 
