@@ -141,6 +141,8 @@ class TestFiles:
                 answer = ask("GET", f"{running[site]}/{path.name}", follow_redirects=True)
                 assert answer.content == path.read_bytes()
             assert ask("GET", running[site] + "/_headers").text == page.text  # read, not served
+            moved = ask("GET", running[site] + {"web": "/p/abc", "universe": "/o/abc"}[site])
+        assert (moved.status_code, moved.headers["location"]) in [(301, "/posts/abc"), (301, "/oracles/abc")]
         policy = page.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
