@@ -46,7 +46,10 @@ class Runtime:
 def resolve(given: Json, keep: Json, before: Version | None) -> Bound:
     """The bindings of an upload: those given, then those of `before` whose type is in `keep`.
 
-    An `inherit` takes the binding of the same name (or of `old_name`) over. Raises ApiError.
+    An `inherit` takes the binding of the same name (or of `old_name`) over. Without `keep`, an upload that declares no
+    secret keeps all secrets, so that a deploy by wrangler does not lose them, and one that declares some has exactly
+    those (Cloudflare's documentation: secrets persist between deploys; terraform-provider-cloudflare 5892).
+    Raises ApiError.
     """
     if not isinstance(given, list):
         raise invalid("bindings must be a list")
@@ -57,8 +60,9 @@ def resolve(given: Json, keep: Json, before: Version | None) -> Bound:
         if name in found:
             raise name_taken(name)
         _take(binding, name, before, found, secrets)
+    kept = {"secret_text"} if keep is None and not secrets else set(keep or ())
     for binding in before.bindings if before else ():
-        if binding["type"] in set(keep or ()) and binding["name"] not in found:
+        if binding["type"] in kept and binding["name"] not in found:
             _copy(binding, binding["name"], before, found, secrets)
     _count(found.values())
     return Bound(bindings=[found[name] for name in sorted(found)], secrets=secrets)
@@ -86,7 +90,7 @@ def _take(
         if old is not None:
             _copy(old, name, before, found, secrets)
         else:
-            message = f"Could not find binding '{name}' to inherit: the previous version has none of that name."
+            message = f"inherit binding '{name}' is invalid: the previous version has none of that name"
             raise ApiError(400, 10057, message)
         return
     _check(binding, name, kind)

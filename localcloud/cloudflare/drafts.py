@@ -65,7 +65,7 @@ class Drafts:
         """A version like `before` with the settings that are named. Raises ApiError."""
         changed = _next(before, _texts(settings.get("annotations")))
         if "bindings" in settings:
-            bound = bindings.resolve(settings["bindings"] or [], settings.get("keep_bindings"), before)
+            bound = bindings.resolve(settings["bindings"] or [], settings.get("keep_bindings", []), before)
             self._check_services(before.script, bound.bindings)
             changed = replace(changed, bindings=bound.bindings, secrets=bound.secrets)
         if settings.get("compatibility_flags") is not None:

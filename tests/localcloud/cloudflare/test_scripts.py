@@ -122,7 +122,18 @@ def test_upload_replaces_all_bindings(api: Client) -> None:
     host = api.enable("replace")
     api.put("replace", ONE, bindings=[{"type": "secret_text", "name": "URL", "text": "now secret"}])
     assert api.get(host).text == 'one {"URL":"now secret"}'
-    api.put("replace", ONE)
+
+
+def test_undeclared_secrets(api: Client) -> None:
+    """A deploy that knows no secret keeps them all; one that declares some has exactly those."""
+    secret = {"type": "secret_text", "name": "KEY", "text": "k"}
+    api.put("undeclared", ONE, bindings=[secret, {"type": "plain_text", "name": "OLD", "text": "x"}])
+    host = api.enable("undeclared")
+    api.put("undeclared", ONE)
+    assert api.get(host).text == 'one {"KEY":"k"}'
+    api.put("undeclared", ONE, bindings=[secret | {"name": "OTHER"}])
+    assert api.get(host).text == 'one {"OTHER":"k"}'
+    api.put("undeclared", ONE, keep_bindings=[])
     assert api.get(host).text == "one {}"
 
 

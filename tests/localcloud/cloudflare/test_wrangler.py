@@ -1,0 +1,128 @@
+"""wrangler, the real client, against the API: deploy, secrets, versions, rollback, domains, deletion."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.localcloud.cloudflare.service import Client
+
+Wrangler = Callable[..., "subprocess.CompletedProcess[str]"]
+HOST = "wr.oracle.workers.localhost"
+CODE = 'export default { fetch: (request, env) => new Response("WORD " + env.VAR + " " + (env.KEY ?? "-")) };'
+CONFIG = {
+    "name": "wr",
+    "main": "src/index.js",
+    "compatibility_date": "2025-06-01",
+    "workers_dev": True,
+    "preview_urls": False,
+    "vars": {"VAR": "one"},
+    "observability": {"enabled": True},
+    "assets": {
+        "directory": "public",
+        "binding": "ASSETS",
+        "not_found_handling": "single-page-application",
+        "run_worker_first": ["/api/*"],
+    },
+    "send_metrics": False,
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    (folder / "src").mkdir(parents=True)
+    (folder / "public").mkdir()
+    write(folder, "first")
+    folder.joinpath("public/index.html").write_text("<h1>hi</h1>")
+    folder.joinpath("public/_headers").write_text("/*\n  X-A: b\n")
+    return folder
+
+
+def write(folder: Path, word: str, **more: Any) -> None:
+    folder.joinpath("src/index.js").write_text(CODE.replace("WORD", word))
+    folder.joinpath("wrangler.jsonc").write_text(json.dumps(CONFIG | more))
+
+
+@pytest.fixture
+def wrangler(api: Client, project: Path, programs: Any) -> Wrangler:
+    """wrangler(*arguments, stdin="") in the project; a failure it should not have had shows what it printed."""
+    environment = {
+        "HOME": str(project.parent),
+        "PATH": f"{programs.node.parent}{os.pathsep}{os.environ['PATH']}",
+        "CLOUDFLARE_API_BASE_URL": api.base,
+        "CLOUDFLARE_API_TOKEN": api.token,
+        "CLOUDFLARE_ACCOUNT_ID": api.running.cloud.tokens.account_id,
+        "WRANGLER_SEND_METRICS": "false",
+        "WRANGLER_LOG_SANITIZE": "false",
+        "NPM_CONFIG_REGISTRY": "http://127.0.0.1:9",  # the look for updates must not leave this machine
+        "CI": "true",
+        "NO_COLOR": "1",
+    }
+    program = programs.node_modules / "wrangler" / "bin" / "wrangler.js"
+
+    def run(*arguments: str, stdin: str = "", fails: bool = False) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [str(programs.node), str(program), *arguments],
+            cwd=project, env=environment, input=stdin, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        return done
+
+    return run
+
+
+def test_from_first_deploy_to_deletion(api: Client, project: Path, wrangler: Wrangler) -> None:
+    assert "Deployed wr triggers" in wrangler("deploy").stdout
+    assert api.get(HOST, "/api/x").text == "first one -"
+    home = api.get(HOST, "/deep/link")
+    assert (home.text, home.headers["x-a"]) == ("<h1>hi</h1>", "b")
+
+    assert "Success! Uploaded secret KEY" in wrangler("secret", "put", "KEY", stdin="value").stdout
+    assert api.get(HOST, "/api/x").text == "first one value"
+    clash = wrangler("secret", "put", "VAR", stdin="value", fails=True)
+    assert "[code: 10053]" in clash.stdout + clash.stderr
+    assert json.loads(wrangler("secret", "list").stdout) == [{"name": "KEY", "type": "secret_text"}]
+
+    write(project, "second", routes=[{"pattern": "wr.oraclenet.localhost", "custom_domain": True}])
+    assert "No updated asset files to upload" in wrangler("deploy").stdout
+    assert api.get("wr.oraclenet.localhost", "/api/x").text == "second one value"
+
+    wrangler("rollback", "-y", "--message", "undo")
+    assert api.get(HOST, "/api/x").text == "first one value"
+    shown = json.loads(wrangler("deployments", "list", "--json").stdout)
+    assert shown[-1]["annotations"]["workers/message"] == "undo"
+
+    wrangler("delete", "--force")
+    assert api.get(HOST).status_code == 404
+    assert api.get("wr.oraclenet.localhost").status_code == 404
+
+
+def test_versions(api: Client, project: Path, wrangler: Wrangler) -> None:
+    wrangler("deploy")
+    write(project, "second")
+    wrangler("versions", "upload", "--message", "try")
+    wrangler("versions", "secret", "put", "KEY", stdin="later")
+    assert api.get(HOST, "/api/x").text == "first one -"
+    newest = json.loads(wrangler("versions", "list", "--json").stdout)[-1]["id"]
+    wrangler("versions", "deploy", f"{newest}@100%", "-y")
+    assert api.get(HOST, "/api/x").text == "second one later"
+    wrangler("delete", "--force")
+
+
+def test_code_that_does_not_load(project: Path, wrangler: Wrangler) -> None:
+    project.joinpath("src/index.js").write_text("nope();\nexport default { fetch() {} };\n")
+    done = wrangler("deploy", fails=True)
+    assert "ReferenceError: nope is not defined" in done.stdout + done.stderr
+    assert "[code: 10021]" in done.stdout + done.stderr
+
+
+def test_an_unknown_worker(wrangler: Wrangler) -> None:
+    done = wrangler("deployments", "list", "--name", "none", fails=True)
+    assert "This Worker does not exist on your account. [code: 10007]" in done.stdout + done.stderr
