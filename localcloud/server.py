@@ -18,7 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from localcloud import control, digitalocean
 from localcloud.cloud import Cloud
-from localcloud.cloudflare import routes as cloudflare
+from localcloud.cloudflare.routes import routes as cloudflare_routes
+from localcloud.cloudflare.routes import start as start_workers
 from localcloud.faults import RequestFault
 from localcloud.requestlog import Entry
 
@@ -27,7 +28,7 @@ def application(cloud: Cloud, platform: digitalocean.Platform) -> ASGIApp:
     """The control plane: routes of both clouds and ours, faults and the request log around them."""
     routes: list[BaseRoute] = [
         *control.routes(cloud, platform),
-        Mount("/client/v4", routes=cloudflare.routes(cloud)),
+        Mount("/client/v4", routes=cloudflare_routes(cloud)),
         *digitalocean.routes(cloud, platform),
     ]
     return Observed(Starlette(routes=routes, exception_handlers=digitalocean.handlers()), cloud)
@@ -53,7 +54,7 @@ async def serve(cloud: Cloud, listener: socket.socket) -> None:
 
 async def _start(cloud: Cloud, platform: digitalocean.Platform) -> None:
     await cloud.edge.start()
-    await asyncio.gather(cloudflare.start(cloud), platform.start())
+    await asyncio.gather(start_workers(cloud), platform.start())
 
 
 class Server(uvicorn.Server):

@@ -31,6 +31,17 @@ def seal_all(spec: dict[str, Any], app_id: str, vault: Vault) -> None:
             _open(f"{field}.value", env, app_id, vault)
         else:
             env["value"] = _seal(value, app_id, vault)
+    for service in spec.get("services", []):
+        _seal_credentials(service.get("image", {}), app_id, vault)
+
+
+def _seal_credentials(image: dict[str, Any], app_id: str, vault: Vault) -> None:
+    """A private registry's login is a secret too."""
+    if given := image.get("registry_credentials"):
+        if given.startswith("EV["):
+            _open("services.image.registry_credentials", {"key": "the registry", "value": given}, app_id, vault)
+        else:
+            image["registry_credentials"] = _seal(given, app_id, vault)
 
 
 def environment(spec: Mapping[str, Any], app_id: str, vault: Vault, scopes: tuple[str, ...]) -> dict[str, str]:

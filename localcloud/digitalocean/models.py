@@ -131,7 +131,7 @@ class Shelf:
             self._deployments[deployment.app_id].append(deployment)
 
     def save(self, *items: App | Deployment) -> None:
-        """Write apps and deployments, all or none."""
+        """Write apps and deployments, all or none; an app before its deployments."""
         with self._store.transaction():
             for item in items:
                 if isinstance(item, App):

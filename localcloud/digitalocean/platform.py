@@ -60,7 +60,7 @@ class Platform:
         """End what a killed run left, start what served on the same disks, begin interrupted deployments again."""
         await asyncio.to_thread(self.processes.reap)
         apps = list(self.shelf.apps.values())
-        self.runtime.sweep({app.active_id for app in apps})
+        self.runtime.sweep()
         for app in apps:
             await self.runtime.route(app, None)
         served = [(app, deployment) for app in apps if (deployment := self.shelf.active(app))]
@@ -97,9 +97,9 @@ class Platform:
         app_id = str(uuid.uuid4())
         envs.seal_all(spec, app_id, self.cloud.vault)
         app = new_app(app_id, spec, project_id or DEFAULT_PROJECT)
-        self.shelf.save(app)
+        self.shelf.save(app, self._plan(app, spec, CREATED))
         await self.runtime.route(app, None)
-        self._deploy(app, spec, CREATED)
+        self.deployer.wake(app)
         return app
 
     async def update(self, app: App, given: Any, update_sources: bool) -> App:
@@ -108,11 +108,12 @@ class Platform:
         spec = checked(given)
         self._check_free(spec, app)
         envs.seal_all(spec, app.id, self.cloud.vault)
-        gone = set(app.hosts)
+        before = set(app.hosts)
+        deployment = self._plan(app, spec, UPDATED, keep_commit=not update_sources)
         app.spec, app.updated_at = spec, now()
-        self.shelf.save(app)
-        await self._move_hosts(app, gone)
-        self._deploy(app, spec, UPDATED, keep_commit=not update_sources)
+        self.shelf.save(app, deployment)  # both or none: a spec without its deployment would look like success
+        await self._move_hosts(app, before)
+        self.deployer.wake(app)
         return app
 
     async def _move_hosts(self, app: App, before: set[str]) -> None:
@@ -130,7 +131,7 @@ class Platform:
     def deploy(self, app: App, force_build: bool) -> Deployment:
         """The app's spec once more, with the newest sources."""
         self._check_unpinned(app)
-        return self._deploy(app, app.spec, MANUAL, force_build=force_build)
+        return self._line_up(app, self._plan(app, app.spec, MANUAL, force_build=force_build))
 
     def restart(self, app: App, components: list[str]) -> Deployment:
         """What serves once more, in a new container with an empty disk."""
@@ -140,7 +141,7 @@ class Platform:
         known = active.service["name"]
         if unknown := [name for name in components if name != known]:
             raise invalid(f"component {unknown[0]!r} does not exist")
-        return self._deploy(app, active.spec, RESTARTED, keep_commit=True)
+        return self._line_up(app, self._plan(app, active.spec, RESTARTED, keep_commit=True))
 
     async def cancel(self, app: App, deployment: Deployment) -> Deployment:
         """End a deployment that has not finished; ApiError 409 when it has."""
@@ -154,13 +155,12 @@ class Platform:
         target = self.deployment(app, deployment_id)
         if problem := self.rollback_problem(app, target):
             raise ApiError(409, problem["message"], "conflict")
-        deployment = self._deploy(app, target.spec, ROLLED_BACK, commit=target.commit, cloned_from=target.id)
+        deployment = self._plan(app, target.spec, ROLLED_BACK, commit=target.commit, cloned_from=target.id)
         if skip_pin:
             app.spec = copy.deepcopy(target.spec)
         else:
             app.pinned_id = deployment.id
-        self.shelf.save(app)
-        return deployment
+        return self._line_up(app, deployment)
 
     def rollback_problem(self, app: App, target: Deployment) -> dict[str, Any] | None:
         """Why a rollback to this deployment is refused: {code, message, components}; None when it is possible."""
@@ -184,8 +184,7 @@ class Platform:
         """Back to the app's own spec."""
         self._pinned(app)
         app.pinned_id = ""
-        self.shelf.save(app)
-        return self._deploy(app, app.spec, REVERTED, keep_commit=True)
+        return self._line_up(app, self._plan(app, app.spec, REVERTED, keep_commit=True))
 
     def _pinned(self, app: App) -> Deployment:
         pinned = self.shelf.deployment(app.id, app.pinned_id)
@@ -193,7 +192,13 @@ class Platform:
             raise ApiError(409, "the app is not pinned to a rollback", "conflict")
         return pinned
 
-    def _deploy(
+    def _line_up(self, app: App, deployment: Deployment) -> Deployment:
+        """Save it with its app and have it worked off; the answer still shows it as pending."""
+        self.shelf.save(app, deployment)
+        self.deployer.wake(app)
+        return deployment
+
+    def _plan(
         self,
         app: App,
         spec: dict[str, Any],
@@ -204,7 +209,7 @@ class Platform:
         commit: str = "",
         cloned_from: str = "",
     ) -> Deployment:
-        """Put a deployment of this spec in line; the answer still shows it as pending."""
+        """A deployment of this spec, not saved yet."""
         user = {"uuid": ACCOUNT["uuid"], "email": ACCOUNT["email"], "full_name": ACCOUNT["name"]}
         details = {"digitalocean_user_action": {"user": user, "name": ACTIONS[cause]}, "type": "MANUAL"}
         if cause == ROLLED_BACK:
@@ -213,8 +218,6 @@ class Platform:
         deployment = new_deployment(app, sequence, copy.deepcopy(spec), cause, details)
         deployment.force_build, deployment.cloned_from = force_build, cloned_from
         deployment.commit = commit or (self._commit_of(app, spec) if keep_commit else "")
-        self.shelf.save(deployment)
-        self.deployer.wake(app)
         return deployment
 
     def _commit_of(self, app: App, spec: dict[str, Any]) -> str:

@@ -178,12 +178,14 @@ class Runtime:
         for folder in ("apps", "logs"):
             await asyncio.to_thread(shutil.rmtree, self.cloud.root / folder / app.id, ignore_errors=True)
 
-    def sweep(self, kept: set[str]) -> None:
-        """Delete the disks of deployments that will not run again."""
-        for disk in (self.cloud.root / "apps").glob("*/*"):
-            if disk.name not in kept:
-                shutil.rmtree(disk, ignore_errors=True)
-        shutil.rmtree(self.cloud.root / "builds", ignore_errors=True)
+    def sweep(self) -> None:
+        """Delete what a killed run left: deployments that do not serve, apps that are gone, unfinished builds."""
+        apps, root = self.shelf.apps, self.cloud.root
+        stale = [folder for kind in ("apps", "logs") for folder in (root / kind).glob("*") if folder.name not in apps]
+        for app in apps.values():
+            stale += [disk for disk in (root / "apps" / app.id).glob("*") if disk.name != app.active_id]
+        for folder in [*stale, root / "builds"]:
+            shutil.rmtree(folder, ignore_errors=True)
 
     async def stop(self) -> None:
         """End all programs; their disks stay for the next start."""

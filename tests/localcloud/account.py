@@ -134,6 +134,11 @@ class Account:
         host = urlsplit(app["live_url"]).netloc
         return self.edge.get(path, headers={"host": host})
 
+    def delete_all(self) -> None:
+        """No app is left."""
+        for app in self.http.get("/v2/apps?per_page=200").json()["apps"]:
+            assert self.http.delete(f"/v2/apps/{app['id']}").status_code == 200
+
     def fault(self, **description: Json) -> None:
         """Ask for trouble."""
         answer = self.http.post("/_cloud/faults", json=description)

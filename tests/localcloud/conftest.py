@@ -1,4 +1,4 @@
-"""One local cloud for each test module, and one for each test that ends it."""
+"""One local cloud that tests share, and one for each test that ends it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tests.support.cloud import RunningCloud
 from tests.support.waiting import free_port
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCloud]:
-    """A running local cloud that a module's tests share."""
+    """A running local cloud that tests share; each module leaves it without apps."""
     with_state = RunningCloud(tmp_path_factory.mktemp("cloud") / "state", free_port(), free_port())
     try:
         yield with_state.start()
@@ -37,6 +37,7 @@ def account(cloud: RunningCloud) -> Iterator[Account]:
     """The shared cloud's DigitalOcean account."""
     with Account(cloud) as opened:
         yield opened
+        opened.delete_all()
 
 
 @pytest.fixture(autouse=True)

@@ -128,12 +128,18 @@ def test_deleted_apps_and_everything_else_stay_as_they_were(own_cloud: RunningCl
         before = account.http.get("/v2/apps").json()
         tokens = own_cloud.tokens
     own_cloud.kill()
+    for left in ("apps/unknown/x", "logs/unknown", f"apps/{failed['id']}/x", "builds/x"):
+        (own_cloud.root / left).mkdir(parents=True)
     own_cloud.start()
     assert own_cloud.tokens == tokens
     with Account(own_cloud) as account:
         assert account.http.get("/v2/apps").json() == before
         assert account.http.get(f"/v2/uptime/checks/{check['id']}").json()["check"] == check
         assert account.http.get(f"/v2/apps/{gone['id']}").status_code == 404
+    assert [path.name for path in (own_cloud.root / "apps").iterdir()] == [failed["id"]]
+    assert [path.name for path in (own_cloud.root / "logs").iterdir()] == [failed["id"]]
+    assert not list((own_cloud.root / "apps" / failed["id"]).iterdir())
+    assert not (own_cloud.root / "builds").exists()
 
 
 def test_open_streams_do_not_delay_the_end(own_cloud: RunningCloud) -> None:

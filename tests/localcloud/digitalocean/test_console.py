@@ -102,7 +102,7 @@ def test_the_client_s_end_hangs_up_the_shell(account: Account, app: Json) -> Non
 
 def test_control_c_reaches_the_command(account: Account, app: Json) -> None:
     with shell(address(account, app)) as socket:
-        type_in(socket, "echo rea''dy; sleep 1000\n")
+        type_in(socket, "sh -c 'echo rea\"\"dy; exec sleep 1000'\n")
         read_until(socket, "ready")
         type_in(socket, "\x03")
         type_in(socket, "echo int''errupted\n")

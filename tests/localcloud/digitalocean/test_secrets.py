@@ -52,6 +52,19 @@ def test_the_encrypted_value_of_another_app_is_refused(account: Account) -> None
     assert 'field "envs.value"' in answer.json()["message"]
 
 
+def test_a_registry_s_login_is_encrypted_too(account: Account) -> None:
+    spec = account.spec("registry")
+    spec["services"][0]["image"]["registry_credentials"] = f"user:{PLANTED}"
+    app = account.create(spec)
+    shown = app["spec"]["services"][0]["image"]["registry_credentials"]
+    assert EV.fullmatch(shown)
+    account.wait(app["id"], app["pending_deployment"]["id"], "ACTIVE")
+    account.update(app["id"], app["spec"])
+    assert account.app(app["id"])["spec"]["services"][0]["image"]["registry_credentials"] == shown
+    spec["services"][0]["image"]["registry_credentials"] = shown[:-3] + "AA]"
+    assert account.http.put(f"/v2/apps/{app['id']}", json={"spec": spec}).status_code == 400
+
+
 def test_a_component_s_variable_wins_over_the_app_s(account: Account) -> None:
     app = account.up("winner", app_envs=[secret("GREETING", "from the app")], envs=[secret("GREETING", "own")])
     assert account.get(app).json()["greeting"] == "own"
