@@ -31,6 +31,7 @@ KINDS = {
     "application/wasm": "CompiledWasm",
     "text/x-python": "PythonModule",
 }
+FILES = {"files", "files[]"}  # the official SDKs call every module's part so, and name the module as its file
 IGNORED = {"application/source-map"}
 METADATA = {
     "annotations", "assets", "bindings", "body_part", "cache_options", "capnp_schema", "compatibility_date",
@@ -99,7 +100,8 @@ async def _part(name: str, part: UploadFile | str) -> Uploaded:
     if isinstance(part, str):
         return Uploaded(name=name, content_type="text/plain", content=part.encode())
     kind = (part.content_type or "application/octet-stream").split(";")[0].strip().lower()
-    return Uploaded(name=name, content_type=kind, content=await part.read())
+    module = part.filename or name if name in FILES else name
+    return Uploaded(name=module, content_type=kind, content=await part.read())
 
 
 def _ordered(metadata: dict[str, Json], files: list[Uploaded]) -> list[Uploaded]:
