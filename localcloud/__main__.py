@@ -11,12 +11,16 @@ import logging
 import os
 import socket
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import psutil
 
 from localcloud.cloud import ToolPaths, open_cloud
+
+LEFTOVER_SECONDS = 5.0
 
 
 class Refusal(Exception):
@@ -58,8 +62,8 @@ def run(options: argparse.Namespace) -> None:
     tools = ToolPaths(options.node, options.node_modules, options.pocketbase).checked()
     os.umask(0o077)
     root.mkdir(parents=True, exist_ok=True)
-    with lock(root, options.port), listener(options.port, "--port") as control:
-        listener(options.edge_port, "--edge-port").close()
+    with locked(root, options.port) as killed, listener(options.port, "--port") as control:
+        await_port(options.edge_port, "--edge-port", LEFTOVER_SECONDS if killed else 0)
         cloud = open_cloud(root, options.port, options.edge_port, tools, options.account_id)
         try:
             asyncio.run(serve(cloud, control))
@@ -67,18 +71,21 @@ def run(options: argparse.Namespace) -> None:
             raise Refusal(f"{error} Next: make tools") from error
 
 
-def lock(root: Path, port: int) -> IO[str]:
-    """The state folder's lock, held while the file is open; the kernel frees it even after kill -9."""
-    file = (root / "lock").open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+@contextmanager
+def locked(root: Path, port: int) -> Iterator[bool]:
+    """Hold the state folder's lock, which the kernel frees even after kill -9; true when the last holder was killed."""
+    with (root / "lock").open("a+") as file:
         file.seek(0)
-        raise Refusal(f"the local cloud already runs on {root}{_holder(file.read())}. Next: make down") from error
-    file.truncate(0)
-    file.write(json.dumps({"pid": os.getpid(), "port": port}))
-    file.flush()
-    return file
+        before = file.read()
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise Refusal(f"the local cloud already runs on {root}{_holder(before)}. Next: make down") from error
+        file.truncate(0)
+        file.write(json.dumps({"pid": os.getpid(), "port": port}))
+        file.flush()
+        yield bool(before)
+        file.truncate(0)
 
 
 def _holder(text: str) -> str:
@@ -101,6 +108,19 @@ def listener(port: int, option: str) -> socket.socket:
             raise Refusal(f"port {port} cannot be used: {error.strerror}. Next: use another {option}") from error
         raise Refusal(f"port {port} is in use{who_listens(port)}. Next: stop it, or use another {option}") from error
     return bound
+
+
+def await_port(port: int, option: str, seconds: float) -> None:
+    """Return when the port is free; what a killed run left may need a moment to notice and end."""
+    end, pause = time.monotonic() + seconds, 0.02
+    while True:
+        try:
+            return listener(port, option).close()
+        except Refusal:
+            if time.monotonic() > end:
+                raise
+        time.sleep(pause)
+        pause = min(pause * 2, 0.3)
 
 
 def who_listens(port: int) -> str:

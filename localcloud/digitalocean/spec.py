@@ -11,6 +11,7 @@ import copy
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from localcloud.digitalocean.errors import ApiError, invalid
 
@@ -64,6 +65,13 @@ def integer(low: int, high: int) -> Kind:
             raise wrong(field, f"must be between {low} and {high}, not {value}")
 
     return check
+
+
+def public(field: str, value: Any) -> None:
+    """A repository's address without credentials: they would show in process lists and logs."""
+    text()(field, value)
+    if urlsplit(value).password is not None:
+        raise wrong(field, "must be a public repository: no password in its address")
 
 
 def number(field: str, value: Any) -> None:
@@ -177,7 +185,7 @@ SERVICE = record(
     {
         "name": NAMED,
         "image": IMAGE,
-        "git": record({"repo_clone_url": text(), "branch": text()}, "repo_clone_url", "branch"),
+        "git": record({"repo_clone_url": public, "branch": text()}, "repo_clone_url", "branch"),
         "github": absent,
         "gitlab": absent,
         "bitbucket": absent,

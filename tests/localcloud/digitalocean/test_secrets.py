@@ -91,18 +91,21 @@ def files_with(root: Path, text: str) -> list[str]:
 
 
 def test_no_planted_secret_lies_on_disk(own_cloud: RunningCloud) -> None:
-    hook = "https://hooks.example.test/planted-hook-1"
+    hook, key = "https://hooks.example.test/planted-hook-1", "planted-datadog-key"
     with Account(own_cloud) as account:
         app = account.up("planted", app_envs=[secret("ADMIN", PLANTED)], envs=[secret("TOKEN", PLANTED_TOO)])
         account.get(app, f"/print?the-secret-is-{PLANTED}")
-        account.update(app["id"], account.spec("planted", app_envs=[secret("ADMIN", PLANTED_TOO)]))
+        shipped = [{"name": "ship", "datadog": {"api_key": key}}]
+        account.update(
+            app["id"], account.spec("planted", app_envs=[secret("ADMIN", PLANTED_TOO)], log_destinations=shipped)
+        )
         account.get(app, f"/print?the-other-is-{PLANTED_TOO}")
         check = account.http.post("/v2/uptime/checks", json={"name": "c", "target": app["live_url"], "type": "http"})
         alert = {"name": "a", "type": "down", "notifications": {"email": [], "slack": [{"url": hook, "channel": "#x"}]}}
         account.http.post(f"/v2/uptime/checks/{check.json()['check']['id']}/alerts", json=alert)
         log = until(lambda: account.log(app["id"], account.app(app["id"])["active_deployment"]["id"], "RUN"), "log")
         assert "the-other-is-********" in log
-        for text in (PLANTED, PLANTED_TOO, hook):
+        for text in (PLANTED, PLANTED_TOO, hook, key):
             assert files_with(own_cloud.root, text) == []
         token = own_cloud.tokens.digitalocean
         assert files_with(own_cloud.root, token) == ["tokens.json"]
@@ -110,7 +113,7 @@ def test_no_planted_secret_lies_on_disk(own_cloud: RunningCloud) -> None:
         assert PLANTED not in requests
         assert token not in requests
     own_cloud.stop()
-    for text in (PLANTED, PLANTED_TOO, hook):
+    for text in (PLANTED, PLANTED_TOO, hook, key):
         assert files_with(own_cloud.root, text) == []
     for name in ("tokens.json", "vault.key", "cloud.sqlite3"):
         assert (own_cloud.root / name).stat().st_mode & 0o077 == 0
