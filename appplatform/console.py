@@ -39,7 +39,7 @@ def run_command(url: str, command: Sequence[str], seconds: float = 60.0) -> Comm
     mark = secrets.token_hex(8)
     line = f"{shlex.join(command)}; printf '%s%s %d\\n' {mark[:8]} {mark[8:]} $?\n"
     start = secrets.token_hex(8)
-    opening = f"stty -echo; printf '%s%s\\n' {start[:8]} {start[8:]}\n"
+    opening = f"stty -echo; PS1=; PS2=; unset PROMPT_COMMAND; printf '%s%s\\n' {start[:8]} {start[8:]}\n"
     if len(line) > LINE_LIMIT:
         raise ConsoleError("The command is too long for the backend's console.")
     try:

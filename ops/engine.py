@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 from contract import Outputs
 from ops.failures import Failure, engine_sentence
@@ -53,11 +53,13 @@ class Engine:
             text=True,
         )
         assert process.stdout is not None
-        kept = []
-        for line in process.stdout:
-            sys.stdout.write(line)
-            sys.stdout.flush()
-            kept.append(line)
+        kept: list[str] = []
+        try:
+            _pass_on(process.stdout, kept)
+        except KeyboardInterrupt:
+            _pass_on(process.stdout, kept)  # the terminal has told the engine too: it ends the step it is at
+            process.wait()
+            raise
         return Finished(process.wait(), "".join(kept))
 
     def must(self, *arguments: str) -> str:
@@ -94,6 +96,13 @@ class Engine:
 
     def _command(self, *arguments: str) -> list[str]:
         return ["pulumi", *arguments, "--non-interactive", "--color", "never" if not sys.stdout.isatty() else "always"]
+
+
+def _pass_on(lines: IO[str], kept: list[str]) -> None:
+    for line in lines:
+        sys.stdout.write(line)
+        sys.stdout.flush()
+        kept.append(line)
 
 
 def _last_error(output: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from rich.table import Table
 
 from contract import Outputs
 from loopback import client, httpx
+
+FILE_WIDTH = 200  # in a log nothing is gained by folding an address
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def show(found: list[Row]) -> None:
             row.service, row.version, f"[green]{row.answer}[/]" if row.well else f"[red]{row.answer}[/]", row.address
         )
     table.columns[3].overflow = "fold"
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else FILE_WIDTH).print(table)
 
 
 def _ask(http: httpx.Client, url: str, key: str) -> tuple[str, str]:

@@ -103,6 +103,7 @@ def exports(stack: Stack) -> dict[str, str]:
     venv = Path(sys.prefix)
     path = [str(located.engine_bin), str(venv / "bin"), *_other_path(located.engine_bin, venv / "bin")]
     found = {"PATH": os.pathsep.join(path), "VIRTUAL_ENV": str(venv), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    found["PULUMI_SUPPRESS_NEO_LINK"] = "true"
     return {**found, **_local_exports(stack)} if stack.on_local_cloud else found
 
 

@@ -35,7 +35,7 @@ def up(
     engine.ensure_stack()
     for line in recover(engine):
         typer.echo(line)
-    done = engine.shown("up", "--yes", "--skip-preview", "--suppress-permalink", "--stack", stack)
+    done = engine.shown("up", "--yes", "--skip-preview", "--suppress-permalink=true", "--stack", stack)
     if done.status != 0:
         raise Failure(
             engine.sentence(done, "The update failed; what is wrong stands above. Mend it, then go on: make up")

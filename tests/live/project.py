@@ -1,0 +1,162 @@
+"""A copy of this project in a folder of its own, on ports of its own, driven as a person drives it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from loopback import client
+from tests.support.waiting import free_port
+
+PROJECT = Path(__file__).parents[2]
+COMMAND_SECONDS = 240
+OPERATIONS = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished command: its exit status, and all that it printed."""
+
+    status: int
+    output: str
+
+    @property
+    def ok(self) -> Done:
+        assert self.status == 0, self.output
+        return self
+
+    @property
+    def failed(self) -> Done:
+        assert self.status != 0, self.output
+        assert "Traceback" not in self.output, self.output
+        return self
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the engine had nothing to do."""
+        return "unchanged" in self.output and not any(f" {word}\n" in self.output for word in OPERATIONS.values())
+
+
+@dataclass
+class Project:
+    """`root` is the copy. Its stack is the committed `local`, with other ports."""
+
+    root: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def copied(cls, root: Path) -> Project:
+        listed = subprocess.run(["git", "-C", str(PROJECT), "ls-files", "-coz", "--exclude-standard"], capture_output=True, check=True).stdout
+        for name in filter(None, listed.decode().split("\0")):
+            source = PROJECT / name
+            if source.is_file() and not name.startswith(("tests/", "docs/", ".github/")):
+                target = root / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, target)
+        (root / ".venv").symlink_to(sys.prefix)
+        project = cls(root)
+        project._move_ports()
+        return project
+
+    def _move_ports(self) -> None:
+        text = self.stack_file.read_text()
+        self.stack_file.write_text(text.replace(":8400", f":{free_port()}").replace(":8401", f":{free_port()}"))
+
+    @property
+    def stack_file(self) -> Path:
+        return self.root / "Pulumi.local.yaml"
+
+    @property
+    def state_file(self) -> Path:
+        return self.root / ".oracle/pulumi/local/state/.pulumi/stacks/oracle-net/local.json"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return dict(yaml.safe_load(self.stack_file.read_text())["config"])
+
+    @property
+    def endpoint(self) -> str:
+        return str(self.config["digitalocean:apiEndpoint"])
+
+    def oracle(self, *arguments: str) -> Done:
+        """The command, as a script runs it."""
+        environment = {**os.environ, "PYTHONPATH": str(self.root), **self.environment}
+        return self._run([sys.executable, "-m", "ops", *arguments], environment)
+
+    def start_oracle(self, *arguments: str) -> subprocess.Popen[str]:
+        """The command in the background, in a process group of its own; its output is in `.stdout`."""
+        environment = {**os.environ, "PYTHONPATH": str(self.root), **self.environment}
+        return subprocess.Popen(
+            [sys.executable, "-m", "ops", *arguments],
+            cwd=self.root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def pulumi(self, *arguments: str, **environment: str) -> Done:
+        """Plain `pulumi`, in the environment that `oracle env` prints."""
+        return self._run(["pulumi", *arguments, "--non-interactive"], {**self.engine_environment, **environment})
+
+    def up(self) -> Done:
+        return self.pulumi("up", "--yes", "--skip-preview", "--stack", "local")
+
+    @cached_property
+    def engine_environment(self) -> dict[str, str]:
+        printed = self.oracle("env", "local").ok.output
+        words = [shlex.split(line)[1] for line in printed.splitlines()]
+        return {**os.environ, **dict(word.split("=", 1) for word in words)}
+
+    def _run(self, command: list[str], environment: dict[str, str]) -> Done:
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout)
+
+    def outputs(self) -> dict[str, Any]:
+        shown = self.pulumi("stack", "output", "--json", "--show-secrets", "--stack", "local").ok.output
+        return dict(json.loads(shown))
+
+    def tokens(self) -> dict[str, str]:
+        return dict(json.loads((self.root / ".oracle/cloud/tokens.json").read_text()))
+
+    def api(self, method: str, path: str, body: Any = None) -> Any:
+        """DigitalOcean's API, or the local cloud's own, as its owner."""
+        with client(timeout=60, headers={"Authorization": f"Bearer {self.tokens()['digitalocean']}"}) as http:
+            response = http.request(method, f"{self.endpoint}{path}", json=body)
+        assert response.status_code < 400, response.text
+        return response.json() if response.content else None
+
+    def fault(self, **fault: Any) -> None:
+        """Trouble for the next matching requests or deployments (localcloud/faults.py)."""
+        self.api("POST", "/_cloud/faults", fault)
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        path = self.root / name
+        text = path.read_text()
+        assert old in text, f"{old!r} is not in {name}"
+        path.write_text(text.replace(old, new, 1))
+
+    def stop(self) -> None:
+        self.oracle("down")

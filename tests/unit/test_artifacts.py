@@ -1,0 +1,142 @@
+"""Fingerprints depend on names, contents and executable bits, and on nothing else."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+import artifacts
+from artifacts import ArtifactError
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    folder = tmp_path / "source"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "entrypoint.sh").write_text("#!/bin/sh\n")
+    (folder / "entrypoint.sh").chmod(0o755)
+    (folder / "sub" / "data.txt").write_text("data\n")
+    return folder
+
+
+def digest(folder: Path, *command: str) -> str:
+    return artifacts.image_digest(artifacts.pack_image(folder, command or ["./entrypoint.sh"]))
+
+
+def test_an_image_is_the_same_wherever_and_whenever_it_is_packed(source: Path, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere"
+    (other / "sub").mkdir(parents=True)
+    (other / "sub" / "data.txt").write_text("data\n")
+    (other / "entrypoint.sh").write_text("#!/bin/sh\n")
+    (other / "entrypoint.sh").chmod(0o700)
+    os.utime(other / "entrypoint.sh", (1, 1))
+    assert digest(source) == digest(other)
+
+
+@pytest.mark.parametrize("ignored", ["pb_data", ".git", "node_modules", "__pycache__"])
+def test_what_a_run_leaves_behind_is_not_part_of_the_image(source: Path, ignored: str) -> None:
+    before = digest(source)
+    (source / ignored).mkdir()
+    (source / ignored / "file").write_text("left")
+    assert digest(source) == before
+
+
+def test_every_difference_that_matters_changes_the_image(source: Path) -> None:
+    seen = {digest(source), digest(source, "./other.sh")}
+    (source / "entrypoint.sh").chmod(0o644)
+    seen.add(digest(source))
+    (source / "sub" / "data.txt").write_text("other\n")
+    seen.add(digest(source))
+    (source / "sub" / "data.txt").rename(source / "sub" / "renamed.txt")
+    seen.add(digest(source))
+    assert len(seen) == 5
+
+
+def test_an_image_holds_its_command_and_its_files(source: Path) -> None:
+    with tarfile.open(fileobj=io.BytesIO(artifacts.pack_image(source, ["./entrypoint.sh"]))) as tar:
+        entries = {entry.name: entry for entry in tar}
+    assert list(entries) == ["config.json", "rootfs/entrypoint.sh", "rootfs/sub/data.txt"]
+    assert {(entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname) for entry in entries.values()} == {
+        (0, 0, 0, "", "")
+    }
+    assert entries["rootfs/entrypoint.sh"].mode == 0o755
+    assert entries["rootfs/sub/data.txt"].mode == 0o644
+
+
+def test_assets_are_staged_whole_without_rules(source: Path, tmp_path: Path) -> None:
+    (source / "_headers").write_text("/*\n  X: y\n")
+    (source / ".assetsignore").write_text("x\n")
+    stage = tmp_path / ".oracle" / "stage" / "site"
+    staged = artifacts.stage_assets(source, stage, tmp_path)
+    assert staged.directory == ".oracle/stage/site"
+    assert (staged.headers, staged.redirects) == ("/*\n  X: y\n", None)
+    assert sorted(path.name for path in stage.rglob("*") if path.is_file()) == ["data.txt", "entrypoint.sh"]
+
+
+def test_staging_again_mends_what_is_missing(source: Path, tmp_path: Path) -> None:
+    stage = tmp_path / "stage"
+    first = artifacts.stage_assets(source, stage, tmp_path)
+    (stage / "sub" / "data.txt").unlink()
+    assert artifacts.stage_assets(source, stage, tmp_path) == first
+    assert (stage / "sub" / "data.txt").read_text() == "data\n"
+
+
+def test_a_removed_asset_leaves_the_stage(source: Path, tmp_path: Path) -> None:
+    stage = tmp_path / "stage"
+    first = artifacts.stage_assets(source, stage, tmp_path)
+    (source / "sub" / "data.txt").unlink()
+    assert artifacts.stage_assets(source, stage, tmp_path).digest != first.digest
+    assert not (stage / "sub" / "data.txt").exists()
+
+
+def test_a_changed_rule_changes_the_fingerprint(source: Path, tmp_path: Path) -> None:
+    before = artifacts.stage_assets(source, tmp_path / "stage", tmp_path).digest
+    (source / "_redirects").write_text("/a /b\n")
+    assert artifacts.stage_assets(source, tmp_path / "stage", tmp_path).digest != before
+
+
+def test_too_large_an_asset_is_refused(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(artifacts, "ASSET_LIMIT", 3)
+    with pytest.raises(ArtifactError, match=r"over Cloudflare's limit .* make it smaller, then: oracle build"):
+        artifacts.stage_assets(source, tmp_path / "stage", tmp_path)
+    assert not (tmp_path / "stage").exists()
+
+
+def test_a_module_is_read_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = tmp_path / "worker.js"
+    with pytest.raises(ArtifactError, match=r"worker\.js does not exist; build it: oracle build"):
+        artifacts.read_module(entry)
+    entry.write_text("export default {}")
+    assert artifacts.read_module(entry) == "export default {}"
+    monkeypatch.setattr(artifacts, "SCRIPT_LIMIT", 3)
+    with pytest.raises(ArtifactError, match="make it smaller"):
+        artifacts.read_module(entry)
+    monkeypatch.undo()
+    entry.write_bytes(b"\xff\xfe")
+    with pytest.raises(ArtifactError, match="not UTF-8"):
+        artifacts.read_module(entry)
+
+
+def test_an_empty_or_missing_directory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="does not exist"):
+        artifacts.pack_image(tmp_path / "nowhere", ["x"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ArtifactError, match="is empty"):
+        artifacts.pack_image(tmp_path / "empty", ["x"])
+
+
+def test_the_commit_of_a_source(source: Path) -> None:
+    assert artifacts.source_commit(source) == ""
+    git = ["git", "-C", str(source), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *arguments], check=True)
+    commit = artifacts.source_commit(source)
+    assert len(commit) == 40
+    (source / "sub" / "data.txt").write_text("changed")
+    assert artifacts.source_commit(source) == f"{commit}-dirty"
+    assert artifacts.source_commit(source / "sub") == f"{commit}-dirty"

@@ -1,0 +1,93 @@
+"""The command's own parts: locks, known failures, places."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ops.failures import ENGINE, engine_sentence
+from ops.recover import Lock, _locks
+from ops.workspace import Stack
+
+DEAD = 2**22 - 1  # above any process id in use
+
+
+def lock_file(folder: Path, pid: int, host: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{pid}.json"
+    held = {"pid": pid, "hostname": host, "username": "ada", "timestamp": "2026-11-22T12:00:00Z"}
+    path.write_text(json.dumps(held))
+    return path
+
+
+def only(folder: Path) -> Lock:
+    (lock,) = _locks(folder)
+    return lock
+
+
+def test_a_dead_holder_is_told_from_a_live_one(tmp_path: Path) -> None:
+    lock_file(tmp_path / "dead", DEAD, socket.gethostname())
+    assert not only(tmp_path / "dead").alive
+    # Another program that got the same process id is not the holder.
+    lock_file(tmp_path / "reused", os.getpid(), socket.gethostname())
+    assert not only(tmp_path / "reused").alive
+    pulumi = tmp_path / "pulumi"
+    pulumi.symlink_to("/bin/sleep")
+    with subprocess.Popen([pulumi, "60"]) as holder:
+        lock_file(tmp_path / "alive", holder.pid, socket.gethostname())
+        assert only(tmp_path / "alive").alive
+        holder.kill()
+
+
+def test_a_holder_on_another_machine_may_be_alive(tmp_path: Path) -> None:
+    lock_file(tmp_path, DEAD, "another-laptop")
+    assert only(tmp_path).alive
+
+
+def test_a_lock_that_was_cut_off_while_written_holds_nothing(tmp_path: Path) -> None:
+    path = lock_file(tmp_path, DEAD, socket.gethostname())
+    path.write_text(path.read_text()[:20])
+    assert not list(_locks(tmp_path))
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("sentence", [sentence for _, sentence in ENGINE])
+def test_every_known_failure_ends_in_a_command(sentence: str) -> None:
+    told = sentence.format(stack="local")
+    assert "\n" not in told
+    assert any(command in told for command in ("oracle ", "pulumi "))
+
+
+def test_known_failures_are_found_in_the_engines_output() -> None:
+    output = "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end"
+    assert engine_sentence(output, "prod") == (
+        "Another update of prod holds the lock, or was killed; wait for it, or take over from a dead one: "
+        "oracle recover prod"
+    )
+    assert engine_sentence("error: something else", "prod") is None
+
+
+def test_a_stack_is_local_by_its_addresses_and_not_by_its_name(tmp_path: Path) -> None:
+    stack = Stack("prod", tmp_path)
+    stack.file.write_text("config:\n  digitalocean:apiEndpoint: http://127.0.0.1:1234/\n")
+    assert stack.on_local_cloud
+    assert stack.cloud_port == 1234
+    stack.file.write_text("config: {}\n")
+    assert not stack.on_local_cloud
+
+
+@pytest.mark.parametrize("arguments", [["env", "nowhere"], ["up", "nowhere"], ["cloud", "start", "--stack", "nowhere"]])
+def test_a_stack_that_does_not_exist_is_one_sentence(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "ops", *arguments]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, cwd=Path(__file__).parents[2]
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("oracle: Pulumi.nowhere.yaml does not exist;")
+    assert len(done.stderr.splitlines()) == 1
