@@ -65,6 +65,14 @@ class Processes:
         return len(doomed)
 
 
+def end_session(leader: int) -> None:
+    """Kill every process of a terminal's session, also background ones that ignore its end."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
+            if os.getsid(process.pid) == leader:
+                process.kill()
+
+
 def _group(leader: int, created: float) -> list[psutil.Process]:
     """The processes of a group that began with this leader; none when the number now belongs to someone else."""
     members = []

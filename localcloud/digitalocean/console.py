@@ -13,7 +13,6 @@ import contextlib
 import fcntl
 import json
 import os
-import signal
 import struct
 import sys
 import termios
@@ -21,6 +20,7 @@ import termios
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from localcloud.digitalocean.containers import Container
+from localcloud.processes import end_session
 
 IDLE_SECONDS = 300.0
 """A client sends an empty stdin every 30 s to keep its console; one that is silent for longer than this is gone."""
@@ -124,12 +124,10 @@ class Console:
                 pause = min(pause * 2, 0.2)
 
     async def _hang_up(self, process: asyncio.subprocess.Process) -> None:
-        """Close the terminal, which hangs up the shell's session; a shell that stays is killed with its group."""
+        """Close the terminal, which hangs up the shell; whatever of its session stays is killed."""
         asyncio.get_running_loop().remove_reader(self._terminal)
         os.close(self._terminal)
-        try:
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), HANGUP_SECONDS)
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+        await asyncio.to_thread(end_session, process.pid)
+        await process.wait()

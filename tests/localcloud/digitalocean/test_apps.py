@@ -188,7 +188,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("services.0.http_port", 70000, "services.http_port"),
     ("services.0.http_port", "80", "services.http_port"),
     ("services.0.git", {"repo_clone_url": "x", "branch": "y"}, "services"),
-    ("services.0.git", {"repo_clone_url": "https://u:p@git.example.test/r", "branch": "y"}, "services.git.repo_clone_url"),
+    ("services.0.git", {"repo_clone_url": "https://u:p@x.test/r", "branch": "y"}, "services.git.repo_clone_url"),
     ("services.0.image.digest", "sha256:12", "services.image.digest"),
     ("services.0.image.registry_type", "LOCAL", "services.image.registry_type"),
     ("services.0.image.tag", "v1", "services.image"),

@@ -35,6 +35,13 @@ def shell(url: str) -> Iterator[ClientConnection]:
         yield socket
 
 
+def running(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def type_in(socket: ClientConnection, text: str) -> None:
     socket.send(json.dumps({"op": "stdin", "data": text}))
 
@@ -90,14 +97,14 @@ def test_the_end_of_the_shell_closes_normally(account: Account, app: Json) -> No
         assert close_code(socket) == 1000
 
 
-def test_the_client_s_end_hangs_up_the_shell(account: Account, app: Json) -> None:
+def test_the_client_s_end_hangs_up_the_shell_and_its_background_jobs(account: Account, app: Json) -> None:
     with shell(address(account, app)) as socket:
-        type_in(socket, "echo pid=$$.; sleep 1000\n")
-        found = re.search(r"pid=(\d+)\.", read_until(socket, r"pid=\d+\."))
+        type_in(socket, "nohup sleep 1000 & echo pids=$$,$!.; sleep 1000\n")
+        found = re.search(r"pids=(\d+),(\d+)\.", read_until(socket, r"pids=\d+,\d+\."))
         assert found
-        pid = int(found[1])
-        assert psutil.pid_exists(pid)
-    until(lambda: not psutil.pid_exists(pid), "the shell is gone", SECONDS)
+        pids = [int(found[1]), int(found[2])]
+        assert all(map(running, pids))
+    until(lambda: not any(map(running, pids)), "the shell is gone", SECONDS)
 
 
 def test_control_c_reaches_the_command(account: Account, app: Json) -> None:
