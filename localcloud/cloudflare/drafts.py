@@ -47,7 +47,7 @@ class Drafts:
             main=metadata.get("main_module"),
             classic=upload.classic,
             compatibility_date=metadata.get("compatibility_date") or "",
-            compatibility_flags=sorted(metadata.get("compatibility_flags") or []),
+            compatibility_flags=list(metadata.get("compatibility_flags") or []),
             usage_model=metadata.get("usage_model") or "standard",
             limits=metadata.get("limits") or None,
             placement=metadata.get("placement") or {},
@@ -69,7 +69,7 @@ class Drafts:
             self._check_services(before.script, bound.bindings)
             changed = replace(changed, bindings=bound.bindings, secrets=bound.secrets)
         if settings.get("compatibility_flags") is not None:
-            changed = replace(changed, compatibility_flags=sorted(settings["compatibility_flags"]))
+            changed = replace(changed, compatibility_flags=list(settings["compatibility_flags"]))
         return replace(
             changed,
             compatibility_date=settings.get("compatibility_date") or before.compatibility_date,

@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, Route
+from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from localcloud.cloud import Cloud
-from localcloud.cloudflare import accounts, assets, domains, errors, scripts, versions
+from localcloud.cloudflare import accounts, assets, domains, errors, scripts, tails, versions
 from localcloud.cloudflare.api import Api, Handler
 from localcloud.cloudflare.blobs import Blobs
 from localcloud.cloudflare.errors import ApiError
@@ -58,7 +59,9 @@ TABLE: list[tuple[str, str, Handler]] = [
     ("GET", f"{SCRIPT}/schedules", scripts.schedules),
     ("PUT", f"{SCRIPT}/schedules", scripts.schedules),
     ("GET", f"{SCRIPT}/references", scripts.references),
-    ("GET", f"{SCRIPT}/tails", scripts.nothing),
+    ("GET", f"{SCRIPT}/tails", tails.tails),
+    ("POST", f"{SCRIPT}/tails", tails.open_tail),
+    ("DELETE", f"{SCRIPT}/tails/{{tail}}", tails.close_tail),
     ("GET", f"{WORKERS}/tails/by-consumer/{{script}}", scripts.nothing),
     ("POST", f"{SCRIPT}/assets-upload-session", assets.open_session),
     ("GET", f"{SCRIPT}/versions", versions.versions),
@@ -123,7 +126,8 @@ def routes(cloud: Cloud) -> list[BaseRoute]:
     ]
     upload = Route(f"{WORKERS}/assets/upload", _answer(api, assets.upload, session=True), methods=["POST"])
     known = [*table, upload]
-    return [*known, Route("/{path:path}", _unknown(api, known), methods=METHODS)]
+    logs = WebSocketRoute("/tails/{tail}", _follow(api))
+    return [*known, logs, Route("/{path:path}", _unknown(api, known), methods=METHODS)]
 
 
 async def start(cloud: Cloud) -> None:
@@ -171,6 +175,13 @@ def _answer(api: Api, handler: Handler, session: bool = False) -> Endpoint:
         except Exception:
             log.exception("%s %s failed", request.method, request.url.path)
             return errors.failure(500, 10002, "An unknown error has occurred: see the local cloud's log.")
+
+    return endpoint
+
+
+def _follow(api: Api) -> Callable[[WebSocket], Awaitable[None]]:
+    async def endpoint(websocket: WebSocket) -> None:
+        await tails.follow(websocket, api)
 
     return endpoint
 
