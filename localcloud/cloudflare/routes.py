@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from localcloud.cloud import Cloud
-from localcloud.cloudflare import accounts, assets, domains, errors, scripts, tails, versions
+from localcloud.cloudflare import accounts, assets, beta, domains, errors, scripts, tails, versions
 from localcloud.cloudflare.api import Api, Handler
 from localcloud.cloudflare.blobs import Blobs
 from localcloud.cloudflare.errors import ApiError
@@ -28,6 +28,7 @@ ACCOUNT = "/accounts/{account}"
 WORKERS = f"{ACCOUNT}/workers"
 SCRIPT = f"{WORKERS}/scripts/{{script}}"
 SERVICE = f"{WORKERS}/services/{{script}}"
+WORKER = f"{WORKERS}/workers/{{script}}"
 PRODUCTION = f"{SERVICE}/environments/production"
 ZONE = "/zones/{zone}"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -79,7 +80,16 @@ TABLE: list[tuple[str, str, Handler]] = [
     ("POST", f"{SCRIPT}/domains/changeset", domains.change_script_domains),
     ("PUT", f"{SCRIPT}/domains/records", domains.put_script_domains),
     ("PUT", f"{SCRIPT}/routes", domains.put_script_routes),
-    ("PATCH", f"{WORKERS}/workers/{{script}}/versions/latest", versions.patch_latest),
+    ("GET", f"{WORKERS}/workers", beta.workers),
+    ("POST", f"{WORKERS}/workers", beta.add_worker),
+    ("GET", WORKER, beta.worker),
+    ("PUT", WORKER, beta.put_worker),
+    ("PATCH", WORKER, beta.put_worker),
+    ("DELETE", WORKER, beta.drop_worker),
+    ("GET", f"{WORKER}/versions", beta.versions),
+    ("POST", f"{WORKER}/versions", beta.add_version),
+    ("PATCH", f"{WORKER}/versions/latest", versions.patch_latest),
+    ("GET", f"{WORKER}/versions/{{version}}", beta.version),
     ("GET", f"{WORKERS}/services", scripts.services),
     ("GET", SERVICE, scripts.service),
     ("DELETE", SERVICE, scripts.delete),

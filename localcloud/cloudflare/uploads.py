@@ -70,11 +70,11 @@ async def read(request: Request) -> Upload:
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind in ("application/javascript", "text/javascript"):
         script = Uploaded(name="script", content_type="application/javascript", content=await request.body())
-        return _checked(Upload(metadata={"body_part": "script"}, modules=[script]))
+        return checked(Upload(metadata={"body_part": "script"}, modules=[script]))
     if kind != "multipart/form-data":
         raise ApiError(415, 10001, "Content-Type must be multipart/form-data or application/javascript.")
     metadata, files = await form(request, "metadata")
-    return _checked(Upload(metadata=metadata, modules=_ordered(metadata, files)))
+    return checked(ordered(metadata, files))
 
 
 async def form(request: Request, key: str) -> tuple[dict[str, Json], list[Uploaded]]:
@@ -104,20 +104,23 @@ async def _part(name: str, part: UploadFile | str) -> Uploaded:
     return Uploaded(name=module, content_type=kind, content=await part.read())
 
 
-def _ordered(metadata: dict[str, Json], files: list[Uploaded]) -> list[Uploaded]:
+def ordered(metadata: dict[str, Json], files: list[Uploaded]) -> Upload:
+    """The upload with the main module first and without source maps; ApiError when the main module is missing."""
     main = metadata.get("main_module") or metadata.get("body_part")
     modules = [file for file in files if file.content_type not in IGNORED]
     if main is None:
         if modules:
             raise invalid("metadata must have main_module or body_part when a script is uploaded")
-        return []
+        return Upload(metadata=metadata, modules=[])
     first = [module for module in modules if module.name == main]
     if not first:
         raise invalid(f"No such module: {main!r} is named in the metadata and has no part of its own")
-    return [first[0], *(module for module in modules if module.name != main)]
+    others = [module for module in modules if module.name != main]
+    return Upload(metadata=metadata, modules=[*first, *others])
 
 
-def _checked(upload: Upload) -> Upload:
+def checked(upload: Upload) -> Upload:
+    """The same upload when it keeps the rules; ApiError says which it breaks."""
     for check in (_keys, _kinds, _size, _date, _flags):
         check(upload)
     return upload

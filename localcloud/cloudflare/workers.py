@@ -92,6 +92,14 @@ class Workers:
             version = self._drafts.patch(before, settings)
             return await self._deploy(version, drafts.patched_settings(settings, self.script(name)))
 
+    async def add_script(self, name: str) -> Script:
+        """A script without any version."""
+        check_name(name)
+        async with self._locks[name]:
+            if self.records.script(name) is None:
+                self.records.save_script(_new_script(name, now()))
+        return self.script(name)
+
     async def patch_script(self, name: str, settings: dict[str, Json]) -> Script:
         """Other settings of the script; nothing is deployed."""
         async with self._locks[name]:
@@ -143,16 +151,8 @@ class Workers:
         version = await self._loaded(version, spec)
         await self._edge.share_worker(version.script, {version.id: spec}, [(version.id, WHOLE)])
         moment = version.created_on
-        known = self.records.script(version.script)
-        script = Script(
-            name=version.script,
-            tag=known.tag if known else uuid.uuid4().hex,
-            created_on=known.created_on if known else moment,
-            modified_on=moment,
-            settings=settings or (known.settings if known else drafts.script_settings({}, None)),
-            enabled=known.enabled if known else False,
-            previews_enabled=known.previews_enabled if known else False,
-        )
+        script = self.records.script(version.script) or _new_script(version.script, moment)
+        script = replace(script, modified_on=moment, settings=settings or script.settings)
         with self.records.store.transaction():
             self.records.save_script(script)
             self.records.add_version(version)
@@ -296,6 +296,18 @@ class Workers:
         needed = {version for version, _ in deployment.shares} if deployment else set()
         old = self.records.versions(name)[KEPT_VERSIONS:]
         self.records.drop_versions(name, [version.id for version in old if version.id not in needed])
+
+
+def _new_script(name: str, moment: str) -> Script:
+    return Script(
+        name=name,
+        tag=uuid.uuid4().hex,
+        created_on=moment,
+        modified_on=moment,
+        settings=drafts.script_settings({}, None),
+        enabled=False,
+        previews_enabled=False,
+    )
 
 
 def _no_versions(name: str) -> errors.ApiError:

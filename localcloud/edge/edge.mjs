@@ -36,10 +36,13 @@ function unknown(host) {
   return { status: 404, body: `Nothing runs at ${host}.\n` };
 }
 
+const asleep = ({ kind, name }, host) =>
+  kind === "worker" ? `The Worker ${name} has no running version.` : `The app at ${host} has no running deployment (no_healthy_upstream).`;
+
 /** What forward() needs for a request that one of our own apps or Workers answers. */
 function local(req, found, host) {
   if (!found) return { refusal: unknown(host) };
-  if (!found.upstream) return { refusal: { status: 503, body: `The app at ${host} has no running deployment (no_healthy_upstream).\n` } };
+  if (!found.upstream) return { refusal: { status: 503, body: `${asleep(found, host)}\n` } };
   if (found.kind === "worker" && req.url.startsWith("/cdn-cgi/")) return { refusal: { status: 404, body: "Not found\n" } };
   const from = req.socket.remoteAddress ?? LOOPBACK;
   const before = req.headers["x-forwarded-for"];

@@ -1,0 +1,181 @@
+"""Workers as objects with an id of their own: the newer endpoints below workers/workers, where nothing is deployed.
+
+The id is the script's tag; clients may also give the name. A deployment is made at the script's own endpoint.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from localcloud.cloudflare import uploads
+from localcloud.cloudflare.api import Api
+from localcloud.cloudflare.errors import bad_body, invalid, no_worker
+from localcloud.cloudflare.models import Script, Version
+from localcloud.cloudflare.responses import body, listing, ok, text
+
+Json = Any
+PLAIN = ("annotations", "assets", "bindings", "compatibility_date", "compatibility_flags", "limits", "main_module",
+         "placement", "usage_model")  # fmt: skip
+WORKER = {"name", "logpush", "observability", "subdomain", "tags", "tail_consumers"}
+LOGS = {"enabled": False, "head_sampling_rate": 1, "invocation_logs": True, "persist": True, "destinations": []}
+TRACES = {"enabled": False, "head_sampling_rate": 1, "persist": True, "destinations": []}
+
+
+def _script(request: Request, api: Api) -> Script:
+    wanted = request.path_params["script"]
+    for script in api.records.scripts():
+        if wanted in (script.tag, script.name):
+            return script
+    raise no_worker()
+
+
+async def workers(request: Request, api: Api) -> Response:
+    """GET /accounts/{a}/workers/workers."""
+    return listing(request, [shape(script, api) for script in api.records.scripts()], 10)
+
+
+async def worker(request: Request, api: Api) -> Response:
+    """GET …/workers/workers/{worker}."""
+    return ok(shape(_script(request, api), api))
+
+
+async def add_worker(request: Request, api: Api) -> Response:
+    """POST …/workers/workers: a Worker without versions."""
+    wanted = await _wanted(request)
+    name = text(wanted, "name")
+    if api.records.script(name) is not None:
+        raise invalid(f"a Worker with the name {name} already exists")
+    await api.workers.add_script(name)
+    return ok(shape(await _apply(api, name, wanted), api))
+
+
+async def put_worker(request: Request, api: Api) -> Response:
+    """PUT and PATCH …/workers/workers/{worker}; it keeps its name."""
+    script = _script(request, api)
+    wanted = await _wanted(request)
+    if wanted.get("name", script.name) != script.name:
+        raise invalid("a Worker cannot be renamed here: make another one")
+    return ok(shape(await _apply(api, script.name, wanted), api))
+
+
+async def drop_worker(request: Request, api: Api) -> Response:
+    """DELETE …/workers/workers/{worker}."""
+    await api.workers.delete(_script(request, api).name, request.query_params.get("force") == "true")
+    return ok(None)
+
+
+async def _wanted(request: Request) -> dict[str, Json]:
+    wanted = await body(request)
+    if unknown := sorted(set(wanted) - WORKER):
+        raise bad_body(f"unknown key: {', '.join(unknown)}")
+    return wanted
+
+
+async def _apply(api: Api, name: str, wanted: dict[str, Json]) -> Script:
+    settings: dict[str, Json] = {key: wanted[key] for key in ("logpush", "observability", "tags") if key in wanted}
+    if "tail_consumers" in wanted:
+        settings["tail_consumers"] = [{"service": entry["name"]} for entry in wanted["tail_consumers"] or []] or None
+    await api.workers.patch_script(name, settings)
+    subdomain = wanted.get("subdomain") or {}
+    return await api.workers.set_subdomain(name, subdomain.get("enabled"), subdomain.get("previews_enabled"))
+
+
+async def versions(request: Request, api: Api) -> Response:
+    """GET …/workers/workers/{worker}/versions."""
+    found = api.records.versions(_script(request, api).name)
+    return listing(request, [version_shape(version) for version in found], 10)
+
+
+async def version(request: Request, api: Api) -> Response:
+    """GET …/workers/workers/{worker}/versions/{version}; with include=modules also the code."""
+    found = api.workers.version(_script(request, api).name, request.path_params["version"])
+    modules = request.query_params.get("include") == "modules"
+    return ok(version_shape(found) | (_modules(found, api) if modules else {}))
+
+
+async def add_version(request: Request, api: Api) -> Response:
+    """POST …/workers/workers/{worker}/versions: modules in base64 beside the settings."""
+    name = _script(request, api).name
+    wanted = await body(request)
+    metadata = {key: wanted[key] for key in PLAIN if wanted.get(key) is not None}
+    modules = [_uploaded(module) for module in wanted.get("modules") or []]
+    made = await api.workers.add_version(name, uploads.checked(uploads.ordered(metadata, modules)))
+    return ok(version_shape(made) | _modules(made, api))
+
+
+def _uploaded(module: Json) -> uploads.Uploaded:
+    try:
+        content = base64.b64decode(module["content_base64"], validate=True)
+        kind = str(module["content_type"]).split(";")[0].strip()
+        return uploads.Uploaded(name=str(module["name"]), content_type=kind, content=content)
+    except (TypeError, KeyError, binascii.Error):
+        raise bad_body("a module needs name, content_type and content_base64") from None
+
+
+def shape(script: Script, api: Api) -> Json:
+    """A Worker as these endpoints show it."""
+    deployment = api.records.deployment(script.name)
+    given = script.settings["observability"] or {}
+    base = {"enabled": False, "head_sampling_rate": 1} | given
+    logs = LOGS | {"enabled": base["enabled"]} | (given.get("logs") or {})
+    traces = TRACES | (given.get("traces") or {})
+    domains = [{"id": domain.id, "hostname": domain.hostname, "zone_id": domain.zone_id, "zone_name": domain.zone_name}
+               for domain in api.zones.domains() if domain.script == script.name]  # fmt: skip
+    bound = [{"id": api.workers.script(name).tag, "name": name} for name in api.workers.references(script.name)]
+    empty: dict[str, Json] = {"dispatch_namespace_outbounds": [], "durable_objects": [], "queues": []}
+    return {
+        "id": script.tag,
+        "name": script.name,
+        "created_on": script.created_on,
+        "updated_on": script.modified_on,
+        "deployed_on": deployment.created_on if deployment else None,
+        "logpush": script.settings["logpush"],
+        "tags": script.settings["tags"],
+        "observability": base | {"logs": logs, "traces": traces},
+        "subdomain": {"enabled": script.enabled, "previews_enabled": script.previews_enabled},
+        "tail_consumers": [{"name": entry["service"]} for entry in script.settings["tail_consumers"] or []],
+        "references": empty | {"domains": domains, "workers": bound},
+    }
+
+
+def version_shape(found: Version) -> Json:
+    """A version as these endpoints show it, without the code."""
+    optional: dict[str, Json] = {
+        "compatibility_date": found.compatibility_date or None,
+        "limits": found.limits,
+        "main_module": found.main,
+        "assets": {"config": found.site.config} if found.site else None,
+        "placement": found.placement or None,
+    }
+    return {
+        "id": found.id,
+        "number": found.number,
+        "created_on": found.created_on,
+        "source": found.source,
+        "usage_model": found.usage_model,
+        "compatibility_flags": found.compatibility_flags,
+        "annotations": {"workers/triggered_by": "create_version_api", **found.annotations},
+        "bindings": found.bindings,
+        "startup_time_ms": found.startup_time_ms,
+        "urls": [],
+        **{key: value for key, value in optional.items() if value is not None},
+    }
+
+
+def _modules(found: Version, api: Api) -> Json:
+    if not found.parts:
+        return {}
+    modules = [
+        {
+            "name": part.name,
+            "content_type": part.content_type,
+            "content_base64": base64.b64encode(api.workers.blobs.module(part.digest).read_bytes()).decode(),
+        }
+        for part in found.parts
+    ]
+    return {"modules": modules}
