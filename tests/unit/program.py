@@ -11,7 +11,7 @@ from typing import Any
 
 import pulumi
 import yaml
-from pulumi.runtime import mocks
+from pulumi.runtime import mocks, sync_await
 
 LIVE_URL = "https://jellyfish-app-abcde.ondigitalocean.app"
 MADE_PASSWORD = "made-password-of-the-mock"
@@ -20,8 +20,20 @@ SECRET = "1b47061264138c4ac30d75fd1eb44270"
 PROJECT = Path(__file__).parents[2]
 
 
-# The mocks make an event loop in each thread that registers a resource and never close it; ours need none.
-mocks._ensure_event_loop = lambda: None  # type: ignore[attr-defined]
+_loops: list[asyncio.AbstractEventLoop] = []
+
+
+def _thread_loop() -> asyncio.AbstractEventLoop:
+    """The thread's event loop. The mocks make one in each thread that registers a resource, and never close it."""
+    try:
+        return asyncio.get_event_loop()
+    except RuntimeError:
+        _loops.append(asyncio.new_event_loop())
+        asyncio.set_event_loop(_loops[-1])
+        return _loops[-1]
+
+
+mocks._ensure_event_loop = sync_await._ensure_event_loop = _thread_loop  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True)
@@ -108,5 +120,7 @@ def run(config: Mapping[str, str], secret_keys: list[str] | None = None, *, prev
         go()
     finally:
         asyncio.set_event_loop(None)
-        loop.close()
+        for made in [loop, *_loops]:
+            made.close()
+        _loops.clear()
     return seen
