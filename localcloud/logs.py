@@ -60,6 +60,16 @@ class LogBook:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._open: dict[str, LogFile] = {}
+        self._expected: dict[str, asyncio.Event] = {}
+
+    def expect(self, name: str) -> None:
+        """This log will begin: who follows it already waits for it."""
+        self._expected.setdefault(name, asyncio.Event())
+
+    def settle(self, name: str) -> None:
+        """It has begun, or never will."""
+        if event := self._expected.pop(name, None):
+            event.set()
 
     def begin(self, name: str, component: str, secrets: Sequence[str]) -> LogFile:
         """Open a log for writing, behind what it holds already."""
@@ -67,11 +77,12 @@ class LogBook:
         if known and known.open:
             return known
         self._open[name] = LogFile(self.folder / name, component, secrets)
+        self.settle(name)
         return self._open[name]
 
     def growing(self, name: str) -> bool:
-        """Is somebody still writing it?"""
-        return name in self._open and self._open[name].open
+        """Is somebody still writing it, or will be?"""
+        return name in self._expected or (name in self._open and self._open[name].open)
 
     def exists(self, name: str) -> bool:
         """Has anything been written?"""
@@ -79,12 +90,16 @@ class LogBook:
 
     def close(self) -> None:
         """End all followers."""
+        for name in list(self._expected):
+            self.settle(name)
         for log in self._open.values():
             log.close()
 
     async def read(self, name: str, follow: bool, tail: int) -> AsyncIterator[str]:
         """The log's text in pieces that end at line ends: the last `tail` lines (0: all), then what follows."""
         path = self.folder / name
+        if follow and name in self._expected:
+            await self._expected[name].wait()
         if not path.exists():
             return
         with path.open(encoding="utf-8", errors="replace") as file:

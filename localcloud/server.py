@@ -47,8 +47,7 @@ async def serve(cloud: Cloud, listener: socket.socket) -> None:
         if not server.should_exit:
             await server.serve([listener])
     finally:
-        await platform.stop()
-        await cloud.edge.stop()
+        await asyncio.gather(platform.stop(), cloud.edge.stop())
         cloud.store.close()
 
 

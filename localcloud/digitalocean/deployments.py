@@ -136,6 +136,7 @@ class Deployer:
             old.enter(SUPERSEDED)
             changed.append(old)
         runtime.shelf.save(*changed)
+        runtime.settle_logs(deployment)
         runtime.serve_from(app, deployment, container)
 
     def _fail(self, work: Work, code: str, message: str, phase: str = ERROR) -> None:
@@ -146,6 +147,7 @@ class Deployer:
     def _finish(self, deployment: Deployment, phase: str) -> None:
         deployment.enter(phase)
         self.runtime.shelf.save(deployment)
+        self.runtime.settle_logs(deployment)
 
 
 class Work:

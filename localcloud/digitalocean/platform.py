@@ -69,8 +69,7 @@ class Platform:
             for deployment in self.shelf.deployments(app.id):
                 if deployment.unfinished:
                     deployment.restart()
-                    self.shelf.save(deployment)
-            self.deployer.wake(app)
+                    self._line_up(app, deployment)
 
     async def stop(self) -> None:
         """End all programs; what was in progress begins again at the next start."""
@@ -97,7 +96,7 @@ class Platform:
         app_id = str(uuid.uuid4())
         envs.seal_all(spec, app_id, self.cloud.vault)
         app = new_app(app_id, spec, project_id or DEFAULT_PROJECT)
-        self.shelf.save(app, self._plan(app, spec, CREATED))
+        self._keep(app, self._plan(app, spec, CREATED))
         await self.runtime.route(app, None)
         self.deployer.wake(app)
         return app
@@ -111,7 +110,7 @@ class Platform:
         before = set(app.hosts)
         deployment = self._plan(app, spec, UPDATED, keep_commit=not update_sources)
         app.spec, app.updated_at = spec, now()
-        self.shelf.save(app, deployment)  # both or none: a spec without its deployment would look like success
+        self._keep(app, deployment)
         await self._move_hosts(app, before)
         self.deployer.wake(app)
         return app
@@ -193,10 +192,15 @@ class Platform:
         return pinned
 
     def _line_up(self, app: App, deployment: Deployment) -> Deployment:
-        """Save it with its app and have it worked off; the answer still shows it as pending."""
-        self.shelf.save(app, deployment)
+        """Keep it and have it worked off; the answer still shows it as pending."""
+        self._keep(app, deployment)
         self.deployer.wake(app)
         return deployment
+
+    def _keep(self, app: App, deployment: Deployment) -> None:
+        """Save both or none: an app's spec without its deployment would look like success."""
+        self.shelf.save(app, deployment)
+        self.runtime.expect_logs(deployment)
 
     def _plan(
         self,

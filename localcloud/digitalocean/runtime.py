@@ -23,6 +23,7 @@ LONGEST_PAUSE = 30.0
 START_LIMIT = 15.0
 SHUTDOWN_GRACE = 5.0
 LOG_END = 25
+LOG_KINDS = ("build", "deploy", "run")
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,16 @@ class Runtime:
         if secrets is None:
             secrets = envs.secrets(deployment.spec, deployment.app_id, self.cloud.vault)
         return self.book.begin(self.log_name(deployment, kind), deployment.service["name"], secrets)
+
+    def expect_logs(self, deployment: Deployment) -> None:
+        """The deployment waits for its turn: its logs can be followed already."""
+        for kind in LOG_KINDS:
+            self.book.expect(self.log_name(deployment, kind))
+
+    def settle_logs(self, deployment: Deployment) -> None:
+        """The deployment has ended: no log of it will begin any more."""
+        for kind in LOG_KINDS:
+            self.book.settle(self.log_name(deployment, kind))
 
     def log_end(self, deployment: Deployment) -> list[str]:
         """The last lines of the run log, without their prefix."""

@@ -102,6 +102,39 @@ def test_a_build_can_be_followed_while_it_runs(account: Account) -> None:
     assert any("build done" in line for line in seen)
 
 
+def test_logs_can_be_followed_before_they_begin(account: Account) -> None:
+    app = account.up("early")
+    account.fault(app="early", step="build", delay=1)
+    path = f"/v2/apps/{app['id']}/deployments"
+    running = account.http.post(path, json={}).json()["deployment"]["id"]
+    account.wait_phase(app["id"], running, "BUILDING")
+    waiting = account.http.post(path, json={}).json()["deployment"]["id"]
+    texts: dict[str, str] = {}
+
+    def follow(kind: str) -> None:
+        found = addresses(account, app, f"/deployments/{waiting}/logs", type=kind, follow="true")
+        assert found["historic_urls"] == []
+        texts[kind] = httpx.get(found["live_url"], trust_env=False, timeout=30).text
+
+    following = [threading.Thread(target=follow, args=(kind,)) for kind in ("BUILD", "DEPLOY")]
+    for thread in following:
+        thread.start()
+    account.wait(app["id"], waiting, "ACTIVE")
+    for thread in following:
+        thread.join(20)
+    assert "build done" in texts["BUILD"]
+    assert "the container is healthy" in texts["DEPLOY"]
+
+
+def test_following_a_log_that_never_begins_ends_with_the_deployment(account: Account) -> None:
+    account.fault(app="doomed", step="build", delay=1, message="no luck")
+    app = account.create(account.spec("doomed"))
+    deployment = app["pending_deployment"]["id"]
+    found = addresses(account, app, f"/deployments/{deployment}/logs", type="RUN", follow="true")
+    assert httpx.get(found["live_url"], trust_env=False, timeout=30).text == ""
+    assert account.deployment(app["id"], deployment)["phase"] == "ERROR"
+
+
 def test_without_a_log_there_are_no_addresses(account: Account, app: Json) -> None:
     assert addresses(account, app, "/logs", type="RUN_RESTARTED") == {"historic_urls": []}
 
