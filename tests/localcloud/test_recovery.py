@@ -8,8 +8,10 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -224,3 +226,30 @@ def test_health_says_who_is_there(cloud: RunningCloud, account: Account) -> None
     answer = account.http.get("/_cloud/health")
     assert answer.json() == {"status": "ok", "version": "1.0.0", "pid": cloud.process.pid, "edge": cloud.edge_url}
     assert json.loads((cloud.root / "lock").read_text()) == {"pid": cloud.process.pid, "port": cloud.port}
+
+
+@pytest.mark.chaos
+def test_whenever_it_is_killed_the_declared_spec_runs_in_the_end(own_cloud: RunningCloud) -> None:
+    with Account(own_cloud) as account:
+        app = account.up("chaos", envs=[{"key": "GREETING", "value": "round 0"}])
+    for round_, moment in enumerate((0.0, 0.02, 0.1, 0.25), start=1):
+        with Account(own_cloud) as account:
+            spec = account.spec("chaos", envs=[{"key": "GREETING", "value": f"round {round_}"}])
+            pushing = threading.Thread(target=put_and_survive, args=(account, app["id"], spec))
+            pushing.start()
+            threading.Event().wait(moment)  # the moment is what is tried, not waited for
+            own_cloud.kill()
+            pushing.join()
+        own_cloud.start()
+        with Account(own_cloud) as account:
+            newest = account.http.get(f"/v2/apps/{app['id']}/deployments").json()["deployments"][0]
+            account.wait(app["id"], newest["id"], "ACTIVE")
+            shown = account.app(app["id"])
+            assert shown["spec"] == shown["active_deployment"]["spec"]
+            assert account.get(app).json()["greeting"] == shown["spec"]["services"][0]["envs"][0]["value"]
+
+
+def put_and_survive(account: Account, app_id: str, spec: Json) -> None:
+    """An update whose answer may never come."""
+    with contextlib.suppress(httpx.TransportError):
+        account.http.put(f"/v2/apps/{app_id}", json={"spec": spec})
