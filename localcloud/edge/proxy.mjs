@@ -2,8 +2,8 @@
 //
 // When an upstream refuses the connection nothing of the request has been sent, so it is looked up and tried again
 // for a short while: that covers a process that is being replaced. A request is never sent twice, with one exception:
-// a GET, HEAD or OPTIONS whose idle kept-alive connection turned out to be closed. Requests that may change something
-// get a connection of their own, so that this cannot happen to them.
+// a GET, HEAD or OPTIONS whose connection broke before anything came back, because the kept-alive connection was just
+// being closed or the process ended. Requests that may change something get a connection of their own instead.
 
 import http from "node:http";
 import https from "node:https";
@@ -84,7 +84,7 @@ function attempt(req, res, { upstream, secure, headers, extra }) {
     out.on("error", (error) => {
       if (res.destroyed || res.headersSent) settle("done");
       else if (error.code === "ECONNREFUSED") settle("refused");
-      else if (shared && out.reusedSocket && LOST.has(error.code)) settle("refused");
+      else if (shared && LOST.has(error.code)) settle("refused");
       else settle("failed");
     });
     out.on("close", () => (res.destroyed ? settle("done") : undefined));

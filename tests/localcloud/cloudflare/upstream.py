@@ -8,6 +8,7 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+CLOSE = 8
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -88,6 +89,8 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         while data := self.connection.recv(65536):
             self.connection.sendall(unmasked(data))
+            if data[0] & 0x0F == CLOSE:
+                break
         self.close_connection = True
 
 
