@@ -216,11 +216,18 @@ class Edge:
         await self._ask("remove", name=name)
 
     async def _activate(self, name: str, specs: Mapping[str, WorkerSpec], shares: Sequence[Share]) -> None:
-        wire = [{"version": version, "percentage": percentage} for version, percentage in shares]
-        await self._ask("activate", name=name, shares=wire)
+        """Remembered before it is asked for: a replay at the same moment must not bring back what was before."""
+        before = self._specs, self._shares.get(name)
         others = {key: spec for key, spec in self._specs.items() if key[0] != name}
         self._specs = others | {(name, version): specs[version] for version, _ in shares}
-        self._shares[name] = list(shares)
+        self._shares[name] = mine = list(shares)
+        wire = [{"version": version, "percentage": percentage} for version, percentage in shares]
+        try:
+            await self._ask("activate", name=name, shares=wire)
+        except EdgeError:
+            if self._shares.get(name) is mine and before[1] is not None:
+                self._specs, self._shares[name] = before[0], before[1]
+            raise
 
     async def _spawn(self) -> None:
         deadline = asyncio.get_running_loop().time() + BUSY_SECONDS
@@ -335,14 +342,22 @@ class Edge:
             for name, shares in list(self._shares.items()):
                 await self._restore(name, shares)
 
-    async def _restore(self, name: str, shares: Sequence[Share]) -> None:
+    async def _restore(self, name: str, shares: list[Share]) -> None:
+        specs = {version: self._specs[name, version] for version, _ in shares}
         try:
-            await self.share_worker(name, {v: self._specs[name, v] for v, _ in shares}, shares)
+            for version, spec in specs.items():
+                await self.load_worker(name, version, spec)
         except WorkerStartError as error:
             log.error("Worker %s did not start again: %s", name, error)
+            return
+        if self._shares.get(name) is shares:
+            await self._activate(name, specs, shares)
 
     async def _ask(self, op: str, **rest: Json) -> Json:
-        await asyncio.wait_for(self._up.wait(), START_SECONDS)
+        try:
+            await asyncio.wait_for(self._up.wait(), START_SECONDS)
+        except TimeoutError:
+            raise EdgeError("The edge is not running.") from None
         assert self._process
         assert self._process.stdin
         self._next += 1

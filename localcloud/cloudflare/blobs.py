@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -16,6 +17,7 @@ Json = Any
 Manifest = dict[str, dict[str, Json]]
 HASH = re.compile(r"[0-9a-f]{32}")
 RULES = ("_headers", "_redirects")
+KEPT_SECONDS = 24 * 3600
 NEVER = {"/_headers", "/_redirects", "/.assetsignore"}
 
 
@@ -108,7 +110,7 @@ class Blobs:
                 raise
 
     def sweep(self, documents: list[Json]) -> None:
-        """Removes modules and asset folders that no version needs; uploaded assets stay, for later sessions."""
+        """Removes what no version needs; uploads of the last day stay, because their session may still be open."""
         modules = {part["digest"] for document in documents for part in document["parts"]}
         sites = {
             self.site(document["site"]["manifest"], document["site"]["config"]).name
@@ -121,6 +123,12 @@ class Blobs:
         for folder in self._sites.iterdir():
             if folder.name not in sites:
                 shutil.rmtree(folder, ignore_errors=True)
+        manifests = {document["site"]["manifest"] for document in documents if document["site"]}
+        assets = {entry["hash"] for name in manifests for entry in self.manifest(name).values()}
+        for folder, needed in ((self._manifests, manifests), (self._assets, assets)):
+            for file in folder.iterdir():
+                if file.name not in needed and time.time() - file.stat().st_mtime > KEPT_SECONDS:
+                    file.unlink()
 
     def _write(self, file: Path, content: bytes) -> None:
         if file.exists():

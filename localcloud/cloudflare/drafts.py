@@ -7,7 +7,7 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-from localcloud.cloudflare import bindings, errors
+from localcloud.cloudflare import bindings, errors, site
 from localcloud.cloudflare.blobs import Blobs
 from localcloud.cloudflare.models import Part, Script, Site, Version
 from localcloud.cloudflare.records import Records
@@ -32,8 +32,8 @@ class Drafts:
         metadata = upload.metadata
         bound = bindings.resolve(metadata.get("bindings") or [], metadata.get("keep_bindings"), before)
         self._check_services(name, bound.bindings)
-        site = self._site(name, metadata, before)
-        if site is None and any(binding["type"] == "assets" for binding in bound.bindings):
+        found = self._site(name, metadata, before)
+        if found is None and any(binding["type"] == "assets" for binding in bound.bindings):
             raise errors.invalid("an assets binding needs assets in the metadata")
         parts = self._parts(upload)
         return Version(
@@ -52,10 +52,10 @@ class Drafts:
             limits=metadata.get("limits") or None,
             placement=metadata.get("placement") or {},
             annotations=_texts(metadata.get("annotations")),
-            site=site,
+            site=found,
             handlers=[],
             named_handlers=[],
-            etag=_etag(parts, site),
+            etag=_etag(parts, found),
             startup_time_ms=0,
             migration_tag=before.migration_tag if before else None,
             source="api",
@@ -96,7 +96,7 @@ class Drafts:
             return known if metadata.get("keep_assets") else None
         if not isinstance(assets, dict):
             raise errors.invalid("assets must be an object")
-        config = assets.get("config") or {}
+        config = site.checked(assets.get("config") or {})
         if assets.get("jwt"):
             return Site(manifest=self._sessions.completed(name, assets["jwt"]), config=config)
         if known is None:

@@ -1,7 +1,7 @@
 """What the API answers when it refuses: the envelope with success false and [{code, message}].
 
-Codes are Cloudflare's where they are known from its documentation, its clients or the recordings; every answer carries
-`x-should-retry: false`, because clients retry 409 and others for minutes without it.
+Codes are Cloudflare's where they are known from its documentation, its clients or the recordings; every answer that
+another try would not change carries `x-should-retry: false`, because clients retry 409 and others for minutes without.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ class ApiError(Exception):
         return failure(self.status, self.code, self.message)
 
 
-def failure(status: int, code: int, message: str) -> Response:
-    """An error envelope."""
+def failure(status: int, code: int, message: str, final: bool = True) -> Response:
+    """An error envelope; clients may try again only what is not `final`."""
     body: dict[str, Any] = {
         "success": False,
         "errors": [{"code": code, "message": message}],
         "messages": [],
         "result": None,
     }
-    return JSONResponse(body, status, {"x-should-retry": "false"})
+    return JSONResponse(body, status, {"x-should-retry": "false"} if final else {"retry-after": "1"})
 
 
 def no_credentials() -> ApiError:

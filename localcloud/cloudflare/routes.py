@@ -20,6 +20,7 @@ from localcloud.cloudflare.records import Records
 from localcloud.cloudflare.sessions import Sessions
 from localcloud.cloudflare.workers import Workers
 from localcloud.cloudflare.zones import Zones
+from localcloud.edge import EdgeError
 
 log = logging.getLogger(__name__)
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -182,6 +183,9 @@ def _answer(api: Api, handler: Handler, session: bool = False) -> Endpoint:
             return error.response()
         except ClientDisconnect:
             raise
+        except EdgeError as error:
+            log.error("%s %s: %s", request.method, request.url.path, error)
+            return errors.failure(503, 10013, f"{error} Try again.", final=False)
         except Exception:
             log.exception("%s %s failed", request.method, request.url.path)
             return errors.failure(500, 10002, "An unknown error has occurred: see the local cloud's log.")

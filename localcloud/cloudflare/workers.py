@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from localcloud.cloudflare import bindings, drafts, errors
+from localcloud.cloudflare import bindings, drafts, errors, site
 from localcloud.cloudflare.blobs import Blobs
 from localcloud.cloudflare.models import Deployment, Part, Script, Version
 from localcloud.cloudflare.records import Records
@@ -25,6 +25,7 @@ Json = Any
 log = logging.getLogger(__name__)
 NAME = re.compile(r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?")
 KEPT_VERSIONS = 100
+STARTS_AT_ONCE = 4
 WHOLE = 100.0
 
 
@@ -255,7 +256,13 @@ class Workers:
     async def start(self) -> None:
         """Runs every Worker again as it was before the restart; one that fails is logged and answers 503."""
         self.blobs.sweep(self.records.documents())
-        await asyncio.gather(*(self._restore(script.name) for script in self.records.scripts()))
+        places = asyncio.Semaphore(STARTS_AT_ONCE)
+
+        async def restore(name: str) -> None:
+            async with places:
+                await self._restore(name)
+
+        await asyncio.gather(*(restore(script.name) for script in self.records.scripts()))
 
     async def _restore(self, name: str) -> None:
         await self.readdress(name)
@@ -274,7 +281,7 @@ class Workers:
         assets = None
         if version.site:
             folder = self.blobs.site(version.site.manifest, version.site.config)
-            assets = Assets(directory=folder, binding=bound.assets, config=version.site.config)
+            assets = Assets(directory=folder, binding=bound.assets, config=site.effective(version.site.config))
         return WorkerSpec(
             modules=[
                 Module(name=part.name, kind=_kind(version, part), file=self.blobs.module(part.digest))

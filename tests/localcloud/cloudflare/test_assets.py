@@ -146,3 +146,29 @@ def test_uploads_that_are_refused(api: Client, monkeypatch: pytest.MonkeyPatch) 
     assert "another Worker" in api.refusal("PUT", "~/workers/scripts/other", files=other)[2]
     monkeypatch.setattr(time, "time", lambda: 2_000_000_000.0)
     assert send(api, token, [b"strict"]).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "config, text",
+    [
+        ({"html_handling": "sometimes"}, "html_handling must be one of"),
+        ({"not_found_handling": "maybe"}, "not_found_handling must be one of"),
+        ({"run_worker_first": "yes"}, "must be a boolean or a list"),
+        ({"run_worker_first": ["api/*"]}, "rule 'api/*' must begin with / or !/"),
+        ({"run_worker_first": ["!/x"]}, "at least one rule"),
+        ({"colour": 1}, "unknown key in assets.config: colour"),
+        ([], "must be an object"),
+    ],
+)
+def test_configurations_that_are_refused(api: Client, config: Any, text: str) -> None:
+    token = api.upload_assets("config", FILES)
+    form = {"metadata": (None, json.dumps({"assets": {"jwt": token, "config": config or [1]}}))}
+    status, code, message = api.refusal("PUT", "~/workers/scripts/config", files=form)
+    assert (status, code, text in message) == (400, 10021, True), message
+
+
+def test_serve_directly_is_the_opposite_of_worker_first(api: Client) -> None:
+    token = api.upload_assets("direct", FILES)
+    code = "export default { fetch: () => new Response('worker') }"
+    api.put("direct", code, assets={"jwt": token, "config": {"serve_directly": False}})
+    assert api.get(api.enable("direct"), "/sub/app.js").text == "worker"

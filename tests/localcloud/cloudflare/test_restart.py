@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from localcloud.edge import EdgeError
 from tests.localcloud.cloudflare.load import Load
 from tests.localcloud.cloudflare.loop import Loop
-from tests.localcloud.cloudflare.service import Client, Running
+from tests.localcloud.cloudflare.service import ESM, Client, Running
 from tests.localcloud.cloudflare.upstream import App
 
 SECRET = "planted-secret-2468"
@@ -121,3 +123,36 @@ def test_a_worker_reaches_an_app_by_its_name(cloud: Any, loop: Loop, app: App) -
     api.put("front", code, bindings=[{"type": "secret_text", "name": "BASE", "text": url}])
     answer = api.get(api.enable("front"), "/", method="POST", content=b"12345").json()
     assert (answer["app"], answer["path"], answer["method"], answer["bytes"]) == ("one", "/api/health", "POST", 5)
+
+
+def test_what_nothing_needs_is_removed_at_a_restart(cloud: Any, tmp_path: Path) -> None:
+    api = cloud()
+    api.put("gone", CODE.replace("VERSION", "gone"))
+    api.put_site("old", {"/index.html": b"old"})
+    api.put_site("kept", {"/index.html": b"kept"})
+    for name in ("gone", "old"):
+        api.result("DELETE", f"~/workers/scripts/{name}")
+    folder = tmp_path / "state/cloudflare"
+    for file in folder.rglob("*"):
+        os.utime(file, (0, 0))
+    cloud.stop()
+    api = cloud()
+    assert {kind: len(list((folder / kind).iterdir())) for kind in ("modules", "assets", "manifests", "sites")} == {
+        "modules": 0, "assets": 1, "manifests": 1, "sites": 1,
+    }  # fmt: skip
+    assert api.get(api.enable("kept")).text == "kept"
+
+
+def test_an_edge_that_is_gone_is_worth_another_try(cloud: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = cloud()
+
+    async def gone(*_: object, **__: object) -> None:
+        raise EdgeError("The edge stopped while it was working.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(api.running.cloud.edge, "load_worker", gone)
+        form = [("metadata", (None, '{"main_module": "w.js"}')), ("w.js", ("w.js", CODE, ESM))]
+        answer = api("PUT", "~/workers/scripts/later", files=form)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert "x-should-retry" not in answer.headers
+    api.put("later", CODE)
