@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from tests.support.cloud import RunningCloud
+from tests.support.http import NO_TLS
 from tests.support.waiting import until
 
 PROGRAM = Path(__file__).with_name("program.py")
@@ -42,8 +43,10 @@ class Account:
     def __init__(self, cloud: RunningCloud) -> None:
         self.cloud = cloud
         headers = {"authorization": f"Bearer {cloud.tokens.digitalocean}"}
-        self.http = httpx.Client(base_url=cloud.url, headers=headers, trust_env=False, timeout=30)
-        self.edge = httpx.Client(base_url=cloud.edge_url, trust_env=False, timeout=30)
+        self.http = httpx.Client(base_url=cloud.url, headers=headers, trust_env=False, timeout=30, verify=NO_TLS)
+        """Control plane, with the token."""
+        self.edge = httpx.Client(base_url=cloud.edge_url, trust_env=False, timeout=30, verify=NO_TLS)
+        """Apps by their Host, and any other address, without the token."""
 
     def __enter__(self) -> Account:
         return self

@@ -14,9 +14,9 @@ from tests.localcloud.account import REPOSITORY, Account, image
 
 def test_everything_but_health_wants_the_token(account: Account) -> None:
     base = account.cloud.url
-    assert httpx.get(base + "/_cloud/health", trust_env=False).status_code == 200
+    assert account.edge.get(base + "/_cloud/health").status_code == 200
     for method, path in (("GET", "faults"), ("POST", "faults"), ("GET", "requests"), ("PUT", "images/sha256:0")):
-        answer = httpx.request(method, f"{base}/_cloud/{path}", trust_env=False)
+        answer = account.edge.request(method, f"{base}/_cloud/{path}")
         assert answer.status_code == 401
         assert "tokens.json" in answer.json()["error"]
 

@@ -7,7 +7,6 @@ import re
 import uuid
 from typing import Any
 
-import httpx
 import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline import PipelineRequest
@@ -114,7 +113,7 @@ def test_pages(account: Account) -> None:
 def test_a_missing_or_wrong_token(account: Account) -> None:
     for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic Zm9v"}):
         for path in ("/v2/apps", "/v2/account", "/v2/nonsense", "/v2/uptime/checks"):
-            answer = httpx.get(account.cloud.url + path, headers=headers, trust_env=False)
+            answer = account.edge.get(account.cloud.url + path, headers=headers)
             assert answer.status_code == 401
             assert answer.json()["id"] == "Unauthorized"
             assert answer.json()["message"] == "Unable to authenticate you"

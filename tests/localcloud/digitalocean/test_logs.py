@@ -8,7 +8,6 @@ import threading
 from functools import partial
 from typing import Any
 
-import httpx
 import pytest
 from websockets.sync.client import connect
 
@@ -39,7 +38,7 @@ def test_finished_logs_are_historic_only(account: Account, app: Json) -> None:
         for path in (f"/deployments/{deployment}/logs", "/logs", "/components/web/logs"):
             found = addresses(account, app, path, type=kind)
             assert "live_url" not in found
-            text = httpx.get(found["historic_urls"][0], trust_env=False).text
+            text = account.edge.get(found["historic_urls"][0]).text
             assert words in text
             assert all(LINE.fullmatch(line) for line in text.splitlines())
 
@@ -49,17 +48,17 @@ def test_a_run_log_is_live_and_its_tail_can_be_had(account: Account, app: Json) 
         say(account, app, word)
     found = addresses(account, app, f"/deployments/{app['active_deployment']['id']}/components/web/logs", type="RUN")
     assert found["live_url"].startswith(f"http://127.0.0.1:{account.cloud.port}/")
-    text = until(lambda: ok if "gamma" in (ok := httpx.get(found["live_url"], trust_env=False).text) else "", "gamma")
+    text = until(lambda: ok if "gamma" in (ok := account.edge.get(found["live_url"]).text) else "", "gamma")
     assert "starting hello" in text
     tail = addresses(account, app, "/logs", type="RUN", tail_lines=2)
-    lines = httpx.get(tail["historic_urls"][0], trust_env=False).text.splitlines()
+    lines = account.edge.get(tail["historic_urls"][0]).text.splitlines()
     assert [line.split()[-1] for line in lines] == ["beta", "gamma"]
 
 
 def test_a_followed_log_streams_over_http_and_ends_with_the_program(account: Account) -> None:
     app = account.up("followed")
     found = addresses(account, app, "/logs", type="RUN", follow="true", tail_lines=1)
-    with httpx.stream("GET", found["live_url"], trust_env=False, timeout=20) as stream:
+    with account.edge.stream("GET", found["live_url"]) as stream:
         lines = stream.iter_lines()
         assert next(lines).endswith("starting ")
         for word in ("one", "two"):
@@ -93,7 +92,7 @@ def test_a_build_can_be_followed_while_it_runs(account: Account) -> None:
     account.wait_phase(app["id"], deployment, "BUILDING")
     found = addresses(account, app, f"/deployments/{deployment}/logs", type="BUILD", follow="true")
     seen: list[str] = []
-    read = partial(httpx.get, found["live_url"], trust_env=False)
+    read = partial(account.edge.get, found["live_url"])
     following = threading.Thread(target=lambda: seen.extend(read().text.splitlines()))
     following.start()
     account.wait(app["id"], deployment, "ACTIVE")
@@ -114,7 +113,7 @@ def test_logs_can_be_followed_before_they_begin(account: Account) -> None:
     def follow(kind: str) -> None:
         found = addresses(account, app, f"/deployments/{waiting}/logs", type=kind, follow="true")
         assert found["historic_urls"] == []
-        texts[kind] = httpx.get(found["live_url"], trust_env=False, timeout=30).text
+        texts[kind] = account.edge.get(found["live_url"]).text
 
     following = [threading.Thread(target=follow, args=(kind,)) for kind in ("BUILD", "DEPLOY")]
     for thread in following:
@@ -131,7 +130,7 @@ def test_following_a_log_that_never_begins_ends_with_the_deployment(account: Acc
     app = account.create(account.spec("doomed"))
     deployment = app["pending_deployment"]["id"]
     found = addresses(account, app, f"/deployments/{deployment}/logs", type="RUN", follow="true")
-    assert httpx.get(found["live_url"], trust_env=False, timeout=30).text == ""
+    assert account.edge.get(found["live_url"]).text == ""
     assert account.deployment(app["id"], deployment)["phase"] == "ERROR"
 
 
@@ -146,8 +145,8 @@ def test_a_wrong_question(account: Account, app: Json, query: dict[str, str]) ->
 
 def test_an_address_without_its_token_shows_nothing(account: Account, app: Json) -> None:
     url = addresses(account, app, "/logs", type="RUN")["live_url"]
-    assert httpx.get(url.split("?")[0], trust_env=False).status_code == 403
-    assert httpx.get(url[:-8] + "AAAAAAA=", trust_env=False).status_code == 403
+    assert account.edge.get(url.split("?")[0]).status_code == 403
+    assert account.edge.get(url[:-8] + "AAAAAAA=").status_code == 403
 
 
 def test_a_very_long_line_is_survived(account: Account) -> None:
