@@ -98,7 +98,8 @@ def _holder(text: str) -> str:
 
 def listener(port: int, option: str) -> socket.socket:
     """A bound socket that does not listen yet: connections are refused until everything is started."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # With the protocol named asyncio switches Nagle's algorithm off; without it every answer takes 40 ms longer.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind(("127.0.0.1", port))
