@@ -43,6 +43,7 @@ backend = Backend(
         secrets={"PB_ADMIN_EMAIL": admin.email, "PB_ADMIN_PASSWORD": admin.password},
         before=log.start,
         after=log.then(bootstrap_hook(expected)),
+        failed=log.failed,
     ),
 )
 ready = BackendReady("backend-ready", ReadyArgs(expected=expected, app_id=backend.app_id, url=backend.url))

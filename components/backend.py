@@ -28,6 +28,8 @@ class BackendArgs:
     """Called as a deployment starts."""
     after: Hook
     """Called when the app has been created or updated; its failure is the update's."""
+    failed: Callable[[pulumi.ErrorHookArgs], Awaitable[bool]]
+    """Called when that failed."""
 
 
 class Backend(pulumi.ComponentResource):
@@ -56,6 +58,7 @@ class Backend(pulumi.ComponentResource):
             ignore_changes=["spec.envs"],
             custom_timeouts=pulumi.CustomTimeouts(create=args.settings.create_timeout),
             hooks=pulumi.ResourceHookBinding(
+                on_error=[pulumi.ErrorHook("backend-failed", args.failed)],
                 before_create=[args.before],
                 before_update=[args.before],
                 after_create=[args.after],

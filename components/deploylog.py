@@ -6,7 +6,9 @@ it, prints what is new, and ends with the log's last lines when the deployment f
 
 from __future__ import annotations
 
+import asyncio
 import atexit
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 
@@ -17,6 +19,7 @@ from appplatform.client import backoff
 
 FOLLOW_SECONDS = 3600.0
 GOODBYE_SECONDS = 5.0
+TAIL = 25
 
 
 class DeployLog:
@@ -32,7 +35,8 @@ class DeployLog:
     async def start(self, _args: pulumi.ResourceHookArgs) -> None:
         """A before-hook: follows what starts from now on."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._follow, name="deploy-log", daemon=True)
+            known = await asyncio.to_thread(self._finished)  # before anything new can have ended
+            self._thread = threading.Thread(target=self._follow, args=(known,), name="deploy-log", daemon=True)
             self._thread.start()
             atexit.register(self.stop)
 
@@ -42,21 +46,25 @@ class DeployLog:
         if self._thread is not None:
             self._thread.join(GOODBYE_SECONDS)
 
+    async def failed(self, _args: pulumi.ErrorHookArgs) -> bool:
+        """An error-hook: shows the rest of the log before the engine ends the program; asks for no other try."""
+        await asyncio.to_thread(self.stop)
+        return False
+
     def then(
         self, hook: Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
     ) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
         """The after-hook `hook`, with the log ended first."""
 
         async def ended(args: pulumi.ResourceHookArgs) -> None:
-            self.stop()
+            await asyncio.to_thread(self.stop)
             await hook(args)
 
         return ended
 
-    def _follow(self) -> None:
+    def _follow(self, known: set[str]) -> None:
         try:
             with AppPlatform(self._endpoint) as platform:
-                known = self._finished(platform)
                 for _ in backoff(FOLLOW_SECONDS, first=0.2, longest=1.5, sleep=self._pause):
                     last = self._stopped.is_set()
                     self._show_new(platform, known)
@@ -68,9 +76,13 @@ class DeployLog:
     def _pause(self, seconds: float) -> None:
         self._stopped.wait(seconds)
 
-    def _finished(self, platform: AppPlatform) -> set[str]:
-        app = platform.find(self._name)
-        return {each.id for each in platform.deployments(app["id"]) if each.finished} if app else set()
+    def _finished(self) -> set[str]:
+        try:
+            with AppPlatform(self._endpoint) as platform:
+                app = platform.find(self._name)
+                return {each.id for each in platform.deployments(app["id"]) if each.finished} if app else set()
+        except AppPlatformError:
+            return set()
 
     def _show_new(self, platform: AppPlatform, known: set[str]) -> None:
         app = platform.find(self._name)
@@ -87,7 +99,9 @@ class DeployLog:
             print(f"{self._name} | {line}", flush=True)
         self._shown[deployment.id] = len(lines)
         if deployment.phase == "ERROR":
-            end = "\n".join(lines[-25:])
-            pulumi.log.error(
-                f"{self._name}: deployment {deployment.id} failed; the old one still serves. Its log ends:\n{end}"
-            )
+            self._show_failure(deployment.id, lines[-TAIL:])
+
+    def _show_failure(self, deployment_id: str, tail: list[str]) -> None:
+        """On standard error, which the engine shows also when the program is about to end."""
+        told = f"{self._name}: deployment {deployment_id} failed; the one before it still serves. Its log ends:"
+        print("\n".join([told, *tail]), file=sys.stderr, flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -20,7 +21,6 @@ from tests.support.waiting import free_port
 
 PROJECT = Path(__file__).parents[2]
 COMMAND_SECONDS = 240
-OPERATIONS = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
 
 
 @dataclass(frozen=True)
@@ -30,21 +30,21 @@ class Done:
     status: int
     output: str
 
-    @property
-    def ok(self) -> Done:
+    def well(self) -> Done:
+        """This, when it succeeded."""
         assert self.status == 0, self.output
         return self
 
-    @property
     def failed(self) -> Done:
+        """This, when it failed as it should: with words for people."""
         assert self.status != 0, self.output
         assert "Traceback" not in self.output, self.output
         return self
 
-    @property
-    def quiet(self) -> bool:
-        """Whether the engine had nothing to do."""
-        return "unchanged" in self.output and not any(f" {word}\n" in self.output for word in OPERATIONS.values())
+
+def changes(done: Done) -> dict[str, int]:
+    """The engine's own count of what it did, such as {"updated": 1, "unchanged": 28}."""
+    return {word: int(count) for count, word in re.findall(r"^ +[~+-]{0,2} ?(\d+) (\w+)$", done.output, re.MULTILINE)}
 
 
 @dataclass
@@ -56,7 +56,9 @@ class Project:
 
     @classmethod
     def copied(cls, root: Path) -> Project:
-        listed = subprocess.run(["git", "-C", str(PROJECT), "ls-files", "-coz", "--exclude-standard"], capture_output=True, check=True).stdout
+        listed = subprocess.run(
+            ["git", "-C", str(PROJECT), "ls-files", "-coz", "--exclude-standard"], capture_output=True, check=True
+        ).stdout
         for name in filter(None, listed.decode().split("\0")):
             source = PROJECT / name
             if source.is_file() and not name.startswith(("tests/", "docs/", ".github/")):
@@ -116,7 +118,7 @@ class Project:
 
     @cached_property
     def engine_environment(self) -> dict[str, str]:
-        printed = self.oracle("env", "local").ok.output
+        printed = self.oracle("env", "local").well().output
         words = [shlex.split(line)[1] for line in printed.splitlines()]
         return {**os.environ, **dict(word.split("=", 1) for word in words)}
 
@@ -135,7 +137,7 @@ class Project:
         return Done(done.returncode, done.stdout)
 
     def outputs(self) -> dict[str, Any]:
-        shown = self.pulumi("stack", "output", "--json", "--show-secrets", "--stack", "local").ok.output
+        shown = self.pulumi("stack", "output", "--json", "--show-secrets", "--stack", "local").well().output
         return dict(json.loads(shown))
 
     def tokens(self) -> dict[str, str]:
