@@ -18,6 +18,7 @@ import { WorkerError, Workers } from "./workers.mjs";
 const LOOPBACK = "127.0.0.1";
 const DRAIN_MS = 30_000;
 const KEEP_ALIVE_MS = 75_000;
+const HEADER_BYTES = 64 * 1024;
 const INTERNAL = ["x-edge-key", "x-edge-service"];
 
 const { values } = parseArgs({ options: { port: { type: "string" }, "node-modules": { type: "string" } } });
@@ -80,7 +81,7 @@ const outward = (req) => () => {
 const networkLost = (found) => (found.kind === "network" ? { status: 530, body: "error code: 1016\n" } : unreachable(found));
 
 function listener(resolver, lost, allowed) {
-  const server = http.createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0, noDelay: true });
+  const server = http.createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0, noDelay: true, maxHeaderSize: HEADER_BYTES });
   server.on("request", (req, res) => {
     if (!allowed(req)) return refuse(res, { status: 403, body: "This address is for the local cloud's Workers only.\n" });
     return forward(req, res, resolver(req), lost).catch((error) => refuse(res, { status: 502, body: `${error.message}\n` }));

@@ -11,6 +11,7 @@ import net from "node:net";
 import tls from "node:tls";
 
 const RETRY_MS = 3_000;
+const HEADER_BYTES = 64 * 1024;
 const FIRST_DELAY_MS = 5;
 const LONGEST_DELAY_MS = 200;
 const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
@@ -68,6 +69,7 @@ function attempt(req, res, { upstream, secure, headers, extra }) {
       method: req.method,
       path: req.url,
       headers,
+      maxHeaderSize: HEADER_BYTES,
       agent: shared ? upstream.agent : false,
       ...(secure ? { servername: upstream.host } : {}),
     });
