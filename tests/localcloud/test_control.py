@@ -59,11 +59,11 @@ def test_a_dropped_connection(account: Account) -> None:
 def test_answers_are_not_held_back(account: Account) -> None:
     """Header and body go out in two writes; with Nagle's algorithm the second waits 40 ms for an acknowledgement."""
     spent = []
-    for _ in range(20):
+    for _ in range(60):  # a new connection is acknowledged at once for its first few packets
         started = time.perf_counter()
         account.http.get("/v2/account")
         spent.append(time.perf_counter() - started)
-    assert min(spent) < 0.02
+    assert sorted(spent)[40] < 0.03
 
 
 def test_a_delayed_answer_is_the_real_one(account: Account) -> None:
