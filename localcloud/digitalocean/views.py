@@ -119,5 +119,3 @@ class Views:
             "state": "HEALTHY" if up else "UNHEALTHY",
         }
         return {"components": [component]}
-
-

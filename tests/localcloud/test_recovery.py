@@ -126,7 +126,9 @@ def test_deleted_apps_and_everything_else_stay_as_they_were(own_cloud: RunningCl
         account.http.delete(f"/v2/apps/{gone['id']}")
         failed = account.create(account.spec("failed", digest="sha256:" + "0" * 64))
         account.wait(failed["id"], failed["pending_deployment"]["id"], "ERROR")
-        check = account.http.post("/v2/uptime/checks", json={"name": "c", "target": "http://127.0.0.1:1"}).json()["check"]
+        check = account.http.post("/v2/uptime/checks", json={"name": "c", "target": "http://127.0.0.1:1"}).json()[
+            "check"
+        ]
         before = account.http.get("/v2/apps").json()
         tokens = own_cloud.tokens
     own_cloud.kill()

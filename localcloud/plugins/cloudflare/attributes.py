@@ -138,7 +138,7 @@ def _not_a_choice(path: str, attribute: Attribute, value: str, name: str) -> str
     choices = " ".join(f'"{choice}"' for choice in attribute.choices)
     return (
         f"Invalid Attribute Value Match. Attribute {snake(path)} value must be one of: [{choices}], "
-        f'got: "{value}". Examine values at \'{name}.{path}\'.'
+        f"got: \"{value}\". Examine values at '{name}.{path}'."
     )
 
 

@@ -60,9 +60,7 @@ def _left_out(attribute: Attribute, prior: Any) -> Any:
 
 def _set_by_program(fields: Fields, prior: Any) -> bool:
     items = prior if isinstance(prior, list) else [prior]
-    return any(
-        not fields[name].computed for item in items if isinstance(item, dict) for name in item if name in fields
-    )
+    return any(not fields[name].computed for item in items if isinstance(item, dict) for name in item if name in fields)
 
 
 def _in_order(attribute: Attribute, value: Any) -> Any:

@@ -53,9 +53,7 @@ class WorkersCustomDomain(Tabled):
         answer = result(api.send_json("PUT", account_path(plan, "workers", "domains"), to_body(self._sent, plan)))
         return marked(self.fields, settled(self.fields, plan, from_answer(self.fields, answer)))
 
-    def read(
-        self, api: Api, id: str, olds: Props | None, old_inputs: Props | None
-    ) -> tuple[str, Props, Props] | None:
+    def read(self, api: Api, id: str, olds: Props | None, old_inputs: Props | None) -> tuple[str, Props, Props] | None:
         known = clean(olds or {})
         if not known:
             known["accountId"], id = import_parts(id, _IMPORT_FORM)

@@ -57,9 +57,7 @@ class WorkersScript(Tabled):
         outputs = settled(self.fields, plan, from_answer(self.fields, answer))
         return marked(self.fields, outputs | {"id": plan["scriptName"]})
 
-    def read(
-        self, api: Api, id: str, olds: Props | None, old_inputs: Props | None
-    ) -> tuple[str, Props, Props] | None:
+    def read(self, api: Api, id: str, olds: Props | None, old_inputs: Props | None) -> tuple[str, Props, Props] | None:
         state = clean(olds or {})
         if not state:
             state["accountId"], state["scriptName"] = import_parts(id, _IMPORT_FORM)

@@ -102,9 +102,7 @@ _BINDINGS = {
     "service": Attribute(wire="service"),
     "environment": Attribute(wire="environment"),
     "bucketName": Attribute(wire="bucket_name"),
-    "namespaceId": Attribute(
-        wire="namespace_id", computed=True, computed_for=("type", "durable_object_namespace")
-    ),
+    "namespaceId": Attribute(wire="namespace_id", computed=True, computed_for=("type", "durable_object_namespace")),
 }
 
 _OBSERVABILITY = {

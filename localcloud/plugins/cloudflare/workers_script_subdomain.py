@@ -48,9 +48,7 @@ class WorkersScriptSubdomain(Tabled):
         outputs = settled(self.fields, plan, from_answer(self.fields, answer))
         return marked(self.fields, outputs | {"id": plan["scriptName"]})
 
-    def read(
-        self, api: Api, id: str, olds: Props | None, old_inputs: Props | None
-    ) -> tuple[str, Props, Props] | None:
+    def read(self, api: Api, id: str, olds: Props | None, old_inputs: Props | None) -> tuple[str, Props, Props] | None:
         known = clean(olds or {})
         if not known:
             known["accountId"], known["scriptName"] = import_parts(id, _IMPORT_FORM)

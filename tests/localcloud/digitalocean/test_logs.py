@@ -151,7 +151,7 @@ def test_an_address_without_its_token_shows_nothing(account: Account, app: Json)
 
 def test_a_very_long_line_is_survived(account: Account) -> None:
     code = "import sys; sys.stdout.write('x' * 3000000 + '\\nafter\\n'); sys.stdout.flush(); import program"
-    run = f"exec python3 -I -S -c \"{code}\" & exec {'python3 program.py'}"
+    run = f'exec python3 -I -S -c "{code}" & exec {"python3 program.py"}'
     app = account.up("long-line", run_command=run)
     deployment = app["active_deployment"]["id"]
     until(lambda: "after" in account.log(app["id"], deployment, "RUN"), "the line after the long one")

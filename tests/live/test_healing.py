@@ -1,0 +1,145 @@
+"""What goes wrong on the way, and how the next `up` heals it."""
+
+from __future__ import annotations
+
+import pytest
+
+from loopback import client, httpx
+from tests.live.project import Project, changes
+
+pytestmark = pytest.mark.live
+
+SUPERUSERS = "/api/collections/_superusers"
+
+
+def get(url: str) -> httpx.Response:
+    with client() as http:
+        return http.get(url)
+
+
+def running(project: Project) -> str:
+    """The release that answers at the backend's address."""
+    return str(get(f"{project.outputs()['backendUrl']}/api/version").json()["version"])
+
+
+def declared(project: Project) -> str:
+    return str(project.outputs()["release"]["backend"])
+
+
+def can_log_in(project: Project) -> bool:
+    outputs = project.outputs()
+    body = {"identity": outputs["adminEmail"], "password": outputs["adminPassword"]}
+    with client() as http:
+        return http.post(f"{outputs['backendUrl']}{SUPERUSERS}/auth-with-password", json=body).status_code == 200
+
+
+def api_has_its_admin(project: Project) -> bool:
+    return bool(get(f"{project.outputs()['apiUrl']}/api/admin/check").json()["admin"])
+
+
+def change_backend(project: Project) -> None:
+    project.edit("services/backend/entrypoint.sh", "exec ", "echo changed\nexec ")
+
+
+@pytest.mark.parametrize("step", ["build", "health"])
+def test_a_failed_deployment_tells_its_logs_end_and_the_next_up_heals(project: Project, step: str) -> None:
+    before = running(project)
+    change_backend(project)
+    project.fault(app="jellyfish-app", step=step, count=1, message="planted failure")
+    done = project.up().failed()
+    assert "planted failure" in done.output
+    assert "the one before it still serves" in done.output
+    assert running(project) == before
+    assert changes(project.up().well()).keys() <= {"updated", "unchanged"}
+    assert running(project) == declared(project) != before
+    assert changes(project.up().well()).keys() == {"unchanged"}
+
+
+def test_an_update_that_the_api_refuses_is_sent_again(project: Project) -> None:
+    before = running(project)
+    change_backend(project)
+    project.fault(method="PUT", path="/v2/apps/*", status=422, count=1)
+    project.up().failed()
+    assert running(project) == before
+    project.up().well()
+    assert running(project) == declared(project) != before
+
+
+def test_a_bootstrap_that_fails_stops_what_follows_and_the_next_up_completes_it(project: Project) -> None:
+    api_before = get(f"{project.outputs()['apiUrl']}/api/version").json()["version"]
+    remove_admin(project)
+    project.edit("services/api/src/worker.js", "export default", "// changed\nexport default")
+    project.edit(
+        "Pulumi.local.yaml", "    createTimeout", "    console: ./no-such-program superuser upsert\n    createTimeout"
+    )
+    done = project.up().failed()
+    assert "The backend is not ready: `./no-such-program superuser upsert` ended with status 127" in done.output
+    assert get(f"{project.outputs()['apiUrl']}/api/version").json()["version"] == api_before
+    project.edit("Pulumi.local.yaml", "    console: ./no-such-program superuser upsert\n", "")
+    project.up().well()
+    assert can_log_in(project)
+    assert get(f"{project.outputs()['apiUrl']}/api/version").json()["version"] != api_before
+
+
+def remove_admin(project: Project) -> None:
+    """As somebody in PocketBase's dashboard would; another superuser stays, since the last one cannot be deleted."""
+    outputs = project.outputs()
+    with client() as http:
+        body = {"identity": outputs["adminEmail"], "password": outputs["adminPassword"]}
+        session = http.post(f"{outputs['backendUrl']}{SUPERUSERS}/auth-with-password", json=body).json()
+        headers = {"Authorization": session["token"]}
+        other = {"email": "other@example.org", "password": "another-password", "passwordConfirm": "another-password"}
+        assert http.post(f"{outputs['backendUrl']}{SUPERUSERS}/records", json=other, headers=headers).status_code == 200
+        record = f"{outputs['backendUrl']}{SUPERUSERS}/records/{session['record']['id']}"
+        assert http.delete(record, headers=headers).status_code == 204
+
+
+def test_an_admin_removed_by_hand_is_planned_and_restored(project: Project) -> None:
+    restart(project)
+    assert can_log_in(project)
+    remove_admin(project)
+    assert not can_log_in(project)
+    preview = project.pulumi("preview", "--stack", "local").well()
+    assert changes(preview) == {"to": 1} or "1 to update" in preview.output
+    assert changes(project.up().well()) == {"updated": 1, "unchanged": 28}
+    assert can_log_in(project)
+    assert api_has_its_admin(project)
+
+
+def restart(project: Project) -> None:
+    """As the platform does by itself: another container, with an empty disk."""
+    app = project.outputs()["backendAppId"]
+    deployment = project.api("POST", f"/v2/apps/{app}/restart", {})["deployment"]["id"]
+    from tests.support.waiting import until
+
+    until(
+        lambda: project.api("GET", f"/v2/apps/{app}")["app"]["active_deployment"]["id"] == deployment,
+        "the restarted container serves",
+    )
+
+
+def test_a_chosen_password_is_in_pocketbase_and_in_the_worker_after_one_up(project: Project) -> None:
+    project.pulumi(
+        "config", "set", "--secret", "oracle-net:adminPassword", "chosen-password-1", "--stack", "local"
+    ).well()
+    project.up().well()
+    assert project.outputs()["adminPassword"] == "chosen-password-1"
+    assert can_log_in(project)
+    assert api_has_its_admin(project)
+    # A container replaced by the platform starts with the password that the app was made with.
+    restart(project)
+    assert not can_log_in(project)
+    project.up().well()
+    assert can_log_in(project)
+    assert api_has_its_admin(project)
+    assert changes(project.up().well()).keys() == {"unchanged"}
+
+
+def test_what_was_deleted_behind_the_engines_back_is_made_again(project: Project) -> None:
+    account, tokens = project.tokens()["accountId"], project.tokens()
+    with client(headers={"Authorization": f"Bearer {tokens['cloudflare']}"}) as http:
+        url = f"{project.endpoint}/client/v4/accounts/{account}/workers/scripts/oracle-net"
+        assert http.delete(url).status_code == 200
+    assert get(project.outputs()["webUrl"]).status_code == 404
+    project.up().well()
+    assert get(project.outputs()["webUrl"]).status_code == 200
