@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
@@ -18,7 +18,9 @@ from appplatform import AppPlatform, AppPlatformError, ConsoleError, Deployment,
 from components.dynamic import Sentence
 from components.naming import RELEASE_VARIABLE
 from pocketbase import AdminError, Unhealthy, ensure_admin, wait_healthy
-from settings import Settings
+
+if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration
+    from settings import Settings
 
 DEPLOY_SECONDS = 1800.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
@@ -12,7 +12,9 @@ from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource,
 from artifacts import ArtifactError, image_digest, pack_image
 from components.dynamic import Sentence, show_sentences
 from loopback import client, httpx
-from settings import ImageSettings
+
+if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration
+    from settings import ImageSettings
 
 
 class ImageProvider(ResourceProvider):

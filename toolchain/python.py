@@ -23,7 +23,7 @@ def base() -> str:
 
 def stamp(venv: Path = VENV) -> str:
     """What a finished environment at `venv` has in its stamp file. It names the folder too: scripts hold its path."""
-    return pins.digest(pins.LOCK, pins.PYPROJECT, extra=f"{venv} 1")
+    return pins.digest(pins.LOCK, pins.PYPROJECT, extra=f"{venv} 2")
 
 
 def is_current(venv: Path = VENV) -> bool:
@@ -117,8 +117,9 @@ def _sync_with_uv(uv: Path, venv: Path) -> None:
             folder=venv,
             env=environment,
         )
+    # Compiled now: where PYTHONDONTWRITEBYTECODE is set, each run would compile the SDKs again, for seconds.
     run(
-        [uv, "pip", "sync", "--require-hashes", "--python", python, pins.LOCK],
+        [uv, "pip", "sync", "--compile-bytecode", "--require-hashes", "--python", python, pins.LOCK],
         doing="installing Python packages",
         folder=venv,
         env=environment,
