@@ -1,7 +1,8 @@
 """What a quiet `pulumi up` costs, as a ratio to that of an empty program: `python -m benchmarks.quiet_up`.
 
-Both run on the same engine, language host and environment, in turn, in one run, so that the machine's own speed cancels out.
-Needs the local network to be up (`make up`) and unchanged. Prints the medians of processor and wall-clock seconds.
+Both run on the same engine, language host and environment, in turn, in one run, so that the machine's own speed
+cancels out. Needs the local network to be up (`make up`) and unchanged. Prints the medians of processor and wall-
+clock seconds.
 """
 
 from __future__ import annotations
