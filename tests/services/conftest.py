@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
 
-from tests.support import browser as browsers
 from tests.support.backend import ADMIN, Backend
 from toolchain.tools import Tools, locate
 
@@ -38,17 +35,4 @@ def backend(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """A backend that a module's tests share: release r1, generation 3, with the admin ADMIN."""
     env = {"RELEASE": "r1", "GENERATION": "3", "PB_ADMIN_EMAIL": ADMIN[0], "PB_ADMIN_PASSWORD": ADMIN[1]}
     with Backend(tmp_path_factory.mktemp("shared") / "backend", tools.pocketbase, env) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser for a module's tests. No longer: while it runs, playwright holds the thread's event loop."""
-    try:
-        browsers.program()
-    except browsers.BrowserMissing as missing:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(str(missing))
-    with browsers.launched() as running:
         yield running
