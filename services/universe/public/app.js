@@ -1,6 +1,6 @@
 /** Reads where the API is, asks it for the universe, and shows map and panel for the page's address. */
 
-import { h } from "./dom.js";
+import { h, short } from "./dom.js";
 import * as panel from "./panel.js";
 import { sky } from "./sky.js";
 
@@ -97,8 +97,8 @@ async function showState() {
     const { version, backend } = await ask("/api/health", [503]);
     const generation = backend.generation === null ? "" : `, generation ${backend.generation}`;
     if (backend.status === "ok")
-      say("good", `Backend ${backend.version ?? "(no version)"}${generation} · API ${version}`);
-    else say("bad", `The backend is ${backend.status} · API ${version}`);
+      say("good", `Backend ${short(backend.version)}${generation} · API ${short(version)}`);
+    else say("bad", `The backend is ${backend.status} · API ${short(version)}`);
   } catch (error) {
     say("bad", error.message);
   }
@@ -133,7 +133,7 @@ async function start() {
     const config = await (await fetch("/config.json")).json();
     if (!config.apiUrl) throw new Error("no apiUrl");
     apiUrl = config.apiUrl.replace(/\/+$/, "");
-    document.getElementById("release").textContent = config.release ? `Site ${config.release}` : "";
+    document.getElementById("release").textContent = config.release ? `Site ${short(config.release)}` : "";
   } catch {
     statePlace.textContent = "";
     skyPlace.removeAttribute("aria-busy");

@@ -27,3 +27,9 @@ export function when(date) {
   const text = new Date(date).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
   return h("time", { datetime: date }, text);
 }
+
+/** @param {string | null} fingerprint  @returns {string} as people read it: the first twelve digits of a long one */
+export function short(fingerprint) {
+  const digits = (fingerprint ?? "(no version)").replace(/^sha256:/, "");
+  return /^[0-9a-f]{40,}$/.test(digits) ? digits.slice(0, 12) : digits;
+}

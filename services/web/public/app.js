@@ -1,7 +1,7 @@
 /** Reads where the API is, then shows the page that the address names. */
 
 import { Api } from "./api.js";
-import { failed, h } from "./dom.js";
+import { failed, h, short } from "./dom.js";
 import { about, account, feed, login, missing, post } from "./pages.js";
 
 const STATE_EVERY_MS = 30_000;
@@ -61,9 +61,9 @@ async function showState() {
     const { version, backend } = await api.health();
     const generation = backend.generation === null ? "" : `, generation ${backend.generation}`;
     if (backend.status === "ok") {
-      say("good", `Backend ${backend.version ?? "(no version)"}${generation}, ${backend.ms} ms · API ${version}`);
+      say("good", `Backend ${short(backend.version)}${generation}, ${backend.ms} ms · API ${short(version)}`);
     } else {
-      say("bad", `The backend is ${backend.status} · API ${version}`);
+      say("bad", `The backend is ${backend.status} · API ${short(version)}`);
     }
   } catch (error) {
     say("bad", error.message);
@@ -75,7 +75,7 @@ async function start() {
     const config = await (await fetch("/config.json")).json();
     if (!config.apiUrl) throw new Error("no apiUrl");
     api = new Api(config.apiUrl);
-    document.getElementById("release").textContent = config.release ? `Site ${config.release}` : "";
+    document.getElementById("release").textContent = config.release ? `Site ${short(config.release)}` : "";
   } catch {
     main.replaceChildren(failed(new Error("This site was not told where its API is."), () => location.reload()));
     document.getElementById("state").textContent = "";

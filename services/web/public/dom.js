@@ -80,3 +80,9 @@ export function form({ fields, submit, send, label }) {
 export function field(label, input) {
   return h("label", {}, h("span", {}, label), input);
 }
+
+/** @param {string | null} fingerprint  @returns {string} as people read it: the first twelve digits of a long one */
+export function short(fingerprint) {
+  const digits = (fingerprint ?? "(no version)").replace(/^sha256:/, "");
+  return /^[0-9a-f]{40,}$/.test(digits) ? digits.slice(0, 12) : digits;
+}
