@@ -16,7 +16,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 INTRODUCTION = """# What the local cloud answers
 
 Written by `python -m tests.localcloud.operations`; a test fails when it is stale. Everything else is answered as the
-real API answers what does not exist. Every request wants the bearer token of its cloud, from `.oracle/cloud/tokens.json`.
+real API answers what does not exist. Every request wants its cloud's bearer token (`.oracle/cloud/tokens.json`).
 """
 
 
