@@ -26,8 +26,8 @@ DEPLOY_SECONDS = 1800.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Expected:
-    """What a usable backend must be, as far as it is known before there is one."""
+class Required:
+    """What every usable backend must be."""
 
     endpoint: str
     """Origin of DigitalOcean's API."""
@@ -38,6 +38,12 @@ class Expected:
     release: str
     """The image digest that must run."""
     email: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected(Required):
+    """A usable backend, as far as it is known before there is one."""
+
     password: pulumi.Output[str]
 
     @classmethod
@@ -55,15 +61,9 @@ class Expected:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class Target(Required):
     """A backend that exists, and everything it must be."""
 
-    endpoint: str
-    service: str
-    health_path: str
-    console: str
-    release: str
-    email: str
     password: str
     app_id: str
     url: str

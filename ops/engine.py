@@ -29,22 +29,25 @@ class Engine:
 
     def quiet(self, *arguments: str) -> Finished:
         """Runs to the end and returns everything printed."""
-        done = subprocess.run(
-            self._command(*arguments),
-            cwd=self.stack.project,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        return Finished(done.returncode, done.stdout)
+        with self._started("never", *arguments) as process:
+            output, _ = process.communicate()
+        return Finished(process.returncode, output)
 
     def shown(self, *arguments: str) -> Finished:
         """Runs with its output passed on as it comes; returns it too."""
-        process = subprocess.Popen(
-            self._command(*arguments),
+        kept: list[str] = []
+        with self._started("always" if sys.stdout.isatty() else "never", *arguments) as process:
+            assert process.stdout is not None
+            try:
+                _pass_on(process.stdout, kept)
+            except KeyboardInterrupt:
+                _pass_on(process.stdout, kept)  # the terminal has told the engine too: it ends the step it is at
+                raise
+        return Finished(process.returncode, "".join(kept))
+
+    def _started(self, color: str, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            ["pulumi", *arguments, "--non-interactive", "--color", color],
             cwd=self.stack.project,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -52,15 +55,6 @@ class Engine:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        assert process.stdout is not None
-        kept: list[str] = []
-        try:
-            _pass_on(process.stdout, kept)
-        except KeyboardInterrupt:
-            _pass_on(process.stdout, kept)  # the terminal has told the engine too: it ends the step it is at
-            process.wait()
-            raise
-        return Finished(process.wait(), "".join(kept))
 
     def must(self, *arguments: str) -> str:
         """Runs quietly and returns the output. Raises Failure with one sentence when it fails."""
@@ -93,9 +87,6 @@ class Engine:
             raise Failure(
                 f"The stack {self.stack.name} has no {error.args[0]} yet; deploy it: pulumi up -s {self.stack.name}"
             ) from None
-
-    def _command(self, *arguments: str) -> list[str]:
-        return ["pulumi", *arguments, "--non-interactive", "--color", "never" if not sys.stdout.isatty() else "always"]
 
 
 def _pass_on(lines: IO[str], kept: list[str]) -> None:
