@@ -25,18 +25,19 @@ class Engine:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self.environment = {**os.environ, **exports(stack), "PULUMI_SKIP_CONFIRMATIONS": "false"}
+        self.environment = {**os.environ, **exports(stack)}
 
     def quiet(self, *arguments: str) -> Finished:
-        """Runs to the end and returns everything printed."""
-        with self._started("never", *arguments) as process:
-            output, _ = process.communicate()
-        return Finished(process.returncode, output)
+        """Runs to the end and returns what was printed; when it succeeded, without its remarks on standard error."""
+        with self._started("never", subprocess.PIPE, *arguments) as process:
+            output, remarks = process.communicate()
+        return Finished(process.returncode, output if process.returncode == 0 else output + remarks)
 
     def shown(self, *arguments: str) -> Finished:
         """Runs with its output passed on as it comes; returns it too."""
         kept: list[str] = []
-        with self._started("always" if sys.stdout.isatty() else "never", *arguments) as process:
+        color = "always" if sys.stdout.isatty() else "never"
+        with self._started(color, subprocess.STDOUT, *arguments) as process:
             assert process.stdout is not None
             try:
                 _pass_on(process.stdout, kept)
@@ -45,14 +46,14 @@ class Engine:
                 raise
         return Finished(process.returncode, "".join(kept))
 
-    def _started(self, color: str, *arguments: str) -> subprocess.Popen[str]:
+    def _started(self, color: str, errors: int, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             ["pulumi", *arguments, "--non-interactive", "--color", color],
             cwd=self.stack.project,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=errors,
             text=True,
         )
 
