@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,6 +13,12 @@ from typing import IO, Any
 from contract import Outputs
 from ops.failures import Failure, engine_sentence
 from ops.workspace import Stack, exports
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+# What says that nothing changes: progress dots, reads that found nothing new, resources that stay as they are.
+NOISE = re.compile(
+    r"@ updating|.* refreshing \(\d+s\)\s*$|.* refresh \([\d.]+s\)\s*$| {4}[\w-]+:[\w/-]+:\w+ [\w-]+ +$|\s*$"
+)
 
 
 @dataclass(frozen=True)
@@ -92,9 +99,10 @@ class Engine:
 
 def _pass_on(lines: IO[str], kept: list[str]) -> None:
     for line in lines:
-        sys.stdout.write(line)
-        sys.stdout.flush()
         kept.append(line)
+        if not NOISE.match(ANSI.sub("", line)):
+            sys.stdout.write(line)
+            sys.stdout.flush()
 
 
 def _last_error(output: str) -> str:

@@ -35,7 +35,8 @@ def up(
     engine.ensure_stack()
     for line in recover(engine):
         typer.echo(line)
-    done = engine.shown("up", "--yes", "--skip-preview", "--suppress-permalink=true", "--stack", stack)
+    options = ("--yes", "--skip-preview", "--suppress-permalink=true", "--suppress-outputs")
+    done = engine.shown("up", *options, "--stack", stack)
     if done.status != 0:
         raise Failure(
             engine.sentence(done, "The update failed; what is wrong stands above. Mend it, then go on: make up")
