@@ -171,9 +171,34 @@ EXAMPLES = {
     "adminEmail": "admin@example.org",
     "accountId": "<32 hex digits from the Cloudflare dashboard>",
     "workersUrl": "'https://{script}.<account>.workers.dev'",
+    "appName": "jellyfish-app",
+    "service": "oracle-universe-backend",
+    "script": "oracle-net",
+    "hostname": "oraclenet.org",
+    "healthPath": "/api/health",
+    "createTimeout": "30m",
     "compatibilityDate": "2025-06-01",
     "digest": "sha256:<64 hex digits>",
     "zoneId": "<32 hex digits>",
+}
+# Of an app's 32 characters some stay free for its generation.
+NAME_LENGTH = f"2 to {APP_NAME_LIMIT - GENERATION_SUFFIX} characters"
+# What a pattern asks for, in words, by the key's last part.
+FORMS = {
+    "adminEmail": "an e-mail address",
+    "emails": "e-mail addresses",
+    "accountId": "32 hexadecimal digits",
+    "zoneId": "32 hexadecimal digits",
+    "workersUrl": "the Workers' address with {script} for a script's name",
+    "appName": f"{NAME_LENGTH}, lower-case letters, digits and dashes, with a letter first",
+    "service": "2 to 32 characters, lower-case letters, digits and dashes, with a letter first",
+    "script": "1 to 63 lower-case letters, digits and dashes",
+    "hostname": "a host name such as oraclenet.org",
+    "compatibilityDate": "a date such as 2025-06-01",
+    "digest": "sha256: and 64 hexadecimal digits",
+    "store": "an http or https address",
+    "healthPath": "a path that starts with /",
+    "createTimeout": "a number with s, m or h behind it",
 }
 
 
@@ -283,8 +308,11 @@ def _problems(error: ValidationError) -> Iterator[str]:
 def _problem(key: str, kind: str, message: str) -> str:
     top = re.split(r"[.\[]", key)[0]
     consequence = CONSEQUENCES.get(top, "the stack could not be deployed")
+    last = re.sub(r"\[\d+\]$", "", key.split(".")[-1])
     what = "is missing" if kind == "missing" else _plain(message)
-    example = EXAMPLES.get(key.split(".")[-1], "VALUE")
+    if kind == "string_pattern_mismatch" and last in FORMS:
+        what = f"should be {FORMS[last]}"
+    example = EXAMPLES.get(last, "VALUE")
     secret = "--secret " if top in SECRET_KEYS else ""
     command = f"pulumi config set {secret}{_path_flag(key)}{PROJECT}:{key} {'' if secret else example}".rstrip()
     return f"{PROJECT}:{key} {what}; {consequence}. Mend it: {command}" if key else f"Configuration: {what}."
@@ -314,6 +342,14 @@ def _path_flag(key: str) -> str:
 def _nearest(key: str) -> str:
     import difflib
 
-    names = [to_camel(name) for name in Settings.model_fields]
-    near = difflib.get_close_matches(key, names, n=1)
+    parents, _, last = key.rpartition(".")
+    sections = [each for each in _sections(Section) if each is not Settings] if parents else [Settings]
+    names = {to_camel(name) for section in sections for name in section.model_fields}
+    near = difflib.get_close_matches(last, sorted(names), n=1)
     return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _sections(section: type[Section]) -> Iterator[type[Section]]:
+    for each in section.__subclasses__():
+        yield each
+        yield from _sections(each)

@@ -20,6 +20,7 @@ from appplatform.client import backoff
 FOLLOW_SECONDS = 3600.0
 GOODBYE_SECONDS = 5.0
 TAIL = 25
+NAME_TAKEN = "App name already exists"  # DigitalOcean's answer, as the provider passes it on
 
 
 class DeployLog:
@@ -46,9 +47,16 @@ class DeployLog:
         if self._thread is not None:
             self._thread.join(GOODBYE_SECONDS)
 
-    async def failed(self, _args: pulumi.ErrorHookArgs) -> bool:
+    async def failed(self, args: pulumi.ErrorHookArgs) -> bool:
         """An error-hook: shows the rest of the log before the engine ends the program; asks for no other try."""
         await asyncio.to_thread(self.stop)
+        if any(NAME_TAKEN in error for error in args.errors):
+            print(
+                f"The app name {self._name} is taken by another app of the account; choose one: "
+                "pulumi config set --path oracle-net:backend.appName NAME",
+                file=sys.stderr,
+                flush=True,
+            )
         return False
 
     def then(

@@ -27,7 +27,7 @@ def builds(stack: Stack, services: list[str]) -> list[Build]:
     settings = stack.settings()
     sources = {"backend": settings.backend, **settings.workers}
     if unknown := [name for name in services if name not in sources]:
-        raise Failure(f"There is no service {unknown[0]}; the services are {', '.join(sources)}.")
+        raise Failure(f"There is no service {unknown[0]}; name one of {', '.join(sources)}: oracle build backend")
     return [
         Build(name, stack.project / source.path, source.build, stack.private / "logs" / f"build-{name}.log")
         for name, source in sources.items()
@@ -54,6 +54,7 @@ def _run(build: Build) -> Build:
     if done.returncode != 0:
         tail = "\n".join(build.log.read_text(errors="replace").splitlines()[-TAIL:])
         raise Failure(
-            f"The build of {build.service} failed (status {done.returncode}); its log is {build.log} and ends:\n{tail}"
+            f"The build of {build.service} failed (status {done.returncode}); mend it, then: oracle build "
+            f"{build.service}\nIts log is {build.log} and ends:\n{tail}"
         )
     return build

@@ -22,7 +22,14 @@ class Failure(Exception):
 ENGINE: tuple[tuple[str, str], ...] = (
     (
         r"incorrect passphrase",
-        "The passphrase does not open this stack's secrets; load the stack's own: eval \"$(oracle env {stack})\"",
+        (
+            "The passphrase does not open the secrets of Pulumi.{stack}.yaml; load the stack's own: "
+            'eval "$(oracle env {stack})", or see where its encryptionsalt went: git diff Pulumi.{stack}.yaml'
+        ),
+    ),
+    (
+        r"get stack secrets manager: illegal base64",
+        "The encryptionsalt of Pulumi.{stack}.yaml is damaged; take it back: git diff Pulumi.{stack}.yaml",
     ),
     (
         r"passphrase must be set with PULUMI_CONFIG_PASSPHRASE",
@@ -33,6 +40,13 @@ ENGINE: tuple[tuple[str, str], ...] = (
         (
             "Another update of {stack} holds the lock, or was killed; wait for it, or take over from a "
             "dead one: oracle recover {stack}"
+        ),
+    ),
+    (
+        r"App name already exists",
+        (
+            "The backend's app name is taken by another app of the account; choose one: "
+            "pulumi config set --path oracle-net:backend.appName NAME --stack {stack}"
         ),
     ),
     (
@@ -49,6 +63,9 @@ ENGINE: tuple[tuple[str, str], ...] = (
     ),
 )
 
+# The engine's summaries: that something failed, not what.
+SUMMARY = re.compile(r"(update|preview) failed$|an unhandled error occurred|.*\d+ errors? occurred:?$")
+
 
 def engine_sentence(output: str, stack: str) -> str | None:
     """The sentence for the first known failure in the engine's output, or None."""
@@ -56,3 +73,10 @@ def engine_sentence(output: str, stack: str) -> str | None:
         if re.search(pattern, output, re.IGNORECASE):
             return sentence.format(stack=stack)
     return None
+
+
+def program_sentence(output: str) -> str | None:
+    """The first error that says what is wrong, of those the engine lists at the end, or None. Our own are sentences."""
+    listed = output.rpartition("Diagnostics:")[2]
+    found = re.findall(r"^\s+(?:error: |\* )(.+)$", listed, re.MULTILINE)
+    return next((error for error in found if not SUMMARY.match(error)), None)

@@ -117,7 +117,7 @@ def _last_words(stack: Stack, begin: int) -> str:
 
 
 def _other_port(stack: Stack) -> str:
-    return f"give the local cloud other ports in {stack.file.name}"
+    return f"give the local cloud other ports in {stack.file.name}; then: make up"
 
 
 def _process(stack: Stack) -> psutil.Process | None:

@@ -81,6 +81,9 @@ class Unreachable(ProviderError):
         self.method, self.url, self.cause, self.tries = method, url, cause, tries
 
 
+REFUSED = 'The local cloud at {origin} refuses the token; load the stack\'s own: eval "$(oracle env local)"'
+
+
 def _silent(_severity: str, _text: str) -> None:
     """The log of an Api that nobody listens to."""
 
@@ -95,6 +98,8 @@ class Api:
         self.timeout = 60.0  # seconds of silence that end one try
         self.log = log  # (severity: debug|info|warning|error, text)
         self.cancelled = threading.Event()  # set when the engine cancels: ends every wait
+        self._advised: set[str] = set()
+        self._advising = threading.Lock()
 
     def send(
         self,
@@ -115,9 +120,12 @@ class Api:
                 answer = self._once(method, url, body, {**self.headers, **(headers or {})}, tried)
             except OSError as error:
                 if tried > self.retries.more:
+                    self._advise("The local cloud at {origin} does not answer; start it: make up")
                     raise Unreachable(method, url, str(error) or type(error).__name__, tried) from None
                 answer = None
             if answer and (tried > self.retries.more or not self.retries.wanted(answer)):
+                if answer.status == 401 or (answer.status == 403 and b"Authentication error" in answer.body):
+                    self._advise(REFUSED)
                 return answer
             self.pause(self.retries.wait(tried, answer))
 
@@ -131,6 +139,14 @@ class Api:
         """Waits; raises ProviderError as soon as the engine cancels."""
         if self.cancelled.wait(seconds):
             raise ProviderError("The operation was cancelled.", "CANCELLED")
+
+    def _advise(self, advice: str) -> None:
+        """One sentence for the whole run, beside the errors that every resource gets as from the official plugins."""
+        with self._advising:
+            new, self._advised = advice not in self._advised, self._advised | {advice}
+        if new:
+            parts = urlsplit(self.endpoint)
+            self.log("error", advice.format(origin=f"{parts.scheme}://{parts.netloc}"))
 
     def _once(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], tried: int) -> Answer:
         """One request on a connection of its own. Raises OSError."""

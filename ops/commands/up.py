@@ -10,7 +10,7 @@ from ops import local_cloud, report
 from ops.build import builds, run_builds
 from ops.commands.options import StackArgument
 from ops.engine import Engine
-from ops.failures import Failure
+from ops.failures import Failure, program_sentence
 from ops.plugins import Plugins, provide
 from ops.recover import recover
 from ops.workspace import Stack, located_tools
@@ -38,9 +38,8 @@ def up(
     options = ("--yes", "--skip-preview", "--suppress-permalink=true", "--suppress-outputs")
     done = engine.shown("up", *options, "--stack", stack)
     if done.status != 0:
-        raise Failure(
-            engine.sentence(done, "The update failed; what is wrong stands above. Mend it, then go on: make up")
-        )
+        cause = program_sentence(done.output) or "what is wrong stands above"
+        raise Failure(engine.sentence(done, f"The update failed: {cause.rstrip('.')}. Then go on: make up"))
     found = list(report.rows(engine.outputs()))
     report.show(found)
     if silent := [row.service for row in found if not row.well]:

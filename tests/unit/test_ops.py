@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.failures import ENGINE, engine_sentence
+from ops.failures import ENGINE, engine_sentence, program_sentence
 from ops.recover import Lock, _locks
 from ops.workspace import Stack
 
@@ -61,7 +61,7 @@ def test_a_lock_that_was_cut_off_while_written_holds_nothing(tmp_path: Path) -> 
 def test_every_known_failure_ends_in_a_command(sentence: str) -> None:
     told = sentence.format(stack="local")
     assert "\n" not in told
-    assert any(command in told for command in ("oracle ", "pulumi "))
+    assert any(command in told for command in ("oracle ", "pulumi ", "git "))
 
 
 def test_known_failures_are_found_in_the_engines_output() -> None:
@@ -71,6 +71,20 @@ def test_known_failures_are_found_in_the_engines_output() -> None:
         "oracle recover prod"
     )
     assert engine_sentence("error: something else", "prod") is None
+
+
+def test_the_first_error_that_says_something_is_found() -> None:
+    listed = """Diagnostics:
+  digitalocean:index:App (backend-app):
+    error: 1 error occurred:
+    \t* Error creating App: too many apps
+  pulumi:pulumi:Stack (oracle-net-local):
+    error: update failed
+"""
+    assert program_sentence(f"  error: earlier\n{listed}") == "Error creating App: too many apps"
+    own = "Diagnostics:\n    error: The directory x does not exist; build it: oracle build\n    error: update failed\n"
+    assert program_sentence(own) == "The directory x does not exist; build it: oracle build"
+    assert program_sentence("Diagnostics:\n    error: preview failed\n") is None
 
 
 def test_a_stack_is_local_by_its_addresses_and_not_by_its_name(tmp_path: Path) -> None:

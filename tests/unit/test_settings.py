@@ -145,6 +145,19 @@ def test_an_unknown_key_of_a_section_is_named_by_its_path() -> None:
         settings.parse(changed("backend.colour", "blue"))
 
 
+def test_the_nearest_key_of_a_section_is_another_key_of_a_section() -> None:
+    with pytest.raises(SettingsError, match=r"oracle-net:backend\.helthPath .*\(did you mean healthPath\?\)"):
+        settings.parse(changed("backend.helthPath", "/"))
+
+
+@pytest.mark.parametrize("path", ["backend.appName", "backend.createTimeout", "adminEmail", "api.script", "accountId"])
+def test_a_form_is_told_in_words(path: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings.parse(changed(path, "?"))
+    assert f"oracle-net:{path} should be " in str(caught.value)
+    assert "^" not in str(caught.value)
+
+
 def test_all_problems_are_told_at_once() -> None:
     found = changed("adminEmail", None)
     del found["web"]["assets"]
