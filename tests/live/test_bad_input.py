@@ -1,0 +1,345 @@
+"""Bad input: one sentence naming what is wrong and the next command, a failing exit status, and nothing changed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.live.project import Done, Project
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.live
+
+ANOTHER_SALT = "encryptionsalt: v1:oTAf+SZSX1c=:v1:1lZ9mNL0FxVNRgrG:Qq1PcLxnkBzBPxDDEpCfvJcTIEkHUw=="
+
+
+@contextmanager
+def edited(project: Project, name: str, old: str, new: str) -> Iterator[None]:
+    before = (project.root / name).read_bytes()
+    project.edit(name, old, new)
+    try:
+        yield
+    finally:
+        (project.root / name).write_bytes(before)
+
+
+@contextmanager
+def moved_away(project: Project, name: str) -> Iterator[None]:
+    path = project.root / name
+    away = path.with_name(f"{path.name}.away")
+    path.rename(away)
+    try:
+        yield
+    finally:
+        away.rename(path)
+
+
+def config(project: Project, old: str, new: str) -> AbstractContextManager[None]:
+    return edited(project, "Pulumi.local.yaml", old, new)
+
+
+def held(project: Project) -> dict[str, str]:
+    """What the state holds: each resource's id."""
+    resources = json.loads(project.state_file.read_text())["checkpoint"]["latest"]["resources"]
+    return {resource["urn"]: resource.get("id", "") for resource in resources}
+
+
+def writes(project: Project) -> list[tuple[str, str, str]]:
+    """What the local cloud was asked to change and did, oldest first, with its time."""
+    listed = project.api("GET", "/_cloud/requests")["requests"]
+    done = [each for each in listed if each["method"] not in ("GET", "HEAD") and each["status"] < 400]
+    return [(str(each["time"]), each["method"], each["path"]) for each in done]
+
+
+@contextmanager
+def unchanged(project: Project, whole: bool = False) -> Iterator[None]:
+    """Nothing changed in the clouds nor in the state; `whole`: its file is the same, byte for byte.
+
+    An `up` always writes the file, with the time at which it looked.
+    """
+    before = writes(project), held(project), project.state_file.read_bytes()
+    yield
+    assert writes(project) == before[0]
+    assert held(project) == before[1]
+    if whole:
+        assert project.state_file.read_bytes() == before[2]
+
+
+def told(done: Done, sentence: str) -> None:
+    """The command failed with the sentence on its last line, alone there."""
+    line = done.failed().output.rstrip().splitlines()[-1]
+    assert re.fullmatch(rf"oracle: {sentence}", line), done.output
+
+
+def shown(done: Done, sentence: str) -> None:
+    """Plain `pulumi` failed, and lists the sentence once among its diagnostics."""
+    listed = done.failed().output.rpartition("Diagnostics:")[2]
+    assert len(re.findall(rf"^ +(?:error: )?{sentence}$", listed, re.MULTILINE)) == 1, done.output
+
+
+def plain_up(project: Project, **environment: str) -> Done:
+    """Without the look at the clouds that comes before the program: quicker, where only the program matters."""
+    return project.pulumi("up", "--yes", "--skip-preview", "--refresh=false", "--stack", "local", **environment)
+
+
+@pytest.mark.parametrize(
+    "old, new, sentence",
+    [
+        (
+            "  oracle-net:adminEmail: admin@oracle.localhost\n",
+            "",
+            (
+                r"oracle-net:adminEmail is missing; the backend would have no admin\. "
+                r"Mend it: pulumi config set oracle-net:adminEmail admin@example\.org"
+            ),
+        ),
+        (
+            "compatibilityDate: ",
+            "compatibilityDate: yesterday # ",
+            (
+                r"oracle-net:api\.compatibilityDate should be a date such as 2025-06-01; the API could not be deployed\. "
+                r"Mend it: pulumi config set --path oracle-net:api\.compatibilityDate 2025-06-01"
+            ),
+        ),
+        (
+            "    createTimeout: ",
+            "    createTimeuot: ",
+            (
+                r"oracle-net:backend\.createTimeuot is not a key this program knows \(did you mean createTimeout\?\)\. "
+                r"Mend it: pulumi config rm --path oracle-net:backend\.createTimeuot"
+            ),
+        ),
+        (
+            "appName: jellyfish-app",
+            "appName: jellyfish-app-with-too-long-a-name",
+            (
+                r"oracle-net:backend\.appName should be 2 to 27 characters, .*; the backend could not be deployed\. "
+                r"Mend it: pulumi config set --path oracle-net:backend\.appName jellyfish-app"
+            ),
+        ),
+        (
+            "  oracle-net:adminEmail: ",
+            "  oracle-net:githubToken: planted-in-plain\n  oracle-net:adminEmail: ",
+            (
+                r"oracle-net:githubToken is stored in plain text, .*\. "
+                r"Mend it: pulumi config set --secret oracle-net:githubToken"
+            ),
+        ),
+    ],
+    ids=["missing", "malformed", "unknown", "too long", "plain secret"],
+)
+def test_a_bad_key_of_the_configuration(project: Project, old: str, new: str, sentence: str) -> None:
+    with unchanged(project), config(project, old, new):
+        with unchanged(project, whole=True):
+            told(project.oracle("up"), sentence)
+        done = plain_up(project)
+        shown(done, sentence)
+        assert "planted" not in done.output
+
+
+def test_a_file_that_is_not_yaml(project: Project) -> None:
+    with unchanged(project, whole=True), config(project, "config:", "config: ["):
+        told(project.oracle("up"), r"Pulumi\.local\.yaml is not YAML: .*\. Edit it, then try again\.")
+
+
+@pytest.mark.parametrize(
+    "name, sentence",
+    [
+        ("services/api/src/worker.js", r"The Worker's module \S+worker\.js does not exist; build it: oracle build"),
+        ("services/web/public", r"The directory \S+public does not exist; build it: oracle build"),
+        ("services/backend", r"The directory \S+backend does not exist; build it: oracle build"),
+    ],
+    ids=["entry", "assets", "image"],
+)
+def test_a_build_that_is_missing(project: Project, name: str, sentence: str) -> None:
+    with unchanged(project), moved_away(project, name):
+        shown(plain_up(project), sentence)
+
+
+def test_the_cause_of_a_failed_update_is_repeated_as_its_last_line(project: Project) -> None:
+    with unchanged(project), moved_away(project, "services/web/public"):
+        told(
+            project.oracle("up"),
+            r"The update failed: The directory \S+public does not exist; build it: oracle build\. Then go on: make up",
+        )
+
+
+def test_an_asset_over_the_limit(project: Project) -> None:
+    large = project.root / "services/web/public/large.bin"
+    large.touch()
+    os.truncate(large, 26 * 2**20)
+    try:
+        with unchanged(project):
+            shown(
+                plain_up(project),
+                r"The asset \S+large\.bin is over Cloudflare's limit of 25 MiB for one file; "
+                "make it smaller, then: oracle build",
+            )
+    finally:
+        large.unlink()
+
+
+def test_a_script_over_the_limit(project: Project) -> None:
+    comment = f"//{'x' * (11 * 2**20)}\nexport default"
+    with unchanged(project), edited(project, "services/api/src/worker.js", "export default", comment):
+        shown(
+            plain_up(project),
+            r"The Worker's module \S+worker\.js has 11\.0 MiB, Cloudflare takes 10 MiB; "
+            "make it smaller, then: oracle build",
+        )
+
+
+def test_a_build_that_fails(project: Project) -> None:
+    failing = '    build: "seq 100 199; echo no compiler >&2; exit 7"\n    createTimeout'
+    for command in ("build", "up"):
+        with unchanged(project, whole=True), config(project, "    createTimeout", failing):
+            done = project.oracle(command).failed()
+        sentence = "oracle: The build of backend failed (status 7); mend it, then: oracle build backend\n"
+        assert sentence in done.output
+        assert re.search(r"Its log is \S+build-backend\.log and ends:\n", done.output)
+        assert done.output.rstrip().endswith("198\n199\nno compiler")
+        assert "\n170\n" not in done.output
+    log = (project.root / ".oracle/logs/build-backend.log").read_text()
+    assert log.startswith("100\n101\n")
+
+
+def test_a_checkout_that_is_not_there_and_a_service_that_is_none(project: Project) -> None:
+    with config(project, "    path: services/web", "    path: services/elsewhere\n    build: make"):
+        told(
+            project.oracle("build"),
+            r"The checkout \S+elsewhere of web does not exist; clone it there, then: oracle build",
+        )
+    told(
+        project.oracle("build", "frontend"),
+        "There is no service frontend; name one of backend, api, web, universe: oracle build backend",
+    )
+
+
+@pytest.mark.parametrize(
+    "command", [["env", "nowhere"], ["up", "nowhere"], ["cloud", "status", "--stack", "nowhere"]], ids=" ".join
+)
+def test_a_stack_that_does_not_exist(project: Project, command: list[str]) -> None:
+    told(project.oracle(*command), r"Pulumi\.nowhere\.yaml does not exist; .*ls Pulumi\.\*\.yaml.*")
+
+
+@pytest.mark.parametrize("variable", ["DIGITALOCEAN_TOKEN", "CLOUDFLARE_API_TOKEN"])
+def test_a_wrong_token(project: Project, variable: str) -> None:
+    wrong = "planted-wrong-token-of-the-right-length-and-form"
+    sentence = r'The local cloud at \S+ refuses the token; load the stack\'s own: eval "\$\(oracle env local\)"'
+    with unchanged(project):
+        done = project.pulumi("up", "--yes", "--skip-preview", "--stack", "local", **{variable: wrong})
+    shown(done, sentence)
+    assert wrong not in done.output
+
+
+def test_a_wrong_token_in_the_shell_does_not_reach_oracle(project: Project) -> None:
+    digest = r"sha256:[0-9a-f]{64}\n"
+    project.environment["DIGITALOCEAN_TOKEN"] = "planted-wrong-token"
+    try:
+        assert re.fullmatch(digest, project.oracle("image", "push", "services/backend").well().output)
+    finally:
+        project.environment.clear()
+
+
+def test_a_wrong_passphrase(project: Project) -> None:
+    with unchanged(project, whole=True):
+        done = project.pulumi("up", "--yes", "--stack", "local", PULUMI_CONFIG_PASSPHRASE="wrong").failed()
+        assert done.output.rstrip() == (
+            "error: getting stack configuration: get stack secrets manager: incorrect passphrase"
+        )  # the engine's own words
+
+
+def test_a_salt_of_another_passphrase(project: Project) -> None:
+    salt = re.findall(r"encryptionsalt: .*", project.stack_file.read_text())[0]
+    with unchanged(project, whole=True), config(project, salt, ANOTHER_SALT):
+        told(
+            project.oracle("up"),
+            r"The passphrase does not open the secrets of Pulumi\.local\.yaml; load the stack's own: "
+            r'eval "\$\(oracle env local\)", or see where its encryptionsalt went: git diff Pulumi\.local\.yaml',
+        )
+
+
+def test_an_app_name_that_is_taken(project: Project) -> None:
+    image = {"registry_type": "DOCKER_HUB", "registry": "somebody", "repository": "else", "tag": "1"}
+    spec = {"name": "jellyfish-app-g2", "region": "sgp", "services": [{"name": "other", "image": image}]}
+    other = project.api("POST", "/v2/apps", {"spec": spec})["app"]["id"]
+    next_generation = ('oracle-net:generation: "1"', 'oracle-net:generation: "2"')
+    remedy = "choose one: pulumi config set --path oracle-net:backend.appName NAME"
+    try:
+        with unchanged(project), config(project, *next_generation):
+            shown(project.up(), rf"The app name jellyfish-app-g2 is taken by another app of the account; {remedy}")
+            told(
+                project.oracle("up"),
+                rf"The backend's app name is taken by another app of the account; {remedy} --stack local",
+            )
+    finally:
+        project.api("DELETE", f"/v2/apps/{other}")
+
+
+def test_a_second_up_says_who_is_at_work(project: Project) -> None:
+    first = project.start_oracle("up")
+    locks = project.root / ".oracle/pulumi/local/state/.pulumi/locks"
+    until(lambda: list(locks.rglob("*.json")), "the first update holds the lock", seconds=60)
+    told(
+        project.oracle("up"),
+        r"Another update of local is at work: process \d+ of \S+ on \S+, since \S+\. Wait for it, or end it: kill \d+",
+    )
+    output, _ = first.communicate(timeout=120)
+    assert first.returncode == 0, output
+
+
+@contextmanager
+def taken(port: int) -> Iterator[None]:
+    with socket.socket() as somebody:
+        somebody.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        somebody.bind(("127.0.0.1", port))
+        somebody.listen()
+        yield
+
+
+@pytest.fixture(scope="module")
+def stopped(project: Project) -> Iterator[Project]:
+    """The same project with its local cloud stopped, for the module's last tests."""
+    project.oracle("down").well()
+    yield project
+    assert project.oracle("up").status == 0
+
+
+def control_port(project: Project) -> int:
+    return int(urlsplit(project.endpoint).port or 0)
+
+
+def edge_port(project: Project) -> int:
+    return int(urlsplit(project.config["oracle-net:workersUrl"].replace("{script}.", "")).port or 0)
+
+
+@pytest.mark.parametrize("port", [control_port, edge_port], ids=["control", "edge"])
+def test_a_port_in_use(stopped: Project, port: Callable[[Project], int]) -> None:
+    number, before = port(stopped), stopped.state_file.read_bytes()
+    with taken(number):
+        told(
+            stopped.oracle("up"),
+            rf"Port {number} is in use( by \S+ \(process \d+\))?\. Next: stop it, or give the local cloud other ports "
+            r"in Pulumi\.local\.yaml; then: make up",
+        )
+    assert stopped.state_file.read_bytes() == before
+
+
+def test_the_local_cloud_does_not_run(stopped: Project) -> None:
+    for command in (["cloud", "status"], ["image", "push", "services/backend"]):
+        told(stopped.oracle(*command), "The local cloud does not run; start it: oracle cloud start")
+    before = held(stopped)
+    for command in (["preview"], ["up", "--yes", "--skip-preview"]):
+        done = stopped.pulumi(*command, "--stack", "local")
+        listed = done.failed().output.rpartition("Diagnostics:")[2]
+        assert re.search(
+            r"^ +error: The local cloud at \S+ does not answer; start it: make up$", listed, re.MULTILINE
+        ), listed
+    assert held(stopped) == before
