@@ -44,7 +44,13 @@ class Done:
 
 def changes(done: Done) -> dict[str, int]:
     """The engine's own count of what it did, such as {"updated": 1, "unchanged": 28}."""
-    return {word: int(count) for count, word in re.findall(r"^ +[~+-]{0,2} ?(\d+) (\w+)$", done.output, re.MULTILINE)}
+    counted = re.findall(r"^ +(?:\d+ changes\. )?[~+-]{0,2} ?(\d+) (\w+)$", done.output, re.MULTILINE)
+    return {word: int(count) for count, word in counted}
+
+
+def assert_quiet(done: Done) -> None:
+    """The command succeeded, and the engine had nothing to do."""
+    assert changes(done.well()).keys() == {"unchanged"}, done.output
 
 
 @dataclass
