@@ -77,8 +77,7 @@ class Engine:
     def ensure_stack(self) -> None:
         """Makes the stack where there is none, in an existing state."""
         if self.stack.on_local_cloud:
-            for folder in (self.stack.home, self.stack.state):
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.stack.make_private(self.stack.home, self.stack.state)
         self.must("stack", "select", "--create", self.stack.name)
 
     def export(self) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def start(stack: Stack) -> bool:
     _require_local(stack)
     if _runs(stack):
         return False
-    stack.cloud_state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    stack.make_private(stack.cloud_state)
     with log_file(stack).open("ab") as log:
         begin = log.tell()
         process = subprocess.Popen(

@@ -37,6 +37,13 @@ class Stack:
         """Everything of ours that is not in git."""
         return self.project / ".oracle"
 
+    def make_private(self, *folders: Path) -> None:
+        """Makes folders below `private`, which only their owner may enter."""
+        self.private.mkdir(exist_ok=True)
+        self.private.chmod(0o700)
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
     @property
     def cloud_state(self) -> Path:
         return self.private / "cloud"

@@ -104,7 +104,8 @@ def plain_up(project: Project, **environment: str) -> Done:
             "compatibilityDate: ",
             "compatibilityDate: yesterday # ",
             (
-                r"oracle-net:api\.compatibilityDate should be a date such as 2025-06-01; the API could not be deployed\. "
+                r"oracle-net:api\.compatibilityDate should be a date such as 2025-06-01; "
+                r"the API could not be deployed\. "
                 r"Mend it: pulumi config set --path oracle-net:api\.compatibilityDate 2025-06-01"
             ),
         ),
