@@ -15,8 +15,8 @@ from ops.failures import Failure, engine_sentence
 from ops.workspace import Stack, exports
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-# What says that nothing changes: progress dots, reads that found nothing new, resources that stay as they are. A Worker's
-# bindings come back from each read with their secrets marked otherwise; what really changes shows up in the plan.
+# What says that nothing changes: progress dots, reads that found nothing new, resources that stay as they are. A
+# Worker's bindings come back from each read with their secrets marked otherwise; what really changes is in the plan.
 NOISE = re.compile(
     r"@ updating|.* refreshing \(\d+s\)\s*$|.* refresh \([\d.]+s\)\s*(\[diff: ~bindings\])?\s*$"
     r"| {4}[\w-]+:[\w/-]+:\w+ [\w-]+ +(running )?$|\s*$"
