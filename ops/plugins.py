@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -35,8 +36,12 @@ def provide(stack: Stack, choice: Plugins) -> Plugins:
     return _offline(stack)
 
 
+def _name(name: str) -> str:
+    return f"resource-{name}-v{metadata.version(f'pulumi-{name}')}"
+
+
 def _folder(stack: Stack, name: str) -> Path:
-    return stack.home / "plugins" / f"resource-{name}-v{metadata.version(f'pulumi-{name}')}"
+    return stack.home / "plugins" / _name(name)
 
 
 def _kind(stack: Stack, name: str) -> Plugins | None:
@@ -47,21 +52,26 @@ def _kind(stack: Stack, name: str) -> Plugins | None:
 
 
 def _official(stack: Stack) -> bool:
-    """Installs the official plugins; False when one cannot be had."""
-    for name in NAMES:
-        if _kind(stack, name) is Plugins.offline:
-            shutil.rmtree(_folder(stack, name))
-        if _kind(stack, name) is None and not _install(stack, name):
-            return False
+    """Installs the official plugins; False, and nothing changed, when one cannot be had."""
+    wanted = [name for name in NAMES if _kind(stack, name) is not Plugins.official]
+    aside = stack.home / "official"
+    if not all(_install(stack, name, aside) for name in wanted):
+        return False
+    for name in wanted:
+        shutil.rmtree(_folder(stack, name), ignore_errors=True)
+        _folder(stack, name).parent.mkdir(parents=True, exist_ok=True)
+        (aside / "plugins" / _name(name)).rename(_folder(stack, name))
     return True
 
 
-def _install(stack: Stack, name: str) -> bool:
+def _install(stack: Stack, name: str, home: Path) -> bool:
+    """Installs one official plugin into the Pulumi home `home`, aside from the one in use."""
     command = ["pulumi", "plugin", "install", "resource", name, f"v{metadata.version(f'pulumi-{name}')}"]
+    environment = {**os.environ, **exports(stack), "PULUMI_HOME": str(home)}
     try:
         done = subprocess.run(
             command,
-            env=exports(stack),
+            env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=INSTALL_SECONDS,
@@ -69,7 +79,7 @@ def _install(stack: Stack, name: str) -> bool:
         )
     except subprocess.TimeoutExpired:
         return False
-    return done.returncode == 0 and _kind(stack, name) is Plugins.official
+    return done.returncode == 0 and (home / "plugins" / _name(name) / f"pulumi-resource-{name}").exists()
 
 
 def _offline(stack: Stack) -> Plugins:

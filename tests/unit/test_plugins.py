@@ -1,0 +1,63 @@
+"""The choice of provider plugins: official where they can be had, and nothing half done where they cannot."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ops import plugins
+from ops.failures import Failure
+from ops.plugins import NAMES, Plugins, provide
+from ops.workspace import Stack
+
+# What `pulumi plugin install` does, as far as the choice depends on it: it makes a plugin in $PULUMI_HOME, or fails.
+PULUMI = """#!/bin/sh
+[ "$4" = "$FAILS" ] && exit 1
+folder="$PULUMI_HOME/plugins/resource-$4-$5"
+mkdir -p "$folder" && printf '#!/bin/sh\\n' > "$folder/pulumi-resource-$4" && chmod +x "$folder/pulumi-resource-$4"
+"""
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    """A stack whose `pulumi` is the script above."""
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+    (bin_ / "pulumi").write_text(PULUMI)
+    (bin_ / "pulumi").chmod(0o755)
+    path = f"{bin_}:{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", path)
+    monkeypatch.setattr(plugins, "exports", lambda stack: {"PATH": path, "PULUMI_HOME": str(stack.home)})
+    return Stack("local", tmp_path)
+
+
+def kinds(stack: Stack) -> set[Plugins | None]:
+    return {plugins._kind(stack, name) for name in NAMES}
+
+
+def test_official_plugins_are_preferred_where_they_can_be_had(stack: Stack) -> None:
+    assert provide(stack, Plugins.auto) is Plugins.official
+    assert kinds(stack) == {Plugins.official}
+
+
+def test_ours_stand_in_where_one_cannot_be_had(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAILS", "cloudflare")
+    assert provide(stack, Plugins.auto) is Plugins.offline
+    assert kinds(stack) == {Plugins.offline}
+    assert provide(stack, Plugins.auto) is Plugins.offline
+
+
+def test_a_choice_that_cannot_be_had_changes_nothing(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAILS", "cloudflare")
+    provide(stack, Plugins.offline)
+    with pytest.raises(Failure, match="cannot be had here; use ours: oracle up --plugins offline"):
+        provide(stack, Plugins.official)
+    assert kinds(stack) == {Plugins.offline}
+
+
+def test_one_can_change_to_and_fro(stack: Stack) -> None:
+    for choice in (Plugins.offline, Plugins.official, Plugins.offline):
+        assert provide(stack, choice) is choice
+        assert kinds(stack) == {choice}
