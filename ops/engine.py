@@ -53,7 +53,7 @@ class Engine:
             except KeyboardInterrupt:
                 _pass_on(process.stdout, kept)  # the terminal has told the engine too: it ends the step it is at
                 raise
-        return Finished(process.returncode, "".join(kept))
+        return Finished(process.returncode, ANSI.sub("", "".join(kept)))
 
     def _started(self, color: str, errors: int, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

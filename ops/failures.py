@@ -69,8 +69,10 @@ SUMMARY = re.compile(r"(update|preview) failed$|an unhandled error occurred|.*\d
 
 def engine_sentence(output: str, stack: str) -> str | None:
     """The sentence for the first known failure in the engine's output, or None."""
+    # Only what the engine calls an error: the services' own logs, which it shows too, may use the same words.
+    errors = "\n".join(re.findall(r"^\s*(?:error: |\* ).*$", output, re.MULTILINE))
     for pattern, sentence in ENGINE:
-        if re.search(pattern, output, re.IGNORECASE):
+        if re.search(pattern, errors, re.IGNORECASE):
             return sentence.format(stack=stack)
     return None
 

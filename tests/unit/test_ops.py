@@ -73,6 +73,16 @@ def test_known_failures_are_found_in_the_engines_output() -> None:
     assert engine_sentence("error: something else", "prod") is None
 
 
+def test_words_of_the_services_logs_are_no_failures_of_the_engine() -> None:
+    log = "    jellyfish-app | dial tcp 127.0.0.1:80: connection refused\n"
+    assert (
+        engine_sentence(f"{log}    error: 1 error occurred:\n    \t* Error creating App: out of stock\n", "p") is None
+    )
+    refused = engine_sentence("    error: GET http://127.0.0.1:1/v2/apps: [Errno 111] Connection refused\n", "p")
+    assert refused is not None
+    assert "oracle cloud start" in refused
+
+
 def test_the_first_error_that_says_something_is_found() -> None:
     listed = """Diagnostics:
   digitalocean:index:App (backend-app):
