@@ -99,7 +99,7 @@ class AppPlatform:
 
     def log_tail(self, app_id: str, deployment_id: str, lines: int = LOG_TAIL) -> str:
         """The last lines of the build and deploy logs, and of the run log, as text; empty when there are none."""
-        parts = [self._log(app_id, deployment_id, kind) for kind in ("BUILD", "DEPLOY", "RUN")]
+        parts = [self._log(app_id, deployment_id, kind, lines) for kind in ("BUILD", "DEPLOY", "RUN")]
         text = "\n".join(part.strip("\n") for part in parts if part.strip())
         return "\n".join(text.splitlines()[-lines:])
 
@@ -133,11 +133,10 @@ class AppPlatform:
             yield from apps
             page += 1
 
-    def _log(self, app_id: str, deployment_id: str, kind: str) -> str:
+    def _log(self, app_id: str, deployment_id: str, kind: str, lines: int) -> str:
+        query = f"type={kind}&follow=false&tail_lines={lines}"
         try:
-            answer = self.request(
-                "GET", f"/v2/apps/{app_id}/deployments/{deployment_id}/logs?type={kind}&follow=false&tail_lines=200"
-            )
+            answer = self.request("GET", f"/v2/apps/{app_id}/deployments/{deployment_id}/logs?{query}")
             return "\n".join(self._http.get(url).text for url in answer.get("historic_urls") or [])
         except (AppPlatformError, httpx.HTTPError):
             return ""  # a log that cannot be had must not hide why it was wanted

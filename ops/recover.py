@@ -43,6 +43,12 @@ class Lock:
         except psutil.NoSuchProcess:
             return False
 
+    def remedy(self, stack: str) -> str:
+        """What to do about a holder that may be at work."""
+        if self.host == socket.gethostname():
+            return f"Wait for it, or end it: kill {self.pid}"
+        return f"Wait for it, or, when you know that nobody is at work there, free the lock: pulumi cancel -s {stack}"
+
 
 def recover(engine: Engine) -> list[str]:
     """Frees a dead holder's lock, settles what it had begun, says what was done. Raises Failure for a live holder."""
@@ -59,7 +65,7 @@ def _free_locks(engine: Engine) -> Iterator[str]:
             raise Failure(
                 f"Another update of {engine.stack.name} is at work: process {lock.pid} of {lock.user} "
                 f"on {lock.host}, since {lock.since}. "
-                f"Wait for it, or end it: kill {lock.pid}"
+                f"{lock.remedy(engine.stack.name)}"
             )
     for lock in locks:
         lock.path.unlink(missing_ok=True)
@@ -101,10 +107,13 @@ def _settle(engine: Engine, pending: list[dict[str, Any]]) -> Iterator[str]:
 
 def _import(engine: Engine, state: dict[str, Any]) -> None:
     path = engine.stack.private / "recovered-state.json"
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(state))
-    engine.must("stack", "import", "--stack", engine.stack.name, "--file", str(path))
-    path.unlink()
+    path.unlink(missing_ok=True)
+    try:
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(state))
+        engine.must("stack", "import", "--stack", engine.stack.name, "--file", str(path))
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _existing(engine: Engine, resource: dict[str, Any]) -> str | None:

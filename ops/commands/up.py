@@ -30,11 +30,13 @@ def up(
     chosen.settings()
     if not chosen.on_local_cloud:
         raise Failure(f"`oracle up` is for stacks on the local cloud; deploy {stack} with: pulumi up -s {stack}")
-    _prepare(chosen, plugins)
+    started = local_cloud.start(chosen)
+    typer.echo(f"Local cloud: {chosen.endpoint}{' (started)' if started else ''}")
     engine = Engine(chosen)
     engine.ensure_stack()
-    for line in recover(engine):
+    for line in recover(engine):  # first of all: nothing is built or exchanged under an update that is at work
         typer.echo(line)
+    _prepare(chosen, plugins)
     options = ("--yes", "--skip-preview", "--suppress-permalink=true", "--suppress-outputs")
     done = engine.shown("up", *options, "--stack", stack)
     if done.status != 0:
@@ -47,8 +49,6 @@ def up(
 
 
 def _prepare(stack: Stack, plugins: Plugins) -> None:
-    started = local_cloud.start(stack)
-    typer.echo(f"Local cloud: {stack.endpoint}{' (started)' if started else ''}")
     located = located_tools()
     used = provide(stack, plugins)
     typer.echo(f"Engine: Pulumi {located.engine_version} ({located.engine_source}), {WHICH[used]}")
