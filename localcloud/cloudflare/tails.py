@@ -58,9 +58,11 @@ async def follow(websocket: WebSocket, api: Api) -> None:
     if name is None:
         await websocket.close(4404)
         return
+    # Before the client is told: "from now on" must not begin after its next request.
+    growth = Growth(api.workers.blobs.logs / f"{name}.jsonl")
     offered = websocket.scope.get("subprotocols", [])
     await websocket.accept(PROTOCOL if PROTOCOL in offered else None)
-    sending = asyncio.create_task(_send(websocket, name, api.workers.blobs.logs / f"{name}.jsonl"))
+    sending = asyncio.create_task(_send(websocket, name, growth))
     with contextlib.suppress(WebSocketDisconnect):
         while True:
             await websocket.receive()
@@ -71,8 +73,8 @@ async def follow(websocket: WebSocket, api: Api) -> None:
         await sending
 
 
-async def _send(websocket: WebSocket, name: str, file: Path) -> None:
-    async for line in _lines(file):
+async def _send(websocket: WebSocket, name: str, growth: Growth) -> None:
+    async for line in _lines(growth):
         moment = int(datetime.fromisoformat(line["time"]).timestamp() * 1000)
         await websocket.send_json(
             {
@@ -87,8 +89,7 @@ async def _send(websocket: WebSocket, name: str, file: Path) -> None:
         )
 
 
-async def _lines(file: Path) -> AsyncIterator[Json]:
-    growth = Growth(file)
+async def _lines(growth: Growth) -> AsyncIterator[Json]:
     while True:
         for line in growth.lines():
             yield json.loads(line)

@@ -20,7 +20,11 @@ CODE = """export default { fetch(request) {
 def test_lines_arrive_as_they_are_written(api: Client) -> None:
     api.put("talker", CODE)
     host = api.enable("talker")
-    api.get(host, "/before")
+    earlier = api.result("POST", "~/workers/scripts/talker/tails", json={"filters": []})
+    with connect(earlier["url"]) as socket:
+        api.get(host, "/before")
+        assert json.loads(socket.recv(10))["logs"][0]["message"] == ["saw /before"]
+    api.result("DELETE", f"~/workers/scripts/talker/tails/{earlier['id']}")
     made = api.result("POST", "~/workers/scripts/talker/tails", json={"filters": []})
     with connect(made["url"], subprotocols=[Subprotocol("trace-v1")]) as socket:
         assert socket.subprotocol == "trace-v1"
