@@ -45,7 +45,12 @@ class Done:
 def changes(done: Done) -> dict[str, int]:
     """The engine's own count of what it did, such as {"updated": 1, "unchanged": 28}."""
     counted = re.findall(r"^ +(?:\d+ changes\. )?[~+-]{0,2} ?(\d+) (\w+)$", done.output, re.MULTILINE)
-    return {word: int(count) for count, word in counted}
+    found = {word: int(count) for count, word in counted}
+    # A busy machine: the engine gives a plugin five seconds to acknowledge that all is over, then counts an error of the
+    # stack although it has succeeded, and ends with status 0. Nothing was done otherwise for it.
+    if done.status == 0 and "exited prematurely" in done.output:
+        found.pop("errored", None)
+    return found
 
 
 def assert_quiet(done: Done) -> None:
