@@ -46,8 +46,8 @@ def changes(done: Done) -> dict[str, int]:
     """The engine's own count of what it did, such as {"updated": 1, "unchanged": 28}."""
     counted = re.findall(r"^ +(?:\d+ changes\. )?[~+-]{0,2} ?(\d+) (\w+)$", done.output, re.MULTILINE)
     found = {word: int(count) for count, word in counted}
-    # A busy machine: the engine gives a plugin five seconds to acknowledge that all is over, then counts an error of the
-    # stack although it has succeeded, and ends with status 0. Nothing was done otherwise for it.
+    # On a busy machine the engine may count an error after all is done: it gives a plugin five seconds to acknowledge
+    # the end, and complains when it does not. It ends with status 0 then, and nothing was done otherwise.
     if done.status == 0 and "exited prematurely" in done.output:
         found.pop("errored", None)
     return found
