@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from loopback import client, httpx
+from waiting import backoff
 
 TOKEN_VARIABLES = ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN")
 RUNNING_PHASES = frozenset({"PENDING_BUILD", "BUILDING", "PENDING_DEPLOY", "DEPLOYING"})
@@ -140,20 +140,6 @@ class AppPlatform:
             return "\n".join(self._http.get(url).text for url in answer.get("historic_urls") or [])
         except (AppPlatformError, httpx.HTTPError):
             return ""  # a log that cannot be had must not hide why it was wanted
-
-
-def backoff(
-    seconds: float, first: float = 0.05, longest: float = 2.0, sleep: Callable[[float], None] = time.sleep
-) -> Iterator[int]:
-    """Counts attempts until `seconds` have passed, waiting a little longer between them each time; one at least."""
-    end, pause, attempt = time.monotonic() + seconds, first, 0
-    while True:
-        yield attempt
-        attempt += 1
-        if time.monotonic() + pause > end:
-            return
-        sleep(pause)
-        pause = min(longest, pause * 1.5)
 
 
 def _message(response: httpx.Response) -> str:

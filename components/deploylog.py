@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 import pulumi
 
 from appplatform import AppPlatform, AppPlatformError, Deployment
-from appplatform.client import backoff
+from waiting import backoff
 
 FOLLOW_SECONDS = 3600.0
 GOODBYE_SECONDS = 5.0

@@ -26,10 +26,8 @@ STAGE = ".oracle/stage"
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """`image` is None when the release comes from a registry and nothing has to be pushed."""
-
     digest: str
-    image: Path | None
+    """The backend image's."""
     api: str
     static: str
     web: AssetSet
@@ -46,7 +44,7 @@ def read_sources(settings: Settings, project: Path) -> Sources:
 
 
 def _read(settings: Settings, project: Path) -> Sources:
-    digest, image = _image(settings.backend, project)
+    digest = _digest(settings.backend, project)
     api = read_module(project / settings.api.path / settings.api.entry)
     static = read_module(STATIC_MODULE)
     web, universe = (_assets(worker, project) for worker in (settings.web, settings.universe))
@@ -54,7 +52,6 @@ def _read(settings: Settings, project: Path) -> Sources:
     assets = {"web": web.digest, "universe": universe.digest}
     return Sources(
         digest=digest,
-        image=image,
         api=api,
         static=static,
         web=web,
@@ -63,12 +60,11 @@ def _read(settings: Settings, project: Path) -> Sources:
     )
 
 
-def _image(backend: BackendSettings, project: Path) -> tuple[str, Path | None]:
+def _digest(backend: BackendSettings, project: Path) -> str:
     if backend.image.digest is not None:
-        return backend.image.digest, None
+        return backend.image.digest
     assert backend.image.path is not None
-    directory = project / backend.image.path
-    return image_digest(pack_image(directory, backend.image.run)), directory
+    return image_digest(pack_image(project / backend.image.path, backend.image.run))
 
 
 def _assets(worker: AssetsSettings, project: Path) -> AssetSet:

@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -15,6 +13,7 @@ import psutil
 from loopback import client, httpx
 from ops.failures import Failure
 from ops.workspace import PROJECT, Stack, located_tools
+from waiting import backoff
 
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -92,7 +91,7 @@ def _command(stack: Stack) -> list[str]:
 
 
 def _wait_started(stack: Stack, process: subprocess.Popen[bytes], begin: int) -> None:
-    for _ in _attempts(START_SECONDS):
+    for _ in backoff(START_SECONDS, longest=0.5):
         found = health(stack)
         if found and found.get("pid") == process.pid:
             return
@@ -135,11 +134,3 @@ def _require_local(stack: Stack) -> None:
         raise Failure(
             f"The stack {stack.name} is not on the local cloud; name one that is: oracle cloud start --stack local"
         )
-
-
-def _attempts(seconds: float) -> Iterator[None]:
-    end, pause = time.monotonic() + seconds, 0.05
-    while time.monotonic() < end:
-        yield
-        time.sleep(pause)
-        pause = min(0.5, pause * 1.3)

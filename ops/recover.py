@@ -53,8 +53,9 @@ class Lock:
 def recover(engine: Engine) -> list[str]:
     """Frees a dead holder's lock, settles what it had begun, says what was done. Raises Failure for a live holder."""
     done = list(_free_locks(engine))
-    if pending := _pending(engine):
-        done += _settle(engine, pending)
+    state = engine.export()
+    if pending := (state.get("deployment") or {}).get("pending_operations"):
+        done += _settle(engine, state, pending)
     return done
 
 
@@ -81,19 +82,13 @@ def _locks(folder: Path) -> Iterator[Lock]:
             path.unlink(missing_ok=True)  # cut off while it was written, so its writer never held it
 
 
-def _pending(engine: Engine) -> list[dict[str, Any]]:
-    deployment = engine.export().get("deployment") or {}
-    return list(deployment.get("pending_operations") or [])
-
-
-def _settle(engine: Engine, pending: list[dict[str, Any]]) -> Iterator[str]:
+def _settle(engine: Engine, state: dict[str, Any], pending: list[dict[str, Any]]) -> Iterator[str]:
     found = {}
     for operation in pending:
         resource = operation["resource"]
         if operation["type"] == "creating" and (known := _existing(engine, resource)):
             found[resource["urn"]] = known
             yield f"took over {known}, which the killed update had made ({resource['urn'].rpartition('::')[2]})"
-    state = engine.export()
     resources = state["deployment"].setdefault("resources", [])
     kept = {resource["urn"] for resource in resources}
     for operation in pending:

@@ -9,14 +9,13 @@ record).
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from loopback import client, httpx
+from waiting import backoff
 
 SUPERUSERS = "/api/collections/_superusers"
-RETRIED = frozenset({429, 500, 502, 503, 504})
 Upsert = Callable[[str, str], None]
 """Makes or changes a superuser, given e-mail address and password, by means that need no login."""
 
@@ -33,28 +32,24 @@ class Login:
 
 def login(url: str, email: str, password: str, timeout: float = 10.0, seconds: float = 10.0) -> Login | None:
     """A session of the superuser, or None when PocketBase refuses the credentials. Raises AdminError otherwise."""
-    end, pause = time.monotonic() + seconds, 0.1
+    status = "nothing"
+    body = {"identity": email, "password": password}
     with client(timeout=timeout) as http:
-        while True:
+        for _ in backoff(seconds, first=0.1):
             try:
-                response = http.post(
-                    f"{url}{SUPERUSERS}/auth-with-password", json={"identity": email, "password": password}
-                )
-                status = str(response.status_code)
-                if response.status_code == 200:
-                    answer = response.json()
-                    return Login(token=answer["token"], id=answer["record"]["id"])
-                if response.status_code in (400, 401, 403, 404):
-                    return None
+                response = http.post(f"{url}{SUPERUSERS}/auth-with-password", json=body)
             except httpx.HTTPError as error:
                 status = type(error).__name__
-            if time.monotonic() + pause > end:
-                raise AdminError(
-                    f"The backend at {url} answered {status} to its admin's login; see its log, then "
-                    "try again: pulumi up"
-                )
-            time.sleep(pause)
-            pause = min(2.0, pause * 2)
+                continue
+            if response.status_code == 200:
+                answer = response.json()
+                return Login(token=answer["token"], id=answer["record"]["id"])
+            if response.status_code in (400, 401, 403, 404):
+                return None
+            status = str(response.status_code)
+    raise AdminError(
+        f"The backend at {url} answered {status} to its admin's login; see its log, then try again: pulumi up"
+    )
 
 
 def ensure_admin(url: str, email: str, password: str, upsert: Upsert) -> bool:

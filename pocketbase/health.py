@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from loopback import client, httpx
+from waiting import backoff
 
 
 class Unhealthy(Exception):
@@ -14,16 +14,13 @@ class Unhealthy(Exception):
 
 def wait_healthy(url: str, path: str = "/api/health", seconds: float = 60.0) -> None:
     """Returns once GET `path` answers 200. Raises Unhealthy."""
-    end, pause, last = time.monotonic() + seconds, 0.05, "nothing"
+    last = "nothing"
     with client(timeout=5.0) as http:
-        while True:
+        for _ in backoff(seconds, longest=1.0):
             last = _answer(http, f"{url}{path}")
             if last == "200":
                 return
-            if time.monotonic() + pause > end:
-                raise Unhealthy(f"The backend at {url} answered {last} to its health check for {seconds:.0f} s.")
-            time.sleep(pause)
-            pause = min(1.0, pause * 1.5)
+    raise Unhealthy(f"The backend at {url} answered {last} to its health check for {seconds:.0f} s.")
 
 
 def version(url: str, path: str = "/api/version", timeout: float = 5.0) -> dict[str, Any]:

@@ -25,10 +25,12 @@ OURS = frozenset(
         "settings",
         "tests",
         "toolchain",
+        "waiting",
     }
 )
 # Shared by everything above: they know nothing of what uses them.
 COMPONENT_BASE = frozenset({"bindings", "bootstrap", "dynamic", "naming", "providers"})
+SHARED = frozenset({"settings", "contract", "artifacts", "loopback", "waiting", "appplatform", "pocketbase"})
 MAY_IMPORT = {
     "__main__": {"settings", "contract", "components"},
     "settings": set(),
@@ -36,10 +38,31 @@ MAY_IMPORT = {
     "artifacts": set(),
     "loopback": set(),
     "sdk": set(),
-    "appplatform": {"appplatform", "loopback"},
-    "pocketbase": {"pocketbase", "loopback"},
-    "components": {"components", "settings", "contract", "artifacts", "loopback", "sdk", "appplatform", "pocketbase"},
-    "ops": {"ops", "settings", "contract", "artifacts", "loopback", "appplatform", "pocketbase", "toolchain"},
+    "waiting": set(),
+    "appplatform": {"appplatform", "loopback", "waiting"},
+    "pocketbase": {"pocketbase", "loopback", "waiting"},
+    "components": {
+        "components",
+        "settings",
+        "contract",
+        "artifacts",
+        "loopback",
+        "sdk",
+        "appplatform",
+        "pocketbase",
+        "waiting",
+    },
+    "ops": {
+        "ops",
+        "settings",
+        "contract",
+        "artifacts",
+        "loopback",
+        "appplatform",
+        "pocketbase",
+        "toolchain",
+        "waiting",
+    },
     "localcloud": {"localcloud"},
     "toolchain": {"toolchain"},
 }
