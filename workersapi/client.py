@@ -1,0 +1,154 @@
+"""Requests to `/accounts/{account}/workers/scripts`. Shapes as in Cloudflare's API schema,
+https://developers.cloudflare.com/api/resources/workers/subresources/scripts/.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote
+
+from loopback import client, httpx
+from waiting import backoff
+
+TOKEN_VARIABLE = "CLOUDFLARE_API_TOKEN"
+# The client is used in the middle of an update, where one lost answer must not end it.
+RETRY_SECONDS = 8.0
+FIRST_RETRY_SECONDS = 0.3
+NO_SCRIPT = frozenset({10007, 10090})
+NO_SECRET = frozenset({10056})
+# Missing, malformed, unknown and insufficient credentials, each with a code of its own.
+BAD_TOKEN = frozenset({6003, 6111, 9106, 9109, 10000, 10001})
+
+
+class WorkersApiError(Exception):
+    """A refused request or an API out of reach; one sentence. `codes` are Cloudflare's, empty without an answer."""
+
+    def __init__(self, message: str, codes: frozenset[int] = frozenset()) -> None:
+        super().__init__(message)
+        self.codes = codes
+
+
+class Workers:
+    """`endpoint` is the API's whole prefix (…/client/v4), `token` is taken from the environment when it is not given.
+
+    Every request here may be repeated without harm, so what looks transient is tried again for a few seconds.
+    """
+
+    def __init__(self, endpoint: str, account: str, token: str | None = None, timeout: float = 30.0) -> None:
+        token = token or os.environ.get(TOKEN_VARIABLE)
+        if not token:
+            raise WorkersApiError(
+                f'{TOKEN_VARIABLE} is not set; load the stack\'s environment: eval "$(oracle env STACK)"'
+            )
+        self._http = client(timeout, {"Authorization": f"Bearer {token}"})
+        self._endpoint = endpoint.rstrip("/")
+        self._scripts = f"/accounts/{quote(account, safe='')}/workers/scripts"
+        self._ahead = 0.0
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def bindings(self, script: str) -> dict[str, dict[str, Any]] | None:
+        """The script's bindings by name, each as the API shows it (secrets without their text); None without it."""
+        try:
+            settings = self.request("GET", f"{self._script(script)}/settings")
+        except WorkersApiError as error:
+            if error.codes & NO_SCRIPT:
+                return None
+            raise
+        return {binding["name"]: binding for binding in settings.get("bindings") or []}
+
+    def put_secret(self, script: str, name: str, text: str) -> None:
+        """Sets one secret and leaves the others: a new version that serves at once."""
+        secret = {"name": name, "text": text, "type": "secret_text"}
+        self.request("PUT", f"{self._script(script)}/secrets", secret)
+
+    def delete_secret(self, script: str, name: str) -> None:
+        """Removes one secret; nothing is done when it, or the script, does not exist."""
+        try:
+            self.request("DELETE", f"{self._script(script)}/secrets/{quote(name, safe='')}")
+        except WorkersApiError as error:
+            if not error.codes & (NO_SECRET | NO_SCRIPT):
+                raise
+
+    def now(self) -> float:
+        """Seconds since 1970 by Cloudflare's clock, as far as its last answer told: a laptop's may be wrong."""
+        return time.time() + self._ahead
+
+    def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The answer's `result` ({} when it is null). Raises WorkersApiError with the API's own message."""
+        failure: WorkersApiError | None = None
+        for _ in backoff(RETRY_SECONDS, FIRST_RETRY_SECONDS):
+            try:
+                response = self._http.request(method, f"{self._endpoint}{path}", json=body)
+            except httpx.HTTPError as error:
+                failure = self._unreachable(error)
+                continue
+            self._set_clock(response)
+            if response.is_success:
+                return _result(response)
+            failure = _refusal(response, method, path)
+            if not _transient(response):
+                break
+        assert failure is not None
+        raise failure
+
+    def _script(self, script: str) -> str:
+        return f"{self._scripts}/{quote(script, safe='')}"
+
+    def _set_clock(self, response: httpx.Response) -> None:
+        """The header counts whole seconds and travels a while, so less than two seconds are no difference."""
+        try:
+            ahead = parsedate_to_datetime(response.headers["date"]).timestamp() - time.time()
+        except (KeyError, ValueError):
+            return
+        self._ahead = ahead if abs(ahead) > 2 else 0.0
+
+    def _unreachable(self, error: httpx.HTTPError) -> WorkersApiError:
+        local = "127.0.0.1" in self._endpoint
+        remedy = "start the local cloud: oracle cloud start" if local else "try again in a minute."
+        reason = str(error) or type(error).__name__
+        return WorkersApiError(f"Cloudflare's API at {self._endpoint} does not answer ({reason}); {remedy}")
+
+
+def _transient(response: httpx.Response) -> bool:
+    if response.headers.get("x-should-retry") == "false":
+        return False
+    return response.status_code == 429 or response.status_code >= 500
+
+
+def _refusal(response: httpx.Response, method: str, path: str) -> WorkersApiError:
+    errors = _errors(response)
+    codes = frozenset(error["code"] for error in errors if isinstance(error.get("code"), int))
+    message = "; ".join(str(error.get("message", "")).rstrip(".") for error in errors) or response.reason_phrase
+    if response.status_code in (401, 403) or codes & BAD_TOKEN:
+        return WorkersApiError(
+            f"Cloudflare refused the token in {TOKEN_VARIABLE} ({message}); "
+            "make one that may edit Workers scripts, and put it into the stack's environment: oracle env STACK",
+            codes,
+        )
+    return WorkersApiError(f"Cloudflare refused {method} {path}: {message} (status {response.status_code}).", codes)
+
+
+def _errors(response: httpx.Response) -> list[dict[str, Any]]:
+    try:
+        return [error for error in response.json().get("errors") or [] if isinstance(error, dict)]
+    except (ValueError, AttributeError):
+        return []
+
+
+def _result(response: httpx.Response) -> dict[str, Any]:
+    try:
+        found = response.json()["result"] if response.content else None
+    except (ValueError, KeyError, TypeError):
+        raise WorkersApiError(
+            f"Cloudflare's API answered {response.request.method} {response.request.url.path} with something that is "
+            "not its own; look at cloudflare:baseUrl: pulumi config"
+        ) from None
+    return dict(found) if isinstance(found, dict) else {}
