@@ -52,6 +52,9 @@ LOST_SECONDS = 5.0
 """How long a backend may be idle without the backup before the request for it counts as lost."""
 LATE_SECONDS = 30.0
 """How long a backend may be idle without the restored data: PocketBase begins after one second (apis/backup.go)."""
+OFTEN_SECONDS = 10.0
+QUIET_AFTER_SECONDS = 2.5
+LOG_SECONDS = 4.5
 CHUNK = 1024 * 1024
 SIGNS = "/api/collections/_mfas/records"
 
@@ -229,17 +232,26 @@ def _wait_restored(url: str, session: Login, name: str, sign: _Sign, seconds: fl
     process can read the new data. Its listener is closed before a second look comes, over a connection of its own.
     """
     seen, began, start = 0, False, time.monotonic()
-    for _ in backoff(seconds, longest=0.25):
+    for _ in _often(seconds):
         with client(timeout=10.0, headers={"Authorization": session.token}) as http:
             look = _look(http, url, sign)
             seen = seen + 1 if look == "restored" else 0
             if seen == 2:
                 return
-            late = began or time.monotonic() - start > LATE_SECONDS
-            if look == "own data" and (late or _logged(http, url, name, sign)):
-                raise BackupFailed(_refusal(http, url, name, sign))
+            waited = time.monotonic() - start
+            if look == "own data" and (began or waited > QUIET_AFTER_SECONDS):
+                why = _failure(http, url, name, sign)
+                if why or began or waited > LATE_SECONDS:
+                    why = why or "its log does not say why"
+                    raise BackupFailed(f"The backend at {url} kept its data instead of backup {name} ({why}); {AGAIN}")
             began = began or look == "at work"
     raise BackupFailed(f"The backend at {url} did not come back with backup {name} within {seconds:.0f} s; {AGAIN}")
+
+
+def _often(seconds: float) -> Iterator[int]:
+    """Every 50 ms at first: a small backup is in place within two seconds, in which nobody can write."""
+    yield from backoff(min(seconds, OFTEN_SECONDS), longest=0.05)
+    yield from backoff(max(0.0, seconds - OFTEN_SECONDS), longest=0.5)
 
 
 def _look(http: httpx.Client, url: str, sign: _Sign) -> str:
@@ -262,19 +274,23 @@ def _look(http: httpx.Client, url: str, sign: _Sign) -> str:
     return "restored" if status in (401, 403, 404) else "away"
 
 
-def _logged(http: httpx.Client, url: str, name: str, sign: _Sign) -> str:
-    """Why PocketBase's log says that the restore failed; it is written some seconds later (core/base.go)."""
+def _failure(http: httpx.Client, url: str, name: str, sign: _Sign) -> str:
+    """Why PocketBase's log says that the restore failed; empty when it does not say so.
+
+    It writes its log when nothing was logged for three seconds (core/base.go), and requests are logged, except those
+    for the log (apis/logs.go): so nothing else is asked meanwhile.
+    """
     condition = f"message = 'Failed to restore backup' && data.key = '{name}' && created >= '{sign.created}'"
-    try:
-        answer = http.get(f"{url}/api/logs", params={"filter": condition, "perPage": "1", "skipTotal": "1"})
-        return str(answer.json()["items"][0]["data"]["error"])
-    except (httpx.HTTPError, ValueError, LookupError, TypeError):
-        return ""
-
-
-def _refusal(http: httpx.Client, url: str, name: str, sign: _Sign) -> str:
-    why = next((why for _ in backoff(5.0) if (why := _logged(http, url, name, sign))), "its log does not say why")
-    return f"The backend at {url} kept its data and did not restore backup {name} ({why}); {AGAIN}"
+    for _ in backoff(LOG_SECONDS, longest=0.25):
+        try:
+            answer = http.get(f"{url}/api/logs", params={"filter": condition, "perPage": "1", "skipTotal": "1"})
+            if answer.status_code != 200:
+                return ""
+            if items := answer.json()["items"]:
+                return str(items[0]["data"]["error"])
+        except (httpx.HTTPError, ValueError, LookupError, TypeError):
+            return ""
+    return ""
 
 
 def _prove(url: str, name: str, session: Login | None) -> None:
