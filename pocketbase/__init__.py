@@ -7,11 +7,11 @@ from pocketbase.backups import (
     delete_backup,
     download_backup,
     list_backups,
-    restore_backup,
     upload_backup,
 )
 from pocketbase.counts import Census, CountError, census, count_records
 from pocketbase.health import Unhealthy, version, wait_healthy
+from pocketbase.restores import restore_backup
 
 __all__ = [
     "AdminError",

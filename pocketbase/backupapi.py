@@ -16,6 +16,7 @@ ROUTE = "/api/backups"
 NAME = re.compile(r"[a-z0-9_-]{1,146}\.zip")
 ANSWER_SECONDS = 120.0
 """For one answer: longer than the gateways in front of a backend wait, so that theirs is seen, or none."""
+CONNECT_SECONDS = 10.0
 AGAIN = "try again: pulumi up"
 
 
@@ -36,6 +37,7 @@ class StoredBackup:
 def connect(session: Login, seconds: float = ANSWER_SECONDS) -> Iterator[httpx.Client]:
     """A client that speaks as the superuser; `seconds` may pass without a byte."""
     with client(timeout=seconds, headers={"Authorization": session.token}) as http:
+        http.timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
         yield http
 
 

@@ -20,23 +20,22 @@ What PocketBase 0.36 does (files of github.com/pocketbase/pocketbase):
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from io import BufferedRandom
 from pathlib import Path
-from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from loopback import client, httpx
+from loopback import httpx
 from pocketbase.admin import Login
 from pocketbase.backupapi import (
     AGAIN,
     ROUTE,
     BackupFailed,
     StoredBackup,
-    ask,
     attempt,
     check_name,
     connect,
@@ -47,22 +46,12 @@ from pocketbase.backupapi import (
 from waiting import backoff
 
 BODY_SECONDS = 600.0
-"""For a body to be taken or handed over without a byte moving."""
+"""For the answer to an upload, which comes once the backend has copied it."""
+STALLED_SECONDS = 60.0
+"""How long a download may bring nothing."""
 LOST_SECONDS = 5.0
 """How long a backend may be idle without the backup before the request for it counts as lost."""
-LATE_SECONDS = 30.0
-"""How long a backend may be idle without the restored data: PocketBase begins after one second (apis/backup.go)."""
-OFTEN_SECONDS = 10.0
-QUIET_AFTER_SECONDS = 2.5
-LOG_SECONDS = 4.5
 CHUNK = 1024 * 1024
-SIGNS = "/api/collections/_mfas/records"
-
-
-@dataclass(frozen=True)
-class _Sign:
-    id: str
-    created: str
 
 
 def list_backups(url: str, session: Login) -> list[StoredBackup]:
@@ -89,25 +78,24 @@ def download_backup(url: str, session: Login, name: str, target: Path, seconds: 
     A download that breaks off goes on where it ended: PocketBase serves ranges (tools/filesystem/filesystem.go), and
     stops writing any answer after five minutes. Raises BackupFailed, and then leaves no target.
     """
-    with connect(session, BODY_SECONDS) as http:
+    with connect(session, STALLED_SECONDS) as http:
         size = size_of(http, url, name)
         if size is None:
             raise BackupFailed(f"The backend at {url} has no backup {name}; {AGAIN}")
-        with _private(target) as file:
-            digest = hashlib.sha256()
-            said = "nothing"
-            for _ in backoff(seconds, first=0.1):
-                said = _fetch(http, url, name, file, digest)
-                if file.tell() >= size or said.startswith("refused"):
-                    break
-            if file.tell() != size:
-                raise BackupFailed(
-                    f"Backup {name} of the backend at {url} ended after {file.tell()} of {size} bytes "
-                    f"(it said {said}); {AGAIN}"
-                )
-            file.flush()
-            os.fsync(file.fileno())
-    return digest.hexdigest()
+        try:
+            with _private(target) as file:
+                said = _fetch_all(http, url, name, file, size, seconds)
+                if file.tell() != size:
+                    raise BackupFailed(
+                        f"Backup {name} of the backend at {url} ended after {file.tell()} of {size} bytes "
+                        f"(it said {said}); {AGAIN}"
+                    )
+                file.flush()
+                os.fsync(file.fileno())
+                file.seek(0)
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise BackupFailed(f"Backup {name} cannot be kept in {target} ({error.strerror}); {AGAIN}") from None
 
 
 def upload_backup(url: str, session: Login, source: Path, name: str, seconds: float = 60.0) -> None:
@@ -117,10 +105,13 @@ def upload_backup(url: str, session: Login, source: Path, name: str, seconds: fl
     """
     check_name(name)
     with connect(session, BODY_SECONDS) as http:
-        with source.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            body = {"file": (name, file, "application/zip")}
-            said = attempt(http, "POST", f"{url}{ROUTE}/upload", files=body)
+        try:
+            with source.open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                body = {"file": (name, file, "application/zip")}
+                said = attempt(http, "POST", f"{url}{ROUTE}/upload", files=body)
+        except OSError as error:
+            raise BackupFailed(f"Backup {name} cannot be read from {source} ({error.strerror}); {AGAIN}") from None
         if said.startswith("refused"):
             raise BackupFailed(f"The backend at {url} {said} to take backup {name}; {AGAIN}")
         for _ in backoff(seconds):
@@ -135,36 +126,6 @@ def delete_backup(url: str, session: Login, name: str) -> None:
         said = attempt(http, "DELETE", f"{url}{ROUTE}/{quote(name, safe='')}")
         if said != "204" and size_of(http, url, name) is not None:
             raise BackupFailed(f"The backend at {url} {said} to delete backup {name}; {AGAIN}")
-
-
-def restore_backup(
-    url: str, session: Login, name: str, seconds: float = 600.0, relogin: Callable[[], Login | None] | None = None
-) -> None:
-    """Returns once the backend answers with the data of that backup instead of its own. Raises BackupFailed.
-
-    PocketBase answers at once, begins a second later, replaces pb_data, then its own process by exec, and only logs
-    a failure (apis/backup.go, core/base_backup.go, core/base.go). So a record that no backup can hold is written
-    before: an _mfas record, which PocketBase itself deletes within the hour (core/mfa_model.go) and which gives
-    nobody anything. It is gone when the data is the backup's; while the old process still answers, the health
-    check says `canBackup: false`.
-
-    The session is void afterwards unless the backup holds its superuser. An empty disk looks restored to a guest,
-    so pass `relogin`, which logs in to the new data: then the backup must still lie beside it.
-    """
-    with connect(session) as http:
-        if size_of(http, url, name) is None:
-            raise BackupFailed(f"The backend at {url} has no backup {name}; {AGAIN}")
-        sign = _write_sign(http, url, session)
-        try:
-            said = attempt(http, "POST", f"{url}{ROUTE}/{quote(name, safe='')}/restore")
-            if said.startswith("refused"):
-                raise BackupFailed(f"The backend at {url} {said} to restore backup {name}; {AGAIN}")
-            _wait_restored(url, session, name, sign, seconds)
-        except BackupFailed:
-            attempt(http, "DELETE", f"{url}{SIGNS}/{sign.id}")
-            raise
-    if relogin is not None:
-        _prove(url, name, relogin())
 
 
 def _wait_created(http: httpx.Client, url: str, name: str, said: str, seconds: float) -> None:
@@ -183,118 +144,55 @@ def _wait_created(http: httpx.Client, url: str, name: str, said: str, seconds: f
 
 
 @contextmanager
-def _private(target: Path) -> Iterator[BinaryIO]:
+def _private(target: Path) -> Iterator[BufferedRandom]:
     """A new file that only its owner can read; gone again when the block fails."""
     target.unlink(missing_ok=True)
     try:
-        with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with open(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as file:
             yield file
     except BaseException:
         target.unlink(missing_ok=True)
         raise
 
 
-def _fetch(http: httpx.Client, url: str, name: str, file: BinaryIO, digest: Any) -> str:
+def _fetch_all(http: httpx.Client, url: str, name: str, file: BufferedRandom, size: int, seconds: float) -> str:
+    """Asks for what is missing as long as something comes; returns how it ended last."""
+    said, moved = "nothing", time.monotonic()
+    for _ in backoff(seconds, first=0.1):
+        before = file.tell()
+        said = _fetch(http, url, name, file)
+        if file.tell() != before:
+            moved = time.monotonic()
+        if file.tell() >= size or said.startswith("refused") or time.monotonic() - moved > STALLED_SECONDS:
+            break
+    return said
+
+
+def _fetch(http: httpx.Client, url: str, name: str, file: BufferedRandom) -> str:
     """Appends what is missing, as far as it comes; returns how it ended. The file token, which PocketBase wants in
     the address, lasts a few minutes: each request gets its own.
     """
-    have = file.tell()
+    headers = {"Accept-Encoding": "identity", "Range": f"bytes={file.tell()}-"}
     try:
         token = http.post(f"{url}/api/files/token").json()["token"]
-        headers = {"Accept-Encoding": "identity", "Range": f"bytes={have}-"}
         with http.stream(
             "GET", f"{url}{ROUTE}/{quote(name, safe='')}", params={"token": token}, headers=headers
         ) as got:
-            if got.status_code == 206 or (got.status_code == 200 and not have):
-                for chunk in got.iter_raw(CHUNK):
-                    file.write(chunk)
-                    digest.update(chunk)
-            elif 400 <= got.status_code < 500:
+            if 400 <= got.status_code < 500:
                 return f"refused (status {got.status_code})"
+            if got.status_code == 200:  # somebody on the way took the range off: all of it comes again
+                file.seek(0)
+                file.truncate()
+            if got.status_code in (200, 206):
+                file.writelines(got.iter_raw(CHUNK))
             return str(got.status_code)
     except (httpx.HTTPError, ValueError, KeyError) as error:
         return type(error).__name__
 
 
-def _write_sign(http: httpx.Client, url: str, session: Login) -> _Sign:
-    """A record that exists in the present data alone."""
-    collection = ask(http, url, "/api/collections/_superusers", fields="id")["id"]
-    body = {"collectionRef": collection, "recordRef": session.id, "method": "restore"}
-    try:
-        made = http.post(f"{url}{SIGNS}", json=body).raise_for_status().json()
-        return _Sign(str(made["id"]), str(made["created"]))
-    except (httpx.HTTPError, ValueError, KeyError) as error:
-        raise BackupFailed(f"The backend at {url} could not be marked ({type(error).__name__}); {AGAIN}") from None
+def _tells_no_token(record: logging.LogRecord) -> bool:
+    return "token=" not in record.getMessage()
 
 
-def _wait_restored(url: str, session: Login, name: str, sign: _Sign, seconds: float) -> None:
-    """Two looks in succession must find the restored data: while pb_data is replaced, for some microseconds, the old
-    process can read the new data. Its listener is closed before a second look comes, over a connection of its own.
-    """
-    seen, began, start = 0, False, time.monotonic()
-    for _ in _often(seconds):
-        with client(timeout=10.0, headers={"Authorization": session.token}) as http:
-            look = _look(http, url, sign)
-            seen = seen + 1 if look == "restored" else 0
-            if seen == 2:
-                return
-            waited = time.monotonic() - start
-            if look == "own data" and (began or waited > QUIET_AFTER_SECONDS):
-                why = _failure(http, url, name, sign)
-                if why or began or waited > LATE_SECONDS:
-                    why = why or "its log does not say why"
-                    raise BackupFailed(f"The backend at {url} kept its data instead of backup {name} ({why}); {AGAIN}")
-            began = began or look == "at work"
-    raise BackupFailed(f"The backend at {url} did not come back with backup {name} within {seconds:.0f} s; {AGAIN}")
-
-
-def _often(seconds: float) -> Iterator[int]:
-    """Every 50 ms at first: a small backup is in place within two seconds, in which nobody can write."""
-    yield from backoff(min(seconds, OFTEN_SECONDS), longest=0.05)
-    yield from backoff(max(0.0, seconds - OFTEN_SECONDS), longest=0.5)
-
-
-def _look(http: httpx.Client, url: str, sign: _Sign) -> str:
-    """ "own data", "at work", "restored" or "away". The health check comes first: when it is the new process that
-    says it is idle, then the sign, asked for later, is gone.
-    """
-    try:
-        health = http.get(f"{url}/api/health")
-        found = http.get(f"{url}{SIGNS}/{sign.id}", params={"fields": "id"})
-        idle_now = dict(health.json()["data"]).get("canBackup", "void")
-        status = int(found.json().get("status", found.status_code))
-    except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError):
-        return "away"
-    if health.status_code != 200 or status != found.status_code:
-        return "away"
-    if not idle_now:
-        return "at work"
-    if status == 200:
-        return "own data"
-    return "restored" if status in (401, 403, 404) else "away"
-
-
-def _failure(http: httpx.Client, url: str, name: str, sign: _Sign) -> str:
-    """Why PocketBase's log says that the restore failed; empty when it does not say so.
-
-    It writes its log when nothing was logged for three seconds (core/base.go), and requests are logged, except those
-    for the log (apis/logs.go): so nothing else is asked meanwhile.
-    """
-    condition = f"message = 'Failed to restore backup' && data.key = '{name}' && created >= '{sign.created}'"
-    for _ in backoff(LOG_SECONDS, longest=0.25):
-        try:
-            answer = http.get(f"{url}/api/logs", params={"filter": condition, "perPage": "1", "skipTotal": "1"})
-            if answer.status_code != 200:
-                return ""
-            if items := answer.json()["items"]:
-                return str(items[0]["data"]["error"])
-        except (httpx.HTTPError, ValueError, LookupError, TypeError):
-            return ""
-    return ""
-
-
-def _prove(url: str, name: str, session: Login | None) -> None:
-    if session is None:
-        raise BackupFailed(f"The backend at {url} has other data now, but refuses its admin's login; {AGAIN}")
-    if all(each.name != name for each in list_backups(url, session)):
-        raise BackupFailed(f"The backend at {url} came back without backup {name}: its disk was replaced; {AGAIN}")
+# httpx writes the address of every request into its log, and one of ours has to hold a file token.
+logging.getLogger("httpx").addFilter(_tells_no_token)
