@@ -1,0 +1,29 @@
+"""Backups of the backend: verified, encrypted, found again; and the ledger of what was done to it."""
+
+from backups.archive import Contents, inspect
+from backups.errors import BackupsError
+from backups.keys import new_key, valid_key
+from backups.ledger import Entry, Ledger, who
+from backups.manifest import About, Backup
+from backups.shelf import Shelf
+from backups.store import Bucket, Folder, Store, open_store
+from backups.take import take
+
+__all__ = [
+    "About",
+    "Backup",
+    "BackupsError",
+    "Bucket",
+    "Contents",
+    "Entry",
+    "Folder",
+    "Ledger",
+    "Shelf",
+    "Store",
+    "inspect",
+    "new_key",
+    "open_store",
+    "take",
+    "valid_key",
+    "who",
+]

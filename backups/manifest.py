@@ -1,0 +1,53 @@
+"""What is known of one backup, and how it is written down beside its archive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from backups.notation import dump, load
+
+Reason = Literal["wipe", "release", "restore", "restart", "delete", "manual"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What the taker of a backup knows: whose data it is, and why it is taken."""
+
+    stack: str
+    app: str
+    generation: int
+    release: str
+    pocketbase: str
+    """Version; empty when the backend does not tell."""
+    reason: Reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backup(About):
+    """A backup that was read back and found whole: its manifest is written last, and only then."""
+
+    id: str
+    created: str
+    """ISO 8601 in UTC, to the millisecond, ending in Z."""
+    size: int
+    """Bytes of the plain archive."""
+    sha256: str
+    """Of the plain archive, in hex."""
+    records: dict[str, int]
+    """By collection, views left out."""
+    files: int
+    file_bytes: int
+    users: int
+    last_write: str | None
+    """ISO 8601 in UTC; None when nobody has written anything."""
+    encrypted: bool
+    verified: Literal[True] = True
+
+    def to_json(self) -> str:
+        return dump(self)
+
+    @classmethod
+    def from_json(cls, text: str, name: str) -> Backup:
+        """The backup in a manifest; keys that are unknown are ignored. Raises BackupsError naming the file."""
+        return load(cls, text, name)

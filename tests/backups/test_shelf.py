@@ -1,0 +1,326 @@
+"""A backup that has a manifest was read back whole; one that cannot be opened says so."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import pyrage  # type: ignore[import-untyped]
+import pytest
+
+from backups import Backup, BackupsError, Folder, Shelf, Store, new_key
+from tests.backups.conftest import ABOUT, CONTENTS
+
+
+def stored(shelf: Shelf) -> list[str]:
+    return shelf.store.names("")
+
+
+def test_a_backup_comes_back(store: Store, key: str, scratch: Path, archive: Path, tmp_path: Path) -> None:
+    shelf = Shelf(store, "prod", key, scratch)
+    backup = shelf.keep(archive, ABOUT, CONTENTS)
+    assert re.fullmatch(r"prod-g3-\d{8}T\d{6}Z-[0-9a-f]{4}", backup.id)
+    assert stored(shelf) == [f"prod/{backup.id}.json", f"prod/{backup.id}.zip.age"]
+    assert shelf.fetch(backup.id, tmp_path / "back") == backup == shelf.find(backup.id) == shelf.check(backup.id)
+    assert (tmp_path / "back").read_bytes() == archive.read_bytes()
+    assert (tmp_path / "back").stat().st_mode & 0o777 == 0o600
+    assert not list(scratch.iterdir())
+
+
+def test_the_manifest_says_what_was_kept(shelf: Shelf, archive: Path) -> None:
+    backup = shelf.keep(archive, ABOUT, CONTENTS)
+    said = json.loads(shelf.store.read_text(f"prod/{backup.id}.json") or "")
+    assert said["sha256"] == hashlib.sha256(archive.read_bytes()).hexdigest()
+    assert said["size"] == archive.stat().st_size
+    assert said["verified"] is True
+    assert said["encrypted"] is True
+    assert (said["records"], said["users"], said["files"], said["file_bytes"]) == ({"humans": 2}, 2, 1, 5)
+    assert (said["stack"], said["app"], said["generation"], said["reason"]) == ("prod", "jellyfish-app", 3, "wipe")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", said["created"])
+
+
+def test_age_opens_it_and_nobody_else(shelf: Shelf, folder: Folder, key: str, archive: Path) -> None:
+    backup = shelf.keep(archive, ABOUT, CONTENTS)
+    sealed = (folder.root / "prod" / f"{backup.id}.zip.age").read_bytes()
+    assert sealed.startswith(b"age-encryption.org/v1\n")
+    assert b"plain words" not in sealed
+    assert pyrage.decrypt(sealed, [pyrage.x25519.Identity.from_str(key)]) == archive.read_bytes()
+    assert key not in (folder.root / "prod" / f"{backup.id}.json").read_text()
+
+
+def test_without_a_key_it_is_stored_as_it_is(folder: Folder, scratch: Path, archive: Path, tmp_path: Path) -> None:
+    shelf = Shelf(folder, "prod", None, scratch)
+    backup = shelf.keep(archive, ABOUT, CONTENTS)
+    assert not backup.encrypted
+    assert folder.names("prod/")[1] == f"prod/{backup.id}.zip"
+    assert shelf.check(shelf.fetch(backup.id, tmp_path / "back").id) == backup
+    assert (tmp_path / "back").read_bytes() == archive.read_bytes()
+
+
+def test_a_key_that_is_none_is_refused_at_once(folder: Folder, scratch: Path) -> None:
+    with pytest.raises(BackupsError, match=r"no age identity.*oracle backups --new-key") as refused:
+        Shelf(folder, "prod", "hunter2-not-a-key", scratch)
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda data: data[:-1], id="last byte gone"),
+        pytest.param(lambda data: data[: len(data) // 2], id="half gone"),
+        pytest.param(lambda data: data[:50], id="header gone"),
+        pytest.param(lambda data: b"", id="emptied"),
+        pytest.param(lambda data: data[:70_000] + bytes([data[70_000] ^ 1]) + data[70_001:], id="a bit flipped"),
+        pytest.param(lambda data: data + b"x", id="a byte more"),
+    ],
+)
+@pytest.mark.parametrize("encrypted", [True, False])
+def test_damage_is_told(
+    damage: Callable[[bytes], bytes],
+    encrypted: bool,
+    folder: Folder,
+    key: str,
+    scratch: Path,
+    archive: Path,
+    tmp_path: Path,
+) -> None:
+    shelf = Shelf(folder, "prod", key if encrypted else None, scratch)
+    backup = shelf.keep(archive, ABOUT, CONTENTS)
+    path = folder.root / next(name for name in stored(shelf) if ".zip" in name)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(BackupsError, match=rf"{backup.id} is damaged .*oracle backups"):
+        shelf.fetch(backup.id, tmp_path / "back")
+    assert not (tmp_path / "back").exists()
+
+
+def test_another_key_or_none_is_told(shelf: Shelf, scratch: Path, archive: Path, tmp_path: Path) -> None:
+    backup = shelf.keep(archive, ABOUT, CONTENTS)
+    with pytest.raises(BackupsError, match=r"encrypted with another key; set .* pulumi config set --secret"):
+        Shelf(shelf.store, "prod", new_key(), scratch).fetch(backup.id, tmp_path / "back")
+    with pytest.raises(BackupsError, match=r"encrypted and there is no key; set .* pulumi config set --secret"):
+        Shelf(shelf.store, "prod", None, scratch).fetch(backup.id, tmp_path / "back")
+    assert not (tmp_path / "back").exists()
+
+
+def test_an_archive_that_is_gone_or_cut_is_told_without_a_download(shelf: Shelf, folder: Folder, archive: Path) -> None:
+    backup = shelf.keep(archive, ABOUT, CONTENTS)
+    path = folder.root / "prod" / f"{backup.id}.zip.age"
+    path.write_bytes(path.read_bytes()[:100_000])
+    with pytest.raises(BackupsError, match=r"damaged .it has 100000 bytes"):
+        shelf.check(backup.id)
+    path.unlink()
+    with pytest.raises(BackupsError, match="is gone"):
+        shelf.check(backup.id)
+    with pytest.raises(BackupsError, match="is gone"):
+        shelf.fetch(backup.id, folder.root / "back")
+
+
+def test_an_unknown_id_names_those_near_it(shelf: Shelf, archive: Path, tmp_path: Path) -> None:
+    backup = shelf.keep(archive, ABOUT, CONTENTS)
+    wrong = backup.id[:-1] + ("0" if backup.id[-1] != "0" else "1")
+    for ask in (shelf.find, shelf.check, shelf.delete, lambda id: shelf.fetch(id, tmp_path / "back")):
+        with pytest.raises(
+            BackupsError, match=rf"no backup '{wrong}' of prod \(near it: {backup.id}\).*oracle backups"
+        ):
+            ask(wrong)
+    with pytest.raises(BackupsError, match=r"no backup '\.\./\.\./etc/passwd'"):
+        shelf.find("../../etc/passwd")
+
+
+def test_another_stack_has_a_shelf_of_its_own(shelf: Shelf, scratch: Path, archive: Path) -> None:
+    backup = shelf.keep(archive, ABOUT, CONTENTS)
+    other = Shelf(shelf.store, "staging", None, scratch)
+    assert other.list() == []
+    with pytest.raises(BackupsError, match="There is no backup"):
+        other.find(backup.id)
+
+
+def test_a_damaged_manifest_hides_no_other_backup(shelf: Shelf, folder: Folder, archive: Path) -> None:
+    good, bad, swapped = (shelf.keep(archive, ABOUT, CONTENTS) for _ in range(3))
+    (folder.root / "prod" / f"{bad.id}.json").write_text('{"id": "prod-g3-')
+    (folder.root / "prod" / f"{swapped.id}.json").write_text(good.to_json())
+    found, complaints = shelf.survey()
+    assert found == [good] == shelf.list()
+    assert len(complaints) == 2
+    assert any(f"prod/{bad.id}.json is damaged" in line for line in complaints)
+    shelf.delete(bad.id)
+    assert not [name for name in stored(shelf) if bad.id in name]
+
+
+class Interrupting(Folder):
+    """A store in which something happens at a step of keep: the user interrupts, or the stored bytes are others."""
+
+    step = ""
+    error: BaseException = KeyboardInterrupt()
+
+    def put(self, name: str, source: Path) -> None:
+        super().put(name, source)
+        if self.step == "put":
+            raise self.error
+
+    def open(self, name: str) -> BinaryIO:
+        if self.step == "open" and ".zip" in name:
+            raise self.error
+        if self.step == "damage" and ".zip" in name:
+            path = self.root / name
+            path.write_bytes(path.read_bytes()[:-1] + b"?")
+        return super().open(name)
+
+    def write_text(self, name: str, text: str) -> None:
+        if self.step == "half a manifest":
+            super().write_text(name, text[:40])
+        else:
+            super().write_text(name, text)
+        if self.step == "manifest":
+            raise self.error
+
+
+@pytest.mark.parametrize("encrypted", [True, False])
+@pytest.mark.parametrize(
+    "step, error",
+    [
+        ("put", KeyboardInterrupt()),
+        ("open", KeyboardInterrupt()),
+        ("open", BackupsError("away")),
+        ("damage", None),
+        ("manifest", KeyboardInterrupt()),
+        ("half a manifest", None),
+    ],
+)
+def test_what_goes_wrong_leaves_nothing(
+    step: str, error: BaseException | None, encrypted: bool, tmp_path: Path, key: str, scratch: Path, archive: Path
+) -> None:
+    store = Interrupting(tmp_path / "kept")
+    store.step, store.error = step, error or store.error
+    with pytest.raises(type(error) if error else BackupsError, match=None if error else "damaged"):
+        Shelf(store, "prod", key if encrypted else None, scratch).keep(archive, ABOUT, CONTENTS)
+    assert store.names("") == []
+    assert not list(scratch.glob("*"))
+
+
+def test_the_manifest_comes_last_and_goes_first(tmp_path: Path, scratch: Path, archive: Path) -> None:
+    seen: list[str] = []
+
+    class Watched(Folder):
+        def put(self, name: str, source: Path) -> None:
+            seen.append("put archive")
+            super().put(name, source)
+
+        def open(self, name: str) -> BinaryIO:
+            seen.append("read archive" if ".zip" in name else "read manifest")
+            return super().open(name)
+
+        def write_text(self, name: str, text: str) -> None:
+            seen.append("write manifest")
+            super().write_text(name, text)
+
+        def delete(self, name: str) -> None:
+            seen.append("delete manifest" if name.endswith(".json") else "delete archive")
+            super().delete(name)
+
+    shelf = Shelf(Watched(tmp_path / "kept"), "prod", None, scratch)
+    shelf.delete(shelf.keep(archive, ABOUT, CONTENTS).id)
+    assert seen[:4] == ["put archive", "read archive", "write manifest", "read manifest"]
+    assert seen[4:6] == ["delete manifest", "delete archive"]
+
+
+def backdated(shelf: Shelf, *days: float) -> list[Backup]:
+    """Backups that say they were made so many days ago; only their manifests exist."""
+    from datetime import UTC, datetime, timedelta
+
+    made = []
+    for number, age in enumerate(days):
+        at = datetime.now(UTC) - timedelta(days=age)
+        id = f"prod-g1-{at:%Y%m%dT%H%M%SZ}-{number:04x}"
+        example = Backup(
+            **vars(ABOUT),
+            **vars(CONTENTS),
+            id=id,
+            created=f"{at:%Y-%m-%dT%H:%M:%S}.000Z",
+            size=1,
+            sha256="",
+            encrypted=True,
+        )
+        shelf.store.write_text(f"prod/{id}.json", example.to_json())
+        shelf.store.write_text(f"prod/{id}.zip.age", "x")
+        made.append(example)
+    return made
+
+
+@pytest.mark.parametrize(
+    "count, days, kept",
+    [
+        pytest.param(2, None, [0, 1], id="the newest two"),
+        pytest.param(None, 10, [0, 1, 2], id="the last ten days"),
+        pytest.param(1, 10, [0, 1, 2], id="both rules keep"),
+        pytest.param(4, 10, [0, 1, 2, 3], id="the newest four, older ones too"),
+        pytest.param(0, None, [0], id="never the newest"),
+        pytest.param(None, 0, [0], id="nor when it is old"),
+        pytest.param(None, None, [0, 1, 2, 3, 4], id="no rule"),
+    ],
+)
+def test_retention(count: int | None, days: int | None, kept: list[int], shelf: Shelf) -> None:
+    made = backdated(shelf, 1, 5, 9, 20, 40)
+    removed = shelf.prune(count, days, set())
+    assert [made.index(backup) for backup in shelf.list()] == kept
+    assert sorted(made.index(backup) for backup in removed) == sorted(set(range(5)) - set(kept))
+    assert len(stored(shelf)) == 2 * len(kept)
+
+
+def test_what_is_named_is_kept(shelf: Shelf) -> None:
+    made = backdated(shelf, 1, 5, 9)
+    assert shelf.prune(1, None, {made[2].id}) == [made[1]]
+    assert shelf.list() == [made[0], made[2]]
+
+
+def test_what_was_killed_half_way_is_swept_after_a_day(shelf: Shelf) -> None:
+    kept = backdated(shelf, 3)[0]
+    old, new = "prod/prod-g1-20200101T000000Z-abcd.zip.age", "prod/prod-g1-29990101T000000Z-abcd.zip"
+    for name in (old, new, "prod/somebody-elses.zip"):
+        shelf.store.write_text(name, "half")
+    shelf.prune(None, None, set())
+    assert stored(shelf) == [
+        f"prod/{kept.id}.json",
+        f"prod/{kept.id}.zip.age",
+        new,
+        "prod/somebody-elses.zip",
+    ]
+
+
+def test_a_probe_leaves_nothing(store: Store, scratch: Path) -> None:
+    Shelf(store, "prod", None, scratch).check_writable()
+    assert store.names("") == []
+    assert not list(scratch.iterdir())
+
+
+def test_a_store_that_gives_back_other_bytes_is_told(tmp_path: Path, scratch: Path) -> None:
+    class Forgetful(Folder):
+        def get(self, name: str, target: Path) -> None:
+            target.write_bytes(b"other")
+
+    with pytest.raises(BackupsError, match="gives back other bytes"):
+        Shelf(Forgetful(tmp_path / "kept"), "prod", None, scratch).check_writable()
+
+
+def test_a_manifest_with_more_in_it_is_read(shelf: Shelf, folder: Folder, archive: Path) -> None:
+    backup = shelf.keep(archive, ABOUT, CONTENTS)
+    path = folder.root / "prod" / f"{backup.id}.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "of a later release": [1]}))
+    assert shelf.find(backup.id) == backup
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"size": "12"}, {"size": None}, {"records": {"humans": "two"}}, {"verified": False}, {"reason": "whim"}],
+)
+def test_a_manifest_with_other_types_is_damaged(change: dict[str, object], shelf: Shelf, archive: Path) -> None:
+    backup = shelf.keep(archive, ABOUT, CONTENTS)
+    text = json.dumps({**json.loads(backup.to_json()), **change})
+    with pytest.raises(BackupsError, match=rf"prod/x\.json is damaged \({next(iter(change))}.*oracle backups"):
+        Backup.from_json(text, "prod/x.json")
+    assert Backup.from_json(replace(backup, last_write=None).to_json(), "prod/x.json").last_write is None
