@@ -2,7 +2,9 @@
 
 Deploys:
 - admin: the backend's superuser
-- backend: PocketBase on App Platform, one app for each generation, its image pinned by digest
+- generation: which app runs the backend; each wipe and each release is another app beside the old
+- backend: PocketBase on App Platform, its image pinned by digest; deleted after a verified backup only
+- data: what the new app starts with: nothing, the data of the app before, or a backup's
 - backend ready: the declared release runs, is healthy, and its admin has logged in; its address goes on from here
 - api: a Worker that knows the backend by secret bindings
 - web, universe: Workers with static files, which get the API's address at run time
@@ -17,61 +19,62 @@ import settings
 from components.admin import Admin
 from components.backend import Backend, BackendArgs
 from components.bindings import Assets, Binding, PlainText, SecretText, optional_secret
-from components.bootstrap import Expected, bootstrap_hook
+from components.bootstrap import Expected
+from components.data import BackendData, DataArgs
 from components.deploylog import DeployLog
+from components.generation import BackendGeneration
 from components.image import available_image
+from components.keeping import Keeping
 from components.monitoring import Monitoring, MonitoringArgs
-from components.naming import RELEASE_VARIABLE, app_name
 from components.ready import BackendReady, ReadyArgs
 from components.sources import read_sources
+from components.transfer import Care
 from components.worker import Account, Worker, WorkerArgs
 
 config = settings.load()
 sources = read_sources(config, Path.cwd())
 account = Account(id=config.account_id, workers_url=config.workers_url)
-
 admin = Admin("admin", config)
-expected = Expected.of(settings.digitalocean_endpoint(), config, sources.digest, admin.password)
-log = DeployLog(expected.endpoint, app_name(config.backend.app_name, config.generation))
+care = Care.of(config, Expected.of(config, sources.digest, admin.password))
+generation = BackendGeneration("backend-generation", config, sources.digest, care.custody)
 backend = Backend(
     "backend",
     BackendArgs(
         settings=config.backend,
+        app=generation.app,
+        trigger=generation.trigger,
         generation=config.generation,
         release=sources.digest,
         digest=available_image("backend-image", config.backend.image, sources.digest),
         secrets={"PB_ADMIN_EMAIL": admin.email, "PB_ADMIN_PASSWORD": admin.password},
-        before=log.start,
-        after=log.then(bootstrap_hook(expected)),
-        failed=log.failed,
+        keeping=Keeping(care),
+        log=DeployLog(care.expected.endpoint, generation.app),
     ),
 )
-ready = BackendReady("backend-ready", ReadyArgs(expected=expected, app_id=backend.app_id, url=backend.url))
+data = BackendData("backend-data", DataArgs(care=care, app_id=backend.app_id, app=generation.app))
+ready = BackendReady("backend-ready", ReadyArgs(expected=care.expected, app_id=data.ready_app_id))
 
-api_bindings: list[Binding] = [
+knows: list[Binding] = [
     SecretText(name="POCKETBASE_URL", value=ready.url),
     SecretText(name="PB_ADMIN_EMAIL", value=admin.email),
     SecretText(name="PB_ADMIN_PASSWORD", value=admin.password),
     *optional_secret("GITHUB_TOKEN", config.github_token),
-    PlainText(name=RELEASE_VARIABLE, value=sources.release["workers"]["api"]),
+    PlainText(name="BACKEND", value=generation.app),
 ]
-api = Worker("api", WorkerArgs(account=account, settings=config.api, module=sources.api, bindings=api_bindings))
-sites = {}
+api = Worker("api", WorkerArgs(account=account, settings=config.api, module=sources.api, bindings=knows))
+urls = {"backend": ready.url, "api": api.url}
 for name, site, assets in (("web", config.web, sources.web), ("universe", config.universe, sources.universe)):
-    run_time = (PlainText(name="API_URL", value=api.url), PlainText(name=RELEASE_VARIABLE, value=assets.digest))
-    args = WorkerArgs(
-        account=account, settings=site, module=sources.static, bindings=[Assets(), *run_time], assets=assets
-    )
-    sites[name] = Worker(name, args).url
+    run_time: list[Binding] = [Assets(), PlainText(name="API_URL", value=api.url)]
+    args = WorkerArgs(account=account, settings=site, module=sources.static, bindings=run_time, assets=assets)
+    urls[name] = Worker(name, args).url
 
-urls = {"backend": backend.url, "api": api.url, **sites}
 if config.monitoring:
     Monitoring("uptime", MonitoringArgs(settings=config.monitoring, urls=urls, health_path=config.backend.health_path))
 
 for name, url in urls.items():
     pulumi.export(f"{name}Url", url)
-pulumi.export("backendAppId", backend.app_id)
+for name, value in {"backendApp": generation.app, "backendAppId": backend.app_id, "adminEmail": admin.email}.items():
+    pulumi.export(name, value)
 pulumi.export("generation", config.generation)
 pulumi.export("release", sources.release)
-pulumi.export("adminEmail", admin.email)
 pulumi.export("adminPassword", admin.password)

@@ -27,6 +27,7 @@ OUTPUTS = (
     "apiUrl",
     "webUrl",
     "universeUrl",
+    "backendApp",
     "backendAppId",
     "generation",
     "release",
@@ -44,6 +45,8 @@ class Outputs:
     api_url: str
     web_url: str
     universe_url: str
+    backend_app: str
+    """The name of the app that runs the backend."""
     backend_app_id: str
     generation: int
     release: Release
@@ -56,6 +59,7 @@ class Outputs:
             api_url=outputs["apiUrl"],
             web_url=outputs["webUrl"],
             universe_url=outputs["universeUrl"],
+            backend_app=outputs["backendApp"],
             backend_app_id=outputs["backendAppId"],
             generation=int(outputs["generation"]),
             release=outputs["release"],

@@ -19,9 +19,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from pydantic.alias_generators import to_camel
 
 PROJECT = "oracle-net"
-SECRET_KEYS = frozenset({"adminPassword", "githubToken"})
+SECRET_KEYS = frozenset({"adminPassword", "githubToken", "backupKey"})
 APP_NAME_LIMIT = 32  # DigitalOcean: 2 to 32 characters
-GENERATION_SUFFIX = 5  # "-g" and up to three digits, kept free at the end of the app's name
+GENERATION_SUFFIX = 10  # "-g999-r999": generation and revision, kept free at the end of the app's name
 
 Hostname = Annotated[
     str, Field(max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")
@@ -122,10 +122,28 @@ class MonitoringSettings(Section):
     latency_ms: int = Field(default=2000, ge=50)
 
 
+class BackupSettings(Section):
+    """Where backups and the ledger are kept, and for how long. Credentials of a bucket come from the environment."""
+
+    store: str = Field(default="folder:.oracle/backups", pattern=r"^(folder:.+|s3://[a-z0-9][a-z0-9.-]+(/.*)?)$")
+    endpoint: str | None = Field(default=None, pattern=r"^https?://")
+    region: str | None = None
+    keep_count: int | None = Field(default=30, ge=1)
+    keep_days: int | None = Field(default=None, ge=1)
+
+
 class Settings(Section):
     """One stack's whole configuration."""
 
     generation: int = Field(default=1, ge=1, le=999)
+    replacement: int = Field(default=1, ge=1, le=999)
+    restart: int = Field(default=0, ge=0)
+    restore_from: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]+$")
+    data: Literal["carry", "ephemeral"] = "carry"
+    drain_seconds: float = Field(default=10, ge=0, le=600)
+    hold_seconds: int = Field(default=900, ge=30, le=7200)
+    backup: BackupSettings = BackupSettings()
+    backup_key: SecretStr | None = Field(default=None, pattern=r"^AGE-SECRET-KEY-1[0-9A-Z]{58}$|^\(encrypted\)$")
     admin_email: Email
     admin_password: SecretStr | None = Field(default=None, min_length=10)
     admin_password_version: int = Field(default=1, ge=1)
@@ -154,6 +172,14 @@ class Settings(Section):
 # What goes wrong without the key; a section's own keys fall back on their section.
 CONSEQUENCES = {
     "generation": "the backend's generation would be unknown",
+    "replacement": "it would be unknown which app runs the backend",
+    "restart": "it would be unknown whether the backend gets an empty disk",
+    "restoreFrom": "it would be unknown which data the backend starts with",
+    "data": "it would be unknown whether a release keeps its data",
+    "drainSeconds": "the old backend could be deleted while requests still run",
+    "holdSeconds": "writes could be lost while the data is carried",
+    "backup": "the backend's data could not be backed up",
+    "backupKey": "backups could not be encrypted",
     "adminEmail": "the backend would have no admin",
     "adminPassword": "nobody could log in to the backend",
     "adminPasswordVersion": "the admin's password could not be renewed",
@@ -168,6 +194,13 @@ CONSEQUENCES = {
 }
 EXAMPLES = {
     "generation": "1",
+    "replacement": "1",
+    "restart": "0",
+    "restoreFrom": "BACKUP",
+    "data": "carry",
+    "drainSeconds": "10",
+    "holdSeconds": "900",
+    "store": "s3://BUCKET/PREFIX",
     "adminEmail": "admin@example.org",
     "accountId": "<32 hex digits from the Cloudflare dashboard>",
     "workersUrl": "'https://{script}.<account>.workers.dev'",
@@ -196,7 +229,10 @@ FORMS = {
     "hostname": "a host name such as oraclenet.org",
     "compatibilityDate": "a date such as 2025-06-01",
     "digest": "sha256: and 64 hexadecimal digits",
-    "store": "an http or https address",
+    "store": "an http or https address for images; folder:PATH or s3://BUCKET/PREFIX for backups",
+    "restoreFrom": "a backup's name as `oracle backups` shows it",
+    "backupKey": "a key as `oracle backups --new-key` makes it",
+    "endpoint": "an http or https address",
     "healthPath": "a path that starts with /",
     "createTimeout": "a number with s, m or h behind it",
 }
@@ -258,6 +294,13 @@ def digitalocean_endpoint() -> str:
     from pulumi import Config
 
     return Config("digitalocean").get("apiEndpoint") or "https://api.digitalocean.com"
+
+
+def cloudflare_endpoint() -> str:
+    """Cloudflare's API for the running stack, with its whole prefix, as its provider has it."""
+    from pulumi import Config
+
+    return Config("cloudflare").get("baseUrl") or "https://api.cloudflare.com/client/v4"
 
 
 def revealed(value: SecretStr | None) -> str | None:

@@ -18,6 +18,11 @@ LOG_TAIL = 25
 class AppPlatformError(Exception):
     """A refused request or a failed deployment; one sentence, the end of a log behind it where there is one."""
 
+    def __init__(self, sentence: str, status: int | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
+        """The HTTP status of a refusal."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
@@ -31,11 +36,22 @@ class Deployment:
     def finished(self) -> bool:
         return self.phase not in RUNNING_PHASES
 
+    def variable(self, service: str, name: str) -> str | None:
+        """A plain variable of the service in this deployment's spec."""
+        return variable(self.spec, service, name)
+
     @classmethod
     def of(cls, answer: dict[str, Any] | None) -> Deployment | None:
         if not answer:
             return None
         return cls(id=answer["id"], phase=answer.get("phase", "UNKNOWN"), spec=answer.get("spec") or {})
+
+
+def variable(spec: dict[str, Any], service: str, name: str) -> str | None:
+    """A service's plain variable in a spec, or None."""
+    component = next((each for each in spec.get("services") or [] if each["name"] == service), None)
+    envs = (component or {}).get("envs") or []
+    return next((str(env.get("value")) for env in envs if env["key"] == name), None)
 
 
 class AppPlatform:
@@ -60,6 +76,23 @@ class AppPlatform:
         app: dict[str, Any] = self.request("GET", f"/v2/apps/{app_id}")["app"]
         return app
 
+    def known(self, app_id: str) -> dict[str, Any] | None:
+        """The app, or None when there is no such app any more."""
+        try:
+            return self.app(app_id)
+        except AppPlatformError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def url(self, app_id: str) -> str:
+        """The app's public address, no slash at its end. Raises AppPlatformError while it has none."""
+        app = self.app(app_id)
+        found = app.get("live_url") or app.get("default_ingress")
+        if not found:
+            raise AppPlatformError(f"The app {app['spec']['name']} has no address yet; try again: pulumi up")
+        return str(found).rstrip("/")
+
     def find(self, name: str) -> dict[str, Any] | None:
         """The account's app of that name, or None."""
         return next((app for app in self._apps() if app["spec"]["name"] == name), None)
@@ -79,6 +112,12 @@ class AppPlatform:
         answer = Deployment.of(
             self.request("POST", f"/v2/apps/{app_id}/deployments", {"force_build": True})["deployment"]
         )
+        assert answer is not None
+        return answer
+
+    def restart(self, app_id: str) -> Deployment:
+        """Starts another container of what runs, with an empty disk."""
+        answer = Deployment.of(self.request("POST", f"/v2/apps/{app_id}/restart", {})["deployment"])
         assert answer is not None
         return answer
 
@@ -118,7 +157,8 @@ class AppPlatform:
             ) from None
         if response.status_code >= 400:
             raise AppPlatformError(
-                f"DigitalOcean refused {method} {path}: {_message(response)} (status {response.status_code})."
+                f"DigitalOcean refused {method} {path}: {_message(response)} (status {response.status_code}).",
+                response.status_code,
             )
         return dict(response.json()) if response.content else {}
 

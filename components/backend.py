@@ -1,22 +1,52 @@
-"""The PocketBase backend: one App Platform app for each generation, its image pinned by digest."""
+"""The PocketBase backend: one App Platform app for each generation and release, its image pinned by digest."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import pulumi
 
-from components.naming import RELEASE_VARIABLE, app_name
+from components.naming import GENERATION_VARIABLE, RELEASE_VARIABLE
 from components.providers import digitalocean
 from settings import BackendSettings
 
 Hook = Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
 
 
+class Keeping(Protocol):
+    """What looks after an app's data."""
+
+    before_delete: pulumi.ResourceHook
+    """Its failure keeps the app."""
+    after: Hook
+    """Called when the app has been created or updated; its failure is the update's."""
+
+    async def before_update(self, args: pulumi.ResourceHookArgs) -> None:
+        """Refuses a deployment over an app that runs, which would empty its database."""
+
+
+class Log(Protocol):
+    """What shows the log of a deployment."""
+
+    def then(self, hook: Hook) -> Hook:
+        """The hook, with the log ended first."""
+
+    async def start(self, args: pulumi.ResourceHookArgs) -> None:
+        """Shows the log of what is deployed from now on."""
+
+    async def failed(self, args: pulumi.ErrorHookArgs) -> bool:
+        """Shows the end of the log; asks for no other try."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class BackendArgs:
     settings: BackendSettings
+    app: pulumi.Input[str]
+    """The app's name."""
+    trigger: str
+    """Another one means another app."""
     generation: int
     release: str
     """What the service calls its release: the image's digest."""
@@ -24,52 +54,54 @@ class BackendArgs:
     """The image's digest, known once the image is in its store."""
     secrets: Mapping[str, pulumi.Input[str]]
     """Secret variables of the app, by name."""
-    before: Hook
-    """Called as a deployment starts."""
-    after: Hook
-    """Called when the app has been created or updated; its failure is the update's."""
-    failed: Callable[[pulumi.ErrorHookArgs], Awaitable[bool]]
-    """Called when that failed."""
+    keeping: Keeping
+    log: Log
 
 
 class Backend(pulumi.ComponentResource):
-    """Produces the running app's `app_id` and `url`.
+    """Produces the running app's `app_id`.
+
+    Every change of what runs is another app beside the old one: App Platform's disks are ephemeral, and a deployment
+    in place would empty the database.
 
     Refuses to compare secret variables again: after a refresh the provider knows only their ciphertext, and every
-    later plan would redeploy, which empties the database (digitalocean/terraform-provider-digitalocean#514, #869). So
-    a secret that changes is set in the running backend by "backend ready", and goes into the app's spec with its next
-    generation.
+    later plan would redeploy (digitalocean/terraform-provider-digitalocean#514, #869). So a secret that changes is set
+    in the running backend by "backend ready", and goes into the spec of the next app.
     """
 
     app_id: pulumi.Output[str]
-    url: pulumi.Output[str]
 
     def __init__(self, name: str, args: BackendArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oracle-net:index:Backend", name, None, opts)
         app = digitalocean.App(f"{name}-app", spec=_spec(args), opts=self._options(args))
         self.app_id = app.id
-        self.url = app.live_url
-        self.register_outputs({"app_id": self.app_id, "url": self.url})
+        self.register_outputs({"app_id": self.app_id})
 
     def _options(self, args: BackendArgs) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
             parent=self,
-            replacement_trigger=args.generation,
+            replacement_trigger=args.trigger,
             ignore_changes=["spec.envs"],
             custom_timeouts=pulumi.CustomTimeouts(create=args.settings.create_timeout),
-            hooks=pulumi.ResourceHookBinding(
-                on_error=[pulumi.ErrorHook("backend-failed", args.failed)],
-                before_create=[args.before],
-                before_update=[args.before],
-                after_create=[args.after],
-                after_update=[args.after],
-            ),
+            hooks=_hooks(args.keeping, args.log),
         )
+
+
+def _hooks(keeping: Keeping, log: Log) -> pulumi.ResourceHookBinding:
+    after = log.then(keeping.after)
+    return pulumi.ResourceHookBinding(
+        on_error=[pulumi.ErrorHook("backend-failed", log.failed)],
+        before_create=[log.start],
+        before_update=[keeping.before_update, log.start],
+        before_delete=[keeping.before_delete],
+        after_create=[after],
+        after_update=[after],
+    )
 
 
 def _spec(args: BackendArgs) -> digitalocean.AppSpecArgs:
     return digitalocean.AppSpecArgs(
-        name=app_name(args.settings.app_name, args.generation),
+        name=args.app,
         region=args.settings.region,
         services=[_service(args.settings, args)],
         envs=[
@@ -81,7 +113,7 @@ def _spec(args: BackendArgs) -> digitalocean.AppSpecArgs:
 
 def _service(service: BackendSettings, args: BackendArgs) -> digitalocean.AppSpecServiceArgs:
     image = service.image
-    plain = {**service.env, RELEASE_VARIABLE: args.release, "GENERATION": str(args.generation)}
+    plain = {**service.env, RELEASE_VARIABLE: args.release, GENERATION_VARIABLE: str(args.generation)}
     return digitalocean.AppSpecServiceArgs(
         name=service.service,
         http_port=service.port,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
@@ -47,10 +47,12 @@ class Expected(Required):
     password: pulumi.Output[str]
 
     @classmethod
-    def of(cls, endpoint: str, settings: Settings, release: str, password: pulumi.Output[str]) -> Expected:
+    def of(cls, settings: Settings, release: str, password: pulumi.Output[str]) -> Expected:
+        from settings import digitalocean_endpoint
+
         backend = settings.backend
         return cls(
-            endpoint=endpoint,
+            endpoint=digitalocean_endpoint(),
             service=backend.service,
             health_path=backend.health_path,
             console=backend.console,
@@ -66,21 +68,31 @@ class Target(Required):
 
     password: str
     app_id: str
-    url: str
 
     def __repr__(self) -> str:
-        return f"Target({self.url})"
+        return f"Target({self.app_id})"
 
 
-def bootstrap(target: Target) -> bool:
-    """Returns once the backend is usable; True when the admin had to be made. Raises Sentence."""
+def bootstrap(target: Target) -> str:
+    """The backend's address, once it is usable. Raises Sentence."""
     try:
         with AppPlatform(target.endpoint) as platform:
             _run_declared_release(platform, target)
-            wait_healthy(target.url, target.health_path)
-            return ensure_admin(target.url, target.email, target.password, _upsert(platform, target))
+            return prove_admin(platform, target)
     except (AppPlatformError, AdminError, ConsoleError, Unhealthy) as error:
         raise Sentence(f"The backend is not ready: {error}") from None
+
+
+def prove_admin(platform: AppPlatform, target: Target) -> str:
+    """The address of the app as it is, whatever its release, once its admin can log in.
+
+    The address comes from the API: an app whose first deployment failed had none when the engine looked. Raises
+    AppPlatformError, AdminError, ConsoleError, Unhealthy.
+    """
+    url = platform.url(target.app_id)
+    wait_healthy(url, target.health_path)
+    ensure_admin(url, target.email, target.password, _upsert(platform, target))
+    return url
 
 
 def bootstrap_hook(expected: Expected) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
@@ -88,7 +100,7 @@ def bootstrap_hook(expected: Expected) -> Callable[[pulumi.ResourceHookArgs], Aw
 
     async def hook(called: pulumi.ResourceHookArgs) -> None:
         known = {**vars(expected), "password": str(await expected.password.future())}
-        target = Target(app_id=called.id, url=(called.new_outputs or {})["liveUrl"], **known)
+        target = Target(app_id=called.id, **known)
         try:
             await asyncio.to_thread(bootstrap, target)
         except Sentence as error:
@@ -99,38 +111,34 @@ def bootstrap_hook(expected: Expected) -> Callable[[pulumi.ResourceHookArgs], Aw
 
 def runs_declared_release(platform: AppPlatform, target: Target) -> bool:
     """Whether the release that takes traffic is the declared one."""
-    return (
-        _release(Deployment.of(platform.app(target.app_id).get("active_deployment")), target.service) == target.release
-    )
+    active = Deployment.of(platform.app(target.app_id).get("active_deployment"))
+    return active is not None and active.variable(target.service, RELEASE_VARIABLE) == target.release
 
 
 def _run_declared_release(platform: AppPlatform, target: Target) -> None:
     """Waits for, or starts, the deployment of the declared release.
 
-    The provider forgets a refused update and a failed deployment (the recorded plugins: state keeps the new spec), so
-    what runs is compared with what is declared. Raises AppPlatformError.
+    The provider forgets a failed deployment, so what runs is compared with what is declared. Never deploys over a
+    backend that runs, since that would empty its database. Raises AppPlatformError.
     """
     app = platform.app(target.app_id)
-    if _release_of(app.get("spec") or {}, target.service) != target.release:
-        raise AppPlatformError(
-            "DigitalOcean did not take the last change of the app; send it again: pulumi up --refresh"
-        )
     active = Deployment.of(app.get("active_deployment"))
-    if _release(active, target.service) == target.release:
+    if active is not None:
+        if active.variable(target.service, RELEASE_VARIABLE) != target.release:
+            raise AppPlatformError(changed_by_hand(app["spec"]["name"]))
         return
     running = Deployment.of(app.get("in_progress_deployment") or app.get("pending_deployment"))
     deployment = running or platform.deploy_again(target.app_id)
     platform.wait(target.app_id, deployment.id, DEPLOY_SECONDS)
 
 
-def _release(deployment: Deployment | None, service: str) -> str | None:
-    return _release_of(deployment.spec, service) if deployment else None
-
-
-def _release_of(spec: dict[str, Any], service: str) -> str | None:
-    component = next((each for each in spec.get("services") or [] if each["name"] == service), None)
-    envs = (component or {}).get("envs") or []
-    return next((str(env.get("value")) for env in envs if env["key"] == RELEASE_VARIABLE), None)
+def changed_by_hand(app: str) -> str:
+    """The sentence about an app that is not what was declared, and that must not be deployed over."""
+    return (
+        f"The app {app} was changed or rolled back by hand, and putting it right in place would empty its database; "
+        "replace it, its data carried: pulumi config set oracle-net:replacement NUMBER (one more than now), then: "
+        "pulumi up"
+    )
 
 
 def _upsert(platform: AppPlatform, target: Target) -> Callable[[str, str], None]:

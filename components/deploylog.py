@@ -26,9 +26,10 @@ NAME_TAKEN = "App name already exists"  # DigitalOcean's answer, as the provider
 class DeployLog:
     """Follows the deployments of the app called `name`, from `start` until `stop` or the program's end."""
 
-    def __init__(self, endpoint: str, name: str) -> None:
+    def __init__(self, endpoint: str, name: pulumi.Output[str]) -> None:
         self._endpoint = endpoint
-        self._name = name
+        self._declared = name
+        self._name = ""
         self._stopped = threading.Event()
         self._shown: dict[str, int] = {}
         self._thread: threading.Thread | None = None
@@ -36,6 +37,7 @@ class DeployLog:
     async def start(self, _args: pulumi.ResourceHookArgs) -> None:
         """A before-hook: follows what starts from now on."""
         if self._thread is None:
+            self._name = str(await self._declared.future())
             known = await asyncio.to_thread(self._finished)  # before anything new can have ended
             self._thread = threading.Thread(target=self._follow, args=(known,), name="deploy-log", daemon=True)
             self._thread.start()

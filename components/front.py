@@ -164,6 +164,6 @@ def _syntax_error(root: Node) -> FrontError:
         at = inner
     row, column = at.start_point
     return FrontError(
-        f"The api Worker's module has a syntax error at line {row + 1}, column {column + 1}; "
+        f"The api Worker's module cannot be read as JavaScript at line {row + 1}, column {column + 1}; "
         "mend the service's source, then: oracle build"
     )

@@ -8,8 +8,17 @@ RELEASE_VARIABLE = "RELEASE"
 """What the backend and the Workers find their own fingerprint under."""
 
 
-def app_name(base: str, generation: int) -> str:
-    """Generation 1 is the app that the network has always had; later ones stand beside it, since names are unique."""
+BACKEND_VARIABLE = "BACKEND"
+"""What the api Worker finds the name of its backend's app under; plain, so that it shows whose traffic it is."""
+GENERATION_VARIABLE = "GENERATION"
+
+
+def app_name(base: str, generation: int, revision: int) -> str:
+    """Names are unique in an account, so each new app beside the old has its own. The first one has the name that the
+    network's app has always had, `base`; then `base-g2` (generation 2), `base-g2-r3` (its third app).
+    """
+    if revision > 1:
+        return f"{base}-g{generation}-r{revision}"
     return base if generation == 1 else f"{base}-g{generation}"
 
 

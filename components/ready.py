@@ -27,7 +27,7 @@ KEYS = tuple(field.name for field in fields(Target))
 class ReadyArgs:
     expected: Expected
     app_id: pulumi.Input[str]
-    url: pulumi.Input[str]
+    """Of the app, known once its data is in it."""
 
 
 class ReadyProvider(ResourceProvider):
@@ -40,15 +40,13 @@ class ReadyProvider(ResourceProvider):
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         changed = any(_olds.get(key) != _news.get(key) for key in KEYS)
-        return DiffResult(changes=changed or not _proven(_news))
+        return DiffResult(changes=changed or not _proven(_news, _olds.get("url")))
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        bootstrap(_target(props))
-        return CreateResult(id_="ready", outs={key: props[key] for key in KEYS})
+        return CreateResult(id_="ready", outs=_proof(props))
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        bootstrap(_target(_news))
-        return UpdateResult(outs={key: _news[key] for key in KEYS})
+        return UpdateResult(outs=_proof(_news))
 
 
 class BackendReady(Resource, name="BackendReady"):
@@ -57,24 +55,28 @@ class BackendReady(Resource, name="BackendReady"):
     url: pulumi.Output[str]
 
     def __init__(self, name: str, args: ReadyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        props = {**vars(args.expected), "app_id": args.app_id, "url": args.url}
+        props = {**vars(args.expected), "app_id": args.app_id, "url": None}
         secret = pulumi.ResourceOptions(additional_secret_outputs=["password"])
         super().__init__(ReadyProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
+
+
+def _proof(props: dict[str, Any]) -> dict[str, Any]:
+    return {**{key: props[key] for key in KEYS}, "url": bootstrap(_target(props))}
 
 
 def _target(props: dict[str, Any]) -> Target:
     return Target(**{key: props[key] for key in KEYS})
 
 
-def _proven(props: dict[str, Any]) -> bool:
+def _proven(props: dict[str, Any], url: str | None) -> bool:
     """Whether the backend as it is now satisfies the inputs; False when that cannot be seen."""
     if any(props[key] == rpc.UNKNOWN for key in KEYS):
         return False
     target = _target(props)
     try:
         with AppPlatform(target.endpoint, timeout=10) as platform:
-            if not runs_declared_release(platform, target):
+            if not runs_declared_release(platform, target) or platform.url(target.app_id) != url:
                 return False
-        return login(target.url, target.email, target.password, timeout=5, seconds=0) is not None
+        return login(url, target.email, target.password, timeout=5, seconds=0) is not None
     except (AppPlatformError, AdminError):
         return False

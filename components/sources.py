@@ -17,6 +17,7 @@ from artifacts import (
     source_commit,
     stage_assets,
 )
+from components.front import with_front
 from contract import Release
 from settings import AssetsSettings, BackendSettings, Settings
 
@@ -45,7 +46,7 @@ def read_sources(settings: Settings, project: Path) -> Sources:
 
 def _read(settings: Settings, project: Path) -> Sources:
     digest = _digest(settings.backend, project)
-    api = read_module(project / settings.api.path / settings.api.entry)
+    api = with_front(read_module(project / settings.api.path / settings.api.entry))
     static = read_module(STATIC_MODULE)
     web, universe = (_assets(worker, project) for worker in (settings.web, settings.universe))
     modules = {"api": module_digest(api), "web": module_digest(static), "universe": module_digest(static)}

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pulumi
 
-from artifacts import AssetSet
-from components.bindings import Binding, render
-from components.naming import worker_url
+from artifacts import AssetSet, module_digest
+from components.bindings import Binding, PlainText, render
+from components.naming import RELEASE_VARIABLE, worker_url
 from components.providers import cloudflare
 from settings import AssetsSettings, WorkerSettings
 
@@ -63,7 +63,7 @@ class Worker(pulumi.ComponentResource):
             content=args.module,
             compatibility_date=args.settings.compatibility_date,
             compatibility_flags=list(args.settings.compatibility_flags) or None,
-            bindings=render(args.bindings),
+            bindings=render([*args.bindings, PlainText(name=RELEASE_VARIABLE, value=_fingerprint(args))]),
             observability=cloudflare.WorkersScriptObservabilityArgs(enabled=True, head_sampling_rate=1),
             assets=_assets(args),
             opts=pulumi.ResourceOptions(parent=self),
@@ -94,6 +94,11 @@ class Worker(pulumi.ComponentResource):
             service=script.script_name,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[script]),
         )
+
+
+def _fingerprint(args: WorkerArgs) -> str:
+    """What the Worker calls its release: its files' fingerprint, or its module's when it has no files."""
+    return args.assets.digest if args.assets else module_digest(args.module)
 
 
 def _assets(args: WorkerArgs) -> cloudflare.WorkersScriptAssetsArgs | None:

@@ -1,0 +1,230 @@
+"""The backend's data: what a new app starts with, before any traffic reaches it.
+
+- the same generation (a release, another size): the data of the app before, carried
+- another generation: nothing (the wipe), or the backup that `restoreFrom` names (the undo)
+- the same app and another `restart`: nothing; its container is replaced after a verified backup
+
+The app before is the one that the api Worker still sends its requests to: an update that ended halfway is taken up
+where the data is, not where the state thinks that it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+from pulumi.runtime import rpc
+
+from appplatform import AppPlatform, AppPlatformError, ConsoleError
+from components.bootstrap import Target, bootstrap
+from components.custody import Custody
+from components.dynamic import Sentence, show_sentences
+from components.history import Filled, note_change
+from components.transfer import (
+    Care,
+    Policy,
+    Source,
+    Traffic,
+    carry,
+    fresh_disk,
+    restore,
+    served,
+    tell,
+)
+from pocketbase import AdminError, BackupFailed, Census, CountError, Unhealthy, census, login
+
+if TYPE_CHECKING:
+    from backups.ledger import Kind
+
+TARGET = tuple(field.name for field in fields(Target))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataArgs:
+    care: Care
+    app_id: pulumi.Input[str]
+    app: pulumi.Input[str]
+    """The app's name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A resource's properties with their types."""
+
+    target: Target
+    generation: int
+    app: str
+    restore_from: str
+    ephemeral: bool
+    restart: int
+    traffic: Traffic
+    policy: Policy
+    custody: Custody
+
+    @property
+    def filled(self) -> Filled:
+        return Filled(self.app, self.generation, self.target.release)
+
+    @classmethod
+    def of(cls, props: dict[str, Any]) -> Wanted:
+        return cls(
+            target=Target(**{key: props[key] for key in TARGET}),
+            generation=int(props["generation"]),
+            app=props["app"],
+            restore_from=props["restore_from"],
+            ephemeral=props["ephemeral"],
+            restart=int(props["restart"]),
+            traffic=Traffic(**props["traffic"]),
+            policy=Policy(**props["policy"]),
+            custody=Custody.of(props["custody"]),
+        )
+
+
+class DataProvider(ResourceProvider):
+    """Fills an app. Tokens are read from the environment at run time and never kept."""
+
+    serialize_as_secret_always = False
+
+    def configure(self, _req: ConfigureRequest) -> None:
+        show_sentences()
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        changed = any(_news[key] == rpc.UNKNOWN or _olds.get(key) != _news[key] for key in ("app_id", "restart"))
+        if changed:
+            _announce(_olds, _news)
+        return DiffResult(changes=changed or not _arrived(_olds, _news))
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        return CreateResult(id_="data", outs={**props, **_filled(Wanted.of(props), None)})
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        wanted = Wanted.of(_news)
+        if (
+            _olds["app_id"] == wanted.target.app_id
+            and int(_olds["restart"]) != wanted.restart
+            and _arrived(_olds, _news)
+        ):
+            return UpdateResult(outs={**_news, **_restarted(wanted)})
+        return UpdateResult(outs={**_news, **_filled(wanted, _olds["app_id"])})
+
+
+class BackendData(Resource, name="BackendData"):
+    """Produces `ready_app_id`, the app's id once its data is in it, and `origin`, in words where the data came from."""
+
+    ready_app_id: pulumi.Output[str]
+    origin: pulumi.Output[str]
+
+    def __init__(self, name: str, args: DataArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        care = args.care
+        props = {
+            **vars(care.expected),
+            "app_id": args.app_id,
+            "app": args.app,
+            "generation": care.generation,
+            "restore_from": care.restore_from or "",
+            "ephemeral": care.ephemeral,
+            "restart": care.restart,
+            "traffic": asdict(care.traffic),
+            "policy": asdict(care.policy),
+            "custody": care.custody.props(),
+            "ready_app_id": None,
+            "origin": None,
+        }
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["password", "custody"])
+        super().__init__(DataProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
+
+
+def _arrived(olds: dict[str, Any], news: dict[str, Any]) -> bool:
+    """Whether the api Worker has moved to the app that was filled; True when that cannot be seen, or there is none.
+
+    When it has not, writes have gone to the app before since, and the data must be carried again.
+    """
+    if any(news[key] == rpc.UNKNOWN for key in ("app", "app_id")) or olds.get("app") != news["app"]:
+        return True
+    traffic = Traffic(**news["traffic"])
+    with _sentences(), AppPlatform(news["endpoint"], timeout=10) as platform:
+        at = served(traffic)
+        return at is None or at == news["app"] or platform.find(at) is None
+
+
+def _filled(wanted: Wanted, before: str | None) -> dict[str, Any]:
+    """Fills the target; returns what the resource produces. Raises Sentence."""
+    with _sentences(), AppPlatform(wanted.target.endpoint) as platform:
+        source = _source(platform, wanted, before)
+        bootstrap(wanted.target)
+        same = source is not None and source.generation == wanted.generation
+        counted: dict[str, int] = {}
+        if source is not None and same and not wanted.ephemeral:
+            counted = carry(platform, source, wanted.target, wanted.traffic, wanted.policy) if source.running else {}
+            origin = f"carried from {source.name}"
+        elif wanted.restore_from and not same:
+            counted = restore(wanted.target, wanted.custody, wanted.restore_from)
+            origin = f"restored from {wanted.restore_from}"
+        else:
+            origin = "empty"
+        note_change(wanted.custody, _kind(source, same, wanted), source, wanted.filled, counted, None)
+    return {"ready_app_id": wanted.target.app_id, "origin": origin}
+
+
+def _kind(source: Source | None, same: bool, wanted: Wanted) -> Kind:
+    if source is None:
+        return "first"
+    if same:
+        return "release"
+    return "restore" if wanted.restore_from else "wipe"
+
+
+def _restarted(wanted: Wanted) -> dict[str, Any]:
+    with _sentences(), AppPlatform(wanted.target.endpoint) as platform:
+        source = Source.of(platform.app(wanted.target.app_id), wanted.target.service)
+        backup = fresh_disk(platform, wanted.target, wanted.custody, wanted.traffic, wanted.policy)
+        note_change(wanted.custody, "restart", source, wanted.filled, {}, backup.id)
+    return {"ready_app_id": wanted.target.app_id, "origin": "empty"}
+
+
+def _source(platform: AppPlatform, wanted: Wanted, before: str | None) -> Source | None:
+    """The app that has the data: the one with the traffic, or the one that the state knows; None when there is none."""
+    at = served(wanted.traffic)
+    app = (platform.find(at) if at else None) or (platform.known(before) if before else None)
+    if app is None or app["id"] == wanted.target.app_id:
+        return None
+    return Source.of(app, wanted.target.service)
+
+
+def _announce(olds: dict[str, Any], news: dict[str, Any]) -> None:
+    """Says in numbers what the app before has and the next one will not have; silent when nothing is lost."""
+    wiped = int(olds["generation"]) != int(news["generation"]) or int(olds["restart"]) != int(news["restart"])
+    if not (wiped or news["ephemeral"]):
+        return
+    try:
+        target = Target(**{key: olds[key] for key in TARGET})
+        with AppPlatform(target.endpoint, timeout=10) as platform:
+            app = platform.known(target.app_id)
+            if app is None or not app.get("active_deployment"):
+                return
+            url = platform.url(target.app_id)
+        session = login(url, target.email, target.password, timeout=5, seconds=0)
+        if session is None:
+            raise AdminError("its admin cannot log in")
+        tell(f"{app['spec']['name']} is emptied: {_loss(census(url, session))}. A verified backup is kept.")
+    except (AppPlatformError, AdminError, CountError):
+        tell("what the backend holds cannot be counted now")
+
+
+def _loss(found: Census) -> str:
+    named = [f"{count} {name}" for name, count in sorted(found.records.items()) if count and not name.startswith("_")]
+    return ", ".join(named or ["no records"]) + f"; {found.files} files; last write {found.last_write or 'never'}"
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    from workersapi import WorkersApiError
+
+    try:
+        yield
+    except (AppPlatformError, WorkersApiError, AdminError, ConsoleError, Unhealthy, BackupFailed, CountError) as error:
+        raise Sentence(f"The backend's data is where it was: {error}") from None
