@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
@@ -19,6 +21,7 @@ from localcloud.plugins.protocol import engine_pb2, plugin_pb2, provider_pb2, pr
 from localcloud.plugins.resource import Checked, Diffed, InitFailed, Props, Provider, ProviderError, Resource
 from localcloud.plugins.wire import from_struct, to_struct
 
+PARENT_SECONDS = 1.0  # between two looks at the parent
 _MESSAGE_BYTES = 400 * 1024 * 1024  # as the SDK allows: a Worker's content is a property
 _SEVERITIES = {
     "debug": engine_pb2.DEBUG,
@@ -254,15 +257,19 @@ def start(provider: Provider, engine: str) -> tuple[grpc.Server, int]:
 
 
 def serve(provider: Provider, engine: str) -> None:
-    """Serves until the process that started us is gone; prints the port, as the engine expects of a plugin."""
+    """Serves until the process that started us is gone; prints the port, as the engine expects of a plugin.
+
+    The engine interrupts its plugins one after another, waits for the end of each, and has five seconds for all of
+    them together; those whose turn comes later are reported as "exited prematurely" (`ReleaseContext` in the engine's
+    host.go, 3.259). So an interrupt ends us at once, as it does a plugin written in Go: to stop a gRPC server, join its
+    threads and take an interpreter down costs seconds on a busy machine, and the engine has no call under way then.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     parent = os.getppid()
-    server, port = start(provider, engine)
+    _server, port = start(provider, engine)
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    try:
-        # The engine kills its plugins; when it is killed itself, the parent changes and nobody else would end us.
-        while server.wait_for_termination(timeout=1.0) and os.getppid() == parent:
-            pass
-    except KeyboardInterrupt:
-        pass
-    server.stop(grace=None)
+    # The engine ends its plugins; when it is killed itself, the parent changes and nobody else would end us.
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
+    os._exit(0)  # nobody waits for the calls under way, and their threads would be joined otherwise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 import grpc
 import psutil
 import pytest
+from google.protobuf.empty_pb2 import Empty
 
 from localcloud.plugins import VERSIONS, install
 from localcloud.plugins.protocol import provider_pb2_grpc
@@ -46,8 +48,6 @@ def _started(home: Path, name: str) -> Iterator[tuple[subprocess.Popen[str], int
 
 @pytest.mark.parametrize("name", list(VERSIONS))
 def test_it_prints_its_port_and_answers(home: Path, name: str) -> None:
-    from google.protobuf.empty_pb2 import Empty
-
     with _started(home, name) as (_process, port), grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         info = provider_pb2_grpc.ResourceProviderStub(channel).GetPluginInfo(Empty(), timeout=20)
         assert info.version == VERSIONS[name]
@@ -87,6 +87,15 @@ def _runs(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+@pytest.mark.parametrize("name", list(VERSIONS))
+def test_an_interrupt_ends_it_at_once(home: Path, name: str) -> None:
+    """Nothing of Python runs any more: the engine ends its plugins one by one, and has five seconds for them all."""
+    with _started(home, name) as (process, port), grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        provider_pb2_grpc.ResourceProviderStub(channel).Cancel(Empty(), timeout=20)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == -signal.SIGINT
 
 
 def test_unknown_names_are_refused() -> None:
