@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from ops.commands import build, cloud, down, env, image, recover, up
+from ops.commands import backup, backups, build, cloud, down, env, history, image, recover, restore, up, wipe
 from ops.failures import Failure
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ app.command("down")(down.down)
 app.command("env")(env.env)
 app.command("build")(build.build)
 app.command("recover")(recover.recover)
+for command in (wipe.wipe, restore.restore, backup.backup, backups.backups, history.history):
+    app.command()(command)
 app.add_typer(cloud.app, name="cloud")
 app.add_typer(image.app, name="image")
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from contract import Outputs
@@ -50,6 +51,16 @@ def show(found: list[Row]) -> None:
         )
     table.columns[3].overflow = "fold"
     Console(width=None if sys.stdout.isatty() else FILE_WIDTH).print(table)
+
+
+def table(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
+    """Prints a table whose last column, there to be copied, is never cut."""
+    shown = Table(*columns, box=None, pad_edge=False)
+    for line in lines:
+        shown.add_row(*(escape(cell) for cell in line))
+    for column in shown.columns:
+        column.overflow = "fold"
+    Console(width=None if sys.stdout.isatty() else FILE_WIDTH).print(shown)
 
 
 def _ask(http: httpx.Client, url: str, key: str) -> tuple[str, str]:

@@ -1,0 +1,17 @@
+"""Questions before what cannot be taken back."""
+
+from __future__ import annotations
+
+import sys
+
+from ops.failures import Failure
+
+
+def confirm(stack: str, yes: bool, command: str, what: str) -> None:
+    """Returns when the stack's name was typed, or `yes` was given. Raises Failure otherwise, and without a terminal."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise Failure(f"Nobody is at a terminal to agree to this; agree beforehand: {command} --yes")
+    if input(f"{what} Type the stack's name to go on ({stack}): ").strip() != stack:
+        raise Failure("That is not the stack's name; nothing was changed.")

@@ -1,0 +1,36 @@
+"""`oracle backup`: a verified backup of the running backend, now."""
+
+from __future__ import annotations
+
+import typer
+
+from backups import About, BackupsError, take
+from ops import words
+from ops.change import ready
+from ops.commands.options import StackArgument
+from ops.custody import StackCustody
+from ops.failures import Failure
+from pocketbase import BackupFailed, CountError
+
+
+def backup(stack: StackArgument = "local") -> None:
+    """Take a verified backup now; nobody notices."""
+    custody = StackCustody(ready(stack))
+    backend = custody.backend()
+    outputs = backend.outputs
+    about = About(
+        stack=custody.settings.backend.app_name,
+        app=outputs.backend_app,
+        generation=outputs.generation,
+        release=outputs.release["backend"],
+        pocketbase=backend.pocketbase,
+        reason="manual",
+    )
+    try:
+        kept = take(backend.url, backend.session, custody.shelf, about)
+        rules = custody.settings.backup
+        gone = custody.shelf.prune(rules.keep_count, rules.keep_days, {kept.id, custody.settings.restore_from or ""})
+    except (BackupsError, BackupFailed, CountError) as error:
+        raise Failure(str(error)) from None
+    typer.echo(f"Kept: {words.backup(kept)}" + (f"; {len(gone)} old ones cleared away" if gone else ""))
+    typer.echo(f"To go back to it: oracle restore {kept.id} {stack}")

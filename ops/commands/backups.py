@@ -1,0 +1,50 @@
+"""`oracle backups`: what there is to go back to."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from backups import Backup, BackupsError, new_key
+from ops import words
+from ops.commands.options import StackArgument
+from ops.custody import StackCustody
+from ops.engine import Engine
+from ops.failures import Failure
+from ops.report import table
+from ops.workspace import Stack
+
+
+def backups(
+    stack: StackArgument = "local",
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    key: Annotated[
+        bool, typer.Option("--new-key", help="Print a key for encrypting backups, and how to set it.")
+    ] = False,
+) -> None:
+    """List the stack's backups, newest first."""
+    if key:
+        typer.echo(new_key())
+        typer.echo(f"Keep a copy elsewhere; then: pulumi config set --secret oracle-net:backupKey -s {stack}", err=True)
+        return
+    try:
+        found, complaints = StackCustody(Engine(Stack(stack))).shelf.survey()
+    except BackupsError as error:
+        raise Failure(str(error)) from None
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in found], indent=2))
+    elif found:
+        table(("backup", "why", "when", "size", "records", "files", "verified"), map(_row, found))
+    else:
+        typer.echo(f"There are no backups of {stack} yet; take one: oracle backup {stack}")
+    for complaint in complaints:
+        typer.echo(complaint, err=True)
+
+
+def _row(found: Backup) -> tuple[str, ...]:
+    own = sum(count for name, count in found.records.items() if not name.startswith("_"))
+    verified = "yes, encrypted" if found.encrypted else "yes"
+    return found.id, found.reason, found.created[:16], words.size(found.size), str(own), str(found.files), verified

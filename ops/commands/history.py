@@ -1,0 +1,61 @@
+"""`oracle history`: who did what to the backend's data, and how it is undone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from ops.commands.options import StackArgument
+from ops.custody import Change, StackCustody
+from ops.engine import Engine
+from ops.report import table
+from ops.workspace import Stack
+
+NAMES = {"kept": "delete", "first": "first"}
+
+
+def history(
+    stack: StackArgument = "local",
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """List every wipe, restore and release, newest first."""
+    found = StackCustody(Engine(Stack(stack))).changes()
+    if as_json:
+        typer.echo(json.dumps([_plain(each, stack) for each in found], indent=2))
+    elif found:
+        table(
+            ("when", "what", "who", "from", "to", "records before", "backup", "to undo"),
+            (_row(each, stack) for each in found),
+        )
+        for each in found:
+            for note in each.notes:
+                typer.echo(f"{each.entry.at[:16]}: {note}")
+    else:
+        typer.echo(f"Nothing has happened to the data of {stack} yet; deploy it: pulumi up -s {stack}")
+
+
+def _row(each: Change, stack: str) -> tuple[str, ...]:
+    entry = each.entry
+    own = sum(count for name, count in each.records.items() if not name.startswith("_"))
+    return (
+        entry.at[:16],
+        NAMES.get(entry.kind, entry.kind),
+        entry.who,
+        f"{entry.from_app} {_short(entry.from_release)}" if entry.from_app else "-",
+        f"{entry.to_app} {_short(entry.to_release)}" if entry.to_app else "-",
+        str(own) if each.backup else "-",
+        each.backup or "-",
+        f"oracle restore {each.backup} {stack}" if each.backup else "-",
+    )
+
+
+def _plain(each: Change, stack: str) -> dict[str, object]:
+    undo = f"oracle restore {each.backup} {stack}" if each.backup else None
+    return {**asdict(each.entry), "backup": each.backup, "records": each.records, "notes": each.notes, "undo": undo}
+
+
+def _short(release: str | None) -> str:
+    return (release or "").removeprefix("sha256:")[:8]

@@ -1,0 +1,52 @@
+"""`oracle restore`: another generation that starts from a backup."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from backups import Backup, BackupsError
+from ops import words
+from ops.ask import confirm
+from ops.change import apply, ready
+from ops.commands.options import StackArgument
+from ops.custody import StackCustody
+from ops.failures import Failure
+
+
+def restore(
+    backup: Annotated[str, typer.Argument(help="As `oracle backups` names it.", metavar="BACKUP")],
+    stack: StackArgument = "local",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+) -> None:
+    """Bring a backup's data back: a new backend that starts from it, beside the old, then the old one goes."""
+    engine = ready(stack)
+    custody = StackCustody(engine)
+    chosen = _checked(custody, backup)
+    backend = custody.backend()
+    _refuse_version(chosen, backend.pocketbase)
+    typer.echo(f"Restores {words.backup(chosen)}")
+    typer.echo(words.loss(backend.outputs.backend_app, backend.census()))
+    typer.echo(words.plan(custody.settings, backend.outputs, restart=False))
+    confirm(stack, yes, f"oracle restore {backup} {stack}", "A verified backup of what is there now is kept.")
+    generation = str(custody.settings.generation + 1)
+    apply(engine, {"oracle-net:restoreFrom": backup, "oracle-net:generation": generation})
+    newest = custody.shelf.list()[0]
+    typer.echo(f"\nKept: {words.backup(newest)}")
+    typer.echo(f"To undo: oracle wipe --undo {stack}   (or: oracle restore {newest.id} {stack})")
+
+
+def _checked(custody: StackCustody, backup: str) -> Backup:
+    try:
+        return custody.shelf.check(backup)
+    except BackupsError as error:
+        raise Failure(str(error)) from None
+
+
+def _refuse_version(backup: Backup, runs: str) -> None:
+    if runs and backup.pocketbase and runs.split(".")[:2] != backup.pocketbase.split(".")[:2]:
+        raise Failure(
+            f"The backup {backup.id} was made by PocketBase {backup.pocketbase}, and {runs} runs; deploy the "
+            f"release it came from first ({backup.release[:19]}), then: oracle restore {backup.id}"
+        )

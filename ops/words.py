@@ -1,0 +1,53 @@
+"""Backups, changes and what they cost, in words."""
+
+from __future__ import annotations
+
+from backups import Backup
+from contract import Outputs
+from pocketbase import Census
+from settings import Settings
+
+
+def loss(app: str, found: Census) -> str:
+    """What an emptied backend loses."""
+    named = counts(found.records)
+    return (
+        f"{app} holds {named or 'no records'}; {found.users} users, {found.files} files; "
+        f"last write {found.last_write or 'never'}."
+    )
+
+
+def plan(settings: Settings, outputs: Outputs, *, restart: bool) -> str:
+    """What will change, and what will not."""
+    if restart:
+        return (
+            f"{outputs.backend_app} keeps its address and release; its container is replaced by one with an empty "
+            "disk. Writes are refused (503, Retry-After) until it is there; no Worker is deployed."
+        )
+    return (
+        f"A new app takes over from {outputs.backend_app}, with another address. POCKETBASE_URL and BACKEND of the "
+        f"Worker {settings.api.script} follow, and so does the backend's uptime check; {settings.web.script} and "
+        f"{settings.universe.script} stay as they are. No request fails meanwhile."
+    )
+
+
+def backup(found: Backup) -> str:
+    """One backup in a line."""
+    own = sum(count for name, count in found.records.items() if not name.startswith("_"))
+    sealed = ", encrypted" if found.encrypted else ""
+    return f"{found.id} ({own} records, {found.files} files, {size(found.size)}, verified{sealed})"
+
+
+def counts(records: dict[str, int]) -> str:
+    """`3 humans, 12 posts`; PocketBase's own collections and empty ones left out."""
+    return ", ".join(f"{count} {name}" for name, count in sorted(records.items()) if count and not name.startswith("_"))
+
+
+def size(count: int) -> str:
+    """Bytes as people read them."""
+    value, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
