@@ -1,0 +1,258 @@
+"""A bucket of a real S3 server: what is sent how, and what is said when it cannot be."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import PIPE
+from typing import Any
+
+import httpx
+import pytest
+from urllib3.exceptions import ProtocolError
+
+from backups import BackupsError, Bucket, Shelf
+from backups.errors import Missing
+from tests.backups.conftest import ABOUT, CONTENTS
+from tests.support.waiting import free_port
+
+
+@pytest.fixture
+def calls(bucket: Bucket) -> list[str]:
+    """The operations that the bucket's client sends, as they are sent."""
+    sent: list[str] = []
+    bucket._client().meta.events.register("before-call.s3", lambda model, **_: sent.append(model.name))
+    return sent
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """Twenty megabytes and one byte that do not repeat at a part's borders."""
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        for number in range(20):
+            file.write(os.urandom(16) * (1 << 16) if number else os.urandom(1 << 20))
+        file.write(b"!")
+    return path
+
+
+def test_a_large_object_goes_in_parts(bucket: Bucket, calls: list[str], large: Path, tmp_path: Path) -> None:
+    bucket.put("prod/large", large)
+    assert calls == ["CreateMultipartUpload", *["UploadPart"] * 3, "CompleteMultipartUpload"]
+    calls.clear()
+    bucket.get("prod/large", tmp_path / "back")
+    assert calls == ["GetObject"]
+    assert (tmp_path / "back").read_bytes() == large.read_bytes()
+
+
+def test_a_small_object_goes_at_once(bucket: Bucket, calls: list[str], archive: Path) -> None:
+    bucket.put("prod/small", archive)
+    assert calls == ["PutObject"]
+
+
+def test_objects_lie_below_the_prefix(bucket: Bucket, s3: str) -> None:
+    bucket.write_text("prod/a.json", "{}")
+    above = Bucket(bucket.bucket, endpoint=s3)
+    assert above.names("") == ["deep/inside/prod/a.json"]
+    assert Bucket(bucket.bucket, "deep/ins", endpoint=s3).names("") == []
+
+
+def test_more_than_a_page_of_names(bucket: Bucket, calls: list[str]) -> None:
+    def two_at_a_time(params: dict[str, Any], **_: object) -> None:
+        params["MaxKeys"] = 2
+
+    bucket._client().meta.events.register("provide-client-params.s3.ListObjectsV2", two_at_a_time)
+    for number in range(5):
+        bucket.write_text(f"n/{number}", "")
+    assert bucket.names("n/") == [f"n/{number}" for number in range(5)]
+    assert calls.count("ListObjectsV2") == 3
+
+
+@contextmanager
+def breaking(bucket: Bucket, after: int, times: int) -> Iterator[None]:
+    """The first `times` answers with a body end with a broken connection after `after` bytes."""
+    left = [times]
+
+    def cut(parsed: dict[str, Any], **_: object) -> None:
+        if "Body" not in parsed or not left[0]:
+            return
+        left[0] -= 1
+        read, given = parsed["Body"].read, [0]
+
+        def broken(size: int | None = None) -> bytes:
+            if given[0] >= after:
+                raise ProtocolError("Connection broken")
+            piece: bytes = read(min(size or after, after - given[0]))
+            given[0] += len(piece)
+            return piece
+
+        parsed["Body"].read = broken
+
+    events = bucket._client().meta.events
+    events.register("after-call.s3.GetObject", cut)
+    try:
+        yield
+    finally:
+        events.unregister("after-call.s3.GetObject", cut)
+
+
+def test_a_broken_download_goes_on_where_it_broke(
+    bucket: Bucket, calls: list[str], large: Path, tmp_path: Path
+) -> None:
+    bucket.put("prod/large", large)
+    calls.clear()
+    with breaking(bucket, 3_000_000, 4):
+        bucket.get("prod/large", tmp_path / "back")
+    assert calls == ["GetObject"] * 5
+    assert (tmp_path / "back").read_bytes() == large.read_bytes()
+
+
+def test_a_download_that_breaks_again_and_again_is_told(bucket: Bucket, large: Path, tmp_path: Path) -> None:
+    bucket.put("prod/large", large)
+    with breaking(bucket, 0, 100), pytest.raises(BackupsError, match="breaks off at byte 0 again and again"):
+        bucket.get("prod/large", tmp_path / "back")
+    assert not (tmp_path / "back").exists()
+
+
+def test_a_download_does_not_go_on_with_another_object(
+    bucket: Bucket, large: Path, archive: Path, tmp_path: Path
+) -> None:
+    bucket.put("prod/large", large)
+    with breaking(bucket, 1_000_000, 1), bucket.open("prod/large") as source:
+        source.read(500_000)
+        large.write_bytes(bytes(large.stat().st_size))
+        bucket.put("prod/large", large)
+        with pytest.raises(BackupsError, match="PreconditionFailed"):
+            source.read()
+
+
+def test_an_upload_that_fails_leaves_no_parts(bucket: Bucket, large: Path) -> None:
+    def refuse(params: dict[str, Any], **_: object) -> None:
+        if params["query_string"].get("partNumber") == 3:
+            raise OSError(5, "Input/output error")
+
+    bucket._client().meta.events.register("before-call.s3.UploadPart", refuse)
+    with pytest.raises(BackupsError, match="input/output error"):
+        bucket.put("prod/large", large)
+    assert bucket.names("") == []
+    assert "Uploads" not in bucket._client().list_multipart_uploads(Bucket=bucket.bucket)
+
+
+Use = Callable[[Bucket, Path], object]
+USES = [
+    pytest.param(lambda bucket, file: bucket.put("prod/a", file), id="put"),
+    pytest.param(lambda bucket, file: bucket.get("prod/a", file.with_name("back")), id="get"),
+    pytest.param(lambda bucket, file: bucket.size("prod/a"), id="size"),
+    pytest.param(lambda bucket, file: bucket.write_text("prod/a", ""), id="write_text"),
+    pytest.param(lambda bucket, file: bucket.names("prod/"), id="names"),
+    pytest.param(lambda bucket, file: bucket.delete("prod/a"), id="delete"),
+]
+
+
+@pytest.mark.parametrize("use", [use for use in USES if use.id != "size"])
+def test_a_bucket_that_is_missing_is_told(use: Use, s3: str, credentials: None, archive: Path) -> None:
+    with pytest.raises(BackupsError, match=rf"There is no bucket 'nowhere-at-all' at {s3}; make it") as told:
+        use(Bucket("nowhere-at-all", endpoint=s3), archive)
+    assert not isinstance(told.value, Missing)
+
+
+@pytest.mark.parametrize("lacking", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_credentials_that_are_missing_are_told(
+    lacking: str, s3: str, credentials: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv(lacking)
+    (tmp_path / "credentials").write_text("[default]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    with pytest.raises(BackupsError, match=rf"cannot be opened: {lacking} is not in the environment; export") as told:
+        Bucket("bucket", endpoint=s3).names("")
+    assert "somebody" not in str(told.value)
+
+
+def test_somebodys_profile_and_endpoint_change_nothing(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "of-another-job")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    again = Bucket(bucket.bucket, endpoint=bucket.endpoint)
+    assert again.names("") == []
+    assert Bucket(bucket.bucket)._client().meta.endpoint_url == "https://s3.amazonaws.com"
+
+
+@pytest.fixture
+def strict(s3: str) -> Iterator[None]:
+    """The server checks keys and signatures."""
+    httpx.post(f"{s3}/moto-api/reset-auth", content="0")
+    yield
+    httpx.post(f"{s3}/moto-api/reset-auth", content="inf")
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_key_that_is_refused_is_told(use: Use, bucket: Bucket, strict: None, archive: Path) -> None:
+    with pytest.raises(BackupsError, match=r"refuses the key in AWS_ACCESS_KEY_ID for s3://.*export AWS_") as told:
+        use(bucket, archive)
+    assert "secret-of-somebody" not in str(told.value)
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_server_that_is_away_is_told(use: Use, credentials: None, archive: Path) -> None:
+    with pytest.raises(BackupsError, match=r"does not answer \(EndpointConnectionError\).*backupsEndpoint"):
+        use(Bucket("bucket", endpoint=f"http://127.0.0.1:{free_port()}"), archive)
+
+
+@pytest.mark.parametrize("endpoint", ["no address", "http://", "127.0.0.1:9000"])
+def test_an_endpoint_that_is_none_is_told(endpoint: str, credentials: None) -> None:
+    with pytest.raises(BackupsError, match="is no address of a store"):
+        Bucket("bucket", endpoint=endpoint).names("")
+
+
+def test_waiting_is_bounded(bucket: Bucket) -> None:
+    config: Any = bucket._client().meta.config
+    assert (config.connect_timeout, config.read_timeout) == (5, 20)
+    assert config.retries["total_max_attempts"] == 3
+
+
+def test_boto_is_imported_only_when_it_is_needed() -> None:
+    said = "import sys, backups; print([name for name in ('boto3', 'pyrage', 'pydantic') if name in sys.modules])"
+    answer = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, timeout=60, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+SERVER = """
+import sys
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+server.start()
+print("http://%s:%s" % server.get_host_and_port(), flush=True)
+sys.stdin.read()
+server.stop()
+"""
+
+
+@pytest.fixture
+def s3_elsewhere() -> Iterator[str]:
+    """An S3 server in a process of its own: what it holds of the objects is not in this one's memory."""
+    with subprocess.Popen([sys.executable, "-c", SERVER], stdin=PIPE, stdout=PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stdin is not None
+        yield server.stdout.readline().strip()
+        server.stdin.close()
+
+
+def test_a_large_backup_is_never_whole_in_memory(
+    s3_elsewhere: str, credentials: None, key: str, scratch: Path, large: Path, tmp_path: Path
+) -> None:
+    bucket = Bucket("bucket-of-memory", endpoint=s3_elsewhere)
+    bucket._client().create_bucket(Bucket=bucket.bucket)
+    shelf = Shelf(bucket, "prod", key, scratch)
+    shelf.check_writable()
+    tracemalloc.start()
+    try:
+        backup = shelf.keep(large, ABOUT, CONTENTS)
+        shelf.fetch(backup.id, tmp_path / "back")
+        assert tracemalloc.get_traced_memory()[1] < 6 << 20
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / "back").stat().st_size == backup.size

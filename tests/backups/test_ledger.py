@@ -1,0 +1,82 @@
+"""The ledger keeps every entry, whoever else writes at the same time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from backups import Entry, Folder, Ledger, Store, who
+
+ENTRY = Entry(
+    at="2026-01-31T10:00:00.000Z",
+    kind="wipe",
+    who="ada@oracle.test",
+    from_generation=3,
+    from_release="r7",
+    to_generation=4,
+    to_release="r7",
+    records={"humans": 2},
+    carried=None,
+    backup="prod-g3-20260131T095959Z-abcd",
+    undo="oracle undo",
+    notes=["drained for 5 s"],
+)
+
+
+def test_entries_come_back_newest_first(store: Store) -> None:
+    ledger = Ledger(store, "prod")
+    assert ledger.entries() == []
+    first = replace(ENTRY, kind="first", at="2026-01-30T10:00:00Z", backup=None, undo=None, from_generation=None)
+    last = replace(ENTRY, at="2026-01-31T10:00:00.001Z", carried={"humans": 2}, notes=[])
+    for entry in (ENTRY, last, first):
+        ledger.add(entry)
+    assert ledger.entries() == [last, ENTRY, first]
+    assert Ledger(store, "staging").entries() == []
+    assert all(name.startswith("prod/ledger/2026013") for name in store.names(""))
+
+
+def test_two_writers_lose_nothing(tmp_path: Path) -> None:
+    """Each with a store of its own, all with the same time."""
+    ledgers = [Ledger(Folder(tmp_path / "kept"), "prod") for _ in range(2)]
+    people = [f"writer {number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda name: ledgers[len(name) % 2].add(replace(ENTRY, who=name)), people))
+    assert sorted(entry.who for entry in ledgers[0].entries()) == sorted(people)
+
+
+def test_a_damaged_entry_hides_no_other(folder: Folder) -> None:
+    ledger = Ledger(folder, "prod")
+    ledger.add(ENTRY)
+    folder.write_text("prod/ledger/20270101T000000000000Z-0000.json", '{"kind": "wipe"}')
+    found, complaints = ledger.survey()
+    assert found == [ENTRY]
+    assert len(complaints) == 1
+    assert "prod/ledger/20270101T000000000000Z-0000.json is damaged" in complaints[0]
+
+
+def test_an_entry_of_a_later_release_is_read(folder: Folder) -> None:
+    Ledger(folder, "prod").add(ENTRY)
+    (name,) = folder.names("")
+    folder.write_text(name, json.dumps({**json.loads(folder.read_text(name) or ""), "weather": "fine"}))
+    assert Ledger(folder, "prod").entries() == [ENTRY]
+
+
+def test_who_is_the_person_behind_ci_then_git_then_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
+    monkeypatch.delenv("GITHUB_ACTOR", raising=False)
+    monkeypatch.setenv("LOGNAME", "ada")
+    monkeypatch.setattr("socket.gethostname", lambda: "laptop")
+    assert who() == "ada@laptop"
+    subprocess.run(["git", "config", "--global", "user.email", "ada@oracle.test"], check=True, timeout=10)
+    assert who() == "ada@oracle.test"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert who() == "ada@laptop"
+    monkeypatch.setenv("GITHUB_ACTOR", "ada-at-github")
+    assert who() == "ada-at-github"
