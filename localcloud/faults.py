@@ -15,8 +15,12 @@ def _text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
 def _count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return _whole(value) and value > 0
 
 
 def _status(value: Any) -> bool:
@@ -35,6 +39,7 @@ REQUEST: dict[str, Check] = {
     "method": _text,
     "path": _text,
     "count": _count,
+    "skip": _whole,
     "status": _status,
     "body": lambda _: True,
     "headers": _headers,
@@ -59,12 +64,13 @@ class FaultError(Exception):
 class RequestFault:
     """Answers `count` matching requests with `status` (or drops them) after `delay` seconds.
 
-    Without status and drop the request is only delayed.
+    The first `skip` of them pass untouched. Without status and drop the request is only delayed.
     """
 
     method: str = "*"
     path: str = "*"
     count: int = 1
+    skip: int = 0
     status: int | None = None
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
@@ -125,11 +131,14 @@ class Faults:
                 self.requests.append(fault)
 
     def take_request(self, method: str, path: str) -> RequestFault | None:
-        """The first fault for this request; it counts as used."""
+        """The first fault for this request; it counts as used, and those before it that skip the request as passed."""
         for fault in self.requests:
-            if fault.matches(method, path):
+            if not fault.matches(method, path):
+                continue
+            if fault.skip == 0:
                 fault.count -= 1
                 return fault
+            fault.skip -= 1
         return None
 
     def take_step(self, app: str, step: str) -> StepFault | None:

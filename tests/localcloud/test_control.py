@@ -34,6 +34,22 @@ def test_answers_fail_as_often_as_asked(account: Account, status: int, identifie
     assert account.http.get("/_cloud/faults").json() == {"requests": [], "steps": [], "latencies": []}
 
 
+def test_a_fault_may_let_the_first_requests_pass(account: Account) -> None:
+    account.fault(method="GET", path="/v2/account", skip=2, count=2, status=503)
+    assert account.http.get("/v2/apps").status_code == 200
+    assert account.http.request("HEAD", "/v2/account").status_code != 503
+    seen = [account.http.get("/v2/account").status_code for _ in range(5)]
+    assert seen == [200, 200, 503, 503, 200]
+
+
+def test_faults_for_the_same_request_count_on_their_own(account: Account) -> None:
+    account.fault(path="/v2/account", skip=2, status=503)
+    account.fault(path="/v2/account", skip=1, status=429)
+    assert account.http.get("/_cloud/faults").json()["requests"][0]["skip"] == 2
+    seen = [account.http.get("/v2/account").status_code for _ in range(4)]
+    assert seen == [200, 429, 503, 200]
+
+
 def test_a_fault_s_body_and_headers(account: Account) -> None:
     account.fault(path="/v2/account", status=429, body={"id": "mine"}, headers={"retry-after": "7"})
     answer = account.http.get("/v2/account")
@@ -94,6 +110,9 @@ def test_a_latency_profile_lasts_until_it_is_cleared(account: Account) -> None:
         {"latency": {"path": "/x", "seconds": "slow"}},
         {"path": "/x", "status": "500"},
         {"path": "/x", "count": 0},
+        {"path": "/x", "skip": -1},
+        {"path": "/x", "skip": True},
+        {"path": "/x", "skip": 0.0},
         {"path": "/x", "delay": -1},
         {"path": 5},
         5,
