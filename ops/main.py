@@ -6,7 +6,21 @@ import sys
 
 import typer
 
-from ops.commands import backup, backups, build, cloud, down, env, history, image, recover, restore, up, wipe
+from ops.commands import (
+    backup,
+    backups,
+    build,
+    cloud,
+    commit_all,
+    down,
+    env,
+    history,
+    image,
+    recover,
+    restore,
+    up,
+    wipe,
+)
 from ops.failures import Failure
 
 app = typer.Typer(
@@ -23,6 +37,7 @@ app.command("build")(build.build)
 app.command("recover")(recover.recover)
 for command in (wipe.wipe, restore.restore, backup.backup, backups.backups, history.history):
     app.command()(command)
+app.command("commit-all")(commit_all.commit_all)
 app.add_typer(cloud.app, name="cloud")
 app.add_typer(image.app, name="image")
 

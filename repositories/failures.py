@@ -1,0 +1,80 @@
+"""Why work on one repository stopped: one sentence and the next command; never a secret value."""
+
+from __future__ import annotations
+
+import re
+
+CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+class Stopped(Exception):
+    """One repository goes no further. `details` are lines to show below the sentence."""
+
+    def __init__(self, sentence: str, details: tuple[str, ...] = ()) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.details = details
+
+
+class Interrupted(Stopped):
+    """The whole run was told to stop, or a step took longer than it may."""
+
+
+# Git's own words for known failures. `{path}` is the checkout. Order matters: the narrower ones come first.
+KNOWN: tuple[tuple[str, str], ...] = (
+    (
+        r"index\.lock'?: File exists|Unable to create '.*\.lock'",
+        "Another git command is at work here, or was killed and left a lock; see: ls {path}/.git/*.lock",
+    ),
+    (
+        r"couldn't find remote ref",
+        "The branch is gone from the remote; push it anew: git -C {path} push -u",
+    ),
+    (
+        r"[Rr]epository '?.*'? not found|does not appear to be a git repository|does not exist",
+        "The remote repository is not there; see its address: git -C {path} remote -v",
+    ),
+    (
+        r"Permission denied|Authentication failed|could not read (Username|Password)|Host key verification|40[13]\b",
+        "The remote does not let you in; load your key or log in, then try: git -C {path} fetch",
+    ),
+    (
+        (
+            r"Could not resolve|unable to access|Connection (refused|timed out|reset|closed)|Network is unreachable|"
+            r"No route to host|Could not read from remote|hung up|early EOF|RPC failed|unable to connect"
+        ),
+        "The remote cannot be reached; when it can: oracle commit-all",
+    ),
+    (
+        r"dubious ownership",
+        "The checkout belongs to another user; if you trust it: git config --global --add safe.directory {path}",
+    ),
+    (
+        r"tell me who you are|empty ident|auto-detect email",
+        "Git does not know who you are; tell it: git config --global user.email YOU@EXAMPLE.ORG, and user.name",
+    ),
+    (
+        r"failed to sign|signing failed",
+        "The commit could not be signed; try: git -C {path} commit --dry-run, and look at your signing key",
+    ),
+    (
+        r"needed to be pushed|not found on any remote|Unable to push submodule|unpushed submodule",
+        "A submodule has commits that are not pushed; push it first: git -C {path} submodule foreach git push",
+    ),
+)
+UNCERTAIN = re.compile(r"hung up|early EOF|RPC failed|Could not read from remote|Connection|unable to access|timed out")
+
+
+def git_sentence(said: str, path: str, doing: str) -> str:
+    """The sentence for what git said on standard error."""
+    for pattern, sentence in KNOWN:
+        if re.search(pattern, said):
+            return sentence.format(path=path)
+    told = [line.strip() for line in said.splitlines() if re.match(r"\s*(fatal|error):", line)]
+    last = (told or [line.strip() for line in said.splitlines() if line.strip()] or ["git said nothing"])[-1]
+    return f"{doing} failed: {without_credentials(last.rstrip('.'))}; see: git -C {path} status"
+
+
+def without_credentials(text: str) -> str:
+    """The text without the user names and passwords of addresses."""
+    return CREDENTIALS.sub("***@", text)

@@ -1,0 +1,196 @@
+"""What a checkout has that its remote lacks, and what stands in the way of committing and pushing it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from repositories import additions, messages
+from repositories.configuration import Repository
+from repositories.failures import Stopped, git_sentence
+from repositories.git import Git, shown
+from repositories.processes import Processes
+from repositories.secrets import Finding, Scanner, key_in
+from repositories.staging import Staged, refuse_large, staging
+
+REMOTE_SECONDS = 60.0
+UNFINISHED = {
+    "MERGE_HEAD": ("merge", "git -C {path} merge --continue (or --abort)"),
+    "rebase-merge": ("rebase", "git -C {path} rebase --continue (or --abort)"),
+    "rebase-apply": ("rebase", "git -C {path} rebase --continue (or --abort)"),
+    "CHERRY_PICK_HEAD": ("cherry-pick", "git -C {path} cherry-pick --continue (or --abort)"),
+    "REVERT_HEAD": ("revert", "git -C {path} revert --continue (or --abort)"),
+    "sequencer": ("cherry-pick", "git -C {path} cherry-pick --continue (or --abort)"),
+    "BISECT_LOG": ("bisect", "git -C {path} bisect reset"),
+}
+
+
+@dataclass
+class State:
+    """One repository as it was found. `unpushed` and `behind` are None where nobody knows; `stopped` is the sentence
+    that says why it goes no further, and empty when nothing is in the way.
+    """
+
+    repository: Repository
+    git: Git
+    there: bool = True
+    branch: str = ""
+    head: str = ""
+    changed: list[str] = field(default_factory=list)
+    remote: str = ""
+    remote_branch: str = ""
+    upstream: str = ""
+    unpushed: int | None = None
+    behind: int | None = None
+    message: str = ""
+    scanned: str = ""
+    stopped: str = ""
+    details: tuple[str, ...] = ()
+
+    @property
+    def to_commit(self) -> bool:
+        return bool(self.message) and not self.stopped
+
+    @property
+    def to_push(self) -> bool:
+        return not self.stopped and (bool(self.unpushed) or self.to_commit)
+
+
+def look(repository: Repository, project: Path, processes: Processes, scanner: Scanner) -> State:
+    """Looks, and asks the remote what it has; changes nothing but what is known of the remote's branch."""
+    state = State(repository, Git(repository.folder(project), repository.path, processes))
+    try:
+        _look(state, scanner)
+    except Stopped as stopped:
+        state.stopped, state.details = stopped.sentence, stopped.details
+    return state
+
+
+def _look(state: State, scanner: Scanner) -> None:
+    find(state)
+    refuse_unfinished(state.git, state.changed)
+    _find_upstream(state)
+    _ask_remote(state)
+    if state.unpushed:
+        _refuse_secrets(state.git, scanner, additions.outgoing(state.git, state.upstream), {}, pushed=True)
+    if state.changed:
+        refuse_large(state.git, state.changed)
+        with staging(state.git, quarantined=True) as staged:
+            _foresee(state, staged, scanner)
+
+
+def _foresee(state: State, staged: Staged, scanner: Scanner) -> None:
+    """The message of the commit that would be made; none when nothing would be in it."""
+    tree = staged.add_all()
+    changes = staged.changes(tree)
+    if not changes:
+        return
+    refuse_secrets(staged, tree, scanner)
+    state.message, state.scanned = messages.made_from(changes), tree
+
+
+def find(state: State) -> None:
+    """Fills in branch, head and changed files. Raises Stopped for a checkout that is missing or no repository."""
+    git, path = state.git, state.repository.path
+    state.there = git.folder.is_dir()
+    if not state.there:
+        raise Stopped(f"There is no checkout; clone it: git clone URL {path}")
+    top = git.run("rev-parse", "--show-toplevel")
+    if top.status != 0 and "not a git repository" not in top.errors:
+        raise Stopped(git_sentence(top.errors, path, "Looking"))
+    if top.status != 0 or Path(top.text).resolve() != git.folder.resolve():
+        raise Stopped(f"The folder is no git repository of its own; clone it there: git clone URL {path}")
+    told = git.must("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--ignore-submodules=dirty")
+    _take_status(state, told.split("\0"))
+
+
+def _take_status(state: State, entries: list[str]) -> None:
+    state.changed, state.branch = [], ""
+    rest = iter(entries)
+    for entry in rest:
+        kind, _, told = entry.partition(" ")
+        if entry.startswith("# branch.oid "):
+            state.head = entry.removeprefix("# branch.oid ")
+        elif entry.startswith("# branch.head "):
+            head = entry.removeprefix("# branch.head ")
+            state.branch = "" if head == "(detached)" else head
+        elif kind in {"1", "2", "u"}:
+            state.changed.append(told.split(" ", {"1": 7, "2": 8, "u": 9}[kind])[-1])
+            if kind == "2":
+                next(rest)  # the former name
+        elif kind == "?":
+            state.changed.append(told)
+
+
+def refuse_unfinished(git: Git, changed: list[str]) -> None:
+    """Raises Stopped where a merge and the like has begun, on conflicts, on a lock and on a detached head."""
+    for name, (what, command) in UNFINISHED.items():
+        if (git.directory / name).exists():
+            raise Stopped(f"A {what} is in progress; finish it: {command.format(path=git.path)}")
+    if changed and git.must("ls-files", "--unmerged", "-z"):
+        raise Stopped(f"There are conflicts; settle them, then: git -C {git.path} add FILE")
+    if (git.directory / "index.lock").exists():
+        raise Stopped(
+            "Another git command is at work here, or was killed; if none runs: rm " + shown(str(git.index)) + ".lock"
+        )
+    if git.run("symbolic-ref", "--quiet", "HEAD").status != 0:
+        raise Stopped(f"HEAD is detached; go to a branch: git -C {git.path} switch BRANCH")
+
+
+def _find_upstream(state: State) -> None:
+    git, branch = state.git, state.branch
+    wanted = "%(upstream:remotename)%00%(upstream:remoteref)%00%(upstream)%00%(push:remotename)"
+    told = git.must("for-each-ref", f"--format={wanted}", f"refs/heads/{branch}").split("\0")
+    remote, ref, upstream, push_remote = (told + [""] * 4)[:4]
+    if not remote or not ref or remote == ".":
+        raise Stopped(f"The branch {branch} has no upstream; give it one: git -C {git.path} push -u origin {branch}")
+    if push_remote not in {"", remote}:
+        raise Stopped(f"{branch} is pushed to {push_remote} and follows {remote}; push by hand: git -C {git.path} push")
+    if ref != f"refs/heads/{branch}" and git.run("config", "push.default").text not in {"upstream", "tracking"}:
+        raise Stopped(
+            f"{branch} follows {ref.removeprefix('refs/heads/')}, a branch of another name; "
+            f"give it its own: git -C {git.path} push -u {remote} {branch}"
+        )
+    state.remote, state.remote_branch, state.upstream = remote, ref, upstream
+
+
+def _ask_remote(state: State) -> None:
+    git = state.git
+    options = ("--quiet", "--no-tags", "--no-recurse-submodules", "--no-auto-gc", "--no-write-fetch-head")
+    fetched = git.run("fetch", *options, state.remote, state.remote_branch, seconds=REMOTE_SECONDS)
+    if fetched.status != 0:
+        raise Stopped(git_sentence(fetched.errors, git.path, "Asking the remote"))
+    counted = git.must("rev-list", "--left-right", "--count", f"HEAD...{state.upstream}", doing="Comparing")
+    state.unpushed, state.behind = (int(each) for each in counted.split())
+    if state.behind and (state.unpushed or state.changed):
+        raise Stopped(
+            f"The remote has {state.behind} commit{'s' if state.behind > 1 else ''} that this checkout lacks; "
+            f"get {'them' if state.behind > 1 else 'it'} first: git -C {git.path} pull --rebase --autostash"
+        )
+
+
+def refuse_secrets(staged: Staged, tree: str, scanner: Scanner) -> None:
+    """Raises Stopped when the tree would add a secret to HEAD. Names places and kinds, never values."""
+    found = additions.staged(staged.git, tree, staged.extra)
+    _refuse_secrets(staged.git, scanner, found, staged.extra, pushed=False)
+
+
+def _refuse_secrets(
+    git: Git, scanner: Scanner, added: list[additions.Addition], extra: dict[str, str], pushed: bool
+) -> None:
+    findings = list(scanner.findings(added))
+    binary = [each for each in added if each.blob]
+    findings += [Finding(each.path, 0, "Private Key") for each in binary if _blob_has_key(git, each, extra)]
+    if not findings:
+        return
+    more = f" and {len(findings) - 1} more" if len(findings) > 1 else ""
+    place = f"{findings[0]}{more}"
+    if pushed:
+        sentence = f"A commit that is not pushed yet holds a secret: {place}; take it out: git -C {git.path} rebase -i"
+    else:
+        sentence = f"A secret would be committed: {place}; take it out, or ignore the file in .gitignore"
+    raise Stopped(sentence, tuple(str(each) for each in findings[1:10]))
+
+
+def _blob_has_key(git: Git, addition: additions.Addition, extra: dict[str, str]) -> bool:
+    return key_in(git.run("cat-file", "blob", addition.blob or "", extra=extra).output)

@@ -1,0 +1,198 @@
+"""All changes of a checkout staged beside its own index, which stays as it is.
+
+The staged copy and everything else that is kept for a while lies in `<git directory>/commit-all`. A run that is killed
+leaves that folder, and nothing else; the next run removes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from repositories.failures import Stopped
+from repositories.git import Git, shown
+from waiting import backoff
+
+LOCK_SECONDS = 5.0
+LARGEST = 100 * 1024 * 1024  # bytes; GitHub takes no larger file
+GITLINK = "160000"
+KIND_NAMES = {"A": "Add", "M": "Update", "D": "Delete", "R": "Rename", "C": "Add", "T": "Update"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One changed file: `kind` is Add, Update, Delete or Rename; `old` the former name of a renamed one."""
+
+    kind: str
+    path: str
+    old: str = ""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """The checkout's changes in an index of their own. `before` is the real index as it was, None without one."""
+
+    git: Git
+    folder: Path
+    before: bytes | None
+    entries: str
+    quarantined: bool
+
+    @property
+    def index(self) -> Path:
+        return self.folder / "index"
+
+    @property
+    def extra(self) -> dict[str, str]:
+        """The environment in which git commands work on the staged copy."""
+        own = {"GIT_INDEX_FILE": str(self.index)}
+        if self.quarantined:
+            alternates = str(self.git.objects)
+            own |= {
+                "GIT_OBJECT_DIRECTORY": str(self.folder / "objects"),
+                "GIT_ALTERNATE_OBJECT_DIRECTORIES": alternates,
+            }
+        return own
+
+    def add_all(self) -> str:
+        """Stages every change there is and returns the tree. Raises Stopped."""
+        self.git.must("add", "--all", "--", ":/", extra=self.extra, doing="Staging")
+        tree = self.tree()
+        _refuse_nested(self.git, tree, self.extra)
+        return tree
+
+    def tree(self) -> str:
+        return self.git.must("write-tree", extra=self.extra, doing="Staging")
+
+    def changes(self, tree: str) -> list[Change]:
+        """The files in which the tree differs from HEAD."""
+        told = self.git.must("diff-tree", "-r", "-z", "--find-renames", "--name-status", "HEAD", tree, extra=self.extra)
+        return list(_changes(iter(told.split("\0"))))
+
+
+@contextmanager
+def staging(git: Git, quarantined: bool) -> Iterator[Staged]:
+    """A place to stage in. With `quarantined` not even objects are added to the repository. Raises Stopped when
+    another run works in the checkout.
+    """
+    with _alone(git.directory):
+        folder = git.directory / "commit-all"
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "objects").mkdir(parents=True)
+        try:
+            yield Staged(git, folder, _copied(git.index, folder / "index"), entries(git), quarantined)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+class IndexLock:
+    """Git's own lock of a checkout's index, held for as long as exchanging it takes. Raises Stopped when it is held."""
+
+    def __init__(self, git: Git) -> None:
+        self._index = git.index
+        self._lock = git.index.with_name("index.lock")
+        self._path = git.path
+        self._written = False
+
+    def __enter__(self) -> IndexLock:
+        for _ in backoff(LOCK_SECONDS):
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(self._lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+                return self
+        raise Stopped(f"Another git command is at work here; when it has ended: oracle commit-all --repo {self._path}")
+
+    def replace(self, content: bytes | None) -> None:
+        """The index gets this content at the end of the block; None is for no index at all."""
+        if content is None:
+            self._index.unlink(missing_ok=True)
+        else:
+            self._lock.write_bytes(content)
+            self._written = True
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self._written and kind is None:
+            self._lock.replace(self._index)
+        else:
+            self._lock.unlink(missing_ok=True)
+
+
+def entries(git: Git) -> str:
+    """What the checkout's own index holds, whatever it remembers of the files' times."""
+    return git.must("ls-files", "--stage", "-z", sheltered=True)
+
+
+def refuse_large(git: Git, paths: list[str]) -> None:
+    """Raises Stopped for a file that the remote would refuse for its size, unless Git LFS keeps it."""
+    large = [path for path in paths if _size(git.folder / path) > LARGEST]
+    if not large:
+        return
+    names = "\0".join(large).encode("utf-8", "surrogateescape")
+    told = git.must("check-attr", "-z", "--stdin", "filter", stdin=names).split("\0")
+    kept = {path for path, _, value in zip(told[0::3], told[1::3], told[2::3], strict=False) if value == "lfs"}
+    if refused := [path for path in large if path not in kept]:
+        name, size = shown(refused[0]), _size(git.folder / refused[0]) // (1024 * 1024)
+        raise Stopped(f"{name} has {size} MB, and GitHub takes 100; ignore it, or keep it with: git lfs track {name}")
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Holds the checkout against other runs. The system lets go of it when we are killed."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Stopped("Another commit-all works here; when it has ended: oracle commit-all") from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def _copied(index: Path, copy: Path) -> bytes | None:
+    try:
+        content = index.read_bytes()
+    except FileNotFoundError:
+        return None
+    shutil.copy2(index, copy)  # with its time: git tells by it which files to read again
+    return content
+
+
+def _refuse_nested(git: Git, tree: str, extra: dict[str, str]) -> None:
+    """A repository inside this one that is no submodule would be committed as a link that leads nowhere."""
+    told = git.must("diff-tree", "-r", "-z", "--raw", "--no-renames", "HEAD", tree, extra=extra)
+    fields = told.split("\0")
+    added = [
+        path
+        for entry, path in zip(fields[0::2], fields[1::2], strict=False)
+        if entry.split()[1] == GITLINK and entry.split()[0] != f":{GITLINK}"
+    ]
+    if not added:
+        return
+    listed = git.run("show", f"{tree}:.gitmodules", extra=extra).text
+    known = set(re.findall(r"^\s*path\s*=\s*(.+?)\s*$", listed, re.MULTILINE))
+    if unknown := [path for path in added if path not in known]:
+        name = shown(unknown[0])
+        raise Stopped(f"{name} is a repository inside this one; ignore it, or make it a submodule: git submodule add")
+
+
+def _changes(fields: Iterator[str]) -> Iterator[Change]:
+    for status in fields:
+        if status[:1] in {"R", "C"}:
+            old, path = next(fields), next(fields)
+            yield Change(KIND_NAMES[status[0]], path, old if status[0] == "R" else "")
+        elif status:
+            yield Change(KIND_NAMES.get(status[0], "Update"), next(fields))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except (OSError, ValueError):
+        return 0

@@ -1,0 +1,126 @@
+"""All repositories at once: first a look at each, then commits and pushes, each repository for itself."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TypeVar
+
+from repositories.committing import Commit, commit, take_back
+from repositories.configuration import Repository
+from repositories.failures import Stopped
+from repositories.looking import State, look
+from repositories.processes import Processes
+from repositories.pushing import Refused, push
+from repositories.secrets import Scanner
+from repositories.staging import staging
+
+AT_ONCE = 16  # most of the time is the remotes', so more than there are processors
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one repository. `commit` is the commit made here, empty without one; `pushed` counts commits."""
+
+    state: State
+    commit: str = ""
+    subject: str = ""
+    pushed: int = 0
+    stopped: str = ""
+    details: tuple[str, ...] = ()
+
+
+class Work:
+    """One run over several repositories. `told` is called with how many are done, from the calling thread."""
+
+    def __init__(self, project: Path, at_once: int = AT_ONCE) -> None:
+        self._project = project
+        self._at_once = at_once
+        self._processes = Processes()
+        self._scanner = Scanner()
+        self.interrupted = False
+
+    def look(self, wanted: Sequence[Repository], told: Callable[[int], None] = lambda _: None) -> list[State]:
+        """Looks at each; see `looking.look`."""
+        return self._each(wanted, lambda each: look(each, self._project, self._processes, self._scanner), told)
+
+    def finish(
+        self, states: Sequence[State], message: str = "", told: Callable[[int], None] = lambda _: None
+    ) -> list[Outcome]:
+        """Commits and pushes what is dirty or not pushed; an empty message means one made from each change."""
+        return self._each(states, lambda state: _finish(state, message, self._scanner), told)
+
+    def _each(self, items: Sequence[Item], work: Callable[[Item], Result], told: Callable[[int], None]) -> list[Result]:
+        """The results in order. Ctrl-C ends what runs; every repository still gives its result."""
+        with ThreadPoolExecutor(max_workers=max(1, min(self._at_once, len(items)))) as pool, _ends_are_interrupts():
+            futures: list[Future[Result]] = []
+            try:
+                futures += [pool.submit(work, item) for item in items]
+                _await(futures, told)
+            except KeyboardInterrupt:
+                self.interrupted = True
+                self._processes.stop()
+                futures += [pool.submit(work, item) for item in items[len(futures) :]]
+                _await(futures, told)
+        return [future.result() for future in futures]
+
+
+def _await(futures: Sequence[Future[Result]], told: Callable[[int], None]) -> None:
+    for count, _ in enumerate(as_completed(futures), start=1):
+        told(count)
+
+
+def _finish(state: State, message: str, scanner: Scanner) -> Outcome:
+    if not state.to_push:
+        return Outcome(state, stopped=state.stopped, details=state.details)
+    made: Commit | None = None
+    try:
+        if state.to_commit:
+            with staging(state.git, quarantined=False) as staged:
+                made = commit(state, staged, message, scanner)
+        return _push(state, made, scanner)
+    except Stopped as stopped:
+        return Outcome(state, stopped=stopped.sentence, details=stopped.details)
+
+
+def _push(state: State, made: Commit | None, scanner: Scanner) -> Outcome:
+    """Pushes. A commit made here is taken back when it was refused, and kept when nobody knows whether it arrived."""
+    own = (made.name, made.subject) if made else ("", "")
+    count = (state.unpushed or 0) + (1 if made else 0)
+    if not count:
+        return Outcome(state)
+    try:
+        push(state, made.name if made else state.head, scanner)
+    except Refused as refused:
+        if made:
+            take_back(state.git, made)
+        return Outcome(state, stopped=refused.sentence, details=refused.details)
+    except Stopped as stopped:
+        return Outcome(state, *own, stopped=stopped.sentence, details=stopped.details)
+    return Outcome(state, *own, pushed=count)
+
+
+@contextmanager
+def _ends_are_interrupts() -> Iterator[None]:
+    """A closed terminal or a polite kill is treated as Ctrl-C is: things are put back first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
