@@ -1,0 +1,103 @@
+"""What the tests ask of a running network: its records and files, as its admin sees them, and its backups."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from loopback import client
+from tests.live.project import Project
+
+KEEPSAKES = {
+    "name": "keepsakes",
+    "type": "base",
+    "fields": [
+        {"name": "title", "type": "text"},
+        {"name": "file", "type": "file", "maxSelect": 1, "maxSize": 10_000_000},
+    ],
+}
+
+
+def admin(project: Project, method: str, path: str, body: Any = None, **options: Any) -> Any:
+    """A request to the backend as its superuser."""
+    outputs = project.outputs()
+    with client(timeout=60) as http:
+        login = {"identity": outputs["adminEmail"], "password": outputs["adminPassword"]}
+        session = http.post(f"{outputs['backendUrl']}/api/collections/_superusers/auth-with-password", json=login)
+        assert session.status_code == 200, session.text
+        headers = {"Authorization": session.json()["token"]}
+        answer = http.request(method, outputs["backendUrl"] + path, json=body, headers=headers, **options)
+    assert answer.status_code < 400, answer.text
+    return answer.json() if "json" in answer.headers.get("content-type", "") else answer.content
+
+
+def plant(project: Project, content: bytes = b"kept byte for byte\x00\xff") -> None:
+    """Something of every kind: a human with a password, a post, and a record with a file."""
+    url = project.outputs()["apiUrl"]
+    with client() as http:
+        human = {"name": "Ada", "email": "ada@example.org", "password": "ada-password"}
+        token = http.post(f"{url}/api/register", json=human).json()["token"]
+        post = {"title": "planted", "body": "here before"}
+        assert http.post(f"{url}/api/posts", json=post, headers={"Authorization": f"Bearer {token}"}).status_code == 201
+    if "keepsakes" not in [each["name"] for each in admin(project, "GET", "/api/collections?perPage=100")["items"]]:
+        admin(project, "POST", "/api/collections", KEEPSAKES)
+    files = {"file": ("keepsake.bin", content)}
+    admin(project, "POST", "/api/collections/keepsakes/records", files=files)
+
+
+def holdings(project: Project) -> dict[str, Any]:
+    """Every record of every collection of ours, and each file's digest."""
+    found: dict[str, Any] = {}
+    for collection in admin(project, "GET", "/api/collections?perPage=100")["items"]:
+        name = collection["name"]
+        if not name.startswith("_"):
+            found[name] = admin(project, "GET", f"/api/collections/{name}/records?perPage=1000&sort=id")["items"]
+    for record in found.get("keepsakes", []):
+        content = admin(project, "GET", f"/api/files/keepsakes/{record['id']}/{record['file']}")
+        record["sha256"] = hashlib.sha256(content).hexdigest()
+    return found
+
+
+def titles(project: Project) -> set[str]:
+    """The titles of all posts."""
+    found: set[str] = set()
+    page = 1
+    while items := admin(project, "GET", f"/api/collections/posts/records?perPage=1000&page={page}&fields=title")[
+        "items"
+    ]:
+        found |= {item["title"] for item in items}
+        page += 1
+    return found
+
+
+def backups(project: Project) -> list[dict[str, Any]]:
+    """The stack's backups, newest first."""
+    return list(json.loads(project.oracle("backups", "--json").well().output))
+
+
+def backed_up_titles(project: Project, backup: str, scratch: Path) -> set[str]:
+    """The titles of all posts in a backup's database."""
+    with zipfile.ZipFile(project.root / f".oracle/backups/jellyfish-app/{backup}.zip") as archive:
+        database = archive.extract("data.db", scratch)
+    with sqlite3.connect(database) as connection:
+        found = {title for (title,) in connection.execute("SELECT title FROM posts")}
+    connection.close()
+    return found
+
+
+def apps(project: Project) -> list[str]:
+    """The names of the account's apps."""
+    return sorted(app["spec"]["name"] for app in project.api("GET", "/v2/apps")["apps"] or [])
+
+
+def generation(project: Project) -> int:
+    return int(project.config["oracle-net:generation"])
+
+
+def raise_generation(project: Project) -> None:
+    value = str(generation(project) + 1)
+    project.pulumi("config", "set", "oracle-net:generation", value, "--stack", "local").well()
