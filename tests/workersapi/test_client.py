@@ -1,0 +1,186 @@
+"""The client of Cloudflare's Workers against the local cloud, and against APIs that are not well."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from tests.support.cloud import RunningCloud
+from tests.support.http import ask
+from tests.support.waiting import free_port
+from tests.workersapi.conftest import Site
+from workersapi import Workers, WorkersApiError
+from workersapi import client as client_module
+
+TOKEN = "planted-cloudflare-token-0123456789-abcdefgh"
+PLANTED = "planted-secret-4711"
+
+
+def fault(cloud: RunningCloud, **description: Any) -> None:
+    answer = ask("POST", f"{cloud.url}/_cloud/faults", token=cloud.tokens.digitalocean, json=description)
+    assert answer.status_code == 200, answer.text
+
+
+class TestBindings:
+    def test_are_by_name_and_without_the_secrets_texts(self, workers: Workers, fronted: Site) -> None:
+        assert workers.bindings(fronted.name) == {
+            "WORD": {"name": "WORD", "type": "plain_text", "text": "bound"},
+            "KEY": {"name": "KEY", "type": "secret_text"},
+        }
+
+    def test_are_none_without_such_a_script(self, workers: Workers) -> None:
+        assert workers.bindings("nobody") is None
+
+    def test_of_another_account_are_an_error(self, cloud: RunningCloud) -> None:
+        with (
+            Workers(f"{cloud.url}/client/v4", "0" * 32, cloud.tokens.cloudflare) as strange,
+            pytest.raises(WorkersApiError, match="refused the token"),
+        ):
+            strange.bindings("nobody")
+
+
+class TestSecrets:
+    def test_one_is_put_replaced_and_removed_and_others_stay(self, workers: Workers, fronted: Site) -> None:
+        workers.put_secret(fronted.name, "HOLD_UNTIL", "1")
+        workers.put_secret(fronted.name, "HOLD_UNTIL", "2")
+        bindings = workers.bindings(fronted.name) or {}
+        assert bindings["HOLD_UNTIL"] == {"name": "HOLD_UNTIL", "type": "secret_text"}
+        assert fronted.ask("GET").text == "GET bound kept "
+        workers.delete_secret(fronted.name, "HOLD_UNTIL")
+        assert set(workers.bindings(fronted.name) or {}) == {"WORD", "KEY"}
+        assert fronted.ask("GET").text == "GET bound kept "
+
+    def test_an_absent_one_is_removed_already(self, workers: Workers, fronted: Site) -> None:
+        workers.delete_secret(fronted.name, "NEVER")
+        workers.delete_secret("nobody", "NEVER")
+
+    def test_the_apis_own_words_are_shown(self, workers: Workers, fronted: Site) -> None:
+        with pytest.raises(WorkersApiError, match="already in use") as refused:
+            workers.put_secret(fronted.name, "WORD", PLANTED)
+        assert refused.value.codes == {10053}
+        assert PLANTED not in str(refused.value)
+        with pytest.raises(WorkersApiError, match="does not exist on your account"):
+            workers.put_secret("nobody", "A", "b")
+
+    def test_names_cannot_leave_their_place_in_the_path(self, workers: Workers, fronted: Site) -> None:
+        with pytest.raises(WorkersApiError):
+            workers.put_secret(f"x/../{fronted.name}", "A", "b")
+        assert set(workers.bindings(fronted.name) or {}) == {"WORD", "KEY"}
+
+
+class TestTrouble:
+    @pytest.mark.parametrize("description", [{"status": 500}, {"status": 429}, {"status": 503}, {"drop": True}])
+    def test_what_passes_is_tried_again(
+        self, cloud: RunningCloud, workers: Workers, fronted: Site, description: dict[str, Any]
+    ) -> None:
+        fault(cloud, path="*/secrets*", count=2, **description)
+        workers.put_secret(fronted.name, "TRIED", "again")
+        assert "TRIED" in (workers.bindings(fronted.name) or {})
+        fault(cloud, path="*/secrets*", count=2, **description)
+        workers.delete_secret(fronted.name, "TRIED")
+        assert "TRIED" not in (workers.bindings(fronted.name) or {})
+
+    def test_what_stays_is_given_up(
+        self, cloud: RunningCloud, workers: Workers, fronted: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(client_module, "RETRY_SECONDS", 1.0)
+        fault(cloud, path="*/secrets*", count=1000, status=502)
+        with pytest.raises(WorkersApiError, match="status 502"):
+            workers.put_secret(fronted.name, "A", PLANTED)
+
+    def test_what_is_final_is_asked_once(self) -> None:
+        with answering(400, b'{"errors": [{"code": 10021, "message": "No."}]}') as (url, seen):
+            with Workers(url, "a", TOKEN) as workers, pytest.raises(WorkersApiError, match=r": No \(status 400\)\.$"):
+                workers.put_secret("s", "A", PLANTED)
+            assert len(seen) == 1
+        with answering(500, b"{}", {"x-should-retry": "false"}) as (url, seen):
+            with Workers(url, "a", TOKEN) as workers, pytest.raises(WorkersApiError):
+                workers.put_secret("s", "A", PLANTED)
+            assert len(seen) == 1
+
+    def test_nobody_answers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(client_module, "RETRY_SECONDS", 0.5)
+        endpoint = f"http://127.0.0.1:{free_port()}/client/v4"
+        with Workers(endpoint, "a", TOKEN) as away, pytest.raises(WorkersApiError, match="does not answer") as refused:
+            away.bindings("s")
+        assert str(refused.value).endswith("oracle cloud start")
+
+    @pytest.mark.parametrize("status, body", [
+        (401, b'{"errors": [{"code": 10000, "message": "Authentication error"}]}'),
+        (403, b'{"errors": [{"code": 9109, "message": "Invalid access token"}]}'),
+        (400, b'{"errors": [{"code": 6003, "message": "Invalid request headers"}]}'),
+        (403, b"<html>"),
+    ])  # fmt: skip
+    def test_a_refused_token_is_called_so_and_never_shown(self, status: int, body: bytes) -> None:
+        with answering(status, body) as (url, seen):
+            with Workers(url, "a", TOKEN) as workers, pytest.raises(WorkersApiError, match="refused the token") as no:
+                workers.bindings("s")
+            assert seen == [f"Bearer {TOKEN}"]
+        assert TOKEN not in str(no.value)
+        assert "CLOUDFLARE_API_TOKEN" in str(no.value)
+
+    @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'"text"'])
+    def test_an_answer_that_is_no_envelope_is_an_error(self, body: bytes) -> None:
+        with (
+            answering(200, body) as (url, _),
+            Workers(url, "a", TOKEN) as workers,
+            pytest.raises(WorkersApiError, match="not its own"),
+        ):
+            workers.bindings("s")
+
+    def test_without_a_token_the_next_command_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("CLOUDFLARE_API_TOKEN", raising=False)
+        with pytest.raises(WorkersApiError, match="oracle env"):
+            Workers("http://127.0.0.1:1", "a")
+
+    def test_the_token_comes_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
+        with answering(200, b'{"result": null}') as (url, seen), Workers(url, "a") as workers:
+            assert workers.bindings("s") == {}
+            assert seen == [f"Bearer {TOKEN}"]
+
+
+def test_the_clock_is_cloudflares() -> None:
+    moment = datetime.now(UTC) + timedelta(hours=3)
+    date = {"date": format_datetime(moment, usegmt=True)}
+    with answering(200, b'{"result": {}}', date) as (url, _), Workers(url, "a", TOKEN) as workers:
+        assert abs(workers.now() - datetime.now(UTC).timestamp()) < 60
+        workers.bindings("s")
+        assert abs(workers.now() - moment.timestamp()) < 60
+
+
+@contextmanager
+def answering(status: int, body: bytes, headers: dict[str, str] | None = None) -> Iterator[tuple[str, list[str]]]:
+    """The address of an API that always answers this, and the Authorization headers that it got."""
+    seen: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            seen.append(self.headers["authorization"])
+            self.send_response_only(status)
+            for name, value in {"content-length": str(len(body)), **(headers or {})}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_PUT = do_DELETE = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", seen
+        finally:
+            server.shutdown()
+            thread.join()
