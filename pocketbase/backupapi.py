@@ -17,6 +17,8 @@ NAME = re.compile(r"[a-z0-9_-]{1,146}\.zip")
 ANSWER_SECONDS = 120.0
 """For one answer: longer than the gateways in front of a backend wait, so that theirs is seen, or none."""
 CONNECT_SECONDS = 10.0
+PATIENCE_SECONDS = 10.0
+"""For a backend that is away while it is asked something."""
 AGAIN = "try again: pulumi up"
 
 
@@ -61,9 +63,9 @@ def idle(http: httpx.Client, url: str) -> bool:
 
 
 def ask(http: httpx.Client, url: str, path: str, **parameters: str) -> Any:
-    """What GET answers as JSON, asked again for ten seconds when the backend is away. Raises BackupFailed."""
+    """What GET answers as JSON, asked again for a while when the backend is away. Raises BackupFailed."""
     said = "nothing"
-    for _ in backoff(10.0):
+    for _ in backoff(PATIENCE_SECONDS):
         try:
             response = http.get(f"{url}{path}", params=parameters)
             if response.status_code == 200:

@@ -51,7 +51,6 @@ STALLED_SECONDS = 60.0
 """How long a download may bring nothing."""
 LOST_SECONDS = 5.0
 """How long a backend may be idle without the backup before the request for it counts as lost."""
-CHUNK = 1024 * 1024
 
 
 def list_backups(url: str, session: Login) -> list[StoredBackup]:
@@ -184,7 +183,7 @@ def _fetch(http: httpx.Client, url: str, name: str, file: BufferedRandom) -> str
                 file.seek(0)
                 file.truncate()
             if got.status_code in (200, 206):
-                file.writelines(got.iter_raw(CHUNK))
+                file.writelines(got.iter_raw())  # as it comes: of a larger piece, an unfinished one would be lost
             return str(got.status_code)
     except (httpx.HTTPError, ValueError, KeyError) as error:
         return type(error).__name__

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from loopback import client, httpx
 from pocketbase.admin import Login
-from pocketbase.backupapi import AGAIN, ROUTE, BackupFailed, ask, attempt, connect, size_of
+from pocketbase.backupapi import AGAIN, ROUTE, BackupFailed, ask, attempt, connect, idle, size_of
 from waiting import backoff
 
 LATE_SECONDS = 30.0
@@ -49,6 +49,8 @@ def restore_backup(
     with connect(session) as http:
         if size_of(http, url, name) is None:
             raise BackupFailed(f"The backend at {url} has no backup {name}; {AGAIN}")
+        if not idle(http, url):  # the sign, a write, would wait for the end of it
+            raise BackupFailed(f"Another backup or restore is under way at {url}; when it has ended, {AGAIN}")
         sign = _write_sign(http, url, session)
         try:
             said = attempt(http, "POST", f"{url}{ROUTE}/{quote(name, safe='')}/restore")
