@@ -4,7 +4,7 @@ from backups.archive import Contents, inspect
 from backups.errors import BackupsError
 from backups.keys import new_key, valid_key
 from backups.ledger import Entry, Ledger, who
-from backups.manifest import About, Backup
+from backups.manifest import About, Backup, Reason
 from backups.shelf import Shelf
 from backups.store import Bucket, Folder, Store, open_store
 from backups.take import take
@@ -18,6 +18,7 @@ __all__ = [
     "Entry",
     "Folder",
     "Ledger",
+    "Reason",
     "Shelf",
     "Store",
     "inspect",

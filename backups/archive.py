@@ -6,10 +6,10 @@ file lies <file>.attrs with its metadata, and thumbnails lie in thumbs_<file>/ (
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
 import stat
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -18,10 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from backups.errors import BackupsError, disk
-from backups.files import Digest, copy, private_folder, whole
+from backups.files import Digest, copy, room, whole
 
 DATABASES = ("data.db", "auxiliary.db")
 JOURNALS = tuple(f"{name}-wal" for name in DATABASES)
+# SQLite makes two small files beside a database before it reads it.
+DISK = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
 SUPERUSERS = "_superusers"
 
 
@@ -43,16 +45,16 @@ def inspect(archive: Path, scratch: Path) -> Contents:
 
     Needs room for the databases below `scratch`, and leaves nothing there.
     """
-    with _opened(archive) as zipped, _room(scratch) as room:
+    with _opened(archive) as zipped, room(scratch) as folder:
         files, file_bytes = 0, 0
         for entry in zipped.infolist():
             _refuse_strange(entry, archive)
-            _extract(zipped, entry, room)
+            _extract(zipped, entry, folder)
             if _is_upload(PurePosixPath(entry.filename)) and not entry.is_dir():
                 files, file_bytes = files + 1, file_bytes + entry.file_size
         for name in DATABASES:
-            _check(room / name, archive)
-        records, users, last_write = _count(room / DATABASES[0], archive)
+            _check(folder / name, archive)
+        records, users, last_write = _count(folder / DATABASES[0], archive)
     return Contents(records=records, files=files, file_bytes=file_bytes, users=users, last_write=last_write)
 
 
@@ -73,17 +75,6 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
         raise disk(error, archive) from None
 
 
-@contextmanager
-def _room(scratch: Path) -> Iterator[Path]:
-    try:
-        private_folder(scratch)
-        folder = tempfile.TemporaryDirectory(prefix="inspect-", dir=scratch)
-    except OSError as error:
-        raise disk(error, scratch) from None
-    with folder as name:
-        yield Path(name)
-
-
 def _refuse_strange(entry: zipfile.ZipInfo, archive: Path) -> None:
     """A backup has plain files with names below its top; whoever unpacks anything else may write elsewhere."""
     name = entry.orig_filename
@@ -95,11 +86,11 @@ def _refuse_strange(entry: zipfile.ZipInfo, archive: Path) -> None:
         raise _damaged(archive, f"{name!r} is no plain file")
 
 
-def _extract(zipped: zipfile.ZipFile, entry: zipfile.ZipInfo, room: Path) -> None:
-    """Reads an entry to its end, where zipfile compares its CRC; databases are kept in `room`."""
+def _extract(zipped: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> None:
+    """Reads an entry to its end, where zipfile compares its CRC; databases are kept in `folder`."""
     with zipped.open(entry) as source:
         if entry.filename in DATABASES + JOURNALS:
-            with whole(room / entry.filename) as sink:
+            with whole(folder / entry.filename) as sink:
                 copy(source, sink)
         else:
             copy(source, Digest())
@@ -115,6 +106,10 @@ def _database(path: Path, archive: Path) -> Iterator[sqlite3.Connection]:
     try:
         with closing(sqlite3.connect(path)) as database:
             yield database
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode in DISK:
+            raise disk(OSError(errno.ENOSPC, ""), path) from None
+        raise _damaged(archive, f"{path.name}: {error}") from None
     except (sqlite3.Error, ValueError, LookupError, TypeError) as error:
         raise _damaged(archive, f"{path.name}: {error}") from None
 

@@ -7,23 +7,18 @@ all these services have is used: no checksum headers of Amazon's own, no version
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 from backups.errors import BackupsError, Missing, disk
 from backups.files import copy, whole
+from backups.s3 import Place, new_client, sentence
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
-KEY, SECRET, TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
-MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
-REFUSED = frozenset(
-    {"401", "403", "AccessDenied", "ExpiredToken", "InvalidAccessKeyId", "SignatureDoesNotMatch", "Unauthorized"}
-)
 PART_SIZE = 8 << 20
 """Bytes of a part of a large upload; a part is read from the disk as it is sent, one part at a time."""
 RESUMES = 5
@@ -34,8 +29,7 @@ class Bucket:
     """Objects below `prefix` in a bucket. The client is made at the first request: boto3 takes long to import."""
 
     def __init__(self, bucket: str, prefix: str = "", endpoint: str | None = None, region: str | None = None) -> None:
-        self.bucket, self.prefix, self.endpoint = bucket, prefix.strip("/"), endpoint
-        self.region = region or "us-east-1"
+        self.place = Place(bucket, prefix.strip("/"), endpoint, region or "us-east-1")
         self._made: S3Client | None = None
 
     def put(self, name: str, source: Path) -> None:
@@ -49,7 +43,7 @@ class Bucket:
             preferred_transfer_client="classic",
         )
         try:
-            self._ask(name, lambda s3: s3.upload_file(str(source), self.bucket, self._key(name), Config=how))
+            self._ask(name, lambda s3: s3.upload_file(str(source), self.place.bucket, self.place.key(name), Config=how))
         except OSError as error:
             raise disk(error, source) from None
 
@@ -58,20 +52,24 @@ class Bucket:
             copy(source, sink)
 
     def open(self, name: str) -> BinaryIO:
+        bucket, key = self.place.bucket, self.place.key(name)
+
         def request(start: int, tag: str | None) -> dict[str, Any]:
             options: dict[str, Any] = {"Range": f"bytes={start}-", "IfMatch": tag} if start else {}
-            return self._ask(name, lambda s3: dict(s3.get_object(Bucket=self.bucket, Key=self._key(name), **options)))
+            return self._ask(name, lambda s3: dict(s3.get_object(Bucket=bucket, Key=key, **options)))
 
-        return cast(BinaryIO, io.BufferedReader(_Resuming(request, self._where(name)), 1 << 16))
+        return cast(BinaryIO, io.BufferedReader(_Resuming(request, self.place.address(name)), 1 << 16))
 
     def size(self, name: str) -> int | None:
+        bucket, key = self.place.bucket, self.place.key(name)
         try:
-            return self._ask(name, lambda s3: s3.head_object(Bucket=self.bucket, Key=self._key(name)))["ContentLength"]
+            return self._ask(name, lambda s3: s3.head_object(Bucket=bucket, Key=key))["ContentLength"]
         except Missing:
             return None
 
     def write_text(self, name: str, text: str) -> None:
-        self._ask(name, lambda s3: s3.put_object(Bucket=self.bucket, Key=self._key(name), Body=text.encode()))
+        bucket, key = self.place.bucket, self.place.key(name)
+        self._ask(name, lambda s3: s3.put_object(Bucket=bucket, Key=key, Body=text.encode()))
 
     def read_text(self, name: str) -> str | None:
         try:
@@ -82,22 +80,18 @@ class Bucket:
 
     def names(self, prefix: str) -> list[str]:
         def listed(s3: S3Client) -> list[str]:
-            pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self._key(prefix))
+            pages = s3.get_paginator("list_objects_v2").paginate(
+                Bucket=self.place.bucket, Prefix=self.place.key(prefix)
+            )
             return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
-        return sorted(key[len(self._key("")) :] for key in self._ask(prefix, listed))
+        return sorted(key[len(self.place.key("")) :] for key in self._ask(prefix, listed))
 
     def delete(self, name: str) -> None:
-        self._ask(name, lambda s3: s3.delete_object(Bucket=self.bucket, Key=self._key(name)))
+        self._ask(name, lambda s3: s3.delete_object(Bucket=self.place.bucket, Key=self.place.key(name)))
 
     def describe(self) -> str:
-        return f"the bucket {self._where('').rstrip('/')}" + (f" at {self.endpoint}" if self.endpoint else "")
-
-    def _key(self, name: str) -> str:
-        return f"{self.prefix}/{name}" if self.prefix else name
-
-    def _where(self, name: str) -> str:
-        return f"s3://{self.bucket}/{self._key(name)}"
+        return self.place.describe()
 
     def _ask(self, name: str, request: Callable[[S3Client], T]) -> T:
         """The answer to one request. Raises BackupsError; an OSError is the local disk's."""
@@ -108,70 +102,13 @@ class Bucket:
         try:
             return request(client)
         except S3UploadFailedError as error:
-            raise self._refusal(name, error.__context__ or error) from None
+            raise sentence(error.__context__ or error, self.place, name) from None
         except (BotoCoreError, ClientError) as error:
-            raise self._refusal(name, error) from None
-
-    def _refusal(self, name: str, error: BaseException) -> BackupsError:
-        answer = getattr(error, "response", None)
-        code = str(answer["Error"].get("Code", "")) if answer else type(error).__name__
-        if code == "NoSuchBucket":
-            return BackupsError(f"There is no bucket {self.bucket!r} at {self._at}; make it there, then try again.")
-        if code in MISSING:
-            return Missing(f"{self._where(name)} is not there; see what is: oracle backups")
-        if code in REFUSED:
-            return BackupsError(
-                f"{self._at} refuses the key in {KEY} for {self._where('')} ({code}); "
-                f"see that it may read, write, list and delete there: export {KEY}=... {SECRET}=..."
-            )
-        if answer:
-            return BackupsError(f"{self._at} answered {code} for {self._where(name)}; try again in a minute.")
-        return BackupsError(
-            f"{self._at} does not answer ({code}) for {self._where(name)}; "
-            "see that oracle-net:backupsEndpoint is right and reachable from here, then try again."
-        )
-
-    @property
-    def _at(self) -> str:
-        return self.endpoint or f"Amazon S3 in {self.region}"
+            raise sentence(error, self.place, name) from None
 
     def _client(self) -> S3Client:
-        if self._made is None:
-            self._made = self._new_client()
+        self._made = self._made or new_client(self.place)
         return self._made
-
-    def _new_client(self) -> S3Client:
-        key, secret = os.environ.get(KEY), os.environ.get(SECRET)
-        if not key or not secret:
-            lacking = " and ".join(name for name, value in ((KEY, key), (SECRET, secret)) if not value)
-            raise BackupsError(
-                f"{self.describe()} cannot be opened: {lacking} is not in the environment; "
-                f"export {KEY}=... {SECRET}=..."
-            )
-        import botocore.session
-        from boto3 import Session
-        from botocore.config import Config
-
-        # What the files in ~/.aws say of profiles and endpoints is about somebody's other work.
-        plain = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
-        plain.set_config_variable("config_file", os.devnull)
-        plain.set_config_variable("credentials_file", os.devnull)
-        plain.set_config_variable("ignore_configured_endpoint_urls", True)
-        session = Session(key, secret, os.environ.get(TOKEN), self.region, botocore_session=plain)
-        how = Config(
-            connect_timeout=5,
-            read_timeout=20,
-            retries={"mode": "standard", "total_max_attempts": 3},
-            s3={"addressing_style": "path" if self.endpoint else "auto"},
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        )
-        try:
-            return session.client("s3", endpoint_url=self.endpoint, config=how)
-        except ValueError:
-            raise BackupsError(
-                f"{self.endpoint!r} is no address of a store; set oracle-net:backupsEndpoint to an https:// address."
-            ) from None
 
 
 class _Resuming(io.RawIOBase):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +18,7 @@ from backups.errors import disk
 CHUNK = 1 << 20
 """Bytes held in memory at a time."""
 PART = ".part"
+ROOM = "backup-"
 STALE = 24 * 3600.0
 """Seconds after which a half-written file belongs to nobody who is still writing."""
 
@@ -92,12 +95,37 @@ def private_folder(folder: Path) -> None:
         parent.mkdir(mode=0o700, exist_ok=True)
 
 
+@contextmanager
+def room(scratch: Path) -> Iterator[Path]:
+    """A new folder below `scratch`, for the owner only; gone afterwards with what is in it.
+
+    What a killed process has left there, which may be somebody's data in plain, goes after a day.
+    """
+    try:
+        private_folder(scratch)
+        for old in scratch.glob(f"{ROOM}*"):
+            if _stale(old):
+                shutil.rmtree(old, ignore_errors=True)
+        folder = tempfile.TemporaryDirectory(prefix=ROOM, dir=scratch)
+    except OSError as error:
+        raise disk(error, scratch) from None
+    with folder as name:
+        yield Path(name)
+
+
 def sweep(folder: Path) -> None:
     """Removes the parts in `folder` that somebody who was killed has left."""
     for part in folder.glob(f".*{PART}"):
-        with suppress(OSError):
-            if time.time() - part.stat().st_mtime > STALE:
+        if _stale(part):
+            with suppress(OSError):
                 part.unlink()
+
+
+def _stale(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > STALE
+    except OSError:
+        return False
 
 
 class _Unbuffered:

@@ -56,15 +56,15 @@ class Ledger:
         at = datetime.fromisoformat(entry.at).strftime("%Y%m%dT%H%M%S%fZ")
         self.store.write_text(f"{self._folder}{at}-{secrets.token_hex(2)}.json", dump(entry))
 
-    def entries(self) -> list[Entry]:
-        """Newest first. Entries that are damaged are left out: `survey` tells them."""
-        return self.survey()[0]
+    def entries(self, newest: int | None = None) -> list[Entry]:
+        """Newest first, all or so many. Entries that are damaged are left out: `survey` tells them."""
+        return self.survey(newest)[0]
 
-    def survey(self) -> tuple[list[Entry], list[str]]:
-        """All entries, newest first, and a sentence for each that is damaged."""
+    def survey(self, newest: int | None = None) -> tuple[list[Entry], list[str]]:
+        """The newest entries (all for None), newest first, and a sentence for each of them that is damaged."""
         found: list[Entry] = []
         complaints: list[str] = []
-        for name in reversed(self.store.names(self._folder)):
+        for name in self.store.names(self._folder)[::-1][:newest]:
             try:
                 found.append(load(Entry, self.store.read_text(name) or "", name))
             except BackupsError as error:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import secrets
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,8 +13,8 @@ from typing import TypeAlias
 
 from backups import keys
 from backups.archive import Contents
-from backups.errors import BackupsError, Missing, disk
-from backups.files import CHUNK, Digest, Sink, copy, digest, private_folder, whole
+from backups.errors import BackupsError, Missing
+from backups.files import CHUNK, Digest, Sink, copy, digest, room, whole
 from backups.manifest import About, Backup
 from backups.store import Store
 
@@ -49,7 +47,7 @@ class Shelf:
         backup = Backup(
             **asdict(about),
             **asdict(contents),
-            id=f"{self.stack}-g{about.generation}-{now.strftime(STAMP)}-{secrets.token_hex(2)}",
+            id=self._new_id(about.generation, now),
             created=_iso(now),
             size=was.size,
             sha256=was.sha256,
@@ -112,9 +110,7 @@ class Shelf:
         """Removes manifest and archive, also of a backup whose manifest is damaged."""
         if id not in self._ids():
             raise self._unknown(id)
-        # The manifest first: what has one is there and whole, at every moment.
-        for ending in (".json", ".zip", ".zip.age"):
-            self.store.delete(f"{self.stack}/{id}{ending}")
+        self._remove(id)
 
     def prune(self, count: int | None, days: int | None, keep: set[str]) -> Backups:
         """Deletes what no rule keeps, and says what it was. None for both: nothing is deleted.
@@ -132,12 +128,13 @@ class Shelf:
             if place >= max(1, count or 0) and (since is None or backup.created < since) and backup.id not in keep
         ]
         for backup in old:
-            self.delete(backup.id)
+            self._remove(backup.id)
         return old
 
     def check_writable(self) -> None:
         """Writes a little, reads it back and deletes it, so that what is wrong is told before anything changes."""
-        name, noise = f"{self.stack}/probe-{secrets.token_hex(8)}", secrets.token_bytes(CHUNK)
+        # Named like an archive without a manifest: one that is left by somebody who was killed is swept.
+        name, noise = f"{self.stack}/{self._new_id(0, datetime.now(UTC))}.zip", secrets.token_bytes(CHUNK)
         with self.room() as room:
             with whole(room / "probe") as sink:
                 sink.write(noise)
@@ -150,16 +147,9 @@ class Shelf:
             if digest(room / "answer").sha256 != digest(room / "probe").sha256:
                 raise BackupsError(f"{self.store.describe()} gives back other bytes than it was given; use another.")
 
-    @contextmanager
-    def room(self) -> Iterator[Path]:
+    def room(self) -> AbstractContextManager[Path]:
         """A folder of this machine for what is on its way, for the owner only; gone afterwards with what is in it."""
-        try:
-            private_folder(self.scratch)
-            folder = tempfile.TemporaryDirectory(prefix="backup-", dir=self.scratch)
-        except OSError as error:
-            raise disk(error, self.scratch) from None
-        with folder as name:
-            yield Path(name)
+        return room(self.scratch)
 
     def _put(self, archive: Path, backup: Backup) -> None:
         if self._key is None:
@@ -184,7 +174,7 @@ class Shelf:
         except keys.WrongKey:
             raise BackupsError(
                 f"The backup {backup.id} was encrypted with another key; set the one it was made with: "
-                "pulumi config set --secret oracle-net:backupsKey"
+                "pulumi config set --secret oracle-net:backupKey"
             ) from None
         except keys.Damaged:
             raise _damaged(backup, "it cannot be decrypted") from None
@@ -195,9 +185,14 @@ class Shelf:
         if self._key is None:
             raise BackupsError(
                 f"The backup {backup.id} is encrypted and there is no key; set the one it was made with: "
-                "pulumi config set --secret oracle-net:backupsKey"
+                "pulumi config set --secret oracle-net:backupKey"
             )
         return self._key
+
+    def _remove(self, id: str) -> None:
+        # The manifest first: what has one is there and whole, at every moment.
+        for ending in (".json", ".zip", ".zip.age"):
+            self.store.delete(f"{self.stack}/{id}{ending}")
 
     def _sweep(self) -> None:
         names = self.store.names(f"{self.stack}/")
@@ -221,6 +216,9 @@ class Shelf:
     @property
     def _id(self) -> re.Pattern[str]:
         return re.compile(rf"{re.escape(self.stack)}-g\d+-(?P<at>\d{{8}}T\d{{6}}Z)-[0-9a-f]{{4}}", re.ASCII)
+
+    def _new_id(self, generation: int, now: datetime) -> str:
+        return f"{self.stack}-g{generation}-{now.strftime(STAMP)}-{secrets.token_hex(2)}"
 
     def _archive(self, backup: Backup) -> str:
         return f"{self.stack}/{backup.id}.zip{'.age' if backup.encrypted else ''}"

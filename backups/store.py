@@ -59,5 +59,5 @@ def open_store(location: str, project: Path, endpoint: str | None = None, region
         return Bucket(match["bucket"], (match["prefix"] or "").strip("/"), endpoint=endpoint, region=region)
     raise BackupsError(
         f"{location!r} is no place for backups: it is folder:<path> or s3://<bucket>/<prefix>; "
-        "set it: pulumi config set oracle-net:backups folder:backups"
+        "set it: pulumi config set --path oracle-net:backup.store folder:.oracle/backups"
     )

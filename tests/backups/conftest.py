@@ -44,7 +44,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 def bucket(s3: str, credentials: None) -> Bucket:
     """An empty bucket of its own; objects lie below the prefix "deep/inside"."""
     bucket = Bucket(f"bucket-{next(NUMBERS)}", "deep/inside", endpoint=s3)
-    bucket._client().create_bucket(Bucket=bucket.bucket)
+    bucket._client().create_bucket(Bucket=bucket.place.bucket)
     return bucket
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -57,9 +58,9 @@ def test_a_small_object_goes_at_once(bucket: Bucket, calls: list[str], archive: 
 
 def test_objects_lie_below_the_prefix(bucket: Bucket, s3: str) -> None:
     bucket.write_text("prod/a.json", "{}")
-    above = Bucket(bucket.bucket, endpoint=s3)
+    above = Bucket(bucket.place.bucket, endpoint=s3)
     assert above.names("") == ["deep/inside/prod/a.json"]
-    assert Bucket(bucket.bucket, "deep/ins", endpoint=s3).names("") == []
+    assert Bucket(bucket.place.bucket, "deep/ins", endpoint=s3).names("") == []
 
 
 def test_more_than_a_page_of_names(bucket: Bucket, calls: list[str]) -> None:
@@ -140,7 +141,7 @@ def test_an_upload_that_fails_leaves_no_parts(bucket: Bucket, large: Path) -> No
     with pytest.raises(BackupsError, match="input/output error"):
         bucket.put("prod/large", large)
     assert bucket.names("") == []
-    assert "Uploads" not in bucket._client().list_multipart_uploads(Bucket=bucket.bucket)
+    assert "Uploads" not in bucket._client().list_multipart_uploads(Bucket=bucket.place.bucket)
 
 
 Use = Callable[[Bucket, Path], object]
@@ -176,9 +177,9 @@ def test_credentials_that_are_missing_are_told(
 def test_somebodys_profile_and_endpoint_change_nothing(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "of-another-job")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    again = Bucket(bucket.bucket, endpoint=bucket.endpoint)
+    again = Bucket(bucket.place.bucket, endpoint=bucket.place.endpoint)
     assert again.names("") == []
-    assert Bucket(bucket.bucket)._client().meta.endpoint_url == "https://s3.amazonaws.com"
+    assert Bucket(bucket.place.bucket)._client().meta.endpoint_url == "https://s3.amazonaws.com"
 
 
 @pytest.fixture
@@ -198,7 +199,7 @@ def test_a_key_that_is_refused_is_told(use: Use, bucket: Bucket, strict: None, a
 
 @pytest.mark.parametrize("use", USES)
 def test_a_server_that_is_away_is_told(use: Use, credentials: None, archive: Path) -> None:
-    with pytest.raises(BackupsError, match=r"does not answer \(EndpointConnectionError\).*backupsEndpoint"):
+    with pytest.raises(BackupsError, match=r"does not answer \(EndpointConnectionError\).*oracle-net:backup\.endpoint"):
         use(Bucket("bucket", endpoint=f"http://127.0.0.1:{free_port()}"), archive)
 
 
@@ -206,6 +207,47 @@ def test_a_server_that_is_away_is_told(use: Use, credentials: None, archive: Pat
 def test_an_endpoint_that_is_none_is_told(endpoint: str, credentials: None) -> None:
     with pytest.raises(BackupsError, match="is no address of a store"):
         Bucket("bucket", endpoint=endpoint).names("")
+
+
+def answering(bucket: Bucket, status: int, code: str) -> None:
+    """The bucket's server answers every listing so."""
+    from botocore.awsrequest import AWSResponse
+    from botocore.compat import HTTPHeaders
+
+    body = f"<Error><Code>{code}</Code><Message>words of the server</Message></Error>".encode()
+
+    class Raw(io.BytesIO):
+        def stream(self, *_: object, **__: object) -> Iterator[bytes]:
+            yield self.read()
+
+    def answer(request: Any, **_: object) -> AWSResponse:
+        return AWSResponse(request.url, status, HTTPHeaders(), Raw(body))
+
+    bucket._client().meta.events.register("before-send.s3.ListObjectsV2", answer)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "status, code, sentence",
+    [
+        (400, "AuthorizationHeaderMalformed", r"in another region than 'us-east-1'.*backup\.region"),
+        (403, "RequestTimeTooSkewed", "clock is wrong"),
+        (403, "AccessDenied", r"refuses the key in AWS_ACCESS_KEY_ID.*\(AccessDenied\)"),
+        (409, "OperationAborted", "answered OperationAborted for .*try again in a minute"),
+    ],
+)
+def test_what_a_server_says_is_one_sentence(bucket: Bucket, status: int, code: str, sentence: str) -> None:
+    answering(bucket, status, code)
+    with pytest.raises(BackupsError, match=sentence) as told:
+        bucket.names("")
+    assert len(str(told.value).splitlines()) == 1
+
+
+def test_a_proxy_is_not_asked_for_what_is_on_loopback(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert Bucket(bucket.place.bucket, endpoint=bucket.place.endpoint).names("") == []
 
 
 def test_waiting_is_bounded(bucket: Bucket) -> None:
@@ -245,7 +287,7 @@ def test_a_large_backup_is_never_whole_in_memory(
     s3_elsewhere: str, credentials: None, key: str, scratch: Path, large: Path, tmp_path: Path
 ) -> None:
     bucket = Bucket("bucket-of-memory", endpoint=s3_elsewhere)
-    bucket._client().create_bucket(Bucket=bucket.bucket)
+    bucket._client().create_bucket(Bucket=bucket.place.bucket)
     shelf = Shelf(bucket, "prod", key, scratch)
     shelf.check_writable()
     tracemalloc.start()

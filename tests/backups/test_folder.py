@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import sqlite3
 import subprocess
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from backups import BackupsError, Folder, Shelf
-from tests.backups.conftest import ABOUT, CONTENTS
+from backups import BackupsError, Folder, Shelf, inspect
+from tests.backups.conftest import ABOUT, CONTENTS, Write
 
 
 def everything(root: Path) -> list[Path]:
@@ -108,6 +111,22 @@ def test_a_full_scratch_disk_is_told_before_anything_changes(tiny: Path, folder:
     with pytest.raises(BackupsError, match="is full"):
         Shelf(folder, "prod", key, tiny / "scratch").check_writable()
     assert everything(folder.root) == []
+    assert everything(tiny) == [tiny / "other"]
+
+
+def test_a_disk_too_full_to_open_a_database_is_no_damage(tiny: Path, write_archive: Write) -> None:
+    """The database just fits; what SQLite puts beside it does not."""
+    path = write_archive()
+    with zipfile.ZipFile(path) as zipped:
+        (tiny / "live.db").write_bytes(zipped.read("data.db"))
+    with contextlib.closing(sqlite3.connect(tiny / "live.db")) as live:
+        live.execute("PRAGMA journal_mode=WAL")
+    size = (tiny / "live.db").stat().st_size
+    path = write_archive({"data.db": (tiny / "live.db").read_bytes()}, database=False)
+    (tiny / "live.db").unlink()
+    (tiny / "other").write_bytes(bytes((2 << 20) - size))
+    with pytest.raises(BackupsError, match="is full"):
+        inspect(path, tiny / "scratch")
     assert everything(tiny) == [tiny / "other"]
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -230,9 +233,7 @@ def test_the_manifest_comes_last_and_goes_first(tmp_path: Path, scratch: Path, a
 
 
 def backdated(shelf: Shelf, *days: float) -> list[Backup]:
-    """Backups that say they were made so many days ago; only their manifests exist."""
-    from datetime import UTC, datetime, timedelta
-
+    """Backups that say they were made so many days ago; their archives are a byte."""
     made = []
     for number, age in enumerate(days):
         at = datetime.now(UTC) - timedelta(days=age)
@@ -290,6 +291,24 @@ def test_what_was_killed_half_way_is_swept_after_a_day(shelf: Shelf) -> None:
         new,
         "prod/somebody-elses.zip",
     ]
+
+
+def test_plain_data_of_who_was_killed_goes_after_a_day(shelf: Shelf, scratch: Path) -> None:
+    with shelf.room() as killed, shelf.room() as running:
+        (killed / "backup.zip").write_text("plain")
+        os.utime(killed, (time.time() - 90_000,) * 2)
+        with shelf.room() as room:
+            assert sorted(scratch.iterdir()) == sorted([running, room])
+            assert room.stat().st_mode & 0o777 == 0o700
+
+
+def test_somebody_else_may_prune_at_the_same_time(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = backdated(shelf, 1, 5, 9)
+    seen = shelf.list()
+    monkeypatch.setattr(shelf, "list", lambda: seen)
+    Shelf(shelf.store, "prod", None, shelf.scratch).prune(2, None, set())
+    assert shelf.prune(1, None, set()) == made[1:]
+    assert len(stored(shelf)) == 2
 
 
 def test_a_probe_leaves_nothing(store: Store, scratch: Path) -> None:

@@ -76,7 +76,7 @@ def test_a_place_is_a_folder_or_a_bucket(tmp_path: Path) -> None:
     assert absolute.describe() == f"the folder {tmp_path}/kept"
     bucket = open_store("s3://my-bucket/some/prefix/", tmp_path, endpoint="https://s3.example", region="fra1")
     assert isinstance(bucket, Bucket)
-    assert (bucket.bucket, bucket.prefix, bucket.region) == ("my-bucket", "some/prefix", "fra1")
+    assert (bucket.place.bucket, bucket.place.prefix, bucket.place.region) == ("my-bucket", "some/prefix", "fra1")
     assert bucket.describe() == "the bucket s3://my-bucket/some/prefix at https://s3.example"
     assert open_store("s3://my-bucket", tmp_path).describe() == "the bucket s3://my-bucket"
 
