@@ -16,10 +16,21 @@ export default ((service) => {
   const READS = new Set(["GET", "HEAD", "OPTIONS"]);
   const LONGEST_RETRY_S = 5;
 
-  /** @returns {Response | undefined} the refusal, or nothing when the service is to answer */
+  /** @returns {Promise<Response> | undefined} the refusal, or nothing when the service is to answer */
   function held(request, env) {
     const left = Number(env?.HOLD_UNTIL) - Date.now();
     if (!(left > 0) || !Number.isFinite(left) || READS.has(request.method)) return undefined;
+    return refused(request, left);
+  }
+
+  /** The body is read first: a client that still sends a long one would see its connection break, not the answer. */
+  async function refused(request, left) {
+    try {
+      const body = request.body?.getReader();
+      while (body && !(await body.read()).done);
+    } catch {
+      // the client went away
+    }
     const message = "Nothing can be changed for a moment, because the data is being moved; try again soon.";
     const headers = {
       "retry-after": String(Math.min(LONGEST_RETRY_S, Math.ceil(left / 1000))),

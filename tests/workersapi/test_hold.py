@@ -49,6 +49,15 @@ def test_writes_are_held_until_the_next_upload(workers: Workers, fronted: Site, 
     assert set(workers.bindings(fronted.name) or {}) == {"WORD", "KEY"}
 
 
+def test_a_long_body_is_refused_as_politely(fronted: Site, hold: Hold) -> None:
+    """It is read before it is refused, because whoever still sends does not listen yet."""
+    with hold(fronted) as holding:
+        for _ in range(5):
+            answer = fronted.ask("POST", "/", content=b"x" * 5_000_000)
+            assert (answer.status_code, answer.headers["x-oracle-hold"]) == (503, "1")
+        holding.release()
+
+
 def test_it_can_be_released(fronted: Site, hold: Hold) -> None:
     with hold(fronted) as holding:
         assert held(fronted)
