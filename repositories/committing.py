@@ -15,7 +15,7 @@ from repositories.git import Git
 from repositories.hooks import Hooks
 from repositories.looking import State, find, refuse_secrets, refuse_unfinished
 from repositories.secrets import Scanner
-from repositories.staging import IndexLock, Staged, entries, refuse_large
+from repositories.staging import Index, IndexLock, Staged, entries, refuse_large
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Commit:
     parent: str
     branch: str
     subject: str
-    before: bytes | None
+    before: Index | None
 
 
 def commit(state: State, staged: Staged, message: str, scanner: Scanner) -> Commit | None:
@@ -105,7 +105,7 @@ def _settle(staged: Staged, made: Commit) -> None:
     with IndexLock(git) as index:
         if entries(git) != staged.entries:
             raise Stopped("Something was staged while the hooks ran; once more: oracle commit-all")
-        index.replace(staged.index.read_bytes())
+        index.replace(Index.read(staged.index))
     try:
         if git.must("symbolic-ref", "HEAD", sheltered=True) != f"refs/heads/{made.branch}":
             raise Stopped("Somebody went to another branch while the hooks ran; once more: oracle commit-all")

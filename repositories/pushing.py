@@ -10,6 +10,8 @@ from repositories.looking import REMOTE_SECONDS, State
 from repositories.secrets import Scanner
 
 PUSH_SECONDS = 900.0  # a pre-push hook may run tests
+# The last one is the remote's, when another push moves the branch at the very same time.
+RACED = frozenset({"fetch first", "non-fast-forward", "stale info", "failed to update ref"})
 REFUSED = re.compile(r"^!\t[^\t]*\t\[(?P<how>[^\]]+)\](?: \((?P<why>.*)\))?", re.MULTILINE)
 SHOWN_LINES = 12
 
@@ -52,7 +54,7 @@ def arrived(git: Git, state: State, commit: str) -> bool:
 
 def _refusal(state: State, how: str, why: str) -> str:
     path = state.git.path
-    if why in {"fetch first", "non-fast-forward"}:
+    if why in RACED:
         return f"Somebody else pushed meanwhile; get it first: git -C {path} pull --rebase --autostash"
     reason = shown(without_credentials(why)) or how
     return f"The remote refused the push ({reason}); mend that, then: oracle commit-all"

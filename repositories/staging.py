@@ -36,12 +36,33 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Index:
+    """An index file's bytes and its time. Git reads files anew that are as young as the index; with another time it
+    would take a file of the same size for unchanged.
+    """
+
+    content: bytes
+    time_ns: int
+
+    @classmethod
+    def read(cls, path: Path) -> Index | None:
+        try:
+            return cls(path.read_bytes(), path.stat().st_mtime_ns)
+        except FileNotFoundError:
+            return None
+
+    def write(self, path: Path) -> None:
+        path.write_bytes(self.content)
+        os.utime(path, ns=(self.time_ns, self.time_ns))
+
+
+@dataclass(frozen=True)
 class Staged:
     """The checkout's changes in an index of their own. `before` is the real index as it was, None without one."""
 
     git: Git
     folder: Path
-    before: bytes | None
+    before: Index | None
     entries: str
     quarantined: bool
 
@@ -87,7 +108,10 @@ def staging(git: Git, quarantined: bool) -> Iterator[Staged]:
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "objects").mkdir(parents=True)
         try:
-            yield Staged(git, folder, _copied(git.index, folder / "index"), entries(git), quarantined)
+            before = Index.read(git.index)
+            if before:
+                before.write(folder / "index")
+            yield Staged(git, folder, before, entries(git), quarantined)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -108,12 +132,12 @@ class IndexLock:
                 return self
         raise Stopped(f"Another git command is at work here; when it has ended: oracle commit-all --repo {self._path}")
 
-    def replace(self, content: bytes | None) -> None:
-        """The index gets this content at the end of the block; None is for no index at all."""
+    def replace(self, content: Index | None) -> None:
+        """The index becomes this one at the end of the block; None is for no index at all."""
         if content is None:
             self._index.unlink(missing_ok=True)
         else:
-            self._lock.write_bytes(content)
+            content.write(self._lock)
             self._written = True
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -153,15 +177,6 @@ def _alone(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _copied(index: Path, copy: Path) -> bytes | None:
-    try:
-        content = index.read_bytes()
-    except FileNotFoundError:
-        return None
-    shutil.copy2(index, copy)  # with its time: git tells by it which files to read again
-    return content
 
 
 def _refuse_nested(git: Git, tree: str, extra: dict[str, str]) -> None:

@@ -113,8 +113,7 @@ def snapshot(checkout: Path) -> dict[str, str]:
     found = {
         "head": (checkout / ".git" / "HEAD").read_text(),
         "branches": git(checkout, "for-each-ref", "refs/heads", "refs/tags", "refs/stash"),
-        "index": git(checkout, "ls-files", "--stage", "--debug", "-z").split("\0")[0]
-        and git(checkout, "ls-files", "-s"),
+        "index": git(checkout, "ls-files", "--stage"),
         "status": git(checkout, "--no-optional-locks", "status", "--porcelain=v2", "--untracked-files=all"),
         "loose ends": " ".join(sorted(p.name for p in (checkout / ".git").iterdir() if p.name not in KNOWN)),
     }

@@ -1,0 +1,176 @@
+"""REPO_MAP.md: what each repository is, what it is at, and where it is deployed. The same facts make the same bytes."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from contract import Outputs
+from ops.checkouts import configured
+from ops.engine import Engine
+from ops.failures import Failure
+from ops.workspace import Stack
+from repositories.configuration import Repositories
+from repositories.processes import Processes
+from repositories.versions import COMMIT_LENGTH, Version, version
+
+NONE = "-"
+HEAD = """# The repositories
+
+Written by `oracle repo-map` from repositories.yaml, the checkouts and what is deployed. Edit those, not this."""
+SHOWN_LINES = 12
+RUNS_ON = {
+    "backend": "DigitalOcean App Platform",
+    "api": "Cloudflare Worker",
+    "web": "Cloudflare Worker, static files",
+    "universe": "Cloudflare Worker, static files",
+}
+# Who asks whom; the front ends know the API's address, the API the backend's.
+ASKS = (("web", "api"), ("universe", "api"), ("api", "backend"))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stack runs: names by service, and its outputs, None where it is not deployed."""
+
+    names: Mapping[str, str]
+    outputs: Outputs | None
+
+
+def repo_map(project: Path, check: bool) -> str:
+    """Writes the map, or only checks it; returns the sentence to show. Raises Failure when it is stale."""
+    config = configured(project)
+    path = project / config.map
+    text = rendered(versions(config, project), places(project))
+    if check:
+        _check(path, text, config.map)
+        return f"{config.map} is up to date."
+    if not path.parent.is_dir():
+        raise Failure(f"The folder of {config.map} does not exist; clone its repository: git clone URL {path.parent}")
+    path.write_text(text, encoding="utf-8")
+    return f"Written: {config.map}; to commit it: oracle commit-all"
+
+
+def versions(config: Repositories, project: Path) -> list[Version]:
+    """What every checkout is at, in the configuration's order."""
+    processes, written = Processes(), project / config.map
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return list(pool.map(lambda each: version(each, project, processes, written), config.repositories))
+
+
+def places(project: Path) -> dict[str, Place]:
+    """Every stack that runs in the clouds, with what it has deployed. Raises Failure when nobody can say."""
+    names = sorted(path.name.split(".")[1] for path in project.glob("Pulumi.*.yaml"))
+    stacks = [stack for stack in (Stack(name, project) for name in names) if not stack.on_local_cloud]
+    return {stack.name: _place(stack) for stack in stacks}
+
+
+def rendered(found: Sequence[Version], stacks: Mapping[str, Place]) -> str:
+    """The map as Markdown."""
+    deployed = [each for each in found if each.repository.service]
+    parts = [
+        HEAD,
+        _table(("repository", "what it is", "branch", "commit", "version"), [_repository(each) for each in found]),
+        *(f"## {name}\n\n{_stack(place, deployed)}" for name, place in stacks.items()),
+        "## The picture\n\n" + _picture(deployed, stacks),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _place(stack: Stack) -> Place:
+    settings = stack.settings()
+    names = {"backend": settings.backend.app_name, **{key: each.script for key, each in settings.workers.items()}}
+    engine = Engine(stack)
+    known = json.loads(engine.must("stack", "ls", "--json"))
+    there = [each for each in known if each["name"].split("/")[-1] == stack.name and each.get("resourceCount")]
+    return Place(names, engine.outputs() if there else None)
+
+
+def _repository(each: Version) -> tuple[str, ...]:
+    if each.missing:
+        return each.repository.name, each.repository.what, "no checkout", NONE, NONE
+    commit = f"`{each.commit}`" if each.commit else NONE
+    return each.repository.name, each.repository.what, each.branch, commit, each.version or NONE
+
+
+def _stack(place: Place, deployed: Sequence[Version]) -> str:
+    if place.outputs is None:
+        return "Not deployed."
+    heads = ("service", "repository", "runs as", "address", "commit", "release")
+    generation = f"The backend is of generation {place.outputs.generation}."
+    return _table(heads, [_service(each, place, place.outputs) for each in deployed]) + f"\n\n{generation}"
+
+
+def _service(each: Version, place: Place, outputs: Outputs) -> tuple[str, ...]:
+    service = each.repository.service or ""
+    runs_as = f"{RUNS_ON[service]}, `{place.names.get(service, NONE)}`"
+    commit, dirty, _ = outputs.release["commits"].get(service, "").partition("-dirty")
+    shown = f"`{commit[:COMMIT_LENGTH]}`{' with changes' if dirty else ''}" if commit else NONE
+    return service, each.repository.name, runs_as, addresses(outputs)[service], shown, _release(service, outputs)
+
+
+def addresses(outputs: Outputs) -> dict[str, str]:
+    """The services' addresses."""
+    return {
+        "backend": outputs.backend_url,
+        "api": outputs.api_url,
+        "web": outputs.web_url,
+        "universe": outputs.universe_url,
+    }
+
+
+def _release(service: str, outputs: Outputs) -> str:
+    release = outputs.release
+    digest = release["backend"] if service == "backend" else release["assets"].get(service)
+    digest = digest or release["workers"].get(service, "")
+    return f"`{digest.removeprefix('sha256:')[:12]}`" if digest else NONE
+
+
+def _picture(deployed: Sequence[Version], stacks: Mapping[str, Place]) -> str:
+    lines = ["```mermaid", "flowchart LR"]
+    lines += [f'    repo_{_id(each)}["{each.repository.name}"]' for each in deployed]
+    for stack, place in stacks.items():
+        lines += _subgraph(stack, place, deployed)
+    return "\n".join([*lines, "```"])
+
+
+def _subgraph(stack: str, place: Place, deployed: Sequence[Version]) -> Iterator[str]:
+    """A stack's services, each from its repository, and who asks whom."""
+    key = "".join(letter if letter.isalnum() else "_" for letter in stack)
+    there = {_id(each) for each in deployed}
+    yield f'    subgraph {key}_stack["{stack}{"" if place.outputs else ": not deployed"}"]'
+    for service in [_id(each) for each in deployed]:
+        address = addresses(place.outputs)[service].removeprefix("https://") if place.outputs else ""
+        yield f'        {key}_{service}["{service}{f"<br/>{address}" if address else ""}"]'
+    yield from (f"        {key}_{asking} --> {key}_{asked}" for asking, asked in ASKS if {asking, asked} <= there)
+    yield "    end"
+    yield from (f"    repo_{_id(each)} -.-> {key}_{_id(each)}" for each in deployed if place.outputs)
+
+
+def _id(each: Version) -> str:
+    return each.repository.service or ""
+
+
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [heads, tuple("---" for _ in heads), *rows]
+    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _check(path: Path, text: str, name: str) -> None:
+    try:
+        written = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise Failure(f"{name} does not exist; write it: oracle repo-map") from None
+    if written == text:
+        return
+    differing = list(difflib.unified_diff(written.splitlines(), text.splitlines(), "written", "now", lineterm="", n=0))
+    shown = "\n".join(differing[2 : 2 + SHOWN_LINES])
+    raise Failure(f"{name} is stale; write it anew: oracle repo-map\n{shown}")
