@@ -1,6 +1,18 @@
 """A small client of DigitalOcean's App Platform: what a running app is, its deployments, their logs, its console."""
 
 from appplatform.client import AppPlatform, AppPlatformError, Deployment, variable
-from appplatform.console import CommandResult, ConsoleError, run_command
+from appplatform.console import CommandResult, Console, ConsoleError, run_command
+from appplatform.terminal import hold_session, show_command
 
-__all__ = ["AppPlatform", "AppPlatformError", "CommandResult", "ConsoleError", "Deployment", "run_command", "variable"]
+__all__ = [
+    "AppPlatform",
+    "AppPlatformError",
+    "CommandResult",
+    "Console",
+    "ConsoleError",
+    "Deployment",
+    "hold_session",
+    "run_command",
+    "show_command",
+    "variable",
+]

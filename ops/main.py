@@ -12,11 +12,13 @@ from ops.commands import (
     build,
     cloud,
     commit_all,
+    console,
     down,
     env,
     history,
     image,
     recover,
+    repo_map,
     restore,
     up,
     wipe,
@@ -34,10 +36,12 @@ app.command("up")(up.up)
 app.command("down")(down.down)
 app.command("env")(env.env)
 app.command("build")(build.build)
+app.command("console")(console.console)
 app.command("recover")(recover.recover)
 for command in (wipe.wipe, restore.restore, backup.backup, backups.backups, history.history):
     app.command()(command)
 app.command("commit-all")(commit_all.commit_all)
+app.command("repo-map")(repo_map.repo_map)
 app.add_typer(cloud.app, name="cloud")
 app.add_typer(image.app, name="image")
 

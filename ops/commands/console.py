@@ -1,0 +1,77 @@
+"""`oracle console`: a command, or a session, in the running backend's container."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from appplatform import AppPlatform, AppPlatformError, Console, ConsoleError, hold_session, show_command
+from ops.commands.options import StackOption
+from ops.engine import Engine
+from ops.failures import Failure
+from ops.workspace import Stack, exports
+
+BROKEN_PIPE = 141  # as a shell shows a command that SIGPIPE ended
+INTERRUPTED = 130
+
+
+def console(
+    service: Annotated[str, typer.Argument(help="`backend`, or its component's name.", metavar="SERVICE")],
+    command: Annotated[
+        list[str] | None, typer.Argument(help="What to run, behind --; a shell when left out.", metavar="COMMAND")
+    ] = None,
+    stack: StackOption = "local",
+) -> None:
+    """Run a command in the backend's container: oracle console backend -- ls -l pb_data."""
+    chosen = Stack(stack)
+    component = _component(chosen, service)
+    if not command and not sys.stdin.isatty():
+        raise Failure(f"Standard input is no terminal; give a command: {_again(chosen, ' -- COMMAND')}")
+    try:
+        status = _run(_address(chosen, component), command or [])
+    except ConsoleError as error:
+        raise Failure(f"{error} Try again: {_again(chosen, ' -- COMMAND' if command else '')}") from None
+    except BrokenPipeError:  # nobody reads any more, as behind `| head`
+        status = BROKEN_PIPE
+    except KeyboardInterrupt:
+        raise Failure("Interrupted before anything was run.", INTERRUPTED) from None
+    raise typer.Exit(status)
+
+
+def _component(stack: Stack, service: str) -> str:
+    settings = stack.settings()
+    component = settings.backend.service
+    if service in {"backend", component}:
+        return component
+    if service in settings.workers or service in {worker.script for worker in settings.workers.values()}:
+        raise Failure(f"{service} is a Worker, and Workers have no console; the backend has: {_again(stack)}")
+    raise Failure(f"There is no service {service}; the one with a console is the backend: {_again(stack)}")
+
+
+def _address(stack: Stack, component: str) -> str:
+    app_id = Engine(stack).outputs().backend_app_id
+    try:
+        endpoint = stack.endpoint or "https://api.digitalocean.com"
+        with AppPlatform(endpoint, exports(stack).get("DIGITALOCEAN_TOKEN")) as platform:
+            return platform.console_url(app_id, component)
+    except AppPlatformError as error:
+        if error.status in {401, 403}:
+            raise Failure(f'{error} Load the stack\'s environment: eval "$(oracle env {stack.name})"') from None
+        if error.status is not None:
+            up = f"oracle up {stack.name}" if stack.on_local_cloud else f"pulumi up -s {stack.name}"
+            raise Failure(f"{error} Bring the backend up: {up}") from None
+        raise Failure(str(error)) from None
+
+
+def _run(address: str, command: list[str]) -> int:
+    screen = sys.stdout.fileno()
+    with Console(address) as opened:
+        if command:
+            return show_command(opened, command, screen)
+        return hold_session(opened, sys.stdin.fileno(), screen)
+
+
+def _again(stack: Stack, rest: str = "") -> str:
+    return f"oracle console backend{'' if stack.name == 'local' else f' --stack {stack.name}'}{rest}"
