@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -13,7 +13,9 @@ from starlette.routing import BaseRoute, Route
 
 from localcloud import VERSION
 from localcloud.cloud import Cloud
-from localcloud.faults import FaultError
+from localcloud.edge import EdgeError
+from localcloud.edgefaults import EdgeFaults
+from localcloud.faults import FaultError, RequestFault, read
 from localcloud.images import ImageError
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class Control:
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
+        self._edge_faults = EdgeFaults(cloud.edge)
 
     async def health(self, _: Request) -> Response:
         """Up and serving: the server listens only after edge, Workers and apps were started."""
@@ -69,21 +72,36 @@ class Control:
 
     async def faults(self, request: Request) -> Response:
         """POST adds one fault or a list of them, GET lists what is left, DELETE clears all."""
-        faults = self._cloud.faults
-        if request.method == "DELETE":
-            faults.clear()
-        elif request.method == "POST":
-            try:
-                faults.add(await request.json())
-            except (FaultError, ValueError) as error:
-                return problem(400, str(error))
-        return JSONResponse(faults.listing())
+        try:
+            if request.method == "DELETE":
+                self._cloud.faults.clear()
+                await self._edge_faults.clear()
+            elif request.method == "POST":
+                await self._add_faults(await request.json())
+            listing = self._cloud.faults.listing()
+            listing["requests"] += await self._edge_faults.left()
+        except (FaultError, ValueError) as error:
+            return problem(400, str(error))
+        except EdgeError as error:
+            return problem(503, str(error))
+        return JSONResponse(listing)
+
+    async def _add_faults(self, descriptions: Any) -> None:
+        faults = read(descriptions)
+        there = [fault for fault in faults if isinstance(fault, RequestFault) and fault.host is not None]
+        await self._edge_faults.add(there)  # it may refuse them: then none is taken
+        self._cloud.faults.add([fault for fault in faults if fault not in there])
 
     async def requests(self, request: Request) -> Response:
-        """The request log; DELETE empties it."""
-        if request.method == "DELETE":
-            self._cloud.requests.clear()
-        return JSONResponse({"requests": self._cloud.requests.listing()})
+        """The request log of the APIs, and of the edge where a fault records; DELETE empties both."""
+        try:
+            if request.method == "DELETE":
+                self._cloud.requests.clear()
+                await self._edge_faults.forget()
+            recorded = await self._edge_faults.recorded()
+        except EdgeError as error:
+            return problem(503, str(error))
+        return JSONResponse({"requests": self._cloud.requests.listing(), "edge": recorded})
 
     async def image(self, request: Request) -> Response:
         """PUT stores a packed image under its digest; HEAD tells whether it is there."""

@@ -170,26 +170,26 @@ class Edge:
     async def route_app(self, host: str, upstream: Address | None) -> None:
         """Sends new requests for `host` to `upstream`; those under way end on the old one. None answers 503."""
         self._apps[host] = upstream
-        await self._ask("route", host=host, upstream=upstream)
+        await self.ask("route", host=host, upstream=upstream)
 
     async def drop_app(self, host: str) -> None:
         """Forgets an app's host: it answers 404 as an unknown one."""
         self._apps.pop(host, None)
-        await self._ask("drop", host=host)
+        await self.ask("drop", host=host)
 
     async def drained(self, upstream: Address, seconds: float) -> bool:
         """True as soon as no request is under way on `upstream`, False when some still are after `seconds`."""
-        return bool(await self._ask("drained", upstream=upstream, seconds=seconds))
+        return bool(await self.ask("drained", upstream=upstream, seconds=seconds))
 
     async def load_worker(self, name: str, version: str, spec: WorkerSpec) -> WorkerInfo:
         """Starts a version without giving it traffic. Raises WorkerStartError."""
-        answer = await self._ask("start", name=name, version=version, spec=spec.wire())
+        answer = await self.ask("start", name=name, version=version, spec=spec.wire())
         self._record()
         return WorkerInfo(handlers=answer["handlers"], named=answer["named"], startup_ms=answer["ms"])
 
     async def unload_worker(self, name: str, version: str) -> None:
         """Stops a version that has no traffic; leaves one that has."""
-        await self._ask("discard", name=name, version=version)
+        await self.ask("discard", name=name, version=version)
 
     async def deploy_worker(self, name: str, version: str, spec: WorkerSpec) -> WorkerInfo:
         """Starts a version, moves all traffic to it, drains the others. Raises WorkerStartError: then nothing moves."""
@@ -206,14 +206,14 @@ class Edge:
     async def set_worker_hosts(self, name: str, hosts: list[str]) -> None:
         """Gives a Worker exactly these addresses."""
         self._hosts[name] = list(hosts)
-        await self._ask("hosts", name=name, hosts=hosts)
+        await self.ask("hosts", name=name, hosts=hosts)
 
     async def remove_worker(self, name: str) -> None:
         """Stops a Worker and forgets its addresses."""
         self._hosts.pop(name, None)
         self._shares.pop(name, None)
         self._specs = {key: spec for key, spec in self._specs.items() if key[0] != name}
-        await self._ask("remove", name=name)
+        await self.ask("remove", name=name)
 
     async def _activate(self, name: str, specs: Mapping[str, WorkerSpec], shares: Sequence[Share]) -> None:
         """Remembered before it is asked for: a replay at the same moment must not bring back what was before."""
@@ -223,7 +223,7 @@ class Edge:
         self._shares[name] = mine = list(shares)
         wire = [{"version": version, "percentage": percentage} for version, percentage in shares]
         try:
-            await self._ask("activate", name=name, shares=wire)
+            await self.ask("activate", name=name, shares=wire)
         except EdgeError:
             if self._shares.get(name) is mine and before[1] is not None:
                 self._specs, self._shares[name] = before[0], before[1]
@@ -336,9 +336,9 @@ class Edge:
     async def _replay(self) -> None:
         with contextlib.suppress(EdgeError):
             for host, upstream in list(self._apps.items()):
-                await self._ask("route", host=host, upstream=upstream)
+                await self.ask("route", host=host, upstream=upstream)
             for name, hosts in list(self._hosts.items()):
-                await self._ask("hosts", name=name, hosts=hosts)
+                await self.ask("hosts", name=name, hosts=hosts)
             for name, shares in list(self._shares.items()):
                 await self._restore(name, shares)
 
@@ -353,7 +353,8 @@ class Edge:
         if self._shares.get(name) is shares:
             await self._activate(name, specs, shares)
 
-    async def _ask(self, op: str, **rest: Json) -> Json:
+    async def ask(self, op: str, **rest: Json) -> Json:
+        """The answer to one operation of edge.mjs. Raises EdgeError."""
         try:
             await asyncio.wait_for(self._up.wait(), START_SECONDS)
         except TimeoutError:

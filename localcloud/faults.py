@@ -1,11 +1,11 @@
-"""Trouble on request: failing or slow API answers, and deployments that fail in a chosen step."""
+"""Trouble on request: failing or slow answers of the APIs and of apps, and deployments that fail in a chosen step."""
 
 from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 STEPS = ("build", "deploy", "health", "exec")
 Check = Callable[[Any], bool]
@@ -36,6 +36,7 @@ def _headers(value: Any) -> bool:
 
 
 REQUEST: dict[str, Check] = {
+    "host": _text,
     "method": _text,
     "path": _text,
     "count": _count,
@@ -44,7 +45,8 @@ REQUEST: dict[str, Check] = {
     "body": lambda _: True,
     "headers": _headers,
     "delay": _seconds,
-    "drop": lambda value: isinstance(value, bool),
+    "drop": lambda value: isinstance(value, bool) or value == "answer",
+    "record": lambda value: isinstance(value, bool),
 }
 STEP: dict[str, Check] = {
     "app": _text,
@@ -64,9 +66,12 @@ class FaultError(Exception):
 class RequestFault:
     """Answers `count` matching requests with `status` (or drops them) after `delay` seconds.
 
-    The first `skip` of them pass untouched. Without status and drop the request is only delayed.
+    The first `skip` of them pass untouched. Without status and drop the request is only delayed. With drop `answer` it
+    is carried out, and its answer lost. With a `host` (a glob, without port) it is meant for requests that pass the
+    edge: to apps and Workers, and theirs to anywhere. With `record` it does nothing but log them, until it is cleared.
     """
 
+    host: str | None = None
     method: str = "*"
     path: str = "*"
     count: int = 1
@@ -75,7 +80,8 @@ class RequestFault:
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     delay: float = 0.0
-    drop: bool = False
+    drop: bool | Literal["answer"] = False
+    record: bool = False
 
     def matches(self, method: str, path: str) -> bool:
         """Is it meant for this request, and is there any of it left?"""
@@ -110,19 +116,16 @@ class Latency:
 
 
 class Faults:
-    """All faults that wait for their moment, kept in memory only: a restart clears them."""
+    """All faults that wait for their moment, except the edge's; kept in memory only: a restart clears them."""
 
     def __init__(self) -> None:
         self.requests: list[RequestFault] = []
         self.steps: list[StepFault] = []
         self.latencies: list[Latency] = []
 
-    def add(self, descriptions: Any) -> None:
-        """Take one description or a list of them, as POST /_cloud/faults gets them; all or none.
-
-        Raises FaultError, which says what is wrong.
-        """
-        for fault in [_read(each) for each in (descriptions if isinstance(descriptions, list) else [descriptions])]:
+    def add(self, faults: list[Fault]) -> None:
+        """Take more of them; those with a host are the edge's, not ours."""
+        for fault in faults:
             if isinstance(fault, Latency):
                 self.latencies.append(fault)
             elif isinstance(fault, StepFault):
@@ -168,14 +171,25 @@ class Faults:
         self.latencies.clear()
 
 
-def _read(given: Any) -> RequestFault | StepFault | Latency:
+Fault = RequestFault | StepFault | Latency
+
+
+def read(descriptions: Any) -> list[Fault]:
+    """One description or a list of them, as POST /_cloud/faults gets them; FaultError says what is wrong with one."""
+    return [_read(each) for each in (descriptions if isinstance(descriptions, list) else [descriptions])]
+
+
+def _read(given: Any) -> Fault:
     if not isinstance(given, dict):
         raise FaultError("a fault is a JSON object")
     if set(given) == {"latency"}:
         return Latency(**_checked(given["latency"], LATENCY, "path", "seconds"))
     if "step" in given:
         return StepFault(**_checked(given, STEP, "app"))
-    return RequestFault(**_checked(given, REQUEST, "path"))
+    fault = RequestFault(**_checked(given, REQUEST, "path"))
+    if fault.record and fault.host is None:
+        raise FaultError("record is for a host's requests; those to the APIs are all recorded")
+    return fault
 
 
 def _checked(given: Any, known: dict[str, Check], *required: str) -> dict[str, Any]:

@@ -120,22 +120,24 @@ class Observed:
             await send(message)
 
         try:
-            if not await self._failed(scope, send, watched):
-                await self._app(scope, receive, watched)
+            fault = self._cloud.faults.take_request(scope["method"], scope["path"])
+            lost = fault is not None and fault.drop == "answer"
+            if not await self._failed(fault, scope, send, watched):
+                await self._app(scope, receive, _nowhere if lost else watched)
+                if lost:
+                    _hang_up(send)
         finally:
             self._note(scope, status, started)
 
-    async def _failed(self, scope: Scope, send: Send, watched: Send) -> bool:
+    async def _failed(self, fault: RequestFault | None, scope: Scope, send: Send, watched: Send) -> bool:
         """Wait as asked; True when a fault has answered or dropped this request."""
-        faults = self._cloud.faults
-        fault = faults.take_request(scope["method"], scope["path"])
-        delay = faults.latency(scope["path"]) + (fault.delay if fault else 0)
+        delay = self._cloud.faults.latency(scope["path"]) + (fault.delay if fault else 0)
         if delay:
             await asyncio.sleep(delay)
-        if fault and fault.drop:
+        if fault and fault.drop is True:
             _hang_up(send)
             return True
-        if fault and fault.status is not None:
+        if fault and not fault.drop and fault.status is not None:
             await _answer(fault, fault.status, scope, watched)
             return True
         return False
@@ -165,6 +167,10 @@ def _hang_up(send: Send) -> None:
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     if transport is not None:
         transport.abort()
+
+
+async def _nowhere(_: Message) -> None:
+    """Where the answers go that are lost."""
 
 
 async def _nothing() -> Message:

@@ -11,6 +11,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import readline from "node:readline";
 import { parseArgs } from "node:util";
+import { Faults, trouble } from "./faults.mjs";
 import { forward, headersFor, refuse, upgrade } from "./proxy.mjs";
 import { hostOf, Routes } from "./routes.mjs";
 import { WorkerError, Workers } from "./workers.mjs";
@@ -25,6 +26,7 @@ const { values } = parseArgs({ options: { port: { type: "string" }, "node-module
 const miniflare = createRequire(path.resolve(values["node-modules"], "..", "package.json"))("miniflare");
 const secret = randomBytes(16).toString("hex");
 const routes = new Routes();
+const faults = new Faults();
 const ray = () => `${randomBytes(8).toString("hex")}-LOC`;
 
 const unreachable = ({ kind, name }) =>
@@ -80,11 +82,18 @@ const outward = (req) => () => {
 
 const networkLost = (found) => (found.kind === "network" ? { status: 530, body: "error code: 1016\n" } : unreachable(found));
 
+/** Passes a request on, unless a fault has another fate for it; a call by service binding has no host of its own. */
+async function serve(req, res, resolve, lost) {
+  const fault = req.headers["x-edge-service"] ? undefined : faults.take(hostOf(req.headers.host), req, res);
+  if (fault && (await trouble(fault, res))) return undefined;
+  return forward(req, res, fault?.drop === "answer" ? () => ({ ...resolve(), lose: true }) : resolve, lost);
+}
+
 function listener(resolver, lost, allowed) {
   const server = http.createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0, noDelay: true, maxHeaderSize: HEADER_BYTES });
   server.on("request", (req, res) => {
     if (!allowed(req)) return refuse(res, { status: 403, body: "This address is for the local cloud's Workers only.\n" });
-    return forward(req, res, resolver(req), lost).catch((error) => refuse(res, { status: 502, body: `${error.message}\n` }));
+    return serve(req, res, resolver(req), lost).catch((error) => refuse(res, { status: 502, body: `${error.message}\n` }));
   });
   server.on("upgrade", (req, socket, head) => {
     if (!allowed(req)) return void socket.destroy();
@@ -134,6 +143,11 @@ const operations = {
     const instance = workers.get(name, version);
     if (instance && !active) await workers.stop(instance, 0);
   },
+  fault: ({ descriptions }) => faults.add(descriptions),
+  faults: () => faults.listing(),
+  clear: () => faults.clear(),
+  seen: () => faults.seen(),
+  forget: () => faults.forget(),
   remove: ({ name }) => {
     routes.setWorkerHosts(name, []);
     activate(name, []);

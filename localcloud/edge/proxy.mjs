@@ -59,7 +59,7 @@ function answer(res, from, extra) {
 }
 
 /** One try. Resolves to "done" (answered, or the client went away), "refused" (never sent) or "failed". */
-function attempt(req, res, { upstream, secure, headers, extra }) {
+function attempt(req, res, { upstream, secure, headers, extra, lose }) {
   return new Promise((resolve) => {
     const body = hasBody(req);
     const shared = upstream.agent && SAFE.has(req.method) && !body;
@@ -80,7 +80,9 @@ function attempt(req, res, { upstream, secure, headers, extra }) {
     };
     res.once("close", stop);
     out.on("response", (from) => {
+      if (lose) from.once("close", () => res.destroy()).resume();
       from.once("close", () => settle("done"));
+      if (lose) return;
       answer(res, from, extra);
     });
     out.on("error", (error) => {
@@ -97,7 +99,8 @@ function attempt(req, res, { upstream, secure, headers, extra }) {
 }
 
 /**
- * Answers `req` from wherever `resolve()` points: {upstream, headers, extra} or {refusal: {status, body}}.
+ * Answers `req` from wherever `resolve()` points: {upstream, headers, extra} or {refusal: {status, body}}; with `lose`
+ * beside the upstream, the answer is lost: the client's connection breaks when all of it has come.
  * It is asked again before each try, so a switch in between is followed.
  */
 export async function forward(req, res, resolve, unreachable) {

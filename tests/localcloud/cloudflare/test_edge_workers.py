@@ -326,7 +326,7 @@ def test_loading_gives_no_traffic(ask: Any, edge: Edge, loop: Loop, spec: Any) -
     assert ask("GET", "checked.oracle.workers.localhost").status_code == 404
     loop.run(edge.unload_worker("checked", "v1"))
     with pytest.raises(EdgeError, match="is not running"):
-        loop.run(edge._ask("activate", name="checked", shares=[{"version": "v1", "percentage": 100}]))
+        loop.run(edge.ask("activate", name="checked", shares=[{"version": "v1", "percentage": 100}]))
 
 
 def test_a_crashed_workerd_comes_back(worker: Any, ask: Any, edge: Edge) -> None:
