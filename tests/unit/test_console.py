@@ -1,58 +1,131 @@
-"""Commands through a terminal behind a websocket: a real shell on a real pseudo-terminal, echo and all."""
+"""Commands and sessions through a terminal behind a websocket: real shells on real pseudo-terminals, echo and all."""
 
 from __future__ import annotations
 
+import codecs
+import fcntl
 import json
 import os
 import pty
+import re
+import select
+import shutil
+import signal
+import struct
 import subprocess
+import sys
+import termios
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
-from appplatform.console import ConsoleError, run_command
+from appplatform import typist
+from appplatform.console import Console, ConsoleError, run_command
+from appplatform.terminal import hold_session, show_command
+
+SECONDS = 20.0
+LOGIN = "import os, sys; os.login_tty(0); os.execv(sys.argv[1], sys.argv[1:])"
 
 
-def terminal(socket: ServerConnection) -> None:
+@dataclass
+class Terminal:
     """As App Platform's console: frames in, whatever the terminal prints out, in small pieces."""
-    master, slave = pty.openpty()
-    shell = subprocess.Popen(["/bin/sh"], stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
-    os.close(slave)
 
-    def forward() -> None:
+    shell: str
+    path: str
+    piece: int = 7
+    url: str = ""
+    frames: list[dict[str, object]] = field(default_factory=list)
+    lose: str = ""
+    """Text that is lost on its way in."""
+    cut: threading.Event = field(default_factory=threading.Event)
+    """Set: the container goes."""
+
+    def serve(self, socket: ServerConnection) -> None:
+        master, slave = pty.openpty()
+        words = [sys.executable, "-I", "-S", "-c", LOGIN, self.shell, "-i"]
+        shell = subprocess.Popen(
+            words, stdin=slave, stdout=slave, stderr=slave, env={"PATH": self.path, "HOME": "/nonexistent"}
+        )
+        os.close(slave)
+        threads = [threading.Thread(target=self._print, args=(master, socket)), self._container(shell, socket)]
+        for thread in threads:
+            thread.start()
         try:
-            while data := os.read(master, 7):
-                socket.send(json.dumps({"data": data.decode(errors="replace")}))
+            for frame in socket:
+                self._operate(master, json.loads(frame))
+        except (ConnectionClosed, OSError):
+            pass
+        finally:
+            self.cut.set()
+            shell.kill()
+            shell.wait()
+            for thread in threads:
+                thread.join()
+            os.close(master)
+
+    def _print(self, master: int, socket: ServerConnection) -> None:
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        try:
+            while data := os.read(master, self.piece):
+                if text := decoder.decode(data):
+                    socket.send(json.dumps({"data": text}))
         except (OSError, ConnectionClosed):
             socket.close()
 
-    reader = threading.Thread(target=forward)
-    reader.start()
-    try:
-        for frame in socket:
-            message = json.loads(frame)
-            if message["op"] == "stdin":
-                os.write(master, message["data"].encode())
-    except ConnectionClosed:
-        pass
-    finally:
-        shell.kill()
-        shell.wait()
-        reader.join()
-        os.close(master)
+    def _container(self, shell: subprocess.Popen[bytes], socket: ServerConnection) -> threading.Thread:
+        def watch() -> None:
+            self.cut.wait()
+            socket.close()
+
+        return threading.Thread(target=watch)
+
+    def _operate(self, master: int, message: dict[str, object]) -> None:
+        self.frames.append(message)
+        if message["op"] == "stdin":
+            data = str(message["data"])
+            rest = (data.replace(self.lose, "", 1) if self.lose else data).encode()
+            while rest:
+                rest = rest[os.write(master, rest) :]
+        else:
+            size = struct.pack("HHHH", message["height"], message["width"], 0, 0)
+            fcntl.ioctl(master, termios.TIOCSWINSZ, size)
+
+
+@contextmanager
+def serving(terminal: Terminal) -> Iterator[Terminal]:
+    with serve(terminal.serve, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        terminal.url = f"ws://127.0.0.1:{server.socket.getsockname()[1]}/?token=planted-token"
+        try:
+            yield terminal
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture(params=["dash", "bash"])
+def terminal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Terminal]:
+    """A terminal with this shell at it, which is also what `sh` is there."""
+    shell = shutil.which(request.param)
+    if shell is None:
+        pytest.skip(f"there is no {request.param} on this machine")
+    (tmp_path / "sh").symlink_to(shell)
+    with serving(Terminal(shell, f"{tmp_path}:{os.environ['PATH']}")) as made:
+        yield made
 
 
 @pytest.fixture
-def url() -> Iterator[str]:
-    with serve(terminal, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}/?token=once"
-        server.shutdown()
-        thread.join()
+def url(terminal: Terminal) -> str:
+    return terminal.url
 
 
 def test_output_and_status_of_a_command(url: str) -> None:
@@ -60,13 +133,85 @@ def test_output_and_status_of_a_command(url: str) -> None:
     assert (result.status, result.output) == (3, "one\ntwo")
 
 
-def test_what_is_typed_is_not_taken_for_what_is_printed(url: str) -> None:
-    result = run_command(url, ["printf", "%s\n", "a b 'c' $HOME; exit 9"])
-    assert (result.status, result.output) == (0, "a b 'c' $HOME; exit 9")
+WORDS = (
+    "a b 'c' $HOME; exit 9",
+    '!! !$ `id` $(id) \\n \\\\ % %s "',
+    "tab\tnew\nlines\n\nand \x01\x03\x04\x11\x13\x15\x1a\x1c\x7f keys",
+    "ä € 漢字 😀",
+    "",
+    "-n",
+    "\n\n",
+)
+
+
+def test_words_arrive_as_they_are(url: str) -> None:
+    with Console(url, SECONDS) as console:
+        assert "".join(console.run(["printf", "<%s>", *WORDS])) == "".join(f"<{word}>" for word in WORDS)
+    assert console.status == 0
+
+
+def test_bytes_that_are_no_text_arrive_as_they_are(url: str) -> None:
+    word = os.fsdecode(b"\xff\xfe\x80")
+    result = run_command(url, ["sh", "-c", 'printf %s "$1" | od -An -tx1', "sh", word])
+    assert result.output.split() == ["ff", "fe", "80"]
+
+
+def test_a_command_longer_than_a_terminals_line(url: str) -> None:
+    words = [f"{number:03}{'é' * 1000}" for number in range(12)]
+    result = run_command(url, ["printf", "%s\n", *words])
+    assert result.output.splitlines() == words
+
+
+def test_a_command_that_lost_a_letter_on_its_way_is_not_run(terminal: Terminal, tmp_path: Path) -> None:
+    terminal.lose = "important"
+    with pytest.raises(ConsoleError, match="lost a part of the command, so nothing was run"):
+        run_command(terminal.url, ["touch", str(tmp_path / "not-important")])
+    assert not list(tmp_path.glob("not-*"))
+
+
+def test_output_is_as_the_command_wrote_it(url: str) -> None:
+    with Console(url) as console:
+        text = "".join(console.run(["printf", "\\n\\033[31mred\\033[0m\\r\\n\\ttab\\n\\nno newline"]))
+    assert text == "\n\x1b[31mred\x1b[0m\r\n\ttab\n\nno newline"
+
+
+def test_output_comes_before_the_command_ends(terminal: Terminal, tmp_path: Path) -> None:
+    wait = f"echo first; while ! [ -e {tmp_path}/go ]; do sleep 0.05; done; echo second"
+    with Console(terminal.url, SECONDS) as console:
+        pieces = console.run(["sh", "-c", wait])
+        seen = ""
+        while "first\n" not in seen:
+            seen += next(pieces)
+        (tmp_path / "go").touch()
+        assert (seen + "".join(pieces)).split() == ["first", "second"]
+
+
+def test_much_output_arrives_whole(terminal: Terminal) -> None:
+    terminal.piece = 4096
+    with Console(terminal.url, SECONDS) as console:
+        text = "".join(console.run([sys.executable, "-c", "for n in range(20000): print(f'line {n} €')"]))
+    assert text == "".join(f"line {number} €\n" for number in range(20000))
+
+
+def test_what_looks_like_the_beginning_of_a_mark_is_output(url: str) -> None:
+    with Console(url, SECONDS) as console:
+        begin, whole = console._mark[:9], console._mark
+        text = "".join(console.run(["printf", "%s", f"{begin}{begin} {whole} e x {whole} e"]))
+    assert text == f"{begin}{begin} {whole} e x {whole} e"
+    assert console.status == 0
+
+
+def test_a_command_has_nothing_to_read_and_no_terminal(url: str) -> None:
+    result = run_command(url, ["sh", "-c", "cat; test -t 0 || test -t 1 || test -t 2 || echo no terminal"])
+    assert result.output == "no terminal"
 
 
 def test_a_command_that_is_not_there(url: str) -> None:
     assert run_command(url, ["./no-such-command"]).status == 127
+
+
+def test_a_word_of_the_shell_gives_its_status(url: str) -> None:
+    assert run_command(url, ["exit", "255"]).status == 255
 
 
 def test_a_command_without_output(url: str) -> None:
@@ -74,16 +219,195 @@ def test_a_command_without_output(url: str) -> None:
 
 
 def test_a_shell_that_ends_is_an_error_without_the_command(url: str) -> None:
-    with pytest.raises(ConsoleError) as caught:
-        run_command(url, ["sh", "-c", "kill -9 $PPID; echo planted-password"], seconds=10)
-    assert "planted-password" not in str(caught.value)
+    kill = "read -r _ _ _ _ _ session _ </proc/self/stat; kill -9 $session; echo planted-password; exec sleep 100"
+    with pytest.raises(ConsoleError, match="ended too early") as caught:
+        run_command(url, ["sh", "-c", kill], seconds=10)
+    assert "planted" not in str(caught.value)
 
 
 def test_a_console_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(ConsoleError, match="console failed"):
-        run_command("ws://127.0.0.1:9/", ["true"], seconds=5)
+    with pytest.raises(ConsoleError, match="failed to open") as caught:
+        run_command("ws://127.0.0.1:9/?token=planted-token", ["true"], seconds=5)
+    assert "planted" not in str(caught.value)
 
 
-def test_a_command_longer_than_a_terminals_line_is_refused() -> None:
-    with pytest.raises(ConsoleError, match="too long"):
-        run_command("ws://127.0.0.1:9/", ["x" * 5000])
+def test_a_command_that_does_not_end_in_time_is_an_error(url: str) -> None:
+    with pytest.raises(ConsoleError, match="did not answer in time; try again: pulumi up"):
+        run_command(url, ["sleep", "1000"], seconds=1)
+
+
+def test_a_container_that_goes_in_the_middle_is_an_error(terminal: Terminal) -> None:
+    with Console(terminal.url) as console:
+        pieces = console.run(["sh", "-c", "echo here; exec sleep 1000"])
+        assert next(pieces)
+        terminal.cut.set()
+        with pytest.raises(ConsoleError, match="its container was replaced or stopped"):
+            "".join(pieces)
+    assert console.status == -1
+
+
+def test_a_silent_console_is_kept(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(typist, "KEEP_ALIVE_SECONDS", 0.05)
+    with Console(terminal.url, SECONDS) as console:
+        pieces = console.run(["sh", "-c", "echo begun; exec sleep 1000"])
+        assert next(pieces)
+        before = len(terminal.frames)
+        wait_until(lambda: len(terminal.frames) > before + 2)
+    assert terminal.frames[before:] == [{"op": "stdin", "data": ""}] * (len(terminal.frames) - before)
+
+
+def test_control_c_ends_the_command_with_its_status(url: str) -> None:
+    with Console(url, SECONDS) as console:
+        pieces = console.run(["sh", "-c", "trap 'echo told; exit 9' INT; echo ready; while :; do sleep 0.05; done"])
+        seen = ""
+        while "ready" not in seen:
+            seen += next(pieces)
+        console.typist.interrupt()
+        assert "told" in "".join(pieces)
+    assert console.status == 9
+
+
+def test_control_c_ends_what_does_not_know_of_it(url: str) -> None:
+    with Console(url, SECONDS) as console:
+        pieces = console.run(["sh", "-c", "echo ready; exec sleep 1000"])
+        assert next(pieces)
+        console.typist.interrupt()
+        "".join(pieces)
+    assert console.status == 130
+
+
+def test_a_second_control_c_leaves_a_command_that_does_not_end(url: str) -> None:
+    with Console(url, SECONDS) as console:
+        pieces = console.run(["sh", "-c", "trap '' INT; echo ready; exec sleep 1000"])
+        assert next(pieces)
+        console.typist.interrupt()
+        console.typist.interrupt()
+        with pytest.raises(ConsoleError, match="closed before the command ended"):
+            "".join(pieces)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@dataclass
+class Keyboard:
+    """Somebody's terminal: the session at it runs in this thread, `act` in another."""
+
+    master: int
+    slave: int
+    seen: str = ""
+
+    def type(self, text: str) -> None:
+        os.write(self.master, text.encode())
+
+    def wait(self, pattern: str) -> None:
+        end = time.monotonic() + SECONDS
+        while not re.search(pattern, self.seen):
+            assert time.monotonic() < end, self.seen
+            if select.select([self.master], [], [], 0.1)[0]:
+                self.seen += os.read(self.master, 4096).decode(errors="replace")
+
+    def resize(self, rows: int, columns: int) -> None:
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        os.kill(os.getpid(), signal.SIGWINCH)  # which a terminal sends to those whose own it is
+
+
+@pytest.fixture
+def keyboard() -> Iterator[Keyboard]:
+    master, slave = pty.openpty()
+    made = Keyboard(master, slave)
+    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+    yield made
+    os.close(slave)
+    os.close(master)
+
+
+def at(keyboard: Keyboard, url: str, act: Callable[[], None]) -> int:
+    """The session's status, while `act` sits at the keyboard; afterwards the terminal is as it was before."""
+    before = termios.tcgetattr(keyboard.slave)
+    problems: list[BaseException] = []
+
+    def sit() -> None:
+        try:
+            act()
+        except BaseException as problem:
+            problems.append(problem)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    person = threading.Thread(target=sit)
+    try:
+        with Console(url) as console:
+            person.start()
+            return hold_session(console, keyboard.slave, keyboard.slave)
+    finally:
+        person.join()
+        assert not problems, problems
+        assert termios.tcgetattr(keyboard.slave) == before
+        assert signal.getsignal(signal.SIGWINCH) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_session_at_the_keyboard(url: str, keyboard: Keyboard) -> None:
+    def act() -> None:
+        keyboard.type("stty size; tty >/dev/null && echo is-a''-terminal\r")
+        keyboard.wait("30 100\r\n")
+        keyboard.wait("is-a-terminal")
+        keyboard.resize(41, 137)
+        keyboard.type("echo re''sized\r")
+        keyboard.wait("resized\r\n")
+        keyboard.type("stty size\r")
+        keyboard.wait("41 137\r\n")
+        keyboard.type("sh -c 'echo rea''dy; exec sleep 1000'\r")
+        keyboard.wait("ready")
+        keyboard.type("\x03")
+        keyboard.type("echo st=$?; echo 'ä€'\r")
+        keyboard.wait("st=130")
+        keyboard.wait("ä€\r\n")
+        keyboard.type("exit 7\r")
+
+    assert at(keyboard, url, act) == 7
+    assert "exec sh" not in keyboard.seen
+
+
+def test_a_container_that_goes_in_the_middle_ends_a_session(terminal: Terminal, keyboard: Keyboard) -> None:
+    def act() -> None:
+        keyboard.type("echo he''re\r")
+        keyboard.wait("here\r\n")
+        terminal.cut.set()
+
+    with pytest.raises(ConsoleError, match="its container was replaced or stopped"):
+        at(keyboard, terminal.url, act)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_would_end_us_gives_the_terminal_back(
+    terminal: Terminal, keyboard: Keyboard, number: signal.Signals
+) -> None:
+    def act() -> None:
+        keyboard.type("echo he''re\r")
+        keyboard.wait("here\r\n")
+        assert not termios.tcgetattr(keyboard.slave)[3] & termios.ECHO
+        os.kill(os.getpid(), number)
+
+    with pytest.raises(ConsoleError, match="closed before"):
+        at(keyboard, terminal.url, act)
+
+
+def test_our_own_control_c_ends_a_command(terminal: Terminal) -> None:
+    reading, writing = os.pipe()
+
+    def act() -> None:
+        assert os.read(reading, 5) == b"ready"
+        os.kill(os.getpid(), signal.SIGINT)
+
+    person = threading.Thread(target=act)
+    person.start()
+    with Console(terminal.url, SECONDS) as console:
+        assert show_command(console, ["sh", "-c", "printf ready; exec sleep 1000"], writing) == 130
+    person.join()
+    os.close(reading)
+    os.close(writing)
