@@ -110,7 +110,7 @@ def _look(http: httpx.Client, url: str, sign: _Sign) -> str:
         health = http.get(f"{url}/api/health")
         found = http.get(f"{url}{SIGNS}/{sign.id}", params={"fields": "id"})
         idle_now = dict(health.json()["data"]).get("canBackup", "void")
-        status = int(found.json().get("status", found.status_code))
+        status = 200 if found.status_code == 200 else int(found.json()["status"])  # PocketBase's own, no gateway's
     except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError):
         return "away"
     if health.status_code != 200 or status != found.status_code:
