@@ -52,7 +52,7 @@ backend = Backend(
     ),
 )
 data = BackendData("backend-data", DataArgs(care=care, app_id=backend.app_id, app=generation.app))
-ready = BackendReady("backend-ready", ReadyArgs(expected=care.expected, app_id=data.ready_app_id))
+ready = BackendReady("backend-ready", ReadyArgs(expected=care.expected, app_id=backend.app_id, url=data.url))
 
 knows: list[Binding] = [
     SecretText(name="POCKETBASE_URL", value=ready.url),

@@ -113,9 +113,9 @@ class DataProvider(ResourceProvider):
 
 
 class BackendData(Resource, name="BackendData"):
-    """Produces `ready_app_id`, the app's id once its data is in it, and `origin`, in words where the data came from."""
+    """Produces `url`, the app's address, once its data is there, and `origin`, in words where the data came from."""
 
-    ready_app_id: pulumi.Output[str]
+    url: pulumi.Output[str]
     origin: pulumi.Output[str]
 
     def __init__(self, name: str, args: DataArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -131,7 +131,7 @@ class BackendData(Resource, name="BackendData"):
             "traffic": asdict(care.traffic),
             "policy": asdict(care.policy),
             "custody": care.custody.props(),
-            "ready_app_id": None,
+            "url": None,
             "origin": None,
         }
         secret = pulumi.ResourceOptions(additional_secret_outputs=["password", "custody"])
@@ -155,7 +155,7 @@ def _filled(wanted: Wanted, before: str | None) -> dict[str, Any]:
     """Fills the target; returns what the resource produces. Raises Sentence."""
     with _sentences(), AppPlatform(wanted.target.endpoint) as platform:
         source = _source(platform, wanted, before)
-        bootstrap(wanted.target)
+        url = bootstrap(wanted.target)
         same = source is not None and source.generation == wanted.generation
         counted: dict[str, int] = {}
         if source is not None and same and not wanted.ephemeral:
@@ -167,7 +167,7 @@ def _filled(wanted: Wanted, before: str | None) -> dict[str, Any]:
         else:
             origin = "empty"
         note_change(wanted.custody, _kind(source, same, wanted), source, wanted.filled, counted, None)
-    return {"ready_app_id": wanted.target.app_id, "origin": origin}
+    return {"url": url, "origin": origin}
 
 
 def _kind(source: Source | None, same: bool, wanted: Wanted) -> Kind:
@@ -183,7 +183,7 @@ def _restarted(wanted: Wanted) -> dict[str, Any]:
         source = Source.of(platform.app(wanted.target.app_id), wanted.target.service)
         backup = fresh_disk(platform, wanted.target, wanted.custody, wanted.traffic, wanted.policy)
         note_change(wanted.custody, "restart", source, wanted.filled, {}, backup.id)
-    return {"ready_app_id": wanted.target.app_id, "origin": "empty"}
+        return {"url": platform.url(wanted.target.app_id), "origin": "empty"}
 
 
 def _source(platform: AppPlatform, wanted: Wanted, before: str | None) -> Source | None:
@@ -197,6 +197,8 @@ def _source(platform: AppPlatform, wanted: Wanted, before: str | None) -> Source
 
 def _announce(olds: dict[str, Any], news: dict[str, Any]) -> None:
     """Says in numbers what the app before has and the next one will not have; silent when nothing is lost."""
+    if int(olds["generation"]) != int(news["generation"]) and news["restore_from"]:
+        tell(f"generation {int(news['generation'])} starts from the backup {news['restore_from']}")
     wiped = int(olds["generation"]) != int(news["generation"]) or int(olds["restart"]) != int(news["restart"])
     if not (wiped or news["ephemeral"]):
         return

@@ -87,6 +87,7 @@ class Keeping:
     def _prune(self, newest: str) -> None:
         from backups import BackupsError
 
+        needed = {newest, self._care.restore_from or newest}
         try:
             gone = self._care.custody.shelf().prune(
                 self._care.custody.keep_count, self._care.custody.keep_days, {newest}

@@ -20,14 +20,16 @@ from components.bootstrap import Expected, Target, bootstrap, runs_declared_rele
 from components.dynamic import show_sentences
 from pocketbase import AdminError, login
 
-KEYS = tuple(field.name for field in fields(Target))
+TARGET = tuple(field.name for field in fields(Target))
+KEYS = (*TARGET, "url")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadyArgs:
     expected: Expected
     app_id: pulumi.Input[str]
-    """Of the app, known once its data is in it."""
+    url: pulumi.Input[str]
+    """The app's address, known once its data is there."""
 
 
 class ReadyProvider(ResourceProvider):
@@ -40,7 +42,7 @@ class ReadyProvider(ResourceProvider):
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         changed = any(_olds.get(key) != _news.get(key) for key in KEYS)
-        return DiffResult(changes=changed or not _proven(_news, _olds.get("url")))
+        return DiffResult(changes=changed or not _proven(_news))
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         return CreateResult(id_="ready", outs=_proof(props))
@@ -55,28 +57,29 @@ class BackendReady(Resource, name="BackendReady"):
     url: pulumi.Output[str]
 
     def __init__(self, name: str, args: ReadyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        props = {**vars(args.expected), "app_id": args.app_id, "url": None}
+        props = {**vars(args.expected), "app_id": args.app_id, "url": args.url}
         secret = pulumi.ResourceOptions(additional_secret_outputs=["password"])
         super().__init__(ReadyProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
 
 
 def _proof(props: dict[str, Any]) -> dict[str, Any]:
-    return {**{key: props[key] for key in KEYS}, "url": bootstrap(_target(props))}
+    bootstrap(_target(props))
+    return {key: props[key] for key in KEYS}
 
 
 def _target(props: dict[str, Any]) -> Target:
-    return Target(**{key: props[key] for key in KEYS})
+    return Target(**{key: props[key] for key in TARGET})
 
 
-def _proven(props: dict[str, Any], url: str | None) -> bool:
+def _proven(props: dict[str, Any]) -> bool:
     """Whether the backend as it is now satisfies the inputs; False when that cannot be seen."""
     if any(props[key] == rpc.UNKNOWN for key in KEYS):
         return False
     target = _target(props)
     try:
         with AppPlatform(target.endpoint, timeout=10) as platform:
-            if not runs_declared_release(platform, target) or platform.url(target.app_id) != url:
+            if not runs_declared_release(platform, target):
                 return False
-        return login(url, target.email, target.password, timeout=5, seconds=0) is not None
+        return login(props["url"], target.email, target.password, timeout=5, seconds=0) is not None
     except (AppPlatformError, AdminError):
         return False

@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from components.bootstrap import Expected, Target, bootstrap, prove_admin
 from components.custody import Custody, scratch
 from components.dynamic import Sentence
 from components.naming import BACKEND_VARIABLE, GENERATION_VARIABLE, RELEASE_VARIABLE, worker_url
-from pocketbase import AdminError, BackupFailed, CountError, Login, Unhealthy, login
+from pocketbase import AdminError, BackupFailed, CountError, Login, Unhealthy, census, login
 
 if TYPE_CHECKING:
     from backups import Backup
@@ -125,8 +126,9 @@ def carry(platform: AppPlatform, source: Source, target: Target, traffic: Traffi
         tell(f"writes are on hold while the data of {source.name} is carried" if hold.held else "carrying the data")
         origin = as_of(platform, source, target)
         for _ in range(TRIES):
+            before = _look(origin)
             copied = _copied(platform, origin, target)
-            if records(origin.url, origin.login) == copied:
+            if _look(origin) == before:
                 break
         else:
             raise Sentence(
@@ -193,7 +195,8 @@ def keep(platform: AppPlatform, source: Source, admin: Target, custody: Custody,
         backup = take(origin.url, origin.login, custody.shelf(), about)
     except (BackupsError, BackupFailed, CountError) as error:
         raise Sentence(f"{source.name} is not touched, since its backup failed: {error}") from None
-    tell(f"backup {backup.id}: {sum(backup.records.values())} records, {backup.files} files, verified")
+    own = sum(count for name, count in backup.records.items() if not name.startswith("_"))
+    tell(f"backup {backup.id}: {own} records, {backup.files} files, verified")
     return backup
 
 

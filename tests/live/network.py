@@ -35,6 +35,18 @@ def admin(project: Project, method: str, path: str, body: Any = None, **options:
     return answer.json() if "json" in answer.headers.get("content-type", "") else answer.content
 
 
+def say(project: Project, title: str) -> None:
+    """A new human's post, through the API."""
+    url = project.outputs()["apiUrl"]
+    with client() as http:
+        human = {"name": "Bea", "email": f"{title}@example.org", "password": "bea-password"}
+        token = http.post(f"{url}/api/register", json=human).json()["token"]
+        made = http.post(
+            f"{url}/api/posts", json={"title": title, "body": "said"}, headers={"Authorization": f"Bearer {token}"}
+        )
+    assert made.status_code == 201, made.text
+
+
 def plant(project: Project, content: bytes = b"kept byte for byte\x00\xff") -> None:
     """Something of every kind: a human with a password, a post, and a record with a file."""
     url = project.outputs()["apiUrl"]
@@ -92,6 +104,12 @@ def backed_up_titles(project: Project, backup: str, scratch: Path) -> set[str]:
 def apps(project: Project) -> list[str]:
     """The names of the account's apps."""
     return sorted(app["spec"]["name"] for app in project.api("GET", "/v2/apps")["apps"] or [])
+
+
+def running(project: Project) -> str:
+    """The release that the API's backend says it is."""
+    with client() as http:
+        return str(http.get(f"{project.outputs()['apiUrl']}/api/health").json()["backend"]["version"])
 
 
 def generation(project: Project) -> int:

@@ -24,12 +24,18 @@ def assert_unharmed(done: load.Load) -> None:
 def test_a_release_carries_the_data_while_people_read_and_write(project: Project) -> None:
     network.plant(project)
     before = network.holdings(project)
+    released = network.running(project)
     project.edit("services/backend/entrypoint.sh", "exec ", "echo released\nexec ")
     with load.running(project.outputs()["apiUrl"], "release") as people:
         done = project.up().well()
     print(people.summary())
-    assert changes(done)["replaced"] == 1
+    assert changes(done) == {"updated": 6, "replaced": 1, "unchanged": 24}
     assert_unharmed(people)
+    outputs = project.outputs()
+    assert network.running(project) == outputs["release"]["backend"] != released
+    # The old backend goes last, when the API has long left it.
+    moved, deleted = (done.output.index(f"{step}") for step in ("api-script updated", "backend-app deleted original"))
+    assert moved < deleted
     assert set(people.writes) <= {"201", "held", "register 201"}, people.summary()
     assert people.refusals, "writes were on hold for a moment"
     assert set(people.acknowledged) <= network.titles(project)
@@ -62,7 +68,7 @@ def test_a_wipe_leaves_nothing_and_keeps_everything(project: Project, tmp_path: 
     assert_quiet(project.up())
 
 
-def test_the_undo_brings_everything_back(project: Project) -> None:
+def test_the_undo_brings_everything_back(project: Project, tmp_path: Path) -> None:
     network.plant(project)
     before = network.holdings(project)
     project.oracle("wipe", "--yes").well()
@@ -71,10 +77,12 @@ def test_the_undo_brings_everything_back(project: Project) -> None:
         project.oracle("wipe", "--undo", "--yes").well()
     print(people.summary())
     assert_unharmed(people)
+    in_backup = network.backed_up_titles(project, network.backups(project)[0]["id"], tmp_path)
+    assert set(people.acknowledged) <= in_backup | network.titles(project)
     after = network.holdings(project)
     new = {*people.acknowledged}
     after["posts"] = [each for each in after["posts"] if each["title"] not in new]
-    after["humans"] = [each for each in after["humans"] if not each["name"] == "load" or each in before["humans"]]
+    after["humans"] = [each for each in after["humans"] if each["name"] != "load" or each in before["humans"]]
     assert after == before
     assert network.generation(project) == 4
     history = project.oracle("history").well().output

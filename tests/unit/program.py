@@ -13,6 +13,8 @@ import pulumi
 import yaml
 from pulumi.runtime import mocks, sync_await
 
+from components import generation
+
 LIVE_URL = "https://jellyfish-app-abcde.ondigitalocean.app"
 MADE_PASSWORD = "made-password-of-the-mock"
 SIGNATURE = "4dabf18193072939515e22adb298388d"  # pulumi.runtime.rpc: marks an object as a special value
@@ -55,9 +57,11 @@ class Run(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.resources.append(Declared(args.typ, args.name, args.inputs))
         answers = {
-            "digitalocean:index/app:App": {"liveUrl": LIVE_URL},
             "random:index/randomPassword:RandomPassword": {"result": MADE_PASSWORD},
+            "pulumi-python:dynamic:BackendData": {"url": LIVE_URL},
         }
+        if args.typ == "pulumi-python:dynamic:BackendGeneration":
+            answers[args.typ] = generation._counted(dict(args.inputs), 1)
         return f"{args.name}-id", {**args.inputs, **answers.get(args.typ, {})}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:

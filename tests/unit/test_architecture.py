@@ -14,6 +14,7 @@ OURS = frozenset(
     {
         "appplatform",
         "artifacts",
+        "backups",
         "components",
         "contract",
         "localcloud",
@@ -27,11 +28,13 @@ OURS = frozenset(
         "tests",
         "toolchain",
         "waiting",
+        "workersapi",
     }
 )
 # Shared by everything above: they know nothing of what uses them.
-COMPONENT_BASE = frozenset({"bindings", "bootstrap", "dynamic", "naming", "providers"})
-SHARED = frozenset({"settings", "contract", "artifacts", "loopback", "waiting", "appplatform", "pocketbase"})
+COMPONENT_BASE = frozenset(
+    {"bindings", "bootstrap", "custody", "dynamic", "front", "history", "naming", "providers", "transfer"}
+)
 MAY_IMPORT = {
     "__main__": {"settings", "contract", "components"},
     "settings": set(),
@@ -42,6 +45,8 @@ MAY_IMPORT = {
     "waiting": set(),
     "appplatform": {"appplatform", "loopback", "waiting"},
     "pocketbase": {"pocketbase", "loopback", "waiting"},
+    "workersapi": {"workersapi", "loopback", "waiting"},
+    "backups": {"backups", "pocketbase"},
     "components": {
         "components",
         "settings",
@@ -50,8 +55,10 @@ MAY_IMPORT = {
         "loopback",
         "sdk",
         "appplatform",
+        "backups",
         "pocketbase",
         "waiting",
+        "workersapi",
     },
     "ops": {
         "ops",
@@ -60,12 +67,13 @@ MAY_IMPORT = {
         "artifacts",
         "loopback",
         "appplatform",
+        "backups",
         "pocketbase",
         "repositories",
         "toolchain",
         "waiting",
+        "workersapi",
     },
-    "repositories": {"repositories", "waiting"},
     "localcloud": {"localcloud"},
     "toolchain": {"toolchain"},
 }

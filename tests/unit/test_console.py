@@ -11,6 +11,7 @@ import re
 import select
 import shutil
 import signal
+import socket as sockets
 import struct
 import subprocess
 import sys
@@ -23,12 +24,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from appplatform import typist
 from appplatform.console import Console, ConsoleError, run_command
 from appplatform.terminal import hold_session, show_command
+from ops.failures import Failure
+from ops.main import app
 
 SECONDS = 20.0
 LOGIN = "import os, sys; os.login_tty(0); os.execv(sys.argv[1], sys.argv[1:])"
@@ -47,6 +51,8 @@ class Terminal:
     """Text that is lost on its way in."""
     cut: threading.Event = field(default_factory=threading.Event)
     """Set: the container goes."""
+    polite: bool = True
+    """Whether the socket is closed with a word when it does."""
 
     def serve(self, socket: ServerConnection) -> None:
         master, slave = pty.openpty()
@@ -83,7 +89,7 @@ class Terminal:
     def _container(self, shell: subprocess.Popen[bytes], socket: ServerConnection) -> threading.Thread:
         def watch() -> None:
             self.cut.wait()
-            socket.close()
+            socket.close() if self.polite else socket.socket.shutdown(sockets.SHUT_RDWR)
 
         return threading.Thread(target=watch)
 
@@ -236,7 +242,9 @@ def test_a_command_that_does_not_end_in_time_is_an_error(url: str) -> None:
         run_command(url, ["sleep", "1000"], seconds=1)
 
 
-def test_a_container_that_goes_in_the_middle_is_an_error(terminal: Terminal) -> None:
+@pytest.mark.parametrize("polite", [True, False])
+def test_a_container_that_goes_in_the_middle_is_an_error(terminal: Terminal, polite: bool) -> None:
+    terminal.polite = polite
     with Console(terminal.url) as console:
         pieces = console.run(["sh", "-c", "echo here; exec sleep 1000"])
         assert next(pieces)
@@ -284,6 +292,35 @@ def test_a_second_control_c_leaves_a_command_that_does_not_end(url: str) -> None
         console.typist.interrupt()
         with pytest.raises(ConsoleError, match="closed before the command ended"):
             "".join(pieces)
+
+
+@pytest.mark.parametrize("frame", ["no JSON", "[]", "null"])
+def test_a_console_that_says_something_else_is_an_error(frame: str) -> None:
+    with serve(lambda socket: socket.send(frame), "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        with pytest.raises(ConsoleError, match="something else than output"):
+            run_command(f"ws://127.0.0.1:{server.socket.getsockname()[1]}/", ["true"], seconds=SECONDS)
+        server.shutdown()
+        thread.join()
+
+
+REFUSED = [
+    (["web", "--", "ls"], "web is a Worker, and Workers have no console; the backend has: oracle console backend"),
+    (
+        ["oracle-net", "--stack", "prod"],
+        "oracle-net is a Worker, and Workers have no console; the backend has: oracle console backend --stack prod",
+    ),
+    (["wbe", "--", "ls"], "There is no service wbe; the one with a console is the backend: oracle console backend"),
+    (["backend"], "Standard input is no terminal; give a command: oracle console backend -- COMMAND"),
+]
+
+
+@pytest.mark.parametrize("words, sentence", REFUSED)
+def test_what_has_no_console_is_said_in_a_sentence(words: list[str], sentence: str) -> None:
+    with pytest.raises(Failure) as caught:
+        CliRunner().invoke(app, ["console", *words], catch_exceptions=False)
+    assert str(caught.value) == sentence
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

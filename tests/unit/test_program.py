@@ -59,6 +59,7 @@ def test_the_api_gets_the_backend_by_secret_bindings(stack: str) -> None:
     run = program.run(program.config_of(stack))
     found = bindings(run, "api")
     assert {name: kind for name, (kind, _) in found.items()} == {
+        "BACKEND": "plain_text",
         "PB_ADMIN_EMAIL": "secret_text",
         "PB_ADMIN_PASSWORD": "secret_text",
         "POCKETBASE_URL": "secret_text",
