@@ -87,11 +87,9 @@ class Keeping:
     def _prune(self, newest: str) -> None:
         from backups import BackupsError
 
-        needed = {newest, self._care.restore_from or newest}
+        custody, needed = self._care.custody, {newest, self._care.restore_from or newest}
         try:
-            gone = self._care.custody.shelf().prune(
-                self._care.custody.keep_count, self._care.custody.keep_days, {newest}
-            )
+            gone = custody.shelf().prune(custody.keep_count, custody.keep_days, needed)
         except BackupsError as error:
             print(f"Old backups were not cleared away: {error}", flush=True)
             return

@@ -259,12 +259,24 @@ def _minor(version: str) -> list[str]:
     return version.lstrip("v").split(".")[:2]
 
 
-def _hold(traffic: Traffic, policy: Policy) -> WriteHold:
+@contextmanager
+def _hold(traffic: Traffic, policy: Policy) -> Iterator[WriteHold]:
     from workersapi import Workers, WriteHold
 
-    return WriteHold(
-        Workers(traffic.endpoint, traffic.account), traffic.script, policy.hold, url=traffic.url, settle=policy.drain
-    )
+    with (
+        Workers(traffic.endpoint, traffic.account) as workers,
+        WriteHold(workers, traffic.script, policy.hold, url=traffic.url, settle=policy.drain) as hold,
+    ):
+        yield hold
+
+
+def _look(origin: Origin) -> tuple[dict[str, int], str | None]:
+    """What tells whether somebody has written: how many records there are, and when the last one was written."""
+    try:
+        found = census(origin.url, origin.login)
+    except CountError as error:
+        raise Sentence(str(error)) from None
+    return found.records, found.last_write
 
 
 def _copied(platform: AppPlatform, origin: Origin, target: Target) -> dict[str, int]:
