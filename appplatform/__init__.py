@@ -1,7 +1,7 @@
 """A small client of DigitalOcean's App Platform: what a running app is, its deployments, their logs, its console."""
 
 from appplatform.client import AppPlatform, AppPlatformError, Deployment, variable
-from appplatform.console import CommandResult, Console, ConsoleError, run_command
+from appplatform.console import CommandResult, Console, ConsoleClosed, ConsoleError, run_command
 from appplatform.terminal import hold_session, show_command
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "AppPlatformError",
     "CommandResult",
     "Console",
+    "ConsoleClosed",
     "ConsoleError",
     "Deployment",
     "hold_session",

@@ -37,7 +37,7 @@ HARMLESS = frozenset((string.ascii_letters + string.digits + " ./_=:,+@-").encod
 READER = (
     'm=$1$2; stty -echo -opost; printf "%s r\\n" "$m"; c=; while IFS= read -r l && [ -n "$l" ]; do c=$c$l; done; '
     'if [ "${#c}" != "$3" ]; then printf "%s x\\n" "$m"; exit 1; fi; c=$(printf "$c."); trap : INT; '
-    'printf "%s b\\n" "$m"; eval "${c%.}"; printf "%s e %d\\n" "$m" "$s"'
+    'printf "%s b\\n" "$m"; eval "${c%.}"; printf "%s e %d\\n" "$m" "${s:-126}"'
 )
 # Nothing to read, and a pipe to write to: a command behaves as in a script, and its output stays as it is. Ctrl-C
 # ends the command and nothing around it, so that its status still comes.
@@ -52,6 +52,10 @@ SHELL = (
 
 class ConsoleError(Exception):
     """The console could not be used, or ended too early; a sentence that never holds what was typed or the address."""
+
+
+class ConsoleClosed(ConsoleError):
+    """It was closed from here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +162,8 @@ class Console:
             return str(json.loads(self._socket.recv(timeout=left)).get("data", ""))
         except TimeoutError:
             raise ConsoleError("The backend's console did not answer in time.") from None
+        except (ValueError, AttributeError):
+            raise ConsoleError("The backend's console answered something else than output.") from None
         except (OSError, WebSocketException):
             raise self._ended() from None
 
@@ -169,7 +175,7 @@ class Console:
 
     def _ended(self) -> ConsoleError:
         if self.typist.gave_up:
-            return ConsoleError("The console was closed before the command ended.")
+            return ConsoleClosed("The console was closed before the command ended.")
         return ConsoleError(
             "The backend's console ended too early: its container was replaced or stopped, or the connection broke."
         )

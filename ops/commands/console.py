@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from appplatform import AppPlatform, AppPlatformError, Console, ConsoleError, hold_session, show_command
+from appplatform import AppPlatform, AppPlatformError, Console, ConsoleClosed, ConsoleError, hold_session, show_command
 from ops.commands.options import StackOption
 from ops.engine import Engine
 from ops.failures import Failure
@@ -31,10 +31,14 @@ def console(
         raise Failure(f"Standard input is no terminal; give a command: {_again(chosen, ' -- COMMAND')}")
     try:
         status = _run(_address(chosen, component), command or [])
+    except ConsoleClosed as error:
+        raise Failure(str(error), INTERRUPTED) from None
     except ConsoleError as error:
         raise Failure(f"{error} Try again: {_again(chosen, ' -- COMMAND' if command else '')}") from None
     except BrokenPipeError:  # nobody reads any more, as behind `| head`
         status = BROKEN_PIPE
+    except OSError as error:
+        raise Failure(f"The output could not be written ({error.strerror}).") from None
     except KeyboardInterrupt:
         raise Failure("Interrupted before anything was run.", INTERRUPTED) from None
     raise typer.Exit(status)

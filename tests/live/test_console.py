@@ -143,7 +143,7 @@ def test_a_session_at_a_terminal(project: Project) -> None:
 
 
 def test_a_session_ends_with_its_container(project: Project) -> None:
-    """The backend is replaced by a restart, its disk empty, while somebody is at its console: the module's last test."""
+    """The backend is replaced by a restart, its disk empty, while somebody is at it: the module's last test."""
     with session(project) as person:
         before = person.settings()
         person.type("echo $((40+2))\r")

@@ -296,7 +296,11 @@ def test_a_second_control_c_leaves_a_command_that_does_not_end(url: str) -> None
 
 @pytest.mark.parametrize("frame", ["no JSON", "[]", "null"])
 def test_a_console_that_says_something_else_is_an_error(frame: str) -> None:
-    with serve(lambda socket: socket.send(frame), "127.0.0.1", 0) as server:
+    def answer(socket: ServerConnection) -> None:
+        socket.send(frame)
+        list(socket)
+
+    with serve(answer, "127.0.0.1", 0) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         with pytest.raises(ConsoleError, match="something else than output"):

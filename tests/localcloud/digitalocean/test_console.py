@@ -12,6 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from appplatform import Console, ConsoleError
 from tests.localcloud.account import Account, Json
 from tests.support.waiting import until
 
@@ -179,3 +180,21 @@ def test_a_restart_ends_open_consoles(account: Account) -> None:
         deployment = account.http.post(f"/v2/apps/{app['id']}/restart").json()["deployment"]
         account.wait(app["id"], deployment["id"], "ACTIVE")
         assert close_code(socket) == 1000
+
+
+def test_our_own_client_runs_a_long_command_and_gets_its_status(account: Account, app: Json) -> None:
+    word = "ä€ \x03\t'" * 2000
+    with Console(address(account, app), SECONDS) as console:
+        output = "".join(console.run(["sh", "-c", 'printf "%s %s" "$SECRET_WORD" "$1"; exit 7', "sh", word]))
+    assert (console.status, output) == (7, f"open-sesame {word}")
+
+
+def test_our_own_client_is_told_of_a_container_that_is_replaced(account: Account) -> None:
+    app = account.up("console-replaced")
+    with Console(address(account, app), SECONDS) as console:
+        output = console.run(["sh", "-c", "echo op''en; exec sleep 1000"])
+        assert next(output)
+        deployment = account.http.post(f"/v2/apps/{app['id']}/restart").json()["deployment"]
+        with pytest.raises(ConsoleError, match="its container was replaced or stopped"):
+            "".join(output)
+    account.wait(app["id"], deployment["id"], "ACTIVE")
