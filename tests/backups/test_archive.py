@@ -93,6 +93,19 @@ def test_a_database_that_is_damaged_inside_is_found(write_archive: Write, scratc
         inspect(write_archive({"data.db": bytes(data)}, database=False), scratch)
 
 
+def test_an_index_that_does_not_fit_its_table_is_found(write_archive: Write, scratch: Path, tmp_path: Path) -> None:
+    """Every page can be read and every query answers; only the check of integrity sees it."""
+    with zipfile.ZipFile(write_archive()) as zipped:
+        (tmp_path / "odd.db").write_bytes(zipped.read("data.db"))
+    with closing(sqlite3.connect(tmp_path / "odd.db")) as odd, odd:
+        odd.execute("CREATE INDEX by_id ON humans (id)")
+        odd.execute("PRAGMA writable_schema=ON")
+        odd.execute("UPDATE sqlite_master SET sql = 'CREATE INDEX by_id ON humans (updated)' WHERE name = 'by_id'")
+    entries = {"data.db": (tmp_path / "odd.db").read_bytes()}
+    with pytest.raises(BackupsError, match=r"is damaged \(data\.db: .*by_id"):
+        inspect(write_archive(entries, database=False), scratch)
+
+
 def test_the_logs_database_is_checked_too(write_archive: Write, scratch: Path) -> None:
     with pytest.raises(BackupsError, match=r"is damaged \(auxiliary\.db: "):
         inspect(write_archive({"auxiliary.db": b"no database at all" * 100}), scratch)
