@@ -35,9 +35,9 @@ ASKS = (("web", "api"), ("universe", "api"), ("api", "backend"))
 
 @dataclass(frozen=True)
 class Place:
-    """Where a stack runs: names by service, and its outputs, None where it is not deployed."""
+    """Where a stack runs: the Workers' scripts by service, and its outputs, None where it is not deployed."""
 
-    names: Mapping[str, str]
+    scripts: Mapping[str, str]
     outputs: Outputs | None
 
 
@@ -83,11 +83,11 @@ def rendered(found: Sequence[Version], stacks: Mapping[str, Place]) -> str:
 
 def _place(stack: Stack) -> Place:
     settings = stack.settings()
-    names = {"backend": settings.backend.app_name, **{key: each.script for key, each in settings.workers.items()}}
+    scripts = {key: each.script for key, each in settings.workers.items()}
     engine = Engine(stack)
     known = json.loads(engine.must("stack", "ls", "--json"))
     there = [each for each in known if each["name"].split("/")[-1] == stack.name and each.get("resourceCount")]
-    return Place(names, engine.outputs() if there else None)
+    return Place(scripts, engine.outputs() if there else None)
 
 
 def _repository(each: Version) -> tuple[str, ...]:
@@ -107,7 +107,7 @@ def _stack(place: Place, deployed: Sequence[Version]) -> str:
 
 def _service(each: Version, place: Place, outputs: Outputs) -> tuple[str, ...]:
     service = each.repository.service or ""
-    runs_as = f"{RUNS_ON[service]}, `{place.names.get(service, NONE)}`"
+    runs_as = f"{RUNS_ON[service]}, `{place.scripts.get(service, outputs.backend_app)}`"
     commit, dirty, _ = outputs.release["commits"].get(service, "").partition("-dirty")
     shown = f"`{commit[:COMMIT_LENGTH]}`{' with changes' if dirty else ''}" if commit else NONE
     return service, each.repository.name, runs_as, addresses(outputs)[service], shown, _release(service, outputs)

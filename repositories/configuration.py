@@ -76,7 +76,10 @@ def load(project: Path) -> Repositories:
     try:
         return Repositories.model_validate(document)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False)
+        found = error.errors(include_url=False, include_input=False)
+        # A list is only said to be too short because of what is wrong inside it.
+        inside = any(len(each["loc"]) > 1 for each in found)
+        problems = [each for each in found if not (inside and each["type"] == "too_short")]
         raise ConfigurationError("\n".join(_sentence(each) for each in problems)) from None
 
 

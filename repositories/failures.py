@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+UNPUSHED_SUBMODULE = re.compile(r"(not|n't) be found on any remote|Unable to push submodule")
 CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
@@ -22,6 +23,10 @@ class Interrupted(Stopped):
 
 # Git's own words for known failures. `{path}` is the checkout. Order matters: the narrower ones come first.
 KNOWN: tuple[tuple[str, str], ...] = (
+    (
+        UNPUSHED_SUBMODULE.pattern,
+        "A submodule has commits that are not pushed; push it first: git -C {path} submodule foreach git push",
+    ),
     (
         r"index\.lock'?: File exists|Unable to create '.*\.lock'",
         "Another git command is at work here, or was killed and left a lock; see: ls {path}/.git/*.lock",
@@ -57,12 +62,12 @@ KNOWN: tuple[tuple[str, str], ...] = (
         r"failed to sign|signing failed",
         "The commit could not be signed; try: git -C {path} commit --dry-run, and look at your signing key",
     ),
-    (
-        r"needed to be pushed|not found on any remote|Unable to push submodule|unpushed submodule",
-        "A submodule has commits that are not pushed; push it first: git -C {path} submodule foreach git push",
-    ),
 )
-UNCERTAIN = re.compile(r"hung up|early EOF|RPC failed|Could not read from remote|Connection|unable to access|timed out")
+# Git's and ssh's own lines after which nobody knows what has arrived; a hook may print such words inside its lines.
+UNCERTAIN = re.compile(
+    r"^(fatal: |error: RPC failed|ssh: |kex_exchange|client_loop|Connection (closed|reset|timed out|refused))",
+    re.MULTILINE,
+)
 
 
 def git_sentence(said: str, path: str, doing: str) -> str:

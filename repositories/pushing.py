@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from repositories.failures import UNCERTAIN, Interrupted, Stopped, git_sentence, without_credentials
+from repositories.failures import UNCERTAIN, UNPUSHED_SUBMODULE, Interrupted, Stopped, git_sentence, without_credentials
 from repositories.git import Git, shown
 from repositories.looking import REMOTE_SECONDS, State
 from repositories.secrets import Scanner
@@ -14,6 +14,7 @@ PUSH_SECONDS = 900.0  # a pre-push hook may run tests
 RACED = frozenset({"fetch first", "non-fast-forward", "stale info", "failed to update ref"})
 REFUSED = re.compile(r"^!\t[^\t]*\t\[(?P<how>[^\]]+)\](?: \((?P<why>.*)\))?", re.MULTILINE)
 SHOWN_LINES = 12
+AGAIN = "oracle commit-all"
 
 
 class Refused(Stopped):
@@ -36,11 +37,12 @@ def push(state: State, commit: str, scanner: Scanner) -> None:
     if refused := REFUSED.search(pushed.output.decode(errors="replace")):
         raise Refused(_refusal(state, refused["how"], refused["why"] or ""), said)
     sentence = git_sentence(pushed.errors, git.path, "Pushing")
+    if UNPUSHED_SUBMODULE.search(pushed.errors):
+        raise Refused(sentence, said)
     if UNCERTAIN.search(pushed.errors):
         raise Stopped(sentence, said)
-    if "failed to push some refs" in pushed.errors and "failed:" in sentence:
-        sentence = f"The pre-push hook said no; mend that, then: git -C {git.path} push"
-    raise Refused(sentence, said)
+    hook = git.folder / git.must("rev-parse", "--git-path", "hooks/pre-push", sheltered=True)
+    raise Refused(f"The pre-push hook said no; mend that, then: {AGAIN}" if hook.is_file() else sentence, said)
 
 
 def arrived(git: Git, state: State, commit: str) -> bool:
@@ -57,7 +59,7 @@ def _refusal(state: State, how: str, why: str) -> str:
     if why in RACED:
         return f"Somebody else pushed meanwhile; get it first: git -C {path} pull --rebase --autostash"
     reason = shown(without_credentials(why)) or how
-    return f"The remote refused the push ({reason}); mend that, then: oracle commit-all"
+    return f"The remote refused the push ({reason}); mend that, then: {AGAIN}"
 
 
 def _lines(errors: str, scanner: Scanner) -> list[str]:

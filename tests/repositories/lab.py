@@ -57,13 +57,13 @@ class Lab:
         git(checkout, "commit", "-qm", "Begin")
         git(checkout, "remote", "add", "origin", str(remote))
         git(checkout, "push", "-qu", "origin", "main")
-        self.list(name)
+        self.enlist(name)
         return checkout
 
     def remote(self, name: str) -> Path:
         return self.folder / "remotes" / f"{name}.git"
 
-    def list(self, name: str) -> None:
+    def enlist(self, name: str) -> None:
         self.names.append(name)
         entries = [{"name": each, "path": f"../{each}", "what": "A test", "service": None} for each in self.names]
         (self.project / "repositories.yaml").write_text(

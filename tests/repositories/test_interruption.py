@@ -1,0 +1,159 @@
+"""Ctrl-C, a closed terminal, kill -9, and two runs at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.repositories.lab import ROOT, Finished, Lab, git, snapshot
+from waiting import backoff
+
+
+def started(lab: Lab) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        lab.command([], "Try", False), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def wait_for(path: Path) -> None:
+    for _ in backoff(60):
+        if path.exists():
+            return
+    raise AssertionError(f"{path} did not appear")
+
+
+def hanging_hook(lab: Lab, name: str, kind: str, before: str = "true") -> Path:
+    """A hook that says that it runs, and then does not end."""
+    sign = lab.folder / f"{name}-{kind}"
+    lab.hook(name, kind, f"{before}; echo $$ > {sign}.part; mv {sign}.part {sign}; exec sleep 600")
+    return sign
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_in_a_hook_all_is_as_it_was(lab: Lab, number: int) -> None:
+    bad, good = lab.repository("bad"), lab.repository("good")
+    (bad / "new.txt").write_text("x\n")
+    sign = hanging_hook(lab, "bad", "pre-commit", "echo changed > README.md; echo made > made.txt")
+    (good / "new.txt").write_text("x\n")
+    pushed = lab.folder / "pushed"
+    lab.hook("good", "post-receive", f"touch {pushed}", remote=True)
+    before = snapshot(bad)
+    with started(lab) as process:
+        wait_for(sign)
+        wait_for(pushed)
+        for _ in backoff(20):  # until `good` has nothing more to do
+            if git(good, "rev-parse", "origin/main") == lab.tip("good"):
+                break
+        os.kill(process.pid, number)
+        output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert "stopped: Interrupted; this checkout is as it was" in Finished(130, output, errors).row("bad")
+    assert snapshot(bad) == before
+    assert lab.tip("good") == git(good, "rev-parse", "HEAD")
+    assert not psutil.pid_exists(int(sign.read_text()))
+
+
+def test_interrupted_in_a_push_the_commit_is_kept(lab: Lab) -> None:
+    """Nobody can know then whether the remote has it; the next run finds out."""
+    checkout = lab.repository("bad")
+    (checkout / "new.txt").write_text("x\n")
+    sign = hanging_hook(lab, "bad", "pre-push")
+    with started(lab) as process:
+        wait_for(sign)
+        os.kill(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    assert "the commit is kept" in output
+    assert git(checkout, "status", "--porcelain") == ""
+    (checkout / ".git" / "hooks" / "pre-push").unlink()
+    assert lab.run().status == 0
+    assert lab.tip("bad") == git(checkout, "rev-parse", "HEAD")
+    assert git(checkout, "log", "-1", "--format=%s") == "Try"
+
+
+@pytest.mark.parametrize("kind", ["pre-commit", "commit-msg"])
+def test_killed_in_a_hook_nothing_was_done_and_the_next_run_goes_on(lab: Lab, kind: str) -> None:
+    checkout = lab.repository("bad")
+    (checkout / "new.txt").write_text("x\n")
+    git(checkout, "add", "-N", "new.txt")
+    sign = hanging_hook(lab, "bad", kind)
+    before = snapshot(checkout)
+    with started(lab) as process:
+        wait_for(sign)
+        process.kill()
+        process.communicate(timeout=60)
+    os.kill(int(sign.read_text()), signal.SIGKILL)
+    after = snapshot(checkout)
+    assert after.pop("loose ends").replace(" commit-all", "").replace("commit-all ", "") == before.pop("loose ends")
+    assert after == before
+    (checkout / ".git" / "hooks" / kind).unlink()
+    assert lab.run().status == 0
+    assert not (checkout / ".git" / "commit-all").exists()
+    assert git(checkout, "status", "--porcelain") == ""
+
+
+def test_killed_after_the_commit_the_next_run_pushes_it(lab: Lab) -> None:
+    checkout = lab.repository("bad")
+    (checkout / "new.txt").write_text("x\n")
+    sign = hanging_hook(lab, "bad", "pre-push")
+    with started(lab) as process:
+        wait_for(sign)
+        process.kill()
+        process.communicate(timeout=60)
+    os.kill(int(sign.read_text()), signal.SIGKILL)
+    assert git(checkout, "status", "--porcelain") == ""
+    (checkout / ".git" / "hooks" / "pre-push").unlink()
+    assert lab.run().status == 0
+    assert lab.tip("bad") == git(checkout, "rev-parse", "HEAD")
+
+
+def test_two_runs_do_not_work_in_one_checkout_at_once(lab: Lab) -> None:
+    checkout = lab.repository("bad")
+    (checkout / "new.txt").write_text("x\n")
+    sign = hanging_hook(lab, "bad", "pre-commit")
+    with started(lab) as process:
+        wait_for(sign)
+        second = lab.run()
+        os.kill(process.pid, signal.SIGINT)
+        process.communicate(timeout=60)
+    assert second.status == 1
+    assert "Another commit-all works here" in second.row("bad")
+    assert git(checkout, "log", "--oneline").count("\n") == 0
+
+
+def test_what_is_staged_while_a_hook_runs_stops_the_commit(lab: Lab) -> None:
+    checkout = lab.repository("bad")
+    (checkout / "new.txt").write_text("x\n")
+    script = "echo two > two.txt && env -u GIT_INDEX_FILE git add two.txt"
+    lab.hook("bad", "pre-commit", script)
+    done = lab.run()
+    assert done.status == 1
+    assert "Something was staged while the hooks ran" in done.row("bad")
+    assert git(checkout, "log", "--oneline").count("\n") == 0
+
+
+def test_a_commit_made_while_a_hook_runs_is_not_lost(lab: Lab) -> None:
+    checkout = lab.repository("bad")
+    (checkout / "new.txt").write_text("x\n")
+    script = "env -u GIT_INDEX_FILE git commit -q --no-verify --allow-empty -m Meanwhile"
+    lab.hook("bad", "pre-commit", script)
+    done = lab.run()
+    assert done.status == 1
+    assert git(checkout, "log", "-1", "--format=%s") == "Meanwhile"
+    assert git(checkout, "status", "--porcelain") == "?? new.txt"
+
+
+def test_a_git_that_only_refreshes_the_index_meanwhile_does_not_disturb(lab: Lab) -> None:
+    checkout = lab.repository("bad")
+    (checkout / "new.txt").write_text("x\n")
+    script = "touch -d '2020-01-01' README.md && env -u GIT_INDEX_FILE -u GIT_OPTIONAL_LOCKS git status -s"
+    lab.hook("bad", "pre-commit", script)
+    done = lab.run()
+    assert done.status == 0, done.output
+    assert git(checkout, "status", "--porcelain") == ""

@@ -1,0 +1,134 @@
+"""The map: from checkouts and outputs, the same bytes for the same facts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contract import Outputs
+from ops import repo_map
+from ops.engine import Engine
+from ops.failures import Failure
+from repositories.configuration import Repositories, Repository
+from tests.repositories.lab import Lab, git
+
+SERVICES = ("backend", "api", "web", "universe")
+NAMES = {service: f"script-{service}" for service in SERVICES[1:]}
+
+
+def outputs(stack: str) -> Outputs:
+    return Outputs(
+        backend_url=f"https://{stack}-abcde.ondigitalocean.app",
+        api_url=f"https://api.{stack}.example.org",
+        web_url=f"https://{stack}.example.org",
+        universe_url=f"https://universe.{stack}.example.org",
+        backend_app="jellyfish-app-g3",
+        backend_app_id="1",
+        generation=3,
+        release={
+            "backend": "sha256:" + "a" * 64,
+            "workers": {"api": "b" * 64},
+            "assets": {"web": "c" * 64, "universe": "d" * 64},
+            "commits": {"backend": "1" * 40, "api": "2" * 40 + "-dirty"},
+        },
+        admin_email="ada@example.org",
+    )
+
+
+@pytest.fixture
+def config(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Repositories:
+    """Five repositories, the last of which holds the map; staging is deployed, prod is not."""
+    entries = []
+    for name, service in zip(("back", "api", "web", "uni", "map"), (*SERVICES, None), strict=True):
+        lab.repository(name)
+        entries.append({"name": name, "path": f"../{name}", "what": f"The | {name}", "service": service})
+    made = Repositories.model_validate({"map": "../map/REPO_MAP.md", "repositories": entries})
+    (lab.project / "repositories.yaml").write_text(made.model_dump_json())
+    stacks = {"prod": repo_map.Place(NAMES, None), "staging": repo_map.Place(NAMES, outputs("staging"))}
+    monkeypatch.setattr(repo_map, "places", lambda project: stacks)
+    return made
+
+
+def test_what_it_says(lab: Lab, config: Repositories) -> None:
+    git(lab.folder / "back", "tag", "v1.4.0")
+    (lab.folder / "web" / "package.json").write_text('{"version": "2.5.1"}')
+    git(lab.folder / "web", "add", "-A")
+    git(lab.folder / "web", "commit", "-qm", "Version")
+    head = git(lab.folder / "web", "rev-parse", "HEAD")[:10]
+    assert repo_map.repo_map(lab.project, check=False) == "Written: ../map/REPO_MAP.md; to commit it: oracle commit-all"
+    text = (lab.folder / "map" / "REPO_MAP.md").read_text()
+    assert f"| web | The \\| web | main | `{head}` | 2.5.1 |" in text
+    assert "| v1.4.0 |" in text
+    assert "## prod\n\nNot deployed." in text
+    api = (
+        "| api | api | Cloudflare Worker, `script-api` | https://api.staging.example.org | `2222222222` with changes |"
+    )
+    assert f"{api} `{'b' * 12}` |" in text
+    assert "| backend | back | DigitalOcean App Platform, `jellyfish-app-g3` |" in text
+    assert "The backend is of generation 3." in text
+    assert "staging_web --> staging_api" in text
+    assert str(lab.folder) not in text
+
+
+def test_it_is_stale_when_something_moved_and_only_then(lab: Lab, config: Repositories) -> None:
+    with pytest.raises(Failure, match=r"REPO_MAP\.md does not exist; write it: oracle repo-map"):
+        repo_map.repo_map(lab.project, check=True)
+    repo_map.repo_map(lab.project, check=False)
+    assert "up to date" in repo_map.repo_map(lab.project, check=True)
+    (lab.folder / "api" / "README.md").write_text("moved\n")
+    assert "up to date" in repo_map.repo_map(lab.project, check=True), "what is not committed does not count"
+    git(lab.folder / "api", "commit", "-qam", "Move")
+    with pytest.raises(Failure, match="is stale; write it anew: oracle repo-map\n@@"):
+        repo_map.repo_map(lab.project, check=True)
+
+
+def test_committing_the_map_does_not_make_it_stale(lab: Lab, config: Repositories) -> None:
+    repo_map.repo_map(lab.project, check=False)
+    git(lab.folder / "map", "add", "-A")
+    git(lab.folder / "map", "commit", "-qm", "Map")
+    assert "up to date" in repo_map.repo_map(lab.project, check=True)
+    (lab.folder / "map" / "README.md").write_text("more\n")
+    git(lab.folder / "map", "commit", "-qam", "More")
+    with pytest.raises(Failure, match="stale"):
+        repo_map.repo_map(lab.project, check=True)
+
+
+def test_a_missing_checkout_is_a_row(lab: Lab, config: Repositories) -> None:
+    (lab.folder / "uni").rename(lab.folder / "away")
+    found = repo_map.versions(config, lab.project)
+    assert found[3].missing.startswith("There is no checkout")
+    assert "| uni | The \\| uni | no checkout | - | - |" in repo_map.rendered(found, {})
+
+
+def test_a_folder_for_the_map_is_needed(lab: Lab, config: Repositories) -> None:
+    (lab.folder / "map").rename(lab.folder / "away")
+    with pytest.raises(Failure, match="clone its repository"):
+        repo_map.repo_map(lab.project, check=False)
+    assert not (lab.folder / "map").exists()
+
+
+def test_a_checkout_without_commits_or_with_a_strange_package(lab: Lab, config: Repositories) -> None:
+    (lab.folder / "api" / "package.json").write_text("[1, 2")
+    git(lab.folder / "api", "add", "-A")
+    git(lab.folder / "api", "commit", "-qm", "Strange")
+    git(lab.folder, "init", "-q", str(lab.folder / "fresh"))
+    fresh = Repository(name="fresh", path="../fresh", what="x", service=None)
+    found = repo_map.versions(
+        Repositories(map="../fresh/M.md", repositories=(*config.repositories, fresh)), lab.project
+    )
+    assert (found[1].version, found[1].missing) == ("", "")
+    assert (found[5].commit, found[5].version) == ("", "")
+
+
+def test_the_stacks_of_the_clouds_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those on this machine are not; one that the state does not know, or without resources, is not deployed."""
+    said = {"stack ls --json": '[{"name": "acme/oracle-net/staging", "resourceCount": 9}, {"name": "prod"}]'}
+    monkeypatch.setattr(Engine, "__init__", lambda self, stack: setattr(self, "stack", stack))
+    monkeypatch.setattr(Engine, "must", lambda self, *arguments: said[" ".join(arguments)])
+    monkeypatch.setattr(Engine, "outputs", lambda self: outputs(self.stack.name))
+    found = repo_map.places(Path(__file__).parents[2])
+    assert found["prod"].outputs is None
+    assert found["staging"].outputs == outputs("staging")
+    assert found["staging"].scripts["api"] == "oracle-universe-api-staging"
+    assert "local" not in found
