@@ -90,12 +90,32 @@ def test_a_dropped_request_does_not_reach_the_app(ask: Any, routed: App, fault: 
 def test_a_request_whose_answer_is_lost_is_carried_out(
     ask: Any, edge: Edge, loop: Loop, routed: App, fault: Any
 ) -> None:
-    fault(drop="answer")
+    fault(drop="answer", status=500)
     with pytest.raises(httpx.RemoteProtocolError):
         ask("POST", HOST, "/restore", content=LARGE)
     assert routed.seen == ["/restore"]
     assert loop.run(edge.drained(routed.address, 10))
     assert ask("GET", HOST).status_code == 200
+
+
+def test_a_lost_answer_is_one_that_the_app_could_finish(ask: Any, routed: App, fault: Any) -> None:
+    fault(drop="answer")
+    broken: list[Exception] = []
+
+    def listen() -> None:
+        try:
+            ask("GET", HOST, "/events")
+        except httpx.TransportError as error:
+            broken.append(error)
+
+    listening = threading.Thread(target=listen)
+    listening.start()
+    for _ in range(2):
+        assert broken == []
+        routed.release.set()
+        wait_for(lambda: not routed.release.is_set())  # it goes on with the next part
+    listening.join(20)
+    assert len(broken) == 1
 
 
 def test_a_delayed_request_follows_a_switch(ask: Any, edge: Edge, loop: Loop, routed: App, fault: Any) -> None:

@@ -38,7 +38,8 @@ def _executable(home: Path, name: str) -> str:
 def _started(home: Path, name: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """The process and the port that it printed."""
     command = [_executable(home, name), "--logtostderr", "127.0.0.1:9"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd="/") as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd="/") as process:
         assert process.stdout is not None
         try:
             yield process, int(process.stdout.readline())
@@ -95,7 +96,8 @@ def test_an_interrupt_ends_it_at_once(home: Path, name: str) -> None:
     with _started(home, name) as (process, port), grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         provider_pb2_grpc.ResourceProviderStub(channel).Cancel(Empty(), timeout=20)
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == -signal.SIGINT
+        printed = process.communicate(timeout=20)
+        assert (process.returncode, printed) == (-signal.SIGINT, ("", ""))
 
 
 def test_unknown_names_are_refused() -> None:
