@@ -9,7 +9,7 @@ RUN     = python=$(PYTHON); if [ -x $(BIN)/python ]; then python=$(BIN)/python; 
           command -v $$python >/dev/null || { echo "Python 3.11 or later is needed, and $(PYTHON) is not on PATH."; \
           echo "  next: install it, or make PYTHON=/path/to/python3"; exit 1; } >&2; $$python -S -m toolchain
 
-.PHONY: help up down test check tools lock clean
+.PHONY: help up down test check chaos tools lock clean
 
 help:  ## these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ down: ready  ## stop the local cloud; its apps, data and addresses are kept
 
 test: check  ## every check and test (ARGS="…" go to pytest)
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+chaos: ready  ## wipes, releases and undos with every API call failing in turn, and kill -9 of everything (an hour and more)
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 check: ready  ## ruff and mypy
 	@$(BIN)/ruff check --quiet .
