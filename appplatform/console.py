@@ -3,8 +3,8 @@
 The console is a terminal behind a websocket: `{"op":"stdin","data":…}` and `{"op":"resize",…}` go in, `{"data":…}`
 comes out, everything typed is echoed and nothing tells how a command ended. So the shell that answers is replaced by
 one that reads a script and prints a random mark where the script's output begins, and where it ends with the exit
-status. The echo cannot be mistaken for a mark: what is typed holds it in two parts. Protocol as doctl speaks it
-(github.com/digitalocean/doctl, pkg/terminal and commands/apps.go).
+status. The echo cannot be mistaken for it: behind a printed mark stands a letter, behind the typed one never. Protocol
+as doctl speaks it (github.com/digitalocean/doctl, pkg/terminal and commands/apps.go).
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ SILENT_MILLISECONDS = 60_000
 PIECE = 3000  # a terminal takes lines of 4096 bytes at most
 HARMLESS = frozenset((string.ascii_letters + string.digits + " ./_=:,+@-").encode())
 
-# $1 and $2 are the mark, $3 is the script's length. The script comes in lines, each character that a terminal or a
-# shell might take otherwise as \ooo, an empty line behind them. One that lost a character on its way is not run.
+# $1 is the mark, $2 the script's length. The script comes in lines, each character that a terminal or a shell might take
+# otherwise as \ooo, an empty line behind them. One that lost a character on its way is not run.
 READER = (
-    'm=$1$2; stty -echo -opost; printf "%s r\\n" "$m"; c=; while IFS= read -r l && [ -n "$l" ]; do c=$c$l; done; '
-    'if [ "${#c}" != "$3" ]; then printf "%s x\\n" "$m"; exit 1; fi; c=$(printf "$c."); trap : INT; '
-    'printf "%s b\\n" "$m"; eval "${c%.}"; printf "%s e %d\\n" "$m" "${s:-126}"'
+    'm=$1; stty -echo -opost; printf "%s r\\n" "$m"; c=; while IFS= read -r l && [ -n "$l" ]; do c=$c$l; done; '
+    'if [ "${#c}" != "$2" ]; then printf "%s x\\n" "$m"; exit 1; fi; c=$(printf "$c"); trap : INT; '
+    'printf "%s b\\n" "$m"; eval "$c"; printf "%s e %d\\n" "$m" "${s:-126}"'
 )
 # Nothing to read, and a pipe to write to: a command behaves as in a script, and its output stays as it is. Ctrl-C
 # ends the command and nothing around it, so that its status still comes.
@@ -45,9 +45,7 @@ COMMAND = (
     "exec 3>&1; s=$(trap : INT; {{ {{ trap : INT; ( {command} ) </dev/null 2>&1 3>&- 4>&-; echo $? >&4; }} | "
     "{{ trap '' INT; exec cat >&3 4>&-; }}; }} 4>&1)"
 )
-SHELL = (
-    'm=$1$2; trap : INT; printf "%s b\\n" "$m"; "$(command -v bash || command -v sh)"; printf "%s e %d\\n" "$m" "$?"'
-)
+SHELL = 'm=$1; trap : INT; printf "%s b\\n" "$m"; "$(command -v bash || command -v sh)"; printf "%s e %d\\n" "$m" "$?"'
 
 
 class ConsoleError(Exception):
@@ -121,7 +119,7 @@ class Console:
         return self._begun()
 
     def _open(self, program: str, *arguments: str) -> None:
-        words = ["exec", "sh", "-c", program, "sh", self._mark[:8], self._mark[8:], *arguments]
+        words = ["exec", "sh", "-c", program, "sh", self._mark, *arguments]
         self._type(f"{shlex.join(words)}\n")
 
     def _begun(self) -> Iterator[str]:
