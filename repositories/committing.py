@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from repositories import messages
+from repositories.additions import Addition
 from repositories.failures import Stopped
 from repositories.git import Git
 from repositories.hooks import Hooks
@@ -72,14 +73,14 @@ def _made(state: State, staged: Staged, message: str, hooks: Hooks, scanner: Sca
     changes = staged.changes(final)
     if not changes:
         return None
-    text = _message(staged, hooks, message or messages.made_from(changes))
+    text = _message(staged, hooks, scanner, message or messages.made_from(changes))
     name = _object(staged, state.head, final, text)
     made = Commit(name, state.head, state.branch, text.splitlines()[0], staged.before)
     _settle(staged, made)
     return made
 
 
-def _message(staged: Staged, hooks: Hooks, message: str) -> str:
+def _message(staged: Staged, hooks: Hooks, scanner: Scanner, message: str) -> str:
     """The message after the hooks that may edit it. Raises Stopped when one refuses it or nothing is left of it."""
     file = staged.git.directory / "COMMIT_EDITMSG"
     file.write_text(message + "\n", encoding="utf-8")
@@ -88,6 +89,8 @@ def _message(staged: Staged, hooks: Hooks, message: str) -> str:
     text = staged.git.must("stripspace", stdin=file.read_bytes())
     if not text.strip():
         raise Stopped("The commit message is empty; give one: oracle commit-all -m MESSAGE")
+    if any(scanner.findings([Addition("message", list(enumerate(text.splitlines(), start=1)))])):
+        raise Stopped("The commit message holds a secret; give another: oracle commit-all -m MESSAGE")
     return text
 
 

@@ -202,6 +202,16 @@ def test_what_hooks_print_is_shown_without_secrets(lab: Lab) -> None:
     assert "a line is left out" in done.output
 
 
+def test_a_message_may_hold_none_either(lab: Lab) -> None:
+    checkout = lab.repository("bad")
+    (checkout / "new.txt").write_text("x\n")
+    token = "ghp" + "_" + letters(36)
+    before = snapshot(checkout)
+    done = lab.run(message=f"Use {token}")
+    assert "The commit message holds a secret" in done.row("bad")
+    assert (snapshot(checkout), done.status) == (before, 1)
+
+
 def test_a_secret_that_is_taken_out_may_go(lab: Lab) -> None:
     checkout = lab.repository("api")
     (checkout / ".envrc").write_text("export A=1\n")

@@ -1,0 +1,93 @@
+"""What `oracle commit-all` gains by working on all repositories at once: `python -m benchmarks.commit_all [COUNT]`.
+
+Makes COUNT (50) git repositories with bare remotes, changes a file in each, and commits and pushes them all: one after
+another, and at once, in turn, in one run, so that the machine's own speed cancels out. Once with the remotes on this
+disk, where git itself is the work, and once with every connection 0.3 seconds away, as a remote on the internet is.
+Prints medians of wall-clock seconds and their ratio.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from repositories.configuration import Repository
+from repositories.work import AT_ONCE, Work
+
+ROUNDS = 3
+AWAY = 0.3  # seconds to connect
+SSH = f'#!/bin/sh\nsleep {AWAY}\nfor command; do :; done\nexec sh -c "$command"\n'
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def isolated(home: Path) -> None:
+    """A git without this machine's own settings, whose `ssh` stays here and takes its time."""
+    (home / "gitconfig").write_text("[user]\n\tname = A\n\temail = a@example.org\n[init]\n\tdefaultBranch = main\n")
+    (home / "ssh").write_text(SSH)
+    (home / "ssh").chmod(0o755)
+    own = {"GIT_CONFIG_GLOBAL": home / "gitconfig", "GIT_SSH_COMMAND": home / "ssh", "HOME": home}
+    os.environ.update({name: str(value) for name, value in own.items()})
+    os.environ |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_SSH_VARIANT": "simple"}
+
+
+def made(folder: Path, count: int) -> list[Repository]:
+    """The repositories, each with a commit that is on its remote."""
+    found = []
+    for name in (f"repo-{number:02}" for number in range(count)):
+        git(folder, "init", "-q", "--bare", f"{name}.git")
+        git(folder, "clone", "-q", f"{name}.git", name)
+        git(folder / name, "commit", "-q", "--allow-empty", "-m", "Begin")
+        git(folder / name, "push", "-q", "origin", "main")
+        found.append(Repository(name=name, path=name, what=name, service=None))
+    return found
+
+
+def aim(folder: Path, repositories: list[Repository], away: bool) -> None:
+    """Where the remotes are: on this disk, or behind the slow `ssh`."""
+    for each in repositories:
+        git(
+            folder / each.path, "remote", "set-url", "origin", f"{'ssh://away' if away else ''}{folder}/{each.name}.git"
+        )
+
+
+def measured(folder: Path, repositories: list[Repository], at_once: int) -> float:
+    """Seconds to look at all, commit and push all. Ends the program when one did not get through."""
+    for each in repositories:
+        (folder / each.path / "file.txt").write_text(f"{time.monotonic_ns()}\n" * 20)
+    start = time.monotonic()
+    work = Work(folder, at_once)
+    outcomes = work.finish(work.look(repositories))
+    took = time.monotonic() - start
+    if failed := [each for each in outcomes if each.pushed != 1]:
+        sys.exit(f"{failed[0].state.repository.name}: {failed[0].stopped}")
+    return took
+
+
+def main() -> None:
+    """Measures in turn and prints the ratios."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 50
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        isolated(folder)
+        repositories = made(folder, count)
+        for away in (False, True):
+            aim(folder, repositories, away)
+            rounds = [[measured(folder, repositories, at_once) for at_once in (1, AT_ONCE)] for _ in range(ROUNDS)]
+            alone, together = (statistics.median(column) for column in zip(*rounds, strict=True))
+            where = f"remotes {AWAY} s away" if away else "remotes on disk"
+            print(
+                f"{count} repositories, {where:20} {alone:6.1f} s one after another {together:6.1f} s at once", end=""
+            )
+            print(f"   {alone / together:4.1f} x")
+
+
+if __name__ == "__main__":
+    main()
