@@ -15,11 +15,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 
 PROJECT = "oracle-net"
 SECRET_KEYS = frozenset({"adminPassword", "githubToken", "backupKey"})
+PLACEHOLDER = "(encrypted)"
+"""Stands for an encrypted value where there is no engine to open it."""
 APP_NAME_LIMIT = 32  # DigitalOcean: 2 to 32 characters
 GENERATION_SUFFIX = 10  # "-g999-r999": generation and revision, kept free at the end of the app's name
 
@@ -34,6 +45,13 @@ IsoDate = Annotated[str, BeforeValidator(str), Field(pattern=r"^20\d\d-[01]\d-[0
 
 class SettingsError(Exception):
     """Configuration that cannot be used; the text names every key, the consequence and the command that mends it."""
+
+
+def _age_key(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not re.fullmatch(r"AGE-SECRET-KEY-1[0-9A-Z]{58}", text) and text != PLACEHOLDER:
+        raise ValueError("should be a key as `oracle backups --new-key` makes it")
+    return value
 
 
 class Section(BaseModel):
@@ -143,7 +161,7 @@ class Settings(Section):
     drain_seconds: float = Field(default=10, ge=0, le=600)
     hold_seconds: int = Field(default=900, ge=30, le=7200)
     backup: BackupSettings = BackupSettings()
-    backup_key: SecretStr | None = Field(default=None, pattern=r"^AGE-SECRET-KEY-1[0-9A-Z]{58}$|^\(encrypted\)$")
+    backup_key: Annotated[SecretStr, AfterValidator(_age_key)] | None = None
     admin_email: Email
     admin_password: SecretStr | None = Field(default=None, min_length=10)
     admin_password_version: int = Field(default=1, ge=1)
@@ -231,7 +249,6 @@ FORMS = {
     "digest": "sha256: and 64 hexadecimal digits",
     "store": "an http or https address for images; folder:PATH or s3://BUCKET/PREFIX for backups",
     "restoreFrom": "a backup's name as `oracle backups` shows it",
-    "backupKey": "a key as `oracle backups --new-key` makes it",
     "endpoint": "an http or https address",
     "healthPath": "a path that starts with /",
     "createTimeout": "a number with s, m or h behind it",
@@ -267,7 +284,7 @@ def from_file(path: Path) -> Settings:
     prefix = f"{PROJECT}:"
     values = {k.removeprefix(prefix): v for k, v in (config or {}).items() if str(k).startswith(prefix)}
     plain = [key for key in SECRET_KEYS if isinstance(values.get(key), str)]
-    hidden = {key: "(encrypted)" if _encrypted(value) else value for key, value in values.items()}
+    hidden = {key: PLACEHOLDER if _encrypted(value) else value for key, value in values.items()}
     return parse(hidden, plain_secrets=plain)
 
 

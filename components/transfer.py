@@ -276,7 +276,7 @@ def _look(origin: Origin) -> tuple[dict[str, int], str | None]:
         found = census(origin.url, origin.login)
     except CountError as error:
         raise Sentence(str(error)) from None
-    return found.records, found.last_write
+    return {name: count for name, count in found.records.items() if not name.startswith("_")}, found.last_write
 
 
 def _copied(platform: AppPlatform, origin: Origin, target: Target) -> dict[str, int]:
