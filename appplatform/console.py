@@ -32,8 +32,8 @@ SILENT_MILLISECONDS = 60_000
 PIECE = 3000  # a terminal takes lines of 4096 bytes at most
 HARMLESS = frozenset((string.ascii_letters + string.digits + " ./_=:,+@-").encode())
 
-# $1 is the mark, $2 the script's length. The script comes in lines, each character that a terminal or a shell might take
-# otherwise as \ooo, an empty line behind them. One that lost a character on its way is not run.
+# $1 is the mark, $2 the script's length. The script comes in lines, an empty one behind them, each character that a
+# terminal or a shell might take otherwise as \ooo. One that lost a character on its way is not run.
 READER = (
     'm=$1; stty -echo -opost; printf "%s r\\n" "$m"; c=; while IFS= read -r l && [ -n "$l" ]; do c=$c$l; done; '
     'if [ "${#c}" != "$2" ]; then printf "%s x\\n" "$m"; exit 1; fi; c=$(printf "$c"); trap : INT; '

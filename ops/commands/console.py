@@ -40,7 +40,7 @@ def console(
     except OSError as error:
         raise Failure(f"The output could not be written ({error.strerror}).") from None
     except KeyboardInterrupt:
-        raise Failure("Interrupted before anything was run.", INTERRUPTED) from None
+        raise Failure("Interrupted.", INTERRUPTED) from None
     raise typer.Exit(status)
 
 

@@ -56,6 +56,23 @@ def test_a_component_s_own_name_much_output_and_the_local_input(project: Project
     assert left.stdout.decode() == f"{lines}not for it"
 
 
+def test_output_that_nobody_reads_ends_the_command(project: Project) -> None:
+    words = [sys.executable, "-m", "ops", "console", "backend", "--", "sh", "-c", "echo pid=$$.; exec yes"]
+    left = subprocess.run(
+        ["sh", "-c", '{ "$@"; echo "status $?" >&2; } | head -n 1', "sh", *words],
+        cwd=project.root,
+        env={**os.environ, "PYTHONPATH": str(project.root)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert left.stderr == "status 141\n"
+    found = re.fullmatch(r"pid=(\d+)\.\n", left.stdout)
+    assert found
+    until(lambda: not psutil.pid_exists(int(found[1])), "the remote command is gone")
+
+
 def test_a_command_reads_the_database(project: Project) -> None:
     done = run(project, sys.executable, "-c", SUPERUSERS).well()
     assert project.config["oracle-net:adminEmail"] in done.output
