@@ -78,15 +78,14 @@ def test_a_command_reads_the_database(project: Project) -> None:
     assert project.config["oracle-net:adminEmail"] in done.output
 
 
-def test_control_c_ends_the_remote_command(project: Project) -> None:
-    with project.start_oracle("console", "backend", "--", "sh", "-c", "echo pid=$$.; exec sleep 1000") as local:
+def test_control_c_goes_to_the_remote_command(project: Project) -> None:
+    script = "trap 'echo told; exit 9' INT; echo ready; while :; do sleep 0.05; done"
+    with project.start_oracle("console", "backend", "--", "sh", "-c", script) as local:
         assert local.stdout
-        found = re.search(r"pid=(\d+)\.", local.stdout.readline())
-        assert found
-        remote = psutil.Process(int(found[1]))
+        assert local.stdout.readline() == "ready\n"
         local.send_signal(signal.SIGINT)
-        assert local.wait(SECONDS) == 130
-    until(lambda: not remote.is_running(), "the remote command is gone")
+        assert local.communicate(timeout=SECONDS)[0] == "told\n"
+    assert local.returncode == 9
 
 
 @dataclass
