@@ -18,8 +18,8 @@ from ops.workspace import Stack
 
 OPTIONS = ("--yes", "--skip-preview", "--suppress-permalink=true", "--suppress-outputs")
 STEP = re.compile(r"^ *[-+~]{1,2} +[\w-]+:\S*?(\w+) (\S+) ([a-z ]+?) \((\d+(?:\.\d+)?)s\)", re.MULTILINE)
-GATE = "backend-generation"
-"""The resource that passes before anything changes."""
+GATE = "pulumi-python:dynamic:BackendGeneration"
+"""The type of the resource that refuses what cannot be done."""
 
 
 def ready(name: str) -> Engine:
@@ -51,7 +51,7 @@ def apply(engine: Engine, values: Mapping[str, str | None], environment: Mapping
             return done
         cause = (program_sentence(done.output) or "what is wrong stands above").rstrip(".")
         on = f"pulumi up -s {engine.stack.name}" if not engine.stack.on_local_cloud else "make up"
-        if _passed(done.output):
+        if _begun(engine, values):
             raise Failure(engine.sentence(done, f"The update failed: {cause}. Nothing is lost; go on: {on}"))
         raise Refused(engine.sentence(done, cause + "."))
 
@@ -78,11 +78,14 @@ def _configured(engine: Engine, values: Mapping[str, str | None]) -> Iterator[No
         raise
 
 
-def _passed(output: str) -> bool:
-    """Whether the gate was passed, so that the change has begun."""
-    return any(step.name == GATE and "ing" not in step.verb.split()[0] for step in _steps(output)) or not re.search(
-        rf"\b{GATE}\b.*(failed|error)|preview failed", output
-    )
+def _begun(engine: Engine, values: Mapping[str, str | None]) -> bool:
+    """Whether the wanted generation has passed its gate, which comes before anything that changes."""
+    wanted = values.get("oracle-net:generation")
+    if wanted is None:
+        return True
+    resources = (engine.export().get("deployment") or {}).get("resources") or []
+    gates = [each for each in resources if each["type"] == GATE]
+    return any(int(each["outputs"]["generation"]) == int(wanted) for each in gates)
 
 
 @dataclass(frozen=True)

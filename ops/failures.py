@@ -50,7 +50,7 @@ ENGINE: tuple[tuple[str, str], ...] = (
         ),
     ),
     (
-        r"connection refused|does not answer",
+        r"connection refused|API at \S+ does not answer",
         "A cloud's API does not answer; if it is the local cloud, start it: oracle cloud start",
     ),
     (

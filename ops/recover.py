@@ -22,6 +22,7 @@ from ops.engine import Engine
 from ops.failures import Failure
 
 APP = "digitalocean:index/app:App"
+GENERATION = "pulumi-python:dynamic:BackendGeneration"
 CHECK = "digitalocean:index/uptimeCheck:UptimeCheck"
 
 
@@ -56,6 +57,10 @@ def recover(engine: Engine) -> list[str]:
     state = engine.export()
     if pending := (state.get("deployment") or {}).get("pending_operations"):
         done += _settle(engine, state, pending)
+    elif app := _unanswered(engine, state):
+        _take_over(state["deployment"]["resources"], *app)
+        _import(engine, state)
+        done.append(f"took over {app[1]}, which was made though its creation was never answered")
     return done
 
 
@@ -90,14 +95,40 @@ def _settle(engine: Engine, state: dict[str, Any], pending: list[dict[str, Any]]
             found[resource["urn"]] = known
             yield f"took over {known}, which the killed update had made ({resource['urn'].rpartition('::')[2]})"
     resources = state["deployment"].setdefault("resources", [])
-    kept = {resource["urn"] for resource in resources}
     for operation in pending:
         resource = operation["resource"]
-        if resource["urn"] in found and resource["urn"] not in kept:
-            resources.append({**resource, "id": found[resource["urn"]]})
+        if resource["urn"] in found:
+            _take_over(resources, resource, found[resource["urn"]])
     state["deployment"]["pending_operations"] = []
     _import(engine, state)
     yield f"settled {len(pending)} operation(s) of the killed update"
+
+
+def _take_over(resources: list[dict[str, Any]], resource: dict[str, Any], id: str) -> None:
+    """The state has the resource with this id; one that it was to replace waits to be deleted, as after any update."""
+    same = [place for place, each in enumerate(resources) if each["urn"] == resource["urn"] and not each.get("delete")]
+    if not same:
+        resources.append({**resource, "id": id})
+    elif resources[same[0]].get("id") != id:
+        resources[same[0]]["delete"] = True
+        resources.insert(same[0], {**resource, "id": id})
+
+
+def _unanswered(engine: Engine, state: dict[str, Any]) -> tuple[dict[str, Any], str] | None:
+    """The app that the state declares by name and does not have, though the cloud has it, and its id; None as a rule.
+
+    The connection may break while the app is made: the engine takes that for a failure, and its name is taken then.
+    What the app is otherwise is read by the refresh that begins each update.
+    """
+    resources = (state.get("deployment") or {}).get("resources") or []
+    apps = [each for each in resources if each["type"] == APP and not each.get("delete")]
+    counted = next((each["outputs"] for each in resources if each["type"] == GENERATION), {})
+    if not apps or not counted.get("app") or apps[0]["inputs"]["spec"]["name"] == counted["app"]:
+        return None
+    inputs = {**apps[0]["inputs"], "spec": {**apps[0]["inputs"]["spec"], "name": counted["app"]}}
+    resource = {**apps[0], "inputs": inputs, "replacementTrigger": counted["trigger"]}
+    found = _existing(engine, resource)
+    return (resource, found) if found else None
 
 
 def _import(engine: Engine, state: dict[str, Any]) -> None:

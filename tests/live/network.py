@@ -6,8 +6,11 @@ import hashlib
 import json
 import sqlite3
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+import pyrage  # type: ignore[import-untyped]
 
 from loopback import client
 from tests.live.project import Project
@@ -93,12 +96,15 @@ def backups(project: Project) -> list[dict[str, Any]]:
 
 def backed_up_titles(project: Project, backup: str, scratch: Path) -> set[str]:
     """The titles of all posts in a backup's database."""
-    with zipfile.ZipFile(project.root / f".oracle/backups/jellyfish-app/{backup}.zip") as archive:
-        database = archive.extract("data.db", scratch)
-    with sqlite3.connect(database) as connection:
-        found = {title for (title,) in connection.execute("SELECT title FROM posts")}
-    connection.close()
-    return found
+    archive = project.root / f".oracle/backups/jellyfish-app/{backup}.zip"
+    if not archive.exists():
+        key = project.pulumi("config", "get", "oracle-net:backupKey", "--stack", "local").well().output.strip()
+        sealed, archive = archive.with_name(f"{backup}.zip.age"), scratch / "opened.zip"
+        pyrage.decrypt_file(str(sealed), str(archive), [pyrage.x25519.Identity.from_str(key)])
+    with zipfile.ZipFile(archive) as opened:
+        database = opened.extract("data.db", scratch)
+    with closing(sqlite3.connect(database)) as connection:
+        return {title for (title,) in connection.execute("SELECT title FROM posts")}
 
 
 def apps(project: Project) -> list[str]:
