@@ -122,7 +122,7 @@ def _unanswered(engine: Engine, state: dict[str, Any]) -> tuple[dict[str, Any], 
     """
     resources = (state.get("deployment") or {}).get("resources") or []
     apps = [each for each in resources if each["type"] == APP and not each.get("delete")]
-    counted = next((each["outputs"] for each in resources if each["type"] == GENERATION), {})
+    counted: dict[str, Any] = next((each["outputs"] for each in resources if each["type"] == GENERATION), {})
     if not apps or not counted.get("app") or apps[0]["inputs"]["spec"]["name"] == counted["app"]:
         return None
     inputs = {**apps[0]["inputs"], "spec": {**apps[0]["inputs"]["spec"], "name": counted["app"]}}
