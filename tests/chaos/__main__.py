@@ -29,38 +29,44 @@ def main() -> int:
     file = PROJECT / f".oracle/chaos/{datetime.now(UTC):%Y%m%dT%H%M%SZ}.md"
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="chaos-", ignore_cleanup_errors=True) as folder:
-        project = Project.copied(Path(folder) / "project")
+        runner = Runner(_up(Path(folder)))
         try:
-            project.oracle("up").well()
-            for name, run in chosen(project, options):
+            for name, run in chosen(runner, options):
                 if options.list:
                     print(name)
                     continue
                 rows.append(run())
                 _show(rows, file)
+                if not rows[-1].converged:
+                    runner.project.stop()
+                    runner.project = _up(Path(folder))
         finally:
-            project.stop()
+            runner.project.stop()
     print(table.summary(rows))
     return 0 if all(row.converged for row in rows) else 1
 
 
-def chosen(project: Project, options: argparse.Namespace) -> Iterator[Run]:
+def _up(folder: Path) -> Project:
+    """Another project, which is up. A run that left something broken is the last one of its project."""
+    project = Project.copied(Path(tempfile.mkdtemp(dir=folder)) / "project")
+    project.oracle("up").well()
+    return project
+
+
+def chosen(runner: Runner, options: argparse.Namespace) -> Iterator[Run]:
     """The runs that are asked for, each with its name."""
-    runner = Runner(project)
     for name in options.scenarios:
         scenario = SCENARIOS[name]
-        for kind, what, run in _runs(project, runner, scenario, options.all):
+        for kind, what, run in _runs(runner, scenario, options.all):
             full = f"{name} {kind} {what}"
             if options.only in (None, kind) and fnmatchcase(full, f"*{options.match}*"):
                 yield full, run
 
 
-def _runs(
-    project: Project, runner: Runner, scenario: Scenario, every: bool
-) -> Iterator[tuple[str, str, Callable[[], Row]]]:
+def _runs(runner: Runner, scenario: Scenario, every: bool) -> Iterator[tuple[str, str, Callable[[], Row]]]:
     for kill in kills(scenario.name):
         yield "kill", kill.name, partial(runner.killed, scenario, kill)
-    calls = clean(project, scenario)
+    calls = clean(runner.project, scenario)
     for call in calls if every else folded(calls):
         yield "call", call.name, partial(runner.faulty, scenario, call)
         if call.changes:
