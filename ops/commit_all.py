@@ -46,33 +46,40 @@ def commit_all(project: Path, names: list[str], message: str | None, dry_run: bo
 
 def show(heads: Row, rows: Sequence[Row]) -> None:
     """A table that fits the terminal; in a file or a pipe each row is one line, however long."""
+    widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
     if not sys.stdout.isatty():
-        widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
         for row in [heads, *rows]:
-            sys.stdout.write(
-                "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n"
-            )
+            line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            sys.stdout.write(f"{line.rstrip()}\n")
         sys.stdout.write("\n")
         return
+    console = Console()
+    narrow = sum(widths) + 2 * len(widths) > console.width
     table = Table(*heads, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*(Text(cell, style="red" if cell.startswith(STOPPED) else "") for cell in row))
-    table.columns[-1].overflow = "fold"
-    Console().print(table, "")
+        cells = [*row[:-1], row[-1].partition(":")[0] if narrow and row[-1].startswith(STOPPED) else row[-1]]
+        table.add_row(*(Text(cell, style="red" if cell.startswith("stopped") else "") for cell in cells))
+    for column in table.columns[:-1]:
+        column.no_wrap = True
+    console.print(table, "")
+    if narrow:
+        _sentences(console, rows)
+
+
+def _sentences(console: Console, rows: Sequence[Row]) -> None:
+    """Below a narrow table, since a command that is broken over a column's lines cannot be copied."""
+    stopped = [row for row in rows if row[-1].startswith(STOPPED)]
+    for row in stopped:
+        console.print(Text(f"{row[0]} {row[-1]}", style="red"), soft_wrap=True)
+    if stopped:
+        console.print()
 
 
 def _seen(state: State, message: str | None) -> Row:
-    known = state.branch != "" or state.there
-    changes = str(len(state.changed)) if known else ""
-    counts = ["" if count is None else str(count) for count in (state.unpushed, state.behind)]
-    return (
-        state.repository.name,
-        state.branch or "-",
-        changes or "-",
-        counts[0] or "?",
-        counts[1] or "?",
-        _next(state, message),
-    )
+    """What is not known is a question mark."""
+    counts = (len(state.changed) if state.head else None, state.unpushed, state.behind)
+    cells = ("?" if count is None else str(count) for count in counts)
+    return (state.repository.name, state.branch or "-", *cells, _next(state, message))
 
 
 def _next(state: State, message: str | None) -> str:

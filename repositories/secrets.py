@@ -110,7 +110,7 @@ def refused_name(addition: Addition) -> str | None:
     if _is_example(name):
         return None
     if name == ".envrc" or name.startswith(".envrc."):
-        return ".envrc, a person's own secrets"
+        return "a person's own secrets"
     dotenv = name == ".env" or name.startswith((".env.", ".dev.vars")) or name.endswith(".env")
     if dotenv and (addition.blob or any(ASSIGNED.match(text) for _, text in addition.lines)):
         return "a .env file with values"

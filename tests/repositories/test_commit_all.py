@@ -314,8 +314,9 @@ def test_it_goes_on_once_the_cause_is_gone(lab: Lab) -> None:
     assert git(checkout, "status", "--porcelain") == ""
 
 
-def test_a_push_that_lost_a_race_is_not_forced(lab: Lab) -> None:
-    """Somebody pushes between our look at the remote and our push."""
+@pytest.mark.parametrize("kind", ["pre-commit", "pre-push"])
+def test_a_push_that_lost_a_race_is_not_forced(lab: Lab, kind: str) -> None:
+    """Somebody pushes between our look at the remote and our push, or while the remote hears of ours."""
     checkout = lab.repository("bad")
     dirty(checkout)
     lab.pushed_by_somebody("bad", "first.txt")
@@ -325,7 +326,7 @@ def test_a_push_that_lost_a_race_is_not_forced(lab: Lab) -> None:
     (other / "raced.txt").write_text("raced\n")
     git(other, "add", "-A")
     git(other, "commit", "-qm", "Raced")
-    lab.hook("bad", "pre-push", f"cd {other} && env -u GIT_DIR -u GIT_INDEX_FILE git push -q origin main")
+    lab.hook("bad", kind, f"cd {other} && env -u GIT_DIR -u GIT_INDEX_FILE git push -q origin main")
     done = lab.run()
     assert done.status == 1
     assert "Somebody else pushed meanwhile" in done.row("bad")

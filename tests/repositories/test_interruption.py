@@ -31,7 +31,7 @@ def wait_for(path: Path) -> None:
 def hanging_hook(lab: Lab, name: str, kind: str, before: str = "true") -> Path:
     """A hook that says that it runs, and then does not end."""
     sign = lab.folder / f"{name}-{kind}"
-    lab.hook(name, kind, f"{before}; echo $$ > {sign}.part; mv {sign}.part {sign}; exec sleep 600")
+    lab.hook(name, kind, f"{before}; echo $$ > {sign}.part; mv {sign}.part {sign}; exec sleep 100")
     return sign
 
 
