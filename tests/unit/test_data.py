@@ -1,0 +1,176 @@
+"""What a new app starts with, and what is taken up again after an update that ended halfway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from components import data
+from components.data import DataProvider
+from components.transfer import Source
+
+OLD, NEW = "id-of-old", "id-of-new"
+
+
+def props(**changed: Any) -> dict[str, Any]:
+    base = {
+        **dict.fromkeys(data.TARGET, "x"),
+        "app_id": NEW,
+        "app": "new",
+        "generation": 1.0,
+        "restore_from": "",
+        "ephemeral": False,
+        "restart": 0.0,
+        "traffic": {"endpoint": "e", "account": "a", "script": "s", "url": "u"},
+        "policy": {"drain": 0.0, "hold": 60.0},
+        "custody": {"label": "jellyfish-app", "store": "folder:backups"},
+    }
+    return {**base, **changed}
+
+
+@dataclass
+class World:
+    """The clouds, and what was done to them."""
+
+    at: str | None = "old"
+    """Whom the api Worker serves."""
+    apps: dict[str, Source] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+
+    def __call__(self, *_: object, **__: object) -> World:
+        return self
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def find(self, name: str) -> dict[str, Any] | None:
+        return next(
+            ({"id": each.app_id, "spec": {"name": name}} for each in self.apps.values() if each.name == name), None
+        )
+
+    def known(self, app_id: str) -> dict[str, Any] | None:
+        return {"id": app_id, "spec": {"name": self.apps[app_id].name}} if app_id in self.apps else None
+
+    def app(self, app_id: str) -> dict[str, Any]:
+        return {"id": app_id, "spec": {"name": self.apps[app_id].name}}
+
+    def url(self, app_id: str) -> str:
+        return f"http://{app_id}"
+
+
+def app(app_id: str, name: str, generation: int = 1, *, running: bool = True) -> Source:
+    return Source(app_id=app_id, name=name, generation=generation, release="r", running=running)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World(apps={OLD: app(OLD, "old"), NEW: app(NEW, "new")})
+    monkeypatch.setattr(data, "AppPlatform", made)
+    monkeypatch.setattr(data, "served", lambda traffic: made.at)
+    monkeypatch.setattr(data, "bootstrap", lambda target: f"http://{target.app_id}")
+    monkeypatch.setattr(Source, "of", classmethod(lambda cls, found, service: made.apps[found["id"]]))
+
+    def carry(platform: Any, source: Source, target: Any, *_: Any) -> dict[str, int]:
+        made.done.append(f"carry {source.name} to {target.app_id}")
+        return {"posts": 1}
+
+    def restore(target: Any, custody: Any, backup: str) -> dict[str, int]:
+        made.done.append(f"restore {backup} to {target.app_id}")
+        return {"posts": 1}
+
+    def note(custody: Any, kind: str, *_: Any) -> None:
+        made.done.append(kind)
+
+    monkeypatch.setattr(data, "carry", carry)
+    monkeypatch.setattr(data, "restore", restore)
+    monkeypatch.setattr(data, "note_change", note)
+    return made
+
+
+def updated(olds: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
+    return DataProvider().update("data", olds, news).outs or {}
+
+
+def test_the_first_app_starts_empty(world: World) -> None:
+    world.at = None
+    outs = DataProvider().create(props()).outs or {}
+    assert world.done == ["first"]
+    assert (outs["url"], outs["origin"]) == (f"http://{NEW}", "empty")
+
+
+def test_a_release_carries(world: World) -> None:
+    outs = updated(props(app_id=OLD, app="old"), props())
+    assert world.done == [f"carry old to {NEW}", "release"]
+    assert outs["origin"] == "carried from old"
+
+
+def test_a_wipe_starts_empty(world: World) -> None:
+    outs = updated(props(app_id=OLD, app="old"), props(generation=2.0))
+    assert world.done == ["wipe"]
+    assert outs["origin"] == "empty"
+
+
+def test_a_restore_starts_from_the_backup(world: World) -> None:
+    outs = updated(props(app_id=OLD, app="old"), props(generation=2.0, restore_from="kept"))
+    assert world.done == [f"restore kept to {NEW}", "restore"]
+    assert outs["origin"] == "restored from kept"
+
+
+def test_a_release_of_a_restored_generation_carries(world: World) -> None:
+    world.apps[OLD] = app(OLD, "old", 2)
+    updated(props(app_id=OLD, app="old", generation=2.0), props(generation=2.0, restore_from="kept"))
+    assert world.done == [f"carry old to {NEW}", "release"]
+
+
+def test_an_ephemeral_release_starts_empty(world: World) -> None:
+    updated(props(app_id=OLD, app="old"), props(ephemeral=True))
+    assert world.done == ["release"]
+
+
+def test_an_app_that_never_ran_has_nothing_to_carry(world: World) -> None:
+    world.apps[OLD] = app(OLD, "old", running=False)
+    updated(props(app_id=OLD, app="old"), props())
+    assert world.done == ["release"]
+
+
+def test_where_the_traffic_is_decides_and_not_what_the_state_knows(world: World) -> None:
+    """A second release while the first one's traffic never moved: the first app is still the one with the data."""
+    world.apps["id-of-between"] = app("id-of-between", "between")
+    updated(props(app_id="id-of-between", app="between"), props())
+    assert world.done == [f"carry old to {NEW}", "release"]
+
+
+def test_a_wipe_that_ended_halfway_stays_a_wipe_for_the_next_release(world: World) -> None:
+    """Generation 2 was made and never got the traffic; its next app must not get generation 1's data."""
+    world.apps["id-of-between"] = app("id-of-between", "between", 2)
+    updated(props(app_id="id-of-between", app="between", generation=2.0), props(generation=2.0))
+    assert world.done == ["wipe"]
+
+
+@pytest.mark.parametrize(
+    "at, changes",
+    [("old", True), ("new", False), (None, False), ("long-gone", False)],
+)
+def test_data_is_carried_again_while_the_traffic_has_not_moved(world: World, at: str | None, changes: bool) -> None:
+    world.at = at
+    assert DataProvider().diff("data", props(), props()).changes is changes
+
+
+def test_what_was_filled_but_not_reached_is_filled_again(world: World) -> None:
+    updated(props(), props())
+    assert world.done == [f"carry old to {NEW}", "release"]
+
+
+def test_another_password_or_console_touches_no_data(world: World) -> None:
+    world.at = "new"
+    assert not DataProvider().diff("data", props(), props(password="other", console="other")).changes
+
+
+def test_taking_restore_from_out_touches_no_data(world: World) -> None:
+    world.at = "new"
+    assert not DataProvider().diff("data", props(restore_from="kept"), props()).changes

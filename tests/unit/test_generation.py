@@ -1,0 +1,133 @@
+"""Which app runs the backend: when another one is needed, what it is called, and what is refused before."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from backups import About, Contents, Shelf, open_store
+from components import generation
+from components.dynamic import Sentence
+from components.generation import GenerationProvider, fingerprint
+from components.naming import app_name
+from settings import Settings, parse
+from tests.unit import program
+
+RELEASE = f"sha256:{'1' * 64}"
+
+
+def settings(**backend: Any) -> Settings:
+    prefix = "oracle-net:"
+    values = {
+        key.removeprefix(prefix): json.loads(value) if value[:1] in "{[" else value
+        for key, value in program.config_of("local").items()
+        if key.startswith(prefix)
+    }
+    values["backend"] = {**values["backend"], **backend}
+    return parse(values)
+
+
+def props(**changed: Any) -> dict[str, Any]:
+    custody = {"label": "jellyfish-app", "store": "folder:backups"}
+    base = {"base": "jellyfish-app", "generation": 1.0, "trigger": "1.1.a", "restore_from": "", "custody": custody}
+    return {**base, **changed}
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"size": "basic-xs"},
+        {"region": "fra"},
+        {"port": 8091},
+        {"env": {"A": "b"}},
+        {"healthPath": "/up"},
+        {"service": "other"},
+    ],
+)
+def test_what_a_deployment_carries_needs_another_app(changed: dict[str, Any]) -> None:
+    assert fingerprint(settings(**changed), RELEASE) != fingerprint(settings(), RELEASE)
+
+
+@pytest.mark.parametrize("changed", [{"console": "./other upsert"}, {"createTimeout": "9m"}, {"build": "make"}])
+def test_what_it_does_not_carry_needs_none(changed: dict[str, Any]) -> None:
+    assert fingerprint(settings(**changed), RELEASE) == fingerprint(settings(), RELEASE)
+
+
+def test_another_release_needs_another_app() -> None:
+    assert fingerprint(settings(), RELEASE) != fingerprint(settings(), f"sha256:{'2' * 64}")
+
+
+def test_apps_are_counted_within_their_generation() -> None:
+    provider = GenerationProvider()
+
+    def updated(olds: dict[str, Any], **changed: Any) -> dict[str, Any]:
+        return provider.update("", olds, props(**changed)).outs or {}
+
+    first = provider.create(props()).outs or {}
+    assert (first["app"], first["revision"]) == ("jellyfish-app", 1)
+    assert not provider.diff("", first, props()).changes
+    second = updated(first, trigger="1.1.b")
+    assert second["app"] == "jellyfish-app-g1-r2"
+    back = updated(second, trigger="1.1.a")
+    assert back["app"] == "jellyfish-app-g1-r3"
+    wiped = updated(back, generation=2.0, trigger="2.1.a")
+    assert (wiped["app"], wiped["revision"]) == ("jellyfish-app-g2", 1)
+    renamed = updated(second, base="other-app")
+    assert renamed["app"] == "other-app"
+
+
+def test_names_fit_whatever_is_counted() -> None:
+    assert len(app_name("a" * 22, 999, 999)) == 32
+    with pytest.raises(Exception, match="appName should be 2 to 22 characters"):
+        settings(appName="a" * 23)
+
+
+def test_a_lowered_generation_is_refused() -> None:
+    with pytest.raises(Sentence, match="oracle-net:generation is 1, and generation 2 runs") as caught:
+        GenerationProvider().diff("", props(generation=2.0), props())
+    assert "pulumi config set oracle-net:generation 2" in str(caught.value)
+
+
+def test_a_restore_without_another_generation_is_refused() -> None:
+    with pytest.raises(Sentence, match="A restore is a new generation: oracle restore kept"):
+        GenerationProvider().diff("", props(), props(restore_from="kept"))
+
+
+def test_a_restore_that_has_happened_is_not_refused() -> None:
+    done = props(restore_from="kept")
+    assert not GenerationProvider().diff("", done, props(restore_from="kept")).changes
+    assert not GenerationProvider().diff("", done, props()).changes
+
+
+def test_an_unknown_backup_is_refused_in_the_preview() -> None:
+    with pytest.raises(Sentence, match="oracle backups"):
+        GenerationProvider().diff("", props(), props(generation=2.0, restore_from="jellyfish-app-g1-nothing"))
+
+
+def test_a_store_that_takes_nothing_is_refused_before_anything_changes(tmp_path: Any) -> None:
+    (tmp_path / "backups").write_text("a file where the folder should be")
+    with pytest.raises(Sentence, match="backups"):
+        GenerationProvider().update("", props(), props(trigger="1.1.b"))
+
+
+def test_a_damaged_backup_is_refused_before_anything_changes(tmp_path: Any) -> None:
+    archive = tmp_path / "pb.zip"
+    archive.write_bytes(b"not looked into here" * 100)
+    shelf = Shelf(open_store("folder:backups", tmp_path), "jellyfish-app", None, tmp_path)
+    about = About(stack="jellyfish-app", app="jellyfish-app", generation=1, release="", pocketbase="", reason="manual")
+    kept = shelf.keep(archive, about, Contents(records={}, files=0, file_bytes=0, users=0, last_write=None))
+    wanted = props(generation=2.0, restore_from=kept.id)
+    assert GenerationProvider().diff("", props(), wanted).changes
+    generation._look(wanted)
+    stored = tmp_path / "backups" / "jellyfish-app" / f"{kept.id}.zip"
+    stored.chmod(0o600)
+    stored.write_bytes(stored.read_bytes()[:-1] + b"!")
+    with pytest.raises(Sentence, match=kept.id):
+        GenerationProvider().update("", props(), wanted)
