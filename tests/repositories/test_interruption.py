@@ -157,3 +157,38 @@ def test_a_git_that_only_refreshes_the_index_meanwhile_does_not_disturb(lab: Lab
     done = lab.run()
     assert done.status == 0, done.output
     assert git(checkout, "status", "--porcelain") == ""
+
+
+BRANCH_MOVES = 'test "$1" = prepared && grep -q " refs/heads/main$" || exit 0'
+
+
+def test_killed_between_index_and_branch_the_changes_are_staged_and_nothing_is_lost(lab: Lab) -> None:
+    """The one moment in which a kill leaves a trace: the branch is about to move, the index has been exchanged."""
+    checkout = lab.repository("bad")
+    (checkout / "new.txt").write_text("x\n")
+    head = git(checkout, "rev-parse", "HEAD")
+    sign = hanging_hook(lab, "bad", "reference-transaction", BRANCH_MOVES)
+    with started(lab) as process:
+        wait_for(sign)
+        process.kill()
+        process.communicate(timeout=60)
+    os.kill(int(sign.read_text()), signal.SIGKILL)
+    for _ in backoff(20):  # until git, whose hook that was, has given up
+        if not (checkout / ".git" / "refs" / "heads" / "main.lock").exists():
+            break
+    assert git(checkout, "rev-parse", "HEAD") == head
+    assert git(checkout, "status", "--porcelain") == "A  new.txt"
+    (checkout / ".git" / "hooks" / "reference-transaction").unlink()
+    assert lab.run().status == 0
+    assert lab.tip("bad") == git(checkout, "rev-parse", "HEAD")
+
+
+def test_a_branch_that_cannot_be_moved_leaves_the_index_as_it_was(lab: Lab) -> None:
+    checkout = lab.repository("bad")
+    (checkout / "new.txt").write_text("x\n")
+    lab.hook("bad", "reference-transaction", f"{BRANCH_MOVES}; exit 1")
+    before = snapshot(checkout)
+    done = lab.run()
+    assert done.status == 1
+    assert "Moving the branch failed" in done.row("bad")
+    assert snapshot(checkout) == before
