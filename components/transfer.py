@@ -305,6 +305,7 @@ def _put(archive: Path, target: Target, url: str) -> None:
     if session is None:
         raise Sentence("The new backend refuses its admin's login; try again: pulumi up")
     try:
+        delete_backup(url, session, "incoming.zip")  # of a try that ended before its restore
         upload_backup(url, session, archive, "incoming.zip")
         restore_backup(url, session, "incoming.zip")
         bootstrap(target)
