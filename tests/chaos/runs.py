@@ -140,11 +140,14 @@ class Reader:
         self._lines: list[str] = []
         stream = process.stdout
         assert stream is not None
+        self._stream = stream
         self._thread = threading.Thread(target=lambda: self._lines.extend(stream), daemon=True)
         self._thread.start()
 
     def text(self) -> str:
         self._thread.join(10)
+        if not self._thread.is_alive():  # otherwise a process that outlived the command still holds its output
+            self._stream.close()
         return "".join(self._lines)
 
 
