@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from loopback import client, httpx
 
-PAUSE = 0.04
-"""Each of four loops asks again after this: 60 requests a second and more, as far as the machine goes."""
+PAUSE = 0.08
+"""Each of four loops asks again after this: some 40 requests a second, as far as the machine goes."""
 
 
 @dataclass
