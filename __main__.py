@@ -36,7 +36,7 @@ sources = read_sources(config, Path.cwd())
 account = Account(id=config.account_id, workers_url=config.workers_url)
 admin = Admin("admin", config)
 care = Care.of(config, Expected.of(config, sources.digest, admin.password))
-generation = BackendGeneration("backend-generation", config, sources.digest, care.custody)
+generation = BackendGeneration("backend-generation", config, sources.digest, care)
 backend = Backend(
     "backend",
     BackendArgs(

@@ -55,7 +55,8 @@ class DeployLog:
         if any(NAME_TAKEN in error for error in args.errors):
             print(
                 f"The app name {self._name} is taken by another app of the account; choose one: "
-                "pulumi config set --path oracle-net:backend.appName NAME",
+                "pulumi config set --path oracle-net:backend.appName NAME; when an interrupted update has made it: "
+                "oracle recover STACK",
                 file=sys.stderr,
                 flush=True,
             )

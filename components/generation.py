@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
+from appplatform import AppPlatform, AppPlatformError, variable
 from components.custody import Custody
 from components.dynamic import Sentence, show_sentences
-from components.naming import app_name
+from components.naming import GENERATION_VARIABLE, app_name
+from components.transfer import Care, Traffic, served
 
 if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration
     from settings import Settings
@@ -36,27 +39,26 @@ class GenerationProvider(ResourceProvider):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         _look(props)
-        return CreateResult(id_=props["base"], outs=_counted(props, 1))
+        return CreateResult(id_=props["base"], outs=_counted(props, {}))
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         _look(_news)
-        same = _olds["generation"] == _news["generation"] and _olds["base"] == _news["base"]
-        return UpdateResult(outs=_counted(_news, int(_olds["revision"]) + 1 if same else 1))
+        return UpdateResult(outs=_counted(_news, _olds["counts"] if _olds["base"] == _news["base"] else {}))
 
 
 class BackendGeneration(Resource, name="BackendGeneration"):
-    """Produces `app`, the name of the app that runs the backend, and `revision`, its number within the generation.
+    """Produces `app`, the name of the app that runs the backend.
 
-    Refuses a lowered generation, and a `restoreFrom` whose backup is unknown, damaged or cannot be opened.
+    Refuses a lowered generation, unless the higher one never got any traffic, and a `restoreFrom` whose backup is
+    unknown, damaged or cannot be opened.
     """
 
     app: pulumi.Output[str]
-    revision: pulumi.Output[int]
     trigger: str
     """Changes when the backend needs another app. Plain configuration, known in every preview."""
 
     def __init__(
-        self, name: str, settings: Settings, release: str, custody: Custody, opts: pulumi.ResourceOptions | None = None
+        self, name: str, settings: Settings, release: str, care: Care, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         self.trigger = f"{settings.generation}.{settings.replacement}.{fingerprint(settings, release)}"
         props = {
@@ -64,9 +66,11 @@ class BackendGeneration(Resource, name="BackendGeneration"):
             "generation": settings.generation,
             "trigger": self.trigger,
             "restore_from": settings.restore_from or "",
-            "custody": custody.props(),
+            "custody": care.custody.props(),
+            "endpoint": care.expected.endpoint,
+            "traffic": asdict(care.traffic),
             "app": None,
-            "revision": None,
+            "counts": None,
         }
         secret = pulumi.ResourceOptions(additional_secret_outputs=["custody"])
         super().__init__(GenerationProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
@@ -79,15 +83,17 @@ def fingerprint(settings: Settings, release: str) -> str:
     return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _counted(props: dict[str, Any], revision: int) -> dict[str, Any]:
-    app = app_name(props["base"], int(props["generation"]), revision)
-    return {**props, "revision": revision, "app": app}
+def _counted(props: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """The next app of the generation; `counts` says how many each generation has had, so that no name comes twice."""
+    generation = str(int(props["generation"]))
+    counts = {**before, generation: int(before.get(generation, 0)) + 1}
+    return {**props, "counts": counts, "app": app_name(props["base"], int(generation), counts[generation])}
 
 
 def _refuse(olds: dict[str, Any], news: dict[str, Any]) -> None:
     """What can be seen in every preview. Raises Sentence."""
     old, new, wanted = int(olds["generation"]), int(news["generation"]), news["restore_from"]
-    if new < old:
+    if new < old and not _serves(news, new):
         raise Sentence(
             f"oracle-net:generation is {new}, and generation {old} runs: none ever comes back. Put the "
             f"number back: pulumi config set oracle-net:generation {old}; to have earlier data: oracle wipe --undo"
@@ -99,6 +105,20 @@ def _refuse(olds: dict[str, Any], news: dict[str, Any]) -> None:
         )
     if new > old and wanted:
         Custody.of(news["custody"]).check(wanted)
+
+
+def _serves(props: dict[str, Any], generation: int) -> bool:
+    """Whether the traffic still goes to an app of this generation: the one after it was begun and given up."""
+    from workersapi import WorkersApiError
+
+    try:
+        at = served(Traffic(**props["traffic"]))
+        with AppPlatform(props["endpoint"], timeout=10) as platform:
+            app = platform.find(at) if at else None
+    except (AppPlatformError, WorkersApiError) as error:
+        raise Sentence(str(error)) from None
+    service = app["spec"]["services"][0]["name"] if app else ""
+    return app is not None and variable(app["spec"], service, GENERATION_VARIABLE) == str(generation)
 
 
 def _look(props: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ops import local_cloud
 from ops.engine import Engine, Finished
-from ops.failures import Failure, program_sentence
+from ops.failures import KILLED, Failure, program_sentence
 from ops.recover import recover
 from ops.workspace import Stack
 
@@ -49,7 +49,9 @@ def apply(engine: Engine, values: Mapping[str, str | None], environment: Mapping
         if done.status == 0:
             _timeline(done.output, time.monotonic() - begin)
             return done
-        cause = (program_sentence(done.output) or "what is wrong stands above").rstrip(".")
+        cause = (program_sentence(done.output) or (KILLED if done.status < 0 else "what is wrong stands above")).rstrip(
+            "."
+        )
         on = f"pulumi up -s {engine.stack.name}" if not engine.stack.on_local_cloud else "make up"
         if _begun(engine, values):
             raise Failure(engine.sentence(done, f"The update failed: {cause}. Nothing is lost; go on: {on}"))

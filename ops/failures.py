@@ -11,6 +11,10 @@ import re
 NO_STATUS = 1
 
 
+KILLED = "the engine was killed"
+"""Said when the engine ended by a signal, and so could not say anything itself."""
+
+
 class Failure(Exception):
     """One sentence and the next command; `status` is the exit status."""
 
@@ -46,7 +50,8 @@ ENGINE: tuple[tuple[str, str], ...] = (
         r"App name already exists",
         (
             "The backend's app name is taken by another app of the account; choose one: "
-            "pulumi config set --path oracle-net:backend.appName NAME --stack {stack}"
+            "pulumi config set --path oracle-net:backend.appName NAME --stack {stack}; when an interrupted update has "
+            "made it: oracle recover {stack}"
         ),
     ),
     (

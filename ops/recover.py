@@ -17,12 +17,13 @@ from typing import Any
 
 import psutil
 
-from appplatform import AppPlatform, AppPlatformError
+from appplatform import AppPlatform, AppPlatformError, variable
 from ops.engine import Engine
 from ops.failures import Failure
 
 APP = "digitalocean:index/app:App"
 GENERATION = "pulumi-python:dynamic:BackendGeneration"
+DIGITALOCEAN = "https://api.digitalocean.com"
 CHECK = "digitalocean:index/uptimeCheck:UptimeCheck"
 
 
@@ -131,7 +132,15 @@ def _unanswered(engine: Engine, state: dict[str, Any]) -> tuple[dict[str, Any], 
     inputs = {**apps[0]["inputs"], "spec": {**apps[0]["inputs"]["spec"], "name": counted["app"]}}
     resource = {**apps[0], "inputs": inputs, "replacementTrigger": counted["trigger"]}
     found = _existing(engine, resource)
-    return (resource, found) if found else None
+    return (resource, found) if found and _ours(engine, found, resource, counted) else None
+
+
+def _ours(engine: Engine, app_id: str, resource: dict[str, Any], counted: dict[str, Any]) -> bool:
+    """Whether the app is the one that was asked for, and not somebody else's of the same name."""
+    service = resource["inputs"]["spec"]["services"][0]["name"]
+    with AppPlatform(engine.stack.endpoint or DIGITALOCEAN, engine.environment.get("DIGITALOCEAN_TOKEN")) as platform:
+        spec = platform.app(app_id)["spec"]
+    return variable(spec, service, "GENERATION") == str(int(counted["generation"]))
 
 
 def _import(engine: Engine, state: dict[str, Any]) -> None:
@@ -149,7 +158,7 @@ def _existing(engine: Engine, resource: dict[str, Any]) -> str | None:
     """The id of what a creation had made, for kinds whose name the cloud gives out only once."""
     inputs = resource.get("inputs") or {}
     token = engine.environment.get("DIGITALOCEAN_TOKEN")
-    endpoint = engine.stack.endpoint or "https://api.digitalocean.com"
+    endpoint = engine.stack.endpoint or DIGITALOCEAN
     try:
         with AppPlatform(endpoint, token) as platform:
             if resource["type"] == APP:

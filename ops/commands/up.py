@@ -10,7 +10,7 @@ from ops import local_cloud, report
 from ops.build import builds, run_builds
 from ops.commands.options import StackArgument
 from ops.engine import Engine
-from ops.failures import Failure, program_sentence
+from ops.failures import KILLED, Failure, program_sentence
 from ops.plugins import Plugins, provide
 from ops.recover import recover
 from ops.workspace import Stack, located_tools
@@ -40,7 +40,7 @@ def up(
     options = ("--yes", "--skip-preview", "--suppress-permalink=true", "--suppress-outputs")
     done = engine.shown("up", *options, "--stack", stack)
     if done.status != 0:
-        cause = program_sentence(done.output) or "what is wrong stands above"
+        cause = program_sentence(done.output) or (KILLED if done.status < 0 else "what is wrong stands above")
         raise Failure(engine.sentence(done, f"The update failed: {cause.rstrip('.')}. Then go on: make up"))
     found = list(report.rows(engine.outputs()))
     report.show(found)

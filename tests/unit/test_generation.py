@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -32,7 +33,8 @@ def settings(**backend: Any) -> Settings:
 def props(**changed: Any) -> dict[str, Any]:
     custody = {"label": "jellyfish-app", "store": "folder:backups"}
     base = {"base": "jellyfish-app", "generation": 1.0, "trigger": "1.1.a", "restore_from": "", "custody": custody}
-    return {**base, **changed}
+    traffic = {"endpoint": "e", "account": "a", "script": "s", "url": "u"}
+    return {**base, "endpoint": "e", "traffic": traffic, "counts": {"1": 1.0}, **changed}
 
 
 @pytest.fixture(autouse=True)
@@ -71,14 +73,15 @@ def test_apps_are_counted_within_their_generation() -> None:
         return provider.update("", olds, props(**changed)).outs or {}
 
     first = provider.create(props()).outs or {}
-    assert (first["app"], first["revision"]) == ("jellyfish-app", 1)
+    assert first["app"] == "jellyfish-app"
     assert not provider.diff("", first, props()).changes
     second = updated(first, trigger="1.1.b")
     assert second["app"] == "jellyfish-app-g1-r2"
     back = updated(second, trigger="1.1.a")
     assert back["app"] == "jellyfish-app-g1-r3"
     wiped = updated(back, generation=2.0, trigger="2.1.a")
-    assert (wiped["app"], wiped["revision"]) == ("jellyfish-app-g2", 1)
+    assert wiped["app"] == "jellyfish-app-g2"
+    assert updated(wiped)["app"] == "jellyfish-app-g1-r4"
     renamed = updated(second, base="other-app")
     assert renamed["app"] == "other-app"
 
@@ -89,10 +92,27 @@ def test_names_fit_whatever_is_counted() -> None:
         settings(appName="a" * 23)
 
 
-def test_a_lowered_generation_is_refused() -> None:
+@pytest.mark.parametrize("at", [None, 2])
+def test_a_lowered_generation_is_refused(monkeypatch: pytest.MonkeyPatch, at: int | None) -> None:
+    serve(monkeypatch, at)
     with pytest.raises(Sentence, match="oracle-net:generation is 1, and generation 2 runs") as caught:
         GenerationProvider().diff("", props(generation=2.0), props())
     assert "pulumi config set oracle-net:generation 2" in str(caught.value)
+
+
+def test_a_generation_that_never_got_traffic_may_be_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    serve(monkeypatch, 1)
+    assert GenerationProvider().diff("", props(generation=2.0), props()).changes
+
+
+def serve(monkeypatch: pytest.MonkeyPatch, at: int | None) -> None:
+    """The api Worker serves an app of the generation `at`, or there is none."""
+    envs = [{"key": "GENERATION", "value": str(at)}]
+    app = {"spec": {"name": "app", "services": [{"name": "service", "envs": envs}]}}
+    platform = MagicMock()
+    platform.return_value.__enter__.return_value.find.return_value = app
+    monkeypatch.setattr(generation, "AppPlatform", platform)
+    monkeypatch.setattr(generation, "served", lambda traffic: "app" if at else None)
 
 
 def test_a_restore_without_another_generation_is_refused() -> None:

@@ -35,6 +35,7 @@ def imported(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     monkeypatch.setattr(recover, "_import", lambda _, given: states.append(given))
     monkeypatch.setattr(recover, "_existing", existing)
+    monkeypatch.setattr(recover, "_ours", lambda *_: True)
     monkeypatch.setattr(recover, "_free_locks", lambda _: iter(()))
     return states
 
@@ -98,4 +99,12 @@ def test_a_state_that_misses_nothing_is_left_alone(
     imported: list[dict[str, Any]], resources: list[dict[str, Any]]
 ) -> None:
     assert recovered(state(*resources)) == []
+    assert imported == []
+
+
+def test_somebody_elses_app_of_that_name_is_left_alone(
+    imported: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recover, "_ours", lambda *_: False)
+    assert recovered(state(generation("new"), app("old", "old"))) == []
     assert imported == []
