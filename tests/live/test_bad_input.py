@@ -292,10 +292,11 @@ def test_a_second_up_says_who_is_at_work(project: Project) -> None:
     first = project.start_oracle("up")
     locks = project.root / ".oracle/pulumi/local/state/.pulumi/locks"
     until(lambda: list(locks.rglob("*.json")), "the first update holds the lock", seconds=60)
-    told(
-        project.oracle("up"),
-        r"Another update of local is at work: process \d+ of \S+ on \S+, since \S+\. Wait for it, or end it: kill \d+",
+    at_work = (
+        r"Another update of local is at work: process \d+ of \S+ on \S+, since \S+\. Wait for it, or end it: kill \d+"
     )
+    told(project.oracle("up"), at_work)
+    told(project.oracle("wipe", "--yes"), at_work)
     output, _ = first.communicate(timeout=120)
     assert first.returncode == 0, output
 

@@ -10,6 +10,7 @@ import pytest
 from components import data
 from components.data import DataProvider
 from components.transfer import Carried, Source
+from pocketbase import Census, Login
 
 OLD, NEW = "id-of-old", "id-of-new"
 
@@ -28,6 +29,34 @@ def props(**changed: Any) -> dict[str, Any]:
         "custody": {"label": "jellyfish-app", "store": "folder:backups"},
     }
     return {**base, **changed}
+
+
+ADMIN = Login(token="t", id="i")
+HELD = Census(records={"posts": 12, "humans": 3, "_superusers": 1}, users=3, files=2, last_write="2026-11-22T16:00:00Z")
+LOSS = "data | old is emptied: 3 humans, 12 posts; 2 files; last write 2026-11-22T16:00:00Z. A verified backup is kept."
+
+
+@pytest.mark.parametrize(
+    "changed, told",
+    [
+        ({}, ""),
+        ({"generation": 2.0}, LOSS),
+        ({"ephemeral": True}, LOSS),
+        ({"app_id": OLD, "app": "old", "restart": 1.0}, LOSS),
+        ({"generation": 2.0, "restore_from": "kept"}, f"data | generation 2 starts from the backup kept\n{LOSS}"),
+    ],
+)
+def test_a_preview_says_in_numbers_what_is_lost(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    changed: dict[str, Any],
+    told: str,
+) -> None:
+    monkeypatch.setattr(data, "login", lambda *_, **__: ADMIN)
+    monkeypatch.setattr(data, "census", lambda *_: HELD)
+    assert DataProvider().diff("data", props(app_id=OLD, app="old"), props(**changed)).changes
+    assert capsys.readouterr().err.strip() == told
 
 
 @dataclass
@@ -54,7 +83,8 @@ class World:
         )
 
     def known(self, app_id: str) -> dict[str, Any] | None:
-        return {"id": app_id, "spec": {"name": self.apps[app_id].name}} if app_id in self.apps else None
+        found = {"id": app_id, "spec": {"name": self.apps[app_id].name}} if app_id in self.apps else None
+        return found and {**found, "active_deployment": {"id": "d"}}
 
     def app(self, app_id: str) -> dict[str, Any]:
         return {"id": app_id, "spec": {"name": self.apps[app_id].name}}
