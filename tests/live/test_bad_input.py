@@ -121,7 +121,7 @@ def plain_up(project: Project, **environment: str) -> Done:
             "appName: jellyfish-app",
             "appName: jellyfish-app-with-too-long-a-name",
             (
-                r"oracle-net:backend\.appName should be 2 to 27 characters, .*; the backend could not be deployed\. "
+                r"oracle-net:backend\.appName should be 2 to 22 characters, .*; the backend could not be deployed\. "
                 r"Mend it: pulumi config set --path oracle-net:backend\.appName jellyfish-app"
             ),
         ),
