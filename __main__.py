@@ -42,7 +42,6 @@ backend = Backend(
     BackendArgs(
         settings=config.backend,
         app=generation.app,
-        trigger=generation.trigger,
         generation=config.generation,
         release=sources.digest,
         digest=available_image("backend-image", config.backend.image, sources.digest),

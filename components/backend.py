@@ -44,9 +44,7 @@ class Log(Protocol):
 class BackendArgs:
     settings: BackendSettings
     app: pulumi.Input[str]
-    """The app's name."""
-    trigger: str
-    """Another one means another app."""
+    """The app's name; another one means another app."""
     generation: int
     release: str
     """What the service calls its release: the image's digest."""
@@ -80,7 +78,7 @@ class Backend(pulumi.ComponentResource):
     def _options(self, args: BackendArgs) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(
             parent=self,
-            replacement_trigger=args.trigger,
+            replacement_trigger=args.app,
             ignore_changes=["spec.envs"],
             custom_timeouts=pulumi.CustomTimeouts(create=args.settings.create_timeout),
             hooks=_hooks(args.keeping, args.log),

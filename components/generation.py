@@ -54,17 +54,14 @@ class BackendGeneration(Resource, name="BackendGeneration"):
     """
 
     app: pulumi.Output[str]
-    trigger: str
-    """Changes when the backend needs another app. Plain configuration, known in every preview."""
-
     def __init__(
         self, name: str, settings: Settings, release: str, care: Care, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        self.trigger = f"{settings.generation}.{settings.replacement}.{fingerprint(settings, release)}"
+        trigger = f"{settings.generation}.{settings.replacement}.{fingerprint(settings, release)}"
         props = {
             "base": settings.backend.app_name,
             "generation": settings.generation,
-            "trigger": self.trigger,
+            "trigger": trigger,
             "restore_from": settings.restore_from or "",
             "custody": care.custody.props(),
             "endpoint": care.expected.endpoint,

@@ -130,14 +130,14 @@ def _unanswered(engine: Engine, state: dict[str, Any]) -> tuple[dict[str, Any], 
     if not apps or not counted.get("app") or apps[0]["inputs"]["spec"]["name"] == counted["app"]:
         return None
     inputs = {**apps[0]["inputs"], "spec": {**apps[0]["inputs"]["spec"], "name": counted["app"]}}
-    resource = {**apps[0], "inputs": inputs, "replacementTrigger": counted["trigger"]}
+    resource = {**apps[0], "inputs": inputs, "replacementTrigger": counted["app"]}
     found = _existing(engine, resource)
-    return (resource, found) if found and _ours(engine, found, resource, counted) else None
+    return (resource, found) if found and _ours(engine, found, counted) else None
 
 
-def _ours(engine: Engine, app_id: str, resource: dict[str, Any], counted: dict[str, Any]) -> bool:
+def _ours(engine: Engine, app_id: str, counted: dict[str, Any]) -> bool:
     """Whether the app is the one that was asked for, and not somebody else's of the same name."""
-    service = resource["inputs"]["spec"]["services"][0]["name"]
+    service = engine.stack.settings().backend.service
     with AppPlatform(engine.stack.endpoint or DIGITALOCEAN, engine.environment.get("DIGITALOCEAN_TOKEN")) as platform:
         spec = platform.app(app_id)["spec"]
     return variable(spec, service, "GENERATION") == str(int(counted["generation"]))

@@ -77,12 +77,12 @@ def test_what_the_state_has_already_is_not_taken_over_twice(imported: list[dict[
 
 
 def test_an_app_whose_creation_was_never_answered_is_taken_over(imported: list[dict[str, Any]]) -> None:
-    (line,) = recovered(state(generation("new"), app("old", "old", replacementTrigger="1.1.abc")))
+    (line,) = recovered(state(generation("new"), app("old", "old", replacementTrigger="old")))
     assert "made" in line
     assert listed(imported[0]) == [("made", False), ("old", True)]
     made = imported[0]["deployment"]["resources"][1]
     assert made["inputs"] == {"spec": {"name": "new", "region": "sgp"}}
-    assert made["replacementTrigger"] == "2.1.abc"
+    assert made["replacementTrigger"] == "new"
 
 
 @pytest.mark.parametrize(
