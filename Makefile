@@ -9,10 +9,10 @@ RUN     = python=$(PYTHON); if [ -x $(BIN)/python ]; then python=$(BIN)/python; 
           command -v $$python >/dev/null || { echo "Python 3.11 or later is needed, and $(PYTHON) is not on PATH."; \
           echo "  next: install it, or make PYTHON=/path/to/python3"; exit 1; } >&2; $$python -S -m toolchain
 
-.PHONY: help up down test check chaos tools lock clean
+.PHONY: help up down test test-all check chaos tools lock clean
 
 help:  ## these lines
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: ready  ## the whole network on the local cloud (ARGS="…" go to `oracle up`)
 	@$(BIN)/oracle up $(ARGS)
@@ -20,7 +20,10 @@ up: ready  ## the whole network on the local cloud (ARGS="…" go to `oracle up`
 down: ready  ## stop the local cloud; its apps, data and addresses are kept
 	@$(BIN)/oracle down $(ARGS)
 
-test: check  ## every check and test (ARGS="…" go to pytest)
+test: check  ## every check, and the tests but the slow ones (ARGS="…" go to pytest)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
+
+test-all: check  ## the slow tests too
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 chaos: ready  ## wipes, releases and undos with every API call failing in turn, and kill -9 of everything (an hour and more)

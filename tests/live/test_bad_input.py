@@ -172,6 +172,7 @@ def test_the_cause_of_a_failed_update_is_repeated_as_its_last_line(project: Proj
         )
 
 
+@pytest.mark.slow
 def test_an_asset_over_the_limit(project: Project) -> None:
     large = project.root / "services/web/public/large.bin"
     large.touch()
@@ -187,6 +188,7 @@ def test_an_asset_over_the_limit(project: Project) -> None:
         large.unlink()
 
 
+@pytest.mark.slow
 def test_a_script_over_the_limit(project: Project) -> None:
     comment = f"//{'x' * (11 * 2**20)}\nexport default"
     with unchanged(project), edited(project, "services/api/src/worker.js", "export default", comment):
@@ -257,6 +259,7 @@ def test_a_wrong_passphrase(project: Project) -> None:
         )  # the engine's own words
 
 
+@pytest.mark.slow
 def test_a_salt_of_another_passphrase(project: Project) -> None:
     salt = re.findall(r"encryptionsalt: .*", project.stack_file.read_text())[0]
     with unchanged(project, whole=True), config(project, salt, ANOTHER_SALT):
@@ -267,6 +270,7 @@ def test_a_salt_of_another_passphrase(project: Project) -> None:
         )
 
 
+@pytest.mark.slow
 def test_an_app_name_that_is_taken(project: Project) -> None:
     image = {"registry_type": "DOCKER_HUB", "registry": "somebody", "repository": "else", "tag": "1"}
     spec = {"name": "jellyfish-app-g2", "region": "sgp", "services": [{"name": "other", "image": image}]}

@@ -26,6 +26,7 @@ def test_everything_killed_while_the_new_backend_starts(project: Project) -> Non
     assert_put_right(Runner(project).killed(WIPE, Kill("everything", STARTING)), "killed")
 
 
+@pytest.mark.slow
 def test_a_backup_that_cannot_be_fetched_keeps_the_old_backend(project: Project) -> None:
     download = Call("GET", "/api/backups/*", APPS, 1, 1)
     assert_put_right(Runner(project).faulty(WIPE, download), "failed")

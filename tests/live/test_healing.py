@@ -59,6 +59,7 @@ def test_a_failed_deployment_tells_its_logs_end_and_the_next_up_heals(project: P
     assert_quiet(project.up())
 
 
+@pytest.mark.slow
 def test_an_app_that_the_api_refuses_is_sent_again(project: Project) -> None:
     before = running(project)
     change_backend(project)
@@ -117,6 +118,7 @@ def restart(project: Project) -> None:
     until(lambda: deployed(project, app, deployment), "the restarted container serves")
 
 
+@pytest.mark.slow
 def test_a_chosen_password_is_in_pocketbase_and_in_the_worker_after_one_up(project: Project) -> None:
     project.pulumi(
         "config", "set", "--secret", "oracle-net:adminPassword", "chosen-password-1", "--stack", "local"
@@ -134,6 +136,7 @@ def test_a_chosen_password_is_in_pocketbase_and_in_the_worker_after_one_up(proje
     assert_quiet(project.up())
 
 
+@pytest.mark.slow
 def test_what_was_deleted_behind_the_engines_back_is_made_again(project: Project) -> None:
     account, tokens = project.tokens()["accountId"], project.tokens()
     with client(headers={"Authorization": f"Bearer {tokens['cloudflare']}"}) as http:
@@ -158,6 +161,7 @@ def test_a_first_deployment_that_fails_is_healed_by_the_next_up(tmp_path: Path) 
         project.stop()
 
 
+@pytest.mark.slow
 def test_what_was_changed_by_hand_is_told_and_replaced_with_its_data(project: Project) -> None:
     app = project.api("GET", f"/v2/apps/{project.outputs()['backendAppId']}")["app"]
     spec = app["spec"]
