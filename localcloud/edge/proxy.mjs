@@ -117,7 +117,11 @@ export async function forward(req, res, resolve, unreachable) {
     const outcome = await attempt(req, res, found);
     leave?.();
     if (outcome === "done") return undefined;
-    if (outcome === "failed" || !found.upstream.agent || Date.now() > deadline) return refuse(res, unreachable(found));
+    if (outcome === "failed" || !found.upstream.agent || Date.now() > deadline) {
+      req.unpipe();
+      req.resume(); // what is left of its body, or its client would wait
+      return refuse(res, unreachable(found));
+    }
     await pause(delay);
   }
 }

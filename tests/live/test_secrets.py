@@ -106,9 +106,9 @@ def change_passwords(session: Session) -> None:
 
 def fail(session: Session) -> None:
     session.project.edit("services/backend/entrypoint.sh", "exec ", "echo changed\nexec ")
-    session.project.fault(method="PUT", path="/v2/apps/*", status=422, count=1)
+    session.project.fault(method="POST", path="/v2/apps", status=422, count=1)
     session.up().failed()
-    session.project.fault(app="jellyfish-app", step="build", count=1, message="planted failure")
+    session.project.fault(app="*", step="build", count=1, message="planted failure")
     assert "planted failure" in session.oracle("up").failed().output
     session.pulumi("preview", DIGITALOCEAN_TOKEN="wrong").failed()
     session.up().well()
