@@ -58,6 +58,7 @@ def test_the_local_cloud_killed_in_the_middle_of_an_up(empty: Project) -> None:
         empty.stop()
 
 
+@pytest.mark.slow
 def test_the_command_and_the_engine_killed_in_the_middle_of_an_up(empty: Project) -> None:
     try:
         running = empty.start_oracle("up")

@@ -92,6 +92,7 @@ def test_the_undo_brings_everything_back(project: Project, planted: dict[str, An
     assert "wipe" in history
 
 
+@pytest.mark.slow
 def test_restart_empties_the_disk_of_the_same_app(project: Project, tmp_path: Path) -> None:
     before = network.titles(project)
     address = project.outputs()["backendUrl"]

@@ -33,6 +33,7 @@ def declared(how: str) -> tuple[list[object], int]:
     return resources, modules
 
 
+@pytest.mark.slow
 def test_the_program_declares_the_same_with_whole_packages() -> None:
     lazy, lazy_modules = declared("lazy")
     whole, whole_modules = declared("whole")

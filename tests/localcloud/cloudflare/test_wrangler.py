@@ -78,6 +78,7 @@ def wrangler(api: Client, project: Path, programs: Any) -> Wrangler:
     return run
 
 
+@pytest.mark.slow
 def test_from_first_deploy_to_deletion(api: Client, project: Path, wrangler: Wrangler) -> None:
     assert "Deployed wr triggers" in wrangler("deploy").stdout
     assert api.get(HOST, "/api/x").text == "first one -"
