@@ -54,6 +54,7 @@ class BackendGeneration(Resource, name="BackendGeneration"):
     """
 
     app: pulumi.Output[str]
+
     def __init__(
         self, name: str, settings: Settings, release: str, care: Care, opts: pulumi.ResourceOptions | None = None
     ) -> None:
