@@ -56,4 +56,7 @@ def _watched(look: Look, every: float) -> int:
 
 
 def _put(live: Live, console: Console, found: Status) -> None:
-    live.update(showing.render(found, console.width), refresh=True)
+    """What is higher than the screen could not be drawn over."""
+    whole = showing.render(found, console.width)
+    fits = len(console.render_lines(whole)) < console.height
+    live.update(whole if fits else showing.render(found, console.width, brief=True), refresh=True)

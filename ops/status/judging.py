@@ -98,14 +98,15 @@ def _blind(sight: Sight, declared: Declared | None) -> Iterator[Service]:
 
 
 def _backend(settings: Settings, declared: Declared | None, sight: Sight, commands: Commands) -> apps.Seen:
+    health = sight.fronts.get("backend") or next(iter(sight.fronts.values()))
     return apps.Seen(
         service=settings.backend.service,
         address=sight.addresses.get("backend"),
         declared=declared,
         facts=sight.app,
-        health=sight.fronts.get("backend") or next(iter(sight.fronts.values())),
+        health=health,
         about=sight.abouts.get("backend") or next(iter(sight.abouts.values())),
-        admin=sight.admin,
+        admin=sight.admin if health.ok else None,
         stack=commands.stack,
         replacement=settings.replacement,
         up=commands.up,

@@ -16,12 +16,12 @@ WIDE = 150
 """Columns from which addresses and the declared release stand in the table."""
 
 
-def render(status: Status, width: int) -> RenderableType:
-    """Everything, for a terminal or a file of this many columns."""
+def render(status: Status, width: int, brief: bool = False) -> RenderableType:
+    """Everything, for this many columns; `brief` leaves out what is neither a state nor wrong."""
     parts: list[RenderableType] = []
     if status.services:
         parts += [_services(status, width >= WIDE), Text()]
-    if lines := list(_facts(status, width >= WIDE)):
+    if not brief and (lines := list(_facts(status, width >= WIDE))):
         parts += [_pairs(lines), Text()]
     for finding in status.findings:
         parts += [*_finding(finding), Text()]
@@ -67,8 +67,9 @@ def _answer(each: Service) -> str:
 
 
 def _release(each: Service) -> Text:
-    same = each.declared is None or each.version == each.declared
-    return Text((each.version or "")[:12] if same else f"{(each.version or '?')[:12]} !", "" if same else "yellow")
+    version = (each.version or "")[:12]
+    other = bool(version and each.declared and each.version != each.declared)
+    return Text(f"{version} !" if other else version, "yellow" if other else "")
 
 
 def _runs(each: Service) -> str:

@@ -43,14 +43,15 @@ def test_a_hung_backend_says_so() -> None:
 
 
 def test_an_app_that_is_gone() -> None:
-    seen = with_front("api", WAITING, with_front("backend", answer(status=404), sight(app=AppFacts(), admin=None)))
+    seen = with_front("api", WAITING, with_front("backend", answer(status=404), sight(app=AppFacts(), admin=False)))
     assert blamed(seen) == (
         "backend",
         "down",
         "The app jellyfish-app is gone: it was deleted behind the engine's back.",
         "oracle up local",
     )
-    assert judged(seen).services[0].phase == "gone"
+    row = judged(seen).services[0]
+    assert (row.phase, row.admin, row.version) == ("gone", None, scene.IMAGE)
 
 
 def test_a_pinned_rollback_is_the_cause_of_the_other_release() -> None:

@@ -59,3 +59,17 @@ def test_watching_ends_with_what_was_seen_last(
         command.status(watch=True)
     assert caught.value.exit_code == 2
     assert "local is" in capsys.readouterr().out
+
+
+def test_what_is_higher_than_the_screen_is_brief(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    for lines, whole in (("12", False), ("60", True)):
+        monkeypatch.setenv("LINES", lines)
+        monkeypatch.setenv("COLUMNS", "80")
+        _found(monkeypatch, status())
+        with pytest.raises(typer.Exit):
+            command.status(watch=True)
+        assert ("backups" in capsys.readouterr().out) is whole

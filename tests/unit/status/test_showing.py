@@ -89,3 +89,20 @@ def test_a_secret_that_is_missing_stands_out() -> None:
     gone = replace(backend, secrets=(replace(backend.secrets[0], present=False), backend.secrets[1]))
     text = shown(replace(found, services=(gone,)), 80)
     assert "PB_ADMIN_EMAIL: MISSING; PB_ADMIN_PASSWORD: 2 h old" in text
+
+
+def test_brief_leaves_out_what_is_neither_a_state_nor_wrong() -> None:
+    console = Console(file=io.StringIO(), width=80, highlight=False)
+    console.print(showing.render(status("down", with_front("web", answer(status=500))), 80, brief=True))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "backups" not in text
+    assert "tail oracle-net" in text
+    assert "universe  healthy" in text
+
+
+def test_another_release_is_marked() -> None:
+    found = status()
+    other = replace(found.services[2], version="9" * 64)
+    assert "999999999999 !" in shown(replace(found, services=(other,)), 80)
+    assert "!" not in shown(replace(found, services=(replace(other, version=None),)), 80)
