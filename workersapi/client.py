@@ -36,7 +36,7 @@ class WorkersApiError(Exception):
 class Workers:
     """`endpoint` is the API's whole prefix (…/client/v4), `token` is taken from the environment when it is not given.
 
-    Every request here may be repeated without harm, so what looks transient is tried again for `patience` seconds.
+    Every request here may be repeated without harm, so what looks transient is tried again for `patience` s.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Workers:
         account: str,
         token: str | None = None,
         timeout: float = 30.0,
-        patience: float = RETRY_SECONDS,
+        patience: float | None = None,
     ) -> None:
         token = token or os.environ.get(TOKEN_VARIABLE)
         if not token:
@@ -94,7 +94,8 @@ class Workers:
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """The answer's `result` ({} when it is null). Raises WorkersApiError with the API's own message."""
         failure: WorkersApiError | None = None
-        for _ in backoff(self._patience, FIRST_RETRY_SECONDS):
+        patience = RETRY_SECONDS if self._patience is None else self._patience
+        for _ in backoff(patience, FIRST_RETRY_SECONDS):
             try:
                 response = self._http.request(method, f"{self._endpoint}{path}", json=body)
             except httpx.HTTPError as error:

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 
 from appplatform import AppPlatform, AppPlatformError
 from workersapi import Workers, WorkersApiError
+from workersapi.client import BAD_TOKEN
 
 Why = Literal["no token", "token", "failing", "unreachable", "refused", "late", "unknown"]
 T = TypeVar("T")
@@ -146,7 +147,8 @@ def look_at_worker(
     except WorkersApiError as error:
         if error.codes & NO_SCRIPT:
             return WorkerFacts(gone=True)
-        return CloudTrouble(why=_why(error.status), text=_short(str(error)))
+        why = "token" if error.codes & BAD_TOKEN else _why(error.status)
+        return CloudTrouble(why=why, text=_short(str(error)))
 
 
 def _worker(get: Callable[[str], dict[str, Any]], path: str) -> WorkerFacts:
