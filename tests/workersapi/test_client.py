@@ -95,6 +95,12 @@ class TestTrouble:
         with pytest.raises(WorkersApiError, match="status 502"):
             workers.put_secret(fronted.name, "A", PLANTED)
 
+    def test_who_has_no_patience_asks_once_and_gets_the_status(self) -> None:
+        with answering(503, b"{}") as (url, seen):
+            with Workers(url, "a", TOKEN, patience=0) as workers, pytest.raises(WorkersApiError) as refused:
+                workers.bindings("s")
+            assert (len(seen), refused.value.status) == (1, 503)
+
     def test_what_is_final_is_asked_once(self) -> None:
         with answering(400, b'{"errors": [{"code": 10021, "message": "No."}]}') as (url, seen):
             with Workers(url, "a", TOKEN) as workers, pytest.raises(WorkersApiError, match=r": No \(status 400\)\.$"):

@@ -1,0 +1,155 @@
+"""What is asked of the clouds' APIs, and what their refusals mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from appplatform import AppPlatform, AppPlatformError
+from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts, look_at_app, look_at_worker
+from tests.unit.status import scene
+from workersapi import Workers, WorkersApiError
+
+SCRIPT = "/accounts/a/workers/scripts/s"
+
+
+def _cloudflare(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any]) -> list[str]:
+    """Cloudflare answers these paths below the script; what was asked."""
+    asked: list[str] = []
+
+    def request(_: Workers, method: str, path: str, body: Any = None) -> Any:
+        asked.append(f"{method} {path.removeprefix(SCRIPT)}")
+        answer = answers[path.removeprefix(SCRIPT)]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(Workers, "request", request)
+    return asked
+
+
+def _version(number: int, trigger: str) -> dict[str, Any]:
+    metadata = {"created_on": scene.MADE, "source": "api", "author_email": "ann@example.org"}
+    return {
+        "id": f"v{number}",
+        "number": number,
+        "metadata": metadata,
+        "annotations": {"workers/triggered_by": trigger},
+    }
+
+
+def _resources(*secrets: str) -> dict[str, Any]:
+    bindings = [{"name": name, "type": "secret_text"} for name in secrets]
+    return {"resources": {"bindings": bindings, "script": {"etag": "e"}}}
+
+
+def _look() -> WorkerFacts | CloudTrouble:
+    return look_at_worker("http://127.0.0.1:1", "a", "token", "s", 5)
+
+
+def _shares(version: str) -> dict[str, Any]:
+    return {"deployments": [{"versions": [{"version_id": version, "percentage": 100}], "created_on": scene.MADE}]}
+
+
+def test_only_versions_of_the_secrets_endpoint_are_followed_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {
+        "/deployments": _shares("v4"),
+        "/versions": {
+            "items": [_version(4, "secret"), _version(3, "secret"), _version(2, "upload"), _version(1, "upload")]
+        },
+        "/subdomain": {"enabled": True},
+        "/versions/v4": _resources("A", "B"),
+        "/versions/v3": _resources("A"),
+        "/versions/v2": _resources("A"),
+    }
+    asked = _cloudflare(monkeypatch, answers)
+    found = _look()
+    assert isinstance(found, WorkerFacts)
+    assert dict(found.secrets) == {"v4": {"A", "B"}, "v3": {"A"}, "v2": {"A"}}
+    assert (found.etag, found.enabled, found.active and found.active.number) == ("e", True, 4)
+    assert all(each.startswith("GET ") for each in asked)
+
+
+def test_an_uploaded_version_needs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {
+        "/deployments": _shares("v2"),
+        "/versions": {"items": [_version(3, "version_upload"), _version(2, "upload"), _version(1, "secret")]},
+        "/subdomain": {},
+        "/versions/v2": _resources("A"),
+    }
+    _cloudflare(monkeypatch, answers)
+    found = _look()
+    assert isinstance(found, WorkerFacts)
+    assert list(found.secrets) == ["v2"]
+
+
+@pytest.mark.parametrize(
+    "error, why",
+    [
+        (WorkersApiError("no", frozenset({6003}), 400), "token"),
+        (WorkersApiError("no", frozenset(), 403), "token"),
+        (WorkersApiError("no", frozenset({10013}), 503), "failing"),
+        (WorkersApiError("no", frozenset(), 429), "failing"),
+        (WorkersApiError("no", frozenset({7003}), 404), "refused"),
+        (WorkersApiError("no answer"), "unreachable"),
+    ],
+)
+def test_what_cloudflares_refusals_mean(monkeypatch: pytest.MonkeyPatch, error: WorkersApiError, why: str) -> None:
+    _cloudflare(monkeypatch, {"/deployments": error})
+    found = _look()
+    assert isinstance(found, CloudTrouble)
+    assert found.why == why
+
+
+def test_a_script_that_is_gone_and_a_token_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    _cloudflare(monkeypatch, {"/deployments": WorkersApiError("none", frozenset({10007}), 404)})
+    found = _look()
+    assert isinstance(found, WorkerFacts)
+    assert found.gone
+    assert look_at_worker("x", "a", None, "s", 5) == CloudTrouble(
+        why="no token", text="CLOUDFLARE_API_TOKEN is not set"
+    )
+    assert look_at_app("x", "", "app", 5) == CloudTrouble(why="no token", text="DIGITALOCEAN_TOKEN is not set")
+
+
+def _digitalocean(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any]) -> list[Any]:
+    bodies: list[Any] = []
+
+    def request(_: AppPlatform, method: str, path: str, body: Any = None) -> Any:
+        bodies.append(body)
+        answer = answers[f"{method} {path}"]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(AppPlatform, "request", request)
+    return bodies
+
+
+def test_the_app_its_deployments_and_its_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: dict[str, Any] = {
+        "GET /v2/apps/app-1": {"app": scene.app()},
+        "GET /v2/apps/app-1/deployments": {"deployments": [{"id": "d-1"}]},
+        "POST /v2/apps/propose": {"app_cost": 5},
+    }
+    bodies = _digitalocean(monkeypatch, answers)
+    found = look_at_app("http://127.0.0.1:1", "token", "app-1", 5)
+    assert isinstance(found, AppFacts)
+    assert (found.cost, found.deployments, found.active and found.active["id"]) == (5.0, ({"id": "d-1"},), "d-1")
+    assert bodies[-1]["app_id"] == "app-1"
+    answers["POST /v2/apps/propose"] = AppPlatformError("no", 422)
+    found = look_at_app("http://127.0.0.1:1", "token", "app-1", 5)
+    assert isinstance(found, AppFacts)
+    assert found.cost is None
+
+
+@pytest.mark.parametrize("status, why", [(401, "token"), (500, "failing"), (None, "unreachable"), (422, "refused")])
+def test_what_digitaloceans_refusals_mean(monkeypatch: pytest.MonkeyPatch, status: int | None, why: str) -> None:
+    _digitalocean(monkeypatch, {"GET /v2/apps/app-1": AppPlatformError("It said no; try again: pulumi up", status)})
+    assert look_at_app("http://127.0.0.1:1", "token", "app-1", 5) == CloudTrouble(why=why, text="It said no")  # type: ignore[arg-type]
+
+
+def test_an_app_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    _digitalocean(monkeypatch, {"GET /v2/apps/app-1": AppPlatformError("none", 404)})
+    assert look_at_app("http://127.0.0.1:1", "token", "app-1", 5) == AppFacts()
