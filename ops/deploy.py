@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from contract import KEPT_VARIABLE, Outputs
 from ops import planning, report, words
-from ops.build import Build, builds, run_builds
 from ops.custody import StackCustody
 from ops.engine import Engine
 from ops.events import Step
@@ -48,7 +46,7 @@ def prepare(recording: Recording, services: Sequence[str]) -> Plan:
     outputs = known_outputs(engine)
     if outputs is None and wanted != SERVICES:
         raise Failure(f"Nothing runs in {engine.stack.name} yet; deploy all of it first: oracle deploy")
-    _build(recording, wanted)
+    recording.build(wanted)
     settings = engine.stack.settings()
     if outputs:
         state = engine.export()
@@ -79,23 +77,27 @@ def carry_out(recording: Recording, services: Sequence[str], prepared: Mapping[s
                 f"Nothing is lost; go on: oracle deploy {' '.join(plan.services)} --stack {recording.engine.stack.name}"
             )
             raise Failure(recording.engine.failure(done, on))
-    table = _table(recording, plan.services)
-    recording.say(table_text(table))
-    if silent := [row.service for row in table if row.answer != "ok"]:
+    rows = _rows(recording, plan.services)
+    recording.say(_aligned(*table(rows)))
+    if silent := [row.service for row in rows if row.answer != "ok"]:
         raise Failure(f"{', '.join(silent)} does not answer as it should; see: oracle status")
-    return {"plan": list(plan.lines), "services": [asdict(row) for row in table]}
+    return {"plan": list(plan.lines), "services": [asdict(row) for row in rows]}
 
 
-def table_text(rows: Sequence[Deployed]) -> str:
-    """service | version | change | seconds | address, in columns."""
-    lines = [("service", "version", "change", "seconds", "address")]
-    lines += [
-        (row.service, row.version, row.change, "" if row.seconds is None else f"{row.seconds:.1f}", row.address)
+def table(rows: Sequence[Deployed]) -> tuple[list[str], list[list[str]]]:
+    """The columns' names, and a line for each service."""
+    lines = [
+        [row.service, row.version, row.change, "" if row.seconds is None else f"{row.seconds:.1f}", row.address]
         for row in rows
     ]
-    widths = [max(len(line[column]) for line in lines) for column in range(4)]
+    return ["service", "version", "change", "seconds", "address"], lines
+
+
+def _aligned(columns: list[str], lines: list[list[str]]) -> str:
+    widths = [max(len(line[column]) for line in [columns, *lines]) for column in range(len(columns) - 1)]
     return "\n".join(
-        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[4]]) for line in lines
+        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]])
+        for line in [columns, *lines]
     )
 
 
@@ -105,22 +107,6 @@ def known_outputs(engine: Engine) -> Outputs | None:
         return Outputs.from_state(json.loads(engine.must("stack", "output", "--json", "--stack", engine.stack.name)))
     except KeyError:
         return None
-
-
-def _build(recording: Recording, services: Sequence[str]) -> None:
-    """All at once, each one's output among the run's."""
-
-    @contextmanager
-    def watched(build: Build) -> Iterator[Callable[[str], None]]:
-        def heard(line: str) -> None:
-            recording.events.write("note", text=f"{build.service} | {line}")
-            recording.say(f"{build.service} | {line}")
-
-        with recording.step(f"build {build.service}", "build"):
-            yield heard
-
-    for done in run_builds(builds(recording.engine.stack, list(services)), watched):
-        recording.say(f"Built: {done.service}")
 
 
 def _keep(recording: Recording) -> None:
@@ -141,7 +127,7 @@ def _risk(engine: Engine, plan: Foreseen) -> Iterator[str]:
         yield f"Data: its records could not be counted. {failure}"
 
 
-def _table(recording: Recording, services: Sequence[str]) -> list[Deployed]:
+def _rows(recording: Recording, services: Sequence[str]) -> list[Deployed]:
     """What became of every service, and what it says of itself now."""
     done = [step for step in steps(recording.run) if step.op not in ("build", "preview", "refresh")]
     return [

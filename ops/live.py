@@ -21,6 +21,7 @@ FOREVER = 7 * 24 * 3600.0
 SIDE_BY_SIDE = 110
 """Columns from which on there is room for the log beside the resources; otherwise it stands below them."""
 LOG_LINE = re.compile(r"^[\w-]+ \| ")
+STAMP = re.compile(r"(?<= \| )\S+ \d{4}-\d\d-\d\dT[\d:.]+Z ")  # the platform's, before each line of a service's own
 LOG_ROWS = 8
 
 
@@ -48,8 +49,8 @@ class Picture:
         told = _log(now)
         yield Text(f"{now.kind} {now.stack} · {_clock(now)} · {now.status}", style="bold")
         if console.size.width >= SIDE_BY_SIDE and told:
-            both = Table.grid(expand=True, padding=(0, 1))
-            both.add_column(ratio=1)
+            both = Table.grid(expand=True, padding=(0, 3))
+            both.add_column()
             both.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
             shown = _resources(done[-room:], now)
             both.add_row(shown, Text("\n".join(told[-max(len(done[-room:]), LOG_ROWS) :]), style="dim"))
@@ -72,7 +73,7 @@ def _resources(done: Sequence[Step], run: RunInfo) -> Table:
 def _log(run: RunInfo) -> list[str]:
     """What builds and the backend's deployment have said."""
     notes = [str(event["text"]) for event in lines(run.folder / "events.jsonl") if event["event"] == "note"]
-    return [line for note in notes for line in note.splitlines() if LOG_LINE.match(line)]
+    return [STAMP.sub("", line) for note in notes for line in note.splitlines() if LOG_LINE.match(line)]
 
 
 def _clock(run: RunInfo) -> str:

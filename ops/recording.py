@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ops import timeline
+from ops.build import Build, builds, run_builds
 from ops.engine import Engine, Finished
 from ops.events import Follower, Recorder, read_steps
 from ops.failures import Failure
@@ -45,6 +46,21 @@ class Recording:
             self.events.write("fail", **what)
             raise
         self.events.write("end", **what)
+
+    def build(self, services: Sequence[str] = ()) -> None:
+        """The services' own builds, all at once, their output among the run's. Raises Failure."""
+
+        @contextmanager
+        def watched(build: Build) -> Iterator[Callable[[str], None]]:
+            def heard(line: str) -> None:
+                self.events.write("note", text=f"{build.service} | {line}")
+                self.say(f"{build.service} | {line}")
+
+            with self.step(f"build {build.service}", "build"):
+                yield heard
+
+        for done in run_builds(builds(self.engine.stack, list(services)), watched):
+            self.say(f"Built: {done.service}")
 
     def update(self, *options: str) -> Finished:
         """`pulumi up`; what waits for what is written down at its end. A failure is told by the status."""

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from ops import planning
+from ops import planning, report
 from ops.ask import agree
 from ops.change import ready
 from ops.commands.options import StackOption
-from ops.deploy import Deployed, prepare, table_text
+from ops.deploy import Deployed, prepare, table
 from ops.engine import Engine
 from ops.failures import Failure
 from ops.following import hand_over, shown
@@ -70,7 +70,8 @@ def _follow(run: Run, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(_document(info), indent=2))
     elif failure is None and sys.stdout.isatty():
-        typer.echo("\n" + table_text([Deployed(**row) for row in info.result["services"]]))
+        typer.echo()
+        report.table(*table([Deployed(**row) for row in info.result["services"]]))
     if not as_json:
         typer.echo(f"\nTimeline: oracle timeline {info.id} --svg timeline.svg")
     if failure:

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from ops import local_cloud, report
-from ops.build import builds, run_builds
 from ops.commands.options import StackArgument
 from ops.engine import Engine
 from ops.failures import Failure
 from ops.following import hand_over, shown
 from ops.plugins import Plugins, provide
+from ops.recording import Recording
 from ops.recover import recover
 from ops.runs import Runs
 from ops.workspace import Stack, located_tools
@@ -39,8 +39,8 @@ def up(
     engine.ensure_stack()
     for line in recover(engine):  # first of all: nothing is built or exchanged under an update that is at work
         typer.echo(line)
-    _prepare(chosen, plugins)
     with Runs(chosen.runs).start("up", stack, sys.argv[1:]) as run:
+        _prepare(Recording(engine, run, typer.echo), plugins)
         hand_over(run, chosen, {"do": "up"})
         shown(run)
     found = list(report.rows(engine.outputs()))
@@ -49,9 +49,8 @@ def up(
         raise Failure(f"{', '.join(silent)} does not answer; its log: oracle cloud logs")
 
 
-def _prepare(stack: Stack, plugins: Plugins) -> None:
+def _prepare(recording: Recording, plugins: Plugins) -> None:
     located = located_tools()
-    used = provide(stack, plugins)
-    typer.echo(f"Engine: Pulumi {located.engine_version} ({located.engine_source}), {WHICH[used]}")
-    for done in run_builds(builds(stack, [])):
-        typer.echo(f"Built: {done.service}")
+    used = provide(recording.engine.stack, plugins)
+    recording.say(f"Engine: Pulumi {located.engine_version} ({located.engine_source}), {WHICH[used]}")
+    recording.build()
