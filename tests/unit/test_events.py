@@ -99,6 +99,11 @@ def test_a_line_cut_off_by_a_kill_is_left_out(tmp_path: Path) -> None:
 def test_a_log_is_read_while_it_is_written_and_to_its_end(tmp_path: Path) -> None:
     heard: list[int] = []
     path = tmp_path / "engine.jsonl"
+    path.write_text('{"n": -2}\n{"n": -1}\n{"n"')
+    follower = Follower(path, lambda event: heard.append(event["n"]))
+    assert follower._read(0) == follower._read(20) == 20
+    assert heard == [-2, -1]
+    heard.clear()
     with Follower(path, lambda event: heard.append(event["n"])), path.open("w") as log:
         for number in range(100):
             log.write(f'{{"n": {number}}}\n'[:5])

@@ -149,7 +149,8 @@ def test_a_run_s_output_is_followed_to_its_end(runs: Runs) -> None:
     script = (
         "import sys, time, pathlib; from ops.runs import Run; run = Run(pathlib.Path(sys.argv[1])); run.take_over();"
         "log = open(run.folder / 'output.log', 'a', buffering=1); log.write('begin'); log.flush(); time.sleep(0.3);"
-        "log.write(' and end\\n@ updating....\\nlast line without its end'); log.close(); run.end('no luck')"
+        "log.write(' and'); log.flush(); time.sleep(0.3);"
+        "log.write(' end\\n@ updating....\\nlast line without its end'); log.close(); run.end('no luck')"
     )
     with subprocess.Popen([sys.executable, "-c", script, str(run.folder)], cwd=Path(__file__).parents[2]) as writer:
         run.write(pid=writer.pid, pid_since=psutil.Process(writer.pid).create_time())

@@ -106,6 +106,13 @@ def test_bars_are_where_the_seconds_are() -> None:
     root = ElementTree.fromstring(svg([step("a", 10, 20), step("b", 20, 30, "a")], "t"))
     first, second = (rect for rect in root.iter(f"{SVG}rect") if rect.get("class") == "path")
     assert float(first.get("width", 0)) == float(second.get("width", 0))
+    assert first.get("x") == next(each.get("x1") for each in root.iter(f"{SVG}line"))
+    assert [each.text for each in root.iter(f"{SVG}text") if each.get("class") == "tick"][::5] == [
+        "0 s",
+        "10 s",
+        "20 s",
+    ]
+    assert [each.get("x1") for each in root.iter(f"{SVG}line")][5] == second.get("x")
     assert float(second.get("x", 0)) == float(first.get("x", 0)) + float(first.get("width", 0))
 
 
