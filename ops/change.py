@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from ops import local_cloud
-from ops.engine import Engine
-from ops.failures import Failure, program_sentence
+from ops.engine import Engine, cause
+from ops.failures import Failure
 from ops.following import hand_over, shown
 from ops.recording import Recording
 from ops.recover import recover
@@ -56,18 +56,16 @@ def carry_out(recording: Recording, values: Mapping[str, str | None]) -> dict[st
         if done.status == 0:
             return {}
         on = f"pulumi up -s {engine.stack.name}" if not engine.stack.on_local_cloud else "make up"
-        cause = (program_sentence(done.output) or "what is wrong stands above").rstrip(".")
         if _begun(engine, values):
-            raise Failure(engine.sentence(done, f"The update failed: {cause}. Nothing is lost; go on: {on}"))
-        raise Refused(engine.sentence(done, cause + "."))
+            raise Failure(engine.sentence(done, f"The update failed: {cause(done)}. Nothing is lost; go on: {on}"))
+        raise Refused(engine.sentence(done, cause(done) + "."))
 
 
 def bring_up(recording: Recording) -> dict[str, Any]:
     """A plain update as the run's task. Raises Failure."""
     done = recording.update()
     if done.status != 0:
-        cause = program_sentence(done.output) or "what is wrong stands above"
-        sentence = f"The update failed: {cause.rstrip('.')}. Then go on: make up"
+        sentence = f"The update failed: {cause(done)}. Then go on: make up"
         raise Failure(recording.engine.sentence(done, sentence))
     return {}
 

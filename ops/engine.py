@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from contract import Outputs
-from ops.failures import Failure, engine_sentence, program_sentence
+from ops.failures import KILLED, Failure, engine_sentence, program_sentence
 from ops.workspace import Stack, exports
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -98,8 +98,7 @@ class Engine:
 
     def failure(self, done: Finished, go_on: str) -> str:
         """What went wrong in a recorded engine: the known failure's sentence, or the cause with `go_on` behind it."""
-        cause = (program_sentence(done.output) or "what is wrong stands above").rstrip(".")
-        return self.sentence(done, f"{cause}. {go_on}")
+        return self.sentence(done, f"{cause(done)}. {go_on}")
 
     def ensure_stack(self) -> None:
         """Makes the stack where there is none, in an existing state."""
@@ -121,6 +120,11 @@ class Engine:
             raise Failure(
                 f"The stack {self.stack.name} has no {error.args[0]} yet; deploy it: pulumi up -s {self.stack.name}"
             ) from None
+
+
+def cause(done: Finished) -> str:
+    """Why it failed, as far as it said; the begin of a sentence."""
+    return (program_sentence(done.output) or (KILLED if done.status < 0 else "what is wrong stands above")).rstrip(".")
 
 
 def told(line: str) -> bool:
