@@ -79,7 +79,7 @@ def carry_out(recording: Recording, services: Sequence[str], prepared: Mapping[s
             raise Failure(recording.engine.failure(done, on))
     rows = _rows(recording, plan.services)
     recording.say(_aligned(*table(rows)))
-    result = {"plan": list(plan.lines), "services": [asdict(row) for row in rows]}
+    result: dict[str, Any] = {"plan": list(plan.lines), "services": [asdict(row) for row in rows]}
     if silent := [row.service for row in rows if row.answer != "ok" and row.service in plan.services]:
         recording.run.write(result=result)
         raise Failure(f"{', '.join(silent)} does not answer as it should; see: oracle status")
