@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
 
 from ops import local_cloud, report
-from ops.build import builds, run_builds
 from ops.commands.options import StackArgument
 from ops.engine import Engine
-from ops.failures import KILLED, Failure, program_sentence
+from ops.failures import Failure
+from ops.following import hand_over, shown
 from ops.plugins import Plugins, provide
+from ops.recording import Recording
 from ops.recover import recover
+from ops.runs import Runs
 from ops.workspace import Stack, located_tools
 
 WHICH = {
@@ -36,21 +39,18 @@ def up(
     engine.ensure_stack()
     for line in recover(engine):  # first of all: nothing is built or exchanged under an update that is at work
         typer.echo(line)
-    _prepare(chosen, plugins)
-    options = ("--yes", "--skip-preview", "--suppress-permalink=true", "--suppress-outputs")
-    done = engine.shown("up", *options, "--stack", stack)
-    if done.status != 0:
-        cause = program_sentence(done.output) or (KILLED if done.status < 0 else "what is wrong stands above")
-        raise Failure(engine.sentence(done, f"The update failed: {cause.rstrip('.')}. Then go on: make up"))
+    with Runs(chosen.runs).start("up", stack, sys.argv[1:]) as run:
+        _prepare(Recording(engine, run, typer.echo), plugins)
+        hand_over(run, chosen, {"do": "up"})
+        shown(run)
     found = list(report.rows(engine.outputs()))
     report.show(found)
     if silent := [row.service for row in found if not row.well]:
         raise Failure(f"{', '.join(silent)} does not answer; its log: oracle cloud logs")
 
 
-def _prepare(stack: Stack, plugins: Plugins) -> None:
+def _prepare(recording: Recording, plugins: Plugins) -> None:
     located = located_tools()
-    used = provide(stack, plugins)
-    typer.echo(f"Engine: Pulumi {located.engine_version} ({located.engine_source}), {WHICH[used]}")
-    for done in run_builds(builds(stack, [])):
-        typer.echo(f"Built: {done.service}")
+    used = provide(recording.engine.stack, plugins)
+    recording.say(f"Engine: Pulumi {located.engine_version} ({located.engine_source}), {WHICH[used]}")
+    recording.build()

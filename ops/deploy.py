@@ -1,0 +1,162 @@
+"""A deploy as a run: builds, what it would do in words, the update, and what became of each service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from contract import KEPT_VARIABLE, Outputs
+from ops import planning, report, words
+from ops.custody import StackCustody
+from ops.engine import Engine
+from ops.events import Step
+from ops.failures import Failure
+from ops.planning import SERVICES, Foreseen
+from ops.recording import Recording
+from ops.runs import steps
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A row of the table at the end."""
+
+    service: str
+    version: str
+    change: str
+    seconds: float | None
+    address: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a deploy would do: `lines` say it; nothing differs from what runs when `nothing`."""
+
+    services: tuple[str, ...]
+    lines: tuple[str, ...]
+    nothing: bool
+
+
+def prepare(recording: Recording, services: Sequence[str]) -> Plan:
+    """Builds, stages, previews; says what would change. Raises Failure, also where another service would be touched."""
+    engine = recording.engine
+    wanted = planning.chosen(services)
+    outputs = known_outputs(engine)
+    if outputs is None and wanted != SERVICES:
+        raise Failure(f"Nothing runs in {engine.stack.name} yet; deploy all of it first: oracle deploy")
+    recording.build(wanted)
+    settings = engine.stack.settings()
+    if outputs:
+        state = engine.export()
+        planning.refuse_loss(wanted, settings, outputs, state)
+        if wanted != SERVICES:
+            path = recording.run.folder / "kept.json"
+            path.touch(mode=0o600)
+            path.write_text(json.dumps(planning.kept(wanted, state, outputs.release)))
+    _keep(recording)
+    plan = planning.foreseen(recording.preview(*planning.options(wanted)))
+    planning.refuse_strangers(wanted, plan, outputs)
+    nothing = not plan.changes and outputs is not None and plan.new.get("release") == outputs.release
+    lines = [*planning.words(wanted, plan, outputs, settings), *_risk(engine, plan)]
+    recording.say("\n".join(["", *lines, ""]))
+    return Plan(wanted, tuple(lines), nothing)
+
+
+def carry_out(recording: Recording, services: Sequence[str], prepared: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A deploy as the run's task, with its preparation when that has not been done. Raises Failure."""
+    plan = Plan(**prepared) if prepared else prepare(recording, services)
+    _keep(recording)
+    if plan.nothing:
+        recording.say("Nothing to deploy: what runs is what is declared.")
+    else:
+        done = recording.update(*planning.options(plan.services))
+        if done.status != 0:
+            on = (
+                f"Nothing is lost; go on: oracle deploy {' '.join(plan.services)} --stack {recording.engine.stack.name}"
+            )
+            raise Failure(recording.engine.failure(done, on))
+    rows = _rows(recording, plan.services)
+    recording.say(_aligned(*table(rows)))
+    result: dict[str, Any] = {"plan": list(plan.lines), "services": [asdict(row) for row in rows]}
+    if silent := [row.service for row in rows if row.answer != "ok" and row.service in plan.services]:
+        recording.run.write(result=result)
+        raise Failure(f"{', '.join(silent)} does not answer as it should; see: oracle status")
+    return result
+
+
+def table(rows: Sequence[Deployed]) -> tuple[list[str], list[list[str]]]:
+    """The columns' names, and a line for each service."""
+    lines = [
+        [row.service, row.version, row.change, "" if row.seconds is None else f"{row.seconds:.1f}", row.address]
+        for row in rows
+    ]
+    return ["service", "version", "change", "seconds", "address"], lines
+
+
+def _aligned(columns: list[str], lines: list[list[str]]) -> str:
+    widths = [max(len(line[column]) for line in [columns, *lines]) for column in range(len(columns) - 1)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]])
+        for line in [columns, *lines]
+    )
+
+
+def known_outputs(engine: Engine) -> Outputs | None:
+    """The outputs of what runs; None where nothing was ever deployed to the end."""
+    try:
+        return Outputs.from_state(json.loads(engine.must("stack", "output", "--json", "--stack", engine.stack.name)))
+    except KeyError:
+        return None
+
+
+def _keep(recording: Recording) -> None:
+    """Names the file with what stays as it is to the program, where there is one."""
+    path = recording.run.folder / "kept.json"
+    if path.exists():
+        recording.engine.environment[KEPT_VARIABLE] = str(path)
+
+
+def _risk(engine: Engine, plan: Foreseen) -> Iterator[str]:
+    """What the backend holds, in numbers, when another app takes over."""
+    if not plan.ops(planning.APP) & planning.MOVES:
+        return
+    try:
+        backend = StackCustody(engine).backend()
+        yield f"Data: {words.loss(backend.outputs.backend_app, backend.census())}"
+    except Failure as failure:
+        yield f"Data: its records could not be counted. {failure}"
+
+
+def _rows(recording: Recording, services: Sequence[str]) -> list[Deployed]:
+    """What became of every service, and what it says of itself now."""
+    done = [step for step in steps(recording.run) if step.op not in ("build", "preview", "refresh")]
+    return [
+        Deployed(
+            row.service,
+            row.version,
+            _became(row.service, services, [step for step in done if planning.service_of(step.name) == row.service]),
+            _span([step for step in done if planning.service_of(step.name) == row.service]),
+            row.address,
+            row.answer,
+        )
+        for row in report.rows(recording.engine.outputs())
+    ]
+
+
+def _became(service: str, services: Sequence[str], done: Sequence[Step]) -> str:
+    ops = {step.op for step in done if step.name in (planning.APP, f"{service}-script")}
+    if service not in services:
+        return "follows the backend" if ops else "not asked for"
+    if ops & planning.MOVES:
+        return "new app" if service == "backend" else "made again"
+    if "create" in ops:
+        return "created"
+    return "updated" if done else "unchanged"
+
+
+def _span(done: Sequence[Step]) -> float | None:
+    """Seconds from the first step's begin to the last one's end; None when there was nothing to do."""
+    ends = [step.ended for step in done if step.ended is not None]
+    return round(max(ends) - min(step.began for step in done), 1) if ends else None
