@@ -45,7 +45,11 @@ def _header(content: Content) -> Html:
     links = [tag("a", name, href=f"#{key}") for key, name in NAMES.items()]
     title = tag("h1", tag("span", "Oracle network", class_="soft"), " ", content.stack)
     verdict = tag(
-        "p", sections.badge(content.level), " ", tag("span", "as of ", sections.when(content.at), class_="soft"), id="now"
+        "p",
+        sections.badge(content.level),
+        " ",
+        tag("span", "as of ", sections.when(content.at), class_="soft"),
+        id="now",
     )
     return tag("header", tag("div", title, verdict, class_="verdict"), tag("nav", links), class_="top")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 SWEEPS = 8
@@ -62,9 +63,7 @@ def from_state(exported: Mapping[str, Any]) -> Graph:
         if other in owner and owner[other] != owner[urn]
     }
     # A component is no resource itself, only what is in it.
-    nodes = [
-        Node(names[top], _kind(str(resources[top]["type"])), max(count - 1, 1)) for top, count in members.items()
-    ]
+    nodes = [Node(names[top], _kind(str(resources[top]["type"])), max(count - 1, 1)) for top, count in members.items()]
     return Graph(nodes, frozenset(_without_shortcuts(_without_cycles(needs))))
 
 
@@ -154,7 +153,7 @@ def _ordered(layers: list[list[Place]], lines: list[list[str]]) -> list[list[Pla
     above: dict[str, list[str]] = {}
     below: dict[str, list[str]] = {}
     for line in lines:
-        for upper, lower in zip(line, line[1:], strict=False):
+        for upper, lower in pairwise(line):
             above.setdefault(lower, []).append(upper)
             below.setdefault(upper, []).append(lower)
     best, fewest = layers, _crossings(layers, above)
@@ -183,8 +182,10 @@ def _middles(near: list[Place], layer: list[Place], ties: Mapping[str, list[str]
 
 def _crossings(layers: list[list[Place]], above: Mapping[str, list[str]]) -> int:
     count = 0
-    for upper, lower in zip(layers, layers[1:], strict=False):
+    for upper, lower in pairwise(layers):
         at = {place.key: number for number, place in enumerate(upper)}
-        ties = [(at[key], number) for number, place in enumerate(lower) for key in above.get(place.key, []) if key in at]
+        ties = [
+            (at[key], number) for number, place in enumerate(lower) for key in above.get(place.key, []) if key in at
+        ]
         count += sum(1 for a, b in ties for c, d in ties if a < c and b > d)
     return count

@@ -15,6 +15,7 @@ from ops.page.drawing import draw
 from ops.page.markup import Child, Html, tag
 
 RUN_LEVELS = {"ok": "healthy", "failed": "down", "killed": "down", "running": "running"}
+NONE = "-"
 KINDS = {"kept": "delete"}
 """How the ledger's kinds are called where they are shown."""
 
@@ -203,13 +204,13 @@ def _change(change: Change, stack: str) -> tuple[Child, ...]:
         entry.who,
         _version(entry.from_app, entry.from_release),
         _version(entry.to_app, entry.to_release),
-        _command(f"oracle restore {change.backup} {stack}") if change.backup else "–",
+        _command(f"oracle restore {change.backup} {stack}") if change.backup else NONE,
     )
 
 
 def _version(app: str | None, release: str | None) -> Child:
     if not app:
-        return "–"
+        return NONE
     return [tag("span", app), " ", tag("span", (release or "").removeprefix("sha256:")[:8], class_="soft")]
 
 

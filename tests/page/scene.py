@@ -13,7 +13,8 @@ EVIL = "\"><script>alert('x')</script><img src=x onerror=alert(1)>\u202e\x1b[31m
 STACK = "urn:pulumi:local::oracle-net::pulumi:pulumi:Stack::oracle-net-local"
 CHART = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 60" width="800" height="60">'
-    '<rect x="10" y="10" width="300" height="14" fill="#62a"/><rect x="310" y="34" width="400" height="14" fill="#2a6"/>'
+    '<rect x="10" y="10" width="300" height="14" fill="#62a"/>'
+    '<rect x="310" y="34" width="400" height="14" fill="#2a6"/>'
     "</svg>"
 )
 
