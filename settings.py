@@ -158,7 +158,7 @@ class Settings(Section):
     restart: int = Field(default=0, ge=0)
     restore_from: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]+$")
     data: Literal["carry", "ephemeral"] = "carry"
-    drain_seconds: float = Field(default=10, ge=0, le=600)
+    drain_seconds: float = Field(default=5, ge=0, le=600)
     hold_seconds: int = Field(default=900, ge=30, le=7200)
     backup: BackupSettings = BackupSettings()
     backup_key: Annotated[SecretStr, AfterValidator(_age_key)] | None = None
@@ -216,7 +216,7 @@ EXAMPLES = {
     "restart": "0",
     "restoreFrom": "BACKUP",
     "data": "carry",
-    "drainSeconds": "10",
+    "drainSeconds": "5",
     "holdSeconds": "900",
     "store": "s3://BUCKET/PREFIX",
     "adminEmail": "admin@example.org",

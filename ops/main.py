@@ -20,6 +20,7 @@ from ops.commands import (
     recover,
     repo_map,
     restore,
+    status,
     up,
     wipe,
 )
@@ -36,6 +37,7 @@ app.command("up")(up.up)
 app.command("down")(down.down)
 app.command("env")(env.env)
 app.command("build")(build.build)
+app.command("status")(status.status)
 app.command("console")(console.console)
 app.command("recover")(recover.recover)
 for command in (wipe.wipe, restore.restore, backup.backup, backups.backups, history.history):

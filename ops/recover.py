@@ -105,20 +105,23 @@ def _settle(engine: Engine, state: dict[str, Any], pending: list[dict[str, Any]]
 
 
 def _take_over(resources: list[dict[str, Any]], resource: dict[str, Any], id: str) -> None:
-    """The state has the resource with this id; one that it was to replace waits to be deleted, as after any update."""
+    """The state has the resource with this id; one that it was to replace waits to be deleted, as after any update.
+
+    What it is like is read by the refresh that begins each update; what no cloud tells stays as it was declared.
+    """
+    resource = {**resource, "id": id, "outputs": {**(resource.get("inputs") or {}), **(resource.get("outputs") or {})}}
     same = [place for place, each in enumerate(resources) if each["urn"] == resource["urn"] and not each.get("delete")]
     if not same:
-        resources.append({**resource, "id": id})
+        resources.append(resource)
     elif resources[same[0]].get("id") != id:
         resources[same[0]]["delete"] = True
-        resources.insert(same[0], {**resource, "id": id})
+        resources.insert(same[0], resource)
 
 
 def _unanswered(engine: Engine, state: dict[str, Any]) -> tuple[dict[str, Any], str] | None:
     """The app that the state declares by name and does not have, though the cloud has it, and its id; None as a rule.
 
     The connection may break while the app is made: the engine takes that for a failure, and its name is taken then.
-    What the app is otherwise is read by the refresh that begins each update.
     """
     resources = (state.get("deployment") or {}).get("resources") or []
     apps = [each for each in resources if each["type"] == APP and not each.get("delete")]

@@ -26,18 +26,27 @@ BAD_TOKEN = frozenset({6003, 6111, 9106, 9109, 10000, 10001})
 class WorkersApiError(Exception):
     """A refused request or an API out of reach; one sentence. `codes` are Cloudflare's, empty without an answer."""
 
-    def __init__(self, message: str, codes: frozenset[int] = frozenset()) -> None:
+    def __init__(self, message: str, codes: frozenset[int] = frozenset(), status: int | None = None) -> None:
         super().__init__(message)
         self.codes = codes
+        self.status = status
+        """The HTTP status of a refusal; None without an answer."""
 
 
 class Workers:
     """`endpoint` is the API's whole prefix (…/client/v4), `token` is taken from the environment when it is not given.
 
-    Every request here may be repeated without harm, so what looks transient is tried again for a few seconds.
+    Every request here may be repeated without harm, so what looks transient is tried again for `patience` seconds.
     """
 
-    def __init__(self, endpoint: str, account: str, token: str | None = None, timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        account: str,
+        token: str | None = None,
+        timeout: float = 30.0,
+        patience: float = RETRY_SECONDS,
+    ) -> None:
         token = token or os.environ.get(TOKEN_VARIABLE)
         if not token:
             raise WorkersApiError(
@@ -47,6 +56,7 @@ class Workers:
         self._endpoint = endpoint.rstrip("/")
         self._scripts = f"/accounts/{quote(account, safe='')}/workers/scripts"
         self._ahead = 0.0
+        self._patience = patience
 
     def __enter__(self) -> Workers:
         return self
@@ -84,7 +94,7 @@ class Workers:
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """The answer's `result` ({} when it is null). Raises WorkersApiError with the API's own message."""
         failure: WorkersApiError | None = None
-        for _ in backoff(RETRY_SECONDS, FIRST_RETRY_SECONDS):
+        for _ in backoff(self._patience, FIRST_RETRY_SECONDS):
             try:
                 response = self._http.request(method, f"{self._endpoint}{path}", json=body)
             except httpx.HTTPError as error:
@@ -132,8 +142,10 @@ def _refusal(response: httpx.Response, method: str, path: str) -> WorkersApiErro
             f"Cloudflare refused the token in {TOKEN_VARIABLE} ({message}); "
             "make one that may edit Workers scripts, and put it into the stack's environment: oracle env STACK",
             codes,
+            response.status_code,
         )
-    return WorkersApiError(f"Cloudflare refused {method} {path}: {message} (status {response.status_code}).", codes)
+    sentence = f"Cloudflare refused {method} {path}: {message} (status {response.status_code})."
+    return WorkersApiError(sentence, codes, response.status_code)
 
 
 def _errors(response: httpx.Response) -> list[dict[str, Any]]:

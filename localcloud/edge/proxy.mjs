@@ -81,7 +81,12 @@ function attempt(req, res, { upstream, secure, headers, extra, lose }) {
     res.once("close", stop);
     out.on("response", (from) => {
       if (lose) from.once("close", () => res.destroy()).resume();
-      from.once("close", () => settle("done"));
+      from.once("close", () => {
+        // An answer may come before the whole body has gone: what is left of it is read, or its client would wait.
+        req.unpipe(out);
+        req.resume();
+        settle("done");
+      });
       if (lose) return;
       answer(res, from, extra);
     });

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import threading
 import time
@@ -35,6 +36,8 @@ class Row:
     lost: int = 0
     silent: int = 0
     gap: float = 0.0
+    left: int = 0
+    """Processes of a killed command that still ran when the next `up` had ended."""
     seconds: float = 0.0
 
     @property
@@ -46,6 +49,8 @@ class Row:
 class Runner:
     project: Project
     count: int = 0
+    left: list[psutil.Process] = field(default_factory=list)
+    """What a killed command had started. It may go on for a while, and the next `up` must do with that."""
 
     def faulty(self, scenario: Scenario, call: Call, **what: object) -> Row:
         """An update in which one call fails."""
@@ -73,6 +78,7 @@ class Runner:
             until(lambda: taken(self.project) or running.poll() is not None, kill.moment.name, 200)
             engines = _engines(self.project)
             if running.poll() is None:
+                self.left = psutil.Process(running.pid).children(recursive=True)
                 kill.strike(self.project, running.pid)
             status = running.wait(240)
             _gone(engines)
@@ -92,6 +98,7 @@ class Runner:
             self._clear()
             self._converge(row, done.status == 0)
         self._judge(row, scenario, watch, done)
+        row.left, self.left = _ended(self.left), []
         row.seconds = time.monotonic() - began
         return row
 
@@ -155,6 +162,16 @@ def _engines(project: Project) -> list[psutil.Process]:
             except psutil.Error:
                 continue
     return found
+
+
+def _ended(processes: list[psutil.Process]) -> int:
+    """How many of them still run; then they do no more."""
+    _, alive = psutil.wait_procs(processes, timeout=0)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=10)
+    return len(alive)
 
 
 def _gone(engines: list[psutil.Process]) -> None:

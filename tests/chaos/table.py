@@ -9,9 +9,9 @@ from tests.chaos.runs import Row
 
 HEAD = (
     "| # | update | disturbed by | ended | first words shown | next `up` | converged | the data | no data | "
-    "no backend | seconds |"
+    "no backend | processes left | seconds |"
 )
-RULE = "|--:|---|---|---|---|---|---|---|--:|--:|--:|"
+RULE = "|--:|---|---|---|---|---|---|---|--:|--:|--:|--:|"
 
 
 def line(number: int, row: Row) -> str:
@@ -27,6 +27,7 @@ def line(number: int, row: Row) -> str:
         row.where,
         str(row.lost),
         str(row.silent),
+        str(row.left),
         f"{row.seconds:.0f}",
     ]
     return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"

@@ -21,7 +21,7 @@ def pinned(text: str) -> dict[str, str]:
     for line in text.splitlines():
         requirement = line.split("#")[0].strip().rstrip("\\").strip()
         if requirement and not requirement.startswith("-"):
-            name, version = re.fullmatch(r"([\w.-]+)==([\w.+!]+)(?: ; .*)?", requirement).groups()  # type: ignore[union-attr]
+            name, version = re.fullmatch(r"([\w.-]+)(?:\[[\w,-]+\])?==([\w.+!]+)(?: ; .*)?", requirement).groups()  # type: ignore[union-attr]
             found[name.lower().replace("_", "-").replace(".", "-")] = version
     return found
 

@@ -179,6 +179,13 @@ def test_streams_and_websockets(worker: Any, ask: Any, edge: Edge) -> None:
         assert ws.recv(10) == "echo hi"
 
 
+@pytest.mark.parametrize("size", [1_000_000, 5_000_000])
+def test_an_answer_that_comes_before_the_whole_body(worker: Any, ask: Any, size: int) -> None:
+    worker(hello("one"))
+    answer = ask("POST", HOST, "/", content=b"x" * size)
+    assert (answer.status_code, answer.text) == (200, "one")
+
+
 def test_fetch_to_a_local_app_and_to_another_worker(worker: Any, ask: Any, edge: Edge, loop: Loop, app: App) -> None:
     worker(hello("one"))
     worker(hello("other"), name="other")

@@ -1,0 +1,59 @@
+"""`oracle status`: everything about a stack at once, and what to do about what is wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from ops.commands.options import StackOption
+from ops.failures import Failure
+from ops.report import FILE_WIDTH
+from ops.status import Status, showing
+from ops.status.gathering import Look
+from ops.workspace import Stack
+
+STATE_SECONDS = 60.0
+"""How long `--watch` goes by one reading of the state, which costs more than all the rest."""
+
+
+def status(
+    stack: StackOption = "local",
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again and again, until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(help="Seconds between two looks of --watch.", min=1, max=3600)] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Show what runs against what is declared. Exit status: 0 healthy, 1 degraded, 2 down."""
+    if watch and (as_json or not sys.stdout.isatty()):
+        raise Failure(f"--watch is for terminals; look once: oracle status --stack {stack}{' --json' * as_json}")
+    look = Look(Stack(stack), STATE_SECONDS if watch else 0)
+    if watch:
+        raise typer.Exit(_watched(look, every))
+    found = look.gather()
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), indent=2))
+    else:
+        showing.show(found, Console(width=None if sys.stdout.isatty() else FILE_WIDTH, highlight=False))
+    raise typer.Exit(found.exit_status)
+
+
+def _watched(look: Look, every: float) -> int:
+    """Refreshes in place until somebody interrupts; the exit status of the last look."""
+    console, found = Console(highlight=False), look.gather()
+    with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
+        try:
+            while True:
+                _put(live, console, found)
+                time.sleep(every)
+                found = look.gather()
+        except KeyboardInterrupt:
+            return found.exit_status
+
+
+def _put(live: Live, console: Console, found: Status) -> None:
+    live.update(showing.render(found, console.width), refresh=True)

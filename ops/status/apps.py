@@ -1,0 +1,165 @@
+"""What is wrong with the backend: the first cause that explains what is seen, and nothing that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from appplatform import variable
+from ops.status.asking import Answer
+from ops.status.clouds import AppFacts, CloudTrouble
+from ops.status.declared import Declared
+from ops.status.model import Finding, Level, Secret, short
+
+FAILED = frozenset({"ERROR", "CANCELED"})
+SECRETS = ("PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD")
+# What the app's spec has in the state (the SDK's name) and in the API, of what a plan of ours would change.
+SERVICE_FIELDS = {"httpPort": "http_port", "instanceCount": "instance_count", "instanceSizeSlug": "instance_size_slug"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """The backend, as everybody sees it and as DigitalOcean shows it."""
+
+    service: str
+    """Its component in the app."""
+    address: str | None
+    declared: Declared | None
+    facts: AppFacts | CloudTrouble
+    health: Answer
+    about: Answer
+    """To GET /api/version."""
+    admin: bool | None
+    """Whether the admin's login works; None when that is not known."""
+    stack: str
+    replacement: int
+    """As configured: raising it makes another app, which the data is carried to."""
+    up: str
+    endpoint: str
+
+    @property
+    def level(self) -> Level:
+        return "degraded" if self.health.ok else "down"
+
+    @property
+    def but(self) -> str:
+        return "" if self.health.ok else f", and it does not serve ({self.health})"
+
+    @property
+    def version(self) -> str | None:
+        said = self.about.field.get("version")
+        if said:
+            return str(said)
+        active = self.facts.active if isinstance(self.facts, AppFacts) else None
+        return variable(dict(active["spec"]), self.service, "RELEASE") if active else None
+
+
+def judge(seen: Seen) -> Finding | None:
+    """The one thing that is wrong with the backend, if there is any."""
+    cause = _behind_the_back(seen, seen.facts) if isinstance(seen.facts, AppFacts) else None
+    return cause or _as_seen(seen)
+
+
+def phase(facts: AppFacts | CloudTrouble) -> str | None:
+    """The newest deployment's phase."""
+    if isinstance(facts, CloudTrouble):
+        return None
+    if facts.app is None:
+        return "gone"
+    if facts.app.get("pinned_deployment"):
+        return "pinned"
+    return str(facts.deployments[0].get("phase")) if facts.deployments else None
+
+
+def secrets(facts: AppFacts | CloudTrouble, since: str | None) -> tuple[Secret, ...]:
+    """The admin's secrets in the app's spec; nothing of their values."""
+    if isinstance(facts, CloudTrouble) or facts.app is None:
+        return ()
+    made = facts.app.get("created_at")
+    kinds = _kinds(facts.app.get("spec") or {})
+    times = {"PB_ADMIN_PASSWORD": since or made, "PB_ADMIN_EMAIL": made}
+    return tuple(Secret(name=name, present=kinds.get(name) == "SECRET", since=times[name]) for name in SECRETS)
+
+
+def _behind_the_back(seen: Seen, facts: AppFacts) -> Finding | None:
+    name = seen.declared.outputs.backend_app if seen.declared else "of the backend"
+    if facts.app is None:
+        return _finding(seen, f"The app {name} is gone: it was deleted behind the engine's back", seen.up)
+    if pinned := facts.app.get("pinned_deployment"):
+        when = (pinned.get("created_at") or "")[:16]
+        what = f"Somebody rolled {name} back at {when} and it is pinned there, on a disk that began empty; "
+        return _finding(seen, f"{what}nothing can be deployed in it{seen.but}", _unpin(seen))
+    if facts.active is None:
+        return _finding(seen, f"The app {name} has no deployment that serves", seen.up)
+    if facts.deployments and facts.deployments[0].get("phase") in FAILED:
+        newest = facts.deployments[0]
+        what = f"The newest deployment of {name} ended {newest['phase']} ({(newest.get('created_at') or '')[:16]}); "
+        return _finding(seen, f"{what}the one before serves on{seen.but}", _logs(seen, facts))
+    wrong = list(_differences(seen, facts)) if seen.health.ok else []
+    if wrong:
+        return _finding(seen, f"{name} is not as declared: {', '.join(wrong)}", seen.up)
+    return None
+
+
+def _differences(seen: Seen, facts: AppFacts) -> Iterator[str]:
+    """What runs against the state, by what we put there ourselves; secrets by name and kind only."""
+    if seen.declared is None or facts.active is None:
+        return
+    running = dict(facts.active.get("spec") or {})
+    outputs = seen.declared.outputs
+    for key, wanted in {"RELEASE": outputs.release["backend"], "GENERATION": str(outputs.generation)}.items():
+        found = variable(running, seen.service, key)
+        if found != wanted:
+            yield f"{key} is {short(found) or 'missing'}, not {short(wanted)}"
+    there, here = _component(running, seen.service), _component(seen.declared.spec, seen.service)
+    digest = (there.get("image") or {}).get("digest")
+    if digest and digest != outputs.release["backend"]:
+        yield f"its image is {short(digest)}, not {short(outputs.release['backend'])}"
+    for ours, theirs in SERVICE_FIELDS.items():
+        if here.get(ours) is not None and there.get(theirs) is not None and here[ours] != there[theirs]:
+            yield f"{theirs} is {there[theirs]}, not {here[ours]}"
+    kinds = _kinds(running)
+    for name in SECRETS:
+        if kinds.get(name) != "SECRET":
+            yield f"{name} is {'in plain text' if name in kinds else 'missing'}"
+
+
+def _as_seen(seen: Seen) -> Finding | None:
+    if not seen.health.ok:
+        where = f" at {seen.address}" if seen.address else ""
+        said = f"status {seen.health.status}" if seen.health.status is not None else str(seen.health)
+        facts = seen.facts if isinstance(seen.facts, AppFacts) else None
+        return _finding(seen, f"The backend does not serve: {said}{where}", _logs(seen, facts))
+    wanted = seen.declared.outputs.release["backend"] if seen.declared else None
+    if wanted and seen.version and short(seen.version) != short(wanted):
+        what = f"The backend runs {short(seen.version)}, and {short(wanted)} is declared"
+        return _finding(seen, what, seen.up)
+    if seen.admin is False:
+        return _finding(seen, "The backend refuses its admin's login", seen.up)
+    return None
+
+
+def _finding(seen: Seen, what: str, next: str) -> Finding:
+    return Finding(about="backend", level=seen.level, what=f"{what}.", next=next)
+
+
+def _unpin(seen: Seen) -> str:
+    """Another app beside the pinned one takes its data over; the pin goes with the old app."""
+    return f"pulumi config set oracle-net:replacement {seen.replacement + 1} -s {seen.stack} && {seen.up}"
+
+
+def _logs(seen: Seen, facts: AppFacts | None) -> str:
+    if "127.0.0.1" in seen.endpoint:
+        return "oracle cloud logs"
+    app = (facts.app or {}).get("id") if facts else None
+    return f"doctl apps logs {app} --type run" if app else "doctl apps list"
+
+
+def _component(spec: Mapping[str, Any], service: str) -> Mapping[str, Any]:
+    return next((each for each in spec.get("services") or [] if each.get("name") == service), {})
+
+
+def _kinds(spec: Mapping[str, Any]) -> dict[str, str]:
+    """The kinds of the app-level variables by name: SECRET, or GENERAL (which the API leaves out)."""
+    return {each["key"]: each.get("type") or "GENERAL" for each in spec.get("envs") or []}

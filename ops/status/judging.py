@@ -1,0 +1,296 @@
+"""From what was seen to what is wrong: each cause once, with nothing that only follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from ops.status import apps, workers
+from ops.status.certificates import WARN_DAYS
+from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts
+from ops.status.declared import Declared
+from ops.status.looking import Sight
+from ops.status.model import Finding, Level, Secret, Service
+from settings import Settings
+
+OLD_BACKUP = timedelta(days=7)
+STALE_APP = timedelta(days=1)
+"""How long an app with data may be without any backup."""
+NETWORK = frozenset({"unknown host", "refused", "timeout"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commands:
+    """What findings tell people to type, for this stack."""
+
+    stack: str
+    local: bool
+    endpoint: str
+
+    @property
+    def up(self) -> str:
+        return f"oracle up {self.stack}" if self.local else f"pulumi up -s {self.stack}"
+
+    @property
+    def environment(self) -> str:
+        return f'eval "$(oracle env {self.stack})"'
+
+    @property
+    def again(self) -> str:
+        return f"oracle status --stack {self.stack}"
+
+    @property
+    def wrangler(self) -> str:
+        base = f"CLOUDFLARE_API_BASE_URL={self.endpoint}/client/v4 " if self.local else ""
+        return f"{base}npx wrangler"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    services: tuple[Service, ...]
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+
+
+def judge(settings: Settings, declared: Declared | None, sight: Sight, commands: Commands, now: datetime) -> Judgement:
+    """Rows and findings. Pure: the same sight at the same time gives the same."""
+    if offline(sight):
+        found = [_network(commands)]
+        return Judgement(services=tuple(_blind(sight, declared)), findings=tuple(found), notes=())
+    backend = _backend(settings, declared, sight, commands)
+    of_backend = apps.judge(backend) if declared else None
+    seen = {name: _worker(name, settings, declared, sight, commands) for name in settings.workers}
+    down = of_backend is not None and of_backend.level == "down"
+    of_workers = {name: workers.judge(each, down, backend.admin is False) for name, each in seen.items()}
+    findings = [
+        *_clouds(sight, commands),
+        *([of_backend] if of_backend else []),
+        *(each for each in of_workers.values() if each),
+        *_certificates(sight, now),
+        *_backups(sight, commands, now),
+    ]
+    rows = [_app_row(backend, of_backend, sight)] if declared else []
+    rows += [_worker_row(each, of_workers[name], down, sight) for name, each in seen.items()]
+    return Judgement(services=tuple(rows), findings=tuple(findings), notes=tuple(_notes(sight)))
+
+
+def offline(sight: Sight) -> bool:
+    """Whether nothing at all could be reached: then it is this machine's network, not everything at once."""
+    answers = all(each.trouble in NETWORK for each in sight.fronts.values())
+    asked = [sight.app, *sight.workers.values()]
+    silent = [each for each in asked if isinstance(each, CloudTrouble) and each.why in ("unreachable", "late")]
+    told = [each for each in asked if isinstance(each, CloudTrouble) and each.why in ("no token", "refused")]
+    return answers and bool(silent) and len(silent) + len(told) == len(asked)
+
+
+def _network(commands: Commands) -> Finding:
+    if commands.local:
+        what, next = "Neither a service nor the local cloud's API answers on this machine", "oracle cloud start"
+    else:
+        what = "This machine reaches none of the services and neither cloud's API: it has no network, or no DNS"
+        next = f"curl -sS https://api.cloudflare.com && {commands.again}"
+    return Finding(about="network", level="down", what=f"{what}.", next=next)
+
+
+def _blind(sight: Sight, declared: Declared | None) -> Iterator[Service]:
+    for name, address in sight.addresses.items():
+        yield _row(name, address, sight, declared_release(name, declared), "down", because="network")
+
+
+def _backend(settings: Settings, declared: Declared | None, sight: Sight, commands: Commands) -> apps.Seen:
+    return apps.Seen(
+        service=settings.backend.service,
+        address=sight.addresses.get("backend"),
+        declared=declared,
+        facts=sight.app,
+        health=sight.fronts.get("backend") or next(iter(sight.fronts.values())),
+        about=sight.abouts.get("backend") or next(iter(sight.abouts.values())),
+        admin=sight.admin,
+        stack=commands.stack,
+        replacement=settings.replacement,
+        up=commands.up,
+        endpoint=commands.endpoint,
+    )
+
+
+def _worker(name: str, settings: Settings, declared: Declared | None, sight: Sight, commands: Commands) -> workers.Seen:
+    worker = settings.workers[name]
+    return workers.Seen(
+        name=name,
+        script=worker.script,
+        address=sight.addresses[name],
+        declared=declared.workers.get(name) if declared else None,
+        release=declared_release(name, declared),
+        facts=sight.workers[name],
+        front=sight.fronts[name],
+        about=sight.abouts[name],
+        admin=sight.worker_admin if name == "api" else None,
+        api_url=sight.addresses["api"] if name != "api" else None,
+        workers_dev=worker.workers_dev,
+        wrangler=commands.wrangler,
+        up=commands.up,
+    )
+
+
+def declared_release(name: str, declared: Declared | None) -> str | None:
+    """What the receipt says that the service calls its release: a front end its files', the api its module's."""
+    if declared is None:
+        return None
+    release = declared.outputs.release
+    if name == "backend":
+        return release["backend"]
+    return release["assets"].get(name) or release["workers"].get(name)
+
+
+def _clouds(sight: Sight, commands: Commands) -> Iterator[Finding]:
+    """One finding for each API that told nothing; what it would have told is unknown and not wrong."""
+    if isinstance(sight.app, CloudTrouble) and sight.app.why != "refused":
+        yield _cloud("digitalocean", sight.app, "DIGITALOCEAN_TOKEN", commands)
+    troubles = [each for each in sight.workers.values() if isinstance(each, CloudTrouble)]
+    if troubles:
+        yield _cloud("cloudflare", troubles[0], "CLOUDFLARE_API_TOKEN", commands)
+
+
+def _cloud(name: str, trouble: CloudTrouble, variable: str, commands: Commands) -> Finding:
+    title = {"digitalocean": "DigitalOcean", "cloudflare": "Cloudflare"}[name]
+    if trouble.why == "no token":
+        what, next = f"{trouble.text}, so {title}'s API was not asked", commands.environment
+    elif trouble.why == "token":
+        what = f"{title} refuses the token in {variable}: it is wrong, expired or revoked"
+        what += "" if commands.local else "; put another into .envrc"
+        next = commands.environment if commands.local else "direnv allow"
+    elif trouble.why == "failing":
+        what, next = f"{title}'s API fails: {trouble.text}", commands.again
+    else:
+        what, next = trouble.text, commands.again
+    return Finding(about=name, level="degraded", what=f"{what}.", next=next)
+
+
+def _certificates(sight: Sight, now: datetime) -> Iterator[Finding]:
+    for name, each in sight.certificates.items():
+        days = each.days(now)
+        if days is not None and days < WARN_DAYS:
+            address = sight.addresses[name]
+            what = f"The certificate of {address} ends in {days:.0f} days and was not renewed."
+            yield Finding(about=name, level="degraded", what=what, next=f"curl -svI -o /dev/null {address}")
+
+
+def _backups(sight: Sight, commands: Commands, now: datetime) -> Iterator[Finding]:
+    for complaint in sight.complaints:
+        sentence, _, command = complaint.rpartition(": ")
+        next = command if command.startswith(("oracle", "pulumi", "ls", "export", "df")) else "oracle backups"
+        yield Finding(about="backups", level="degraded", what=(sentence or complaint) + ".", next=next)
+    if sight.complaints or sight.backups.count is None:
+        return
+    take = f"oracle backup {commands.stack}"
+    if sight.backups.at is not None:
+        age = now - datetime.fromisoformat(sight.backups.at)
+        if age > OLD_BACKUP:
+            yield Finding(
+                about="backups", level="degraded", what=f"The newest backup is {age.days} days old.", next=take
+            )
+    elif isinstance(sight.app, AppFacts) and _old(sight.app.app, now):
+        what = "There is no backup, and the backend has been there for more than a day."
+        yield Finding(about="backups", level="degraded", what=what, next=take)
+
+
+def _old(app: Mapping[str, object] | None, now: datetime) -> bool:
+    try:
+        return now - datetime.fromisoformat(str((app or {})["created_at"])) > STALE_APP
+    except (KeyError, ValueError):
+        return False
+
+
+def _notes(sight: Sight) -> Iterator[str]:
+    if workers.held(sight.workers["api"]):
+        yield "The api holds writes (503, Retry-After): data is being carried from one backend to the next."
+    if isinstance(sight.app, AppFacts) and sight.app.app:
+        for kind in ("pending_deployment", "in_progress_deployment"):
+            if found := sight.app.app.get(kind):
+                yield f"A deployment of the backend is at work ({found.get('phase')})."
+
+
+def _app_row(seen: apps.Seen, finding: Finding | None, sight: Sight) -> Service:
+    facts = sight.app if isinstance(sight.app, AppFacts) else AppFacts()
+    active = facts.active or {}
+    since = seen.declared.password_since if seen.declared else None
+    row = _row("backend", seen.address or "", sight, declared_release("backend", seen.declared), _level(finding))
+    return replace(
+        row,
+        version=short_or_none(seen.version),
+        phase=apps.phase(sight.app),
+        runs=active.get("id"),
+        since=active.get("created_at"),
+        pinned=bool(facts.app and facts.app.get("pinned_deployment")),
+        admin=seen.admin,
+        secrets=apps.secrets(sight.app, since),
+        usd_per_month=facts.cost,
+    )
+
+
+def _worker_row(seen: workers.Seen, finding: Finding | None, backend_is_down: bool, sight: Sight) -> Service:
+    waits = finding is None and not seen.answers and backend_is_down
+    level: Level = "degraded" if waits else _level(finding)
+    facts = seen.facts if isinstance(seen.facts, WorkerFacts) else WorkerFacts()
+    row = _row(seen.name, seen.address, sight, seen.release, level, because="backend" if waits else None)
+    active = facts.active
+    told = seen.admin.field.get("admin") if seen.admin else None
+    return replace(
+        row,
+        version=short_or_none(seen.version),
+        phase=workers.phase(seen.facts),
+        runs=active.id if active else None,
+        number=active.number if active else None,
+        since=active.created if active else None,
+        pinned=workers.phase(seen.facts) == "rolled back",
+        admin=told if isinstance(told, bool) else None,
+        secrets=_secrets(seen, facts),
+    )
+
+
+def _secrets(seen: workers.Seen, facts: WorkerFacts) -> tuple[Secret, ...]:
+    """Those that are declared, and those that are there; an upload sets all of them at once."""
+    if facts.active is None:
+        return ()
+    there = {name for name, each in facts.bindings.items() if each["type"] == "secret_text"} - {workers.HOLD}
+    bindings = (seen.declared.bindings if seen.declared else None) or {}
+    wanted = {name for name, each in bindings.items() if each.type == "secret_text"}
+    by_id = {each.id: each for each in facts.versions}
+    changed = workers.changed_secret(facts)
+    uploads = [by_id[id].created for id in facts.secrets if id in by_id]
+    since = changed.created if changed else uploads[-1] if uploads else None
+    return tuple(Secret(name=name, present=name in there, since=since) for name in sorted(there | wanted))
+
+
+def _row(
+    name: str, address: str, sight: Sight, release: str | None, level: Level, because: str | None = None
+) -> Service:
+    answer, certificate = sight.fronts[name], sight.certificates.get(name)
+    return Service(
+        name=name,
+        address=address,
+        level=level,
+        answer=str(answer),
+        milliseconds=answer.milliseconds,
+        version=None,
+        declared=short_or_none(release),
+        phase=None,
+        runs=None,
+        number=None,
+        since=None,
+        pinned=False,
+        admin=None,
+        secrets=(),
+        certificate=certificate.ends if certificate else None,
+        usd_per_month=None,
+        because=because,
+    )
+
+
+def _level(finding: Finding | None) -> Level:
+    return finding.level if finding else "healthy"
+
+
+def short_or_none(digest: str | None) -> str | None:
+    return digest.removeprefix("sha256:") if digest else None

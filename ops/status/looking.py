@@ -1,0 +1,160 @@
+"""Everything of a stack asked at once: services, clouds, backups, certificates. Nothing is judged here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from backups import BackupsError, Shelf
+from ops.custody import StackCustody
+from ops.engine import Engine
+from ops.failures import Failure
+from ops.status import certificates, clouds
+from ops.status.asking import Answer, Late, get, together
+from ops.status.certificates import Certificate
+from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts
+from ops.status.declared import Declared
+from ops.status.model import Backups
+from pocketbase import AdminError, login
+from settings import Settings
+
+ONE = 5.0
+"""Seconds for one request."""
+ALL = 12.0
+"""Seconds for everything together."""
+T = TypeVar("T")
+LATE = Answer(trouble="timeout", detail=f"no answer in {ALL:g} s")
+PATHS = {"api": ("/api/health", "/api/version"), "web": ("/", "/config.json"), "universe": ("/", "/config.json")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sight:
+    """What was seen of a stack."""
+
+    addresses: Mapping[str, str]
+    app: AppFacts | CloudTrouble
+    workers: Mapping[str, WorkerFacts | CloudTrouble]
+    fronts: Mapping[str, Answer]
+    abouts: Mapping[str, Answer]
+    admin: bool | None
+    """Whether the backend's admin can log in."""
+    worker_admin: Answer | None
+    """What the api Worker says of its own login."""
+    certificates: Mapping[str, Certificate]
+    backups: Backups
+    complaints: tuple[str, ...]
+    """What is wrong with backups: sentences that end in a command."""
+
+
+def look(engine: Engine, settings: Settings, declared: Declared | None) -> Sight:
+    """Asks everything at once, and waits no longer than `ALL` seconds."""
+    addresses = _addresses(settings, declared)
+    found = together(_questions(engine, settings, declared, addresses), ALL)
+    services = tuple(addresses)
+    shelf = found["backups"]
+    kept, complaints = shelf if not isinstance(shelf, Late) else (_no_backups(settings), (_late_store(settings),))
+    return Sight(
+        addresses=addresses,
+        app=_or(found["app"], CloudTrouble(why="late", text="DigitalOcean's API answers too slowly")),
+        workers={
+            name: _or(found[f"script {name}"], CloudTrouble(why="late", text="Cloudflare's API answers too slowly"))
+            for name in settings.workers
+        },
+        fronts={name: _or(found[f"front {name}"], LATE) for name in services},
+        abouts={name: _or(found[f"about {name}"], LATE) for name in services},
+        admin=_or(found["admin"], None),
+        worker_admin=_or(found["worker admin"], None),
+        certificates={name: each for name in services if (each := _or(found[f"certificate {name}"], None))},
+        backups=kept,
+        complaints=complaints,
+    )
+
+
+def _questions(
+    engine: Engine, settings: Settings, declared: Declared | None, addresses: Mapping[str, str]
+) -> dict[str, Callable[[], Any]]:
+    questions: dict[str, Callable[[], Any]] = {"backups": partial(_backups, engine, settings)}
+    stack, environment = engine.stack, engine.environment
+    token = environment.get("DIGITALOCEAN_TOKEN") or environment.get("DIGITALOCEAN_ACCESS_TOKEN")
+    endpoint = stack.endpoint or "https://api.digitalocean.com"
+    app = declared.outputs.backend_app_id if declared else None
+    questions["app"] = partial(clouds.look_at_app, endpoint, token, app, ONE) if app else _unknown_app
+    base = str(stack.config("cloudflare:baseUrl") or "https://api.cloudflare.com/client/v4")
+    token = environment.get("CLOUDFLARE_API_TOKEN")
+    for name, worker in settings.workers.items():
+        ask = partial(clouds.look_at_worker, base, settings.account_id, token, worker.script, ONE)
+        questions[f"script {name}"] = ask
+    for name, address in addresses.items():
+        front, about = PATHS.get(name, (settings.backend.health_path, "/api/version"))
+        questions[f"front {name}"] = partial(get, f"{address}{front}", ONE)
+        questions[f"about {name}"] = partial(get, f"{address}{about}", ONE)
+        questions[f"certificate {name}"] = partial(certificates.look, address, ONE)
+    questions["admin"] = partial(_admin, declared)
+    questions["worker admin"] = partial(get, f"{addresses['api']}/api/admin/check", ONE)
+    return questions
+
+
+def _addresses(settings: Settings, declared: Declared | None) -> dict[str, str]:
+    """By service, from the stack's outputs; without them the Workers', as configured."""
+    if declared is not None:
+        known = declared.outputs
+        return {
+            "backend": known.backend_url,
+            "api": known.api_url,
+            "web": known.web_url,
+            "universe": known.universe_url,
+        }
+    return {
+        name: f"https://{worker.domain.hostname}"
+        if worker.domain
+        else settings.workers_url.format(script=worker.script)
+        for name, worker in settings.workers.items()
+    }
+
+
+def _unknown_app() -> CloudTrouble:
+    return CloudTrouble(why="refused", text="The app's id is in the state only")
+
+
+def _admin(declared: Declared | None) -> bool | None:
+    """Whether the declared login works; None when it cannot be tried, or nothing answers."""
+    if declared is None or declared.password is None:
+        return None
+    known = declared.outputs
+    try:
+        return login(known.backend_url, known.admin_email, declared.password, timeout=ONE, seconds=0) is not None
+    except AdminError:
+        return None
+
+
+def _backups(engine: Engine, settings: Settings) -> tuple[Backups, tuple[str, ...]]:
+    """What is on the shelf. Manifests are read without the key, so none is asked for."""
+    try:
+        store = StackCustody(engine).store
+        found, complaints = Shelf(store, settings.backend.app_name, None, engine.stack.private / "scratch").survey()
+    except (BackupsError, Failure) as error:
+        return _no_backups(settings), (str(error),)
+    newest = found[0] if found else None
+    return (
+        Backups(
+            where=settings.backup.store,
+            count=len(found),
+            newest=newest.id if newest else None,
+            at=newest.created if newest else None,
+        ),
+        tuple(complaints),
+    )
+
+
+def _no_backups(settings: Settings) -> Backups:
+    return Backups(where=settings.backup.store, count=None, newest=None, at=None)
+
+
+def _late_store(settings: Settings) -> str:
+    return f"The backups at {settings.backup.store} did not answer within {ALL:g} s; look again: oracle backups"
+
+
+def _or(found: T | Late, otherwise: T) -> T:
+    return otherwise if isinstance(found, Late) else found

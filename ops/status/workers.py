@@ -1,0 +1,272 @@
+"""What is wrong with one Worker: the first cause that explains what is seen, and nothing that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from ops.status.asking import Answer
+from ops.status.clouds import SECRET_CHANGE, CloudTrouble, Version, WorkerFacts
+from ops.status.declared import DeclaredWorker
+from ops.status.model import Finding, Level, short
+
+HOLD = "HOLD_UNTIL"
+TOLERANCE = timedelta(seconds=2)
+"""Between a version's own time and its script's, which one upload sets."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """One Worker, as everybody sees it and as Cloudflare shows it."""
+
+    name: str
+    script: str
+    address: str
+    declared: DeclaredWorker | None
+    release: str | None
+    """In the receipt."""
+    facts: WorkerFacts | CloudTrouble
+    front: Answer
+    """To its front page or health route."""
+    about: Answer
+    """To the route that tells its release."""
+    admin: Answer | None
+    """api: whether it can log in as the backend's admin."""
+    api_url: str | None
+    """Front ends: where the API is to be."""
+    workers_dev: bool
+    wrangler: str
+    """How wrangler is called for this stack."""
+    up: str
+    """How the stack is updated."""
+
+    @property
+    def version(self) -> str | None:
+        return self.about.field.get("version") or self.about.field.get("release") or self._bound("RELEASE")
+
+    @property
+    def answers(self) -> bool:
+        return self.front.ok
+
+    @property
+    def level(self) -> Level:
+        return "degraded" if self.answers else "down"
+
+    @property
+    def but(self) -> str:
+        """What is behind a finding's sentence when the Worker does not answer."""
+        return "" if self.answers else f", and it does not serve ({self.front})"
+
+    def _bound(self, name: str) -> str | None:
+        bindings = self.facts.bindings if isinstance(self.facts, WorkerFacts) else {}
+        return (bindings.get(name) or {}).get("text")
+
+
+def judge(seen: Seen, backend_is_down: bool, admin_is_refused: bool) -> Finding | None:
+    """The one thing that is wrong with the Worker, if there is any that is its own."""
+    cause = _behind_the_back(seen) if isinstance(seen.facts, WorkerFacts) else None
+    return cause or _as_seen(seen, backend_is_down, admin_is_refused)
+
+
+def phase(facts: WorkerFacts | CloudTrouble) -> str | None:
+    """One word for where the traffic goes."""
+    if isinstance(facts, CloudTrouble):
+        return None
+    if facts.gone:
+        return "gone"
+    if facts.deployments and len(facts.deployments[0].shares) > 1:
+        return "split"
+    return "rolled back" if _passed_over(facts) else "active" if facts.active else "not deployed"
+
+
+def held(facts: WorkerFacts | CloudTrouble) -> bool:
+    """Whether the API's writes are held while data is carried."""
+    return isinstance(facts, WorkerFacts) and HOLD in facts.bindings
+
+
+def changed_secret(facts: WorkerFacts) -> Version | None:
+    """The newest version in which somebody has put a secret; what holds and releases writes is left out."""
+    versions = {each.id: each for each in facts.versions}
+    chain = [versions[id] for id in facts.secrets if id in versions]
+    for after, before in pairwise(chain):
+        now, then = facts.secrets[after.id], facts.secrets[before.id]
+        others = (now ^ then) - {HOLD}
+        if after.trigger == SECRET_CHANGE and (others or HOLD not in now | then):
+            return after
+    return None
+
+
+def _behind_the_back(seen: Seen) -> Finding | None:
+    assert isinstance(seen.facts, WorkerFacts)
+    if seen.facts.gone:
+        return _finding(seen, f"The Worker {seen.script} is gone: it was deleted behind the engine's back", seen.up)
+    if seen.workers_dev and seen.facts.enabled is False:
+        return _finding(seen, f"The workers.dev address of {seen.script} was switched off{seen.but}", seen.up)
+    found = _shared(seen, seen.facts) or _rolled_back(seen, seen.facts) or _secret(seen, seen.facts)
+    return found or _bindings(seen, seen.facts) or _uploaded(seen, seen.facts)
+
+
+def _shared(seen: Seen, facts: WorkerFacts) -> Finding | None:
+    shares = facts.deployments[0].shares if facts.deployments else {}
+    if len(shares) < 2:
+        return None
+    newest = max(shares, key=lambda id: next((each.number for each in facts.versions if each.id == id), 0))
+    parts = " and ".join(f"{share:g} % to {short(id)}" for id, share in shares.items())
+    return _finding(seen, f"The traffic of {seen.script} is shared, {parts}{seen.but}", _deploy(seen, newest))
+
+
+def _passed_over(facts: WorkerFacts) -> Version | None:
+    """The newest uploaded version that has had the traffic and lost it to an older one, or None.
+
+    One that the secrets endpoint made is not missed: to go back from it is how a secret is put right.
+    """
+    served = {id for deployment in facts.deployments for id in deployment.shares}
+    newer = [each for each in facts.versions if facts.active and each.number > facts.active.number]
+    newer = [each for each in newer if each.id in served and each.trigger != SECRET_CHANGE]
+    return max(newer, key=lambda each: each.number, default=None)
+
+
+def _rolled_back(seen: Seen, facts: WorkerFacts) -> Finding | None:
+    lost, active = _passed_over(facts), facts.active
+    if lost is None or active is None or _as_the_engine_made(seen, active):
+        return None
+    by = _by(facts.deployments[0].author, facts.deployments[0].created)
+    what = f"{seen.script} was rolled back{by} to version {active.number}, from {lost.number}{seen.but}"
+    return _finding(seen, what, _deploy(seen, lost.id))
+
+
+def _secret(seen: Seen, facts: WorkerFacts) -> Finding | None:
+    changed = changed_secret(facts)
+    if changed is None:
+        return None
+    upload = list(facts.secrets)[-1]
+    what = f"{_which(seen, facts, upload)} of {seen.script} was changed behind the engine's back"
+    what += f"{_by(changed.author, changed.created)}{seen.but}"
+    return _finding(seen, what, _deploy(seen, upload))
+
+
+def _which(seen: Seen, facts: WorkerFacts, upload: str) -> str:
+    """The secret that was changed, as far as names and behaviour tell."""
+    assert facts.active is not None
+    names = (facts.secrets[facts.active.id] ^ facts.secrets[upload]) - {HOLD}
+    if names:
+        return "The secret " + ", ".join(sorted(names))
+    if seen.admin is not None and seen.admin.field.get("admin") is False:
+        return "A secret (PB_ADMIN_PASSWORD or PB_ADMIN_EMAIL: its admin login fails)"
+    if (seen.front.field.get("backend") or {}).get("status") in {"away", "failing", "not_configured"}:
+        return "A secret (POCKETBASE_URL: it does not reach its backend)"
+    return "A secret"
+
+
+def _bindings(seen: Seen, facts: WorkerFacts) -> Finding | None:
+    if seen.declared is None or seen.declared.bindings is None or not facts.bindings:
+        return None
+    wrong = list(_differences(seen.declared, facts))
+    if not wrong:
+        return None
+    return _finding(seen, f"{seen.script} is not bound as declared: {', '.join(wrong)}{seen.but}", _again(seen))
+
+
+def _differences(declared: DeclaredWorker, facts: WorkerFacts) -> Iterator[str]:
+    """Names and kinds, and the text of plain bindings; never a secret's."""
+    wanted = declared.bindings or {}
+    for name in sorted(set(wanted) | set(facts.bindings)):
+        here, there = wanted.get(name), facts.bindings.get(name)
+        if name == HOLD:
+            continue
+        if here is None:
+            yield f"{name} was added"
+        elif there is None:
+            yield f"{name} is missing"
+        elif here.type != there["type"]:
+            yield f"{name} is {there['type']}, not {here.type}"
+        elif here.type == "plain_text" and there.get("text") != here.text:
+            yield f"{name} is {_shown(there.get('text'))}, not {_shown(here.text)}"
+
+
+def _uploaded(seen: Seen, facts: WorkerFacts) -> Finding | None:
+    """Another code, or another upload than the engine's."""
+    if seen.declared is None or facts.active is None:
+        return None
+    other = bool(seen.declared.etag and facts.etag and seen.declared.etag != facts.etag)
+    later = facts.active.trigger != SECRET_CHANGE and _after(facts.active.created, seen.declared.modified)
+    if not other and not later:
+        return None
+    how = "another code" if other else "the same code"
+    by = _by(facts.active.author, facts.active.created)
+    what = f"{seen.script} was uploaded with {how} behind the engine's back{by}{seen.but}"
+    return _finding(seen, what, _again(seen))
+
+
+def _as_seen(seen: Seen, backend_is_down: bool, admin_is_refused: bool) -> Finding | None:
+    """What everybody can see, when nothing explains it."""
+    reached = (seen.front.field.get("backend") or {}).get("status", "ok") == "ok"
+    if not seen.answers and not reached:
+        if backend_is_down:
+            return None
+        what = f"{seen.script} does not reach its backend ({seen.front.field['backend']['status']}), which is up"
+        return _finding(seen, what, _again(seen))
+    if not seen.answers:
+        return _finding(seen, f"{seen.script} does not serve: {_said(seen.front)} at {seen.address}", _logs(seen))
+    if not seen.about.ok and seen.about.status != 404:
+        return _finding(seen, f"{seen.script} serves, but does not tell its release: {_said(seen.about)}", _logs(seen))
+    if seen.release and seen.version and seen.version != seen.release:
+        return _finding(
+            seen, f"{seen.script} runs {short(seen.version)}, and {short(seen.release)} is declared", seen.up
+        )
+    wrong = seen.about.field.get("apiUrl")
+    if seen.api_url and wrong is not None and wrong != seen.api_url:
+        return _finding(seen, f"{seen.script} sends its pages to {wrong or 'no API'}, not to {seen.api_url}", seen.up)
+    if seen.admin is not None and seen.admin.field.get("admin") is False and not admin_is_refused:
+        return _finding(seen, f"{seen.script} cannot log in as the backend's admin with its own secrets", _again(seen))
+    return None
+
+
+def _said(answer: Answer) -> str:
+    return f"status {answer.status}" if answer.status is not None else str(answer)
+
+
+def _finding(seen: Seen, what: str, next: str) -> Finding:
+    return Finding(about=seen.name, level=seen.level, what=f"{what}.", next=next)
+
+
+def _deploy(seen: Seen, version: str) -> str:
+    return f"{seen.wrangler} versions deploy {version}@100% --name {seen.script} -y"
+
+
+def _again(seen: Seen) -> str:
+    """An upload of the engine's puts back every binding; one that finds nothing changed uploads nothing."""
+    if isinstance(seen.facts, WorkerFacts) and seen.declared is not None:
+        own = [each for each in seen.facts.versions if _as_the_engine_made(seen, each)]
+        if own and (seen.facts.active is None or own[0].id != seen.facts.active.id):
+            return _deploy(seen, own[0].id)
+    return seen.up
+
+
+def _logs(seen: Seen) -> str:
+    return f"{seen.wrangler} tail {seen.script}"
+
+
+def _as_the_engine_made(seen: Seen, version: Version) -> bool:
+    if seen.declared is None or not seen.declared.modified or version.trigger == SECRET_CHANGE:
+        return False
+    return not _after(version.created, seen.declared.modified) and not _after(seen.declared.modified, version.created)
+
+
+def _after(one: str, other: str) -> bool:
+    try:
+        return datetime.fromisoformat(one) - datetime.fromisoformat(other) > TOLERANCE
+    except (ValueError, TypeError):
+        return False
+
+
+def _by(author: str, when: str) -> str:
+    who = f" by {author}" if author else ""
+    return f"{who} at {when[:16]}" if when else who
+
+
+def _shown(text: object) -> str:
+    value = str(text)
+    return short(value) if len(value) > 60 else value
