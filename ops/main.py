@@ -17,6 +17,7 @@ from ops.commands import (
     env,
     history,
     image,
+    page,
     recover,
     repo_map,
     restore,
@@ -39,6 +40,7 @@ app.command("env")(env.env)
 app.command("build")(build.build)
 app.command("status")(status.status)
 app.command("console")(console.console)
+app.command("page")(page.page)
 app.command("recover")(recover.recover)
 for command in (wipe.wipe, restore.restore, backup.backup, backups.backups, history.history):
     app.command()(command)

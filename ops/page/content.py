@@ -50,6 +50,8 @@ class Run:
     ended: str = ""
     """Empty while it runs."""
     status: str = "running"
+    error: str = ""
+    """What went wrong."""
     chart: str = ""
     """The timeline, a whole SVG document; empty when there is none."""
     output: str = ""

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from typing import TypeAlias
 
 # Controls that would reorder or hide what stands on the page, and lone surrogates, which no encoding can hold.
-UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
+)
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 VOID = frozenset({"meta", "br", "img", "link", "wbr"})
 
@@ -36,8 +38,13 @@ def join(children: Iterable[Child]) -> Html:
 
 
 def text(value: str) -> str:
-    """Escaped, colours of terminals taken out, and every unseen character made visible as U+FFFD."""
-    return html.escape(UNSEEN.sub("\ufffd", ANSI.sub("", value)), quote=True)
+    """Escaped, and plain."""
+    return html.escape(plain(value), quote=True)
+
+
+def plain(value: str) -> str:
+    """Colours of terminals taken out, and every unseen character made visible as U+FFFD."""
+    return UNSEEN.sub("\ufffd", ANSI.sub("", value))
 
 
 def _child(child: Child) -> str:

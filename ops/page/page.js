@@ -22,7 +22,7 @@ function complain() {
   if (now.querySelector(".lost")) return;
   const words = document.createElement("span");
   words.className = "lost";
-  words.textContent = " · `oracle page` has ended: this is old";
+  words.textContent = " · this is old: it cannot be read again";
   now.append(words);
 }
 

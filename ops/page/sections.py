@@ -12,7 +12,7 @@ from ops import words
 from ops.custody import Change
 from ops.page.content import LEVELS, Content, Fact, Finding, Run, Service
 from ops.page.drawing import draw
-from ops.page.markup import Child, Html, tag
+from ops.page.markup import Child, Html, plain, tag
 
 RUN_LEVELS = {"ok": "healthy", "failed": "down", "killed": "down", "running": "running"}
 NONE = "-"
@@ -164,14 +164,15 @@ def _run(run: Run, *, is_open: bool) -> Html:
         tag("span", run.who, class_="soft who"),
     )
     chart = _image(run) if run.chart else None
+    error = tag("p", run.error, class_="problem") if run.error else None
     output = tag("pre", run.output.rstrip(), tabindex="0") if run.output.strip() else None
     follow = tag("code", f"oracle logs {run.id}{' -f' if run.status == 'running' else ''}", class_="command")
-    return tag("details", summary, chart, output, follow, id=f"run-{run.id}", open=is_open, class_="row")
+    return tag("details", summary, error, chart, output, follow, id=f"run-{run.id}", open=is_open, class_="row")
 
 
 def _image(run: Run) -> Html:
     """As a picture of its own: its style and whatever its names hold stay inside."""
-    address = "data:image/svg+xml;base64," + base64.b64encode(run.chart.encode("utf-8", "replace")).decode()
+    address = "data:image/svg+xml;base64," + base64.b64encode(plain(run.chart).encode()).decode()
     return tag("div", tag("img", src=address, alt=f"Timeline of the run {run.id}"), class_="scroll chart", tabindex="0")
 
 
