@@ -13,13 +13,17 @@ from ops.commands import (
     cloud,
     commit_all,
     console,
+    deploy,
     down,
     env,
     history,
     image,
+    logs,
     recover,
     repo_map,
     restore,
+    runs,
+    timeline,
     up,
     wipe,
 )
@@ -35,6 +39,10 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("down")(down.down)
 app.command("env")(env.env)
+app.command()(deploy.deploy)
+app.command()(runs.runs)
+app.command()(logs.logs)
+app.command()(timeline.timeline)
 app.command("build")(build.build)
 app.command("console")(console.console)
 app.command("recover")(recover.recover)
