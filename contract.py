@@ -1,6 +1,7 @@
 """The stack's outputs: everything that the program and the operations share.
 
-The program exports exactly `OUTPUTS`; `ops` reads them through `Outputs`. Nothing else passes between the two.
+The program exports exactly `OUTPUTS`; `ops` reads them through `Outputs`. Back goes `Kept`, when only some services
+are deployed. Nothing else passes between the two.
 """
 
 from __future__ import annotations
@@ -21,6 +22,20 @@ class Release(TypedDict):
     commits: dict[str, str]
     """Commit of each source by service, 40 hex digits, `-dirty` behind it where files differ; empty outside git."""
 
+
+class Kept(TypedDict):
+    """What stays as it is although its sources may have changed: the operations name the file with it, as JSON, in the
+    environment variable `KEPT_VARIABLE` when only some services are deployed.
+    """
+
+    services: list[str]
+    release: Release
+    """What runs."""
+    api: str
+    """The text of the api Worker's module that runs."""
+
+
+KEPT_VARIABLE = "ORACLE_KEPT"
 
 OUTPUTS = (
     "backendUrl",

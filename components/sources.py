@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from artifacts import (
     stage_assets,
 )
 from components.front import with_front
-from contract import Release
+from contract import KEPT_VARIABLE, Kept, Release
 from settings import AssetsSettings, BackendSettings, Settings
 
 STATIC_MODULE = Path(__file__).with_name("static_worker.js")
@@ -45,19 +47,55 @@ def read_sources(settings: Settings, project: Path) -> Sources:
 
 
 def _read(settings: Settings, project: Path) -> Sources:
-    digest = _digest(settings.backend, project)
-    api = with_front(read_module(project / settings.api.path / settings.api.entry))
+    kept = _kept()
+    stays = kept["services"] if kept else []
+    digest = kept["release"]["backend"] if kept and "backend" in stays else _digest(settings.backend, project)
+    api = (
+        kept["api"]
+        if kept and "api" in stays
+        else with_front(read_module(project / settings.api.path / settings.api.entry))
+    )
     static = read_module(STATIC_MODULE)
-    web, universe = (_assets(worker, project) for worker in (settings.web, settings.universe))
+    sites = {"web": settings.web, "universe": settings.universe}
+    files = {
+        name: _kept_assets(site, kept["release"]["assets"][name]) if kept and name in stays else _assets(site, project)
+        for name, site in sites.items()
+    }
     modules = {"api": module_digest(api), "web": module_digest(static), "universe": module_digest(static)}
-    assets = {"web": web.digest, "universe": universe.digest}
+    assets = {name: each.digest for name, each in files.items()}
+    release = Release(backend=digest, workers=modules, assets=assets, commits=_commits(settings, project))
     return Sources(
         digest=digest,
         api=api,
         static=static,
-        web=web,
-        universe=universe,
-        release=Release(backend=digest, workers=modules, assets=assets, commits=_commits(settings, project)),
+        web=files["web"],
+        universe=files["universe"],
+        release=_receipt(release, kept) if kept else release,
+    )
+
+
+def _kept() -> Kept | None:
+    """What stays as it is while other services are deployed; None when all are."""
+    path = os.environ.get(KEPT_VARIABLE)
+    if not path:
+        return None
+    kept: Kept = json.loads(Path(path).read_text())
+    return kept
+
+
+def _kept_assets(site: AssetsSettings, digest: str) -> AssetSet:
+    """Stands for files that are not looked at: the engine leaves the Worker alone, and only the digest is told on."""
+    return AssetSet(directory=f"{STAGE}/{site.script}", digest=digest, headers=None, redirects=None)
+
+
+def _receipt(new: Release, kept: Kept) -> Release:
+    """The new receipt, with what runs for every service that stays."""
+    old, stays = kept["release"], kept["services"]
+    return Release(
+        backend=new["backend"],
+        workers={name: (old if name in stays else new)["workers"][name] for name in new["workers"]},
+        assets=new["assets"],
+        commits={name: (old if name in stays else new)["commits"].get(name, "") for name in new["commits"]},
     )
 
 

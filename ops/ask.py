@@ -15,3 +15,12 @@ def confirm(stack: str, yes: bool, command: str, what: str) -> None:
         raise Failure(f"Nobody is at a terminal to agree to this; agree beforehand: {command} --yes")
     if input(f"{what} Type the stack's name to go on ({stack}): ").strip() != stack:
         raise Failure("That is not the stack's name; nothing was changed.")
+
+
+def agree(yes: bool, command: str, what: str) -> bool:
+    """Whether y was typed, or `yes` was given. Raises Failure without a terminal."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise Failure(f"Nobody is at a terminal to agree to this; agree beforehand: {command} --yes")
+    return input(f"{what} [y/N] ").strip().lower() in ("y", "yes")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ops.failures import Failure
@@ -35,26 +37,53 @@ def builds(stack: Stack, services: list[str]) -> list[Build]:
     ]
 
 
-def run_builds(wanted: list[Build]) -> Iterator[Build]:
+Watch = Callable[[Build], AbstractContextManager[Callable[[str], object]]]
+"""Entered while a build runs; gives what hears each line of its output."""
+
+
+def _unwatched(_: Build) -> AbstractContextManager[Callable[[str], object]]:
+    return nullcontext(lambda _: None)
+
+
+def run_builds(wanted: list[Build], watch: Watch = _unwatched) -> Iterator[Build]:
     """Runs all at once and yields each as it succeeds. Raises Failure with the end of the first failed one's output."""
     with ThreadPoolExecutor(max_workers=max(1, len(wanted))) as pool:
-        yield from pool.map(_run, wanted)
+        yield from pool.map(partial(_run, watch=watch), wanted)
 
 
-def _run(build: Build) -> Build:
+def _run(build: Build, watch: Watch) -> Build:
     if not build.folder.is_dir():
         raise Failure(
             f"The checkout {build.folder} of {build.service} does not exist; clone it there, then: oracle build"
         )
-    build.log.parent.mkdir(parents=True, exist_ok=True)
-    with build.log.open("wb") as log:
-        done = subprocess.run(
-            ["sh", "-c", build.command], cwd=build.folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False
-        )
-    if done.returncode != 0:
-        tail = "\n".join(build.log.read_text(errors="replace").splitlines()[-TAIL:])
-        raise Failure(
-            f"The build of {build.service} failed (status {done.returncode}); mend it, then: oracle build "
-            f"{build.service}\nIts log is {build.log} and ends:\n{tail}"
-        )
+    with watch(build) as heard:
+        status = _executed(build, heard)
+        if status != 0:
+            tail = "\n".join(build.log.read_text(errors="replace").splitlines()[-TAIL:])
+            raise Failure(
+                f"The build of {build.service} failed (status {status}); mend it, then: oracle build "
+                f"{build.service}\nIts log is {build.log} and ends:\n{tail}"
+            )
     return build
+
+
+def _executed(build: Build, heard: Callable[[str], object]) -> int:
+    """The build's exit status; its output goes to its log, and line by line to `heard`."""
+    build.log.parent.mkdir(parents=True, exist_ok=True)
+    command = ["sh", "-c", build.command]
+    with (
+        build.log.open("wb") as log,
+        subprocess.Popen(
+            command,
+            cwd=build.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            log.write(line)
+            log.flush()
+            heard(line.decode(errors="replace").rstrip())
+    return process.returncode

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import Any
 
 from ops import local_cloud
-from ops.engine import Engine, Finished
+from ops.engine import Engine
 from ops.failures import Failure, program_sentence
+from ops.following import hand_over, shown
+from ops.recording import Recording
 from ops.recover import recover
+from ops.runs import RunInfo, Runs
 from ops.workspace import Stack
 
-OPTIONS = ("--yes", "--skip-preview", "--suppress-permalink=true", "--suppress-outputs")
-STEP = re.compile(r"^ *[-+~]{1,2} +[\w-]+:\S*?(\w+) (\S+) ([a-z ]+?) \((\d+(?:\.\d+)?)s\)", re.MULTILINE)
 GATE = "pulumi-python:dynamic:BackendGeneration"
 """The type of the resource that refuses what cannot be done."""
 
 
-def ready(name: str) -> Engine:
+def ready(name: str, quiet: bool = False) -> Engine:
     """The engine of a stack at rest. Raises Failure, also when another update is at work."""
     stack = Stack(name)
     stack.settings()
@@ -32,28 +31,50 @@ def ready(name: str) -> Engine:
     engine.ensure_stack()
     if stack.on_local_cloud:
         for line in recover(engine):
-            print(line)
+            print(line, file=sys.stderr if quiet else sys.stdout)
     return engine
 
 
-def apply(engine: Engine, values: Mapping[str, str | None], environment: Mapping[str, str] | None = None) -> Finished:
-    """Sets configuration (None removes a key), runs the update, shows it with a timeline. Raises Failure.
+def apply(
+    engine: Engine, kind: str, values: Mapping[str, str | None], environment: Mapping[str, str] | None = None
+) -> RunInfo:
+    """Sets configuration (None removes a key) and runs the update, as a run that is shown. Raises Failure.
 
     When nothing had changed yet as the update failed, the configuration is put back; otherwise it stays, and the next
     update goes on where this one ended.
     """
-    engine.environment.update(environment or {})
+    with Runs(engine.stack.runs).start(kind, engine.stack.name, sys.argv[1:]) as run:
+        hand_over(run, engine.stack, {"do": "change", "values": dict(values)}, environment)
+        return shown(run)
+
+
+def carry_out(recording: Recording, values: Mapping[str, str | None]) -> dict[str, Any]:
+    """A change as the run's task. Raises Failure."""
+    engine = recording.engine
     with _configured(engine, values):
-        begin = time.monotonic()
-        done = engine.shown("up", *OPTIONS, "--stack", engine.stack.name)
+        done = recording.update()
         if done.status == 0:
-            _timeline(done.output, time.monotonic() - begin)
-            return done
-        cause = (program_sentence(done.output) or "what is wrong stands above").rstrip(".")
+            return {}
         on = f"pulumi up -s {engine.stack.name}" if not engine.stack.on_local_cloud else "make up"
+        cause = (program_sentence(done.output) or "what is wrong stands above").rstrip(".")
         if _begun(engine, values):
             raise Failure(engine.sentence(done, f"The update failed: {cause}. Nothing is lost; go on: {on}"))
         raise Refused(engine.sentence(done, cause + "."))
+
+
+def bring_up(recording: Recording) -> dict[str, Any]:
+    """A plain update as the run's task. Raises Failure."""
+    done = recording.update()
+    if done.status != 0:
+        cause = program_sentence(done.output) or "what is wrong stands above"
+        sentence = f"The update failed: {cause.rstrip('.')}. Then go on: make up"
+        raise Failure(recording.engine.sentence(done, sentence))
+    return {}
+
+
+def outcome(failure: Failure) -> dict[str, Any]:
+    """What is kept of a failure beside its sentence."""
+    return {"refused": True} if isinstance(failure, Refused) else {}
 
 
 class Refused(Failure):
@@ -86,30 +107,3 @@ def _begun(engine: Engine, values: Mapping[str, str | None]) -> bool:
     resources = (engine.export().get("deployment") or {}).get("resources") or []
     gates = [each for each in resources if each["type"] == GATE]
     return any(int(each["outputs"]["generation"]) == int(wanted) for each in gates)
-
-
-@dataclass(frozen=True)
-class Step:
-    kind: str
-    name: str
-    verb: str
-    seconds: float
-
-
-def _steps(output: str) -> Iterator[Step]:
-    for kind, name, verb, seconds in STEP.findall(output):
-        yield Step(kind, name, verb, float(seconds))
-
-
-def _timeline(output: str, whole: float) -> None:
-    """The finished steps in their order, with a bar for each one's seconds."""
-    done = [step for step in _steps(output) if not step.verb.split()[0].endswith("ing") and "refresh" not in step.verb]
-    if not done:
-        return
-    longest = max(max(step.seconds for step in done), 0.1)
-    print("\nTimeline")
-    for step in done:
-        bar = "#" * round(30 * step.seconds / longest)
-        print(f"  {step.name:<24} {step.verb:<20} {step.seconds:>6.1f} s  {bar}".rstrip())
-    print(f"  {'whole':<24} {'':<20} {whole:>6.1f} s")
-    sys.stdout.flush()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
-import sys
 from dataclasses import dataclass
-from typing import IO, Any
+from pathlib import Path
+from typing import Any
 
 from contract import Outputs
-from ops.failures import Failure, engine_sentence
+from ops.failures import Failure, engine_sentence, program_sentence
 from ops.workspace import Stack, exports
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -35,6 +36,7 @@ class Engine:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.environment = {**os.environ, **exports(stack)}
+        self._process: subprocess.Popen[bytes] | None = None
 
     def quiet(self, *arguments: str) -> Finished:
         """Runs to the end and returns what was printed; when it succeeded, without its remarks on standard error."""
@@ -42,18 +44,36 @@ class Engine:
             output, remarks = process.communicate()
         return Finished(process.returncode, output if process.returncode == 0 else output + remarks)
 
-    def shown(self, *arguments: str) -> Finished:
-        """Runs with its output passed on as it comes; returns it too."""
-        kept: list[str] = []
-        color = "always" if sys.stdout.isatty() else "never"
-        with self._started(color, subprocess.STDOUT, *arguments) as process:
-            assert process.stdout is not None
-            try:
-                _pass_on(process.stdout, kept)
-            except KeyboardInterrupt:
-                _pass_on(process.stdout, kept)  # the terminal has told the engine too: it ends the step it is at
-                raise
-        return Finished(process.returncode, ANSI.sub("", "".join(kept)))
+    def recorded(self, output: Path, events: Path, *arguments: str) -> Finished:
+        """Runs with its output added to a file as it comes, and its event log in another; `interrupt` ends it early."""
+        begin = output.stat().st_size
+        command = ["pulumi", *arguments, "--event-log", str(events), "--non-interactive", "--color", "never"]
+        with output.open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                cwd=self.stack.project,
+                env={**self.environment, "PULUMI_DEBUG_COMMANDS": "true"},  # else there is no option --event-log
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            self._process.wait()
+        except KeyboardInterrupt:
+            self._process.wait()  # the terminal has told the engine too: it ends the step it is at
+            raise
+        finally:
+            status, self._process = self._process.returncode, None
+        with output.open("rb") as log:
+            log.seek(begin)
+            return Finished(status, log.read().decode(errors="replace"))
+
+    def interrupt(self) -> bool:
+        """Asks a recorded engine to end after the steps it is at; False when none is at work."""
+        process = self._process
+        if process is not None:
+            process.send_signal(signal.SIGINT)
+        return process is not None
 
     def _started(self, color: str, errors: int, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -75,6 +95,11 @@ class Engine:
 
     def sentence(self, done: Finished, otherwise: str) -> str:
         return engine_sentence(done.output, self.stack.name) or otherwise
+
+    def failure(self, done: Finished, go_on: str) -> str:
+        """What went wrong in a recorded engine: the known failure's sentence, or the cause with `go_on` behind it."""
+        cause = (program_sentence(done.output) or "what is wrong stands above").rstrip(".")
+        return self.sentence(done, f"{cause}. {go_on}")
 
     def ensure_stack(self) -> None:
         """Makes the stack where there is none, in an existing state."""
@@ -98,12 +123,9 @@ class Engine:
             ) from None
 
 
-def _pass_on(lines: IO[str], kept: list[str]) -> None:
-    for line in lines:
-        kept.append(line)
-        if not NOISE.match(ANSI.sub("", line)):
-            sys.stdout.write(line)
-            sys.stdout.flush()
+def told(line: str) -> bool:
+    """Whether a line of the engine's output says that something changes, or anything else worth reading."""
+    return NOISE.match(ANSI.sub("", line)) is None
 
 
 def _last_error(output: str) -> str:

@@ -13,15 +13,19 @@ from ops.commands import (
     cloud,
     commit_all,
     console,
+    deploy,
     down,
     env,
     history,
     image,
+    logs,
     page,
     recover,
     repo_map,
     restore,
+    runs,
     status,
+    timeline,
     up,
     wipe,
 )
@@ -37,6 +41,10 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("down")(down.down)
 app.command("env")(env.env)
+app.command()(deploy.deploy)
+app.command()(runs.runs)
+app.command()(logs.logs)
+app.command()(timeline.timeline)
 app.command("build")(build.build)
 app.command("status")(status.status)
 app.command("console")(console.console)

@@ -49,6 +49,11 @@ class Stack:
         return self.private / "cloud"
 
     @property
+    def runs(self) -> Path:
+        """What every deploy, wipe, restore and update did, of all stacks."""
+        return self.private / "runs"
+
+    @property
     def home(self) -> Path:
         """The local stack's Pulumi home, so that the user's own is never touched."""
         return self.private / "pulumi" / self.name / "home"

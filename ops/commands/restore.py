@@ -31,7 +31,7 @@ def restore(
     typer.echo(words.plan(custody.settings, backend.outputs, restart=False))
     confirm(stack, yes, f"oracle restore {backup} {stack}", "A verified backup of what is there now is kept.")
     generation = str(custody.settings.generation + 1)
-    apply(engine, {"oracle-net:restoreFrom": backup, "oracle-net:generation": generation})
+    apply(engine, "restore", {"oracle-net:restoreFrom": backup, "oracle-net:generation": generation})
     newest = custody.shelf.list()[0]
     typer.echo(f"\nKept: {words.backup(newest)}")
     typer.echo(f"To undo: oracle wipe --undo {stack}   (or: oracle restore {newest.id} {stack})")

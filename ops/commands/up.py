@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -10,9 +11,11 @@ from ops import local_cloud, report
 from ops.build import builds, run_builds
 from ops.commands.options import StackArgument
 from ops.engine import Engine
-from ops.failures import Failure, program_sentence
+from ops.failures import Failure
+from ops.following import hand_over, shown
 from ops.plugins import Plugins, provide
 from ops.recover import recover
+from ops.runs import Runs
 from ops.workspace import Stack, located_tools
 
 WHICH = {
@@ -37,11 +40,9 @@ def up(
     for line in recover(engine):  # first of all: nothing is built or exchanged under an update that is at work
         typer.echo(line)
     _prepare(chosen, plugins)
-    options = ("--yes", "--skip-preview", "--suppress-permalink=true", "--suppress-outputs")
-    done = engine.shown("up", *options, "--stack", stack)
-    if done.status != 0:
-        cause = program_sentence(done.output) or "what is wrong stands above"
-        raise Failure(engine.sentence(done, f"The update failed: {cause.rstrip('.')}. Then go on: make up"))
+    with Runs(chosen.runs).start("up", stack, sys.argv[1:]) as run:
+        hand_over(run, chosen, {"do": "up"})
+        shown(run)
     found = list(report.rows(engine.outputs()))
     report.show(found)
     if silent := [row.service for row in found if not row.well]:

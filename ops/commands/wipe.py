@@ -46,7 +46,7 @@ def wipe(
         values: dict[str, str | None] = {"oracle-net:restart": str(settings.restart + 1)}
     else:
         values = {"oracle-net:generation": str(settings.generation + 1), "oracle-net:restoreFrom": None}
-    apply(engine, values, {"ORACLE_NO_BACKUP": outputs.backend_app} if no_backup else None)
+    apply(engine, "wipe", values, {"ORACLE_NO_BACKUP": outputs.backend_app} if no_backup else None)
     _show_undo(custody, stack, no_backup)
 
 

@@ -18,8 +18,8 @@ from ops.failures import Failure
 from ops.page.content import Content, Fact, Finding, Run, Service
 from ops.page.graph import from_state
 from ops.runs import RunInfo, Runs, steps
-from ops.status import Status
 from ops.status import Service as Seen
+from ops.status import Status
 from ops.status.asking import Late, together
 from ops.status.gathering import Look
 from ops.status.model import short

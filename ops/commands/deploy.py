@@ -1,0 +1,91 @@
+"""`oracle deploy`: the named services' sources built, looked at, agreed to and deployed, all at once."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from ops import planning
+from ops.ask import agree
+from ops.change import ready
+from ops.commands.options import StackOption
+from ops.deploy import Deployed, prepare, table_text
+from ops.engine import Engine
+from ops.failures import Failure
+from ops.following import hand_over, shown
+from ops.recording import Recording
+from ops.runs import Run, RunInfo, Runs
+from ops.workspace import Stack
+
+
+def deploy(
+    services: Annotated[
+        list[str] | None,
+        typer.Argument(help="backend, api, web, universe; all when none is named.", metavar="[SERVICE]..."),
+    ] = None,
+    stack: StackOption = "local",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Do not follow the run: see `oracle logs`.")] = False,
+) -> None:
+    """Deploy services in parallel; the others keep what they run."""
+    wanted = planning.chosen(services or [])
+    again = " ".join(["oracle deploy", *(services or []), *([] if stack == "local" else ["--stack", stack])])
+    if not yes and (as_json or not sys.stdin.isatty()):
+        raise Failure(f"Nobody is at a terminal to agree to this; agree beforehand: {again} --yes")
+    engine = _ready(stack, as_json)
+    with Runs(engine.stack.runs).start("deploy", stack, sys.argv[1:]) as run:
+        prepared = None
+        if not yes:
+            plan = prepare(Recording(engine, run, typer.echo), wanted)
+            if not plan.nothing and not agree(yes, again, "Deploy this?"):
+                run.discard()
+                raise Failure("Nothing was changed.")
+            prepared = asdict(plan)
+        hand_over(run, engine.stack, {"do": "deploy", "services": list(wanted), "prepared": prepared})
+        if detach:
+            typer.echo(json.dumps({"run": run.info.id}) if as_json else _whereabouts(run.info))
+            return
+        _follow(run, as_json)
+
+
+def _ready(stack: str, quiet: bool) -> Engine:
+    Stack(stack).settings()
+    return ready(stack, quiet=quiet)
+
+
+def _follow(run: Run, as_json: bool) -> None:
+    failure: Failure | None = None
+    try:
+        shown(run, quiet=as_json)
+    except Failure as error:
+        failure = error
+    info = run.info
+    if as_json:
+        typer.echo(json.dumps(_document(info), indent=2))
+    elif failure is None and sys.stdout.isatty():
+        typer.echo("\n" + table_text([Deployed(**row) for row in info.result["services"]]))
+    if not as_json:
+        typer.echo(f"\nTimeline: oracle timeline {info.id} --svg timeline.svg")
+    if failure:
+        raise failure
+
+
+def _document(info: RunInfo) -> dict[str, object]:
+    return {
+        "run": info.id,
+        "stack": info.stack,
+        "status": info.status,
+        "error": info.error,
+        "seconds": info.seconds,
+        "plan": info.result.get("plan", []),
+        "services": info.result.get("services", []),
+    }
+
+
+def _whereabouts(info: RunInfo) -> str:
+    return f"{info.id} goes on by itself; follow it: oracle logs {info.id} -f"

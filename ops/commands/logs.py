@@ -1,0 +1,26 @@
+"""`oracle logs`: a run's output, also of one that goes on, from any terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from ops.following import ended_badly, follow
+from ops.runs import Runs
+from ops.workspace import Stack
+
+
+def logs(
+    run: Annotated[str, typer.Argument(help="As `oracle runs` names it; the newest otherwise.", metavar="[RUN]")] = "",
+    follow_on: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also the lines that say that nothing changes.")] = False,
+) -> None:
+    """Print what a run printed; with -f until it ends, with its exit status."""
+    found = Runs(Stack("").runs).find(run)
+    ended = follow(found, sys.stdout.write, wait=follow_on, everything=everything)
+    if ended.running:
+        typer.echo(f"{ended.id} goes on: oracle logs {ended.id} -f", err=True)
+    elif failure := ended_badly(ended):
+        raise failure

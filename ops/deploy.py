@@ -1,0 +1,174 @@
+"""A deploy as a run: builds, what it would do in words, the update, and what became of each service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from contract import KEPT_VARIABLE, Outputs
+from ops import planning, report, words
+from ops.build import Build, builds, run_builds
+from ops.custody import StackCustody
+from ops.engine import Engine
+from ops.events import Step
+from ops.failures import Failure
+from ops.planning import SERVICES, Foreseen
+from ops.recording import Recording
+from ops.runs import steps
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A row of the table at the end."""
+
+    service: str
+    version: str
+    change: str
+    seconds: float | None
+    address: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a deploy would do: `lines` say it; nothing differs from what runs when `nothing`."""
+
+    services: tuple[str, ...]
+    lines: tuple[str, ...]
+    nothing: bool
+
+
+def prepare(recording: Recording, services: Sequence[str]) -> Plan:
+    """Builds, stages, previews; says what would change. Raises Failure, also where another service would be touched."""
+    engine = recording.engine
+    wanted = planning.chosen(services)
+    outputs = known_outputs(engine)
+    if outputs is None and wanted != SERVICES:
+        raise Failure(f"Nothing runs in {engine.stack.name} yet; deploy all of it first: oracle deploy")
+    _build(recording, wanted)
+    settings = engine.stack.settings()
+    if outputs:
+        state = engine.export()
+        planning.refuse_loss(wanted, settings, outputs, state)
+        if wanted != SERVICES:
+            path = recording.run.folder / "kept.json"
+            path.touch(mode=0o600)
+            path.write_text(json.dumps(planning.kept(wanted, state, outputs.release)))
+    _keep(recording)
+    plan = planning.foreseen(recording.preview(*planning.options(wanted)))
+    planning.refuse_strangers(wanted, plan, outputs)
+    nothing = not plan.changes and outputs is not None and plan.new.get("release") == outputs.release
+    lines = [*planning.words(wanted, plan, outputs, settings), *_risk(engine, plan)]
+    recording.say("\n".join(["", *lines, ""]))
+    return Plan(wanted, tuple(lines), nothing)
+
+
+def carry_out(recording: Recording, services: Sequence[str], prepared: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A deploy as the run's task, with its preparation when that has not been done. Raises Failure."""
+    plan = Plan(**prepared) if prepared else prepare(recording, services)
+    _keep(recording)
+    if plan.nothing:
+        recording.say("Nothing to deploy: what runs is what is declared.")
+    else:
+        done = recording.update(*planning.options(plan.services))
+        if done.status != 0:
+            on = (
+                f"Nothing is lost; go on: oracle deploy {' '.join(plan.services)} --stack {recording.engine.stack.name}"
+            )
+            raise Failure(recording.engine.failure(done, on))
+    table = _table(recording, plan.services)
+    recording.say(table_text(table))
+    if silent := [row.service for row in table if row.answer != "ok"]:
+        raise Failure(f"{', '.join(silent)} does not answer as it should; see: oracle status")
+    return {"plan": list(plan.lines), "services": [asdict(row) for row in table]}
+
+
+def table_text(rows: Sequence[Deployed]) -> str:
+    """service | version | change | seconds | address, in columns."""
+    lines = [("service", "version", "change", "seconds", "address")]
+    lines += [
+        (row.service, row.version, row.change, "" if row.seconds is None else f"{row.seconds:.1f}", row.address)
+        for row in rows
+    ]
+    widths = [max(len(line[column]) for line in lines) for column in range(4)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[4]]) for line in lines
+    )
+
+
+def known_outputs(engine: Engine) -> Outputs | None:
+    """The outputs of what runs; None where nothing was ever deployed to the end."""
+    try:
+        return Outputs.from_state(json.loads(engine.must("stack", "output", "--json", "--stack", engine.stack.name)))
+    except KeyError:
+        return None
+
+
+def _build(recording: Recording, services: Sequence[str]) -> None:
+    """All at once, each one's output among the run's."""
+
+    @contextmanager
+    def watched(build: Build) -> Iterator[Callable[[str], None]]:
+        def heard(line: str) -> None:
+            recording.events.write("note", text=f"{build.service} | {line}")
+            recording.say(f"{build.service} | {line}")
+
+        with recording.step(f"build {build.service}", "build"):
+            yield heard
+
+    for done in run_builds(builds(recording.engine.stack, list(services)), watched):
+        recording.say(f"Built: {done.service}")
+
+
+def _keep(recording: Recording) -> None:
+    """Names the file with what stays as it is to the program, where there is one."""
+    path = recording.run.folder / "kept.json"
+    if path.exists():
+        recording.engine.environment[KEPT_VARIABLE] = str(path)
+
+
+def _risk(engine: Engine, plan: Foreseen) -> Iterator[str]:
+    """What the backend holds, in numbers, when another app takes over."""
+    if not plan.ops(planning.APP) & planning.MOVES:
+        return
+    try:
+        backend = StackCustody(engine).backend()
+        yield f"Data: {words.loss(backend.outputs.backend_app, backend.census())}"
+    except Failure as failure:
+        yield f"Data: its records could not be counted. {failure}"
+
+
+def _table(recording: Recording, services: Sequence[str]) -> list[Deployed]:
+    """What became of every service, and what it says of itself now."""
+    done = [step for step in steps(recording.run) if step.op not in ("build", "preview", "refresh")]
+    return [
+        Deployed(
+            row.service,
+            row.version,
+            _became(row.service, services, [step for step in done if planning.service_of(step.name) == row.service]),
+            _span([step for step in done if planning.service_of(step.name) == row.service]),
+            row.address,
+            row.answer,
+        )
+        for row in report.rows(recording.engine.outputs())
+    ]
+
+
+def _became(service: str, services: Sequence[str], done: Sequence[Step]) -> str:
+    ops = {step.op for step in done if step.name in (planning.APP, f"{service}-script")}
+    if service not in services:
+        return "follows the backend" if ops else "not asked for"
+    if ops & planning.MOVES:
+        return "new app" if service == "backend" else "made again"
+    if "create" in ops:
+        return "created"
+    return "updated" if done else "unchanged"
+
+
+def _span(done: Sequence[Step]) -> float | None:
+    """Seconds from the first step's begin to the last one's end; None when there was nothing to do."""
+    ends = [step.ended for step in done if step.ended is not None]
+    return round(max(ends) - min(step.began for step in done), 1) if ends else None

@@ -1,0 +1,134 @@
+"""A run handed over to a process of its own and followed from here, so that it outlives the terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+
+from ops import live
+from ops.engine import told
+from ops.failures import Failure
+from ops.runs import Run, RunInfo
+from ops.workspace import Stack
+from waiting import backoff
+
+FOREVER = 7 * 24 * 3600.0
+INTERRUPTED = 130
+
+
+def hand_over(run: Run, stack: Stack, task: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> None:
+    """Starts the run's task in a session of its own, which no terminal ends."""
+    run.write(task=dict(task), followed_from=run.info.output.stat().st_size)
+    with run.info.output.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ops.runner", str(run.folder)],
+            cwd=stack.project,
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    run.write(pid=process.pid, pid_since=psutil.Process(process.pid).create_time())
+
+
+def shown(run: Run, quiet: bool = False) -> RunInfo:
+    """Follows a run that was handed over to its end. Raises Failure when it fails.
+
+    Ctrl-C asks the run to stop after the steps it is at, and goes on following; a second one leaves it to that.
+    """
+    try:
+        _show(run, quiet)
+    except KeyboardInterrupt:
+        _interrupt(run, quiet)
+    info = run.info
+    if failure := ended_badly(info):
+        raise failure
+    return info
+
+
+def ended_badly(info: RunInfo) -> Failure | None:
+    """What went wrong in a run that has ended; None when nothing did."""
+    if info.status == "killed":
+        return Failure(
+            f"The run {info.id} was killed before its end (its output: oracle logs {info.id}). Take over from it: "
+            f"oracle recover {info.stack}"
+        )
+    return Failure(info.error) if info.status == "failed" else None
+
+
+def follow(
+    run: RunInfo,
+    write: Callable[[str], object],
+    position: int = 0,
+    *,
+    wait: bool = True,
+    everything: bool = False,
+) -> RunInfo:
+    """Writes the lines of a run's output that say something; `wait`s until it has ended. Returns how it is then."""
+    for line in _lines(run, position, wait):
+        if everything or told(line):
+            write(line)
+    return run.again()
+
+
+def _show(run: Run, quiet: bool) -> None:
+    info = run.info
+    terminal = Console()
+    if quiet:
+        follow(info, lambda _: None)
+    elif terminal.is_terminal and not terminal.is_dumb_terminal:
+        live.show(info, terminal)
+    else:
+        follow(info, _out, _begun(run.folder))
+
+
+def _interrupt(run: Run, quiet: bool) -> None:
+    info = run.info
+    print(
+        f"\noracle: {info.id} ends after the steps it is at; Ctrl-C again leaves it alone, and it is followed by: "
+        f"oracle logs {info.id} -f",
+        file=sys.stderr,
+    )
+    if info.running:
+        os.kill(info.pid, signal.SIGINT)
+    try:
+        follow(info, (lambda _: None) if quiet else _out, info.output.stat().st_size)
+    except KeyboardInterrupt:
+        raise Failure(f"Left alone; it ends by itself. See: oracle logs {info.id} -f", INTERRUPTED) from None
+
+
+def _lines(run: RunInfo, position: int, wait: bool) -> Iterator[str]:
+    """Whole lines as they come, until the run has ended and all is read."""
+    left = b""
+    for _ in backoff(FOREVER, first=0.05, longest=0.2):
+        over = not (wait and run.again().running)  # asked first: what was written before its end is read after
+        with run.output.open("rb") as log:
+            log.seek(position)
+            new = log.read()
+        position += len(new)
+        *whole, left = (left + new).split(b"\n")
+        yield from (line.decode(errors="replace") + "\n" for line in whole)
+        if over:
+            if left:
+                yield left.decode(errors="replace") + "\n"
+            return
+
+
+def _begun(folder: Path) -> int:
+    """Where the output begins that this terminal has not shown itself."""
+    return int(json.loads((folder / "run.json").read_text()).get("followed_from", 0))
+
+
+def _out(line: str) -> None:
+    sys.stdout.write(line)
+    sys.stdout.flush()

@@ -1,0 +1,222 @@
+"""What a deploy of some services touches, and what it will do, in words.
+
+Every resource belongs to the service whose name it begins with. The engine is held to the named services' resources
+(`--target`); what runs stays as it is for all others. One crosses the border: another backend has another address, so
+the api Worker has to follow. It does, with the code that runs, as the state has it, and not with its sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from contract import Kept, Outputs, Release
+from ops.failures import Failure
+from settings import Settings
+
+SERVICES = ("backend", "api", "web", "universe")
+API_SCRIPT = "api-script"
+APP = "backend-app"
+QUIET = frozenset({"same", "refresh", "read"})
+MOVES = frozenset({"replace", "create-replacement", "delete-replaced"})
+PARTS = {"content": "code", "assets": "files", "bindings": "bindings"}
+
+
+@dataclass(frozen=True)
+class Change:
+    """A step of a preview: the resource's own name, the engine's word, the inputs that change."""
+
+    name: str
+    op: str
+    inputs: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What a preview says; `new` are the stack's outputs afterwards."""
+
+    changes: tuple[Change, ...] = ()
+    new: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, service: str) -> list[Change]:
+        return [change for change in self.changes if service_of(change.name) == service]
+
+    def ops(self, name: str) -> set[str]:
+        return {change.op for change in self.changes if change.name == name}
+
+
+def chosen(services: Sequence[str]) -> tuple[str, ...]:
+    """The services to deploy, in their order; all when none is named. Raises Failure."""
+    if unknown := [name for name in services if name not in SERVICES]:
+        raise Failure(f"There is no service {unknown[0]}; name some of {', '.join(SERVICES)}: oracle deploy web")
+    return tuple(name for name in SERVICES if name in services or not services)
+
+
+def options(services: Sequence[str]) -> list[str]:
+    """What holds the engine to the services; nothing when they are all."""
+    if set(services) == set(SERVICES):
+        return []
+    patterns = ["uptime"]
+    for service in services:
+        patterns += [service, f"{service}-*", f"uptime-{service}-*"]
+    if "backend" in services:
+        patterns += ["admin", "admin-*", API_SCRIPT]
+    return [word for pattern in dict.fromkeys(patterns) for word in ("--target", f"**::{pattern}")]
+
+
+def kept(services: Sequence[str], state: Mapping[str, Any], release: Release) -> Kept:
+    """What stays as it runs. Raises Failure when the state does not have the api's code, and it is needed."""
+    stays = [service for service in SERVICES if service not in services]
+    module = _inputs(state, API_SCRIPT).get("content")
+    if "api" in stays and not isinstance(module, str):
+        raise Failure(
+            "The state does not hold the code that the Worker api runs, so it could not be kept; deploy it too: "
+            f"oracle deploy {' '.join(service for service in SERVICES if service in {*services, 'api'})}"
+        )
+    return Kept(services=stays, release=release, api=module or "")
+
+
+def refuse_loss(services: Sequence[str], settings: Settings, outputs: Outputs, state: Mapping[str, Any]) -> None:
+    """Raises Failure where the configuration asks for other data: that is no release."""
+    restarts = next((each["outputs"].get("restart") for each in _named(state, "backend-data")), None)
+    wiped = settings.generation != outputs.generation
+    restarted = "backend" in services and restarts is not None and int(restarts) != settings.restart
+    if wiped or restarted:
+        key, runs, asked = (
+            ("generation", outputs.generation, settings.generation)
+            if wiped
+            else ("restart", int(restarts or 0), settings.restart)
+        )
+        raise Failure(
+            f"oracle-net:{key} is {asked}, and {runs} runs: that is a wipe or a restore, and no deploy. Finish it: "
+            f"pulumi up; or take the number back: pulumi config set oracle-net:{key} {runs}"
+        )
+
+
+def foreseen(events: Sequence[Mapping[str, Any]]) -> Foreseen:
+    """A preview's events, read."""
+    changes: list[Change] = []
+    new: Mapping[str, Any] = {}
+    for event in events:
+        what = (event.get("resourcePreEvent") or {}).get("metadata")
+        if what and what["op"] not in QUIET:
+            changes.append(Change(what["urn"].rpartition("::")[2], what["op"], _changed(what)))
+        what = (event.get("resOutputsEvent") or {}).get("metadata")
+        if what and what["type"] == "pulumi:pulumi:Stack":
+            new = (what.get("new") or {}).get("outputs") or {}
+    return Foreseen(tuple(changes), new)
+
+
+def refuse_strangers(services: Sequence[str], plan: Foreseen, outputs: Outputs | None) -> None:
+    """Raises Failure where another service's release would be touched, or left behind."""
+    if "backend" in services and "api" not in services:
+        other = {key for change in plan.of("api") for key in change.inputs} - {"bindings"}
+        if other or any(change.name != API_SCRIPT for change in plan.of("api")):
+            raise Failure(
+                f"backend has to take the Worker api along, since its address moves, and api has changes of its own "
+                f"({', '.join(sorted(other)) or 'its resources'}); deploy both: oracle deploy backend api"
+            )
+    address = plan.new.get("apiUrl")
+    behind = [name for name in ("web", "universe") if name not in services]
+    if outputs and "api" in services and behind and isinstance(address, str) and address != outputs.api_url:
+        raise Failure(
+            f"api moves to {address}, and {' and '.join(behind)} would go on asking {outputs.api_url}; deploy them "
+            f"together: oracle deploy {' '.join(dict.fromkeys([*services, *behind]))}"
+        )
+
+
+def words(services: Sequence[str], plan: Foreseen, outputs: Outputs | None, settings: Settings) -> Iterator[str]:
+    """What changes, what restarts, what becomes of the data: one line each."""
+    for service in services:
+        yield f"{service}: {''.join(_words(service, plan, outputs, settings))}"
+    if "backend" in services and "api" not in services and plan.of("api"):
+        yield "api: keeps its code; POCKETBASE_URL and BACKEND follow the backend, without a restart."
+    if stays := [service for service in SERVICES if service not in services]:
+        if "backend" in services and plan.of("api"):
+            stays = [service for service in stays if service != "api"]
+        yield f"Not touched: {', '.join(stays)}."
+    if others := [change for change in plan.changes if service_of(change.name) == "" and change.name != "uptime"]:
+        yield f"Also: {_listed(others)}."
+
+
+def service_of(name: str) -> str:
+    """The service to which a resource belongs; empty for those of none, such as uptime checks."""
+    if name == "admin" or name.startswith("admin-"):
+        return "backend"
+    return next((service for service in SERVICES if name == service or name.startswith(f"{service}-")), "")
+
+
+def version(release: Mapping[str, Any], service: str) -> str:
+    """A service's version in a receipt, as it calls itself: twelve hex digits."""
+    if service == "backend":
+        return str(release["backend"]).removeprefix("sha256:")[:12]
+    return str(release["workers" if service == "api" else "assets"][service])[:12]
+
+
+def _words(service: str, plan: Foreseen, outputs: Outputs | None, settings: Settings) -> str:
+    own = plan.of(service)
+    if not own:
+        return "unchanged."
+    if service != "backend":
+        return _worker_words(service, plan, outputs)
+    ops = plan.ops(APP)
+    if ops & MOVES and outputs:
+        data = (
+            "its data is carried over: reads go on, writes wait (503, Retry-After) until it is there"
+            if settings.data == "carry"
+            else "its data does NOT go along (oracle-net:data is ephemeral)"
+        )
+        return (
+            f"a new app takes over from {outputs.backend_app}{_versions(service, plan, outputs)}, with another "
+            f"address; {data}; then a verified backup of the old app is kept, and it is deleted."
+        )
+    if "create" in ops:
+        return f"a new app{_versions(service, plan, outputs)}, with no data."
+    return f"{_listed(own)}; no new app, no restart, the data stays."
+
+
+def _worker_words(service: str, plan: Foreseen, outputs: Outputs | None) -> str:
+    script = f"{service}-script"
+    ops = plan.ops(script)
+    rest = [change for change in plan.of(service) if change.name not in (script, service)]
+    also = f" Also: {_listed(rest)}." if rest and "create" not in ops else ""
+    if "create" in ops:
+        return f"a new Worker{_versions(service, plan, outputs)}."
+    if ops & MOVES:
+        return f"the Worker is deleted and made again.{also}"
+    if "update" in ops:
+        inputs = {key for change in plan.changes if change.name == script for key in change.inputs}
+        versions = _versions(service, plan, outputs)
+        # A site's files are one directory, under the same name: that they differ shows in the release.
+        inputs |= {"assets"} if service != "api" and ">" in versions else set()
+        parts = [PARTS.get(key, key) for key in sorted(inputs - {"bindings"})] or ["bindings"]
+        return f"another version{versions} ({', '.join(parts)}), at once, no restart.{also}"
+    return also.strip() or "unchanged."
+
+
+def _versions(service: str, plan: Foreseen, outputs: Outputs | None) -> str:
+    new = version(plan.new["release"], service) if "release" in plan.new else ""
+    old = version(outputs.release, service) if outputs else ""
+    if not new or new == old:
+        return f", release {old} as before" if old else ""
+    return f", release {old} > {new}" if old else f", release {new}"
+
+
+def _changed(what: Mapping[str, Any]) -> frozenset[str]:
+    """The names of the inputs that differ; secret ones differ where they are only marked otherwise."""
+    old, new = ((what.get(side) or {}).get("inputs") or {} for side in ("old", "new"))
+    return frozenset(key for key in {*old, *new} if old.get(key) != new.get(key) and not key.startswith("__"))
+
+
+def _listed(changes: Sequence[Change]) -> str:
+    return ", ".join(dict.fromkeys(f"{change.op} {change.name}" for change in changes))
+
+
+def _named(state: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    resources = (state.get("deployment") or {}).get("resources") or []
+    return [each for each in resources if each["urn"].endswith(f"::{name}") and not each.get("delete")]
+
+
+def _inputs(state: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return next((each.get("inputs") or {} for each in _named(state, name)), {})

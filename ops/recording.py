@@ -1,0 +1,88 @@
+"""The engine at work in a run: its text and its events go where the run's are, as they come."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ops import timeline
+from ops.engine import Engine, Finished
+from ops.events import Follower, Recorder, read_steps
+from ops.failures import Failure
+from ops.runs import Run
+
+UP = ("up", "--yes", "--skip-preview", "--suppress-permalink=true", "--suppress-outputs")
+MARK = re.compile(r"<\{%.*?%\}>")  # the engine's colours in its events
+TOLD = frozenset({"info", "info#err", "warning", "error"})
+TIMELINE_WIDTH = 110
+
+
+class Recording:
+    """Writes down what an engine does in a run."""
+
+    def __init__(self, engine: Engine, run: Run, echo: Callable[[str], None] | None = None) -> None:
+        self.engine = engine
+        self.run = run
+        self.events = Recorder(run.folder / "events.jsonl", run.clock)
+        self._echo = echo
+
+    def say(self, text: str) -> None:
+        """A line of the run's output, which a terminal that is still there shows too."""
+        self.run.say(text)
+        if self._echo:
+            self._echo(text)
+
+    @contextmanager
+    def step(self, name: str, kind: str) -> Iterator[None]:
+        """A part of the run that is none of the engine's resources."""
+        what = {"urn": name, "type": kind, "op": kind}
+        self.events.write("begin", **what)
+        try:
+            yield
+        except BaseException:
+            self.events.write("fail", **what)
+            raise
+        self.events.write("end", **what)
+
+    def update(self, *options: str) -> Finished:
+        """`pulumi up`; what waits for what is written down at its end. A failure is told by the status."""
+        done = self._run("output.log", self._heard, *UP, *options)
+        if done.status == 0:
+            self.events.needs(self.engine.export())
+            self._show_timeline()
+        return done
+
+    def preview(self, *options: str) -> list[dict[str, Any]]:
+        """`pulumi preview`: the engine's own events, secrets masked; its text has a file of its own. Raises Failure."""
+        heard: list[dict[str, Any]] = []
+        with self.step("preview", "preview"):
+            words = ("preview", "--suppress-permalink=true", "--suppress-outputs", *options)
+            done = self._run("preview.log", heard.append, *words)
+            if done.status != 0:
+                self.say(done.output)
+                raise Failure(
+                    self.engine.failure(done, "Nothing was changed. Mend it, then deploy again: oracle deploy")
+                )
+        return heard
+
+    def _run(self, output: str, heard: Callable[[dict[str, Any]], None], *arguments: str) -> Finished:
+        log, raw = self.run.folder / output, self.run.folder / "engine.jsonl"
+        log.touch(mode=0o600)
+        try:
+            with Follower(raw, heard):
+                return self.engine.recorded(log, raw, *arguments, "--stack", self.engine.stack.name)
+        finally:
+            raw.unlink(missing_ok=True)
+
+    def _heard(self, event: dict[str, Any]) -> None:
+        self.events.engine(event)
+        said = event.get("diagnosticEvent")
+        if said and said.get("severity") in TOLD and not said.get("ephemeral"):
+            self.events.write("note", text=MARK.sub("", said["message"]).rstrip("\n"))
+
+    def _show_timeline(self) -> None:
+        shown = timeline.text(read_steps(self.run.folder / "events.jsonl"), TIMELINE_WIDTH)
+        if shown:
+            self.say(f"\nTimeline\n{shown}\n")

@@ -1,0 +1,250 @@
+"""Runs: what each deploy, wipe, restore and update did, written down as it happens, so that no terminal is needed.
+
+A run is a folder `.oracle/runs/<id>/`: `run.json` (what `RunInfo` says), `output.log` (the text as it came) and
+`events.jsonl` (one JSON object a line, as ops/events.py writes them). Only the owner may read them. Nothing secret is
+in them: the engine hides what is secret in its text, and of its events only names, kinds and times are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+
+from backups import who
+from ops.events import Step, read_steps
+from ops.failures import Failure
+
+KEPT_RUNS = 200
+"""Older runs are removed when a new one begins."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunInfo:
+    """A run as it is written down; `status` is running, ok, failed or killed."""
+
+    id: str
+    kind: str
+    stack: str
+    who: str
+    began: str
+    """ISO 8601, UTC."""
+    clock: float
+    """The same in seconds since the epoch."""
+    ended: str | None
+    seconds: float | None
+    status: str
+    error: str
+    """What went wrong, one sentence; empty unless failed or killed."""
+    pid: int
+    arguments: tuple[str, ...]
+    result: Mapping[str, Any]
+    """What the run has made, by its kind."""
+    folder: Path
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "output.log"
+
+    @property
+    def running(self) -> bool:
+        return self.status == "running"
+
+    def again(self) -> RunInfo:
+        """The same run as it is now."""
+        return read(self.folder)
+
+
+class Runs:
+    """The runs of a project, in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def start(self, kind: str, stack: str, arguments: Sequence[str] = ()) -> Run:
+        """A new run, of this process as yet. Raises Failure while another run of the stack is at work."""
+        if busy := next((run for run in self.list() if run.running and run.stack == stack), None):
+            raise Failure(
+                f"Another run of {stack} is at work: {busy.kind} of {busy.who}, since {busy.began[:19]}Z, process "
+                f"{busy.pid}. Watch it: oracle logs {busy.id} -f"
+            )
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._forget()
+        folder = self._made(kind)
+        run = Run(folder)
+        run.write(
+            id=folder.name, kind=kind, stack=stack, who=who(), began=_now(), ended=None, status="running", error="",
+            arguments=list(arguments), result={}, clock=time.time(), **_me(),
+        )  # fmt: skip
+        (folder / "output.log").touch(mode=0o600)
+        return run
+
+    def list(self) -> list[RunInfo]:
+        """All runs, newest first."""
+        found = sorted(self.folder.glob("*/run.json"), reverse=True) if self.folder.is_dir() else []
+        return [info for path in found if (info := _read(path.parent)) is not None]
+
+    def find(self, prefix: str = "") -> RunInfo:
+        """The run whose id begins, or ends, so; the newest when nothing is asked for. Raises Failure."""
+        known = self.list()
+        found = [run for run in known if run.id == prefix] or [run for run in known if _fits(run.id, prefix)]
+        if not found:
+            raise Failure(f"There is no run {prefix or 'yet'}; see which there are: oracle runs")
+        if prefix and len(found) > 1:
+            raise Failure(f"{prefix} may be {', '.join(run.id for run in found[:3])}; name one of them: oracle runs")
+        return found[0]
+
+    def _made(self, kind: str) -> Path:
+        name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{kind}"
+        for number in range(1, 1000):
+            folder = self.folder / (name if number == 1 else f"{name}-{number}")
+            try:
+                folder.mkdir(mode=0o700)
+                return folder
+            except FileExistsError:
+                continue
+        raise Failure(f"{self.folder} has too many runs of this second; look what starts them: oracle runs")
+
+    def _forget(self) -> None:
+        for run in self.list()[KEPT_RUNS - 1 :]:
+            if not run.running:
+                shutil.rmtree(run.folder, ignore_errors=True)
+
+
+class Run:
+    """A run that is being written. As a context it ends with its block, unless another process has taken it over."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        written = self._written()
+        if written["status"] != "running" or written["pid"] != os.getpid():
+            return
+        if error is None:
+            self.end()
+        else:
+            self.end("interrupted" if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__)
+
+    @property
+    def info(self) -> RunInfo:
+        return read(self.folder)
+
+    @property
+    def clock(self) -> float:
+        """When the run began, in seconds since the epoch."""
+        return float(self._written()["clock"])
+
+    @property
+    def task(self) -> dict[str, Any]:
+        """What the process that takes the run over is asked to do."""
+        return dict(self._written().get("task") or {})
+
+    def write(self, **values: Any) -> None:
+        """Changes what is written down; whoever reads meanwhile reads the old or the new."""
+        path = self.folder / "run.json"
+        known = self._written() if path.exists() else {}
+        scratch = path.with_name(f".run.json.{os.getpid()}")
+        scratch.touch(mode=0o600)
+        scratch.write_text(json.dumps({**known, **values}, indent=1))
+        scratch.replace(path)
+
+    def take_over(self) -> None:
+        """From now on the run is this process's."""
+        self.write(**_me())
+
+    def say(self, text: str) -> None:
+        """Adds lines to the run's output."""
+        with (self.folder / "output.log").open("a") as log:
+            log.write(f"{text}\n")
+
+    def end(self, error: str | None = None, **result: Any) -> None:
+        """The run has ended, well without an error; `result` is kept with it."""
+        began = self.clock
+        self.write(
+            status="ok" if error is None else "failed",
+            error=error or "",
+            ended=_now(),
+            seconds=round(time.time() - began, 3),
+            **({"result": result} if result else {}),
+        )
+
+    def discard(self) -> None:
+        """Nothing was done, and nothing is worth keeping."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _written(self) -> dict[str, Any]:
+        written: dict[str, Any] = json.loads((self.folder / "run.json").read_text())
+        return written
+
+
+def read(folder: Path) -> RunInfo:
+    """The run in the folder. Raises Failure when there is none."""
+    info = _read(folder)
+    if info is None:
+        raise Failure(f"{folder} holds no run; see which there are: oracle runs")
+    return info
+
+
+def steps(run: RunInfo | Run) -> list[Step]:
+    """What the run did, in the order in which it began."""
+    return read_steps(run.folder / "events.jsonl")
+
+
+def _read(folder: Path) -> RunInfo | None:
+    try:
+        known = json.loads((folder / "run.json").read_text())
+        dead = known["status"] == "running" and not _alive(known)
+        return RunInfo(
+            id=known["id"],
+            kind=known["kind"],
+            stack=known["stack"],
+            who=known["who"],
+            began=known["began"],
+            clock=known["clock"],
+            ended=known["ended"],
+            seconds=known.get("seconds"),
+            status="killed" if dead else known["status"],
+            error="it was killed before its end" if dead else known["error"],
+            pid=known["pid"],
+            arguments=tuple(known["arguments"]),
+            result=known["result"],
+            folder=folder,
+        )
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _fits(id: str, asked: str) -> bool:
+    return id.startswith(asked) or id.endswith(asked)
+
+
+def _me() -> dict[str, Any]:
+    return {"pid": os.getpid(), "pid_since": psutil.Process().create_time()}
+
+
+def _alive(known: dict[str, Any]) -> bool:
+    """Whether the process that writes the run still is, and is no other with its number."""
+    try:
+        process = psutil.Process(known["pid"])
+        return abs(process.create_time() - known["pid_since"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
