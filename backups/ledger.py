@@ -42,6 +42,8 @@ class Entry:
     """The command that brings the old state back."""
     from_app: str | None = None
     to_app: str | None = None
+    last_write: str | None = None
+    """The newest write among what was carried, ISO 8601 in UTC."""
     notes: list[str] = field(default_factory=list)
 
 

@@ -26,6 +26,7 @@ from components.dynamic import Sentence, show_sentences
 from components.history import Filled, note_change
 from components.transfer import (
     Care,
+    Carried,
     Policy,
     Source,
     Traffic,
@@ -157,16 +158,16 @@ def _filled(wanted: Wanted, before: str | None) -> dict[str, Any]:
         source = _source(platform, wanted, before)
         url = bootstrap(wanted.target)
         same = source is not None and source.generation == wanted.generation
-        counted: dict[str, int] = {}
-        if source is not None and same and not wanted.ephemeral:
-            counted = carry(platform, source, wanted.target, wanted.traffic, wanted.policy) if source.running else {}
+        carried: Carried | None = None
+        if source is not None and source.running and same and not wanted.ephemeral:
+            carried = carry(platform, source, wanted.target, wanted.traffic, wanted.policy)
             origin = f"carried from {source.name}"
         elif wanted.restore_from and not same:
-            counted = restore(wanted.target, wanted.custody, wanted.restore_from)
+            carried = restore(wanted.target, wanted.custody, wanted.restore_from)
             origin = f"restored from {wanted.restore_from}"
         else:
             origin = "empty"
-        note_change(wanted.custody, _kind(source, same, wanted), source, wanted.filled, counted, None)
+        note_change(wanted.custody, _kind(source, same, wanted), source, wanted.filled, carried, None)
     return {"url": url, "origin": origin}
 
 
@@ -182,7 +183,7 @@ def _restarted(wanted: Wanted) -> dict[str, Any]:
     with _sentences(), AppPlatform(wanted.target.endpoint) as platform:
         source = Source.of(platform.app(wanted.target.app_id), wanted.target.service)
         backup = fresh_disk(platform, wanted.target, wanted.custody, wanted.traffic, wanted.policy)
-        note_change(wanted.custody, "restart", source, wanted.filled, {}, backup.id)
+        note_change(wanted.custody, "restart", source, wanted.filled, None, backup.id)
         return {"url": platform.url(wanted.target.app_id), "origin": "empty"}
 
 

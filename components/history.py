@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from components.custody import Custody
-from components.transfer import Source, tell
+from components.transfer import Carried, Source, tell
 
 if TYPE_CHECKING:
     from backups import Backup, Entry
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def note_change(
-    custody: Custody, kind: Kind, source: Source | None, target: Filled, carried: dict[str, int], backup: str | None
+    custody: Custody, kind: Kind, source: Source | None, target: Filled, carried: Carried | None, backup: str | None
 ) -> None:
     """An app has got its data."""
     from backups import Entry, who
@@ -31,7 +31,8 @@ def note_change(
             to_generation=target.generation,
             to_release=target.release,
             records={},
-            carried=carried or None,
+            carried=carried.records if carried else None,
+            last_write=carried.last_write if carried else None,
             backup=backup,
             undo=f"oracle restore {backup}" if backup else None,
         ),
@@ -58,6 +59,26 @@ def note_kept(custody: Custody, source: Source, backup: Backup | None, notes: li
             notes=notes,
         ),
     )
+
+
+def written_since(custody: Custody, source: Source, backup: Backup) -> str | None:
+    """A sentence when the backup of an app holds more than what was carried from it; None otherwise.
+
+    That is how writes would be found that came when a hold had ended before the api Worker was moved.
+    """
+    from backups import BackupsError
+
+    try:
+        entries = custody.ledger().entries(newest=50)
+    except BackupsError:
+        return None
+    told = next((each for each in entries if each.kind == "release" and each.from_app == source.name), None)
+    if told is None or told.carried is None:
+        return None
+    held = {name: count for name, count in backup.records.items() if not name.startswith("_")}
+    if (held, backup.last_write) == (told.carried, told.last_write):
+        return None
+    return f"{source.name} was written to after its data was carried; what is missing in the new one is in {backup.id}"
 
 
 @dataclass(frozen=True)

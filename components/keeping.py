@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ import pulumi
 from appplatform import AppPlatform, AppPlatformError
 from components.bootstrap import Target, bootstrap_hook, changed_by_hand
 from components.dynamic import Sentence
-from components.history import note_kept
+from components.history import note_kept, written_since
 from components.transfer import Care, Source, keep, served
 
 if TYPE_CHECKING:
@@ -66,7 +67,10 @@ class Keeping:
                 return
             self._drain(source)
             backup = keep(platform, source, target, self._care.custody, self._reason(source))
-        note_kept(self._care.custody, source, backup, [])
+        late = written_since(self._care.custody, source, backup)
+        if late:
+            print(f"Attention: {late}", file=sys.stderr, flush=True)
+        note_kept(self._care.custody, source, backup, [late] if late else [])
         self._prune(backup.id)
 
     def _drain(self, source: Source) -> None:

@@ -68,6 +68,14 @@ class Source:
         )
 
 
+@dataclass(frozen=True)
+class Carried:
+    """What an app starts with: records by collection, and when the newest of them was written."""
+
+    records: dict[str, int]
+    last_write: str | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Policy:
     """How careful a transfer is, in seconds."""
@@ -118,17 +126,17 @@ def served(traffic: Traffic) -> str | None:
     return str(found["text"]) if found.get("text") else None
 
 
-def carry(platform: AppPlatform, source: Source, target: Target, traffic: Traffic, policy: Policy) -> dict[str, int]:
-    """Makes the target's data the source's; returns the records by collection. Writes stay on hold afterwards, until
+def carry(platform: AppPlatform, source: Source, target: Target, traffic: Traffic, policy: Policy) -> Carried:
+    """Makes the target's data the source's; returns what was carried. Writes stay on hold afterwards, until
     the api Worker is moved. Raises Sentence; then the hold is over and nothing has changed for anybody.
     """
     with _hold(traffic, policy) as hold:
         tell(f"writes are on hold while the data of {source.name} is carried" if hold.held else "carrying the data")
         origin = as_of(platform, source, target)
         for _ in range(TRIES):
-            before = _look(origin)
-            copied = _copied(platform, origin, target)
-            if _look(origin) == before:
+            carried = _look(origin)
+            _copy(platform, origin, target)
+            if _look(origin) == carried:
                 break
         else:
             raise Sentence(
@@ -139,12 +147,12 @@ def carry(platform: AppPlatform, source: Source, target: Target, traffic: Traffi
                 "Carrying the data took longer than writes may be held; give it more seconds: "
                 "pulumi config set oracle-net:holdSeconds NUMBER, then: pulumi up"
             )
-    tell(f"carried {sum(copied.values())} records")
-    return copied
+    tell(f"carried {sum(carried.records.values())} records")
+    return carried
 
 
-def restore(target: Target, custody: Custody, backup: str) -> dict[str, int]:
-    """Makes the target's data the backup's; returns the records by collection. Raises Sentence."""
+def restore(target: Target, custody: Custody, backup: str) -> Carried:
+    """Makes the target's data the backup's; returns what it is. Raises Sentence."""
     from backups import BackupsError
 
     with tempfile.TemporaryDirectory(dir=scratch()) as folder:
@@ -160,7 +168,7 @@ def restore(target: Target, custody: Custody, backup: str) -> dict[str, int]:
     expected = {name: count for name, count in kept.records.items() if not name.startswith("_")}
     _compare(target, expected, f"the backup {backup}")
     tell(f"restored {sum(expected.values())} records from {backup}")
-    return expected
+    return Carried(expected, kept.last_write)
 
 
 def fresh_disk(platform: AppPlatform, target: Target, custody: Custody, traffic: Traffic, policy: Policy) -> Backup:
@@ -270,16 +278,16 @@ def _hold(traffic: Traffic, policy: Policy) -> Iterator[WriteHold]:
         yield hold
 
 
-def _look(origin: Origin) -> tuple[dict[str, int], str | None]:
+def _look(origin: Origin) -> Carried:
     """What tells whether somebody has written: how many records there are, and when the last one was written."""
     try:
         found = census(origin.url, origin.login)
     except CountError as error:
         raise Sentence(str(error)) from None
-    return {name: count for name, count in found.records.items() if not name.startswith("_")}, found.last_write
+    return Carried({name: count for name, count in found.records.items() if not name.startswith("_")}, found.last_write)
 
 
-def _copied(platform: AppPlatform, origin: Origin, target: Target) -> dict[str, int]:
+def _copy(platform: AppPlatform, origin: Origin, target: Target) -> None:
     from pocketbase import create_backup, delete_backup, download_backup
 
     name = f"carried-{int(time.time())}.zip"
@@ -294,7 +302,6 @@ def _copied(platform: AppPlatform, origin: Origin, target: Target) -> dict[str, 
     except BackupFailed as error:
         raise Sentence(f"The data could not be carried: {error}") from None
     _compare(target, counted, "the old backend")
-    return counted
 
 
 def _put(archive: Path, target: Target, url: str) -> None:
@@ -305,6 +312,7 @@ def _put(archive: Path, target: Target, url: str) -> None:
     if session is None:
         raise Sentence("The new backend refuses its admin's login; try again: pulumi up")
     try:
+        delete_backup(url, session, "incoming.zip")  # of a try that ended before its restore
         upload_backup(url, session, archive, "incoming.zip")
         restore_backup(url, session, "incoming.zip")
         bootstrap(target)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import threading
 import time
@@ -19,6 +21,9 @@ from tests.chaos.scenarios import Scenario
 from tests.chaos.watch import Watch, watching
 from tests.live.project import Done, Project, changes
 from tests.support.waiting import until
+
+PATIENCE = 90.0
+"""Seconds after which a person interrupts a command that says nothing."""
 
 
 @dataclass
@@ -80,9 +85,9 @@ class Runner:
             if running.poll() is None:
                 self.left = psutil.Process(running.pid).children(recursive=True)
                 kill.strike(self.project, running.pid)
-            status = running.wait(240)
+            row.ended = _end(running)
             _gone(engines)
-            row.ended = "killed" if status else "survived"
+            status = running.returncode
             return Done(status, output.text())
 
         return self._run(row, scenario, disturbed)
@@ -135,11 +140,14 @@ class Reader:
         self._lines: list[str] = []
         stream = process.stdout
         assert stream is not None
+        self._stream = stream
         self._thread = threading.Thread(target=lambda: self._lines.extend(stream), daemon=True)
         self._thread.start()
 
     def text(self) -> str:
         self._thread.join(10)
+        if not self._thread.is_alive():  # otherwise a process that outlived the command still holds its output
+            self._stream.close()
         return "".join(self._lines)
 
 
@@ -149,6 +157,16 @@ def first_words(done: Done) -> str:
         return ""
     last = [line.strip() for line in done.output.strip().splitlines() if line.strip()]
     return (program_sentence(done.output) or (last[-1] if last else ""))[:110]
+
+
+def _end(running: subprocess.Popen[str]) -> str:
+    """How the command ended. One that waits for what was killed is interrupted, as a person would."""
+    try:
+        return "killed" if running.wait(PATIENCE) else "survived"
+    except subprocess.TimeoutExpired:
+        os.killpg(running.pid, signal.SIGINT)
+        running.wait(120)
+        return f"interrupted after {PATIENCE:.0f} s"
 
 
 def _engines(project: Project) -> list[psutil.Process]:

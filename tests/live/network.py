@@ -42,7 +42,7 @@ def say(project: Project, title: str) -> None:
     """A new human's post, through the API."""
     url = project.outputs()["apiUrl"]
     with client() as http:
-        human = {"name": "Bea", "email": f"{title}@example.org", "password": "bea-password"}
+        human = {"name": "Bea", "email": f"{title.replace(' ', '-')}@example.org", "password": "bea-password"}
         token = http.post(f"{url}/api/register", json=human).json()["token"]
         made = http.post(
             f"{url}/api/posts", json={"title": title, "body": "said"}, headers={"Authorization": f"Bearer {token}"}

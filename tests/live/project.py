@@ -64,6 +64,8 @@ class Project:
 
     root: Path
     environment: dict[str, str] = field(default_factory=dict)
+    seconds: float = COMMAND_SECONDS
+    """What a command may take."""
 
     @classmethod
     def copied(cls, root: Path) -> Project:
@@ -142,7 +144,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=COMMAND_SECONDS,
+            timeout=self.seconds,
             check=False,
         )
         return Done(done.returncode, done.stdout)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from loopback import client, httpx
+from tests.live import network
 from tests.live.project import Project, assert_quiet, changes
 
 pytestmark = pytest.mark.live
@@ -112,7 +114,12 @@ def test_down_and_up_keep_addresses_and_data(project: Project) -> None:
     assert "Kept" in [post["title"] for post in get(f"{before['apiUrl']}/api/posts").json()["items"]]
 
 
-def test_destroy_leaves_nothing_in_the_clouds(project: Project) -> None:
+def test_destroy_takes_a_backup_and_leaves_nothing_in_the_clouds(project: Project, tmp_path: Path) -> None:
+    titles = network.titles(project)
+    project.pulumi("destroy", "--yes", "--skip-preview", "--stack", "local").failed()
+    assert network.apps(project) == ["jellyfish-app"]
     project.pulumi("destroy", "--yes", "--skip-preview", "--run-program", "--stack", "local").well()
-    assert project.api("GET", "/v2/apps").get("apps") in (None, [])
+    assert network.apps(project) == []
+    kept = network.backups(project)[0]["id"]
+    assert network.backed_up_titles(project, kept, tmp_path) == titles == {"First light", "Kept"}
     assert project.oracle("up").status == 0

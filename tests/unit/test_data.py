@@ -9,7 +9,7 @@ import pytest
 
 from components import data
 from components.data import DataProvider
-from components.transfer import Source
+from components.transfer import Carried, Source
 
 OLD, NEW = "id-of-old", "id-of-new"
 
@@ -75,13 +75,13 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(data, "bootstrap", lambda target: f"http://{target.app_id}")
     monkeypatch.setattr(Source, "of", classmethod(lambda cls, found, service: made.apps[found["id"]]))
 
-    def carry(platform: Any, source: Source, target: Any, *_: Any) -> dict[str, int]:
+    def carry(platform: Any, source: Source, target: Any, *_: Any) -> Carried:
         made.done.append(f"carry {source.name} to {target.app_id}")
-        return {"posts": 1}
+        return Carried({"posts": 1}, None)
 
-    def restore(target: Any, custody: Any, backup: str) -> dict[str, int]:
+    def restore(target: Any, custody: Any, backup: str) -> Carried:
         made.done.append(f"restore {backup} to {target.app_id}")
-        return {"posts": 1}
+        return Carried({"posts": 1}, None)
 
     def note(custody: Any, kind: str, *_: Any) -> None:
         made.done.append(kind)

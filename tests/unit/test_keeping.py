@@ -67,6 +67,7 @@ def keeper(world: World, monkeypatch: pytest.MonkeyPatch) -> Keeping:
     monkeypatch.setattr(keeping, "served", lambda traffic: world.at)
     monkeypatch.setattr(keeping, "keep", world.keep)
     monkeypatch.setattr(keeping, "note_kept", lambda *arguments: world.done.append(f"noted {arguments[3]}"))
+    monkeypatch.setattr(keeping, "written_since", lambda *_: None)
     made = object.__new__(Keeping)
     made._care = Care(expected=type("E", (), {"endpoint": "e"})(), policy=type("P", (), {"drain": 0.0})())  # type: ignore[assignment]
     monkeypatch.setattr(made, "_prune", lambda newest: world.done.append(f"pruned but {newest}"))

@@ -1,0 +1,138 @@
+"""A large backend wiped, restored and released: `python -m benchmarks.large_wipe [RECORDS] [MEGABYTES]`.
+
+A network of its own is brought up on the local cloud, its backend filled with 200,000 records and 500 MB of files that
+do not compress. Then `oracle wipe`, `oracle wipe --undo`, and a release. Prints the seconds of each, how long writes
+were refused, and the peak memory of every kind of our own processes meanwhile, which should not depend on the size.
+Needs free disk of about eight times the files, in the folder for temporary files, and leaves nothing there.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from benchmarks.large_backup import FIELDS, FILES, MEGABYTE, RECORDS, rows, store
+from loopback import client, httpx
+from tests.live import network
+from tests.live.project import Project
+
+KINDS = {
+    "pulumi.dynamic": "dynamic providers",
+    "pulumi-language-python-exec": "program",
+    "ops": "oracle",
+}
+
+
+def fill(project: Project, records: int, files: int) -> None:
+    """Straight into the running PocketBase's database and storage."""
+    made = network.admin(project, "POST", "/api/collections", {"name": "letters", "type": "base", "fields": FIELDS})
+    database = next((project.root / ".oracle/cloud/apps").rglob("pb_data/data.db"))
+    for number in range(files):
+        store(database.parent / "storage" / made["id"] / f"{number:015}", "file.bin", os.urandom(MEGABYTE))
+    with closing(sqlite3.connect(database, timeout=60)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO letters (id, text, file, created) VALUES (?, ?, ?, ?)", rows(records, files)
+        )
+
+
+def letters(project: Project) -> int:
+    try:
+        return int(network.admin(project, "GET", "/api/collections/letters/records?perPage=1")["totalItems"])
+    except AssertionError:
+        return 0
+
+
+@contextmanager
+def watched(step: str, project: Project) -> Iterator[None]:
+    """Prints the step's seconds, our processes' peak memory, and for how long writes were refused."""
+    over, peaks, held = threading.Event(), defaultdict[str, float](float), list[float]()
+    url = project.outputs()["apiUrl"]
+    threads = [
+        threading.Thread(target=_sample, args=(over, project.root, peaks)),
+        threading.Thread(target=_probe, args=(over, url, held)),
+    ]
+    start = time.monotonic()
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    print(f"{step:10} {time.monotonic() - start:7.1f} s", end="")
+    print(f"   writes refused for {held[-1] - held[0]:.1f} s" if held else "   no write refused")
+    for kind, size in sorted(peaks.items()):
+        print(f"  {kind:20} peak {size:6.1f} MB")
+
+
+def _sample(over: threading.Event, root: Path, peaks: defaultdict[str, float]) -> None:
+    while not over.wait(0.2):
+        for process in psutil.process_iter(["cmdline"]):
+            words = " ".join(process.info["cmdline"] or [])
+            with suppress(psutil.Error, OSError):
+                if process.cwd() != str(root):
+                    continue
+                for mark, kind in KINDS.items():
+                    if mark in words.split() or mark in words:
+                        peaks[kind] = max(peaks[kind], process.memory_info().rss / MEGABYTE)
+                        break
+
+
+def _probe(over: threading.Event, url: str, held: list[float]) -> None:
+    """Asks for a login that does not exist; a hold refuses it before the backend sees it."""
+    with client(timeout=30) as http:
+        while not over.wait(0.1):
+            with suppress(httpx.HTTPError):
+                answer = http.post(f"{url}/api/login", json={"email": "nobody@example.org", "password": "nobody"})
+                if answer.headers.get("x-oracle-hold") == "1":
+                    held.append(time.monotonic())
+
+
+def main() -> None:
+    """Builds, wipes, restores, releases, and removes everything again."""
+    given = [int(each) for each in sys.argv[1:3]]
+    records, files = given + [RECORDS, FILES][len(given) :]
+    with tempfile.TemporaryDirectory() as folder:
+        project = Project.copied(Path(folder) / "project")
+        project.seconds = 1800
+        try:
+            project.oracle("up").well()
+            fill(project, records, files)
+            _run(project, records)
+        finally:
+            project.stop()
+
+
+def _run(project: Project, records: int) -> None:
+    with watched("wipe", project):
+        project.oracle("wipe", "--yes").well()
+    _expect("after the wipe", lambda: letters(project), 0)
+    with watched("undo", project):
+        project.oracle("wipe", "--undo", "--yes").well()
+    _expect("after the undo", lambda: letters(project), records)
+    project.edit("services/backend/entrypoint.sh", "exec ", "echo released\nexec ")
+    with watched("release", project):
+        project.oracle("up").well()
+    _expect("after the release", lambda: letters(project), records)
+    size = sum(each["size"] for each in network.backups(project)[:1]) / MEGABYTE
+    print(f"backup {size:.1f} MB, {records} records")
+
+
+def _expect(when: str, count: Callable[[], int], wanted: int) -> None:
+    if (found := count()) != wanted:
+        sys.exit(f"{when} there are {found} records, not {wanted}")
+
+
+if __name__ == "__main__":
+    main()
