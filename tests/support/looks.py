@@ -14,7 +14,8 @@ OVERLAPS = """() => {
     for (let at = element; at; at = at.parentElement) {
       if (at instanceof SVGElement || getComputedStyle(at).overflow === "visible" || at === document.body) continue;
       const box = at.getBoundingClientRect();
-      [left, top, right, bottom] = [Math.max(left, box.left), Math.max(top, box.top), Math.min(right, box.right), Math.min(bottom, box.bottom)];
+      [left, top] = [Math.max(left, box.left), Math.max(top, box.top)];
+      [right, bottom] = [Math.min(right, box.right), Math.min(bottom, box.bottom)];
     }
     return { left, top, right, bottom };
   };
@@ -29,7 +30,8 @@ OVERLAPS = """() => {
     for (const box of range.getClientRects()) {
       const [left, right] = [Math.max(box.left, bound.left), Math.min(box.right, bound.right)];
       const [top, bottom] = [Math.max(box.top, bound.top), Math.min(box.bottom, bound.bottom)];
-      if (right - left > 1 && bottom - top > 2) pieces.push({ node, left, right, top, bottom, text: node.data.trim().slice(0, 40) });
+      const text = node.data.trim().slice(0, 40);
+      if (right - left > 1 && bottom - top > 2) pieces.push({ node, left, right, top, bottom, text });
     }
   }
   const found = [];
