@@ -106,7 +106,7 @@ def _service_facts(seen: Seen, now: str) -> Iterator[Fact]:
     if seen.admin is not None:
         yield Fact(name="admin login", value="works" if seen.admin else "refused")
     for secret in seen.secrets:
-        old = f"set {age(secret.since, now)} ago" if secret.since else "set"
+        old = f"{age(secret.since, now)} old" if secret.since else "set"
         yield Fact(name=secret.name, value=old if secret.present else "missing")
     if seen.certificate:
         yield Fact(name="certificate until", value=seen.certificate[:10])
@@ -118,7 +118,7 @@ def _facts(status: Status) -> Iterator[Fact]:
     kept = status.backups
     if kept.count:
         yield Fact(name="backups", value=f"{kept.count}, the newest {age(kept.at, status.at)} old")
-    yield Fact(name="kept in", value=kept.where)
+    yield Fact(name="backups kept in", value=kept.where)
     yield from (Fact(name="note", value=note) for note in status.notes)
 
 

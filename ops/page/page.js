@@ -6,14 +6,14 @@ let timer = 0;
 
 function merge(fresh) {
   const open = new Map([...document.querySelectorAll("details[id]")].map((each) => [each.id, each.open]));
-  const scrolled = new Map([...document.querySelectorAll("details[id] pre")].map((each) => [each.parentElement.id, each.scrollTop]));
+  const scrolled = new Map([...document.querySelectorAll("details[id] .output")].map((each) => [each.parentElement.id, each.scrollTop]));
   for (const each of fresh.querySelectorAll("details[id]")) if (open.has(each.id)) each.open = open.get(each.id);
   document.querySelector("main").replaceWith(document.adoptNode(fresh.querySelector("main")));
   document.querySelector("#now").replaceWith(document.adoptNode(fresh.querySelector("#now")));
   document.title = fresh.title;
   for (const [id, top] of scrolled) {
-    const pre = document.getElementById(id)?.querySelector("pre");
-    if (pre) pre.scrollTop = top;
+    const output = document.getElementById(id)?.querySelector(".output");
+    if (output) output.scrollTop = top;
   }
 }
 

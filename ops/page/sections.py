@@ -165,7 +165,7 @@ def _run(run: Run, *, is_open: bool) -> Html:
     )
     chart = _image(run) if run.chart else None
     error = tag("p", run.error, class_="problem") if run.error else None
-    output = tag("pre", run.output.rstrip(), tabindex="0") if run.output.strip() else None
+    output = tag("div", tag("pre", run.output.rstrip()), class_="output", tabindex="0") if run.output.strip() else None
     follow = tag("code", f"oracle logs {run.id}{' -f' if run.status == 'running' else ''}", class_="command")
     return tag("details", summary, error, chart, output, follow, id=f"run-{run.id}", open=is_open, class_="row")
 

@@ -107,11 +107,11 @@ def test_a_service_is_shown_with_all_that_is_known(gathered: Callable[[], Conten
         "runs": "active 12 01234567",
         "for": "2 h",
         "admin login": "works",
-        "TOKEN": "set 10 min ago",
+        "TOKEN": "10 min old",
     }
     assert [(fact.name, fact.value) for fact in content.facts] == [
         ("backups", "2, the newest 3 h old"),
-        ("kept in", "folder:.oracle/backups"),
+        ("backups kept in", "folder:.oracle/backups"),
         ("note", "Something worth knowing."),
     ]
 
