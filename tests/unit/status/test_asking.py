@@ -81,6 +81,7 @@ def test_all_are_asked_at_once_and_the_late_are_left() -> None:
     found = together({"one": meets, "two": meets, "late": hangs}, 0.5)
     assert {found["one"], found["two"]} == {0, 1}
     assert isinstance(found["late"], Late)
+    assert [each.daemon for each in threading.enumerate() if each.name == "late"] == [True]  # it holds up no exit
     never.set()
 
 

@@ -69,7 +69,9 @@ def _greet(server: socket.socket, context: ssl.SSLContext) -> None:
 
 def test_until_when_it_is_good(tmp_path: Path) -> None:
     with _served(tmp_path, ENDS) as site:
-        found = look(site.address, 10, ssl.create_default_context(cafile=str(site.trust)))
+        trust = ssl.create_default_context(cafile=str(site.trust))
+        assert look(site.address.replace("https:", "http:"), 10, trust) is None
+        found = look(site.address, 10, trust)
     assert found == Certificate(ends=ENDS.isoformat())
     assert found.days(ENDS - timedelta(days=3)) == 3
 

@@ -55,6 +55,22 @@ def test_a_machine_without_a_network_blames_the_network_alone() -> None:
     assert {each.because for each in judged(seen).services} == {"network"}
 
 
+def test_silent_clouds_are_not_the_network_while_services_answer() -> None:
+    silent = CloudTrouble(why="unreachable", text="does not answer")
+    found = judged(sight(app=silent, workers=dict.fromkeys(scene.NAMES, silent)))
+    assert [(each.about, each.level) for each in found.findings] == [
+        ("digitalocean", "degraded"),
+        ("cloudflare", "degraded"),
+    ]
+
+
+def test_one_silent_cloud_is_not_the_network() -> None:
+    silent = CloudTrouble(why="unreachable", text="does not answer")
+    found = judged(sight(app=silent, fronts=dict.fromkeys(sight().fronts, scene.HUNG), admin=None))
+    assert found.findings[0].about == "digitalocean"
+    assert {each.about for each in found.findings[1:]} == {"backend", "api", "web", "universe"}
+
+
 def test_every_service_down_with_a_cloud_that_answers_is_not_the_network() -> None:
     fronts = dict.fromkeys(sight().fronts, scene.HUNG)
     found = judged(sight(fronts=fronts, admin=None)).findings

@@ -23,6 +23,7 @@ from tests.unit.status.scene import (
 )
 
 AWAY = answer({"status": "degraded", "backend": {"status": "away"}}, 503)
+EARLIER = "2026-11-21T10:00:00Z"
 WRANGLER = "CLOUDFLARE_API_BASE_URL=http://127.0.0.1:8400/client/v4 npx wrangler"
 
 
@@ -60,7 +61,7 @@ def test_a_rollback_is_the_cause_of_the_other_release() -> None:
     facts = worker(
         "web",
         deployments=(deployed("v1", LATER), deployed("v2"), deployed("v1")),
-        versions=(version(2), version(1, "2026-11-21T10:00:00Z")),
+        versions=(version(2), version(1, EARLIER)),
         etag="older",
         bindings=bindings("web", RELEASE="9" * 64),
     )
@@ -74,15 +75,13 @@ def test_a_rollback_is_the_cause_of_the_other_release() -> None:
 
 
 def test_a_version_that_was_uploaded_and_never_served_is_no_rollback() -> None:
-    facts = worker("web", versions=(version(2, LATER, "version_upload"), version(1)))
+    facts = worker("web", versions=(version(2, LATER, "version_upload"), version(1, EARLIER)))
     assert judged(with_worker("web", facts)).findings == ()
 
 
 def test_a_rollback_that_does_not_serve_is_one_finding() -> None:
     facts = worker("api", deployments=(deployed("v1", LATER), deployed("v2")), versions=(version(2, LATER), version(1)))
-    facts = replace(
-        facts, bindings=bindings("api", BACKEND="an-old-app"), versions=(version(2), version(1, "2026-01-01T00:00:00Z"))
-    )
+    facts = replace(facts, bindings=bindings("api", BACKEND="an-old-app"), versions=(version(2), version(1, EARLIER)))
     about, level, what, _ = blamed(with_front("api", AWAY, with_worker("api", facts)))
     assert (about, level) == ("api", "down")
     assert "rolled back" in what
@@ -149,7 +148,10 @@ def test_a_secret_changed_before_a_hold_is_found() -> None:
 
 
 def test_going_back_to_the_upload_before_a_changed_secret_is_no_rollback() -> None:
-    facts = hand_made(deployments=(deployed("v1", LATER), deployed("v2", LATER)), secrets={"v1": frozenset(SECRETS)})
+    both = (version(2, LATER, "secret"), version(1, EARLIER))
+    facts = hand_made(
+        deployments=(deployed("v1", LATER), deployed("v2")), versions=both, secrets={"v1": frozenset(SECRETS)}
+    )
     assert judged(with_worker("api", facts)).findings == ()
 
 
