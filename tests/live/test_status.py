@@ -176,7 +176,6 @@ def test_without_the_local_cloud_that_alone_is_said(project: Project) -> None:
     assert done.status == 2
     assert "does not run" in done.output
     assert "next: oracle cloud start" in done.output
-    project.oracle("cloud", "start").well()
 
 
 def _blames(found: Status, about: str, level: str, what: str) -> None:

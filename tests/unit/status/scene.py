@@ -82,7 +82,7 @@ def script(name: str) -> dict[str, Any]:
 
 
 def declared() -> Declared:
-    return of("local", resources())
+    return of("local", {"resources": resources()})
 
 
 def app(**changed: Any) -> dict[str, Any]:

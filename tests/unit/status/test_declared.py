@@ -35,14 +35,14 @@ def test_secrets_are_not_in_what_it_prints() -> None:
 
 def test_a_state_that_cannot_be_opened_tells_the_rest() -> None:
     sealed = json.loads(json.dumps(scene.resources()).replace('"plaintext"', '"ciphertext"'))
-    found = of("local", sealed, "the passphrase is wrong")
+    found = of("local", {"resources": sealed}, "the passphrase is wrong")
     assert (found.password, found.workers["api"].bindings) == (None, None)
     assert found.outputs.api_url == scene.API
 
 
 def test_an_empty_state_is_no_deployment() -> None:
     with pytest.raises(Undeclared, match="The stack local is not deployed") as caught:
-        of("local", [])
+        of("local", {})
     assert caught.value.next is None
 
 

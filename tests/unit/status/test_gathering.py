@@ -9,6 +9,7 @@ import pytest
 
 from ops import local_cloud
 from ops.status import Status, gather, gathering
+from ops.status.clouds import CloudTrouble
 from ops.status.declared import Declared, Undeclared
 from ops.status.gathering import Look
 from ops.workspace import Stack
@@ -57,6 +58,15 @@ def test_a_state_that_cannot_be_read_leaves_what_can_be_seen(arranged: Arranged)
     assert (found.level, found.exit_status) == ("degraded", 1)
     assert [(each.about, each.next) for each in found.findings] == [("state", "pulumi login")]
     assert [each.name for each in found.services] == ["api", "web", "universe"]
+
+
+def test_without_a_network_the_state_is_not_blamed_too(arranged: Arranged, monkeypatch: pytest.MonkeyPatch) -> None:
+    gathered = arranged(Undeclared("The state backend did not answer within 20 s", "pulumi whoami --verbose"))
+    silent = CloudTrouble(why="unreachable", text="does not answer")
+    fronts = dict.fromkeys(scene.sight().fronts, scene.REFUSED)
+    seen = scene.sight(app=silent, workers=dict.fromkeys(scene.NAMES, silent), fronts=fronts, abouts=fronts)
+    monkeypatch.setattr(gathering, "look", lambda *_: seen)
+    assert [each.about for each in gathered().findings] == ["network"]
 
 
 def test_a_wrong_passphrase_is_one_finding(arranged: Arranged) -> None:

@@ -55,6 +55,21 @@ def test_a_machine_without_a_network_blames_the_network_alone() -> None:
     assert {each.because for each in judged(seen).services} == {"network"}
 
 
+def test_without_tokens_and_answers_it_is_the_network_too() -> None:
+    nothing = CloudTrouble(why="no token", text="CLOUDFLARE_API_TOKEN is not set")
+    unknown = CloudTrouble(why="unknown", text="the state cannot be read")
+    fronts = dict.fromkeys(sight().fronts, scene.HUNG)
+    seen = sight(app=unknown, workers=dict.fromkeys(scene.NAMES, nothing), fronts=fronts, admin=None)
+    assert blamed(seen, REAL)[0] == "network"
+
+
+def test_an_update_that_was_killed_is_a_note() -> None:
+    declared = replace(scene.declared(), pending=True)
+    found = judge(scene.SETTINGS, declared, sight(), LOCAL, NOW)
+    assert found.findings == ()
+    assert found.notes[0].endswith("oracle recover local")
+
+
 def test_silent_clouds_are_not_the_network_while_services_answer() -> None:
     silent = CloudTrouble(why="unreachable", text="does not answer")
     found = judged(sight(app=silent, workers=dict.fromkeys(scene.NAMES, silent)))
@@ -111,7 +126,7 @@ def test_a_certificate_that_is_about_to_end() -> None:
 
 
 def test_without_a_state_what_answers_is_shown() -> None:
-    seen = sight(app=CloudTrouble(why="refused", text="unknown"))
+    seen = sight(app=CloudTrouble(why="unknown", text="unknown"))
     found = judge(scene.SETTINGS, None, seen, LOCAL, NOW)
     assert found.findings == ()
     assert [each.name for each in found.services] == ["api", "web", "universe"]
