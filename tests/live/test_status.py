@@ -131,7 +131,7 @@ def test_a_secret_changed_by_hand_and_what_puts_it_right(project: Project, look:
     _blames(found, "api", "degraded", "PB_ADMIN_PASSWORD")
     assert "changed behind the engine's back by local@cloud.localhost" in found.findings[0].what
     assert _row(found, "api").admin is False
-    version = found.findings[0].next.partition("versions deploy ")[2].partition("@100%")[0]
+    version = found.findings[0].next.partition(" rollback ")[2].partition(" ")[0]
     _deploy(project, "oracle-universe-api", version)
     assert look.gather().findings == ()
 
@@ -149,7 +149,7 @@ def test_a_deleted_worker_and_then_a_rollback(project: Project, look: Look) -> N
     found = after.gather()
     _blames(found, "universe", "degraded", "rolled back by local@cloud.localhost")
     assert _row(found, "universe").pinned
-    assert f"versions deploy {versions[0]['id']}@100%" in found.findings[0].next
+    assert f" rollback {versions[0]['id']} " in found.findings[0].next
     _deploy(project, "oracle-universe-web", versions[0]["id"])
     assert after.gather().findings == ()
 

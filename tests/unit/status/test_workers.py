@@ -69,7 +69,7 @@ def test_a_rollback_is_the_cause_of_the_other_release() -> None:
     about, level, what, next = blamed(seen)
     assert (about, level) == ("web", "degraded")
     assert what == "oracle-net was rolled back by ann@example.org at 2026-11-22T11:00 to version 1, from 2."
-    assert next == f"{WRANGLER} versions deploy v2@100% --name oracle-net -y"
+    assert next == f"{WRANGLER} rollback v2 --name oracle-net -y"
     row = judged(seen).services[2]
     assert (row.phase, row.pinned, row.number) == ("rolled back", True, 1)
 
@@ -92,7 +92,7 @@ def test_traffic_that_is_shared() -> None:
     facts = worker("web", deployments=(deployed("", LATER, v1=60.0, v2=40.0),), versions=(version(2), version(1)))
     about, _, what, next = blamed(with_worker("web", facts))
     assert (about, what) == ("web", "The traffic of oracle-net is shared, 60 % to v1 and 40 % to v2.")
-    assert "versions deploy v2@100%" in next
+    assert "rollback v2 " in next
 
 
 def test_a_secret_changed_by_hand_without_anything_else_to_see() -> None:
@@ -101,7 +101,7 @@ def test_a_secret_changed_by_hand_without_anything_else_to_see() -> None:
     assert what.startswith(
         "A secret of oracle-universe-api was changed behind the engine's back by ann@example.org at "
     )
-    assert "versions deploy v1@100%" in next
+    assert "rollback v1 " in next
     row = judged(with_worker("api", hand_made())).services[1]
     assert {each.since for each in row.secrets} == {LATER}
 
@@ -177,7 +177,7 @@ def test_what_undoes_a_binding_is_the_engines_own_version() -> None:
     )
     about, _, what, next = blamed(with_worker("web", facts))
     assert (about, "API_URL is https://elsewhere" in what) == ("web", True)
-    assert "versions deploy v1@100%" in next
+    assert "rollback v1 " in next
 
 
 def test_another_code_and_the_same_code_again() -> None:
