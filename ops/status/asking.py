@@ -61,12 +61,17 @@ def _troubled(error: httpx.HTTPError, seconds: float) -> Answer:
     if isinstance(error, httpx.TimeoutException):
         return Answer(trouble="timeout", detail=f"no answer in {seconds:g} s")
     if "certificate" in text.lower():
-        return Answer(trouble="certificate", detail=text.partition("certificate verify failed: ")[2] or text)
+        return Answer(trouble="certificate", detail=_reason(text))
     if any(sign in text.lower() for sign in NO_NAME):
         return Answer(trouble="unknown host", detail="unknown host")
     if isinstance(error, httpx.ConnectError):
         return Answer(trouble="refused", detail="no connection")
     return Answer(trouble="broken", detail="the connection broke")
+
+
+def _reason(text: str) -> str:
+    """OpenSSL's own words, without where in its sources it said them."""
+    return (text.partition("certificate verify failed: ")[2] or text).partition(" (_ssl.c")[0]
 
 
 class Late:

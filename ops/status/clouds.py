@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 from appplatform import AppPlatform, AppPlatformError
 from workersapi import Workers, WorkersApiError
 
-Why = Literal["no token", "token", "failing", "unreachable", "refused", "late"]
+Why = Literal["no token", "token", "failing", "unreachable", "refused", "late", "unknown"]
 T = TypeVar("T")
 PATIENCE = 1.0
 """Seconds in which what looks transient is asked again."""

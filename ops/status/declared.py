@@ -59,6 +59,8 @@ class Declared:
     password: str | None = field(repr=False)
     """The admin's; None where the state cannot be opened."""
     password_since: str | None
+    pending: bool
+    """Whether the state knows of operations that were begun and not ended."""
     sealed: str | None
     """Why secrets could not be opened: a sentence."""
 
@@ -72,12 +74,12 @@ def read(engine: Engine, seconds: float) -> Declared:
         done = _export(engine, seconds)
     if done.returncode != 0:
         raise _unreadable(engine, done.stderr + done.stdout)
-    resources = (json.loads(done.stdout).get("deployment") or {}).get("resources") or []
-    return of(engine.stack.name, [each for each in resources if not each.get("delete")], sealed)
+    return of(engine.stack.name, json.loads(done.stdout).get("deployment") or {}, sealed)
 
 
-def of(stack: str, resources: list[dict[str, Any]], sealed: str | None = None) -> Declared:
-    """The declaration in a state's resources. Raises Undeclared."""
+def of(stack: str, state: Mapping[str, Any], sealed: str | None = None) -> Declared:
+    """The declaration in an exported state. Raises Undeclared."""
+    resources = [each for each in state.get("resources") or [] if not each.get("delete")]
     outputs = _opened(next((each.get("outputs") or {} for each in resources if each["type"] == STACK), {}))
     try:
         known = Outputs.from_state(outputs)
@@ -93,6 +95,7 @@ def of(stack: str, resources: list[dict[str, Any]], sealed: str | None = None) -
         spec=_opened(app["outputs"].get("spec") or {}) if app else {},
         password=password if isinstance(password, str) else None,
         password_since=next((each.get("created") for each in resources if each["type"] == PASSWORD), None),
+        pending=bool(state.get("pending_operations")),
         sealed=sealed,
     )
 

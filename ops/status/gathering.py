@@ -56,8 +56,9 @@ class Look:
     ) -> Status:
         sight = look(engine, self._settings, self._declared)
         found = judge(self._settings, self._declared, sight, commands, now)
-        findings = [unread] if unread else list(_sealed(self._declared, commands))
-        findings += found.findings
+        findings = [*([unread] if unread else _sealed(self._declared, commands)), *found.findings]
+        if any(each.about == "network" for each in findings):  # the state may be behind it too
+            findings = [each for each in findings if each.about == "network"]
         return Status(
             stack=commands.stack,
             at=now.isoformat(timespec="seconds"),

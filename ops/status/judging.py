@@ -17,6 +17,7 @@ from settings import Settings
 OLD_BACKUP = timedelta(days=7)
 STALE_APP = timedelta(days=1)
 """How long an app with data may be without any backup."""
+SILENT = frozenset({"unreachable", "late", "no token", "unknown"})
 NETWORK = frozenset({"unknown host", "refused", "timeout"})
 
 
@@ -72,16 +73,14 @@ def judge(settings: Settings, declared: Declared | None, sight: Sight, commands:
     ]
     rows = [_app_row(backend, of_backend, sight)] if declared else []
     rows += [_worker_row(each, of_workers[name], down, sight) for name, each in seen.items()]
-    return Judgement(services=tuple(rows), findings=tuple(findings), notes=tuple(_notes(sight)))
+    return Judgement(services=tuple(rows), findings=tuple(findings), notes=tuple(_notes(sight, declared, commands)))
 
 
 def offline(sight: Sight) -> bool:
     """Whether nothing at all could be reached: then it is this machine's network, not everything at once."""
     answers = all(each.trouble in NETWORK for each in sight.fronts.values())
     asked = [sight.app, *sight.workers.values()]
-    silent = [each for each in asked if isinstance(each, CloudTrouble) and each.why in ("unreachable", "late")]
-    told = [each for each in asked if isinstance(each, CloudTrouble) and each.why in ("no token", "refused")]
-    return answers and bool(silent) and len(silent) + len(told) == len(asked)
+    return answers and all(isinstance(each, CloudTrouble) and each.why in SILENT for each in asked)
 
 
 def _network(commands: Commands) -> Finding:
@@ -145,7 +144,7 @@ def declared_release(name: str, declared: Declared | None) -> str | None:
 
 def _clouds(sight: Sight, commands: Commands) -> Iterator[Finding]:
     """One finding for each API that told nothing; what it would have told is unknown and not wrong."""
-    if isinstance(sight.app, CloudTrouble) and sight.app.why != "refused":
+    if isinstance(sight.app, CloudTrouble) and sight.app.why != "unknown":
         yield _cloud("digitalocean", sight.app, "DIGITALOCEAN_TOKEN", commands)
     troubles = [each for each in sight.workers.values() if isinstance(each, CloudTrouble)]
     if troubles:
@@ -202,7 +201,9 @@ def _old(app: Mapping[str, object] | None, now: datetime) -> bool:
         return False
 
 
-def _notes(sight: Sight) -> Iterator[str]:
+def _notes(sight: Sight, declared: Declared | None, commands: Commands) -> Iterator[str]:
+    if declared is not None and declared.pending:
+        yield f"An update is at work, or was killed in the middle; if it was: oracle recover {commands.stack}"
     if workers.held(sight.workers["api"]):
         yield "The api holds writes (503, Retry-After): data is being carried from one backend to the next."
     if isinstance(sight.app, AppFacts) and sight.app.app:

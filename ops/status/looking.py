@@ -115,7 +115,7 @@ def _addresses(settings: Settings, declared: Declared | None) -> dict[str, str]:
 
 
 def _unknown_app() -> CloudTrouble:
-    return CloudTrouble(why="refused", text="The app's id is in the state only")
+    return CloudTrouble(why="unknown", text="The app's id is in the state only")
 
 
 def _admin(declared: Declared | None) -> bool | None:

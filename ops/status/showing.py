@@ -82,10 +82,7 @@ def _facts(status: Status, wide: bool) -> Iterator[tuple[str, str]]:
         yield "admin login", ", ".join(f"{name} {'ok' if works else 'refused'}" for name, works in logins)
     for each in status.services:
         if each.secrets:
-            yield (
-                f"secrets {each.name}",
-                ", ".join(_secret(one.name, one.present, one.since, status) for one in each.secrets),
-            )
+            yield f"secrets {each.name}", _secrets(each, status.at)
     yield "backups", _backups(status)
     for each in status.services:
         if each.certificate:
@@ -97,10 +94,13 @@ def _facts(status: Status, wide: bool) -> Iterator[tuple[str, str]]:
     yield from (("note", note) for note in status.notes)
 
 
-def _secret(name: str, present: bool, since: str | None, status: Status) -> str:
-    if not present:
-        return f"{name} MISSING"
-    return f"{name} ({age(since, status.at)})" if since else name
+def _secrets(each: Service, now: str) -> str:
+    """Names with how old their values are, those of one age together."""
+    ages: dict[str, list[str]] = {}
+    for secret in each.secrets:
+        since = f"{age(secret.since, now)} old" if secret.since else "there"
+        ages.setdefault(since if secret.present else "MISSING", []).append(secret.name)
+    return "; ".join(f"{', '.join(names)}: {said}" for said, names in ages.items())
 
 
 def _backups(status: Status) -> str:

@@ -233,7 +233,10 @@ def _finding(seen: Seen, what: str, next: str) -> Finding:
 
 
 def _deploy(seen: Seen, version: str) -> str:
-    return f"{seen.wrangler} versions deploy {version}@100% --name {seen.script} -y"
+    """All traffic to a version. `versions deploy` refuses one whose secrets are others; `rollback` asks, and -y says
+    yes.
+    """
+    return f"{seen.wrangler} rollback {version} --name {seen.script} -y"
 
 
 def _again(seen: Seen) -> str:

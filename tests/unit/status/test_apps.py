@@ -1,0 +1,131 @@
+"""The backend: each cause named once, with the command that puts it right."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ops.status.clouds import AppFacts
+from ops.status.looking import Sight
+from tests.unit.status import scene
+from tests.unit.status.scene import LATER, MADE, REAL, answer, blamed, judged, sight, with_about, with_front
+
+DEAD = answer(status=503)
+WAITING = answer({"status": "degraded", "backend": {"status": "away"}}, 503)
+
+
+def with_app(newest: dict[str, Any] | None = None, **changed: Any) -> Sight:
+    app = scene.app(**changed)
+    facts = AppFacts(app=app, deployments=(newest or app["active_deployment"],), cost=5.0)
+    return sight(app=facts)
+
+
+def running(spec: dict[str, Any]) -> Sight:
+    return with_app(active_deployment={"id": "d-2", "phase": "ACTIVE", "created_at": LATER, "spec": spec})
+
+
+def test_a_backend_that_is_down_is_the_only_one_to_blame() -> None:
+    seen = with_front("api", WAITING, with_front("backend", DEAD, sight(admin=None, worker_admin=answer(status=503))))
+    about, level, what, next = blamed(seen)
+    assert (about, level) == ("backend", "down")
+    assert what == "The backend does not serve: status 503 at https://app.example.org."
+    assert next == "oracle cloud logs"
+    assert blamed(seen, REAL)[3] == "doctl apps logs app-1 --type run"
+    backend, api, web, _ = judged(seen).services
+    assert (backend.level, api.level, web.level) == ("down", "degraded", "healthy")
+    assert (api.because, web.because) == ("backend", None)
+
+
+def test_a_hung_backend_says_so() -> None:
+    assert "no answer in 5 s" in blamed(with_front("backend", scene.HUNG, sight(admin=None)))[2]
+
+
+def test_an_app_that_is_gone() -> None:
+    seen = with_front("api", WAITING, with_front("backend", answer(status=404), sight(app=AppFacts(), admin=None)))
+    assert blamed(seen) == (
+        "backend",
+        "down",
+        "The app jellyfish-app is gone: it was deleted behind the engine's back.",
+        "oracle up local",
+    )
+    assert judged(seen).services[0].phase == "gone"
+
+
+def test_a_pinned_rollback_is_the_cause_of_the_other_release() -> None:
+    old = {"id": "d-1", "phase": "ACTIVE", "created_at": LATER, "spec": scene.spec("sha256:" + "9" * 64)}
+    seen = with_app(active_deployment=old, pinned_deployment=old)
+    seen = replace(seen, abouts={**seen.abouts, "backend": answer({"version": "sha256:" + "9" * 64})})
+    about, level, what, next = blamed(seen)
+    assert (about, level) == ("backend", "degraded")
+    assert "rolled jellyfish-app back at 2026-11-22T11:00 and it is pinned" in what
+    assert next == "pulumi config set oracle-net:replacement 2 -s local && oracle up local"
+    row = judged(seen).services[0]
+    assert (row.phase, row.pinned) == ("pinned", True)
+
+
+def test_a_failed_deployment_over_one_that_serves() -> None:
+    failed = {"id": "d-2", "phase": "ERROR", "created_at": LATER}
+    about, level, what, _ = blamed(with_app(newest=failed))
+    assert (about, level) == ("backend", "degraded")
+    assert "ended ERROR (2026-11-22T11:00); the one before serves on" in what
+
+
+def test_an_app_without_a_deployment_that_serves() -> None:
+    seen = with_front("backend", DEAD, with_app(newest={"id": "d", "phase": "BUILDING"}, active_deployment=None))
+    assert "has no deployment that serves" in blamed(seen)[2]
+
+
+def test_a_deployment_at_work_is_a_note() -> None:
+    found = judged(with_app(in_progress_deployment={"id": "d-2", "phase": "DEPLOYING"}))
+    assert found.findings == ()
+    assert found.notes == ("A deployment of the backend is at work (DEPLOYING).",)
+
+
+@pytest.mark.parametrize(
+    "spec, said",
+    [
+        (scene.spec("sha256:" + "9" * 64), "RELEASE is 999999999999, not 111111111111"),
+        (scene.spec(envs=[]), "RELEASE is missing"),
+        (scene.spec(instance_size_slug="basic-s"), "instance_size_slug is basic-s, not basic-xxs"),
+        (scene.spec(instance_count=2), "instance_count is 2, not 1"),
+        (scene.spec(image={"digest": "sha256:" + "9" * 64}), "its image is 999999999999"),
+        (scene.spec() | {"envs": []}, "PB_ADMIN_EMAIL is missing, PB_ADMIN_PASSWORD is missing"),
+        (scene.spec() | {"envs": [{"key": "PB_ADMIN_PASSWORD", "value": "x"}]}, "PB_ADMIN_PASSWORD is in plain text"),
+    ],
+)
+def test_drift_is_told_by_what_the_program_put_there(spec: dict[str, Any], said: str) -> None:
+    about, level, what, next = blamed(running(spec))
+    assert (about, level, next) == ("backend", "degraded", "oracle up local")
+    assert said in what
+
+
+def test_encrypted_values_are_no_drift() -> None:
+    spec = scene.spec()
+    for number, env in enumerate(spec["envs"]):
+        env["value"] = f"EV[1:other{number}:ciphertext]"
+    assert judged(running(spec)).findings == ()
+
+
+def test_another_release_that_answers() -> None:
+    assert (
+        "The backend runs 999999999999, and 111111111111 is declared"
+        in blamed(with_about("backend", {"version": "sha256:" + "9" * 64}))[2]
+    )
+    assert judged(with_about("backend", None, 404)).findings == ()
+    assert judged(with_about("backend", None, 404)).services[0].version == scene.IMAGE
+
+
+def test_a_login_that_is_refused_is_the_backends_and_not_the_apis() -> None:
+    seen = sight(admin=False, worker_admin=answer({"admin": False}))
+    assert blamed(seen) == ("backend", "degraded", "The backend refuses its admin's login.", "oracle up local")
+
+
+def test_the_secrets_of_the_app_have_names_and_ages_only() -> None:
+    row = judged(sight()).services[0]
+    assert [(each.name, each.present, each.since) for each in row.secrets] == [
+        ("PB_ADMIN_EMAIL", True, MADE),
+        ("PB_ADMIN_PASSWORD", True, MADE),
+    ]
+    assert (row.usd_per_month, row.since, row.runs) == (5.0, MADE, "d-1")

@@ -1,0 +1,61 @@
+"""The command: exit statuses, JSON, and looking again and again."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import typer
+
+from ops.commands import status as command
+from ops.failures import Failure
+from ops.status import Status
+from ops.status.gathering import Look
+from ops.status.model import Level
+from tests.unit.status.test_showing import status
+
+
+def _found(monkeypatch: pytest.MonkeyPatch, *found: Status) -> None:
+    """`Look.gather` finds these, one after another, and is interrupted then."""
+    left = list(found)
+
+    def gather(_: Look) -> Status:
+        if not left:
+            raise KeyboardInterrupt
+        return left.pop(0)
+
+    monkeypatch.setattr(Look, "gather", gather)
+
+
+@pytest.mark.parametrize("level, exit_status", [("healthy", 0), ("degraded", 1), ("down", 2)])
+def test_the_exit_status_says_how_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], level: Level, exit_status: int
+) -> None:
+    _found(monkeypatch, status(level))
+    with pytest.raises(typer.Exit) as caught:
+        command.status(as_json=True)
+    assert caught.value.exit_code == exit_status
+    told = json.loads(capsys.readouterr().out)
+    assert told["level"] == level
+    assert told["services"][1]["secrets"][0] == {
+        "name": "PB_ADMIN_EMAIL",
+        "present": True,
+        "since": "2026-11-22T10:00:00.000000Z",
+    }
+
+
+def test_watching_is_for_terminals() -> None:
+    with pytest.raises(Failure, match="look once: oracle status --stack local"):
+        command.status(watch=True)
+
+
+def test_watching_ends_with_what_was_seen_last(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    _found(monkeypatch, status(), status("down"))
+    with pytest.raises(typer.Exit) as caught:
+        command.status(watch=True)
+    assert caught.value.exit_code == 2
+    assert "local is" in capsys.readouterr().out

@@ -1,0 +1,104 @@
+"""What is read from a state: opened when it can be, and never shown."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from ops.engine import Engine
+from ops.status.declared import Bound, Undeclared, of, read
+from tests.unit.status import scene
+
+
+def test_everything_that_is_needed_is_in_the_state() -> None:
+    found = scene.declared()
+    assert found.outputs.backend_app == "jellyfish-app"
+    assert found.password == scene.PASSWORD
+    assert found.password_since == scene.MADE
+    assert set(found.workers) == {"api", "web", "universe"}
+    api = found.workers["api"]
+    assert (api.script, api.etag, api.modified) == ("oracle-universe-api", "etag-api", scene.MADE)
+    assert api.bindings is not None
+    assert api.bindings["BACKEND"] == Bound(type="plain_text", text="jellyfish-app")
+    assert api.bindings["PB_ADMIN_PASSWORD"] == Bound(type="secret_text", text=None)
+    assert found.spec["services"][0]["httpPort"] == 8090
+
+
+def test_secrets_are_not_in_what_it_prints() -> None:
+    assert scene.PASSWORD not in repr(scene.declared())
+    assert "hidden" not in repr(scene.declared())
+
+
+def test_a_state_that_cannot_be_opened_tells_the_rest() -> None:
+    sealed = json.loads(json.dumps(scene.resources()).replace('"plaintext"', '"ciphertext"'))
+    found = of("local", {"resources": sealed}, "the passphrase is wrong")
+    assert (found.password, found.workers["api"].bindings) == (None, None)
+    assert found.outputs.api_url == scene.API
+
+
+def test_an_empty_state_is_no_deployment() -> None:
+    with pytest.raises(Undeclared, match="The stack local is not deployed") as caught:
+        of("local", {})
+    assert caught.value.next is None
+
+
+def _engine(tmp_path: Path, script: str) -> Engine:
+    """An engine whose `pulumi` is this shell script."""
+    program = tmp_path / "pulumi"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    stack = SimpleNamespace(name="local", project=tmp_path)
+    return cast(Engine, SimpleNamespace(stack=stack, environment={"PATH": f"{tmp_path}:/usr/bin:/bin"}))
+
+
+@pytest.mark.parametrize(
+    "said, sentence, next",
+    [
+        ("error: no stack named 'local' found", "The stack local is not deployed", None),
+        ("error: PULUMI_ACCESS_TOKEN must be set for login", "Nobody is logged in", "pulumi login"),
+        (
+            "error: something new",
+            "The state of local cannot be read (something new)",
+            "pulumi stack export --stack local",
+        ),
+    ],
+)
+def test_a_state_that_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, sentence: str, next: str | None
+) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(Undeclared) as caught:
+        read(_engine(tmp_path, f'echo "{said}" >&2; exit 255'), 10)
+    assert str(caught.value).startswith(sentence)
+    assert caught.value.next == next
+
+
+def test_a_wrong_passphrase_leaves_what_is_not_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    sealed = json.dumps({"deployment": {"resources": scene.resources()}}).replace('"plaintext"', '"ciphertext"')
+    (tmp_path / "state.json").write_text(sealed)
+    engine = _engine(
+        tmp_path,
+        'case "$*" in *show-secrets*) echo "failed to decrypt: wrong" >&2; exit 1;; esac; cat state.json',
+    )
+    found = read(engine, 10)
+    assert found.sealed == "The passphrase in the environment does not open the stack's secrets"
+    assert found.password is None
+
+
+def test_a_state_backend_that_hangs_costs_a_bounded_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(Undeclared, match="did not answer within"):
+        read(_engine(tmp_path, "exec sleep 30"), 0.2)
+
+
+def test_what_waits_to_be_deleted_is_not_declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    old: dict[str, Any] = {**scene.script("api"), "delete": True}
+    old["outputs"] = {**old["outputs"], "etag": "old"}
+    (tmp_path / "state.json").write_text(json.dumps({"deployment": {"resources": [*scene.resources(), old]}}))
+    assert read(_engine(tmp_path, "cat state.json"), 10).workers["api"].etag == "etag-api"

@@ -1,0 +1,230 @@
+"""Workers: each cause named once, with the command that puts it right."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ops.status.clouds import CloudTrouble, WorkerFacts
+from tests.unit.status import scene
+from tests.unit.status.scene import (
+    LATER,
+    SECRETS,
+    answer,
+    bindings,
+    blamed,
+    deployed,
+    judged,
+    sight,
+    version,
+    with_about,
+    with_front,
+    with_worker,
+    worker,
+)
+
+AWAY = answer({"status": "degraded", "backend": {"status": "away"}}, 503)
+EARLIER = "2026-11-21T10:00:00Z"
+WRANGLER = "CLOUDFLARE_API_BASE_URL=http://127.0.0.1:8400/client/v4 npx wrangler"
+
+
+def hand_made(**changed: object) -> WorkerFacts:
+    """The api after `wrangler secret put`."""
+    made = worker(
+        "api",
+        deployments=(deployed("v2", LATER), deployed("v1")),
+        versions=(version(2, LATER, "secret"), version(1)),
+        secrets={"v2": frozenset(SECRETS), "v1": frozenset(SECRETS)},
+    )
+    return replace(made, **changed)  # type: ignore[arg-type]
+
+
+def test_all_well() -> None:
+    found = judged(sight())
+    assert found.findings == ()
+    assert found.notes == ()
+    assert {each.level for each in found.services} == {"healthy"}
+    assert [each.phase for each in found.services] == ["ACTIVE", "active", "active", "active"]
+    assert all(each.version == each.declared for each in found.services)
+
+
+def test_a_worker_that_is_gone() -> None:
+    seen = with_front("web", answer(status=404), with_worker("web", WorkerFacts(gone=True)))
+    assert blamed(seen) == (
+        "web",
+        "down",
+        "The Worker oracle-net is gone: it was deleted behind the engine's back.",
+        "oracle up local",
+    )
+
+
+def test_a_rollback_is_the_cause_of_the_other_release() -> None:
+    facts = worker(
+        "web",
+        deployments=(deployed("v1", LATER), deployed("v2"), deployed("v1")),
+        versions=(version(2), version(1, EARLIER)),
+        etag="older",
+        bindings=bindings("web", RELEASE="9" * 64),
+    )
+    seen = with_worker("web", facts, abouts={**sight().abouts, "web": answer({"release": "9" * 64})})
+    about, level, what, next = blamed(seen)
+    assert (about, level) == ("web", "degraded")
+    assert what == "oracle-net was rolled back by ann@example.org at 2026-11-22T11:00 to version 1, from 2."
+    assert next == f"{WRANGLER} rollback v2 --name oracle-net -y"
+    row = judged(seen).services[2]
+    assert (row.phase, row.pinned, row.number) == ("rolled back", True, 1)
+
+
+def test_a_version_that_was_uploaded_and_never_served_is_no_rollback() -> None:
+    facts = worker("web", versions=(version(2, LATER, "version_upload"), version(1, EARLIER)))
+    assert judged(with_worker("web", facts)).findings == ()
+
+
+def test_a_rollback_that_does_not_serve_is_one_finding() -> None:
+    facts = worker("api", deployments=(deployed("v1", LATER), deployed("v2")), versions=(version(2, LATER), version(1)))
+    facts = replace(facts, bindings=bindings("api", BACKEND="an-old-app"), versions=(version(2), version(1, EARLIER)))
+    about, level, what, _ = blamed(with_front("api", AWAY, with_worker("api", facts)))
+    assert (about, level) == ("api", "down")
+    assert "rolled back" in what
+    assert what.endswith("and it does not serve (503).")
+
+
+def test_traffic_that_is_shared() -> None:
+    facts = worker("web", deployments=(deployed("", LATER, v1=60.0, v2=40.0),), versions=(version(2), version(1)))
+    about, _, what, next = blamed(with_worker("web", facts))
+    assert (about, what) == ("web", "The traffic of oracle-net is shared, 60 % to v1 and 40 % to v2.")
+    assert "rollback v2 " in next
+
+
+def test_a_secret_changed_by_hand_without_anything_else_to_see() -> None:
+    about, level, what, next = blamed(with_worker("api", hand_made()))
+    assert (about, level) == ("api", "degraded")
+    assert what.startswith(
+        "A secret of oracle-universe-api was changed behind the engine's back by ann@example.org at "
+    )
+    assert "rollback v1 " in next
+    row = judged(with_worker("api", hand_made())).services[1]
+    assert {each.since for each in row.secrets} == {LATER}
+
+
+def test_what_the_worker_does_tells_which_secret_it_was() -> None:
+    seen = with_worker("api", hand_made(), worker_admin=answer({"admin": False}))
+    assert "PB_ADMIN_PASSWORD" in blamed(seen)[2]
+    seen = with_front("api", AWAY, with_worker("api", hand_made(), worker_admin=answer({}, 503)))
+    about, level, what, _ = blamed(seen)
+    assert (about, level) == ("api", "down")
+    assert "POCKETBASE_URL" in what
+
+
+def test_a_secret_that_was_added_is_named() -> None:
+    more = hand_made(secrets={"v2": frozenset({*SECRETS, "NEW"}), "v1": frozenset(SECRETS)})
+    assert blamed(with_worker("api", more))[2].startswith("The secret NEW of oracle-universe-api was changed")
+
+
+def test_a_hold_is_a_note_and_its_release_nothing_at_all() -> None:
+    held = {"HOLD_UNTIL": {"name": "HOLD_UNTIL", "type": "secret_text"}}
+    facts = hand_made(
+        secrets={"v2": frozenset({*SECRETS, "HOLD_UNTIL"}), "v1": frozenset(SECRETS)},
+        bindings={**bindings("api"), **held},
+    )
+    found = judged(with_worker("api", facts))
+    assert found.findings == ()
+    assert found.notes[0].startswith("The api holds writes")
+    assert [each.name for each in found.services[1].secrets] == list(SECRETS)
+    released = hand_made(
+        deployments=(deployed("v3", LATER),),
+        versions=(version(3, LATER, "secret"), version(2, LATER, "secret"), version(1)),
+        secrets={"v3": frozenset(SECRETS), "v2": frozenset({*SECRETS, "HOLD_UNTIL"}), "v1": frozenset(SECRETS)},
+    )
+    assert judged(with_worker("api", released)).findings == ()
+
+
+def test_a_secret_changed_before_a_hold_is_found() -> None:
+    facts = hand_made(
+        deployments=(deployed("v3", LATER),),
+        versions=(version(3, LATER, "secret"), version(2, LATER, "secret"), version(1)),
+        secrets={"v3": frozenset({*SECRETS, "HOLD_UNTIL"}), "v2": frozenset(SECRETS), "v1": frozenset(SECRETS)},
+    )
+    assert "changed behind the engine's back" in blamed(with_worker("api", facts))[2]
+
+
+def test_going_back_to_the_upload_before_a_changed_secret_is_no_rollback() -> None:
+    both = (version(2, LATER, "secret"), version(1, EARLIER))
+    facts = hand_made(
+        deployments=(deployed("v1", LATER), deployed("v2")), versions=both, secrets={"v1": frozenset(SECRETS)}
+    )
+    assert judged(with_worker("api", facts)).findings == ()
+
+
+def test_bindings_are_compared_by_name_kind_and_plain_text() -> None:
+    other = bindings("api", BACKEND="another-app")
+    del other["POCKETBASE_URL"]
+    other["PB_ADMIN_EMAIL"] = {"name": "PB_ADMIN_EMAIL", "type": "plain_text", "text": "someone@example.org"}
+    other["EXTRA"] = {"name": "EXTRA", "type": "secret_text"}
+    _, _, what, next = blamed(with_worker("api", worker("api", bindings=other)))
+    assert what == (
+        "oracle-universe-api is not bound as declared: BACKEND is another-app, not jellyfish-app, EXTRA was added, "
+        "PB_ADMIN_EMAIL is plain_text, not secret_text, POCKETBASE_URL is missing."
+    )
+    assert next == "oracle up local"
+
+
+def test_what_undoes_a_binding_is_the_engines_own_version() -> None:
+    facts = worker(
+        "web",
+        deployments=(deployed("v2", LATER), deployed("v1")),
+        versions=(version(2, LATER), version(1)),
+        bindings=bindings("web", API_URL="https://elsewhere.example.org"),
+    )
+    about, _, what, next = blamed(with_worker("web", facts))
+    assert (about, "API_URL is https://elsewhere" in what) == ("web", True)
+    assert "rollback v1 " in next
+
+
+def test_another_code_and_the_same_code_again() -> None:
+    newer = {"deployments": (deployed("v2", LATER), deployed("v1")), "versions": (version(2, LATER), version(1))}
+    assert "uploaded with another code" in blamed(with_worker("web", worker("web", etag="other", **newer)))[2]
+    assert "uploaded with the same code" in blamed(with_worker("web", worker("web", **newer)))[2]
+
+
+def test_an_address_that_was_switched_off() -> None:
+    seen = with_front("web", answer(status=404), with_worker("web", worker("web", enabled=False)))
+    assert blamed(seen)[2] == "The workers.dev address of oracle-net was switched off, and it does not serve (404)."
+
+
+def test_a_worker_that_fails_by_itself() -> None:
+    about, level, what, next = blamed(with_front("web", answer(status=500)))
+    assert (about, level, what) == ("web", "down", "oracle-net does not serve: status 500 at https://web.example.org.")
+    assert next == f"{WRANGLER} tail oracle-net"
+    assert blamed(with_front("api", scene.HUNG))[:2] == ("api", "down")
+    assert "does not tell its release: status 500" in blamed(with_about("web", None, 500))[2]
+
+
+def test_an_api_that_does_not_reach_a_backend_that_is_up() -> None:
+    assert "does not reach its backend (away), which is up" in blamed(with_front("api", AWAY))[2]
+
+
+def test_another_release_and_another_api_address() -> None:
+    assert (
+        "oracle-net runs 999999999999, and 333333333333 is declared"
+        in blamed(with_about("web", {"release": "9" * 64}))[2]
+    )
+    seen = with_about("web", {"release": scene.WEB, "apiUrl": "https://other.example.org"})
+    assert "sends its pages to https://other.example.org" in blamed(seen)[2]
+
+
+def test_a_service_without_a_version_route_tells_its_release_by_its_binding() -> None:
+    seen = with_about("api", None, 404)
+    assert judged(seen).findings == ()
+    assert judged(seen).services[1].version == scene.MODULE
+
+
+def test_a_worker_that_cannot_log_in() -> None:
+    assert "cannot log in as the backend's admin" in blamed(sight(worker_admin=answer({"admin": False})))[2]
+
+
+def test_what_an_api_that_is_silent_would_have_told_is_unknown() -> None:
+    silent = CloudTrouble(why="failing", text="Cloudflare refused GET /x: broken (status 500)")
+    found = judged(sight(workers=dict.fromkeys(scene.NAMES, silent)))
+    assert [each.about for each in found.findings] == ["cloudflare"]
+    assert {each.level for each in found.services} == {"healthy"}
+    assert [each.phase for each in found.services] == ["ACTIVE", None, None, None]
