@@ -132,6 +132,8 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if not self.folder.exists():
+            return  # it was discarded
         written = self._written()
         if written["status"] != "running" or written["pid"] != os.getpid():
             return
