@@ -165,11 +165,11 @@ def test_workers_in_words() -> None:
         workers={**OLD["workers"], "api": "9" * 64},
         assets={**OLD["assets"], "web": "8" * 64},
     )
+    web = "web: another version, release dddddddddddd > 888888888888 (files), at once, no restart."
     assert said(ALL, found) == [
         "backend: unchanged.",
         "api: another version, release bbbbbbbbbbbb > 999999999999 (code), at once, no restart.",
-        "web: another version, release dddddddddddd > 888888888888 (files), at once, no restart. "
-        "Also: create web-domain.",
+        f"{web} Also: create web-domain.",
         "universe: unchanged.",
         "Also: update uptime-web-check.",
     ]
