@@ -48,30 +48,29 @@ def read_sources(settings: Settings, project: Path) -> Sources:
 
 def _read(settings: Settings, project: Path) -> Sources:
     kept = _kept()
-    stays = kept["services"] if kept else []
+    stays = frozenset(kept["services"]) if kept else frozenset[str]()
     digest = kept["release"]["backend"] if kept and "backend" in stays else _digest(settings.backend, project)
-    api = (
-        kept["api"]
-        if kept and "api" in stays
-        else with_front(read_module(project / settings.api.path / settings.api.entry))
-    )
+    api = kept["api"] if kept and "api" in stays else _api(settings, project)
     static = read_module(STATIC_MODULE)
-    sites = {"web": settings.web, "universe": settings.universe}
-    files = {
-        name: _kept_assets(site, kept["release"]["assets"][name]) if kept and name in stays else _assets(site, project)
-        for name, site in sites.items()
-    }
+    web, universe = (
+        _kept_assets(site, kept["release"]["assets"][name]) if kept and name in stays else _assets(site, project)
+        for name, site in (("web", settings.web), ("universe", settings.universe))
+    )
     modules = {"api": module_digest(api), "web": module_digest(static), "universe": module_digest(static)}
-    assets = {name: each.digest for name, each in files.items()}
+    assets = {"web": web.digest, "universe": universe.digest}
     release = Release(backend=digest, workers=modules, assets=assets, commits=_commits(settings, project))
     return Sources(
         digest=digest,
         api=api,
         static=static,
-        web=files["web"],
-        universe=files["universe"],
+        web=web,
+        universe=universe,
         release=_receipt(release, kept) if kept else release,
     )
+
+
+def _api(settings: Settings, project: Path) -> str:
+    return with_front(read_module(project / settings.api.path / settings.api.entry))
 
 
 def _kept() -> Kept | None:

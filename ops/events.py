@@ -42,6 +42,7 @@ class Recorder:
     """Writes a run's events. Used from several threads at once."""
 
     def __init__(self, path: Path, clock: float) -> None:
+        path.touch(mode=0o600)
         self._path = path
         self._clock = clock
         self._lock = threading.Lock()

@@ -26,7 +26,7 @@ LOG_ROWS = 8
 
 def show(run: RunInfo, terminal: Console) -> None:
     """Follows the run to its end; leaves its last picture, and after a failure what the engine says of it."""
-    with Live(console=terminal, refresh_per_second=8, get_renderable=lambda: Picture(run), vertical_overflow="crop"):
+    with Live(console=terminal, refresh_per_second=4, get_renderable=lambda: Picture(run), vertical_overflow="crop"):
         for _ in backoff(FOREVER, first=0.1, longest=0.25):
             if not run.again().running:
                 break

@@ -50,8 +50,10 @@ class Recording:
         """`pulumi up`; what waits for what is written down at its end. A failure is told by the status."""
         done = self._run("output.log", self._heard, *UP, *options)
         if done.status == 0:
-            self.events.needs(self.engine.export())
-            self._show_timeline()
+            path = self.run.folder / "events.jsonl"
+            if any(step.op not in ("build", "preview", "refresh") for step in read_steps(path)):
+                self.events.needs(self.engine.export())
+                self.say(f"\nTimeline\n{timeline.text(read_steps(path), TIMELINE_WIDTH)}\n")
         return done
 
     def preview(self, *options: str) -> list[dict[str, Any]]:
@@ -81,8 +83,3 @@ class Recording:
         said = event.get("diagnosticEvent")
         if said and said.get("severity") in TOLD and not said.get("ephemeral"):
             self.events.write("note", text=MARK.sub("", said["message"]).rstrip("\n"))
-
-    def _show_timeline(self) -> None:
-        shown = timeline.text(read_steps(self.run.folder / "events.jsonl"), TIMELINE_WIDTH)
-        if shown:
-            self.say(f"\nTimeline\n{shown}\n")

@@ -44,7 +44,6 @@ def main(folder: Path) -> int:
     except KeyboardInterrupt:
         run.end("It was interrupted before the engine had begun; nothing was changed.")
     except Failure as failure:
-        run.say(f"oracle: {failure}")
         run.end(f"Interrupted. {failure}" if stopping else str(failure), **change.outcome(failure))
     except BaseException as error:
         run.end(f"The run broke ({type(error).__name__}: {error}); its output: oracle logs {run.info.id}")

@@ -72,11 +72,7 @@ class Runs:
 
     def start(self, kind: str, stack: str, arguments: Sequence[str] = ()) -> Run:
         """A new run, of this process as yet. Raises Failure while another run of the stack is at work."""
-        if busy := next((run for run in self.list() if run.running and run.stack == stack), None):
-            raise Failure(
-                f"Another run of {stack} is at work: {busy.kind} of {busy.who}, since {busy.began[:19]}Z, process "
-                f"{busy.pid}. Watch it: oracle logs {busy.id} -f"
-            )
+        self.refuse_busy(stack)
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._forget()
         folder = self._made(kind)
@@ -87,6 +83,14 @@ class Runs:
         )  # fmt: skip
         (folder / "output.log").touch(mode=0o600)
         return run
+
+    def refuse_busy(self, stack: str) -> None:
+        """Raises Failure while a run of the stack is at work."""
+        if busy := next((run for run in self.list() if run.running and run.stack == stack), None):
+            raise Failure(
+                f"Another run of {stack} is at work: {busy.kind} of {busy.who}, since {busy.began[:19]}Z, process "
+                f"{busy.pid}. Watch it: oracle logs {busy.id} -f"
+            )
 
     def list(self) -> list[RunInfo]:
         """All runs, newest first."""
@@ -132,6 +136,8 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if not self.folder.exists():
+            return  # it was discarded
         written = self._written()
         if written["status"] != "running" or written["pid"] != os.getpid():
             return

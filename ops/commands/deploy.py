@@ -54,7 +54,9 @@ def deploy(
 
 
 def _ready(stack: str, quiet: bool) -> Engine:
-    Stack(stack).settings()
+    chosen = Stack(stack)
+    chosen.settings()
+    Runs(chosen.runs).refuse_busy(stack)
     return ready(stack, quiet=quiet)
 
 

@@ -59,7 +59,7 @@ def _command(_: Project, command: psutil.Process) -> list[psutil.Process]:
 
 
 def _engine(_: Project, command: psutil.Process) -> list[psutil.Process]:
-    return [child for child in command.children() if child.name() == "pulumi"]
+    return [child for child in command.children(recursive=True) if child.name() == "pulumi"]
 
 
 def _hosts(words: str) -> Callable[[Project, psutil.Process], list[psutil.Process]]:

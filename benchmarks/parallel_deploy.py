@@ -1,0 +1,81 @@
+"""One deploy of all four services against four deploys one after another: `python -m benchmarks.parallel_deploy`.
+
+Makes a copy of this project with a local cloud of its own, brings it up, changes the sources of all four services and
+deploys them at once; changes them again and deploys one after another. Each deploy builds, previews and updates, as a
+person's would. Prints the seconds and their ratio, and the timeline of the deploy at once. `--seconds N` lets every
+build take so long and the backend's deployment three times that, as a stand-in for real ones; 0 by default.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.live.project import Project
+
+SERVICES = ("backend", "api", "web", "universe")
+MARKED = {
+    "backend": ("services/backend/entrypoint.sh", "\n# {mark}\n"),
+    "api": ("services/api/src/worker.js", "\n// {mark}\n"),
+    "web": ("services/web/public/index.html", "\n<!-- {mark} -->\n"),
+    "universe": ("services/universe/public/index.html", "\n<!-- {mark} -->\n"),
+}
+
+
+def change(project: Project, mark: str) -> None:
+    """Other sources for all four."""
+    for name, text in MARKED.values():
+        with (project.root / name).open("a") as file:
+            file.write(text.format(mark=mark))
+
+
+def slow_down(project: Project, seconds: float) -> None:
+    """Builds and deployments that take their time."""
+    text = project.stack_file.read_text()
+    for service in SERVICES:
+        text = text.replace(
+            f"    path: services/{service}\n", f"    path: services/{service}\n    build: sleep {seconds}\n", 1
+        )
+    project.stack_file.write_text(text)
+    for number in (2, 3):
+        project.fault(app=f"jellyfish-app-g1-r{number}", step="deploy", delay=3 * seconds, count=1)
+
+
+def deploy(project: Project, *services: str) -> tuple[float, str]:
+    """Wall seconds of a deploy, and its run. Exits when one of the services was not deployed."""
+    began = time.monotonic()
+    document = json.loads(project.oracle("deploy", *services, "--yes", "--json").well().output)
+    seconds = time.monotonic() - began
+    done = {row["service"] for row in document["services"] if row["change"] in ("updated", "new app")}
+    if done != set(services or SERVICES):
+        sys.exit(f"That deployed {', '.join(sorted(done))}, and should have deployed {', '.join(services or SERVICES)}")
+    return seconds, str(document["run"])
+
+
+def main() -> None:
+    """Measures both in one run and prints the ratio."""
+    slow = float(sys.argv[sys.argv.index("--seconds") + 1]) if "--seconds" in sys.argv else 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        project = Project.copied(Path(folder) / "project")
+        try:
+            project.oracle("up").well()
+            if slow:
+                slow_down(project, slow)
+            change(project, "at once")
+            together, run = deploy(project)
+            print(project.oracle("timeline", run).well().output)
+            change(project, "one after another")
+            alone = [deploy(project, service)[0] for service in SERVICES]
+        finally:
+            project.stop()
+    print(f"at once            {together:6.1f} s")
+    for service, seconds in zip(SERVICES, alone, strict=True):
+        print(f"{service:18} {seconds:6.1f} s")
+    print(f"one after another  {sum(alone):6.1f} s   {sum(alone) / together:.1f} x at once")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""`oracle deploy`, `runs`, `logs`, `timeline`: one service without the others, and a terminal closed meanwhile."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import psutil
+import pytest
+
+from tests.live.leaks import leaked_in_files
+from tests.live.project import Project
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.live
+
+HELD = 4.0
+"""Seconds for which the backend's deployment is kept waiting, so that there is time to close a terminal."""
+
+
+def module(project: Project) -> str:
+    """The code of the api Worker that runs."""
+    state = json.loads(project.state_file.read_text())["checkpoint"]["latest"]["resources"]
+    return str(next(each["inputs"]["content"] for each in state if each["urn"].endswith("::api-script")))
+
+
+def runs(project: Project) -> list[dict[str, Any]]:
+    return list(json.loads(project.oracle("runs", "--json").well().output))
+
+
+def rows(document: dict[str, Any]) -> dict[str, str]:
+    return {row["service"]: row["change"] for row in document["services"]}
+
+
+@contextmanager
+def terminal(project: Project, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The command at a terminal of its own, whose other end is given, and closed in the end."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 130, 0, 0))
+    login = "import os, sys; os.login_tty(0); os.execv(sys.executable, [sys.executable, '-m', 'ops', *sys.argv[1:]])"
+    words = [sys.executable, "-S", "-c", login, *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(project.root), "TERM": "xterm-256color"}
+    process = subprocess.Popen(words, cwd=project.root, env=environment, stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    try:
+        yield process, master
+    finally:
+        process.kill()
+        process.wait()
+        with suppress(OSError):
+            os.close(master)
+
+
+class Screen:
+    """Reads a terminal so that nobody has to wait for it."""
+
+    def __init__(self, master: int) -> None:
+        self.text = ""
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._read, args=(master,), daemon=True)
+        self._thread.start()
+
+    def _read(self, master: int) -> None:
+        with suppress(OSError):
+            while not self._over.is_set():
+                if select.select([master], [], [], 0.1)[0]:
+                    self.text += os.read(master, 65536).decode(errors="replace")
+
+    def leave(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+def test_without_a_terminal_nobody_agrees(project: Project) -> None:
+    told = project.oracle("deploy", "web", "--stack", "local").failed().output
+    assert told == "oracle: Nobody is at a terminal to agree to this; agree beforehand: oracle deploy web --yes\n"
+    assert "There is no service wbe" in project.oracle("deploy", "wbe", "--yes").failed().output
+
+
+def test_one_service_is_deployed_and_the_others_keep_what_they_run(project: Project) -> None:
+    before, code = project.outputs()["release"], module(project)
+    project.edit("services/web/public/index.html", "</body>", "<!-- another --></body>")
+    project.edit("services/api/src/worker.js", "/**", "// another\n/**")
+    document = json.loads(project.oracle("deploy", "web", "--yes", "--json").well().output)
+    assert rows(document) == {
+        "backend": "not asked for", "api": "not asked for", "web": "updated", "universe": "not asked for"
+    }  # fmt: skip
+    after = project.outputs()["release"]
+    versions = f"{before['assets']['web'][:12]} > {after['assets']['web'][:12]}"
+    assert document["plan"] == [
+        f"web: another version, release {versions} (files), at once, no restart.",
+        "Not touched: backend, api, universe.",
+    ]
+    assert {**after, "assets": {**after["assets"], "web": before["assets"]["web"]}} == before
+    assert after["assets"]["web"] != before["assets"]["web"]
+    assert module(project) == code
+    (newest, *_) = runs(project)
+    assert (newest["id"], newest["kind"], newest["status"]) == (document["run"], "deploy", "ok")
+
+
+def test_a_terminal_closed_in_the_middle_and_the_run_followed_from_another(project: Project, tmp_path: Path) -> None:
+    before, code = project.outputs(), module(project)
+    project.edit("services/backend/entrypoint.sh", "exec ", "echo released\nexec ")
+    project.fault(app="jellyfish-app-g1-r2", step="deploy", delay=HELD, count=1)
+    with terminal(project, "deploy", "backend") as (process, master):
+        screen = Screen(master)
+        until(lambda: "[y/N]" in screen.text, "the question is asked", seconds=120)
+        os.write(master, b"y\n")
+        until(lambda: "create-replacement" in screen.text, "the app is being made", seconds=120)
+        screen.leave()
+        os.close(master)  # that is what closing the window does: a hang-up for whoever is at the terminal
+        process.wait(30)
+        run = runs(project)[0]
+        assert (run["kind"], run["status"]) == ("deploy", "running")
+        assert "Another run of local is at work" in project.oracle("deploy", "web", "--yes").failed().output
+        followed = project.oracle("logs", run["id"], "-f").well().output
+    assert re.search(
+        r"a new app takes over from jellyfish-app, release \w{12} > \w{12}", screen.text.replace("\r\n", "")
+    )
+    assert "POCKETBASE_URL and BACKEND follow the backend" in screen.text
+    assert "backend-app deleted original" in followed
+    assert "jellyfish-app-g1-r2 | " in followed
+    assert re.search(r"^backend +\w{12} +new app +[\d.]+ +http://jellyfish-app-g1-r2-", followed, re.MULTILINE)
+    assert re.search(r"^api +\w{12} +follows the backend ", followed, re.MULTILINE)
+    assert runs(project)[0]["status"] == "ok"
+    # The api's sources have changed meanwhile, and have not been deployed along with its new binding.
+    after = project.outputs()
+    assert module(project) == code
+    assert after["release"]["workers"] == before["release"]["workers"]
+    assert after["release"]["backend"] != before["release"]["backend"]
+    assert after["backendApp"] == "jellyfish-app-g1-r2"
+    assert_drawn(project, run["id"], tmp_path / "chart.svg")
+
+
+def assert_drawn(project: Project, run: str, chart: Path) -> None:
+    drawn = project.oracle("timeline", run, "--svg", str(chart)).well().output
+    assert drawn == f"Wrote {chart}\n"
+    titles = [each.text or "" for each in ElementTree.parse(chart).iter("{http://www.w3.org/2000/svg}title")]
+    assert any(title.startswith("backend-app: create-replacement, ") for title in titles)
+    told = project.oracle("timeline", run).well().output
+    (path,) = re.findall(r"^\* critical path: (.*)$", told, re.MULTILINE)
+    for one, other in (
+        ("backend-generation", "backend-app"),
+        ("backend-data", "backend-ready"),
+        ("backend-ready", "api"),
+    ):
+        assert path.index(one) < path.index(other)
+
+
+def test_everything_at_once_without_waiting_for_it(project: Project) -> None:
+    project.edit("services/universe/public/index.html", "</body>", "<!-- another --></body>")
+    project.edit("services/web/public/index.html", "</body>", "<!-- and another --></body>")
+    left = json.loads(project.oracle("deploy", "--yes", "--json", "--detach").well().output)
+    assert set(left) == {"run"}
+    followed = project.oracle("logs", "-f").well().output
+    for service, change in (("backend", "unchanged"), ("api", "updated"), ("web", "updated"), ("universe", "updated")):
+        assert re.search(rf"^{service} +\w{{12}} +{change} ", followed, re.MULTILINE), followed
+    assert "// another" in module(project)
+
+
+def test_ctrl_c_ends_builds_too(project: Project) -> None:
+    project.edit("Pulumi.local.yaml", "    path: services/web\n", "    path: services/web\n    build: sleep 601\n")
+    try:
+        with terminal(project, "deploy", "web", "--yes") as (process, master):
+            screen = Screen(master)
+            until(lambda: "build web" in screen.text, "the build has begun", seconds=60)
+            os.write(master, b"\x03")
+            until(lambda: process.poll() is not None, "the command has ended", seconds=30)
+            screen.leave()
+        assert process.returncode == 1
+        run = runs(project)[0]
+        assert (run["status"], run["error"]) == (
+            "failed",
+            "It was interrupted before the engine had begun; nothing was changed.",
+        )
+        assert not [each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] == ["sleep", "601"]]
+    finally:
+        project.edit("Pulumi.local.yaml", "    build: sleep 601\n", "")
+
+
+def test_no_run_holds_a_secret(project: Project) -> None:
+    tokens = project.tokens()
+    secrets = {name: tokens[name] for name in ("digitalocean", "cloudflare")}
+    secrets["password"] = str(project.outputs()["adminPassword"])
+    folder = project.root / ".oracle/runs"
+    assert len(list(folder.glob("*/output.log"))) == 5
+    assert not leaked_in_files(folder, secrets, frozenset())
+    assert not [path for path in folder.rglob("*") if path.stat().st_mode & 0o077]

@@ -1,0 +1,191 @@
+"""What a deploy of some services touches, refuses and says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from contract import Outputs, Release
+from ops import planning
+from ops.failures import Failure
+from ops.planning import SERVICES, Change, Foreseen
+from settings import Settings, from_file
+from tests.unit.program import PROJECT
+
+OLD = Release(
+    backend="sha256:" + "a" * 64,
+    workers={"api": "b" * 64, "web": "c" * 64, "universe": "c" * 64},
+    assets={"web": "d" * 64, "universe": "e" * 64},
+    commits={},
+)
+API = "http://api.example.org"
+ALL = tuple(SERVICES)
+
+
+def outputs(**changed: Any) -> Outputs:
+    known = {
+        "backend_url": "http://b", "api_url": API, "web_url": "http://w", "universe_url": "http://u",
+        "backend_app": "jellyfish-app", "backend_app_id": "1", "generation": 1, "release": OLD,
+        "admin_email": "a@b.org",
+    }  # fmt: skip
+    return Outputs(**{**known, **changed})
+
+
+def settings(**changed: Any) -> Settings:
+    return from_file(PROJECT / "Pulumi.local.yaml").model_copy(update=changed)
+
+
+def plan(*changes: Change, api: str = API, **release: Any) -> Foreseen:
+    return Foreseen(changes, {"apiUrl": api, "release": {**OLD, **release}})
+
+
+def change(name: str, op: str = "update", *inputs: str) -> Change:
+    return Change(name, op, frozenset(inputs))
+
+
+def said(services: tuple[str, ...], found: Foreseen, **config: Any) -> list[str]:
+    return list(planning.words(services, found, outputs(), settings(**config)))
+
+
+def test_services_are_known_and_in_their_order() -> None:
+    assert planning.chosen([]) == ALL
+    assert planning.chosen(["web", "backend", "web"]) == ("backend", "web")
+    with pytest.raises(Failure, match="There is no service wbe; name some of backend, api, web, universe"):
+        planning.chosen(["web", "wbe"])
+
+
+def test_the_engine_is_held_to_the_services() -> None:
+    assert planning.options(ALL) == []
+    targets = {"**::uptime", "**::web", "**::web-*", "**::uptime-web-*"}
+    assert set(planning.options(("web",))) == {"--target", *targets}
+    with_backend = set(planning.options(("backend",)))
+    assert {"**::backend-*", "**::admin-*", "**::api-script"} <= with_backend
+    assert not {"**::api", "**::api-*", "**::web-*"} & with_backend
+
+
+def test_every_resource_of_the_program_has_a_service() -> None:
+    assert planning.service_of("admin-password") == "backend"
+    assert planning.service_of("backend-data") == "backend"
+    assert planning.service_of("web-script") == "web"
+    assert planning.service_of("webhook") == ""
+    assert planning.service_of("uptime-web-check") == ""
+
+
+def test_what_runs_is_kept_as_the_state_has_it() -> None:
+    script = {"urn": "urn:pulumi:s::p::T::api-script", "inputs": {"content": "running"}}
+    old = {**script, "inputs": {"content": "older"}, "delete": True}
+    state = {"deployment": {"resources": [old, script]}}
+    assert planning.kept(("web",), state, OLD) == {
+        "services": ["backend", "api", "universe"],
+        "release": OLD,
+        "api": "running",
+    }
+    assert planning.kept(("api",), {}, OLD)["api"] == ""
+    with pytest.raises(Failure, match=r"could not be kept; deploy it too: oracle deploy backend api$"):
+        planning.kept(("backend",), {}, OLD)
+
+
+def test_a_deploy_never_wipes() -> None:
+    state = {"deployment": {"resources": [{"urn": "u::p::t::backend-data", "outputs": {"restart": 1}}]}}
+    planning.refuse_loss(ALL, settings(restart=1), outputs(), state)
+    planning.refuse_loss(("web",), settings(restart=2), outputs(), state)
+    with pytest.raises(Failure, match="oracle-net:generation is 2, and 1 runs: that is a wipe"):
+        planning.refuse_loss(("web",), settings(generation=2, restart=1), outputs(), state)
+    with pytest.raises(Failure, match="oracle-net:restart is 2, and 1 runs: that is a wipe"):
+        planning.refuse_loss(("backend",), settings(restart=2), outputs(), state)
+
+
+def test_the_preview_s_events_are_read() -> None:
+    def seen(op: str, name: str, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+        what = {"op": op, "urn": f"u::p::t::{name}", "type": "t", "old": {"inputs": old}, "new": {"inputs": new}}
+        return {"resourcePreEvent": {"metadata": what}}
+
+    stack = {"op": "same", "urn": "u::p::t::s", "type": "pulumi:pulumi:Stack", "new": {"outputs": {"apiUrl": API}}}
+    found = planning.foreseen(
+        [
+            {"preludeEvent": {"config": {}}},
+            seen("refresh", "web-script", {}, {}),
+            seen("same", "api-script", {}, {}),
+            seen("update", "web-script", {"content": "a", "same": 1, "__defaults": []}, {"content": "b", "same": 1}),
+            {"resOutputsEvent": {"metadata": stack}},
+            {
+                "resourcePreEvent": {
+                    "metadata": {"op": "create", "urn": "u::p::t::web-domain", "type": "t", "old": None}
+                }
+            },
+        ]
+    )
+    assert found.changes == (change("web-script", "update", "content"), change("web-domain", "create"))
+    assert found.new == {"apiUrl": API}
+
+
+def test_the_api_is_taken_along_with_its_bindings_only() -> None:
+    planning.refuse_strangers(("backend",), plan(change("api-script", "update", "bindings")), outputs())
+    planning.refuse_strangers(("backend", "api"), plan(change("api-script", "update", "content")), outputs())
+    with pytest.raises(Failure, match=r"\(compatibilityDate\); deploy both: oracle deploy backend api"):
+        planning.refuse_strangers(
+            ("backend",), plan(change("api-script", "update", "bindings", "compatibilityDate")), outputs()
+        )
+
+
+def test_an_api_that_moves_takes_the_front_ends_along() -> None:
+    moved = plan(change("api-script"), api="http://elsewhere.example.org")
+    with pytest.raises(
+        Failure,
+        match=rf"universe would go on asking {API}; deploy them together: oracle deploy api web universe",
+    ):
+        planning.refuse_strangers(("api", "web"), moved, outputs())
+    planning.refuse_strangers(("api", "web", "universe"), moved, outputs())
+    planning.refuse_strangers(("web",), moved, outputs())
+    planning.refuse_strangers(ALL, moved, None)
+
+
+def test_a_release_of_the_backend_in_words() -> None:
+    found = plan(
+        change("backend-app", "replace"), change("api-script", "update", "bindings"), backend="sha256:" + "f" * 64
+    )
+    backend, api, rest = said(("backend",), found)
+    assert backend.startswith(
+        "backend: a new app takes over from jellyfish-app, release aaaaaaaaaaaa > ffffffffffff, with"
+    )
+    assert "its data is carried over" in backend
+    assert "verified backup" in backend
+    assert api == "api: keeps its code; POCKETBASE_URL and BACKEND follow the backend, without a restart."
+    assert rest == "Not touched: web, universe."
+    assert "its data does NOT go along" in said(("backend",), found, data="ephemeral")[0]
+
+
+def test_workers_in_words() -> None:
+    found = plan(
+        change("api-script", "update", "content", "bindings"),
+        change("web-script", "update", "bindings"),
+        change("web-domain", "create"),
+        change("uptime-web-check", "update"),
+        workers={**OLD["workers"], "api": "9" * 64},
+        assets={**OLD["assets"], "web": "8" * 64},
+    )
+    web = "web: another version, release dddddddddddd > 888888888888 (files), at once, no restart."
+    assert said(ALL, found) == [
+        "backend: unchanged.",
+        "api: another version, release bbbbbbbbbbbb > 999999999999 (code), at once, no restart.",
+        f"{web} Also: create web-domain.",
+        "universe: unchanged.",
+        "Also: update uptime-web-check.",
+    ]
+
+
+def test_what_only_has_other_bindings_says_so() -> None:
+    (api, *_) = said(("api",), plan(change("api-script", "update", "bindings")))
+    assert api == "api: another version, release bbbbbbbbbbbb as before (bindings), at once, no restart."
+
+
+def test_a_first_deploy_and_repairs_in_words() -> None:
+    first = Foreseen((change("backend-app", "create"), change("web-script", "create")), {"release": OLD})
+    assert list(planning.words(("backend", "web"), first, None, settings()))[:2] == [
+        "backend: a new app, release aaaaaaaaaaaa, with no data.",
+        "web: a new Worker, release dddddddddddd.",
+    ]
+    (repaired, *_) = said(("backend",), plan(change("backend-ready")))
+    assert repaired == "backend: update backend-ready; no new app, no restart, the data stays."
+    assert "deleted and made again" in said(("web",), plan(change("web-script", "replace")))[0]

@@ -1,0 +1,195 @@
+"""Runs as they are written down: begun, found, ended, killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ops import runs as module
+from ops.events import Recorder
+from ops.failures import Failure
+from ops.following import ended_badly, follow
+from ops.runs import Run, Runs, steps
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Runs:
+    return Runs(tmp_path / "runs")
+
+
+def test_a_run_is_written_down_as_it_goes(runs: Runs) -> None:
+    with runs.start("deploy", "local", ["deploy", "web"]) as run:
+        assert run.info.running
+        assert (run.info.kind, run.info.stack, run.info.arguments) == ("deploy", "local", ("deploy", "web"))
+        assert (run.info.pid, run.info.ended, run.info.seconds) == (os.getpid(), None, None)
+        run.say("first line")
+    info = run.info
+    assert (info.status, info.error, info.output.read_text()) == ("ok", "", "first line\n")
+    assert info.ended is not None
+    assert info.ended >= info.began
+    assert info.seconds is not None
+    assert 0 <= info.seconds < 60
+    assert {oct(path.stat().st_mode & 0o777) for path in run.folder.iterdir()} == {"0o600"}
+    assert run.folder.stat().st_mode & 0o077 == 0
+    assert runs.folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_run_that_breaks_says_why(runs: Runs) -> None:
+    def broken() -> None:
+        with runs.start("wipe", "local"):
+            raise Failure("The disk is full; make room: df -h")
+
+    with pytest.raises(Failure):
+        broken()
+    (info,) = runs.list()
+    assert (info.status, info.error) == ("failed", "The disk is full; make room: df -h")
+    assert str(ended_badly(info)) == info.error
+
+
+def test_an_interrupted_run_says_so(runs: Runs) -> None:
+    with pytest.raises(KeyboardInterrupt), runs.start("wipe", "local"):
+        raise KeyboardInterrupt
+    assert runs.list()[0].error == "interrupted"
+
+
+def test_what_another_process_has_taken_over_is_not_ended_here(runs: Runs) -> None:
+    with runs.start("deploy", "local") as run, subprocess.Popen(["sleep", "60"]) as other:
+        run.write(pid=other.pid, pid_since=psutil.Process(other.pid).create_time())
+        run.__exit__(None, None, None)
+        assert run.info.running
+        other.kill()
+        other.wait()
+        assert run.info.status == "killed"
+    killed = ended_badly(run.info)
+    assert killed is not None
+    assert str(killed).endswith("Take over from it: oracle recover local")
+
+
+def test_another_process_with_the_same_number_is_not_the_run_s(runs: Runs) -> None:
+    run = runs.start("deploy", "local")
+    run.write(pid_since=psutil.Process().create_time() - 100)
+    assert runs.list()[0].status == "killed"
+
+
+def test_one_run_of_a_stack_at_a_time(runs: Runs) -> None:
+    with runs.start("deploy", "local") as run:
+        with pytest.raises(
+            Failure, match=rf"Another run of local is at work: deploy of .* oracle logs {run.info.id} -f"
+        ):
+            runs.start("wipe", "local")
+        assert runs.start("deploy", "prod").info.running
+    assert runs.start("wipe", "local").info.running
+
+
+def test_runs_are_listed_newest_first_and_found_by_a_part_of_their_name(runs: Runs) -> None:
+    for number in range(3):
+        runs.start(f"kind{number}", f"stack{number}").end()
+    first = runs.list()[-1]
+    for number, name in enumerate(("20250101-000000-deploy", "20260101-000000-deploy")):
+        folder = runs.folder / name
+        first.folder.rename(folder) if number == 0 else folder.mkdir()
+        (folder / "run.json").write_text(
+            json.dumps({**json.loads((runs.list()[0].folder / "run.json").read_text()), "id": name})
+        )
+    assert [run.id for run in runs.list()][-2:] == ["20260101-000000-deploy", "20250101-000000-deploy"]
+    assert runs.find().id == runs.list()[0].id
+    assert runs.find("2025").id == "20250101-000000-deploy"
+    assert runs.find("kind2").kind == "kind2"
+    assert runs.find("20260101-000000-deploy").id == "20260101-000000-deploy"
+    with pytest.raises(Failure, match="may be 20260101-000000-deploy, 20250101-000000-deploy; name one of them"):
+        runs.find("000000-deploy")
+    with pytest.raises(Failure, match="There is no run nowhere; see which there are: oracle runs"):
+        runs.find("nowhere")
+
+
+def test_two_runs_of_one_second_have_two_names(runs: Runs) -> None:
+    names = {runs.start("deploy", f"stack{number}").info.id for number in range(5)}
+    assert len(names) == 5
+
+
+def test_without_runs_there_is_a_sentence(runs: Runs) -> None:
+    assert runs.list() == []
+    with pytest.raises(Failure, match="There is no run yet"):
+        runs.find()
+
+
+def test_what_is_no_run_is_left_out(runs: Runs) -> None:
+    runs.start("deploy", "local").end()
+    for name, text in (("20990101-000000-cut", '{"id": "2099'), ("20990101-000000-empty", "{}")):
+        (runs.folder / name).mkdir()
+        (runs.folder / name / "run.json").write_text(text)
+    assert [run.kind for run in runs.list()] == ["deploy"]
+
+
+def test_old_runs_are_forgotten_but_never_one_at_work(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT_RUNS", 3)
+    at_work = runs.start("at-work", "other")
+    at_work.folder.rename(runs.folder / "20000101-000000-at-work")
+    for number in range(6):
+        runs.start(f"kind{number}", "local").end()
+    assert [run.kind for run in runs.list()] == ["kind5", "kind4", "kind3", "at-work"]
+
+
+def test_a_discarded_run_is_gone(runs: Runs) -> None:
+    with runs.start("deploy", "local") as run:
+        run.discard()
+    assert runs.list() == []
+
+
+def test_a_run_s_output_is_followed_to_its_end(runs: Runs) -> None:
+    """By a process that writes while it is read; lines come whole, and those that say nothing are left out."""
+    run = runs.start("deploy", "local")
+    script = (
+        "import sys, time, pathlib; from ops.runs import Run; run = Run(pathlib.Path(sys.argv[1])); run.take_over();"
+        "log = open(run.folder / 'output.log', 'a', buffering=1); log.write('begin'); log.flush(); time.sleep(0.3);"
+        "log.write(' and end\\n@ updating....\\nlast line without its end'); log.close(); run.end('no luck')"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(run.folder)], cwd=Path(__file__).parents[2]) as writer:
+        run.write(pid=writer.pid, pid_since=psutil.Process(writer.pid).create_time())
+        seen: list[str] = []
+        info = follow(run.info, seen.append)
+    assert seen == ["begin and end\n", "last line without its end\n"]
+    assert (info.status, info.error) == ("failed", "no luck")
+    everything: list[str] = []
+    follow(info, everything.append, everything=True)
+    assert everything[1] == "@ updating....\n"
+
+
+def test_what_there_is_so_far_is_shown_without_waiting(runs: Runs) -> None:
+    run = runs.start("deploy", "local")
+    run.say("so far")
+    seen: list[str] = []
+    assert follow(run.info, seen.append, wait=False).running
+    assert seen == ["so far\n"]
+
+
+def test_a_runs_steps_are_its_events(runs: Runs) -> None:
+    run = runs.start("deploy", "local")
+    events = Recorder(run.folder / "events.jsonl", time.time() - 5)
+    events.write("begin", urn="build web", type="build", op="build")
+    (step,) = steps(run.info)
+    assert (step.name, step.op, step.ended) == ("build web", "build", None)
+    assert 4.5 < step.began < 60
+
+
+def test_a_task_that_breaks_ends_the_run_with_where_to_look(tmp_path: Path) -> None:
+    run = Runs(tmp_path / "runs").start("deploy", "local")
+    run.write(task={"do": "nothing that is known"})
+    done = subprocess.run(
+        [sys.executable, "-m", "ops.runner", str(run.folder)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    info = Run(run.folder).info
+    assert info.status == "failed"
+    assert info.error.startswith("The run broke (KeyError: 'nothing that is known'); its output: oracle logs ")
