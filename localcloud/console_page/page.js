@@ -253,13 +253,19 @@ function take(state) {
     ...state.requests.entries.map((each) => ({ ...each, kind: "api", host: each.path.startsWith("/v2") ? "DigitalOcean" : "Cloudflare" })),
     ...state.edge.entries.map((each) => ({ ...each, kind: "edge" })),
   ].sort((a, b) => Date.parse(a.time) - Date.parse(b.time));
-  if (state.requests.last < seen.requests || state.edge.last < seen.edge) requests.length = 0; // another start
-  seen.requests = state.requests.last;
-  seen.edge = state.edge.last;
+  for (const [name, kind] of [["requests", "api"], ["edge", "edge"]]) {
+    if (state[name].last < seen[name]) forget(kind); // another start: all that there are have come again
+    seen[name] = state[name].last;
+  }
   if (fresh.length === 0) return;
   requests.push(...fresh);
   requests.splice(0, Math.max(requests.length - 5 * MOST_REQUESTS, 0));
   list();
+}
+
+function forget(kind) {
+  const others = requests.filter((each) => each.kind !== kind);
+  requests.splice(0, requests.length, ...others);
 }
 
 function list() {

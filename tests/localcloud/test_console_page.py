@@ -166,15 +166,6 @@ def test_the_page_itself_holds_nothing_and_asks_for_nothing(cloud: RunningCloud,
     assert "/* page" not in answer.text
 
 
-def test_a_session_goes_on_after_a_restart(own_cloud: RunningCloud) -> None:
-    token = own_cloud.tokens.digitalocean
-    code = ask("POST", f"{own_cloud.url}/_cloud/page/codes", token=token).json()["address"].partition("#")[2]
-    session = exchange(own_cloud, code).json()["session"]
-    own_cloud.stop()
-    own_cloud.start()
-    assert state(own_cloud, session).status_code == 200
-
-
 # --- what is shown
 
 
@@ -322,3 +313,19 @@ def test_nobody_is_let_in_without_a_code(browser: Browser, cloud: RunningCloud) 
         expect(seen.page.get_by_text("oracle cloud console")).to_be_visible()
         assert seen.problems == []
         assert overflow(seen.page) <= 0
+
+
+@pytest.mark.browser
+def test_a_restart_is_lived_through(browser: Browser, own_cloud: RunningCloud) -> None:
+    with Account(own_cloud) as account, visit(browser, "phone") as seen:
+        seen.page.goto(way_in(account))
+        expect(seen.page.get_by_text("No app runs.")).to_be_visible()
+        own_cloud.stop()
+        expect(seen.page.locator("#trouble")).to_contain_text("oracle cloud start")
+        assert overlaps(seen.page) == []
+        own_cloud.start()
+        expect(seen.page.locator("#trouble")).to_be_hidden()
+        account.http.get("/v2/account")
+        expect(seen.page.locator("#lines")).to_contain_text("/account")
+        seen.page.reload()
+        expect(seen.page.get_by_text("No app runs.")).to_be_visible()  # the same session
