@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from starlette.requests import Request
 
+from localcloud.console_page.entrance import Entrance
+from localcloud.vault import Vault
 from tests.localcloud.account import Account
 from tests.support.browser import Scheme, Visit, visit
 from tests.support.cloud import RunningCloud
@@ -91,6 +95,21 @@ def test_a_code_works_once(cloud: RunningCloud, code: str) -> None:
     again = exchange(cloud, code)
     assert again.status_code == 401
     assert "oracle cloud console" in again.json()["error"]
+
+
+def test_codes_and_sessions_end(tmp_path: Path) -> None:
+    now = [1000.0]
+    entrance = Entrance(Vault.at(tmp_path / "key"), 8400, lambda: now[0])
+    early, late = entrance.code(), entrance.code()
+    now[0] += 119
+    session = entrance.session(early)
+    now[0] += 2
+    assert session is not None
+    assert entrance.session(late) is None
+    request = Request({"type": "http", "headers": [(b"authorization", f"Bearer {session}".encode())]})
+    assert entrance.admits(request)
+    now[0] += 12 * 3600
+    assert not entrance.admits(request)
 
 
 @pytest.mark.parametrize("wrong", ["", "x", "x" * 100_000, "\x00", "é"])
