@@ -61,7 +61,7 @@ def stop(stack: Stack) -> bool:
 def console(stack: Stack) -> str:
     """An address that opens the local cloud's page, once and soon. Raises Failure."""
     _require_local(stack)
-    if health(stack) is None:
+    if not _runs(stack):
         raise Failure(f"The local cloud does not run; start it: oracle cloud start --stack {stack.name}")
     token = exports(stack).get("DIGITALOCEAN_TOKEN", "")
     try:

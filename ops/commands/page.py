@@ -24,7 +24,7 @@ def page(
     port: Annotated[int, typer.Option(help="On 127.0.0.1; 0: any that is free.", min=0, max=65535)] = 0,
     show: Annotated[bool, typer.Option("--open", help="Open it in the browser too.")] = False,
 ) -> None:
-    """Show services, runs, dependencies, backups and history as a web page, on this machine only."""
+    """Show services, runs, backups and history as a web page."""
     chosen = Stack(stack)
     gatherer = Gatherer(chosen)
     if html:

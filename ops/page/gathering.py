@@ -5,6 +5,7 @@ What cannot be read, or not soon enough, leaves its section with the reason; the
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from ops.custody import StackCustody
 from ops.engine import Engine
 from ops.failures import Failure
 from ops.page.content import Content, Fact, Finding, Run, Service
-from ops.page.graph import from_state
+from ops.page.graph import Graph, from_state
 from ops.runs import RunInfo, Runs, steps
 from ops.status import Service as Seen
 from ops.status import Status
@@ -29,7 +30,7 @@ from ops.workspace import Stack
 SECONDS = 30.0
 """How long the slowest source is waited for."""
 FRESH_SECONDS = 60.0
-"""How long one reading of the state is good for the status."""
+"""How long one reading of the state is good."""
 SHOWN = 20
 CHARTS = 5
 OUTPUT_BYTES = 8 * 1024
@@ -41,6 +42,7 @@ class Gatherer:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._look = Look(stack, FRESH_SECONDS)
+        self._drawn: tuple[float, Graph] | None = None
 
     def gather(self) -> Content:
         """What there is now. Raises Failure when the stack's configuration cannot be used."""
@@ -49,7 +51,7 @@ class Gatherer:
         sources: dict[str, Callable[[], Any]] = {
             "services": self._look.gather,
             "runs": lambda: _runs(self._stack),
-            "graph": lambda: from_state(custody.engine.export()),
+            "graph": lambda: self._graph(custody.engine),
             "backups": lambda: custody.shelf.survey(),
             "history": custody.changes,
         }
@@ -60,6 +62,14 @@ class Gatherer:
         if complaints:
             problems["backups"] = " ".join(complaints)
         return _content(self._stack.name, good.pop("services", None), problems, {**good, "backups": kept[:SHOWN]})
+
+    def _graph(self, engine: Engine) -> Graph:
+        """The engine takes a second to show the state, so it is asked once in a while only."""
+        if self._stack.on_local_cloud and not self._stack.state.is_dir():
+            return Graph()
+        if self._drawn is None or time.monotonic() - self._drawn[0] > FRESH_SECONDS:
+            self._drawn = time.monotonic(), from_state(engine.export())
+        return self._drawn[1]
 
 
 def _content(stack: str, status: Status | None, problems: dict[str, str], others: dict[str, Any]) -> Content:

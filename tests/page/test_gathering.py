@@ -85,6 +85,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
     monkeypatch.setattr(gathering, "StackCustody", lambda _: made)
     monkeypatch.setattr(gathering, "Engine", lambda _: made)
     monkeypatch.setattr(Stack, "settings", lambda _: None)
+    monkeypatch.setattr(Stack, "on_local_cloud", property(lambda stack: stack.project.name == "local-cloud"))
     return made
 
 
@@ -214,3 +215,19 @@ def test_runs_of_the_stack_with_charts_and_the_end_of_what_they_said(
     assert lines[-1] == "line 1999"
     assert all(line.startswith("line ") for line in lines)
     assert len(lines) < 1000
+
+
+def test_a_stack_without_a_state_has_an_empty_graph(parts: Parts, tmp_path: Path) -> None:
+    def broken() -> None:
+        raise Failure("There is no state.")
+
+    parts.export = broken
+    nothing = Gatherer(Stack("local", tmp_path / "local-cloud")).gather()
+    assert (nothing.graph.nodes, nothing.problems) == ((), {})
+
+
+def test_the_state_is_not_read_anew_each_time(parts: Parts, tmp_path: Path) -> None:
+    gatherer = Gatherer(Stack("local", tmp_path))
+    before = gatherer.gather().graph
+    parts.export = dict
+    assert gatherer.gather().graph == before
