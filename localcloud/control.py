@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from localcloud import VERSION
+from localcloud import VERSION, console_page
 from localcloud.cloud import Cloud
 from localcloud.edge import EdgeError
 from localcloud.edgefaults import EdgeFaults
@@ -37,6 +37,7 @@ def routes(cloud: Cloud, platform: Platform) -> list[BaseRoute]:
         Route("/_cloud/requests", mine(control.requests), methods=["GET", "DELETE"]),
         Route("/_cloud/images/{digest}", mine(control.image), methods=["PUT", "HEAD"]),
         *platform.streams.routes(),
+        *console_page.routes(cloud, platform),
     ]
 
 

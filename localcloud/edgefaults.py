@@ -36,6 +36,10 @@ class EdgeFaults:
         """Requests to recorded hosts, in the order in which they ended: {time, host, method, path, status, ms}."""
         return list(await self._edge.ask("seen"))
 
+    async def passed(self, number: int) -> dict[str, Any]:
+        """The last requests to any host after that of this number: {last: the newest one's number, requests: […]}."""
+        return dict(await self._edge.ask("passed", number=number))
+
     async def forget(self) -> None:
         """Empties that list."""
         await self._edge.ask("forget")

@@ -24,10 +24,17 @@ class RequestLog:
 
     def __init__(self) -> None:
         self._entries: deque[Entry] = deque(maxlen=KEPT)
+        self._count = 0
 
     def add(self, entry: Entry) -> None:
         """Keep one more."""
         self._entries.append(entry)
+        self._count += 1
+
+    def since(self, number: int) -> tuple[int, list[dict[str, str | int | float]]]:
+        """The newest one's number, and all that came after that of this number; all for a number of another start."""
+        fresh = self._count - number if number <= self._count else self._count
+        return self._count, self.listing()[-fresh:] if fresh else []
 
     def listing(self) -> list[dict[str, str | int | float]]:
         """All that are kept, as JSON objects."""

@@ -100,14 +100,14 @@ class Server(uvicorn.Server):
 
 
 class Observed:
-    """Faults before, and an entry in the request log after each request that is not to /_cloud."""
+    """Faults before, and an entry in the request log after each request that is not to our own page or to /_cloud."""
 
     def __init__(self, app: ASGIApp, cloud: Cloud) -> None:
         self._app = app
         self._cloud = cloud
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith("/_cloud"):
+        if scope["type"] != "http" or scope["path"] == "/" or scope["path"].startswith("/_cloud"):
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()

@@ -12,7 +12,7 @@ import psutil
 
 from loopback import client, httpx
 from ops.failures import Failure
-from ops.workspace import PROJECT, Stack, located_tools
+from ops.workspace import PROJECT, Stack, exports, located_tools
 from waiting import backoff
 
 START_SECONDS = 60.0
@@ -56,6 +56,20 @@ def stop(stack: Stack) -> bool:
     except psutil.TimeoutExpired:
         raise Failure(f"The local cloud (process {process.pid}) does not stop; end it: kill -9 {process.pid}") from None
     return True
+
+
+def console(stack: Stack) -> str:
+    """An address that opens the local cloud's page, once and soon. Raises Failure."""
+    _require_local(stack)
+    if not _runs(stack):
+        raise Failure(f"The local cloud does not run; start it: oracle cloud start --stack {stack.name}")
+    token = exports(stack).get("DIGITALOCEAN_TOKEN", "")
+    try:
+        with client(timeout=5, headers={"authorization": f"Bearer {token}"}) as http:
+            answer = http.post(f"{stack.endpoint}/_cloud/page/codes")
+            return str(answer.raise_for_status().json()["address"])
+    except (httpx.HTTPError, ValueError, KeyError):
+        raise Failure("The local cloud gives no way in; start it anew: make down && make up") from None
 
 
 def log_file(stack: Stack) -> Path:

@@ -19,6 +19,7 @@ from ops.commands import (
     history,
     image,
     logs,
+    page,
     recover,
     repo_map,
     restore,
@@ -47,6 +48,7 @@ app.command()(timeline.timeline)
 app.command("build")(build.build)
 app.command("status")(status.status)
 app.command("console")(console.console)
+app.command("page")(page.page)
 app.command("recover")(recover.recover)
 for command in (wipe.wipe, restore.restore, backup.backup, backups.backups, history.history):
     app.command()(command)

@@ -97,11 +97,11 @@ async def _lines(growth: Growth) -> AsyncIterator[Json]:
 
 
 class Growth:
-    """A file's lines from now on; a file that got shorter was begun anew."""
+    """A file's lines from now on, or from so many bytes before its end; a file that got shorter was begun anew."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, behind: int = 0) -> None:
         self._file = file
-        self._at = self._size()
+        self._at = max(self._size() - behind, 0)
         self._rest = b""
 
     def lines(self) -> list[bytes]:

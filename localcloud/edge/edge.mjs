@@ -13,6 +13,7 @@ import readline from "node:readline";
 import { parseArgs } from "node:util";
 import { Faults, trouble } from "./faults.mjs";
 import { forward, headersFor, refuse, upgrade } from "./proxy.mjs";
+import { Requests } from "./requests.mjs";
 import { hostOf, Routes } from "./routes.mjs";
 import { WorkerError, Workers } from "./workers.mjs";
 
@@ -27,6 +28,7 @@ const miniflare = createRequire(path.resolve(values["node-modules"], "..", "pack
 const secret = randomBytes(16).toString("hex");
 const routes = new Routes();
 const faults = new Faults();
+const requests = new Requests();
 const ray = () => `${randomBytes(8).toString("hex")}-LOC`;
 
 const unreachable = ({ kind, name }) =>
@@ -93,6 +95,7 @@ function listener(resolver, lost, allowed) {
   const server = http.createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0, noDelay: true, maxHeaderSize: HEADER_BYTES });
   server.on("request", (req, res) => {
     if (!allowed(req)) return refuse(res, { status: 403, body: "This address is for the local cloud's Workers only.\n" });
+    if (!req.headers["x-edge-service"]) requests.note(hostOf(req.headers.host), req, res);
     return serve(req, res, resolver(req), lost).catch((error) => refuse(res, { status: 502, body: `${error.message}\n` }));
   });
   server.on("upgrade", (req, socket, head) => {
@@ -148,6 +151,7 @@ const operations = {
   clear: () => faults.clear(),
   seen: () => faults.seen(),
   forget: () => faults.forget(),
+  passed: ({ number }) => requests.since(number),
   remove: ({ name }) => {
     routes.setWorkerHosts(name, []);
     activate(name, []);

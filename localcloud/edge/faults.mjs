@@ -2,6 +2,7 @@
 // of requests, where one is asked for. While nobody asked, a request costs one look at an empty list.
 
 import { refuse } from "./proxy.mjs";
+import { pathOf } from "./requests.mjs";
 
 const KEPT = 2_000;
 
@@ -16,16 +17,6 @@ function glob(text) {
     return part.replace(/[.+^${}()|[\]\\]/, "\\$&");
   });
   return new RegExp(`^${source}$`, "s");
-}
-
-/** Without the query, which may hold tokens; decoded, as the control plane sees its own paths. */
-function pathOf(url) {
-  const path = url.split("?", 1)[0];
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
 }
 
 function answer(res, { status, body, headers }) {

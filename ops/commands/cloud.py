@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from ops import local_cloud
+from ops.browser import open_quietly
 from ops.commands.options import StackOption
 from ops.failures import Failure
 from ops.workspace import Stack
@@ -39,6 +40,19 @@ def status(stack: StackOption = "local") -> None:
     if found is None:
         raise Failure("The local cloud does not run; start it: oracle cloud start")
     typer.echo(f"The local cloud runs: {chosen.endpoint} (process {found['pid']}), services at {found['edge']}")
+
+
+@app.command()
+def console(
+    stack: StackOption = "local",
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser too.")] = False,
+) -> None:
+    """A way into its page: what runs, logs and requests as they come. The address works once, for two minutes."""
+    chosen = Stack(stack)
+    address = local_cloud.console(chosen)
+    typer.echo(address)
+    if show and not open_quietly(address, chosen.cloud_state / "console.html"):
+        raise Failure("No browser could be started; open the address yourself, within two minutes.")
 
 
 @app.command()

@@ -1,0 +1,46 @@
+"""A Worker's console lines as text: the end of what there is, then each line as it is written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+from localcloud.cloudflare.api import Api
+from localcloud.cloudflare.tails import PAUSE, Growth
+from localcloud.logs import MASK
+
+SHOWN_BYTES = 64 * 1024
+SHORTEST_MASKED = 4
+
+
+async def follow(api: Api, name: str) -> AsyncIterator[str]:
+    """Lines `LEVEL TIME TEXT`; ends when the Worker has gone."""
+    growth = Growth(api.workers.blobs.logs / f"{name}.jsonl", SHOWN_BYTES)
+    while api.records.script(name) is not None:
+        if lines := growth.lines():
+            secrets = _secrets(api, name)
+            yield "".join(filter(None, (_shown(line, secrets) for line in lines)))
+        await asyncio.sleep(PAUSE)
+
+
+def _secrets(api: Api, name: str) -> list[str]:
+    """Of the newest version and of those that serve, the longest first."""
+    deployment = api.records.deployment(name)
+    versions = [api.records.version(name, identifier) for identifier, _ in (deployment.shares if deployment else [])]
+    values = {
+        value for version in [*versions, api.records.latest(name)] if version for value in version.secrets.values()
+    }
+    return sorted((value for value in values if len(value) >= SHORTEST_MASKED), key=len, reverse=True)
+
+
+def _shown(line: bytes, secrets: list[str]) -> str:
+    """Nothing for the rest of a line that began before what is shown."""
+    try:
+        entry = json.loads(line)
+        level, time, text = entry["level"], entry["time"], str(entry["message"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+    for secret in secrets:
+        text = text.replace(secret, MASK)
+    return f"{level} {time} {text}\n"

@@ -1,0 +1,60 @@
+"""HTML and SVG from values: everything is escaped, except what `tag` itself has made."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable
+from typing import TypeAlias
+
+# Controls that would reorder or hide what stands on the page, and lone surrogates, which no encoding can hold.
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
+)
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+VOID = frozenset({"meta", "br", "img", "link", "wbr"})
+
+
+class Html(str):
+    """Markup that may stand on the page as it is."""
+
+    __slots__ = ()
+
+
+Child: TypeAlias = "str | Html | Iterable[Child] | None"
+
+
+def tag(name: str, /, *children: Child, **attributes: str | float | bool | None) -> Html:
+    """An element. Attributes that are None or False are left out; `class_` is class, `data_label` is data-label."""
+    shown = "".join(_attribute(key, value) for key, value in attributes.items() if value not in (None, False))
+    if name in VOID:
+        return Html(f"<{name}{shown}>")
+    return Html(f"<{name}{shown}>{join(children)}</{name}>")
+
+
+def join(children: Iterable[Child]) -> Html:
+    """The children one after another, each escaped unless it is markup."""
+    return Html("".join(_child(child) for child in children))
+
+
+def text(value: str) -> str:
+    """Escaped, and plain."""
+    return html.escape(plain(value), quote=True)
+
+
+def plain(value: str) -> str:
+    """Colours of terminals taken out, and every unseen character made visible as U+FFFD."""
+    return UNSEEN.sub("\ufffd", ANSI.sub("", value))
+
+
+def _child(child: Child) -> str:
+    if child is None:
+        return ""
+    if isinstance(child, Html):
+        return child
+    return text(child) if isinstance(child, str) else join(child)
+
+
+def _attribute(key: str, value: str | float | bool | None) -> str:
+    name = key.rstrip("_").replace("_", "-")
+    return f" {name}" if value is True else f' {name}="{text(str(value))}"'
