@@ -15,8 +15,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 INTRODUCTION = """# The commands
 
 Written by `python -m tests.unit.commands` from their help; a test fails when it is stale. `oracle` is in `.venv/bin`;
-`eval "$(.venv/bin/oracle env)"` puts it on PATH, and `oracle --install-completion` makes Tab complete commands, options, stacks,
-services, runs and backups in bash, zsh and fish.
+`eval "$(.venv/bin/oracle env)"` puts it on PATH, and `oracle --install-completion` makes Tab complete commands,
+options, stacks, services, runs and backups in bash, zsh and fish.
 
 A known failure is one sentence on standard error that ends in the next command, and exit status 1.
 """

@@ -96,12 +96,10 @@ def test_a_registry_is_asked_for_when_the_image_is_in_it(tmp_path: Path, fake: F
     backend = {"appName": "app", "service": "backend", "image": image}
     assert not worst(digitalocean(tmp_path, fake, backend=backend))
     fake.answers["/v2/registry"] = (404, {})
-    assert worst(digitalocean(tmp_path, fake, backend=backend)) == [
-        ("fail", "the account has no container registry")
-    ]
+    assert worst(digitalocean(tmp_path, fake, backend=backend)) == [("fail", "the account has no container registry")]
 
 
-@pytest.mark.parametrize(("status", "level"), [("warning", "warn"), ("locked", "fail")])
+@pytest.mark.parametrize("status, level", [("warning", "warn"), ("locked", "fail")])
 def test_an_account_that_is_not_active(tmp_path: Path, fake: Fake, status: str, level: str) -> None:
     fake.answers["/v2/account"] = (200, {"account": {"status": status, "status_message": "pay the bill"}})
     assert worst(digitalocean(tmp_path, fake)) == [(level, f"the account is {status}: pay the bill")]
@@ -118,7 +116,7 @@ def test_a_token_that_no_longer_counts(tmp_path: Path, fake: Fake, state: str) -
     assert worst(cloudflare(tmp_path, fake)) == [("fail", f"CLOUDFLARE_API_TOKEN is refused ({state})")]
 
 
-@pytest.mark.parametrize(("days", "level"), [(3, "warn"), (100, "ok")])
+@pytest.mark.parametrize("days, level", [(3, "warn"), (100, "ok")])
 def test_a_token_that_ends_soon(tmp_path: Path, fake: Fake, days: int, level: str) -> None:
     until = datetime.now(UTC) + timedelta(days=days)
     fake.answers[VERIFY] = (200, {"result": {"status": "active", "expires_on": f"{until:%Y-%m-%dT%H:%M:%SZ}"}})
@@ -149,7 +147,7 @@ def test_an_api_that_fails_is_not_the_tokens_fault(tmp_path: Path, fake: Fake) -
 
 
 @pytest.mark.parametrize(
-    ("ahead", "level", "told"),
+    "ahead, level, told",
     [(0, "ok", "agrees"), (10, "ok", "agrees"), (90, "warn", "90 s behind"), (-2000, "fail", "2000 s ahead of")],
 )
 def test_the_clock(tmp_path: Path, fake: Fake, ahead: float, level: str, told: str) -> None:
