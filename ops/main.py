@@ -6,56 +6,44 @@ import sys
 
 import typer
 
-from ops.commands import (
-    backup,
-    backups,
-    build,
-    cloud,
-    commit_all,
-    console,
-    deploy,
-    down,
-    env,
-    history,
-    image,
-    logs,
-    page,
-    recover,
-    repo_map,
-    restore,
-    runs,
-    status,
-    timeline,
-    up,
-    wipe,
-)
 from ops.failures import Failure
+from ops.screen import Entry, screen
+
+# One line a command: its panel on the help screen, its name, and what it does in at most 25 characters. Its code is
+# the function of that name in the module of that name (or the module's `app`), which is imported when it is needed.
+COMMANDS = (
+    Entry("Deploy", "up", "start all on this machine"),
+    Entry("Deploy", "down", "stop it; data is kept"),
+    Entry("Deploy", "deploy", "services, in parallel"),
+    Entry("Deploy", "build", "only build the services"),
+    Entry("Deploy", "image", "push a backend image"),
+    Entry("Look", "status", "every service at once"),
+    Entry("Look", "page", "all of it in a browser"),
+    Entry("Look", "runs", "what ran, and what runs"),
+    Entry("Look", "logs", "a run's output; -f"),
+    Entry("Look", "timeline", "a run as a picture"),
+    Entry("Data", "wipe", "empty the backend; --undo"),
+    Entry("Data", "restore", "go back to a backup"),
+    Entry("Data", "backup", "take a verified backup"),
+    Entry("Data", "backups", "what to go back to"),
+    Entry("Data", "history", "what became of the data"),
+    Entry("Mend", "doctor", "what is missing, and why"),
+    Entry("Mend", "recover", "take over a killed update"),
+    Entry("Mend", "console", "a shell in the backend"),
+    Entry("Mend", "cloud", "the local cloud alone"),
+    Entry("Mend", "env", "exports for plain pulumi"),
+    Entry("Repositories", "commit-all", "commit and push them all"),
+    Entry("Repositories", "repo-map", "write REPO_MAP.md"),
+)
 
 app = typer.Typer(
-    name="oracle",
-    help="Runs the Oracle network: deploys it, rehearses it on this machine, looks after it.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+    name="oracle", cls=screen(COMMANDS), no_args_is_help=True, pretty_exceptions_enable=False, add_completion=True
 )
-app.command("up")(up.up)
-app.command("down")(down.down)
-app.command("env")(env.env)
-app.command()(deploy.deploy)
-app.command()(runs.runs)
-app.command()(logs.logs)
-app.command()(timeline.timeline)
-app.command("build")(build.build)
-app.command("status")(status.status)
-app.command("console")(console.console)
-app.command("page")(page.page)
-app.command("recover")(recover.recover)
-for command in (wipe.wipe, restore.restore, backup.backup, backups.backups, history.history):
-    app.command()(command)
-app.command("commit-all")(commit_all.commit_all)
-app.command("repo-map")(repo_map.repo_map)
-app.add_typer(cloud.app, name="cloud")
-app.add_typer(image.app, name="image")
+
+
+@app.callback()
+def oracle() -> None:
+    """Runs the Oracle network: deploys it, rehearses it on this machine, looks after it."""
 
 
 def main() -> None:

@@ -81,11 +81,19 @@ def _free_locks(engine: Engine) -> Iterator[str]:
 
 def _locks(folder: Path) -> Iterator[Lock]:
     for path in sorted(folder.rglob("*.json")):
-        try:
-            held = json.loads(path.read_text())
-            yield Lock(path, int(held["pid"]), held["hostname"], held["username"], held["timestamp"])
-        except (ValueError, KeyError):
+        if lock := lock_in(path):
+            yield lock
+        else:
             path.unlink(missing_ok=True)  # cut off while it was written, so its writer never held it
+
+
+def lock_in(path: Path) -> Lock | None:
+    """The lock that the file is; None when it was cut off while it was written, or has gone."""
+    try:
+        held = json.loads(path.read_text())
+        return Lock(path, int(held["pid"]), held["hostname"], held["username"], held["timestamp"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _settle(engine: Engine, state: dict[str, Any], pending: list[dict[str, Any]]) -> Iterator[str]:

@@ -1,0 +1,85 @@
+"""What Tab offers for an argument, by what the argument is called in the help. Nothing is asked of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, get_type_hints
+
+import typer
+from typer.models import ParameterInfo
+
+from ops.failures import Failure
+from ops.workspace import PROJECT, Stack
+
+SERVICES = {
+    "backend": "PocketBase on App Platform",
+    "api": "the API's Worker",
+    "web": "the web front end",
+    "universe": "the map",
+}
+
+
+def complete(*functions: Callable[..., Any] | None) -> None:
+    """Gives every parameter of these commands, whose kind of value is known, its completion."""
+    for function in functions:
+        hints = get_type_hints(function, include_extras=True)
+        for told in (each for hint in hints.values() for each in getattr(hint, "__metadata__", ())):
+            if isinstance(told, ParameterInfo) and told.autocompletion is None:
+                told.autocompletion = BY_METAVAR.get((told.metavar or "").strip("[]."))
+        if function is not None:
+            function.__annotations__ = hints  # annotations that are text would be made anew for Typer
+
+
+def stacks(incomplete: str) -> list[str]:
+    """From `Pulumi.<stack>.yaml`."""
+    names = (path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in PROJECT.glob("Pulumi.*.yaml"))
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
+def services(incomplete: str) -> list[tuple[str, str]]:
+    return [(name, what) for name, what in SERVICES.items() if name.startswith(incomplete)]
+
+
+def runs(incomplete: str) -> list[str]:
+    """The newest first."""
+    kept = PROJECT / ".oracle" / "runs"
+    return sorted((run.parent.name for run in kept.glob(f"{_plain(incomplete)}*/run.json")), reverse=True)
+
+
+def repositories(incomplete: str) -> list[str]:
+    from ops.checkouts import configured
+
+    try:
+        return [each.name for each in configured(PROJECT).repositories if each.name.startswith(incomplete)]
+    except Failure:
+        return []
+
+
+def backups(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The newest first. Only those on this machine: a bucket would have to be asked over the network."""
+    from backups import BackupsError, Folder, open_store
+
+    stack = Stack(str(ctx.params.get("stack") or "local"))
+    try:
+        settings = stack.settings()
+        store = open_store(settings.backup.store, stack.project, settings.backup.endpoint, settings.backup.region)
+        names = store.names(f"{settings.backend.app_name}/") if isinstance(store, Folder) else []
+    except (Failure, BackupsError):
+        return []
+    ids = [name.rpartition("/")[2].removesuffix(".json") for name in names if name.endswith(".json")]
+    return sorted((id for id in ids if id.startswith(incomplete)), reverse=True)
+
+
+def _plain(text: str) -> str:
+    """Without what a pattern of file names means something by."""
+    return "".join(each for each in text if each.isalnum() or each in "-_.")
+
+
+BY_METAVAR: dict[str, Callable[..., Any]] = {
+    "STACK": stacks,
+    "SERVICE": services,
+    "RUN": runs,
+    "BACKUP": backups,
+    "R": repositories,
+}
+"""The names without what says that there may be none or many."""

@@ -1,0 +1,6 @@
+"""What a stack's work needs, looked at: tools, tokens, state, lock, clocks, backups, disk; each with its remedy."""
+
+from ops.doctor.examining import examine
+from ops.doctor.model import Finding, worst
+
+__all__ = ["Finding", "examine", "worst"]

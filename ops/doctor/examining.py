@@ -1,0 +1,87 @@
+"""All checks at once, with one deadline for the lot."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+from ops import local_cloud
+from ops.doctor import apis, keeping, machine, place
+from ops.doctor.model import Finding, secrets
+from ops.failures import Failure
+from ops.workspace import Stack, exports
+from settings import Settings
+
+SECONDS = 15.0
+Check = Callable[[], Iterable[Finding]]
+
+
+def examine(stack: Stack, seconds: float = SECONDS) -> list[Finding]:
+    """Every finding, in the order of the checks, without any secret in it. Takes no longer than `seconds`."""
+    settings, findings = place.configuration(stack)
+    if not stack.file.is_file():
+        return findings
+    environment = {**os.environ, **_exports(stack)}
+    checks = _checks(stack, settings, environment)
+    hidden = secrets(environment)
+    return [each.without(hidden) for each in [*findings, *together(checks, seconds)]]
+
+
+def _checks(stack: Stack, settings: Settings | None, environment: Mapping[str, str]) -> dict[str, Check]:
+    checks: dict[str, Check] = {
+        "engine": partial(machine.toolchain, stack),
+        "plugins": partial(machine.plugins, stack, environment),
+        "direnv": partial(place.envrc, stack, environment),
+        "state": partial(place.state, stack, environment),
+    }
+    if settings and stack.on_local_cloud and local_cloud.health(stack) is None:
+        checks["cloud"] = lambda: [_asleep(stack)]
+    elif settings:
+        load = "oracle up" if stack.on_local_cloud else "cp .envrc.example .envrc, fill it in, then: direnv allow"
+        checks["digitalocean"] = partial(apis.digitalocean, stack, settings, environment, load)
+        checks["cloudflare"] = partial(apis.cloudflare, stack, settings, environment, load)
+    if settings:
+        checks["backups"] = partial(keeping.store, stack, settings)
+        checks["backup key"] = partial(keeping.key, stack, settings, environment)
+    return {**checks, "disk": partial(machine.disk, stack, environment)}
+
+
+def _asleep(stack: Stack) -> Finding:
+    """One line for the two clouds: their tokens cannot be wrong while nobody is there to refuse them."""
+    return Finding("cloud", "warn", f"the local cloud at {stack.endpoint} does not run", f"oracle up {stack.name}")
+
+
+def together(checks: Mapping[str, Check], seconds: float) -> list[Finding]:
+    """What all checks found. One that is not done in time is a finding, and so is one that breaks."""
+    results: dict[str, list[Finding]] = {}
+
+    def run(name: str, check: Check) -> None:
+        found: list[Finding] = []
+        try:
+            found.extend(check())
+        except Exception as error:  # whatever it is, the other checks' lines are worth having
+            found.append(Finding(name, "fail", f"could not be looked at ({type(error).__name__})", "oracle doctor"))
+        results[name] = found
+
+    threads = [threading.Thread(target=run, args=item, daemon=True) for item in checks.items()]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    late = "no answer within {:g} s"
+    return [
+        finding
+        for name in checks
+        for finding in results.get(name, [Finding(name, "fail", late.format(seconds), "oracle doctor")])
+    ]
+
+
+def _exports(stack: Stack) -> dict[str, str]:
+    try:
+        return exports(stack)
+    except Failure:
+        return {}  # a tool is missing, which a check says by itself

@@ -1,0 +1,186 @@
+"""Each thing that a cloud may have against a token, told by a server that answers so."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.doctor import Finding, apis
+from ops.workspace import PROJECT, Stack
+from tests.unit.doctor.fake import OWN, SCRIPTS, TOKEN, VERIFY, ZONE, Fake, served, stack
+
+DOMAIN = {"hostname": "api.oraclenet.org", "zoneId": ZONE}
+ENVIRONMENT = {"DIGITALOCEAN_TOKEN": TOKEN, "CLOUDFLARE_API_TOKEN": TOKEN}
+
+
+@pytest.fixture
+def fake() -> Iterator[Fake]:
+    with served(Fake()) as running:
+        yield running
+
+
+class Elsewhere(Stack):
+    """A stack that is not on the local cloud, though its clouds are on loopback for once."""
+
+    @property
+    def on_local_cloud(self) -> bool:
+        return False
+
+
+def digitalocean(folder: Path, fake: Fake, environment: dict[str, str] = ENVIRONMENT, **values: Any) -> list[Finding]:
+    found = stack(folder, fake.address, **values)
+    return list(apis.digitalocean(Elsewhere("local", folder), found.settings(), environment, "direnv allow"))
+
+
+def cloudflare(folder: Path, fake: Fake, environment: dict[str, str] = ENVIRONMENT) -> list[Finding]:
+    api = {"script": "api", "path": "services/api", "entry": "a.js", "compatibilityDate": "2025-06-01"}
+    found = stack(folder, fake.address, api={**api, "domain": DOMAIN})
+    return list(apis.cloudflare(Elsewhere("local", folder), found.settings(), environment, "direnv allow"))
+
+
+def worst(findings: list[Finding]) -> list[tuple[str, str]]:
+    """What is not well."""
+    return [(finding.level, finding.what) for finding in findings if finding.level != "ok"]
+
+
+def test_all_is_well(tmp_path: Path, fake: Fake) -> None:
+    found = digitalocean(tmp_path, fake) + cloudflare(tmp_path, fake)
+    assert {finding.level for finding in found} == {"ok"}
+    told = " ".join(finding.what for finding in found)
+    for part in ("account ada@example.org", "may read: app, uptime (", "without an end", "zone of api.oraclenet.org"):
+        assert part in told
+    assert [finding.what for finding in found if finding.check == "clock"] == [
+        "agrees with digitalocean's",
+        "agrees with cloudflare's",
+    ]
+
+
+def test_a_token_that_is_not_set_costs_no_request(tmp_path: Path, fake: Fake) -> None:
+    found = digitalocean(tmp_path, fake, {}) + cloudflare(tmp_path, fake, {"CLOUDFLARE_API_TOKEN": ""})
+    assert worst(found) == [("fail", "DIGITALOCEAN_TOKEN is not set"), ("fail", "CLOUDFLARE_API_TOKEN is not set")]
+    assert {finding.remedy for finding in found} == {"direnv allow"}
+    assert not fake.asked
+
+
+def test_the_other_name_of_digitaloceans_token_counts(tmp_path: Path, fake: Fake) -> None:
+    found = digitalocean(tmp_path, fake, {"DIGITALOCEAN_ACCESS_TOKEN": TOKEN})
+    assert not worst(found)
+    assert "DIGITALOCEAN_ACCESS_TOKEN is accepted" in found[0].what
+
+
+def test_refused_tokens_are_not_blamed_on_anything_else(tmp_path: Path, fake: Fake) -> None:
+    wrong = {"DIGITALOCEAN_TOKEN": "mistyped", "CLOUDFLARE_API_TOKEN": "mistyped"}
+    for found in (digitalocean(tmp_path, fake, wrong), cloudflare(tmp_path, fake, wrong)):
+        ((level, what),) = worst(found)
+        assert level == "fail"
+        assert "is refused (revoked, expired or mistyped)" in what
+        assert "direnv allow" in found[0].remedy
+        assert "https://" in found[0].remedy
+    assert SCRIPTS not in fake.asked
+
+
+def test_scopes_that_are_lacking_are_named(tmp_path: Path, fake: Fake) -> None:
+    fake.answers |= {"/v2/account": (403, {}), "/v2/uptime/checks": (403, {})}
+    ((level, what),) = worst(digitalocean(tmp_path, fake))
+    assert level == "fail"
+    assert what.startswith("DIGITALOCEAN_TOKEN may not read: uptime. It needs app and uptime")
+
+
+def test_a_registry_is_asked_for_when_the_image_is_in_it(tmp_path: Path, fake: Fake) -> None:
+    image = {"repository": "backend", "digest": "sha256:" + "0" * 64}
+    backend = {"appName": "app", "service": "backend", "image": image}
+    assert not worst(digitalocean(tmp_path, fake, backend=backend))
+    fake.answers["/v2/registry"] = (404, {})
+    assert worst(digitalocean(tmp_path, fake, backend=backend)) == [("fail", "the account has no container registry")]
+
+
+@pytest.mark.parametrize("status, level", [("warning", "warn"), ("locked", "fail")])
+def test_an_account_that_is_not_active(tmp_path: Path, fake: Fake, status: str, level: str) -> None:
+    fake.answers["/v2/account"] = (200, {"account": {"status": status, "status_message": "pay the bill"}})
+    assert worst(digitalocean(tmp_path, fake)) == [(level, f"the account is {status}: pay the bill")]
+
+
+def test_an_accounts_own_token_is_verified_there(tmp_path: Path, fake: Fake) -> None:
+    fake.answers |= {VERIFY: (401, {}), OWN: (200, {"result": {"status": "active"}})}
+    assert not worst(cloudflare(tmp_path, fake))
+
+
+@pytest.mark.parametrize("state", ["disabled", "expired"])
+def test_a_token_that_no_longer_counts(tmp_path: Path, fake: Fake, state: str) -> None:
+    fake.answers[VERIFY] = (200, {"result": {"status": state}})
+    assert worst(cloudflare(tmp_path, fake)) == [("fail", f"CLOUDFLARE_API_TOKEN is refused ({state})")]
+
+
+@pytest.mark.parametrize("days, level", [(3, "warn"), (100, "ok")])
+def test_a_token_that_ends_soon(tmp_path: Path, fake: Fake, days: int, level: str) -> None:
+    until = datetime.now(UTC) + timedelta(days=days)
+    fake.answers[VERIFY] = (200, {"result": {"status": "active", "expires_on": f"{until:%Y-%m-%dT%H:%M:%SZ}"}})
+    found = cloudflare(tmp_path, fake)
+    assert found[0].level == level
+    assert f"{until:%Y-%m-%d}" in found[0].what
+
+
+def test_an_account_that_the_token_may_not_read(tmp_path: Path, fake: Fake) -> None:
+    fake.answers[SCRIPTS] = (403, {"errors": [{"code": 10000, "message": "Authentication error"}]})
+    ((level, what),) = worst(cloudflare(tmp_path, fake))
+    assert level == "fail"
+    assert what.startswith("CLOUDFLARE_API_TOKEN may not read the Workers of account 0ac1e0…; it needs Workers Scripts")
+
+
+def test_a_zone_that_is_not_there(tmp_path: Path, fake: Fake) -> None:
+    del fake.answers[f"/client/v4/zones/{ZONE}"]
+    ((level, what),) = worst(cloudflare(tmp_path, fake))
+    assert level == "fail"
+    assert what == "the zone 111111… of api.oraclenet.org is not there for CLOUDFLARE_API_TOKEN"
+
+
+def test_an_api_that_fails_is_not_the_tokens_fault(tmp_path: Path, fake: Fake) -> None:
+    fake.answers |= {"/v2/account": (503, {}), "/v2/apps": (503, {}), "/v2/uptime/checks": (503, {}), VERIFY: (500, {})}
+    found = digitalocean(tmp_path, fake) + cloudflare(tmp_path, fake)
+    assert {finding.level for finding in found if finding.check != "clock"} == {"warn"}
+    assert not [finding for finding in found if "refused" in finding.what]
+
+
+@pytest.mark.parametrize(
+    "ahead, level, told",
+    [(0, "ok", "agrees"), (10, "ok", "agrees"), (90, "warn", "90 s behind"), (-2000, "fail", "2000 s ahead of")],
+)
+def test_the_clock(tmp_path: Path, fake: Fake, ahead: float, level: str, told: str) -> None:
+    fake.clock = ahead
+    clock = digitalocean(tmp_path, fake)[-1]
+    assert (clock.check, clock.level) == ("clock", level)
+    assert told in clock.what.replace("91 s", "90 s").replace("89 s", "90 s").replace("1999 s", "2000 s")
+
+
+def test_nobody_answers(tmp_path: Path, fake: Fake) -> None:
+    nobody = Fake(address="http://127.0.0.1:1")
+    found = digitalocean(tmp_path, nobody) + cloudflare(tmp_path, nobody)
+    assert [finding.level for finding in found] == ["fail", "fail"]
+    assert all("does not answer (ConnectError)" in finding.what for finding in found)
+    assert all(finding.remedy.startswith("curl ") for finding in found)
+
+
+def test_an_api_that_hangs_is_waited_for_only_so_long(
+    tmp_path: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.hang = threading.Event()
+    monkeypatch.setattr(apis, "SECONDS", 0.2)
+    (found,) = digitalocean(tmp_path, fake)
+    assert found.what.endswith("does not answer (nothing within 0.2 s)")
+
+
+def test_a_token_that_cannot_be_sent_is_never_shown(tmp_path: Path, fake: Fake) -> None:
+    broken = {"DIGITALOCEAN_TOKEN": f"{TOKEN}\n", "CLOUDFLARE_API_TOKEN": f"{TOKEN}é"}
+    found = digitalocean(tmp_path, fake, broken) + cloudflare(tmp_path, fake, broken)
+    assert "fail" in {finding.level for finding in found}
+    assert TOKEN not in str(found)
+
+
+def test_what_the_tokens_need_is_what_the_example_says() -> None:
+    example = (PROJECT / ".envrc.example").read_text()
+    assert apis.PERMISSIONS in example
