@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
@@ -107,7 +108,7 @@ def test_stand_ins_are_for_the_local_cloud_only(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("free, level", [(1e11, "ok"), (1e9, "warn"), (1e8, "fail")])
 def test_room_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: float, level: str) -> None:
-    monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
     found = list(machine.disk(stack(tmp_path, LOCAL), os.environ))
     assert {finding.level for finding in found} == {level}
     assert {finding.what for finding in found} == {
