@@ -7,7 +7,7 @@ Deploys:
 - data: what the new app starts with: nothing, the data of the app before, or a backup's
 - backend ready: the declared release runs, is healthy, and its admin has logged in; its address goes on from here
 - api: a Worker that knows the backend by secret bindings
-- web, universe: Workers with static files, which get the API's address at run time
+- web, universe: Workers with static files, which get the API's address at run time, and wait for nothing
 - uptime: checks and alerts
 """
 
@@ -63,7 +63,7 @@ knows: list[Binding] = [
 api = Worker("api", WorkerArgs(account=account, settings=config.api, module=sources.api, bindings=knows))
 urls = {"backend": ready.url, "api": api.url}
 for name, site, assets in (("web", config.web, sources.web), ("universe", config.universe, sources.universe)):
-    run_time: list[Binding] = [Assets(), PlainText(name="API_URL", value=api.url)]
+    run_time: list[Binding] = [Assets(), PlainText(name="API_URL", value=api.address)]
     args = WorkerArgs(account=account, settings=site, module=sources.static, bindings=run_time, assets=assets)
     urls[name] = Worker(name, args).url
 

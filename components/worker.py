@@ -37,11 +37,13 @@ class WorkerArgs:
 
 
 class Worker(pulumi.ComponentResource):
-    """Produces `url`, the Worker's public address, once the Worker answers there.
+    """Produces `address`, the Worker's public address, and `url`, the same once the Worker answers there.
 
-    Sets observability and both workers.dev switches always: what is left out shows up as a change after a refresh.
+    Whoever only has to know the address need not wait for the Worker. Sets observability and both workers.dev switches
+    always: what is left out shows up as a change after a refresh.
     """
 
+    address: str
     url: pulumi.Output[str]
 
     def __init__(self, name: str, args: WorkerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -50,8 +52,8 @@ class Worker(pulumi.ComponentResource):
         subdomain = self._subdomain(name, args, script)
         domain = self._domain(name, args, script)
         hostname = args.settings.domain.hostname if args.settings.domain else None
-        address = worker_url(args.account.workers_url, args.settings.script, hostname)
-        self.url = pulumi.Output.all(subdomain.id, domain.id if domain else "").apply(lambda _: address)
+        self.address = worker_url(args.account.workers_url, args.settings.script, hostname)
+        self.url = pulumi.Output.all(subdomain.id, domain.id if domain else "").apply(lambda _: self.address)
         self.register_outputs({"url": self.url})
 
     def _script(self, name: str, args: WorkerArgs) -> cloudflare.WorkersScript:

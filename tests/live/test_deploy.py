@@ -22,6 +22,7 @@ from xml.etree import ElementTree
 import psutil
 import pytest
 
+from ops.events import read_steps
 from tests.live.leaks import leaked_in_files
 from tests.live.project import Project
 from tests.support.waiting import until
@@ -162,14 +163,23 @@ def assert_drawn(project: Project, run: str, chart: Path) -> None:
 
 
 def test_everything_at_once_without_waiting_for_it(project: Project) -> None:
+    project.edit("services/backend/entrypoint.sh", "echo released\n", "echo released again\n")
     project.edit("services/universe/public/index.html", "</body>", "<!-- another --></body>")
     project.edit("services/web/public/index.html", "</body>", "<!-- and another --></body>")
     left = json.loads(project.oracle("deploy", "--yes", "--json", "--detach").well().output)
     assert set(left) == {"run"}
     followed = project.oracle("logs", "-f").well().output
-    for service, change in (("backend", "unchanged"), ("api", "updated"), ("web", "updated"), ("universe", "updated")):
+    for service, change in (("backend", "new app"), ("api", "updated"), ("web", "updated"), ("universe", "updated")):
         assert re.search(rf"^{service} +\w{{12}} +{change} ", followed, re.MULTILINE), followed
     assert "// another" in module(project)
+    done = {
+        (step.name, step.op): step for step in read_steps(project.root / f".oracle/runs/{left['run']}/events.jsonl")
+    }
+    backend = done["backend-app", "create-replacement"]
+    for site in ("web-script", "universe-script"):
+        assert done[site, "update"].began < (backend.ended or 0), "the sites do not wait for the backend"
+        assert not {need for need in done[site, "update"].needs if need.startswith(("backend", "api"))}
+    assert done["api-script", "update"].began > (backend.ended or 0), "the api waits for the backend's address"
 
 
 def test_ctrl_c_ends_builds_too(project: Project) -> None:
