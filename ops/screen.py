@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from ops.completion import complete
+from ops.stackword import StackCommand
 
 WIDTH = 80
 """Where two columns begin to fit."""
@@ -116,7 +117,7 @@ def load(entry: Entry) -> Any:
         function = getattr(module, name)
         complete(function)
         alone = typer.Typer(add_completion=False)
-        alone.command(entry.name)(function)
+        alone.command(entry.name, cls=StackCommand)(function)
         command = get_command(alone)
     command.rich_help_panel, command.short_help = entry.panel, entry.summary
     return command

@@ -213,3 +213,25 @@ def test_json_of_the_doctor_can_be_read() -> None:
     done = CliRunner().invoke(app, ["doctor", "--json", "--stack", "nowhere"])
     document = json.loads(done.output)
     assert (done.exit_code, document["level"]) == (1, "fail")
+
+
+@pytest.mark.parametrize(
+    "words", ["status prod", "status --stack prod", "status -s prod", "wipe prod", "wipe --stack=prod"]
+)
+def test_the_stack_is_a_word_or_an_option(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, *rest = words.split()
+    asked: list[str] = []
+    found = command(name)
+    monkeypatch.setattr(found, "callback", lambda **options: asked.append(options["stack"]))
+    with found.make_context(name, rest) as ctx:
+        found.invoke(ctx)
+    assert asked == ["prod"]
+
+
+@pytest.mark.parametrize(
+    "words", ["status prod staging", "status local --stack prod", "wipe local --stack prod", "wipe -s"]
+)
+def test_two_stacks_are_one_too_many(words: str) -> None:
+    result = CliRunner().invoke(app, words.split())
+    assert result.exit_code == 2
+    assert "unexpected extra argument" in result.output or "No such option" in result.output

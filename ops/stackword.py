@@ -1,0 +1,46 @@
+"""The stack as a word or as `--stack`, whichever of the two a command declares: nobody has to remember which."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.core import TyperArgument, TyperCommand
+
+LONG, SHORT = "--stack", "-s"
+
+
+class StackCommand(TyperCommand):
+    """A command that takes `oracle status prod` like `oracle status --stack prod`, and `oracle wipe` likewise."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        arguments = {each.name for each in self.params if isinstance(each, TyperArgument)}
+        if "stack" in arguments:
+            return super().parse_args(ctx, as_word(args))
+        if arguments or "stack" not in {each.name for each in self.params}:
+            return super().parse_args(ctx, args)
+        return self._from_word(ctx, args)
+
+    def _from_word(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.allow_extra_args = True
+        words = super().parse_args(ctx, args)
+        given = ctx.get_parameter_source("stack").name != "DEFAULT"
+        if len(words) > 1 or (words and given):
+            ctx.fail(f"Got unexpected extra argument ({words[-1]})")
+        if words:
+            ctx.params["stack"] = words[0]
+        ctx.args = []
+        return []
+
+
+def as_word(args: list[str]) -> list[str]:
+    """The arguments with the value of `--stack` as their last word."""
+    words, stack = [], []
+    rest = iter(args)
+    for word in rest:
+        if word in (LONG, SHORT):
+            stack += [value] if (value := next(rest, None)) is not None else [word]
+        elif word.startswith(f"{LONG}="):
+            stack.append(word.removeprefix(f"{LONG}="))
+        else:
+            words.append(word)
+    return [*words, *stack]
