@@ -9,6 +9,9 @@ RUN     = python=$(PYTHON); if [ -x $(BIN)/python ]; then python=$(BIN)/python; 
           command -v $$python >/dev/null || { echo "Python 3.11 or later is needed, and $(PYTHON) is not on PATH."; \
           echo "  next: install it, or make PYTHON=/path/to/python3"; exit 1; } >&2; $$python -S -m toolchain
 
+# What mypy learns about libraries takes minutes; other checkouts need not learn it again.
+export MYPY_CACHE_DIR ?= $(or $(ORACLE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/oracle-net)/mypy
+
 .PHONY: help up down test test-all check chaos tools lock clean
 
 help:  ## these lines

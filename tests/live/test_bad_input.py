@@ -150,6 +150,7 @@ def test_a_file_that_is_not_yaml(project: Project) -> None:
         told(project.oracle("up"), r"Pulumi\.local\.yaml is not YAML: .*\. Edit it, then try again\.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name, sentence",
     [
@@ -330,6 +331,7 @@ def edge_port(project: Project) -> int:
     return int(urlsplit(project.config["oracle-net:workersUrl"].replace("{script}.", "")).port or 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("port", [control_port, edge_port], ids=["control", "edge"])
 def test_a_port_in_use(stopped: Project, port: Callable[[Project], int]) -> None:
     number, before = port(stopped), stopped.state_file.read_bytes()
@@ -342,6 +344,7 @@ def test_a_port_in_use(stopped: Project, port: Callable[[Project], int]) -> None
     assert stopped.state_file.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_the_local_cloud_does_not_run(stopped: Project) -> None:
     for command in (["cloud", "status"], ["image", "push", "services/backend"]):
         told(stopped.oracle(*command), "The local cloud does not run; start it: oracle cloud start")

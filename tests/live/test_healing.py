@@ -45,7 +45,7 @@ def change_backend(project: Project) -> None:
     project.edit("services/backend/entrypoint.sh", "exec ", "echo changed\nexec ")
 
 
-@pytest.mark.parametrize("step", ["build", "health"])
+@pytest.mark.parametrize("step", ["build", pytest.param("health", marks=pytest.mark.slow)])
 def test_a_failed_deployment_tells_its_logs_end_and_the_next_up_heals(project: Project, step: str) -> None:
     before = running(project)
     change_backend(project)
@@ -70,6 +70,7 @@ def test_an_app_that_the_api_refuses_is_sent_again(project: Project) -> None:
     assert running(project) == declared(project) != before
 
 
+@pytest.mark.slow
 def test_a_bootstrap_that_fails_stops_what_follows_and_the_next_up_completes_it(project: Project) -> None:
     api_before = get(f"{project.outputs()['apiUrl']}/api/version").json()["version"]
     remove_admin(project)
@@ -147,6 +148,7 @@ def test_what_was_deleted_behind_the_engines_back_is_made_again(project: Project
     assert get(project.outputs()["webUrl"]).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_first_deployment_that_fails_is_healed_by_the_next_up(tmp_path: Path) -> None:
     project = Project.copied(tmp_path)
     try:

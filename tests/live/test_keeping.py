@@ -95,6 +95,7 @@ def test_a_restore_of_what_is_not_there(project: Project) -> None:
         assert "oracle backups" in project.oracle("restore", "jellyfish-app-g1-no-such", "--yes").failed().output
 
 
+@pytest.mark.slow
 def test_a_damaged_backup_is_refused_before_anything_changes(project: Project) -> None:
     kept = network.backups(project)[0]["id"]
     file = project.root / f".oracle/backups/jellyfish-app/{kept}.zip"

@@ -91,6 +91,7 @@ def test_changing_one_asset_changes_one_site(project: Project) -> None:
     assert "<title>Changed " in get(project.outputs()["webUrl"]).text
 
 
+@pytest.mark.slow
 def test_setting_the_github_token_changes_one_worker(project: Project) -> None:
     project.pulumi(
         "config", "set", "--secret", "oracle-net:githubToken", "planted-github-token", "--stack", "local"
@@ -99,6 +100,7 @@ def test_setting_the_github_token_changes_one_worker(project: Project) -> None:
     assert get(f"{project.outputs()['apiUrl']}/api/github").json()["configured"] is True
 
 
+@pytest.mark.slow
 def test_formatting_the_configuration_changes_nothing(project: Project) -> None:
     text = project.stack_file.read_text()
     project.stack_file.write_text("# a remark\n" + text.replace("config:\n", "config:\n\n", 1).replace("'", '"'))
