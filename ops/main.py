@@ -7,6 +7,7 @@ import sys
 import typer
 
 from ops.failures import Failure
+from ops.folding import say
 from ops.screen import Entry, screen
 
 # One line a command: its panel on the help screen, its name, and what it does in at most 25 characters. Its code is
@@ -51,8 +52,8 @@ def main() -> None:
     try:
         app()
     except Failure as failure:
-        print(f"oracle: {failure}", file=sys.stderr)
+        say(f"oracle: {failure}", sys.stderr)
         sys.exit(failure.status)
     except KeyboardInterrupt:
-        print("\noracle: interrupted; nothing is lost, and the same command goes on: oracle up", file=sys.stderr)
+        say("\noracle: interrupted; nothing is lost, and the same command goes on: oracle up", sys.stderr)
         sys.exit(130)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from contract import Outputs
 from loopback import client, httpx
 
 FILE_WIDTH = 200  # in a log nothing is gained by folding an address
+GAP = 2
+FOLDED = 24
+"""Columns that a folded last column has at least."""
 
 
 @dataclass(frozen=True)
@@ -44,23 +47,61 @@ def rows(outputs: Outputs) -> Iterator[Row]:
 
 def show(found: list[Row]) -> None:
     """Prints the table; addresses stay whole, since they are there to be copied."""
-    table = Table("service", "version", "answers", "address", box=None, pad_edge=False)
-    for row in found:
-        table.add_row(
-            row.service, row.version, f"[green]{row.answer}[/]" if row.well else f"[red]{row.answer}[/]", row.address
-        )
-    table.columns[3].overflow = "fold"
-    Console(width=None if sys.stdout.isatty() else FILE_WIDTH).print(table)
+    table(
+        ("service", "version", "answers", "address"),
+        [(row.service, row.version, row.answer, row.address) for row in found],
+        whole=True,
+        styles={row.answer: "green" if row.well else "red" for row in found},
+    )
 
 
-def table(columns: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
-    """Prints a table whose last column, there to be copied, is never cut."""
+def table(
+    columns: Sequence[str],
+    lines: Iterable[Sequence[str]],
+    *,
+    whole: bool = False,
+    styles: Mapping[str, str] | None = None,
+) -> None:
+    """Prints a table; where the terminal is too narrow for it, the last column folds, or each line is a paragraph.
+
+    `whole`: the last column is there to be copied, and stands below the table rather than folded. `styles` of cells,
+    by their text.
+    """
+    console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH)
+    cells = [tuple(Text(cell, (styles or {}).get(cell, "")) for cell in line) for line in lines]
+    widths = [max(map(len, column)) + GAP for column in zip(columns, *cells, strict=True)]
+    last = widths[-1] - GAP
+    room = console.width - sum(widths[:-1])
+    if room >= last or (not whole and room >= FOLDED):
+        console.print(_table(columns, cells))
+    elif whole and room + GAP >= 0:
+        console.print(_table(columns[:-1], [line[:-1] for line in cells]))
+        for line in cells:
+            console.print(
+                Text.assemble("\n" * (line is cells[0]), f"{line[0].plain:<{widths[0]}}", line[-1]), soft_wrap=True
+            )
+    else:
+        for line in cells:
+            console.print(Text.assemble((f"{line[0].plain}  {line[1].plain}", "bold")))
+            console.print(_paragraph(columns[2:], line[2:]))
+
+
+def _table(columns: Sequence[str], lines: Iterable[Sequence[Text]]) -> Table:
     shown = Table(*columns, box=None, pad_edge=False)
     for line in lines:
-        shown.add_row(*(escape(cell) for cell in line))
+        shown.add_row(*line)
     for column in shown.columns:
         column.overflow = "fold"
-    Console(width=None if sys.stdout.isatty() else FILE_WIDTH).print(shown)
+    return shown
+
+
+def _paragraph(columns: Sequence[str], line: Sequence[Text]) -> Table:
+    shown = Table(box=None, show_header=False, pad_edge=False)
+    shown.add_column(no_wrap=True)
+    shown.add_column(overflow="fold")
+    for name, cell in zip(columns, line, strict=True):
+        shown.add_row(Text(f"  {name}", "dim"), cell)
+    return shown
 
 
 def _ask(http: httpx.Client, url: str, key: str) -> tuple[str, str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import typer
-
 from backups import About, BackupsError, take
 from ops import words
 from ops.change import ready
 from ops.commands.options import StackArgument
 from ops.custody import StackCustody
 from ops.failures import Failure
+from ops.folding import say
 from pocketbase import BackupFailed, CountError
 
 
@@ -32,5 +31,5 @@ def backup(stack: StackArgument = "local") -> None:
         gone = custody.shelf.prune(rules.keep_count, rules.keep_days, {kept.id, custody.settings.restore_from or ""})
     except (BackupsError, BackupFailed, CountError) as error:
         raise Failure(str(error)) from None
-    typer.echo(f"Kept: {words.backup(kept)}" + (f"; {len(gone)} old ones cleared away" if gone else ""))
-    typer.echo(f"To go back to it: oracle restore {kept.id} {stack}")
+    say(f"Kept: {words.backup(kept)}" + (f"; {len(gone)} old ones cleared away" if gone else ""))
+    say(f"To go back to it: oracle restore {kept.id} {stack}")

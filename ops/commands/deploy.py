@@ -16,6 +16,7 @@ from ops.commands.options import StackOption
 from ops.deploy import Deployed, prepare, table
 from ops.engine import Engine
 from ops.failures import Failure
+from ops.folding import say
 from ops.following import hand_over, shown
 from ops.recording import Recording
 from ops.runs import Run, RunInfo, Runs
@@ -41,14 +42,14 @@ def deploy(
     with Runs(engine.stack.runs).start("deploy", stack, sys.argv[1:]) as run:
         prepared = None
         if not yes:
-            plan = prepare(Recording(engine, run, typer.echo), wanted)
+            plan = prepare(Recording(engine, run, say), wanted)
             if not plan.nothing and not agree(yes, again, "Deploy this?"):
                 run.discard()
                 raise Failure("Nothing was changed.")
             prepared = asdict(plan)
         hand_over(run, engine.stack, {"do": "deploy", "services": list(wanted), "prepared": prepared})
         if detach:
-            typer.echo(json.dumps({"run": run.info.id}) if as_json else _whereabouts(run.info))
+            say(json.dumps({"run": run.info.id}) if as_json else _whereabouts(run.info))
             return
         _follow(run, as_json)
 
@@ -71,7 +72,7 @@ def _follow(run: Run, as_json: bool) -> None:
         typer.echo(json.dumps(_document(info), indent=2))
     elif failure is None and sys.stdout.isatty():
         typer.echo()
-        report.table(*table([Deployed(**row) for row in info.result["services"]]))
+        report.table(*table([Deployed(**row) for row in info.result["services"]]), whole=True)
     if not as_json:
         typer.echo(f"\nTimeline: oracle timeline {info.id} --svg timeline.svg")
     if failure:

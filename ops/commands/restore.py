@@ -13,6 +13,7 @@ from ops.change import apply, ready
 from ops.commands.options import StackArgument
 from ops.custody import StackCustody
 from ops.failures import Failure
+from ops.folding import say
 
 
 def restore(
@@ -26,15 +27,15 @@ def restore(
     chosen = _checked(custody, backup)
     backend = custody.backend()
     _refuse_version(chosen, backend.pocketbase)
-    typer.echo(f"Restores {words.backup(chosen)}")
-    typer.echo(words.loss(backend.outputs.backend_app, backend.census()))
-    typer.echo(words.plan(custody.settings, backend.outputs, restart=False))
+    say(f"Restores {words.backup(chosen)}")
+    say(words.loss(backend.outputs.backend_app, backend.census()))
+    say(words.plan(custody.settings, backend.outputs, restart=False))
     confirm(stack, yes, f"oracle restore {backup} {stack}", "A verified backup of what is there now is kept.")
     generation = str(custody.settings.generation + 1)
     apply(engine, "restore", {"oracle-net:restoreFrom": backup, "oracle-net:generation": generation})
     newest = custody.shelf.list()[0]
-    typer.echo(f"\nKept: {words.backup(newest)}")
-    typer.echo(f"To undo: oracle wipe --undo {stack}   (or: oracle restore {newest.id} {stack})")
+    say(f"\nKept: {words.backup(newest)}")
+    say(f"To undo: oracle wipe --undo {stack}   (or: oracle restore {newest.id} {stack})")
 
 
 def _checked(custody: StackCustody, backup: str) -> Backup:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from ops import timeline as chart
 from ops.failures import Failure
+from ops.folding import say
 from ops.recording import TIMELINE_WIDTH
 from ops.runs import Runs, steps
 from ops.workspace import Stack
@@ -26,7 +27,7 @@ def timeline(
         raise Failure(f"{found.id} changed nothing, so there is nothing to draw; its output: oracle logs {found.id}")
     if svg is None:
         terminal = Console()
-        typer.echo(chart.text(done, min(terminal.width, 160) if terminal.is_terminal else TIMELINE_WIDTH))
+        say(chart.text(done, min(terminal.width, 160) if terminal.is_terminal else TIMELINE_WIDTH))
         return
     svg.write_text(chart.svg(done, f"{found.kind} {found.stack}, {found.began[:16].replace('T', ' ')} UTC"))
     typer.echo(f"Wrote {svg}")

@@ -11,6 +11,7 @@ from ops import local_cloud, report
 from ops.commands.options import StackArgument
 from ops.engine import Engine
 from ops.failures import Failure
+from ops.folding import say
 from ops.following import hand_over, shown
 from ops.plugins import Plugins, provide
 from ops.recording import Recording
@@ -34,13 +35,13 @@ def up(
     if not chosen.on_local_cloud:
         raise Failure(f"`oracle up` is for stacks on the local cloud; deploy {stack} with: pulumi up -s {stack}")
     started = local_cloud.start(chosen)
-    typer.echo(f"Local cloud: {chosen.endpoint}{' (started)' if started else ''}")
+    say(f"Local cloud: {chosen.endpoint}{' (started)' if started else ''}")
     engine = Engine(chosen)
     engine.ensure_stack()
     for line in recover(engine):  # first of all: nothing is built or exchanged under an update that is at work
-        typer.echo(line)
+        say(line)
     with Runs(chosen.runs).start("up", stack, sys.argv[1:]) as run:
-        _prepare(Recording(engine, run, typer.echo), plugins)
+        _prepare(Recording(engine, run, say), plugins)
         hand_over(run, chosen, {"do": "up"})
         shown(run)
     found = list(report.rows(engine.outputs()))

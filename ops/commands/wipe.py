@@ -14,6 +14,7 @@ from ops.commands.options import StackArgument
 from ops.commands.restore import restore
 from ops.custody import StackCustody
 from ops.failures import Failure
+from ops.folding import say
 
 
 def wipe(
@@ -37,8 +38,8 @@ def wipe(
     custody = StackCustody(engine)
     backend = custody.backend()
     outputs, settings = backend.outputs, custody.settings
-    typer.echo(words.loss(outputs.backend_app, backend.census()))
-    typer.echo(words.plan(settings, outputs, restart=restart))
+    say(words.loss(outputs.backend_app, backend.census()))
+    say(words.plan(settings, outputs, restart=restart))
     confirm(
         stack, yes, f"oracle wipe {stack}", "There will be NO backup." if no_backup else "A verified backup is kept."
     )
@@ -52,8 +53,8 @@ def wipe(
 
 def _show_undo(custody: StackCustody, stack: str, no_backup: bool) -> None:
     if no_backup:
-        typer.echo("The data is gone: there is no backup, as you asked.")
+        say("The data is gone: there is no backup, as you asked.")
         return
     newest: Backup = custody.shelf.list()[0]
-    typer.echo(f"\nKept: {words.backup(newest)}")
-    typer.echo(f"To undo: oracle wipe --undo {stack}   (or: oracle restore {newest.id} {stack})")
+    say(f"\nKept: {words.backup(newest)}")
+    say(f"To undo: oracle wipe --undo {stack}   (or: oracle restore {newest.id} {stack})")

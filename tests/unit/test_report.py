@@ -1,0 +1,94 @@
+"""Tables and sentences at the width that a terminal has."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from contextlib import redirect_stdout
+
+import pytest
+
+from ops import report
+from ops.folding import folded, say
+
+ADDRESS = "http://jellyfish-app-g1-r2-9m7bm.ondigitalocean.localhost:45525"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def printed(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None]], list[str]]:
+    """What an action prints on a terminal that is so wide, line by line."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("LINES", "24")
+
+    def show(width: int, act: Callable[[], None]) -> list[str]:
+        monkeypatch.setenv("COLUMNS", str(width))
+        with redirect_stdout(Terminal()) as terminal:
+            act()
+        lines = [
+            line.rstrip() for line in terminal.getvalue().replace("\x1b[1m", "").replace("\x1b[0m", "").split("\n")
+        ]
+        return lines[:-1]
+
+    return show
+
+
+Printed = Callable[[int, Callable[[], None]], list[str]]
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_an_address_is_never_folded(printed: Printed, width: int) -> None:
+    rows = [report.Row("backend", "5354366832dd", "ok", ADDRESS), report.Row("web", "x" * 12, "503", f"{ADDRESS}/2")]
+    lines = printed(width, lambda: report.show(rows))
+    assert sum(ADDRESS in line for line in lines) == 2
+    assert max(map(len, lines)) <= width
+    assert lines[0].split() == ["service", "version", "answers", "address"][: 3 if width == 80 else 4]
+    if width == 80:
+        assert lines[-3:] == ["", f"backend  {ADDRESS}", f"web      {ADDRESS}/2"]
+
+
+def test_a_last_column_that_may_fold_folds_in_its_place(printed: Printed) -> None:
+    line = ("20261122-194850-deploy", f"somebody@{'x' * 40}")
+    first, second, third = printed(60, lambda: report.table(("run", "who"), [line]))
+    assert first.split() == ["run", "who"]
+    assert second.startswith("20261122-194850-deploy  somebody@")
+    assert third.startswith(" " * 24)
+    assert set(third.strip()) == {"x"}
+
+
+def test_what_is_far_too_wide_is_a_paragraph_for_each_line(printed: Printed) -> None:
+    names = ("when", "what", "from", "to", "to undo")
+    lines = [("2026", "wipe", "a" * 30, "b" * 30, "oracle restore c"), ("2025", "release", "d", "e", "-")]
+    assert printed(60, lambda: report.table(names, lines)) == [
+        "2026  wipe",
+        f"  from     {'a' * 30}",
+        f"  to       {'b' * 30}",
+        "  to undo  oracle restore c",
+        "2025  release",
+        "  from     d",
+        "  to       e",
+        "  to undo  -",
+    ]
+
+
+def test_a_cell_is_no_markup(printed: Printed) -> None:
+    assert printed(80, lambda: report.table(("a", "b"), [("[red]x[/]", "[/]")]))[1].split() == ["[red]x[/]", "[/]"]
+
+
+def test_sentences_fold_between_words_and_below_themselves() -> None:
+    text = "one two three four five\n    four five six seven\n\nx"
+    assert folded(text, 20) == "one two three four\nfive\n    four five six\n    seven\n\nx"
+    assert folded(f"see {ADDRESS}", 30) == f"see\n{ADDRESS}"
+    assert folded("a well-known-name-of-it x", 20) == "a\nwell-known-name-of-it\nx"
+
+
+def test_only_a_terminal_folds(printed: Printed, capsys: pytest.CaptureFixture[str]) -> None:
+    sentence = "a sentence of more than twenty characters"
+    assert printed(20, lambda: say(sentence)) == ["a sentence of more", "than twenty", "characters"]
+    say(sentence)
+    assert capsys.readouterr().out == f"{sentence}\n"
