@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from contextlib import redirect_stdout
 
@@ -11,6 +12,7 @@ import pytest
 from ops import report
 from ops.folding import folded, say
 
+STYLE = re.compile(r"\x1b\[\d+m")
 ADDRESS = "http://jellyfish-app-g1-r2-9m7bm.ondigitalocean.localhost:45525"
 
 
@@ -30,9 +32,7 @@ def printed(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[], None
         monkeypatch.setenv("COLUMNS", str(width))
         with redirect_stdout(Terminal()) as terminal:
             act()
-        lines = [
-            line.rstrip() for line in terminal.getvalue().replace("\x1b[1m", "").replace("\x1b[0m", "").split("\n")
-        ]
+        lines = [STYLE.sub("", line).rstrip() for line in terminal.getvalue().split("\n")]
         return lines[:-1]
 
     return show
