@@ -201,7 +201,10 @@ def _change(change: Change, stack: str) -> tuple[Child, ...]:
     entry = change.entry
     return (
         when(entry.at),
-        [KINDS.get(entry.kind, entry.kind), [tag("p", note, class_="soft") for note in change.notes]],
+        [
+            tag("span", KINDS.get(entry.kind, entry.kind), class_="nowrap"),
+            [tag("p", note, class_="soft") for note in change.notes],
+        ],
         entry.who,
         _version(entry.from_app, entry.from_release),
         _version(entry.to_app, entry.to_release),
