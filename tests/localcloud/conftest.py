@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.localcloud.account import Account
-from tests.support.cloud import RunningCloud
+from tests.support.cloud import RunningCloud, children_of
 from tests.support.waiting import free_port
 
 
@@ -30,6 +30,8 @@ def own_cloud(tmp_path: Path) -> Iterator[RunningCloud]:
         yield with_state.start()
     finally:
         with_state.stop()
+        for left in children_of(with_state.root):  # by a kill, which puts nothing in order
+            left.kill()
 
 
 @pytest.fixture(scope="module")

@@ -16,20 +16,10 @@ import psutil
 import pytest
 
 from tests.localcloud.account import Account, Json
-from tests.support.cloud import PROJECT, RunningCloud
+from tests.support.cloud import PROJECT, RunningCloud, children_of
 from tests.support.waiting import free_port, until
 
 FIRST_PASSWORD = "first-password-1"
-
-
-def children_of(root: Path) -> list[psutil.Process]:
-    """Running processes that have their working directory below a folder."""
-    found = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()).is_relative_to(root):
-                found.append(process)
-    return found
 
 
 def pocketbase(account: Account, name: str) -> Json:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import psutil
 
 from tests.support.http import ask
 from tests.support.waiting import until
@@ -143,3 +144,13 @@ class RunningCloud:
         except subprocess.TimeoutExpired:
             process.kill()
             raise
+
+
+def children_of(root: Path) -> list[psutil.Process]:
+    """Running processes that have their working directory below a folder."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()).is_relative_to(root):
+                found.append(process)
+    return found
