@@ -4,6 +4,7 @@ BIN     = .venv/bin
 # Tests of one file stay together: they share a cloud or a stack. The longest files begin first. A third of the time is
 # waiting, so three processes suit two cores. WORKERS=0 runs all in one process.
 WORKERS ?= 3
+PYTEST  = $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # .venv's own Python when it is there: version managers' stand-ins for python3 take a tenth of a second to start.
 RUN     = python=$(PYTHON); if [ -x $(BIN)/python ]; then python=$(BIN)/python; fi; \
           command -v $$python >/dev/null || { echo "Python 3.11 or later is needed, and $(PYTHON) is not on PATH."; \
@@ -24,10 +25,10 @@ down: ready  ## stop the local cloud; its apps, data and addresses are kept
 	@$(BIN)/oracle down $(ARGS)
 
 test: check  ## every check, and the tests but the slow ones (ARGS="…" go to pytest)
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
+	@$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: check  ## the slow tests too
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 chaos: ready  ## wipes, releases and undos with every API call failing in turn, and kill -9 of everything (an hour and more)
 	@$(BIN)/python -m tests.chaos $(ARGS)

@@ -28,6 +28,8 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 PROJECT = "oracle-net"
+DIGITALOCEAN = "https://api.digitalocean.com"
+CLOUDFLARE = "https://api.cloudflare.com/client/v4"
 SECRET_KEYS = frozenset({"adminPassword", "githubToken", "backupKey"})
 PLACEHOLDER = "(encrypted)"
 """Stands for an encrypted value where there is no engine to open it."""
@@ -310,14 +312,14 @@ def digitalocean_endpoint() -> str:
     """The origin of DigitalOcean's API for the running stack, as its provider has it."""
     from pulumi import Config
 
-    return Config("digitalocean").get("apiEndpoint") or "https://api.digitalocean.com"
+    return Config("digitalocean").get("apiEndpoint") or DIGITALOCEAN
 
 
 def cloudflare_endpoint() -> str:
     """Cloudflare's API for the running stack, with its whole prefix, as its provider has it."""
     from pulumi import Config
 
-    return Config("cloudflare").get("baseUrl") or "https://api.cloudflare.com/client/v4"
+    return Config("cloudflare").get("baseUrl") or CLOUDFLARE
 
 
 def revealed(value: SecretStr | None) -> str | None:

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,24 @@ class Engine:
             raise Failure(
                 f"The stack {self.stack.name} has no {error.args[0]} yet; deploy it: pulumi up -s {self.stack.name}"
             ) from None
+
+
+def bounded(project: Path, environment: Mapping[str, str], seconds: float, *arguments: str) -> Finished:
+    """`pulumi` for at most so many seconds; what it printed, its remarks before that when it failed.
+
+    Raises subprocess.TimeoutExpired, and OSError when it does not start.
+    """
+    done = subprocess.run(
+        ["pulumi", *arguments, "--non-interactive", "--color", "never"],
+        cwd=project,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout if done.returncode == 0 else done.stderr + done.stdout)
 
 
 def cause(done: Finished) -> str:

@@ -89,7 +89,7 @@ def _show(run: Run, quiet: bool) -> None:
     elif terminal.is_terminal and not terminal.is_dumb_terminal:
         live.show(info, terminal)
     else:
-        follow(info, _out, _begun(run.folder))
+        follow(info, write_line, _begun(run.folder))
 
 
 def _interrupt(run: Run, quiet: bool) -> None:
@@ -102,7 +102,7 @@ def _interrupt(run: Run, quiet: bool) -> None:
     if info.running:
         os.kill(info.pid, signal.SIGINT)
     try:
-        follow(info, (lambda _: None) if quiet else _out, info.output.stat().st_size)
+        follow(info, (lambda _: None) if quiet else write_line, info.output.stat().st_size)
     except KeyboardInterrupt:
         raise Failure(f"Left alone; it ends by itself. See: oracle logs {info.id} -f", INTERRUPTED) from None
 
@@ -129,6 +129,7 @@ def _begun(folder: Path) -> int:
     return int(json.loads((folder / "run.json").read_text()).get("followed_from", 0))
 
 
-def _out(line: str) -> None:
+def write_line(line: str) -> None:
+    """To standard output, at once."""
     sys.stdout.write(line)
     sys.stdout.flush()

@@ -69,7 +69,7 @@ class Recording:
             path = self.run.folder / "events.jsonl"
             if any(step.op not in ("build", "preview", "refresh") for step in read_steps(path)):
                 self.events.needs(self.engine.export())
-                self.say(f"\nTimeline\n{timeline.text(read_steps(path), TIMELINE_WIDTH)}\n")
+                self.say(timeline.section(read_steps(path), TIMELINE_WIDTH))
         return done
 
     def preview(self, *options: str) -> list[dict[str, Any]]:

@@ -23,7 +23,6 @@ from ops.failures import Failure
 
 APP = "digitalocean:index/app:App"
 GENERATION = "pulumi-python:dynamic:BackendGeneration"
-DIGITALOCEAN = "https://api.digitalocean.com"
 CHECK = "digitalocean:index/uptimeCheck:UptimeCheck"
 
 
@@ -146,7 +145,7 @@ def _unanswered(engine: Engine, state: dict[str, Any]) -> tuple[dict[str, Any], 
 def _ours(engine: Engine, app_id: str, counted: dict[str, Any]) -> bool:
     """Whether the app is the one that was asked for, and not somebody else's of the same name."""
     service = engine.stack.settings().backend.service
-    with AppPlatform(engine.stack.endpoint or DIGITALOCEAN, engine.environment.get("DIGITALOCEAN_TOKEN")) as platform:
+    with AppPlatform(engine.stack.digitalocean, engine.environment.get("DIGITALOCEAN_TOKEN")) as platform:
         spec = platform.app(app_id)["spec"]
     return variable(spec, service, "GENERATION") == str(int(counted["generation"]))
 
@@ -166,9 +165,8 @@ def _existing(engine: Engine, resource: dict[str, Any]) -> str | None:
     """The id of what a creation had made, for kinds whose name the cloud gives out only once."""
     inputs = resource.get("inputs") or {}
     token = engine.environment.get("DIGITALOCEAN_TOKEN")
-    endpoint = engine.stack.endpoint or DIGITALOCEAN
     try:
-        with AppPlatform(endpoint, token) as platform:
+        with AppPlatform(engine.stack.digitalocean, token) as platform:
             if resource["type"] == APP:
                 app = platform.find((inputs.get("spec") or {}).get("name", ""))
                 return str(app["id"]) if app else None

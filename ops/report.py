@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -49,26 +49,23 @@ def show(found: list[Row]) -> None:
     """Prints the table; addresses stay whole, since they are there to be copied."""
     table(
         ("service", "version", "answers", "address"),
-        [(row.service, row.version, row.answer, row.address) for row in found],
+        [(row.service, row.version, Text(row.answer, "green" if row.well else "red"), row.address) for row in found],
         whole=True,
-        styles={row.answer: "green" if row.well else "red" for row in found},
     )
 
 
 def table(
     columns: Sequence[str],
-    lines: Iterable[Sequence[str]],
+    lines: Iterable[Sequence[str | Text]],
     *,
     whole: bool = False,
-    styles: Mapping[str, str] | None = None,
 ) -> None:
     """Prints a table; where the terminal is too narrow for it, the last column folds, or each line is a paragraph.
 
-    `whole`: the last column is there to be copied, and stands below the table rather than folded. `styles` of cells,
-    by their text.
+    `whole`: the last column is there to be copied, and stands below the table rather than folded.
     """
-    console = Console(width=None if sys.stdout.isatty() else FILE_WIDTH)
-    cells = [tuple(Text(cell, (styles or {}).get(cell, "")) for cell in line) for line in lines]
+    console = screen()
+    cells = [tuple(cell if isinstance(cell, Text) else Text(cell) for cell in line) for line in lines]
     widths = [max(map(len, column)) + GAP for column in zip(columns, *cells, strict=True)]
     last = widths[-1] - GAP
     room = console.width - sum(widths[:-1])
@@ -84,6 +81,11 @@ def table(
         for line in cells:
             console.print(Text.assemble((f"{line[0].plain}  {line[1].plain}", "bold")))
             console.print(_paragraph(columns[2:], line[2:]))
+
+
+def screen() -> Console:
+    """Standard output, at the width that it has."""
+    return Console(width=None if sys.stdout.isatty() else FILE_WIDTH, highlight=False)
 
 
 def _table(columns: Sequence[str], lines: Iterable[Sequence[Text]]) -> Table:

@@ -6,6 +6,7 @@ which ended last. What a step waits for is what its resource depends on; a delet
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
@@ -17,6 +18,9 @@ SLACK_SECONDS = 0.15
 ROW, LEFT, RIGHT, TOP, PLOT = 24, 250, 90, 64, 720
 CONTAINERS = frozenset({"pulumi:pulumi:Stack"})
 PHASES = ("build", "preview", "refresh", "update", "delete")
+HEADING, LAST_LINE = "Timeline", "* critical path: "
+SECTION = re.compile(rf"\n?^{HEADING}\n.*?^{re.escape(LAST_LINE)}[^\n]*\n", re.MULTILINE | re.DOTALL)
+"""How the terminal's picture stands in a run's output."""
 
 
 def rows(steps: Sequence[Step]) -> list[Step]:
@@ -59,7 +63,17 @@ def text(steps: Sequence[Step], width: int = 100) -> str:
         mark = "*" if step in path else "!" if not step.ok else " "
         lines.append(f"{mark} {step.name:<{names}}{step.op:<{words}}{_seconds(step):>8}  {bar}".rstrip())
     waited = " > ".join(step.name for step in path)
-    return "\n".join([*lines, f"  {'whole':<{names}}{'':<{words}}{whole:>6.1f} s", f"* critical path: {waited}"])
+    return "\n".join([*lines, f"  {'whole':<{names}}{'':<{words}}{whole:>6.1f} s", f"{LAST_LINE}{waited}"])
+
+
+def section(steps: Sequence[Step], width: int) -> str:
+    """The same as a part of a run's output."""
+    return f"\n{HEADING}\n{text(steps, width)}\n"
+
+
+def without_section(output: str) -> str:
+    """A run's output without that part, where a chart shows it better."""
+    return SECTION.sub("", output)
 
 
 def svg(steps: Sequence[Step], title: str) -> str:

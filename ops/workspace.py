@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from ops.failures import Failure
-from settings import Settings, SettingsError, from_file
+from settings import CLOUDFLARE, DIGITALOCEAN, Settings, SettingsError, from_file
 from toolchain import tools
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -82,6 +82,16 @@ class Stack:
         """DigitalOcean's API when the stack names another than the real one."""
         value = self.config("digitalocean:apiEndpoint")
         return str(value).rstrip("/") if value else None
+
+    @property
+    def digitalocean(self) -> str:
+        """The origin of DigitalOcean's API."""
+        return self.endpoint or DIGITALOCEAN
+
+    @property
+    def cloudflare(self) -> str:
+        """Cloudflare's API with its whole prefix."""
+        return str(self.config("cloudflare:baseUrl") or CLOUDFLARE).rstrip("/")
 
     @property
     def on_local_cloud(self) -> bool:

@@ -57,8 +57,7 @@ def _component(stack: Stack, service: str) -> str:
 def _address(stack: Stack, component: str) -> str:
     app_id = Engine(stack).outputs().backend_app_id
     try:
-        endpoint = stack.endpoint or "https://api.digitalocean.com"
-        with AppPlatform(endpoint, exports(stack).get("DIGITALOCEAN_TOKEN")) as platform:
+        with AppPlatform(stack.digitalocean, exports(stack).get("DIGITALOCEAN_TOKEN")) as platform:
             return platform.console_url(app_id, component)
     except AppPlatformError as error:
         if error.status in {401, 403}:

@@ -49,7 +49,10 @@ def deploy(
             prepared = asdict(plan)
         hand_over(run, engine.stack, {"do": "deploy", "services": list(wanted), "prepared": prepared})
         if detach:
-            say(json.dumps({"run": run.info.id}) if as_json else _whereabouts(run.info))
+            if as_json:
+                typer.echo(json.dumps({"run": run.info.id}))
+            else:
+                say(_whereabouts(run.info))
             return
         _follow(run, as_json)
 

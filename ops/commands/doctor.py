@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ops.commands.options import StackOption
 from ops.doctor import Finding, examine, worst
-from ops.report import FILE_WIDTH
+from ops.report import screen
 from ops.workspace import Stack
 
 COLORS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
@@ -44,4 +42,4 @@ def _show(found: list[Finding]) -> None:
         table.add_row(Text(each.level, COLORS[each.level]), each.check, Text(each.what))
         if each.remedy:
             table.add_row("", "", Text(f"next: {each.remedy}", "bold"))
-    Console(width=None if sys.stdout.isatty() else FILE_WIDTH, highlight=False).print(table)
+    screen().print(table)

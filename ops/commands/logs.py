@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from ops.following import INTERRUPTED, ended_badly, follow
+from ops.following import INTERRUPTED, ended_badly, follow, write_line
 from ops.runs import Runs
 from ops.workspace import Stack
 
@@ -20,15 +19,10 @@ def logs(
     """Print what a run printed; with -f until it ends, with its exit status."""
     found = Runs(Stack("").runs).find(run)
     try:
-        ended = follow(found, _write, wait=follow_on, everything=everything)
+        ended = follow(found, write_line, wait=follow_on, everything=everything)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     if ended.running:
         typer.echo(f"{ended.id} goes on: oracle logs {ended.id} -f", err=True)
     elif failure := ended_badly(ended):
         raise failure
-
-
-def _write(line: str) -> None:
-    sys.stdout.write(line)
-    sys.stdout.flush()

@@ -13,7 +13,7 @@ from rich.live import Live
 
 from ops.commands.options import StackOption
 from ops.failures import Failure
-from ops.report import FILE_WIDTH
+from ops.report import screen
 from ops.status import Status, showing
 from ops.status.gathering import Look
 from ops.workspace import Stack
@@ -38,7 +38,7 @@ def status(
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=2))
     else:
-        showing.show(found, Console(width=None if sys.stdout.isatty() else FILE_WIDTH, highlight=False))
+        showing.show(found, screen())
     raise typer.Exit(found.exit_status)
 
 

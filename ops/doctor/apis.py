@@ -18,8 +18,6 @@ from ops.doctor.model import Finding, Level
 from ops.workspace import Stack
 from settings import Settings
 
-DIGITALOCEAN = "https://api.digitalocean.com"
-CLOUDFLARE = "https://api.cloudflare.com/client/v4"
 SECONDS = 4.0
 """For each step of a request; the whole examination has a limit of its own."""
 SOON = timedelta(days=14)
@@ -96,7 +94,7 @@ def digitalocean(stack: Stack, settings: Settings, environment: Mapping[str, str
     if not name:
         yield Finding("digitalocean", "fail", "DIGITALOCEAN_TOKEN is not set", load)
         return
-    api = Api("digitalocean", stack.endpoint or DIGITALOCEAN, name, environment[name], stack.on_local_cloud)
+    api = Api("digitalocean", stack.digitalocean, name, environment[name], stack.on_local_cloud)
     account = api.get("/v2/account")
     if account.trouble:
         yield api.finding(account, "GET /v2/account")
@@ -149,8 +147,7 @@ def cloudflare(stack: Stack, settings: Settings, environment: Mapping[str, str],
     if not environment.get(name):
         yield Finding("cloudflare", "fail", f"{name} is not set", load)
         return
-    origin = str(stack.config("cloudflare:baseUrl") or CLOUDFLARE).rstrip("/")
-    api = Api("cloudflare", origin, name, environment[name], stack.on_local_cloud)
+    api = Api("cloudflare", stack.cloudflare, name, environment[name], stack.on_local_cloud)
     verified = api.get("/user/tokens/verify")
     if verified.status in (400, 401, 403):  # an account's own token is known there only
         verified = api.get(f"/accounts/{settings.account_id}/tokens/verify")
@@ -179,25 +176,35 @@ def _verified(reply: Reply, api: Api) -> Finding:
 
 
 def _account_and_zones(api: Api, settings: Settings) -> Iterator[Finding]:
-    scripts = api.get(f"/accounts/{settings.account_id}/workers/scripts")
-    if scripts.status == 200:
-        yield Finding(api.check, "ok", f"it may read the Workers of account {settings.account_id[:6]}…")
-    elif scripts.refused or scripts.status in (400, 404):
-        what = f"{api.variable} may not read the Workers of account {settings.account_id[:6]}…; it needs {PERMISSIONS}"
-        yield Finding(api.check, "fail", what, f"{api.renew}; or: pulumi config set oracle-net:accountId ID")
-    else:
-        yield api.finding(scripts, "GET workers/scripts")
+    account = f"the Workers of account {settings.account_id[:6]}…"
+    yield _seen(
+        api,
+        api.get(f"/accounts/{settings.account_id}/workers/scripts"),
+        "GET workers/scripts",
+        f"it may read {account}",
+        f"{api.variable} may not read {account}; it needs {PERMISSIONS}",
+        "or: pulumi config set oracle-net:accountId ID",
+    )
     domains = [worker.domain for worker in settings.workers.values() if worker.domain]
     for zone in dict.fromkeys(domain.zone_id for domain in domains):
         hosts = ", ".join(domain.hostname for domain in domains if domain.zone_id == zone)
-        reply = api.get(f"/zones/{zone}")
-        if reply.status == 200:
-            yield Finding(api.check, "ok", f"it sees the zone of {hosts}")
-        elif reply.refused or reply.status in (400, 404):
-            what = f"the zone {zone[:6]}… of {hosts} is not there for {api.variable}"
-            yield Finding(api.check, "fail", what, f"{api.renew}; or see its zoneId: pulumi config")
-        else:
-            yield api.finding(reply, f"GET /zones/{zone[:6]}…")
+        yield _seen(
+            api,
+            api.get(f"/zones/{zone}"),
+            f"GET /zones/{zone[:6]}…",
+            f"it sees the zone of {hosts}",
+            f"the zone {zone[:6]}… of {hosts} is not there for {api.variable}",
+            "or see its zoneId: pulumi config",
+        )
+
+
+def _seen(api: Api, reply: Reply, asked: str, well: str, hidden: str, otherwise: str) -> Finding:
+    """Whether the token sees what was asked for; `otherwise` is the remedy beside another token."""
+    if reply.status == 200:
+        return Finding(api.check, "ok", well)
+    if reply.refused or reply.status in (400, 404):
+        return Finding(api.check, "fail", hidden, f"{api.renew}; {otherwise}")
+    return api.finding(reply, asked)
 
 
 def _object(response: httpx.Response) -> Mapping[str, Any]:

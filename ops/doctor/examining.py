@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
@@ -12,6 +10,8 @@ from ops import local_cloud
 from ops.doctor import apis, keeping, machine, place
 from ops.doctor.model import Finding, secrets
 from ops.failures import Failure
+from ops.status import asking
+from ops.status.asking import Late
 from ops.workspace import Stack, exports
 from settings import Settings
 
@@ -56,28 +56,22 @@ def _asleep(stack: Stack) -> Finding:
 
 def together(checks: Mapping[str, Check], seconds: float) -> list[Finding]:
     """What all checks found. One that is not done in time is a finding, and so is one that breaks."""
-    results: dict[str, list[Finding]] = {}
-
-    def run(name: str, check: Check) -> None:
-        found: list[Finding] = []
-        try:
-            found.extend(check())
-        except Exception as error:  # whatever it is, the other checks' lines are worth having
-            found.append(Finding(name, "fail", f"could not be looked at ({type(error).__name__})", "oracle doctor"))
-        results[name] = found
-
-    threads = [threading.Thread(target=run, args=item, daemon=True) for item in checks.items()]
-    for thread in threads:
-        thread.start()
-    end = time.monotonic() + seconds
-    for thread in threads:
-        thread.join(max(0.0, end - time.monotonic()))
-    late = "no answer within {:g} s"
+    found = asking.together({name: partial(_found, name, check) for name, check in checks.items()}, seconds)
+    late = f"no answer within {seconds:g} s"
     return [
         finding
-        for name in checks
-        for finding in results.get(name, [Finding(name, "fail", late.format(seconds), "oracle doctor")])
+        for name, result in found.items()
+        for finding in ([Finding(name, "fail", late, "oracle doctor")] if isinstance(result, Late) else result)
     ]
+
+
+def _found(name: str, check: Check) -> list[Finding]:
+    found: list[Finding] = []
+    try:
+        found.extend(check())
+    except Exception as error:  # whatever it is, the other checks' lines are worth having
+        found.append(Finding(name, "fail", f"could not be looked at ({type(error).__name__})", "oracle doctor"))
+    return found
 
 
 def _exports(stack: Stack) -> dict[str, str]:

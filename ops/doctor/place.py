@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from ops.doctor.model import Finding
-from ops.engine import Finished
+from ops.engine import Finished, bounded
 from ops.failures import engine_sentence
 from ops.recover import lock_in
 from ops.workspace import Stack
@@ -120,21 +120,11 @@ def _folder(environment: Mapping[str, str]) -> Path | None:
 
 def _asked(stack: Stack, environment: Mapping[str, str]) -> Finished:
     try:
-        done = subprocess.run(
-            ["pulumi", "stack", "ls", "--json", "--non-interactive", "--color", "never"],
-            cwd=stack.project,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-        )
+        return bounded(stack.project, environment, SECONDS, "stack", "ls", "--json")
     except subprocess.TimeoutExpired:
         return Finished(-1, f"error: nothing was answered within {SECONDS:g} s")
     except OSError as error:
         return Finished(-1, f"error: the engine does not start ({error.strerror})")
-    return Finished(done.returncode, done.stdout if done.returncode == 0 else done.stderr + done.stdout)
 
 
 def _unreadable(done: Finished, stack: Stack) -> Finding:

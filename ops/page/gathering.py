@@ -5,7 +5,6 @@ What cannot be read, or not soon enough, leaves its section with the reason; the
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -35,8 +34,6 @@ FRESH_SECONDS = 60.0
 SHOWN = 20
 CHARTS = 5
 OUTPUT_BYTES = 8 * 1024
-DRAWN = re.compile(r"\n?^Timeline\n.*?^\* critical path: [^\n]*\n", re.MULTILINE | re.DOTALL)
-"""The timeline in a run's output, which the chart shows better."""
 
 
 class Gatherer:
@@ -156,7 +153,7 @@ def _run(info: RunInfo, *, with_chart: bool) -> Run:
         status=info.status,
         error=info.error,
         chart=timeline.svg(done, f"{info.kind} {info.stack} {info.began[:16]}") if done else "",
-        output=DRAWN.sub("", _end(info.output)) if done else _end(info.output),
+        output=timeline.without_section(_end(info.output)) if done else _end(info.output),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contract import Outputs
-from ops.engine import Engine
+from ops.engine import Engine, Finished, bounded
 from ops.failures import engine_sentence
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"  # marks a secret in the engine's state
@@ -69,12 +69,12 @@ def read(engine: Engine, seconds: float) -> Declared:
     """The stack's declaration, from its state. Raises Undeclared."""
     done = _export(engine, seconds, "--show-secrets")
     sealed = None
-    if done.returncode != 0 and "decrypt" in done.stderr + done.stdout:
+    if done.status != 0 and "decrypt" in done.output:
         sealed = "The passphrase in the environment does not open the stack's secrets"
         done = _export(engine, seconds)
-    if done.returncode != 0:
-        raise _unreadable(engine, done.stderr + done.stdout)
-    return of(engine.stack.name, json.loads(done.stdout).get("deployment") or {}, sealed)
+    if done.status != 0:
+        raise _unreadable(engine, done.output)
+    return of(engine.stack.name, json.loads(done.output).get("deployment") or {}, sealed)
 
 
 def of(stack: str, state: Mapping[str, Any], sealed: str | None = None) -> Declared:
@@ -129,19 +129,10 @@ def _name(resource: dict[str, Any]) -> str:
     return str(resource["urn"]).rpartition("::")[2]
 
 
-def _export(engine: Engine, seconds: float, *options: str) -> subprocess.CompletedProcess[str]:
-    command = ["pulumi", "stack", "export", *options, "--stack", engine.stack.name, "--non-interactive"]
+def _export(engine: Engine, seconds: float, *options: str) -> Finished:
+    words = ("stack", "export", *options, "--stack", engine.stack.name)
     try:
-        return subprocess.run(
-            command,
-            cwd=engine.stack.project,
-            env=engine.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
+        return bounded(engine.stack.project, engine.environment, seconds, *words)
     except subprocess.TimeoutExpired:
         raise Undeclared(
             f"The state backend did not answer within {seconds:.0f} s", "pulumi whoami --verbose"

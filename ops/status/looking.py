@@ -78,13 +78,11 @@ def _questions(
     questions: dict[str, Callable[[], Any]] = {"backups": partial(_backups, engine, settings)}
     stack, environment = engine.stack, engine.environment
     token = environment.get("DIGITALOCEAN_TOKEN") or environment.get("DIGITALOCEAN_ACCESS_TOKEN")
-    endpoint = stack.endpoint or "https://api.digitalocean.com"
     app = declared.outputs.backend_app_id if declared else None
-    questions["app"] = partial(clouds.look_at_app, endpoint, token, app, ONE) if app else _unknown_app
-    base = str(stack.config("cloudflare:baseUrl") or "https://api.cloudflare.com/client/v4")
+    questions["app"] = partial(clouds.look_at_app, stack.digitalocean, token, app, ONE) if app else _unknown_app
     token = environment.get("CLOUDFLARE_API_TOKEN")
     for name, worker in settings.workers.items():
-        ask = partial(clouds.look_at_worker, base, settings.account_id, token, worker.script, ONE)
+        ask = partial(clouds.look_at_worker, stack.cloudflare, settings.account_id, token, worker.script, ONE)
         questions[f"script {name}"] = ask
     for name, address in addresses.items():
         front, about = PATHS.get(name, (settings.backend.health_path, "/api/version"))
