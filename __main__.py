@@ -34,6 +34,7 @@ from components.worker import Account, Worker, WorkerArgs
 config = settings.load()
 sources = read_sources(config, Path.cwd())
 account = Account(id=config.account_id, workers_url=config.workers_url)
+kept = pulumi.ResourceOptions(protect=config.locked)
 admin = Admin("admin", config)
 care = Care.of(config, Expected.of(config, sources.digest, admin.password))
 generation = BackendGeneration("backend-generation", config, sources.digest, care)
@@ -60,20 +61,20 @@ knows: list[Binding] = [
     *optional_secret("GITHUB_TOKEN", config.github_token),
     PlainText(name="BACKEND", value=generation.app),
 ]
-api = Worker("api", WorkerArgs(account=account, settings=config.api, module=sources.api, bindings=knows))
+api = Worker("api", WorkerArgs(account=account, settings=config.api, module=sources.api, bindings=knows), kept)
 urls = {"backend": ready.url, "api": api.url}
 for name, site, assets in (("web", config.web, sources.web), ("universe", config.universe, sources.universe)):
     run_time: list[Binding] = [Assets(), PlainText(name="API_URL", value=api.address)]
     args = WorkerArgs(account=account, settings=site, module=sources.static, bindings=run_time, assets=assets)
-    urls[name] = Worker(name, args).url
+    urls[name] = Worker(name, args, kept).url
 
 if config.monitoring:
-    Monitoring("uptime", MonitoringArgs(settings=config.monitoring, urls=urls, health_path=config.backend.health_path))
+    checks = MonitoringArgs(settings=config.monitoring, urls=urls, health_path=config.backend.health_path)
+    Monitoring("uptime", checks, kept)
 
 for name, url in urls.items():
     pulumi.export(f"{name}Url", url)
-for name, value in {"backendApp": generation.app, "backendAppId": backend.app_id, "adminEmail": admin.email}.items():
+app = {"backendApp": generation.app, "backendAppId": backend.app_id, "generation": config.generation}
+login = {"adminEmail": admin.email, "adminPassword": admin.password}
+for name, value in {**app, **login, "release": sources.release}.items():
     pulumi.export(name, value)
-pulumi.export("generation", config.generation)
-pulumi.export("release", sources.release)
-pulumi.export("adminPassword", admin.password)
