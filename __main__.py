@@ -28,6 +28,7 @@ from components.keeping import Keeping
 from components.monitoring import Monitoring, MonitoringArgs
 from components.ready import BackendReady, ReadyArgs
 from components.sources import read_sources
+from components.succession import dismissal
 from components.transfer import Care
 from components.worker import Account, Worker, WorkerArgs
 
@@ -52,7 +53,7 @@ backend = Backend(
     ),
 )
 data = BackendData("backend-data", DataArgs(care=care, app_id=backend.app_id, app=generation.app))
-ready = BackendReady("backend-ready", ReadyArgs(expected=care.expected, app_id=backend.app_id, url=data.url))
+ready = BackendReady("backend-ready", ReadyArgs(care=care, app_id=backend.app_id, url=data.url))
 
 knows: list[Binding] = [
     SecretText(name="POCKETBASE_URL", value=ready.url),
@@ -61,7 +62,8 @@ knows: list[Binding] = [
     *optional_secret("GITHUB_TOKEN", config.github_token),
     PlainText(name="BACKEND", value=generation.app),
 ]
-api = Worker("api", WorkerArgs(account=account, settings=config.api, module=sources.api, bindings=knows), kept)
+served = WorkerArgs(account=account, settings=config.api, module=sources.api, bindings=knows, after=dismissal(care))
+api = Worker("api", served, kept)
 urls = {"backend": ready.url, "api": api.url}
 for name, site, assets in (("web", config.web, sources.web), ("universe", config.universe, sources.universe)):
     run_time: list[Binding] = [Assets(), PlainText(name="API_URL", value=api.address)]
@@ -71,10 +73,8 @@ for name, site, assets in (("web", config.web, sources.web), ("universe", config
 if config.monitoring:
     checks = MonitoringArgs(settings=config.monitoring, urls=urls, health_path=config.backend.health_path)
     Monitoring("uptime", checks, kept)
-
-for name, url in urls.items():
-    pulumi.export(f"{name}Url", url)
 app = {"backendApp": generation.app, "backendAppId": backend.app_id, "generation": config.generation}
 login = {"adminEmail": admin.email, "adminPassword": admin.password}
-for name, value in {**app, **login, "release": sources.release}.items():
+addresses = {f"{name}Url": url for name, url in urls.items()}
+for name, value in {**addresses, **app, **login, "release": sources.release}.items():
     pulumi.export(name, value)

@@ -17,6 +17,8 @@ from ops.recover import recover
 from ops.runs import RunInfo, Runs
 from ops.workspace import Stack
 
+SECRET = "ORACLE_NEW_SECRET_"
+"""Begins the names of the variables by which a run gets secrets."""
 GATE = "pulumi-python:dynamic:BackendGeneration"
 """The type of the resource that refuses what cannot be done."""
 
@@ -36,22 +38,33 @@ def ready(name: str, quiet: bool = False) -> Engine:
 
 
 def apply(
-    engine: Engine, kind: str, values: Mapping[str, str | None], environment: Mapping[str, str] | None = None
+    engine: Engine,
+    kind: str,
+    values: Mapping[str, str | None],
+    environment: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
 ) -> RunInfo:
     """Sets configuration (None removes a key) and runs the update, as a run that is shown. Raises Failure.
+
+    What is in `secrets` is set encrypted; it reaches the run by its environment, and is in no file and no argument.
 
     When nothing had changed yet as the update failed, the configuration is put back; otherwise it stays, and the next
     update goes on where this one ended.
     """
+    names = {key: f"{SECRET}{number}" for number, key in enumerate(secrets or {})}
+    hidden = {names[key]: value for key, value in (secrets or {}).items()}
     with Runs(engine.stack.runs).start(kind, engine.stack.name, sys.argv[1:]) as run:
-        hand_over(run, engine.stack, {"do": "change", "values": dict(values)}, environment)
+        task = {"do": "change", "values": dict(values), "secrets": names}
+        hand_over(run, engine.stack, task, {**(environment or {}), **hidden})
         return shown(run)
 
 
-def carry_out(recording: Recording, values: Mapping[str, str | None]) -> dict[str, Any]:
-    """A change as the run's task. Raises Failure."""
+def carry_out(
+    recording: Recording, values: Mapping[str, str | None], secrets: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """A change as the run's task; `secrets` names a variable of the environment for each key. Raises Failure."""
     engine = recording.engine
-    with _configured(engine, values):
+    with _configured(engine, values, {key: _taken(engine, name) for key, name in (secrets or {}).items()}):
         done = recording.update()
         if done.status == 0:
             return {}
@@ -79,11 +92,19 @@ class Refused(Failure):
     """The update ended before it had changed anything."""
 
 
+def _taken(engine: Engine, name: str) -> str:
+    """The variable's value, which nothing that is started from now on gets to see."""
+    engine.environment.pop(name, None)
+    return os.environ.pop(name)
+
+
 @contextmanager
-def _configured(engine: Engine, values: Mapping[str, str | None]) -> Iterator[None]:
+def _configured(engine: Engine, values: Mapping[str, str | None], secrets: Mapping[str, str]) -> Iterator[None]:
     file = engine.stack.file
     before = file.read_bytes()
     try:
+        for key, value in secrets.items():
+            engine.must("config", "set", "--secret", key, "--stack", engine.stack.name, secret=value)
         for key, value in values.items():
             if value is not None:
                 engine.must("config", "set", key, value, "--stack", engine.stack.name)

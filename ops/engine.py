@@ -38,10 +38,13 @@ class Engine:
         self.environment = {**os.environ, **exports(stack)}
         self._process: subprocess.Popen[bytes] | None = None
 
-    def quiet(self, *arguments: str) -> Finished:
-        """Runs to the end and returns what was printed; when it succeeded, without its remarks on standard error."""
-        with self._started("never", subprocess.PIPE, *arguments) as process:
-            output, remarks = process.communicate()
+    def quiet(self, *arguments: str, secret: str | None = None) -> Finished:
+        """Runs to the end and returns what was printed; when it succeeded, without its remarks on standard error.
+
+        `secret` is given by standard input.
+        """
+        with self._started("never", subprocess.PIPE, *arguments, told=secret is not None) as process:
+            output, remarks = process.communicate(secret)
         return Finished(process.returncode, output if process.returncode == 0 else output + remarks)
 
     def recorded(self, output: Path, events: Path, *arguments: str) -> Finished:
@@ -75,20 +78,20 @@ class Engine:
             process.send_signal(signal.SIGINT)
         return process is not None
 
-    def _started(self, color: str, errors: int, *arguments: str) -> subprocess.Popen[str]:
+    def _started(self, color: str, errors: int, *arguments: str, told: bool = False) -> subprocess.Popen[str]:
         return subprocess.Popen(
             ["pulumi", *arguments, "--non-interactive", "--color", color],
             cwd=self.stack.project,
             env=self.environment,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if told else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
         )
 
-    def must(self, *arguments: str) -> str:
+    def must(self, *arguments: str, secret: str | None = None) -> str:
         """Runs quietly and returns the output. Raises Failure with one sentence when it fails."""
-        done = self.quiet(*arguments)
+        done = self.quiet(*arguments, secret=secret)
         if done.status != 0:
             raise Failure(self.sentence(done, f"`pulumi {arguments[0]}` failed: {_last_error(done.output)}"))
         return done.output
