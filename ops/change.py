@@ -104,7 +104,7 @@ def _configured(engine: Engine, values: Mapping[str, str | None], secrets: Mappi
     before = file.read_bytes()
     try:
         for key, value in secrets.items():
-            engine.must("config", "set", "--secret", key, "--stack", engine.stack.name, secret=value)
+            engine.set_secret(key, value)
         for key, value in values.items():
             if value is not None:
                 engine.must("config", "set", key, value, "--stack", engine.stack.name)

@@ -38,13 +38,10 @@ class Engine:
         self.environment = {**os.environ, **exports(stack)}
         self._process: subprocess.Popen[bytes] | None = None
 
-    def quiet(self, *arguments: str, secret: str | None = None) -> Finished:
-        """Runs to the end and returns what was printed; when it succeeded, without its remarks on standard error.
-
-        `secret` is given by standard input.
-        """
-        with self._started("never", subprocess.PIPE, *arguments, told=secret is not None) as process:
-            output, remarks = process.communicate(secret)
+    def quiet(self, *arguments: str) -> Finished:
+        """Runs to the end and returns what was printed; when it succeeded, without its remarks on standard error."""
+        with self._started("never", subprocess.PIPE, *arguments) as process:
+            output, remarks = process.communicate()
         return Finished(process.returncode, output if process.returncode == 0 else output + remarks)
 
     def recorded(self, output: Path, events: Path, *arguments: str) -> Finished:
@@ -78,23 +75,34 @@ class Engine:
             process.send_signal(signal.SIGINT)
         return process is not None
 
-    def _started(self, color: str, errors: int, *arguments: str, told: bool = False) -> subprocess.Popen[str]:
+    def _started(
+        self, color: str, errors: int, *arguments: str, stdin: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[str]:
         return subprocess.Popen(
             ["pulumi", *arguments, "--non-interactive", "--color", color],
             cwd=self.stack.project,
             env=self.environment,
-            stdin=subprocess.PIPE if told else subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
         )
 
-    def must(self, *arguments: str, secret: str | None = None) -> str:
+    def must(self, *arguments: str) -> str:
         """Runs quietly and returns the output. Raises Failure with one sentence when it fails."""
-        done = self.quiet(*arguments, secret=secret)
+        done = self.quiet(*arguments)
         if done.status != 0:
             raise Failure(self.sentence(done, f"`pulumi {arguments[0]}` failed: {_last_error(done.output)}"))
         return done.output
+
+    def set_secret(self, key: str, value: str) -> None:
+        """Sets configuration encrypted; the value goes by standard input. Raises Failure."""
+        arguments = ("config", "set", "--secret", key, "--stack", self.stack.name)
+        with self._started("never", subprocess.STDOUT, *arguments, stdin=subprocess.PIPE) as process:
+            output, _ = process.communicate(value)
+        if process.returncode != 0:
+            done = Finished(process.returncode, output)
+            raise Failure(self.sentence(done, f"`pulumi config set --secret {key}` failed: {_last_error(output)}"))
 
     def sentence(self, done: Finished, otherwise: str) -> str:
         return engine_sentence(done.output, self.stack.name) or otherwise
