@@ -62,8 +62,17 @@ def test_unlocked_it_can_be_destroyed_and_the_backups_stay(locked: Project) -> N
     locked.oracle("unlock", "local", "--end").well()
     assert "because it is protected" in destroy(locked).failed().output
     locked.oracle("unlock", "local", "--yes").well()
+    network.say(locked, "before we left")
     destroy(locked).well()
     assert network.apps(locked) == []
     kept = network.backups(locked)
     assert [each["reason"] for each in kept][:1] == ["delete"]
     assert all(each["verified"] for each in kept)
+
+
+def test_the_newest_backup_brings_it_all_back(locked: Project) -> None:
+    """As docs/how-to/leave.md says: an empty account, and the name of a backup."""
+    kept = network.backups(locked)[0]["id"]
+    locked.pulumi("config", "set", "oracle-net:restoreFrom", kept, "--stack", "local").well()
+    locked.up().well()
+    assert network.titles(locked) == {"before we left"}

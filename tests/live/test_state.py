@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import boto3
 import pytest
@@ -110,3 +111,21 @@ def test_a_killed_holders_lock_is_taken_over(team: Team) -> None:
     assert team.holders() == []
     team.project.oracle("up").well()
     assert_quiet(team.project.pulumi("preview", "--stack", "local"))
+
+
+def test_the_state_moves_to_another_place(team: Team, tmp_path: Path) -> None:
+    """As docs/how-to/state.md says: the same passphrase opens it there, and nothing is to be changed."""
+    project, file = team.project, tmp_path / "local.json"
+    configuration = project.stack_file.read_bytes()
+    project.pulumi("stack", "export", "--stack", "local", "--file", str(file)).well()
+    (tmp_path / "elsewhere").mkdir()
+    elsewhere = {"PULUMI_BACKEND_URL": f"file://{tmp_path / 'elsewhere'}"}
+    project.pulumi("stack", "init", "local", **elsewhere).well()
+    project.pulumi("stack", "import", "--stack", "local", "--file", str(file), **elsewhere).well()
+    assert_quiet(project.pulumi("preview", "--stack", "local", **elsewhere))
+    assert project.stack_file.read_bytes() == configuration
+    secret = str(project.outputs()["adminPassword"])
+    assert secret not in file.read_text(), "what is exported is encrypted"
+    project.pulumi("stack", "rm", "local", "--yes", "--force", "--preserve-config").well()
+    assert ".pulumi/stacks/oracle-net/local.json" not in team.objects()
+    assert_quiet(project.pulumi("preview", "--stack", "local", **elsewhere))
