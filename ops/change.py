@@ -103,8 +103,8 @@ def _configured(engine: Engine, values: Mapping[str, str | None], secrets: Mappi
     file = engine.stack.file
     before = file.read_bytes()
     try:
-        for key, value in secrets.items():
-            engine.set_secret(key, value)
+        for key, hidden in secrets.items():
+            engine.set_secret(key, hidden)
         for key, value in values.items():
             if value is not None:
                 engine.must("config", "set", key, value, "--stack", engine.stack.name)

@@ -17,7 +17,7 @@ from appplatform import AppPlatform, AppPlatformError, variable
 from backups import BackupsError
 from ops.engine import Engine
 from ops.failures import Failure
-from ops.locks import LOCKS, Lock, bucket_at, held_in, lock_in, state_of
+from ops.locks import LOCKS, PROJECT, Lock, bucket_at, folder_at, held_in, lock_in, state_of
 
 APP = "digitalocean:index/app:App"
 GENERATION = "pulumi-python:dynamic:BackendGeneration"
@@ -41,8 +41,10 @@ def recover(engine: Engine) -> list[str]:
 def _free_locks(engine: Engine) -> Iterator[str]:
     """Frees what the dead hold, in a folder or in a bucket. Raises Failure for a live holder."""
     try:
-        bucket = bucket_at(state_of(engine.environment))
-        locks = held_in(bucket, engine.stack.name) if bucket else list(_locks(engine.stack.state / LOCKS))
+        bucket, folder = bucket_at(state_of(engine.environment)), folder_at(state_of(engine.environment))
+        locks = held_in(bucket, engine.stack.name) if bucket else []
+        if folder is not None:
+            locks = list(_locks(folder / LOCKS / PROJECT / engine.stack.name))
         _refuse_living(engine.stack.name, locks)
         for lock in locks:
             if bucket:

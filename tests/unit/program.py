@@ -110,7 +110,7 @@ class Monitor(mocks.MockMonitor):
     def RegisterResource(self, request: Any) -> Any:
         if request.protect:
             self.mocks.protected.add(request.name)  # type: ignore[attr-defined]
-        return super().RegisterResource(request)
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
 
 def run(

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from ops.failures import ENGINE, engine_sentence, program_sentence
-from ops.recover import Lock, _locks
+from ops.locks import Lock
+from ops.recover import _locks
 from ops.workspace import Stack
 
 DEAD = 2**22 - 1  # above any process id in use

@@ -13,7 +13,7 @@ from unittest.mock import Mock
 import pytest
 
 import settings
-from ops import ask, change, following, rotation
+from ops import ask, change, rotation
 from ops.commands.unlock import unlock
 from ops.engine import Engine
 from ops.failures import Failure
@@ -69,7 +69,7 @@ def test_a_run_gets_secrets_by_its_environment_and_no_file_has_them(
         run.end()
 
     monkeypatch.setattr(change, "hand_over", start)
-    monkeypatch.setattr(change, "shown", lambda run: following.Run and run.info)
+    monkeypatch.setattr(change, "shown", lambda run: run.info)
     engine = Mock(Engine, stack=stack)
     change.apply(engine, "rotate", {"plain": "1"}, secrets={"oracle-net:githubToken": "planted-token"})
     (name,) = started["task"]["secrets"].values()

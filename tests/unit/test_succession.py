@@ -87,7 +87,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         ("remove_stand_ins", made.remove),
     ):
         monkeypatch.setattr(succession, name, stand_in)
-    monkeypatch.setattr(succession.time, "sleep", lambda seconds: made.done.append(f"{seconds:g} s"))
+    monkeypatch.setattr("time.sleep", lambda seconds: made.done.append(f"{seconds:g} s"))
     return made
 
 
