@@ -178,3 +178,25 @@ def test_nothing_names_a_stack() -> None:
                 assert not re.search(r"get_stack|PULUMI_STACK|StackReference", ast.unparse(node)), (
                     f"{path}:{node.lineno}"
                 )
+
+
+def test_the_example_of_envrc_holds_every_variable_and_no_value() -> None:
+    """What the program, the engine and the commands read from a person's environment."""
+    text = (program.PROJECT / ".envrc.example").read_text()
+    named = dict(re.findall(r"^#? ?export ([A-Z_]+)=(\S*)", text, re.MULTILINE))
+    for name in (
+        "DIGITALOCEAN_TOKEN", "CLOUDFLARE_API_TOKEN", "CLOUDFLARE_ACCOUNT_ID", "PULUMI_BACKEND_URL",
+        "PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+    ):  # fmt: skip
+        assert name in named
+        assert not named[name] or name == "PULUMI_BACKEND_URL", f"{name} has a value"
+    assert "\n.envrc\n" in (program.PROJECT / ".gitignore").read_text()
+
+
+def test_the_page_of_secrets_knows_every_secret() -> None:
+    page = (program.PROJECT / "docs/how-to/secrets.md").read_text()
+    for key in settings.SECRET_KEYS:
+        assert f"oracle-net:{key}" in page
+    example = (program.PROJECT / ".envrc.example").read_text()
+    for name in re.findall(r"export ([A-Z_]*(?:TOKEN|SECRET|PASSPHRASE|KEY)[A-Z_]*)=", example):
+        assert name in page, name
