@@ -48,7 +48,8 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    url = f"s3://states/team?endpoint=http://{host}:{port}&use_path_style=true&region=us-east-1"
+    options = "use_path_style=true&region=us-east-1&response_checksum_validation=when_required"
+    url = f"s3://states/team?endpoint=http://{host}:{port}&{options}"
     project = Project.copied(tmp_path_factory.mktemp("team"))
     project.environment |= {"ORACLE_LOCAL_STATE": url, **CREDENTIALS}
     with pytest.MonkeyPatch.context() as patch:
