@@ -15,6 +15,9 @@ from workersapi import Workers, WorkersApiError
 
 ADMIN, VERSION, GITHUB = "oracle-net:adminPassword", "oracle-net:adminPasswordVersion", "oracle-net:githubToken"
 CLOUDFLARE = "https://api.cloudflare.com/client/v4"
+ADMIN_ONLY = ("admin", "admin-*", "backend-ready", "api-script")
+GITHUB_ONLY = ("api-script",)
+"""The resources that a rotation changes; no source that waits to be deployed goes along."""
 LEAST = 10
 """Characters of a chosen password, as settings.py wants them."""
 

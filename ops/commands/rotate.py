@@ -45,7 +45,7 @@ def _admin(engine: Engine, choose: bool) -> None:
     if chosen == before:
         raise Failure(f"That is the password that it has now; choose another: oracle rotate admin {stack}")
     change = rotation.new_password(settings.admin_password_version, chosen)
-    apply(engine, "rotate", change.values, secrets=change.secrets)
+    apply(engine, "rotate", change.values, secrets=change.secrets, only=rotation.ADMIN_ONLY)
     say("")
     for line in rotation.proven(engine, before):
         say(line)
@@ -61,7 +61,7 @@ def _admin(engine: Engine, choose: bool) -> None:
 def _github_token(engine: Engine) -> None:
     stack = engine.stack.name
     token = secret("The new GitHub token", f"oracle rotate github-token {stack}")
-    apply(engine, "rotate", {}, secrets={rotation.GITHUB: token})
+    apply(engine, "rotate", {}, secrets={rotation.GITHUB: token}, only=rotation.GITHUB_ONLY)
     if not rotation.bound(engine, "GITHUB_TOKEN"):
         raise Failure(f"The api Worker has no secret GITHUB_TOKEN; see what is wrong: oracle status --stack {stack}")
     say("\nThe api Worker has the new token.")

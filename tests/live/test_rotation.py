@@ -120,10 +120,16 @@ def assert_none_failed(logins: Logins) -> None:
 
 
 def test_a_made_password_is_renewed_and_no_login_fails(project: Project) -> None:
-    before = project.outputs()["adminPassword"]
+    """Nor does anything else change: sources that wait to be deployed go on waiting."""
+    before, release = project.outputs()["adminPassword"], project.outputs()["release"]
+    for name in ("api/src/worker.js", "web/public/index.html", "backend/entrypoint.sh"):
+        path = project.root / "services" / name
+        path.write_text(f"{path.read_text()}\n")
     with Logins(project.outputs()["apiUrl"]) as logins:
         done = rotate(project, "admin").well()
     assert_none_failed(logins)
+    assert project.outputs()["release"] == release
+    assert network.running(project) == release["backend"]
     after = project.outputs()["adminPassword"]
     assert after != before
     assert logs_in(project, after)
@@ -133,6 +139,9 @@ def test_a_made_password_is_renewed_and_no_login_fails(project: Project) -> None
     assert "Left to do: the app's own variable PB_ADMIN_PASSWORD" in done.output
     assert superusers(project) == ["admin@oracle.localhost"]
     assert network.apps(project) == ["jellyfish-app"]
+    for name in ("api/src/worker.js", "web/public/index.html", "backend/entrypoint.sh"):
+        path = project.root / "services" / name
+        path.write_text(path.read_text().removesuffix("\n"))
     assert_quiet(project.pulumi("preview", "--refresh", "--stack", "local"))
 
 
