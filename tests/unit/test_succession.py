@@ -142,3 +142,27 @@ def test_a_password_that_is_refused_leaves_the_api_its_stand_in(world: World) ->
         change()
     assert world.done == ["stand-in", "worker", "5 s"]
     assert world.bound == DEPUTY.password
+
+
+def care() -> Any:
+    policy = type("Policy", (), {"drain": 5.0})()
+    expected = type("Expected", (), {"endpoint": "e", "email": "admin@example.org"})()
+    return type("Care", (), {"policy": policy, "expected": expected, "traffic": TRAFFIC})()
+
+
+def test_stand_ins_go_when_the_worker_has_been_uploaded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.password = "newer"
+    monkeypatch.setattr(world, "find", lambda name: {"id": name}, raising=False)
+    succession._dismiss(care(), "newer")
+    assert world.done == ["removed "]
+
+
+def test_a_cloud_that_is_away_does_not_fail_an_update_that_is_done(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def away(name: str) -> None:
+        raise AdminError("nobody answers")
+
+    monkeypatch.setattr(world, "find", away, raising=False)
+    succession._dismiss(care(), "newer")
+    assert "the next update looks again: nobody answers" in capsys.readouterr().err
