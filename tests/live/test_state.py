@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
-import signal
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
+import psutil
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -96,7 +96,9 @@ def test_the_second_of_two_updates_is_told_who_holds_the_lock(team: Team) -> Non
     found = json.loads(project.oracle("doctor", "--json").output)["findings"]
     (lock,) = [each for each in found if each["check"] == "lock"]
     assert lock["what"].startswith(f"held by process {holder} of ")
-    os.kill(holder, signal.SIGKILL)
+    for process in [psutil.Process(holder), *psutil.Process(holder).children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()  # its plugins too, which would wait for it for ever
     first.communicate(timeout=60)
     assert team.holders() == [holder]
 
