@@ -101,6 +101,9 @@ def change_passwords(session: Session) -> None:
     session.project.fault(method="PATCH", path=f"{worker}/secrets-bulk", status=400, count=1)
     assert "The admin's password is as it was" in session.up().failed().output
     session.up().well()
+    # The app still starts with its first password, so the console has to make the declared one work again.
+    restart(session.project)
+    session.up().well()
 
 
 def fail(session: Session) -> None:
