@@ -28,12 +28,14 @@ from components.keeping import Keeping
 from components.monitoring import Monitoring, MonitoringArgs
 from components.ready import BackendReady, ReadyArgs
 from components.sources import read_sources
+from components.succession import dismissal
 from components.transfer import Care
 from components.worker import Account, Worker, WorkerArgs
 
 config = settings.load()
 sources = read_sources(config, Path.cwd())
 account = Account(id=config.account_id, workers_url=config.workers_url)
+kept = pulumi.ResourceOptions(protect=config.locked)
 admin = Admin("admin", config)
 care = Care.of(config, Expected.of(config, sources.digest, admin.password))
 generation = BackendGeneration("backend-generation", config, sources.digest, care)
@@ -51,7 +53,7 @@ backend = Backend(
     ),
 )
 data = BackendData("backend-data", DataArgs(care=care, app_id=backend.app_id, app=generation.app))
-ready = BackendReady("backend-ready", ReadyArgs(expected=care.expected, app_id=backend.app_id, url=data.url))
+ready = BackendReady("backend-ready", ReadyArgs(care=care, app_id=backend.app_id, url=data.url))
 
 knows: list[Binding] = [
     SecretText(name="POCKETBASE_URL", value=ready.url),
@@ -60,20 +62,19 @@ knows: list[Binding] = [
     *optional_secret("GITHUB_TOKEN", config.github_token),
     PlainText(name="BACKEND", value=generation.app),
 ]
-api = Worker("api", WorkerArgs(account=account, settings=config.api, module=sources.api, bindings=knows))
+served = WorkerArgs(account=account, settings=config.api, module=sources.api, bindings=knows, after=dismissal(care))
+api = Worker("api", served, kept)
 urls = {"backend": ready.url, "api": api.url}
 for name, site, assets in (("web", config.web, sources.web), ("universe", config.universe, sources.universe)):
     run_time: list[Binding] = [Assets(), PlainText(name="API_URL", value=api.address)]
     args = WorkerArgs(account=account, settings=site, module=sources.static, bindings=run_time, assets=assets)
-    urls[name] = Worker(name, args).url
+    urls[name] = Worker(name, args, kept).url
 
 if config.monitoring:
-    Monitoring("uptime", MonitoringArgs(settings=config.monitoring, urls=urls, health_path=config.backend.health_path))
-
-for name, url in urls.items():
-    pulumi.export(f"{name}Url", url)
-for name, value in {"backendApp": generation.app, "backendAppId": backend.app_id, "adminEmail": admin.email}.items():
+    checks = MonitoringArgs(settings=config.monitoring, urls=urls, health_path=config.backend.health_path)
+    Monitoring("uptime", checks, kept)
+app = {"backendApp": generation.app, "backendAppId": backend.app_id, "generation": config.generation}
+login = {"adminEmail": admin.email, "adminPassword": admin.password}
+addresses = {f"{name}Url": url for name, url in urls.items()}
+for name, value in {**addresses, **app, **login, "release": sources.release}.items():
     pulumi.export(name, value)
-pulumi.export("generation", config.generation)
-pulumi.export("release", sources.release)
-pulumi.export("adminPassword", admin.password)

@@ -11,12 +11,14 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -34,6 +36,8 @@ SECRET_KEYS = frozenset({"adminPassword", "githubToken", "backupKey"})
 PLACEHOLDER = "(encrypted)"
 """Stands for an encrypted value where there is no engine to open it."""
 APP_NAME_LIMIT = 32  # DigitalOcean: 2 to 32 characters
+UNLOCK_LIMIT = timedelta(days=1)
+"""A moment further away unlocks nothing: an unlocking that nobody remembers would be none."""
 GENERATION_SUFFIX = 10  # "-g999-r999": generation and revision, kept free at the end of the app's name
 
 Hostname = Annotated[
@@ -43,6 +47,11 @@ ScriptName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 # A hand-written YAML date arrives as a date, one from the engine as text.
 IsoDate = Annotated[str, BeforeValidator(str), Field(pattern=r"^20\d\d-[01]\d-[0-3]\d$")]
+Moment = Annotated[AwareDatetime, AfterValidator(lambda value: value.astimezone(UTC))]
+
+
+EMPTY: tuple[Any, ...] = ("", {})
+"""The defaults in Pulumi.yaml of what has none: no value at all."""
 
 
 class SettingsError(Exception):
@@ -164,6 +173,8 @@ class Settings(Section):
     hold_seconds: int = Field(default=900, ge=30, le=7200)
     backup: BackupSettings = BackupSettings()
     backup_key: Annotated[SecretStr, AfterValidator(_age_key)] | None = None
+    protect: bool = False
+    unlocked_until: Moment | None = None
     admin_email: Email
     admin_password: SecretStr | None = Field(default=None, min_length=10)
     admin_password_version: int = Field(default=1, ge=1)
@@ -184,6 +195,13 @@ class Settings(Section):
         return self
 
     @property
+    def locked(self) -> bool:
+        """Whether nothing that serves may be deleted now. Only this machine's clock says when an unlocking ends."""
+        now = datetime.now(UTC)
+        unlocked = self.unlocked_until is not None and now < self.unlocked_until <= now + UNLOCK_LIMIT
+        return self.protect and not unlocked
+
+    @property
     def workers(self) -> dict[str, ModuleSettings | AssetsSettings]:
         """The Workers by service name, in the order in which they are shown."""
         return {"api": self.api, "web": self.web, "universe": self.universe}
@@ -200,6 +218,8 @@ CONSEQUENCES = {
     "holdSeconds": "writes could be lost while the data is carried",
     "backup": "the backend's data could not be backed up",
     "backupKey": "backups could not be encrypted",
+    "protect": "it would be unknown whether the stack may be destroyed",
+    "unlockedUntil": "it would be unknown whether the stack may be destroyed",
     "adminEmail": "the backend would have no admin",
     "adminPassword": "nobody could log in to the backend",
     "adminPasswordVersion": "the admin's password could not be renewed",
@@ -220,6 +240,8 @@ EXAMPLES = {
     "data": "carry",
     "drainSeconds": "5",
     "holdSeconds": "900",
+    "protect": "true",
+    "unlockedUntil": "2026-01-31T22:00:00Z",
     "store": "s3://BUCKET/PREFIX",
     "adminEmail": "admin@example.org",
     "accountId": "<32 hex digits from the Cloudflare dashboard>",
@@ -264,7 +286,7 @@ def load() -> Settings:
 
     raw = {**engine_config.get_config_env(), **engine_config.CONFIG.get()}
     prefix = f"{PROJECT}:"
-    values = {key.removeprefix(prefix): _decoded(value) for key, value in raw.items() if key.startswith(prefix)}
+    values = _given({key.removeprefix(prefix): _decoded(value) for key, value in raw.items() if key.startswith(prefix)})
     plain = [key for key in SECRET_KEYS if key in values and not _is_secret(prefix + key)]
     try:
         return parse(values, plain_secrets=plain)
@@ -284,7 +306,7 @@ def from_file(path: Path) -> Settings:
         ) from None
     config = document.get("config") if isinstance(document, dict) else None
     prefix = f"{PROJECT}:"
-    values = {k.removeprefix(prefix): v for k, v in (config or {}).items() if str(k).startswith(prefix)}
+    values = _given({k.removeprefix(prefix): v for k, v in (config or {}).items() if str(k).startswith(prefix)})
     plain = [key for key in SECRET_KEYS if isinstance(values.get(key), str)]
     hidden = {key: PLACEHOLDER if _encrypted(value) else value for key, value in values.items()}
     return parse(hidden, plain_secrets=plain)
@@ -325,6 +347,10 @@ def cloudflare_endpoint() -> str:
 def revealed(value: SecretStr | None) -> str | None:
     """The text of a secret setting; give it to `pulumi.Output.secret` only."""
     return value.get_secret_value() if value else None
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value not in EMPTY}
 
 
 def _decoded(value: Any) -> Any:

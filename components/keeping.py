@@ -58,6 +58,7 @@ class Keeping:
             app = platform.known(target.app_id)
             if app is None:
                 return
+            self._refuse_destroy(app["spec"]["name"])
             source = Source.of(app, target.service)
             if not source.running:
                 print(f"{source.name} has never run: there is nothing to back up", flush=True)
@@ -72,6 +73,17 @@ class Keeping:
             print(f"Attention: {late}", file=sys.stderr, flush=True)
         note_kept(self._care.custody, source, backup, [late] if late else [])
         self._prune(backup.id)
+
+    def _refuse_destroy(self, name: str) -> None:
+        """Raises Sentence where a locked stack would be left without a backend: nothing else serves the traffic.
+
+        The engine's own protection would refuse every successor too, since each of them replaces an app.
+        """
+        if self._care.locked and served(self._care.traffic) is None:
+            raise Sentence(
+                f"{name} stays: the stack is protected (oracle-net:protect), and nothing would serve in its place. "
+                "When it really is to go: oracle unlock STACK"
+            )
 
     def _drain(self, source: Source) -> None:
         """Waits for requests that are under way. Raises Sentence while new ones still come."""

@@ -8,7 +8,7 @@ removed by hand) says "update", which repairs it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import pulumi
@@ -16,8 +16,10 @@ from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource,
 from pulumi.runtime import rpc
 
 from appplatform import AppPlatform, AppPlatformError
-from components.bootstrap import Expected, Target, bootstrap, runs_declared_release
+from components.bootstrap import Target, bootstrap, runs_declared_release
 from components.dynamic import show_sentences
+from components.succession import succeed
+from components.transfer import Care, Policy, Traffic
 from pocketbase import AdminError, login
 
 TARGET = tuple(field.name for field in fields(Target))
@@ -26,7 +28,7 @@ KEYS = (*TARGET, "url")
 
 @dataclass(frozen=True, kw_only=True)
 class ReadyArgs:
-    expected: Expected
+    care: Care
     app_id: pulumi.Input[str]
     url: pulumi.Input[str]
     """The app's address, known once its data is there."""
@@ -48,6 +50,9 @@ class ReadyProvider(ResourceProvider):
         return CreateResult(id_="ready", outs=_proof(props))
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        if _olds["app_id"] == _news["app_id"] and _olds["email"] == _news["email"]:
+            policy = Policy(**_news["policy"])
+            succeed(_target(_news), _olds["password"], Traffic(**_news["traffic"]), policy.drain)
         return UpdateResult(outs=_proof(_news))
 
 
@@ -57,7 +62,13 @@ class BackendReady(Resource, name="BackendReady"):
     url: pulumi.Output[str]
 
     def __init__(self, name: str, args: ReadyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        props = {**vars(args.expected), "app_id": args.app_id, "url": args.url}
+        props = {
+            **vars(args.care.expected),
+            "app_id": args.app_id,
+            "url": args.url,
+            "traffic": asdict(args.care.traffic),
+            "policy": asdict(args.care.policy),
+        }
         secret = pulumi.ResourceOptions(additional_secret_outputs=["password"])
         super().__init__(ReadyProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
 

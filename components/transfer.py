@@ -96,6 +96,8 @@ class Care:
     restore_from: str | None
     restart: int
     ephemeral: bool
+    locked: bool
+    """Whether the stack keeps its backend, whoever asks for its deletion; a successor may still replace it."""
 
     @classmethod
     def of(cls, settings: Settings, expected: Expected) -> Care:
@@ -112,6 +114,7 @@ class Care:
             restore_from=settings.restore_from,
             restart=settings.restart,
             ephemeral=settings.data == "ephemeral",
+            locked=settings.locked,
         )
 
 

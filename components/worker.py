@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -14,6 +14,7 @@ from components.providers import cloudflare
 from settings import AssetsSettings, WorkerSettings
 
 MODULE = "worker.js"
+Hook = Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
 RUN_TIME_PATHS = ["/config.json", "/_api/*"]
 """Answered by the static Worker's module; every other path is an asset or the single page."""
 
@@ -34,6 +35,8 @@ class WorkerArgs:
     """The text of the one module."""
     bindings: Sequence[Binding]
     assets: AssetSet | None = None
+    after: Hook | None = None
+    """Called when the script has been uploaded; its failure is the update's."""
 
 
 class Worker(pulumi.ComponentResource):
@@ -68,7 +71,7 @@ class Worker(pulumi.ComponentResource):
             bindings=render([*args.bindings, PlainText(name=RELEASE_VARIABLE, value=_fingerprint(args))]),
             observability=cloudflare.WorkersScriptObservabilityArgs(enabled=True, head_sampling_rate=1),
             assets=_assets(args),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, hooks=_hooks(args.after)),
         )
 
     def _subdomain(
@@ -96,6 +99,10 @@ class Worker(pulumi.ComponentResource):
             service=script.script_name,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[script]),
         )
+
+
+def _hooks(after: Hook | None) -> pulumi.ResourceHookBinding | None:
+    return pulumi.ResourceHookBinding(after_update=[after]) if after else None
 
 
 def _fingerprint(args: WorkerArgs) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 
 from ops.failures import Failure
@@ -24,3 +25,19 @@ def agree(yes: bool, command: str, what: str) -> bool:
     if not sys.stdin.isatty():
         raise Failure(f"Nobody is at a terminal to agree to this; agree beforehand: {command} --yes")
     return input(f"{what} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def secret(what: str, command: str) -> str:
+    """A secret that is typed without being shown, twice, or comes by standard input. Raises Failure without one.
+
+    `command` is what to type for another try.
+    """
+    if not sys.stdin.isatty():
+        given = sys.stdin.readline().rstrip("\r\n")
+    else:
+        given = getpass.getpass(f"{what} (it is not shown): ")
+        if getpass.getpass("The same again: ") != given:
+            raise Failure(f"These are not the same; nothing was changed. Try again: {command}")
+    if not given.strip():
+        raise Failure(f"Nothing was given; nothing was changed. Type it, or give it by standard input: {command}")
+    return given.strip()

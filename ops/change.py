@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ops import local_cloud
+from contract import KEPT_VARIABLE
+from ops import local_cloud, planning
 from ops.engine import Engine, cause
 from ops.failures import Failure
 from ops.following import hand_over, shown
@@ -17,6 +19,8 @@ from ops.recover import recover
 from ops.runs import RunInfo, Runs
 from ops.workspace import Stack
 
+SECRET = "ORACLE_NEW_SECRET_"
+"""Begins the names of the variables by which a run gets secrets."""
 GATE = "pulumi-python:dynamic:BackendGeneration"
 """The type of the resource that refuses what cannot be done."""
 
@@ -36,23 +40,39 @@ def ready(name: str, quiet: bool = False) -> Engine:
 
 
 def apply(
-    engine: Engine, kind: str, values: Mapping[str, str | None], environment: Mapping[str, str] | None = None
+    engine: Engine,
+    kind: str,
+    values: Mapping[str, str | None],
+    environment: Mapping[str, str] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    only: Sequence[str] = (),
 ) -> RunInfo:
     """Sets configuration (None removes a key) and runs the update, as a run that is shown. Raises Failure.
+
+    What is in `secrets` is set encrypted; it reaches the run by its environment, and is in no file and no argument.
+    `only` names the resources that may change, with the code and the files that run, whatever the sources are.
 
     When nothing had changed yet as the update failed, the configuration is put back; otherwise it stays, and the next
     update goes on where this one ended.
     """
+    names = {key: f"{SECRET}{number}" for number, key in enumerate(secrets or {})}
+    hidden = {names[key]: value for key, value in (secrets or {}).items()}
     with Runs(engine.stack.runs).start(kind, engine.stack.name, sys.argv[1:]) as run:
-        hand_over(run, engine.stack, {"do": "change", "values": dict(values)}, environment)
+        task = {"do": "change", "values": dict(values), "secrets": names, "only": list(only)}
+        hand_over(run, engine.stack, task, {**(environment or {}), **hidden})
         return shown(run)
 
 
-def carry_out(recording: Recording, values: Mapping[str, str | None]) -> dict[str, Any]:
-    """A change as the run's task. Raises Failure."""
+def carry_out(
+    recording: Recording,
+    values: Mapping[str, str | None],
+    secrets: Mapping[str, str] | None = None,
+    only: Sequence[str] = (),
+) -> dict[str, Any]:
+    """A change as the run's task; `secrets` names a variable of the environment for each key. Raises Failure."""
     engine = recording.engine
-    with _configured(engine, values):
-        done = recording.update()
+    with _configured(engine, values, {key: _taken(engine, name) for key, name in (secrets or {}).items()}):
+        done = recording.update(*_narrowed(recording, only))
         if done.status == 0:
             return {}
         on = f"pulumi up -s {engine.stack.name}" if not engine.stack.on_local_cloud else "make up"
@@ -79,11 +99,30 @@ class Refused(Failure):
     """The update ended before it had changed anything."""
 
 
+def _narrowed(recording: Recording, only: Sequence[str]) -> list[str]:
+    """The options that hold the engine to some resources; the program is given what runs in place of its sources."""
+    if not only:
+        return []
+    engine, path = recording.engine, recording.run.folder / "kept.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(planning.kept((), engine.export(), engine.outputs().release)))
+    engine.environment[KEPT_VARIABLE] = str(path)
+    return [word for name in only for word in ("--target", f"**::{name}")]
+
+
+def _taken(engine: Engine, name: str) -> str:
+    """The variable's value, which nothing that is started from now on gets to see."""
+    engine.environment.pop(name, None)
+    return os.environ.pop(name)
+
+
 @contextmanager
-def _configured(engine: Engine, values: Mapping[str, str | None]) -> Iterator[None]:
+def _configured(engine: Engine, values: Mapping[str, str | None], secrets: Mapping[str, str]) -> Iterator[None]:
     file = engine.stack.file
     before = file.read_bytes()
     try:
+        for key, hidden in secrets.items():
+            engine.set_secret(key, hidden)
         for key, value in values.items():
             if value is not None:
                 engine.must("config", "set", key, value, "--stack", engine.stack.name)

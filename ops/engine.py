@@ -76,12 +76,14 @@ class Engine:
             process.send_signal(signal.SIGINT)
         return process is not None
 
-    def _started(self, color: str, errors: int, *arguments: str) -> subprocess.Popen[str]:
+    def _started(
+        self, color: str, errors: int, *arguments: str, stdin: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[str]:
         return subprocess.Popen(
             ["pulumi", *arguments, "--non-interactive", "--color", color],
             cwd=self.stack.project,
             env=self.environment,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
@@ -93,6 +95,15 @@ class Engine:
         if done.status != 0:
             raise Failure(self.sentence(done, f"`pulumi {arguments[0]}` failed: {_last_error(done.output)}"))
         return done.output
+
+    def set_secret(self, key: str, value: str) -> None:
+        """Sets configuration encrypted; the value goes by standard input. Raises Failure."""
+        arguments = ("config", "set", "--secret", key, "--stack", self.stack.name)
+        with self._started("never", subprocess.STDOUT, *arguments, stdin=subprocess.PIPE) as process:
+            output, _ = process.communicate(value)
+        if process.returncode != 0:
+            done = Finished(process.returncode, output)
+            raise Failure(self.sentence(done, f"`pulumi config set --secret {key}` failed: {_last_error(output)}"))
 
     def sentence(self, done: Finished, otherwise: str) -> str:
         return engine_sentence(done.output, self.stack.name) or otherwise

@@ -42,7 +42,7 @@ ENGINE: tuple[tuple[str, str], ...] = (
     (
         r"currently locked by \d+ lock",
         (
-            "Another update of {stack} holds the lock, or was killed; wait for it, or take over from a "
+            "Another update of {stack}{holder} holds the lock, or was killed; wait for it, or take over from a "
             "dead one: oracle recover {stack}"
         ),
     ),
@@ -68,6 +68,8 @@ ENGINE: tuple[tuple[str, str], ...] = (
     ),
 )
 
+HOLDER = re.compile(r": created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
+
 # The engine's summaries: that something failed, not what.
 SUMMARY = re.compile(r"(update|preview) failed$|an unhandled error occurred|.*\d+ errors? occurred:?$")
 
@@ -78,8 +80,14 @@ def engine_sentence(output: str, stack: str) -> str | None:
     errors = "\n".join(re.findall(r"^\s*(?:error: |\* ).*$", output, re.MULTILINE))
     for pattern, sentence in ENGINE:
         if re.search(pattern, errors, re.IGNORECASE):
-            return sentence.format(stack=stack)
+            return sentence.format(stack=stack, holder=_holder(output))
     return None
+
+
+def _holder(output: str) -> str:
+    """Who holds the lock, as the engine says below its error; empty where it does not."""
+    said = HOLDER.search(output)
+    return " ({user} on {host}, process {pid}, since {since})".format(**said.groupdict()) if said else ""
 
 
 def program_sentence(output: str) -> str | None:

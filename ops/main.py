@@ -30,6 +30,8 @@ COMMANDS = (
     Entry("Data", "history", "what became of the data"),
     Entry("Mend", "doctor", "what is missing, and why"),
     Entry("Mend", "recover", "take over a killed update"),
+    Entry("Mend", "rotate", "renew a secret"),
+    Entry("Mend", "unlock", "let a stack be destroyed"),
     Entry("Mend", "console", "a shell in the backend"),
     Entry("Mend", "cloud", "the local cloud alone"),
     Entry("Mend", "env", "exports for plain pulumi"),

@@ -9,46 +9,19 @@ taken.
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from appplatform import AppPlatform, AppPlatformError, variable
+from backups import BackupsError
 from ops.engine import Engine
 from ops.failures import Failure
+from ops.locks import LOCKS, PROJECT, Lock, bucket_at, folder_at, held_in, lock_in, state_of
 
 APP = "digitalocean:index/app:App"
 GENERATION = "pulumi-python:dynamic:BackendGeneration"
 CHECK = "digitalocean:index/uptimeCheck:UptimeCheck"
-
-
-@dataclass(frozen=True)
-class Lock:
-    path: Path
-    pid: int
-    host: str
-    user: str
-    since: str
-
-    @property
-    def alive(self) -> bool:
-        """Whether the holder may still be at work: another machine's always may."""
-        if self.host != socket.gethostname():
-            return True
-        try:
-            return "pulumi" in psutil.Process(self.pid).name()
-        except psutil.NoSuchProcess:
-            return False
-
-    def remedy(self, stack: str) -> str:
-        """What to do about a holder that may be at work."""
-        if self.host == socket.gethostname():
-            return f"Wait for it, or end it: kill {self.pid}"
-        return f"Wait for it, or, when you know that nobody is at work there, free the lock: pulumi cancel -s {stack}"
 
 
 def recover(engine: Engine) -> list[str]:
@@ -65,17 +38,30 @@ def recover(engine: Engine) -> list[str]:
 
 
 def _free_locks(engine: Engine) -> Iterator[str]:
-    locks = list(_locks(engine.stack.state / ".pulumi" / "locks"))
+    """Frees what the dead hold, in a folder or in a bucket. Raises Failure for a live holder."""
+    try:
+        bucket, folder = bucket_at(state_of(engine.environment)), folder_at(state_of(engine.environment))
+        locks = held_in(bucket, engine.stack.name) if bucket else []
+        if folder is not None:
+            locks = list(_locks(folder / LOCKS / PROJECT / engine.stack.name))
+        _refuse_living(engine.stack.name, locks)
+        for lock in locks:
+            if bucket:
+                bucket.delete(lock.path.as_posix())
+            else:
+                lock.path.unlink(missing_ok=True)
+            yield f"took the lock over from process {lock.pid}, which is dead"
+    except BackupsError as error:
+        raise Failure(f"The state cannot be read: {error}") from None
+
+
+def _refuse_living(stack: str, locks: list[Lock]) -> None:
     for lock in locks:
         if lock.alive:
             raise Failure(
-                f"Another update of {engine.stack.name} is at work: process {lock.pid} of {lock.user} "
-                f"on {lock.host}, since {lock.since}. "
-                f"{lock.remedy(engine.stack.name)}"
+                f"Another update of {stack} is at work: process {lock.pid} of {lock.user} on {lock.host}, since "
+                f"{lock.since}. {lock.remedy(stack)}"
             )
-    for lock in locks:
-        lock.path.unlink(missing_ok=True)
-        yield f"took the lock over from process {lock.pid}, which is dead"
 
 
 def _locks(folder: Path) -> Iterator[Lock]:
@@ -84,15 +70,6 @@ def _locks(folder: Path) -> Iterator[Lock]:
             yield lock
         else:
             path.unlink(missing_ok=True)  # cut off while it was written, so its writer never held it
-
-
-def lock_in(path: Path) -> Lock | None:
-    """The lock that the file is; None when it was cut off while it was written, or has gone."""
-    try:
-        held = json.loads(path.read_text())
-        return Lock(path, int(held["pid"]), held["hostname"], held["username"], held["timestamp"])
-    except (OSError, ValueError, KeyError):
-        return None
 
 
 def _settle(engine: Engine, state: dict[str, Any], pending: list[dict[str, Any]]) -> Iterator[str]:

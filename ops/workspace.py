@@ -18,6 +18,8 @@ from toolchain import tools
 
 PROJECT = Path(__file__).resolve().parents[1]
 LOCAL_PASSPHRASE = "oracle-local"  # protects nothing outside this machine: the local stack holds no real secret
+ELSEWHERE = "ORACLE_LOCAL_STATE"
+"""Another place for the state of stacks on the local cloud, such as a bucket; the user's own is for the real clouds."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -132,7 +134,7 @@ def exports(stack: Stack) -> dict[str, str]:
 def _local_exports(stack: Stack) -> dict[str, str]:
     found = {
         "PULUMI_HOME": str(stack.home),
-        "PULUMI_BACKEND_URL": f"file://{stack.state}",
+        "PULUMI_BACKEND_URL": os.environ.get(ELSEWHERE) or f"file://{stack.state}",
         "PULUMI_CONFIG_PASSPHRASE": LOCAL_PASSPHRASE,
         # The plugins are in the home above; without this the engine looks for more on the internet at each run.
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",

@@ -1,6 +1,15 @@
 """A client of PocketBase's own API: health, version, login, superusers, counts, backups."""
 
-from pocketbase.admin import AdminError, Login, ensure_admin, login
+from pocketbase.admin import (
+    AdminError,
+    Login,
+    StandIn,
+    add_stand_in,
+    change_password,
+    ensure_admin,
+    login,
+    remove_stand_ins,
+)
 from pocketbase.backupapi import BackupFailed, StoredBackup
 from pocketbase.backups import (
     create_backup,
@@ -19,9 +28,12 @@ __all__ = [
     "Census",
     "CountError",
     "Login",
+    "StandIn",
     "StoredBackup",
     "Unhealthy",
+    "add_stand_in",
     "census",
+    "change_password",
     "count_records",
     "create_backup",
     "delete_backup",
@@ -29,6 +41,7 @@ __all__ = [
     "ensure_admin",
     "list_backups",
     "login",
+    "remove_stand_ins",
     "restore_backup",
     "upload_backup",
     "version",

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-from ops.doctor.model import Finding
+from backups import BackupsError
+from ops.doctor.model import Finding, told
 from ops.engine import Finished, bounded
 from ops.failures import engine_sentence
-from ops.recover import lock_in
+from ops.locks import Lock, bucket_at, folder_at, held_in, lock_in, state_of
 from ops.workspace import Stack
 from settings import Settings, SettingsError, from_file
 
@@ -77,7 +77,7 @@ def _git(project: Path, *words: str) -> int | None:
 def state(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
     """Whether the state can be read, whether it has the stack, and who is at work on it."""
     up = f"oracle up {stack.name}" if stack.on_local_cloud else f"pulumi stack init {stack.name}"
-    folder = _folder(environment)
+    folder, bucket = folder_at(state_of(environment)), bucket_at(state_of(environment))
     if folder is not None and not folder.is_dir():
         yield Finding("state", "warn", "there is no state yet", up)
         return
@@ -91,15 +91,19 @@ def state(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
     else:
         yield Finding("state", "ok", f"{found.get('resourceCount', 0)} resources")
     if folder is not None:
-        yield from _locks(folder, stack)
+        paths = sorted((folder / ".pulumi" / "locks").rglob(f"{stack.name}/*.json"))
+        yield from _locks([lock for path in paths if (lock := lock_in(path))], stack)
+    elif bucket is not None:
+        try:
+            yield from _locks(held_in(bucket, stack.name), stack)
+        except BackupsError as error:
+            yield told("lock", str(error), "pulumi whoami -v")
     elif found and found.get("updateInProgress"):
         yield Finding("lock", "warn", "an update is at work, or was killed", f"pulumi cancel -s {stack.name}")
 
 
-def _locks(folder: Path, stack: Stack) -> Iterator[Finding]:
+def _locks(locks: Sequence[Lock], stack: Stack) -> Iterator[Finding]:
     """A dead holder's lock is taken over by the next `oracle` command; a live one's is waited for."""
-    paths = sorted((folder / ".pulumi" / "locks").rglob(f"{stack.name}/*.json"))
-    locks = [lock for path in paths if (lock := lock_in(path))]
     for lock in locks:
         who = f"process {lock.pid} of {lock.user} on {lock.host}, since {lock.since[:16]}"
         if lock.alive:
@@ -108,14 +112,6 @@ def _locks(folder: Path, stack: Stack) -> Iterator[Finding]:
             yield Finding("lock", "warn", f"left behind by {who}, which is dead", f"oracle recover {stack.name}")
     if not locks:
         yield Finding("lock", "ok", "free")
-
-
-def _folder(environment: Mapping[str, str]) -> Path | None:
-    """Where the state is when it is a folder of this machine."""
-    address = urlsplit(environment.get("PULUMI_BACKEND_URL", ""))
-    if address.scheme != "file":
-        return None
-    return Path(unquote(address.netloc + address.path)).expanduser()
 
 
 def _asked(stack: Stack, environment: Mapping[str, str]) -> Finished:

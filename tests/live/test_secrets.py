@@ -96,10 +96,14 @@ def change_passwords(session: Session) -> None:
     session.pulumi("up", "--yes", "--diff").well()
     session.set_secret("adminPassword", CHOSEN["second password"])
     session.set_secret("githubToken", CHOSEN["second token"])
-    # The console that would make the new password work cannot: the update fails in the middle of the bootstrap.
-    session.project.edit("Pulumi.local.yaml", "    createTimeout", "    console: ./no-such-program\n    createTimeout")
-    assert "no-such-program" in session.up().failed().output
-    session.project.edit("Pulumi.local.yaml", "    console: ./no-such-program\n", "")
+    # Nobody can stand in for the admin while its password changes: the update fails in the middle of it.
+    worker = f"/client/v4/accounts/{session.project.tokens()['accountId']}/workers/scripts/oracle-universe-api"
+    session.project.fault(method="PATCH", path=f"{worker}/secrets-bulk", status=400, count=1)
+    assert "The admin's password is as it was" in session.up().failed().output
+    session.up().well()
+    # The app still starts with its first password, so the console has to make the declared one work again.
+    restart(session.project)
+    session.up().well()
 
 
 def fail(session: Session) -> None:

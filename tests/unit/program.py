@@ -45,6 +45,7 @@ class Declared:
     type: str
     name: str
     inputs: Mapping[str, Any]
+    protected: bool = False
 
 
 @dataclass
@@ -53,9 +54,11 @@ class Run(mocks.Mocks):
 
     resources: list[Declared] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
+    protected: set[str] = field(default_factory=set)
+    """The names of the resources that the engine is to protect, components included."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        self.resources.append(Declared(args.typ, args.name, args.inputs))
+        self.resources.append(Declared(args.typ, args.name, args.inputs, args.name in self.protected))
         answers = {
             "random:index/randomPassword:RandomPassword": {"result": MADE_PASSWORD},
             "pulumi-python:dynamic:BackendData": {"url": LIVE_URL},
@@ -101,12 +104,23 @@ def config_of(stack: str) -> dict[str, Any]:
     return {key: json.dumps(value) if isinstance(value, dict) else str(value) for key, value in config.items()}
 
 
-def run(config: Mapping[str, str], secret_keys: list[str] | None = None, *, preview: bool = False) -> Run:
+class Monitor(mocks.MockMonitor):
+    """Notes what is protected, which mocks are not told."""
+
+    def RegisterResource(self, request: Any) -> Any:
+        if request.protect:
+            self.mocks.protected.add(request.name)  # type: ignore[attr-defined]
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]
+
+
+def run(
+    config: Mapping[str, str], secret_keys: list[str] | None = None, *, preview: bool = False, stack: str = "unit"
+) -> Run:
     """Runs `__main__.py` with `config`. Raises pulumi.RunError as the program does."""
     seen = Run()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    pulumi.runtime.set_mocks(seen, project="oracle-net", stack="unit", preview=preview)
+    pulumi.runtime.set_mocks(seen, project="oracle-net", stack=stack, preview=preview, monitor=Monitor(seen))
     pulumi.runtime.set_all_config(dict(config), secret_keys or [])
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]

@@ -49,6 +49,7 @@ class Care:
     custody: Any = None
     generation: int = 2
     restore_from: str | None = None
+    locked: bool = False
 
 
 def app(*, generation: int = 1, running: bool = True) -> dict[str, Any]:
@@ -132,3 +133,20 @@ def test_a_deployment_over_an_app_that_runs_is_refused(monkeypatch: pytest.Monke
         keeper(World(app()), monkeypatch)._refuse("id")
     keeper(World(app(running=False)), monkeypatch)._refuse("id")
     keeper(World(None), monkeypatch)._refuse("id")
+
+
+def test_a_locked_stack_keeps_its_last_backend(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(app(), at=None)
+    keeping_ = keeper(world, monkeypatch)
+    keeping_._care.locked = True  # type: ignore[misc]
+    with pytest.raises(Sentence, match=r"old stays: the stack is protected .* oracle unlock STACK$"):
+        keeping_._keep(target())
+    assert world.done == []
+
+
+def test_a_locked_stack_lets_a_successor_take_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(app(), at="successor")
+    keeping_ = keeper(world, monkeypatch)
+    keeping_._care.locked = True  # type: ignore[misc]
+    keeping_._keep(target())
+    assert world.done[0] == "backup of old for a wipe"

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from ops.failures import ENGINE, engine_sentence, program_sentence
-from ops.recover import Lock, _locks
+from ops.locks import Lock
+from ops.recover import _locks
 from ops.workspace import Stack
 
 DEAD = 2**22 - 1  # above any process id in use
@@ -59,7 +60,7 @@ def test_a_lock_that_was_cut_off_while_written_holds_nothing(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("sentence", [sentence for _, sentence in ENGINE])
 def test_every_known_failure_ends_in_a_command(sentence: str) -> None:
-    told = sentence.format(stack="local")
+    told = sentence.format(stack="local", holder="")
     assert "\n" not in told
     assert any(command in told for command in ("oracle ", "pulumi ", "git "))
 
@@ -71,6 +72,17 @@ def test_known_failures_are_found_in_the_engines_output() -> None:
         "oracle recover prod"
     )
     assert engine_sentence("error: something else", "prod") is None
+
+
+def test_who_holds_the_lock_is_told() -> None:
+    output = (
+        "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end\n"
+        "  s3://states/.pulumi/locks/organization/oracle-net/prod/1.json: created by ada@laptop (pid 12) at "
+        "2026-11-22T20:00:00Z\n"
+    )
+    told = engine_sentence(output, "prod")
+    assert told is not None
+    assert told.startswith("Another update of prod (ada on laptop, process 12, since 2026-11-22T20:00:00Z) holds")
 
 
 def test_words_of_the_services_logs_are_no_failures_of_the_engine() -> None:

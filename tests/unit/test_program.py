@@ -85,26 +85,6 @@ def test_no_secret_is_declared_outside_a_secret(stack: str) -> None:
         assert program.MADE_PASSWORD not in shown, resource.name
 
 
-@pytest.mark.parametrize("stack", STACKS)
-def test_policy(stack: str) -> None:
-    """What must hold for every resource of every stack, whatever else changes."""
-    run = program.run(program.config_of(stack))
-    for app in run.of(APP):
-        spec = program.plain(app.inputs["spec"])
-        assert 2 <= len(spec["name"]) <= 32
-        for service in spec["services"]:
-            assert service["image"]["digest"].startswith("sha256:")
-            assert "tag" not in service["image"]
-            assert all(env["type"] == "GENERAL" for env in service["envs"])
-        assert all(env["type"] == "SECRET" for env in spec["envs"])
-    for script in run.of(SCRIPT):
-        assert program.plain(script.inputs["observability"]) == {"enabled": True, "headSamplingRate": 1}
-        names = [binding["name"] for binding in program.plain(script.inputs["bindings"])]
-        assert names == sorted(names)
-    for subdomain in run.of(SUBDOMAIN):
-        assert {"enabled", "previewsEnabled"} <= set(subdomain.inputs)
-
-
 def test_front_ends_get_the_apis_address_at_run_time() -> None:
     run = program.run(program.config_of("prod"))
     for service in ("web", "universe"):

@@ -57,6 +57,13 @@ class TestSecrets:
         assert set(workers.bindings(fronted.name) or {}) == {"WORD", "KEY"}
         assert fronted.ask("GET").text == "GET bound kept "
 
+    def test_several_come_at_once_and_others_stay(self, workers: Workers, fronted: Site) -> None:
+        workers.put_secrets(fronted.name, {"ONE": "1", "HOLD_UNTIL": "2"})
+        assert set(workers.bindings(fronted.name) or {}) == {"WORD", "KEY", "ONE", "HOLD_UNTIL"}
+        assert fronted.ask("GET").text == "GET bound kept "
+        workers.delete_secret(fronted.name, "ONE")
+        workers.delete_secret(fronted.name, "HOLD_UNTIL")
+
     def test_an_absent_one_is_removed_already(self, workers: Workers, fronted: Site) -> None:
         workers.delete_secret(fronted.name, "NEVER")
         workers.delete_secret("nobody", "NEVER")

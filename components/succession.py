@@ -1,0 +1,104 @@
+"""A new admin password, without a moment in which the API's login fails.
+
+PocketBase knows one password for each superuser, and ends all its sessions when that changes; the api Worker's upload
+comes a while later. In between the API would be refused. So it logs in as somebody else meanwhile, a stand-in:
+
+1. a second superuser is made, with a random address and password
+2. the api Worker gets both in one request, so that no request sees an address with another's password
+3. requests that began before end
+4. the admin's password is changed; the older one is refused from here on
+5. the engine uploads the api Worker with the new one: an upload replaces every secret
+6. requests that began before end, and the stand-in is removed
+
+Whatever ends it halfway, the API can log in: before 4 both passwords that are bound are good, afterwards the stand-in's
+is. The next update takes it up from there, with a stand-in of its own, and removes the one before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pulumi
+
+from appplatform import AppPlatform, AppPlatformError
+from components.bootstrap import Target
+from components.dynamic import Sentence
+from components.transfer import Care, Traffic, served, tell
+from pocketbase import AdminError, add_stand_in, change_password, login, remove_stand_ins
+
+EMAIL, PASSWORD = "PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD"
+"""The api Worker's secrets."""
+
+
+def succeed(target: Target, older: str, traffic: Traffic, drain: float) -> None:
+    """The declared password instead of an older one that still works, while the API logs in as a stand-in.
+
+    Does nothing where there is nobody to disturb: the declared one works already, the older one does not, or no
+    traffic goes to this app. Raises Sentence; the API's login works then.
+    """
+    from workersapi import WorkersApiError
+
+    try:
+        with AppPlatform(target.endpoint) as platform:
+            name, url = platform.app(target.app_id)["spec"]["name"], platform.url(target.app_id)
+        if served(traffic) != name or login(url, target.email, target.password) is not None:
+            return
+        session = login(url, target.email, older)
+        if session is None:
+            return
+        _stand_in(url, target, older, traffic)
+        time.sleep(drain)
+        change_password(url, session, older, target.password)
+        tell("the admin has another password; the API logs in as a stand-in until it knows that")
+    except (AppPlatformError, AdminError, WorkersApiError) as error:
+        raise Sentence(f"The admin's password is as it was: {error}") from None
+
+
+def _stand_in(url: str, target: Target, password: str, traffic: Traffic) -> None:
+    from workersapi import Workers, WorkersApiError
+
+    session = login(url, target.email, password)
+    assert session is not None
+    deputy = add_stand_in(url, session)
+    with Workers(traffic.endpoint, traffic.account) as workers:
+        try:
+            workers.put_secrets(traffic.script, {EMAIL: deputy.email, PASSWORD: deputy.password})
+        except WorkersApiError as error:
+            if error.status is not None:  # refused; without an answer it may have been done
+                remove_stand_ins(url, session, only=deputy.email)
+            raise
+
+
+def dismissal(care: Care) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
+    """The api Worker's after-hook: it has been uploaded with the declared login, so that stand-ins may go.
+
+    One that cannot be removed now harms nobody, and is no reason to fail an update that has done its work.
+    """
+
+    async def hook(_: pulumi.ResourceHookArgs) -> None:
+        password = str(await care.expected.password.future())
+        await asyncio.to_thread(_dismiss, care, password)
+
+    return hook
+
+
+def _dismiss(care: Care, password: str) -> None:
+    from workersapi import WorkersApiError
+
+    try:
+        url = _address(care)
+        session = login(url, care.expected.email, password) if url else None
+        if url and session and remove_stand_ins(url, session, after=lambda: time.sleep(care.policy.drain)):
+            tell("the stand-in of the admin has gone")
+    except (AppPlatformError, AdminError, WorkersApiError) as error:
+        tell(f"whether there is a stand-in of the admin could not be seen; the next update looks again: {error}")
+
+
+def _address(care: Care) -> str | None:
+    with AppPlatform(care.expected.endpoint) as platform:
+        name = served(care.traffic)
+        app: dict[str, Any] | None = platform.find(name) if name else None
+        return platform.url(app["id"]) if app else None

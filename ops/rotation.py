@@ -1,0 +1,108 @@
+"""A new admin password, or a new token for GitHub: what is to be changed, and whether it has come to work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from loopback import client, httpx
+from ops.custody import StackCustody
+from ops.engine import Engine
+from ops.failures import Failure
+from pocketbase import AdminError, Login, login, remove_stand_ins
+from workersapi import Workers, WorkersApiError
+
+ADMIN, VERSION, GITHUB = "oracle-net:adminPassword", "oracle-net:adminPasswordVersion", "oracle-net:githubToken"
+CLOUDFLARE = "https://api.cloudflare.com/client/v4"
+ADMIN_ONLY = ("admin", "admin-*", "backend-ready", "api-script")
+GITHUB_ONLY = ("api-script",)
+"""The resources that a rotation changes; no source that waits to be deployed goes along."""
+LEAST = 10
+"""Characters of a chosen password, as settings.py wants them."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Configuration to be set: plain values, and secret ones."""
+
+    values: dict[str, str | None] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+def password(engine: Engine) -> str:
+    """The admin's declared password."""
+    stack = engine.stack.name
+    shown = engine.must("stack", "output", "adminPassword", "--show-secrets", "--json", "--stack", stack)
+    return str(json.loads(shown))
+
+
+def new_password(version: int, chosen: str | None) -> Change:
+    """Another made password, or the chosen one. Raises Failure."""
+    if chosen is None:
+        return Change(values={VERSION: str(version + 1)})
+    if len(chosen) < LEAST:
+        raise Failure(f"A password needs {LEAST} characters at least; nothing was changed. Again: oracle rotate admin")
+    return Change(secrets={ADMIN: chosen})
+
+
+def proven(engine: Engine, before: str) -> Iterator[str]:
+    """Says what was seen of the new password and of the one before. Raises Failure when either is not as it should."""
+    outputs, stack = engine.outputs(), engine.stack.name
+    again = f"see what is wrong: oracle status --stack {stack}; then: pulumi up -s {stack}"
+    now = password(engine)
+    if now == before:
+        raise Failure(f"The password is the one that it was before; {again}")
+    session = _login(outputs.backend_url, outputs.admin_email, now)
+    if session is None:
+        raise Failure(f"{outputs.backend_app} refuses the new password; {again}")
+    yield f"{outputs.backend_app} takes the new password."
+    if _login(outputs.backend_url, outputs.admin_email, before) is not None:
+        raise Failure(f"{outputs.backend_app} still takes the old password too; {again}")
+    yield f"{outputs.backend_app} refuses the old password."
+    if _api_logs_in(outputs.api_url) is False:
+        raise Failure(f"The API's login as the admin fails; {again}")
+    if _api_logs_in(outputs.api_url):
+        yield "The API logs in with the new one."
+    try:
+        remove_stand_ins(outputs.backend_url, session)
+    except AdminError as error:
+        raise Failure(str(error)) from None
+
+
+def bound(engine: Engine, name: str) -> bool:
+    """Whether the api Worker has a secret of that name. Raises Failure."""
+    settings, environment = engine.stack.settings(), engine.environment
+    endpoint = str(engine.stack.config("cloudflare:baseUrl") or CLOUDFLARE)
+    account = settings.account_id
+    try:
+        with Workers(endpoint, account, environment.get("CLOUDFLARE_API_TOKEN")) as workers:
+            found = (workers.bindings(settings.api.script) or {}).get(name) or {}
+    except WorkersApiError as error:
+        raise Failure(str(error)) from None
+    return found.get("type") == "secret_text"
+
+
+def custody(engine: Engine) -> StackCustody:
+    """The stack's custody, once its admin has logged in with what is declared now. Raises Failure."""
+    found = StackCustody(engine)
+    found.backend()
+    return found
+
+
+def _login(url: str, email: str, password: str) -> Login | None:
+    try:
+        return login(url, email, password, seconds=5)
+    except AdminError as error:
+        raise Failure(str(error)) from None
+
+
+def _api_logs_in(url: str) -> bool | None:
+    """What the API says of its own login; None where it has no such page."""
+    try:
+        with client(timeout=10) as http:
+            answer = http.get(f"{url}/api/admin/check")
+        said = answer.json().get("admin") if answer.status_code == 200 else None
+    except (httpx.HTTPError, ValueError, AttributeError):
+        return None
+    return said if isinstance(said, bool) else None

@@ -1,0 +1,78 @@
+"""A protected stack: nothing that serves goes by accident, and it can be destroyed on purpose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from loopback import client
+from tests.live import network
+from tests.live.project import Done, Project, assert_quiet, changes
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture(scope="module")
+def locked(project: Project) -> Project:
+    project.edit("Pulumi.local.yaml", "  oracle-net:generation", "  oracle-net:protect: true\n  oracle-net:generation")
+    project.up().well()
+    return project
+
+
+def destroy(project: Project, *options: str) -> Done:
+    return project.pulumi("destroy", "--run-program", "--yes", "--skip-preview", "--stack", "local", *options)
+
+
+def serving(project: Project, outputs: dict[str, Any]) -> dict[str, int]:
+    with client() as http:
+        return {name: http.get(outputs[f"{name}Url"]).status_code for name in ("api", "web", "universe")}
+
+
+def test_destroy_is_refused_and_everything_serves(locked: Project) -> None:
+    outputs = locked.outputs()
+    before = serving(locked, outputs)
+    done = destroy(locked).failed()
+    assert "because it is protected" in done.output
+    assert changes(done).keys() == {"unchanged", "errored"}
+    assert serving(locked, outputs) == before
+    assert network.apps(locked) == ["jellyfish-app"]
+    assert_quiet(locked.up())
+
+
+def test_a_wipe_replaces_the_backend_all_the_same(locked: Project) -> None:
+    locked.oracle("wipe", "--yes").well()
+    assert network.apps(locked) == ["jellyfish-app-g2"]
+    assert_quiet(locked.up())
+
+
+def test_the_engines_own_way_around_keeps_the_backend(locked: Project) -> None:
+    """--ignore-protect is for those who mean it; it does not reach the one thing that cannot be made again."""
+    done = destroy(locked, "--ignore-protect").failed()
+    assert "jellyfish-app-g2 stays: the stack is protected (oracle-net:protect)" in done.output
+    assert network.apps(locked) == ["jellyfish-app-g2"]
+    locked.up().well()
+    assert set(serving(locked, locked.outputs()).values()) <= {200, 404}
+
+
+def test_unlocked_it_can_be_destroyed_and_the_backups_stay(locked: Project) -> None:
+    assert "oracle unlock local --yes" in locked.oracle("unlock", "local").failed().output
+    told = locked.oracle("unlock", "local", "--yes").well().output
+    assert "may be destroyed until" in told
+    locked.oracle("unlock", "local", "--end").well()
+    assert "because it is protected" in destroy(locked).failed().output
+    locked.oracle("unlock", "local", "--yes").well()
+    network.say(locked, "before we left")
+    destroy(locked).well()
+    assert network.apps(locked) == []
+    kept = network.backups(locked)
+    assert [each["reason"] for each in kept][:1] == ["delete"]
+    assert all(each["verified"] for each in kept)
+
+
+def test_the_newest_backup_brings_it_all_back(locked: Project) -> None:
+    """As docs/how-to/leave.md says: an empty account, and the name of a backup."""
+    kept = network.backups(locked)[0]["id"]
+    locked.pulumi("config", "set", "oracle-net:restoreFrom", kept, "--stack", "local").well()
+    locked.up().well()
+    assert network.titles(locked) == {"before we left"}

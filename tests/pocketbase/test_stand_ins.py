@@ -1,0 +1,43 @@
+"""A second superuser for as long as the first one's password changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from pocketbase import AdminError, add_stand_in, change_password, login, remove_stand_ins
+from tests.pocketbase.conftest import session_of
+from tests.support.backend import ADMIN, Backend
+
+NEXT = "another-password-of-the-admin"
+
+
+def test_the_passwords_change_leaves_the_stand_in_its_login(backend: Backend) -> None:
+    session = session_of(backend)
+    deputy = add_stand_in(backend.url, session)
+    assert deputy.password not in repr(deputy)
+    change_password(backend.url, session, ADMIN[1], NEXT)
+    assert login(backend.url, *ADMIN) is None
+    assert login(backend.url, ADMIN[0], NEXT) is not None
+    assert login(backend.url, deputy.email, deputy.password) is not None
+
+
+def test_stand_ins_go_and_nobody_else(backend: Backend) -> None:
+    session = session_of(backend)
+    one, other = add_stand_in(backend.url, session), add_stand_in(backend.url, session)
+    waited: list[int] = []
+    assert remove_stand_ins(backend.url, session, only=one.email) == [one.email]
+    assert login(backend.url, one.email, one.password) is None
+    assert login(backend.url, other.email, other.password) is not None
+    assert remove_stand_ins(backend.url, session, after=lambda: waited.append(1)) == [other.email]
+    assert remove_stand_ins(backend.url, session, after=lambda: waited.append(2)) == []
+    assert waited == [1], "there is nothing to wait for where nobody goes"
+    assert login(backend.url, *ADMIN) is not None
+
+
+def test_a_session_that_has_ended_is_an_error_without_secrets(backend: Backend) -> None:
+    session = session_of(backend)
+    change_password(backend.url, session, ADMIN[1], NEXT)
+    with pytest.raises(AdminError, match="as its admin; try again: pulumi up") as caught:
+        add_stand_in(backend.url, session)
+    assert NEXT not in str(caught.value)
+    assert session.token not in str(caught.value)

@@ -1,0 +1,110 @@
+"""Where a state is, and who holds its lock there."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+
+from ops import recover
+from ops.engine import Engine
+from ops.failures import Failure
+from ops.locks import bucket_at, folder_at, held_in
+
+DEAD = 4_000_000  # above any process number
+
+
+class Store:
+    """A bucket's objects."""
+
+    def __init__(self, objects: dict[str, str]) -> None:
+        self.objects = objects
+
+    def names(self, prefix: str) -> list[str]:
+        return sorted(name for name in self.objects if name.startswith(prefix))
+
+    def read_text(self, name: str) -> str | None:
+        return self.objects.get(name)
+
+    def delete(self, name: str) -> None:
+        self.objects.pop(name, None)
+
+
+def lock(pid: int, host: str | None = None) -> str:
+    held = {
+        "pid": pid,
+        "hostname": host or socket.gethostname(),
+        "username": "ada",
+        "timestamp": "2026-11-22T20:00:00Z",
+    }
+    return json.dumps(held)
+
+
+def store() -> Store:
+    base = ".pulumi/locks/organization/oracle-net"
+    return Store(
+        {
+            f"{base}/prod/1.json": lock(DEAD),
+            f"{base}/prod/2.json": '{"pid": 1',
+            f"{base}/production/3.json": lock(os.getpid(), "another"),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "url, bucket, prefix, endpoint",
+    [
+        ("s3://states", "states", "", None),
+        ("s3://states/team/a?region=eu-1", "states", "team/a", None),
+        ("s3://s?endpoint=https://x.r2.cloudflarestorage.com&use_path_style=true", "s", "", "https://x.r2.cloudflarestorage.com"),
+        ("s3://s?endpoint=sgp1.digitaloceanspaces.com", "s", "", "https://sgp1.digitaloceanspaces.com"),
+        ("s3://s?endpoint=127.0.0.1:9000&disable_https=true", "s", "", "http://127.0.0.1:9000"),
+    ],
+)  # fmt: skip
+def test_a_bucket_by_its_address(url: str, bucket: str, prefix: str, endpoint: str | None) -> None:
+    found = bucket_at(url)
+    assert found is not None
+    assert (found.place.bucket, found.place.prefix, found.place.endpoint) == (bucket, prefix, endpoint)
+
+
+@pytest.mark.parametrize("url", ["", "file:///x", "https://api.pulumi.com", "s3://"])
+def test_what_is_no_bucket(url: str) -> None:
+    assert bucket_at(url) is None
+
+
+def test_a_folder_by_its_address() -> None:
+    assert folder_at("file:///home/ada/my%20state") == Path("/home/ada/my state")
+    assert folder_at("s3://states") is None
+
+
+def test_the_stacks_own_locks_are_read_and_no_others() -> None:
+    (found,) = held_in(store(), "prod")  # type: ignore[arg-type]
+    assert (found.pid, found.user, found.alive) == (DEAD, "ada", False)
+
+
+def engine(stack: str) -> Engine:
+    made = Mock(Engine)
+    made.stack = Mock()
+    made.stack.name = stack
+    made.environment = {"PULUMI_BACKEND_URL": "s3://states"}
+    made.export.return_value = {}
+    return made
+
+
+def test_a_dead_holders_lock_in_a_bucket_is_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = store()
+    monkeypatch.setattr(recover, "bucket_at", lambda _: held)
+    assert recover.recover(engine("prod")) == [f"took the lock over from process {DEAD}, which is dead"]
+    assert not held_in(held, "prod")  # type: ignore[arg-type]
+
+
+def test_another_machines_lock_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = store()
+    monkeypatch.setattr(recover, "bucket_at", lambda _: held)
+    with pytest.raises(Failure, match=r"of ada on another, since .* free the lock: pulumi cancel -s production"):
+        recover.recover(engine("production"))
+    assert len(held.objects) == 3

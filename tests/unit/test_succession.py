@@ -1,0 +1,168 @@
+"""The order in which the admin's password changes, and what is left where it breaks off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+import workersapi
+from components import succession
+from components.bootstrap import Target
+from components.dynamic import Sentence
+from components.transfer import Traffic
+from pocketbase import AdminError, StandIn
+
+TRAFFIC = Traffic(endpoint="e", account="a", script="api", url="u")
+DEPUTY = StandIn(email="deputy@stand-in.invalid", password="deputy-password")
+
+
+@dataclass
+class World:
+    """A backend with one admin, the api Worker, and everything that was done to them, in order."""
+
+    password: str = "older"
+    at: str | None = "jellyfish"
+    fails: str = ""
+    status: int | None = 400
+    done: list[str] = field(default_factory=list)
+    bound: str = "older"
+
+    def login(self, url: str, email: str, password: str, **_: Any) -> Any:
+        return object() if password == self.password else None
+
+    def add(self, url: str, session: Any) -> StandIn:
+        self._step("stand-in")
+        return DEPUTY
+
+    def change(self, url: str, session: Any, old: str, new: str) -> None:
+        assert old == self.password
+        self._step("password")
+        self.password = new
+
+    def remove(self, url: str, session: Any, only: str = "", after: Any = None) -> list[str]:
+        self.done.append(f"removed {only}")
+        return [only]
+
+    def put_secrets(self, script: str, texts: dict[str, str]) -> None:
+        assert texts == {"PB_ADMIN_EMAIL": DEPUTY.email, "PB_ADMIN_PASSWORD": DEPUTY.password}
+        if self.fails == "worker":
+            raise workersapi.WorkersApiError("the Worker is not to be had.", status=self.status)
+        self._step("worker")
+        self.bound = DEPUTY.password
+
+    def _step(self, name: str) -> None:
+        if self.fails == name:
+            raise AdminError(f"{name} fails")
+        self.done.append(name)
+
+    # The APIs, as contexts.
+    def __call__(self, *_: object) -> World:
+        return self
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def app(self, app_id: str) -> dict[str, Any]:
+        return {"spec": {"name": "jellyfish"}}
+
+    def url(self, app_id: str) -> str:
+        return "http://jellyfish"
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World()
+    monkeypatch.setattr(succession, "AppPlatform", made)
+    monkeypatch.setattr(workersapi, "Workers", made)
+    monkeypatch.setattr(succession, "served", lambda _: made.at)
+    for name, stand_in in (
+        ("login", made.login),
+        ("add_stand_in", made.add),
+        ("change_password", made.change),
+        ("remove_stand_ins", made.remove),
+    ):
+        monkeypatch.setattr(succession, name, stand_in)
+    monkeypatch.setattr("time.sleep", lambda seconds: made.done.append(f"{seconds:g} s"))
+    return made
+
+
+def change(older: str = "older") -> None:
+    rest = dict.fromkeys(("endpoint", "health_path", "console", "release", "service"), "x")
+    target = Target(app_id="id", email="admin@example.org", password="newer", **rest)
+    succession.succeed(target, older, TRAFFIC, 5.0)
+
+
+def test_the_api_has_another_login_before_the_password_changes(world: World) -> None:
+    change()
+    assert world.done == ["stand-in", "worker", "5 s", "password"]
+    assert (world.password, world.bound) == ("newer", DEPUTY.password)
+
+
+@pytest.mark.parametrize("at", [None, "another"])
+def test_without_traffic_there_is_nobody_to_stand_in_for(world: World, at: str | None) -> None:
+    world.at = at
+    change()
+    assert world.done == []
+
+
+def test_a_password_that_works_already_is_left_alone(world: World) -> None:
+    world.password = "newer"
+    change()
+    assert world.done == []
+
+
+def test_an_admin_that_is_gone_is_the_bootstraps_business(world: World) -> None:
+    change(older="forgotten")
+    assert world.done == []
+
+
+def test_a_refused_worker_leaves_everything_as_it_was(world: World) -> None:
+    world.fails = "worker"
+    with pytest.raises(Sentence, match="The admin's password is as it was: the Worker is not to be had"):
+        change()
+    assert world.done == ["stand-in", f"removed {DEPUTY.email}"]
+    assert world.password == "older"
+
+
+def test_without_an_answer_the_worker_may_have_the_stand_in_so_it_stays(world: World) -> None:
+    world.fails, world.status = "worker", None
+    with pytest.raises(Sentence):
+        change()
+    assert world.done == ["stand-in"]
+
+
+def test_a_password_that_is_refused_leaves_the_api_its_stand_in(world: World) -> None:
+    world.fails = "password"
+    with pytest.raises(Sentence, match="is as it was: password fails"):
+        change()
+    assert world.done == ["stand-in", "worker", "5 s"]
+    assert world.bound == DEPUTY.password
+
+
+def care() -> Any:
+    policy = type("Policy", (), {"drain": 5.0})()
+    expected = type("Expected", (), {"endpoint": "e", "email": "admin@example.org"})()
+    return type("Care", (), {"policy": policy, "expected": expected, "traffic": TRAFFIC})()
+
+
+def test_stand_ins_go_when_the_worker_has_been_uploaded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.password = "newer"
+    monkeypatch.setattr(world, "find", lambda name: {"id": name}, raising=False)
+    succession._dismiss(care(), "newer")
+    assert world.done == ["removed "]
+
+
+def test_a_cloud_that_is_away_does_not_fail_an_update_that_is_done(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def away(name: str) -> None:
+        raise AdminError("nobody answers")
+
+    monkeypatch.setattr(world, "find", away, raising=False)
+    succession._dismiss(care(), "newer")
+    assert "the next update looks again: nobody answers" in capsys.readouterr().err
