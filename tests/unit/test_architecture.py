@@ -21,6 +21,7 @@ OURS = frozenset(
         "loopback",
         "ops",
         "pocketbase",
+        "releases",
         "repositories",
         "sdk",
         "services",
@@ -33,7 +34,19 @@ OURS = frozenset(
 )
 # Shared by everything above: they know nothing of what uses them.
 COMPONENT_BASE = frozenset(
-    {"bindings", "bootstrap", "custody", "dynamic", "front", "history", "naming", "providers", "transfer"}
+    {
+        "bindings",
+        "bootstrap",
+        "checkout",
+        "custody",
+        "dynamic",
+        "front",
+        "history",
+        "naming",
+        "providers",
+        "receipt",
+        "transfer",
+    }
 )
 MAY_IMPORT = {
     "__main__": {"settings", "contract", "components"},
@@ -47,6 +60,7 @@ MAY_IMPORT = {
     "pocketbase": {"pocketbase", "loopback", "waiting"},
     "workersapi": {"workersapi", "loopback", "waiting"},
     "backups": {"backups", "pocketbase"},
+    "releases": {"releases", "artifacts", "backups", "contract"},
     "components": {
         "components",
         "settings",
@@ -57,6 +71,7 @@ MAY_IMPORT = {
         "appplatform",
         "backups",
         "pocketbase",
+        "releases",
         "waiting",
         "workersapi",
     },
@@ -69,6 +84,7 @@ MAY_IMPORT = {
         "appplatform",
         "backups",
         "pocketbase",
+        "releases",
         "repositories",
         "toolchain",
         "waiting",

@@ -57,7 +57,7 @@ def test_services_are_known_and_in_their_order() -> None:
 
 def test_the_engine_is_held_to_the_services() -> None:
     assert planning.options(ALL) == []
-    targets = {"**::uptime", "**::web", "**::web-*", "**::uptime-web-*"}
+    targets = {"**::uptime", "**::kept-release", "**::web", "**::web-*", "**::uptime-web-*"}
     assert set(planning.options(("web",))) == {"--target", *targets}
     with_backend = set(planning.options(("backend",)))
     assert {"**::backend-*", "**::admin-*", "**::api-script"} <= with_backend
