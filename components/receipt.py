@@ -14,7 +14,7 @@ from components.custody import Custody
 from components.dynamic import Sentence
 from contract import Release
 from releases import Item, ReleaseError, place, short
-from settings import ReceiptSettings, Settings
+from settings import Settings
 
 REMEDY = (
     "Let a command write the receipt: oracle promote FROM TO; "
@@ -24,16 +24,6 @@ REMEDY = (
 
 class NotInReceipt(ArtifactError):
     """Bytes that the receipt does not name, where those it names cannot be had; one sentence."""
-
-
-def named(receipt: ReceiptSettings) -> Release:
-    """The receipt in a stack's configuration."""
-    return Release(
-        backend=receipt.backend,
-        workers=receipt.workers.model_dump(),
-        assets=receipt.assets.model_dump(),
-        commits=dict(receipt.commits),
-    )
 
 
 def held(settings: Settings, project: Path, receipt: Release, built: Iterable[Built]) -> dict[Built, Path]:

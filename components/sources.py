@@ -17,8 +17,9 @@ import pulumi
 
 from artifacts import ArtifactError, AssetSet, module_digest, source_commit, stage_assets, unpack_assets
 from components.checkout import Built, Image, Module, Site
-from components.receipt import held, named
+from components.receipt import held
 from contract import KEPT_VARIABLE, Kept, Release
+from releases import named
 from settings import AssetsSettings, Settings
 
 STAGE = ".oracle/stage"
@@ -50,7 +51,7 @@ def _read(settings: Settings, project: Path) -> Sources:
     kept = _kept()
     stays = frozenset(kept["services"]) if kept else frozenset[str]()
     built = _Built.of(settings, project)
-    receipt = named(settings.receipt) if settings.receipt else None
+    receipt = named(settings.receipt.model_dump()) if settings.receipt else None
     instead = held(settings, project, receipt, built.of_all_but(stays)) if receipt else {}
     if kept and "backend" in stays:
         digest = kept["release"]["backend"]

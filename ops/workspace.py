@@ -18,6 +18,7 @@ from toolchain import tools
 
 PROJECT = Path(__file__).resolve().parents[1]
 LOCAL_PASSPHRASE = "oracle-local"  # protects nothing outside this machine: the local stack holds no real secret
+FIRST = "local"  # the stack that `make up` brings up
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -46,7 +47,8 @@ class Stack:
 
     @property
     def cloud_state(self) -> Path:
-        return self.private / "cloud"
+        """Of the local cloud that is this stack's own, as another account would be; the first stack's has its place."""
+        return self.private / "cloud" if self.name == FIRST else self.private / "clouds" / self.name
 
     @property
     def runs(self) -> Path:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from artifacts import ArtifactError, packed_assets_digest
 from contract import Release
@@ -44,6 +45,17 @@ class Item:
         """`the module of web, universe (1a2b3c4d5e6f)`"""
         named = {"module": "module", "assets": "files", "image": "image"}[self.kind]
         return f"the {named} of {', '.join(self.services)} ({short(self.digest)})"
+
+
+def named(receipt: Mapping[str, Any]) -> Release:
+    """A receipt as it was written down, its parts in the order in which services are shown. Raises LookupError."""
+    workers, assets, commits = receipt["workers"], receipt["assets"], receipt.get("commits") or {}
+    return Release(
+        backend=receipt["backend"],
+        workers={name: workers[name] for name in ("api", "web", "universe")},
+        assets={name: assets[name] for name in ("web", "universe")},
+        commits={name: commits[name] for name in ("backend", "api", "web", "universe") if name in commits},
+    )
 
 
 def items(release: Release, *, packed: bool) -> list[Item]:

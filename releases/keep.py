@@ -17,7 +17,7 @@ from backups.errors import BackupsError, Missing
 from backups.notation import dump, load
 from backups.store import Store
 from contract import Release
-from releases.items import Item, ReleaseError, items, same_bytes, short
+from releases.items import Item, ReleaseError, items, named, same_bytes, short
 
 STAMP = "%Y%m%dT%H%M%S%fZ"
 RECEIPTS = "receipts/"
@@ -37,10 +37,7 @@ class Ran:
 
     @property
     def receipt(self) -> Release:
-        known = self.release
-        return Release(
-            backend=known["backend"], workers=known["workers"], assets=known["assets"], commits=known["commits"]
-        )
+        return named(self.release)
 
     @property
     def id(self) -> str:

@@ -9,17 +9,18 @@ from typing import Annotated
 
 import typer
 
-from ops import planning, report
+from ops import planning
 from ops.ask import agree
 from ops.change import ready
+from ops.closing import follow_to_the_table
 from ops.commands.options import StackOption
-from ops.deploy import Deployed, prepare, table
+from ops.deploy import prepare
 from ops.engine import Engine
 from ops.failures import Failure
 from ops.folding import say
-from ops.following import hand_over, shown
+from ops.following import hand_over
 from ops.recording import Recording
-from ops.runs import Run, RunInfo, Runs
+from ops.runs import RunInfo, Runs
 from ops.workspace import Stack
 
 
@@ -51,7 +52,7 @@ def deploy(
         if detach:
             say(json.dumps({"run": run.info.id}) if as_json else _whereabouts(run.info))
             return
-        _follow(run, as_json)
+        follow_to_the_table(run, as_json)
 
 
 def _ready(stack: str, quiet: bool) -> Engine:
@@ -59,36 +60,6 @@ def _ready(stack: str, quiet: bool) -> Engine:
     chosen.settings()
     Runs(chosen.runs).refuse_busy(stack)
     return ready(stack, quiet=quiet)
-
-
-def _follow(run: Run, as_json: bool) -> None:
-    failure: Failure | None = None
-    try:
-        shown(run, quiet=as_json)
-    except Failure as error:
-        failure = error
-    info = run.info
-    if as_json:
-        typer.echo(json.dumps(_document(info), indent=2))
-    elif failure is None and sys.stdout.isatty():
-        typer.echo()
-        report.table(*table([Deployed(**row) for row in info.result["services"]]), whole=True)
-    if not as_json:
-        typer.echo(f"\nTimeline: oracle timeline {info.id} --svg timeline.svg")
-    if failure:
-        raise failure
-
-
-def _document(info: RunInfo) -> dict[str, object]:
-    return {
-        "run": info.id,
-        "stack": info.stack,
-        "status": info.status,
-        "error": info.error,
-        "seconds": info.seconds,
-        "plan": info.result.get("plan", []),
-        "services": info.result.get("services", []),
-    }
 
 
 def _whereabouts(info: RunInfo) -> str:
