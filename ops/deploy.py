@@ -16,7 +16,7 @@ from ops.failures import Failure
 from ops.planning import SERVICES, Foreseen
 from ops.recording import Recording
 from ops.runs import steps
-from settings import Settings
+from ops.workspace import Stack
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def prepare(recording: Recording, services: Sequence[str]) -> Plan:
     if outputs is None and wanted != SERVICES:
         raise Failure(f"Nothing runs in {engine.stack.name} yet; deploy all of it first: oracle deploy")
     settings = engine.stack.settings()
-    _refuse_receipt(engine.stack.name, settings)
+    refuse_receipt(engine.stack)
     recording.build(wanted)
     if outputs:
         state = engine.export()
@@ -118,12 +118,12 @@ def known_outputs(engine: Engine) -> Outputs | None:
         return None
 
 
-def _refuse_receipt(stack: str, settings: Settings) -> None:
-    """What the checkouts build would not be deployed."""
-    if settings.receipt is not None:
+def refuse_receipt(stack: Stack) -> None:
+    """Raises Failure where what the checkouts build would not be deployed."""
+    if stack.settings().receipt is not None:
         raise Failure(
-            f"{stack} deploys what its receipt names, and not what the checkouts build. Change the receipt: oracle "
-            f"promote FROM {stack}; or let go of it: pulumi config rm oracle-net:receipt --stack {stack}"
+            f"{stack.name} deploys what its receipt names, and not what the checkouts build. Change the receipt: oracle "
+            f"promote FROM {stack.name}; or let go of it: pulumi config rm oracle-net:receipt --stack {stack.name}"
         )
 
 

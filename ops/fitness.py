@@ -6,7 +6,7 @@ from contract import Release
 from ops import planning
 from ops.engine import Engine
 from ops.failures import Failure
-from ops.planning import Foreseen
+from ops.planning import Change, Foreseen
 from ops.recording import Recording
 from ops.runs import Runs
 from ops.status import Status, gather
@@ -47,14 +47,19 @@ def refuse_unhealthy(found: Status) -> None:
 
 def refuse_unrest(stack: Stack, plan: Foreseen, *, same: bool) -> None:
     """Raises Failure where an update would change anything: then what runs is not what is declared."""
-    services = list(dict.fromkeys(planning.service_of(each.name) or each.name for each in plan.changes))
-    if services or not same:
-        changed = ", ".join(services or ["its receipt"])
+    if plan.changes or not same:
+        changed = ", ".join(dict.fromkeys(map(_part, plan.changes))) or "its receipt"
         update = f"oracle up {stack.name}" if stack.on_local_cloud else f"pulumi up -s {stack.name}"
         raise Failure(
             f"{stack.name} is not what is declared: an update would change {changed}. Look: pulumi preview -s "
             f"{stack.name}; then update it first: {update}"
         )
+
+
+def _part(change: Change) -> str:
+    if change.name == planning.CONFIGURED:
+        return "what its configuration says"
+    return planning.service_of(change.name) or change.name
 
 
 def _foreseen(engine: Engine, again: str) -> Foreseen:

@@ -46,8 +46,6 @@ class Pin:
 def pin(engine: Engine, wanted: Pin, *, yes: bool, as_json: bool) -> None:
     """Writes the receipt, shows what it would do, asks, and carries it out. Raises Failure."""
     stack = engine.stack
-    if not yes and (as_json or not sys.stdin.isatty()):
-        raise Failure(f"Nobody is at a terminal to agree to this; agree beforehand: {wanted.again} --yes")
     with Runs(stack.runs).start(wanted.kind, stack.name, sys.argv[1:]) as run:
         before = _keep_file(run, stack.file.read_bytes())
         with receipts.put_back(stack.file, before):
@@ -58,6 +56,12 @@ def pin(engine: Engine, wanted: Pin, *, yes: bool, as_json: bool) -> None:
                 raise Failure("Nothing was changed.")
             hand_over(run, stack, {"do": "pin", "prepared": asdict(plan)})
         follow_to_the_table(run, as_json)
+
+
+def refuse_unattended(again: str, *, yes: bool, as_json: bool) -> None:
+    """Raises Failure where nobody could be asked."""
+    if not yes and (as_json or not sys.stdin.isatty()):
+        raise Failure(f"Nobody is at a terminal to agree to this; agree beforehand: {again} --yes")
 
 
 def carry_out(recording: Recording, prepared: dict[str, Any]) -> dict[str, Any]:

@@ -118,4 +118,5 @@ def _document(text: str) -> dict[str, Any]:
 
 
 def _plain(release: Release) -> dict[str, Any]:
-    return {key: dict(value) if isinstance(value, Mapping) else value for key, value in named(release).items()}
+    found = {key: dict(value) if isinstance(value, Mapping) else value for key, value in named(release).items()}
+    return {**found, "commits": {name: commit for name, commit in found["commits"].items() if commit}}

@@ -54,7 +54,7 @@ def named(receipt: Mapping[str, Any]) -> Release:
         backend=receipt["backend"],
         workers={name: workers[name] for name in ("api", "web", "universe")},
         assets={name: assets[name] for name in ("web", "universe")},
-        commits={name: commits[name] for name in ("backend", "api", "web", "universe") if name in commits},
+        commits={name: commits.get(name, "") for name in ("backend", "api", "web", "universe")},
     )
 
 

@@ -14,7 +14,7 @@ from ops.ask import agree
 from ops.change import ready
 from ops.closing import follow_to_the_table
 from ops.commands.options import StackOption
-from ops.deploy import prepare
+from ops.deploy import prepare, refuse_receipt
 from ops.engine import Engine
 from ops.failures import Failure
 from ops.folding import say
@@ -57,7 +57,7 @@ def deploy(
 
 def _ready(stack: str, quiet: bool) -> Engine:
     chosen = Stack(stack)
-    chosen.settings()
+    refuse_receipt(chosen)
     Runs(chosen.runs).refuse_busy(stack)
     return ready(stack, quiet=quiet)
 

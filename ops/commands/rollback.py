@@ -12,7 +12,7 @@ from ops.change import ready
 from ops.commands.options import StackArgument
 from ops.custody import StackCustody
 from ops.engine import Engine
-from ops.pinning import Pin, pin
+from ops.pinning import Pin, pin, refuse_unattended
 from ops.promotion import existing
 from ops.report import table
 from ops.returning import chosen, declared, ran, warnings
@@ -29,12 +29,13 @@ def rollback(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
 ) -> None:
     """Go back to the release before: backend and Workers together, the data carried along."""
-    existing(stack)
+    chosen_stack = existing(stack)
     again = f"oracle rollback {stack}{f' --to {to}' * bool(to)}"
     if show:
-        _list(ran(StackCustody(Engine(existing(stack)))), as_json)
+        _list(ran(StackCustody(Engine(chosen_stack))), as_json)
         return
-    Runs(existing(stack).runs).refuse_busy(stack)
+    refuse_unattended(again, yes=yes, as_json=as_json)
+    Runs(chosen_stack.runs).refuse_busy(stack)
     engine = ready(stack, quiet=as_json)
     custody = StackCustody(engine)
     outputs = engine.outputs()
@@ -49,15 +50,12 @@ def rollback(
 
 
 def _list(found: list[Ran], as_json: bool) -> None:
-    rows = [
-        (each.id, each.who, *(short(digest) for digest in _digests(each)))
-        for each in found
-    ]  # fmt: skip
-    columns = ("release", "who", "backend", "api", "web", "universe")
     if as_json:
-        typer.echo(json.dumps([{"release": each.id, "who": each.who, "receipt": each.release} for each in found]))
-    else:
-        table(columns, rows)
+        plain = [{"release": each.id, "at": each.at, "who": each.who, "receipt": each.release} for each in found]
+        typer.echo(json.dumps(plain, indent=2))
+        return
+    columns = ("release", "who", "backend", "api", "web", "universe")
+    table(columns, [(each.id, each.who, *(short(digest) for digest in _digests(each))) for each in found])
 
 
 def _digests(each: Ran) -> tuple[str, ...]:
