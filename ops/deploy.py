@@ -122,8 +122,8 @@ def refuse_receipt(stack: Stack) -> None:
     """Raises Failure where what the checkouts build would not be deployed."""
     if stack.settings().receipt is not None:
         raise Failure(
-            f"{stack.name} deploys what its receipt names, and not what the checkouts build. Change the receipt: oracle "
-            f"promote FROM {stack.name}; or let go of it: pulumi config rm oracle-net:receipt --stack {stack.name}"
+            f"{stack.name} deploys what its receipt names, and not what the checkouts build. Change the receipt: "
+            f"oracle promote FROM {stack.name}; or let go of it: pulumi config rm oracle-net:receipt -s {stack.name}"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -118,5 +118,6 @@ def _document(text: str) -> dict[str, Any]:
 
 
 def _plain(release: Release) -> dict[str, Any]:
-    found = {key: dict(value) if isinstance(value, Mapping) else value for key, value in named(release).items()}
-    return {**found, "commits": {name: commit for name, commit in found["commits"].items() if commit}}
+    known = named(release)
+    commits = {name: commit for name, commit in known["commits"].items() if commit}
+    return {"backend": known["backend"], "workers": known["workers"], "assets": known["assets"], "commits": commits}
