@@ -70,7 +70,8 @@ def carry_out(recording: Recording, prepared: dict[str, Any]) -> dict[str, Any]:
     try:
         done = recording.update()
     except KeyboardInterrupt:
-        _undo(recording)
+        if not _begun(recording.run):
+            _undo(recording)
         raise
     if done.status == 0:
         return deploy.closing(recording, Plan(**prepared))
