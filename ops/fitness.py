@@ -49,10 +49,9 @@ def refuse_unrest(stack: Stack, plan: Foreseen, *, same: bool) -> None:
     """Raises Failure where an update would change anything: then what runs is not what is declared."""
     if plan.changes or not same:
         changed = ", ".join(dict.fromkeys(map(_part, plan.changes))) or "its receipt"
-        update = f"oracle up {stack.name}" if stack.on_local_cloud else f"pulumi up -s {stack.name}"
         raise Failure(
             f"{stack.name} is not what is declared: an update would change {changed}. Look: pulumi preview -s "
-            f"{stack.name}; then update it first: {update}"
+            f"{stack.name}; then update it first: {stack.update}"
         )
 
 

@@ -1,7 +1,8 @@
-"""A stack held to a receipt, as a run: the file says it, the preview is told in words, the update carries it out.
+"""A stack held to a receipt, as a run: the preview is told in words, the file says it, the update carries it out.
 
-Until the update has changed something, whatever ends it puts the stack's file back as it was. From then on the receipt
-stays, and the next update goes on where this one ended.
+The preview takes the receipt from a copy of the stack's file: the file itself is changed when it was agreed to, so that
+nobody's update finds a receipt there that somebody is still thinking about. Until the update has changed something,
+whatever ends it puts the file back as it was. From then on the receipt stays, and the next update goes on from there.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from ops.recording import Recording
 from ops.runs import Run, Runs, steps
 
 BEFORE = "before.yaml"
-"""In a run's folder: the stack's file as it was."""
+AFTER = "after.yaml"
+"""In a run's folder: the stack's file as it was, and with the receipt."""
 GATES = frozenset({"backend-image", "backend-generation"})
 """What comes before anything that changes what runs."""
 
@@ -47,13 +49,16 @@ def pin(engine: Engine, wanted: Pin, *, yes: bool, as_json: bool) -> None:
     """Writes the receipt, shows what it would do, asks, and carries it out. Raises Failure."""
     stack = engine.stack
     with Runs(stack.runs).start(wanted.kind, stack.name, sys.argv[1:]) as run:
-        before = _keep_file(run, stack.file.read_bytes())
+        before = _kept(run, BEFORE, stack.file.read_bytes())
+        after = _kept(run, AFTER, receipts.edited(before.decode(), wanted.release, stack.file.name).encode())
+        plan = _prepared(Recording(engine, run, None if as_json else say), wanted)
+        if not agree(yes, wanted.again, f"{wanted.kind.capitalize()} this?"):
+            run.discard()
+            raise Failure("Nothing was changed.")
+        if stack.file.read_bytes() != before:
+            raise Failure(f"{stack.file.name} has changed meanwhile, and nothing was done; look again: {wanted.again}")
         with receipts.put_back(stack.file, before):
-            receipts.write(stack, wanted.release)
-            plan = _prepared(Recording(engine, run, None if as_json else say), wanted)
-            if not agree(yes, wanted.again, f"{wanted.kind.capitalize()} this?"):
-                run.discard()
-                raise Failure("Nothing was changed.")
+            receipts.replace(stack.file, after)
             hand_over(run, stack, {"do": "pin", "prepared": asdict(plan)})
         follow_to_the_table(run, as_json)
 
@@ -66,7 +71,7 @@ def refuse_unattended(again: str, *, yes: bool, as_json: bool) -> None:
 
 def carry_out(recording: Recording, prepared: dict[str, Any]) -> dict[str, Any]:
     """The update as the run's task. Raises Failure."""
-    stack, file = recording.engine.stack.name, recording.engine.stack.file
+    stack = recording.engine.stack
     try:
         done = recording.update()
     except KeyboardInterrupt:
@@ -78,16 +83,16 @@ def carry_out(recording: Recording, prepared: dict[str, Any]) -> dict[str, Any]:
     if not _begun(recording.run):
         _undo(recording)
         raise Failure(
-            f"{recording.engine.failure(done, '')} Nothing was changed, and {file.name} is as it was.".strip()
+            f"{recording.engine.failure(done, '')} Nothing was changed, and {stack.file.name} is as it was.".strip()
         )
     raise Failure(
         recording.engine.sentence(done, f"The update failed: {cause(done)}. ")
-        + f"What runs is in between, and nothing is lost. Go on: pulumi up -s {stack}; or back: oracle rollback {stack}"
+        + f"What runs is in between, and nothing is lost. Go on: {stack.update}; or back: oracle rollback {stack.name}"
     )
 
 
-def _keep_file(run: Run, content: bytes) -> bytes:
-    path = run.folder / BEFORE
+def _kept(run: Run, name: str, content: bytes) -> bytes:
+    path = run.folder / name
     path.touch(mode=0o600)
     path.write_bytes(content)
     return content
@@ -108,7 +113,7 @@ def _prepared(recording: Recording, wanted: Pin) -> Plan:
     outputs, settings = deploy.known_outputs(engine), engine.stack.settings()
     if outputs:
         planning.refuse_loss(SERVICES, settings, outputs, engine.export())
-    plan = planning.foreseen(recording.preview(again=wanted.again))
+    plan = planning.foreseen(recording.preview("--config-file", str(recording.run.folder / AFTER), again=wanted.again))
     lines = [*wanted.lines, *planning.words(SERVICES, plan, outputs, settings), *deploy.risk(engine, plan)]
     recording.say("\n".join(["", *lines, ""]))
     return Plan(SERVICES, tuple(lines), _nothing(plan, outputs))

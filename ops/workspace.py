@@ -91,6 +91,13 @@ class Stack:
         return self.endpoint is not None and urlsplit(self.endpoint).hostname in LOOPBACK
 
     @property
+    def update(self) -> str:
+        """The command that updates the stack."""
+        if self.on_local_cloud:
+            return "make up" if self.name == FIRST else f"oracle up {self.name}"
+        return f"pulumi up -s {self.name}"
+
+    @property
     def cloud_port(self) -> int:
         return urlsplit(self.endpoint or "").port or 80
 

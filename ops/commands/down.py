@@ -11,8 +11,8 @@ from ops.workspace import Stack
 
 def down(stack: StackArgument = "local") -> None:
     """Stop the local cloud; `oracle up` brings everything back, data and addresses included."""
-    again = "make up" if stack == "local" else f"oracle up {stack}"
-    stopped = local_cloud.stop(Stack(stack))
+    chosen = Stack(stack)
+    stopped, again = local_cloud.stop(chosen), chosen.update
     typer.echo(
         f"Stopped. Apps, data and addresses are kept; start again: {again}"
         if stopped

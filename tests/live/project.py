@@ -146,7 +146,7 @@ class Project:
     def engine_environment(self) -> dict[str, str]:
         printed = self.oracle("env", self.stack).well().output
         words = [shlex.split(line)[1] for line in printed.splitlines()]
-        return {**os.environ, **dict(word.split("=", 1) for word in words)}
+        return {**os.environ, **self.environment, **dict(word.split("=", 1) for word in words)}
 
     def _run(self, command: list[str], environment: dict[str, str]) -> Done:
         done = subprocess.run(

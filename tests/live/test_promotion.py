@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 import yaml
+from moto.server import ThreadedMotoServer
 
 from loopback import client
 from tests.live.environments import Environments
@@ -30,14 +31,35 @@ from tests.support.waiting import until
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 RULES = ("_headers", "_redirects")
+STORE = "  oracle-net:backup:\n    store: s3://releases/prod\n    endpoint: {s3}\n"
 FETCHED: dict[str, dict[str, str]] = {}
 """What prod ran at each point, for the tests that come after."""
 
 
 @pytest.fixture(scope="module")
-def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environments]:
+def s3() -> Iterator[str]:
+    """The address of an S3 server on loopback."""
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+def bucket(project: Project, s3: str) -> None:
+    """An empty bucket, and the credentials for it in the project's environment."""
+    project.environment.update(AWS_ACCESS_KEY_ID="somebody", AWS_SECRET_ACCESS_KEY="secret-of-somebody")
+    with client() as http:
+        assert http.put(f"{s3}/releases").status_code == 200
+
+
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory, s3: str) -> Iterator[Environments]:
+    """Both are up; staging keeps its releases in a folder, prod in a bucket."""
     project = Project.copied(tmp_path_factory.mktemp("project"))
     made = Environments.made(project)
+    bucket(project, s3)
+    made.prod.edit("Pulumi.prod.yaml", "  oracle-net:backend:\n", f"{STORE.format(s3=s3)}  oracle-net:backend:\n")
     for arguments in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "as it is"]):
         identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
         subprocess.run(["git", "-C", str(project.root), *identity, *arguments], check=True)
@@ -142,12 +164,12 @@ def test_what_is_not_deployed_to_staging_is_not_promoted(environments: Environme
         )
 
 
-def test_a_no_puts_everything_back(environments: Environments) -> None:
+def test_a_no_changes_nothing(environments: Environments) -> None:
     environments.staging.oracle("deploy", "--stack", "staging", "--yes").well()
     with nothing_done(environments.prod), terminal(environments.prod, "promote", "staging", "prod") as (_, master):
         screen = Screen(master)
         until(lambda: "[y/N]" in screen.text, "the question is asked", seconds=120)
-        assert "oracle-net:receipt" in environments.prod.stack_file.read_text()
+        assert "oracle-net:receipt" not in environments.prod.stack_file.read_text()  # for others, nothing has begun
         os.write(master, b"n\n")
         until(lambda: "Nothing was changed." in screen.text, "the answer is told", seconds=30)
         screen.leave()
@@ -212,7 +234,7 @@ def test_a_receipt_edited_by_hand(environments: Environments) -> None:
         done = prod.up().failed()
         assert re.search(
             rf"names, and nothing else: web's files: \w{{12}} here, {'b' * 12} \(commit \w{{7}}\) there, which is not "
-            r"kept in folder:\.oracle/backups\. Let a command write the receipt: oracle promote FROM TO",
+            r"kept in s3://releases/prod\. Let a command write the receipt: oracle promote FROM TO",
             done.output,
         )
         prod.stack_file.write_bytes(before)

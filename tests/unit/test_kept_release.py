@@ -35,11 +35,15 @@ def keep(project: Path) -> Keep:
     return Keep(Folder(project / ".oracle/backups"), LABEL)
 
 
+def created(props: dict[str, Any]) -> dict[str, Any]:
+    return dict(KeptProvider().create(props).outs or {})
+
+
 def test_an_update_keeps_everything_that_it_deploys(project: Path) -> None:
     props = declared()
     wanted = items(named(props["release"]), packed=True)
     assert {item.kind for item in wanted} == {"module", "assets", "image"}
-    assert KeptProvider().create(props).outs["lacking"] == []
+    assert created(props)["lacking"] == []
     assert keep(project).lacks(wanted) == []
     (ran,) = keep(project).ran()
     assert (ran.release, ran.packed) == (props["release"], True)
@@ -47,7 +51,7 @@ def test_an_update_keeps_everything_that_it_deploys(project: Path) -> None:
 
 def test_nothing_is_to_be_done_until_bytes_differ_or_are_lost(project: Path) -> None:
     props = declared()
-    olds = KeptProvider().create(props).outs
+    olds = created(props)
     assert not KeptProvider().diff("", olds, props).changes
     commits = {**props, "release": {**props["release"], "commits": {}}, "count": 20}
     assert not KeptProvider().diff("", olds, commits).changes
@@ -64,7 +68,7 @@ def test_nothing_is_to_be_done_until_bytes_differ_or_are_lost(project: Path) -> 
 
 def test_a_store_that_cannot_be_asked_is_no_change_but_a_failed_update(project: Path) -> None:
     props = declared()
-    olds = KeptProvider().create(props).outs
+    olds = created(props)
     broken = {**props["custody"], "store": "s3://nobody-is-there/x", "endpoint": "http://127.0.0.1:9"}
     assert not KeptProvider().diff("", {**olds, "custody": broken}, {**props, "custody": broken}).changes
     with pytest.raises(Sentence, match=r"All of it is deployed, but its bytes could not be kept: .* Again: pulumi up"):
@@ -74,7 +78,7 @@ def test_a_store_that_cannot_be_asked_is_no_change_but_a_failed_update(project: 
 def test_bytes_of_services_that_stay_need_not_be_there(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     props = declared()
     lost = {**props, "release": {**props["release"], "assets": {**props["release"]["assets"], "web": "a" * 64}}}
-    outs = KeptProvider().create(lost).outs
+    outs = created(lost)
     assert outs["lacking"] == [f"assets/{'a' * 64}"]
     assert "Not kept, since this update did not have it: the files of web (aaaaaaaaaaaa)" in capsys.readouterr().out
     assert not KeptProvider().diff("", outs, lost).changes
