@@ -166,9 +166,11 @@ def test_what_is_not_deployed_to_staging_is_not_promoted(environments: Environme
 
 def test_a_no_changes_nothing(environments: Environments) -> None:
     environments.staging.oracle("deploy", "--stack", "staging", "--yes").well()
-    with nothing_done(environments.prod), terminal(environments.prod, "promote", "staging", "prod") as (_, master):
+    with nothing_done(environments.prod), terminal(environments.prod, "promote", "staging", "prod") as at:
+        process, master = at
         screen = Screen(master)
-        until(lambda: "[y/N]" in screen.text, "the question is asked", seconds=120)
+        until(lambda: "[y/N]" in screen.text or process.poll() is not None, "the question is asked", seconds=120)
+        assert process.poll() is None, screen.text
         assert "oracle-net:receipt" not in environments.prod.stack_file.read_text()  # for others, nothing has begun
         os.write(master, b"n\n")
         until(lambda: "Nothing was changed." in screen.text, "the answer is told", seconds=30)

@@ -24,6 +24,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copytree(
             program.PROJECT / "services" / name, folder / "services" / name, ignore=shutil.ignore_patterns("pb_data")
         )
+    with (folder / "services/api/src/worker.js").open("ab") as file:
+        file.write(b"// the line ends of one editor of the team\r\n")
     monkeypatch.chdir(folder)
     return folder
 

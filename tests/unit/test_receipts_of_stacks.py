@@ -71,6 +71,7 @@ def test_every_committed_stack_takes_one(stack: str, tmp_path: Path) -> None:
         "# above\nconfig:\n    a: 1\n\n    # below\n\nencryptionsalt: x # the salt\n",
         "encryptionsalt: x\nconfig:\n  a:\n    - 1\n    # in a list\n    - {b: c}\n  # after\n",
         "config:\n  a: |\n    long\n    text\n  # after\nz: 1\n",
+        "config:\n  a: |\n    long\n    text\nz: 1\n",
         "config:\n  oracle-net:receipt: {backend: x}\n  # after it\n  a: 1\n",
         "config:\n  oracle-net:receipt:\n    backend: x\n    commits: {}\n\n  # after it\n  a: 1\n",
         "config:\n  a: 1\n  oracle-net:receipt:\n    backend: x\n# end\n",
