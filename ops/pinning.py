@@ -80,14 +80,13 @@ def carry_out(recording: Recording, prepared: dict[str, Any]) -> dict[str, Any]:
         raise
     if done.status == 0:
         return deploy.closing(recording, Plan(**prepared))
+    why = recording.engine.sentence(done, cause(done)).rstrip(".")
     if not _begun(recording.run):
         _undo(recording)
-        raise Failure(
-            f"{recording.engine.failure(done, '')} Nothing was changed, and {stack.file.name} is as it was.".strip()
-        )
+        raise Failure(f"Nothing was changed, and {stack.file.name} is as it was: {why}")
     raise Failure(
-        recording.engine.sentence(done, f"The update failed: {cause(done)}. ")
-        + f"What runs is in between, and nothing is lost. Go on: {stack.update}; or back: oracle rollback {stack.name}"
+        f"The update broke off, and nothing is lost: {why}. Then go on: {stack.update}; or go back: "
+        f"oracle rollback {stack.name}"
     )
 
 

@@ -192,6 +192,21 @@ def test_a_receipt_for_a_pull_request_changes_one_file(environments: Environment
     assert [line for line in after.splitlines() if line not in receipt] == before.decode().splitlines()
 
 
+def test_a_promotion_that_breaks_off_is_taken_back(environments: Environments) -> None:
+    prod = environments.prod
+    prod.fault(app="jellyfish-app-g1-r2", step="deploy", message="planted failure")
+    told(
+        promote(environments, "--yes"),
+        r"The update broke off, and nothing is lost: .*planted failure.*\. Then go on: oracle up prod; or go back: "
+        r"oracle rollback prod",
+    )
+    assert "oracle-net:receipt" in prod.stack_file.read_text()
+    told(promote(environments, "--json"), r"Nobody is at a terminal .*")
+    prod.oracle("rollback", "prod", "--yes").well()
+    assert fetched(prod) == FETCHED["first"]
+    assert prod.config["oracle-net:receipt"]["backend"] == prod.outputs()["release"]["backend"]
+
+
 def test_promotion_byte_for_byte(environments: Environments) -> None:
     staging, prod = environments
     shutil.rmtree(prod.root / ".oracle/releases")  # as on another laptop

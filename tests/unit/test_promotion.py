@@ -157,11 +157,8 @@ class Engine:
     def __init__(self, stack: Stack, done: Finished) -> None:
         self.stack, self.done = stack, done
 
-    def sentence(self, _: Finished, otherwise: str) -> str:
-        return otherwise
-
-    def failure(self, done: Finished, go_on: str) -> str:
-        return f"{done.output}. {go_on}"
+    def sentence(self, done: Finished, _: str) -> str:
+        return done.output
 
 
 @dataclass
@@ -215,8 +212,9 @@ def test_the_file_is_put_back_unless_something_has_changed(
         pinning.carry_out(recording, {})
     assert stack.file.read_text() == ("config: {as: before}\n" if put_back else "config: {new: receipt}\n")
     if caught.type is Failure:
-        what = "Nothing was changed, and Pulumi.prod.yaml is as it was." if put_back else "back: oracle rollback prod"
-        assert str(caught.value).endswith(what)
+        undone = "Nothing was changed, and Pulumi.prod.yaml is as it was: It is refused"
+        on = "The update broke off, and nothing is lost: It is refused. Then go on: pulumi up -s prod"
+        assert str(caught.value) == (undone if put_back else f"{on}; or go back: oracle rollback prod")
 
 
 def custody(project: Path, name: str, label: str) -> Any:
