@@ -162,6 +162,7 @@ def test_workers_in_words() -> None:
         change("web-script", "update", "bindings"),
         change("web-domain", "create"),
         change("uptime-web-check", "update"),
+        *(change(name) for name in ("uptime", "kept-release", "default")),  # nobody asks for these
         workers={**OLD["workers"], "api": "9" * 64},
         assets={**OLD["assets"], "web": "8" * 64},
     )

@@ -10,6 +10,9 @@ from typing import Any
 import pulumi
 import pytest
 
+from artifacts import image_digest
+from components import image
+from components.dynamic import Sentence
 from releases import items, named, place
 from releases.keep import Keep
 from tests.unit import program
@@ -187,3 +190,13 @@ def test_what_is_deployed_is_kept_after_everything_that_runs_it() -> None:
     assert known["release"] == run.outputs["release"]
     assert (known["packed"], known["count"], known["custody"]["label"]) == (True, 10, "jellyfish-app")
     assert "key" not in known["custody"]
+
+
+def test_the_image_is_pushed_as_it_is_kept_and_not_packed_anew(project: Path) -> None:
+    release = program.run(config()).outputs["release"]
+    props = program.plain(program.run(config(release)).one("backend-image").inputs)
+    change(project)
+    assert image_digest(image._packed(props)) == release["backend"] == props["digest"]
+    shutil.rmtree(project / ".oracle")
+    with pytest.raises(Sentence, match="services/backend changed while it was being pushed"):
+        image._packed(props)
