@@ -32,18 +32,19 @@ def held(settings: Settings, project: Path, receipt: Release, built: Iterable[Bu
     """
     refused = list(_pinned_otherwise(settings, receipt))
     found: dict[Built, Path] = {}
+    told: list[str] = []
     for each in built:
         item = Item(kind=each.kind, digest=_wanted(receipt, each), services=(each.service,))
         here = _digest(each)
         if here != item.digest:
             found[each] = place(project, item)
+            told.append(_difference(each.service, here, item, receipt))
             why = _missing(settings, project, item)
-            refused += [f"{_difference(each.service, here, item, receipt)}, {why}"] if why else []
+            refused += [f"{told[-1]}, {why}"] if why else []
     if refused:
         raise NotInReceipt(f"Deployed is what the receipt names, and nothing else: {'; '.join(refused)}. {REMEDY}")
-    if found:
-        services = ", ".join(sorted({each.service for each in found}))
-        pulumi.log.info(f"{services}: what the receipt names is deployed, and not what this checkout builds")
+    if told:
+        pulumi.log.info(f"what the receipt names is deployed, and not what this checkout builds: {'; '.join(told)}")
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -72,14 +73,22 @@ def moved_to_the_store(project: Path, release: dict[str, Any]) -> Keep:
     return keep
 
 
-def test_the_same_bytes_are_deployed_when_the_checkout_has_moved_on(project: Path) -> None:
+def test_the_same_bytes_are_deployed_when_the_checkout_has_moved_on(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = program.run(config())
     before, release = deployed(first), first.outputs["release"]
     change(project)
     without = program.run(config())
     assert all(deployed(without)[name] != before[name] for name in ("api", "universe's files", "web's rules", "image"))
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "info", said.append)
     with_receipt = program.run(config(release))
     assert deployed(with_receipt) == before
+    (line,) = said
+    for digest in (release["backend"].removeprefix("sha256:"), release["workers"]["api"], release["assets"]["web"]):
+        assert re.search(rf"\w{{12}} here, {digest[:12]} there", line)
+    assert "web's code" not in line
     assert with_receipt.outputs["release"] == release
 
 
