@@ -18,6 +18,8 @@ RUN_LEVELS = {"ok": "healthy", "failed": "down", "killed": "down", "running": "r
 NONE = "-"
 KINDS = {"kept": "delete"}
 """How the ledger's kinds are called where they are shown."""
+WORD = 12
+"""Characters of a word that stays whole in a narrow column."""
 
 
 def services(content: Content) -> Html:
@@ -199,10 +201,11 @@ def _backup(found: Backup, stack: str) -> tuple[Child, ...]:
 
 def _change(change: Change, stack: str) -> tuple[Child, ...]:
     entry = change.entry
+    kind = KINDS.get(entry.kind, entry.kind)
     return (
         when(entry.at),
         [
-            tag("span", KINDS.get(entry.kind, entry.kind), class_="nowrap"),
+            tag("span", kind, class_="nowrap" if len(kind) < WORD else None),
             [tag("p", note, class_="soft") for note in change.notes],
         ],
         entry.who,

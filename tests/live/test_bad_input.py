@@ -109,21 +109,23 @@ def plain_up(project: Project, **environment: str) -> Done:
                 r"Mend it: pulumi config set --path oracle-net:api\.compatibilityDate 2025-06-01"
             ),
         ),
-        (
+        pytest.param(
             "    createTimeout: ",
             "    createTimeuot: ",
             (
                 r"oracle-net:backend\.createTimeuot is not a key this program knows \(did you mean createTimeout\?\)\. "
                 r"Mend it: pulumi config rm --path oracle-net:backend\.createTimeuot"
             ),
+            marks=pytest.mark.slow,
         ),
-        (
+        pytest.param(
             "appName: jellyfish-app",
             "appName: jellyfish-app-with-too-long-a-name",
             (
                 r"oracle-net:backend\.appName should be 2 to 22 characters, .*; the backend could not be deployed\. "
                 r"Mend it: pulumi config set --path oracle-net:backend\.appName jellyfish-app"
             ),
+            marks=pytest.mark.slow,
         ),
         (
             "  oracle-net:adminEmail: ",

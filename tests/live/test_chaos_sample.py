@@ -22,6 +22,7 @@ def assert_put_right(row: Row, ended: str) -> None:
     assert (row.lost, row.silent) == (0, 0), row
 
 
+@pytest.mark.slow
 def test_everything_killed_while_the_new_backend_starts(project: Project) -> None:
     assert_put_right(Runner(project).killed(WIPE, Kill("everything", STARTING)), "killed")
 

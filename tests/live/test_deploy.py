@@ -129,10 +129,9 @@ def test_a_terminal_closed_in_the_middle_and_the_run_followed_from_another(proje
         assert (run["kind"], run["status"]) == ("deploy", "running")
         assert "Another run of local is at work" in project.oracle("deploy", "web", "--yes").failed().output
         followed = project.oracle("logs", run["id"], "-f").well().output
-    assert re.search(
-        r"a new app takes over from jellyfish-app, release \w{12} > \w{12}", screen.text.replace("\r\n", "")
-    )
-    assert "POCKETBASE_URL and BACKEND follow the backend" in screen.text
+    plan = " ".join(screen.text.split())
+    assert re.search(r"a new app takes over from jellyfish-app, release \w{12} > \w{12}", plan)
+    assert "POCKETBASE_URL and BACKEND follow the backend" in plan
     assert "backend-app deleted original" in followed
     assert "jellyfish-app-g1-r2 | " in followed
     assert re.search(r"^backend +\w{12} +new app +[\d.]+ +http://jellyfish-app-g1-r2-", followed, re.MULTILINE)

@@ -66,6 +66,7 @@ def test_nobody_is_asked_who_is_not_there_and_a_wrong_name_changes_nothing(proje
         assert "That is not the stack's name; nothing was changed." in typed(project, "prod", "wipe").failed().output
 
 
+@pytest.mark.slow
 def test_a_generation_lowered_by_hand(project: Project) -> None:
     before = project.stack_file.read_bytes()
     set_config(project, "generation", "2")

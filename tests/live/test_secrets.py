@@ -100,10 +100,10 @@ def change_passwords(session: Session) -> None:
     session.project.edit("Pulumi.local.yaml", "    createTimeout", "    console: ./no-such-program\n    createTimeout")
     assert "no-such-program" in session.up().failed().output
     session.project.edit("Pulumi.local.yaml", "    console: ./no-such-program\n", "")
-    session.up().well()
 
 
 def fail(session: Session) -> None:
+    """With the new passwords still to be set."""
     session.project.edit("services/backend/entrypoint.sh", "exec ", "echo changed\nexec ")
     session.project.fault(app="*", step="build", count=1, message="planted failure")
     assert "planted failure" in session.oracle("up").failed().output

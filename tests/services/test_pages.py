@@ -290,8 +290,15 @@ class TestBoth:
 
 
 class TestLooks:
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
-    @pytest.mark.parametrize("size", list(SIZES))
+    @pytest.mark.parametrize(
+        "size, scheme",
+        [
+            ("desktop", "light"),
+            ("phone", "dark"),
+            pytest.param("desktop", "dark", marks=pytest.mark.slow),
+            pytest.param("phone", "light", marks=pytest.mark.slow),
+        ],
+    )
     @pytest.mark.parametrize("name", SITES)
     def test_fits_its_window_and_can_be_read(
         self, urls: dict[str, str], story: dict[str, str], browser: Browser, name: str, size: str, scheme: Scheme

@@ -103,6 +103,7 @@ def test_no_secret_is_in_plain_below_the_state_folder(cloud: Any, tmp_path: Path
     assert (tmp_path / "state").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 def test_twenty_uploads_lose_no_request(cloud: Any) -> None:
     api = cloud()
     api.put("busy", CODE.replace("VERSION", "v0"))
