@@ -80,7 +80,7 @@ def carry_out(recording: Recording, prepared: dict[str, Any]) -> dict[str, Any]:
         raise
     if done.status == 0:
         return deploy.closing(recording, Plan(**prepared))
-    why = recording.engine.sentence(done, cause(done)).rstrip(".")
+    why = recording.engine.sentence(done, cause(done)).rstrip(".:")
     if not _begun(recording.run):
         _undo(recording)
         raise Failure(f"Nothing was changed, and {stack.file.name} is as it was: {why}")

@@ -197,7 +197,7 @@ def test_a_promotion_that_breaks_off_is_taken_back(environments: Environments) -
     prod.fault(app="jellyfish-app-g1-r2", step="deploy", message="planted failure")
     told(
         promote(environments, "--yes"),
-        r"The update broke off, and nothing is lost: .*planted failure.*\. Then go on: oracle up prod; or go back: "
+        r"The update broke off, and nothing is lost: error deploying app .*[^:]\. Then go on: oracle up prod; or go back: "
         r"oracle rollback prod",
     )
     assert "oracle-net:receipt" in prod.stack_file.read_text()
