@@ -197,8 +197,8 @@ def test_a_promotion_that_breaks_off_is_taken_back(environments: Environments) -
     prod.fault(app="jellyfish-app-g1-r2", step="deploy", message="planted failure")
     told(
         promote(environments, "--yes"),
-        r"The update broke off, and nothing is lost: error deploying app .*[^:]\. Then go on: oracle up prod; or go back: "
-        r"oracle rollback prod",
+        r"The update broke off, and nothing is lost: error deploying app .*[^:]\. Then go on: oracle up prod; "
+        r"or go back: oracle rollback prod",
     )
     assert "oracle-net:receipt" in prod.stack_file.read_text()
     told(promote(environments, "--json"), r"Nobody is at a terminal .*")
