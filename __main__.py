@@ -9,6 +9,7 @@ Deploys:
 - api: a Worker that knows the backend by secret bindings
 - web, universe: Workers with static files, which get the API's address at run time, and wait for nothing
 - uptime: checks and alerts
+- kept release: the deployed bytes, kept beside the backups for promotion and rollback
 """
 
 from pathlib import Path
@@ -25,6 +26,7 @@ from components.deploylog import DeployLog
 from components.generation import BackendGeneration
 from components.image import available_image
 from components.keeping import Keeping
+from components.kept import KeptRelease
 from components.monitoring import Monitoring, MonitoringArgs
 from components.ready import BackendReady, ReadyArgs
 from components.sources import read_sources
@@ -67,14 +69,15 @@ api = Worker("api", served, kept)
 urls = {"backend": ready.url, "api": api.url}
 for name, site, assets in (("web", config.web, sources.web), ("universe", config.universe, sources.universe)):
     run_time: list[Binding] = [Assets(), PlainText(name="API_URL", value=api.address)]
-    args = WorkerArgs(account=account, settings=site, module=sources.static, bindings=run_time, assets=assets)
+    args = WorkerArgs(account=account, settings=site, module=sources.static[name], bindings=run_time, assets=assets)
     urls[name] = Worker(name, args, kept).url
 
 if config.monitoring:
     checks = MonitoringArgs(settings=config.monitoring, urls=urls, health_path=config.backend.health_path)
     Monitoring("uptime", checks, kept)
-app = {"backendApp": generation.app, "backendAppId": backend.app_id, "generation": config.generation}
-login = {"adminEmail": admin.email, "adminPassword": admin.password}
-addresses = {f"{name}Url": url for name, url in urls.items()}
-for name, value in {**addresses, **app, **login, "release": sources.release}.items():
+KeptRelease("kept-release", config, sources.release, [*urls.values()])
+
+outputs = {"backendApp": generation.app, "backendAppId": backend.app_id, "adminEmail": admin.email}
+outputs |= {"adminPassword": admin.password, "generation": config.generation, "release": sources.release}
+for name, value in {**{f"{service}Url": url for service, url in urls.items()}, **outputs}.items():
     pulumi.export(name, value)

@@ -90,7 +90,7 @@ def stage_assets(source: Path, stage: Path, project: Path) -> AssetSet:
     """Makes `stage` a clean copy of `source` without rule files, swapped in whole. Raises ArtifactError."""
     require_directory(source)
     manifest = dict(_asset_manifest(source))
-    digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+    digest = _manifest_digest(manifest)
     marker = stage.with_name(f"{stage.name}.digest")
     if not (stage.is_dir() and marker.exists() and marker.read_text() == digest and _staged(stage, manifest)):
         _copy(source, stage, [name for name in manifest if name not in ASSET_RULES])
@@ -101,6 +101,36 @@ def stage_assets(source: Path, stage: Path, project: Path) -> AssetSet:
         headers=_rules(source / "_headers"),
         redirects=_rules(source / "_redirects"),
     )
+
+
+def assets_digest(source: Path) -> str:
+    """The digest of a site's files and rules. Raises ArtifactError."""
+    require_directory(source)
+    return _manifest_digest(dict(_asset_manifest(source)))
+
+
+def pack_assets(source: Path) -> bytes:
+    """The files and rules of a site as a reproducible tar. Raises ArtifactError."""
+    require_directory(source)
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for name, _ in _asset_manifest(source):
+            content = (source / name).read_bytes()
+            tar.addfile(_entry(name, len(content), 0o644), io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def packed_assets_digest(packed: Path) -> str:
+    """The digest of the site that was packed, as `stage_assets` gives it. Raises ArtifactError."""
+    return _manifest_digest({name: hashlib.sha256(content).hexdigest() for name, content in _unpacked(packed)})
+
+
+def unpack_assets(packed: Path, target: Path) -> None:
+    """Makes the folder `target` of a packed site. Raises ArtifactError, also for a name outside the folder."""
+    for name, content in _unpacked(packed):
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
 def source_commit(source: Path) -> str:
@@ -146,6 +176,23 @@ def _asset_manifest(source: Path) -> Iterator[tuple[str, str]]:
                 "smaller, then: oracle build"
             )
         yield name, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _manifest_digest(manifest: dict[str, str]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+
+
+def _unpacked(packed: Path) -> Iterator[tuple[str, bytes]]:
+    """Names and contents. Not tarfile's own extraction: its safe filter is missing from 3.11 before 3.11.4."""
+    try:
+        with tarfile.open(packed) as tar:
+            for member in tar:
+                file = tar.extractfile(member) if member.isreg() else None
+                if file is None or member.name.startswith("/") or ".." in member.name.split("/"):
+                    raise ArtifactError(f"{member.name!r} in it is no file of a site")
+                yield member.name, file.read()
+    except (tarfile.TarError, EOFError) as error:
+        raise ArtifactError(f"it is no packed site: {error}") from None
 
 
 def _staged(stage: Path, manifest: dict[str, str]) -> bool:

@@ -53,6 +53,8 @@ Moment = Annotated[AwareDatetime, AfterValidator(lambda value: value.astimezone(
 EMPTY: tuple[Any, ...] = ("", {})
 """The defaults in Pulumi.yaml of what has none: no value at all."""
 
+Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
 
 class SettingsError(Exception):
     """Configuration that cannot be used; the text names every key, the consequence and the command that mends it."""
@@ -161,6 +163,26 @@ class BackupSettings(Section):
     keep_days: int | None = Field(default=None, ge=1)
 
 
+class ModuleDigests(Section):
+    api: Fingerprint
+    web: Fingerprint
+    universe: Fingerprint
+
+
+class AssetDigests(Section):
+    web: Fingerprint
+    universe: Fingerprint
+
+
+class ReceiptSettings(Section):
+    """Which bytes the stack deploys, and no others; `oracle promote` writes it."""
+
+    backend: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    workers: ModuleDigests
+    assets: AssetDigests
+    commits: Mapping[str, str] = {}
+
+
 class Settings(Section):
     """One stack's whole configuration."""
 
@@ -186,6 +208,8 @@ class Settings(Section):
     web: AssetsSettings
     universe: AssetsSettings
     monitoring: MonitoringSettings | None = None
+    receipt: ReceiptSettings | None = None
+    keep_releases: int = Field(default=10, ge=2, le=1000)
 
     @model_validator(mode="after")
     def _distinct(self) -> Settings:
@@ -231,6 +255,8 @@ CONSEQUENCES = {
     "web": "the web front end could not be deployed",
     "universe": "the universe front end could not be deployed",
     "monitoring": "nobody would be told of an outage",
+    "receipt": "it would be unknown which bytes the stack may deploy",
+    "keepReleases": "it would be unknown which releases can be gone back to",
 }
 EXAMPLES = {
     "generation": "1",
@@ -255,6 +281,7 @@ EXAMPLES = {
     "compatibilityDate": "2025-06-01",
     "digest": "sha256:<64 hex digits>",
     "zoneId": "<32 hex digits>",
+    "keepReleases": "10",
 }
 # Of an app's 32 characters some stay free for its generation.
 NAME_LENGTH = f"2 to {APP_NAME_LIMIT - GENERATION_SUFFIX} characters"
@@ -400,6 +427,8 @@ def _problem(key: str, kind: str, message: str) -> str:
     what = "is missing" if kind == "missing" else _plain(message)
     if kind == "string_pattern_mismatch" and last in FORMS:
         what = f"should be {FORMS[last]}"
+    if top == "receipt":
+        return f"{PROJECT}:{key} {what}; {consequence}. Commands write it, not people: oracle promote FROM TO"
     example = EXAMPLES.get(last, "VALUE")
     secret = "--secret " if top in SECRET_KEYS else ""
     command = f"pulumi config set {secret}{_path_flag(key)}{PROJECT}:{key} {'' if secret else example}".rstrip()

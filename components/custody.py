@@ -13,6 +13,7 @@ from components.dynamic import Sentence
 
 if TYPE_CHECKING:  # boto3 and age are imported by those who need them, not by every run
     from backups import Backup, Ledger, Shelf
+    from releases.keep import Keep
     from settings import Settings
 
 
@@ -66,6 +67,16 @@ class Custody:
 
         try:
             return Ledger(open_store(self.store, Path.cwd(), self.endpoint, self.region), self.label)
+        except BackupsError as error:
+            raise Sentence(str(error)) from None
+
+    def keep(self) -> Keep:
+        """Where the bytes of releases are kept."""
+        from backups import BackupsError, open_store
+        from releases.keep import Keep
+
+        try:
+            return Keep(open_store(self.store, Path.cwd(), self.endpoint, self.region), self.label)
         except BackupsError as error:
             raise Sentence(str(error)) from None
 

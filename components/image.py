@@ -12,6 +12,7 @@ from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource,
 from artifacts import ArtifactError, image_digest, pack_image
 from components.dynamic import Sentence, show_sentences
 from loopback import client, httpx
+from releases import Item, place
 
 if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration
     from settings import ImageSettings
@@ -71,13 +72,7 @@ def _stored(props: dict[str, Any]) -> bool:
 
 
 def _push(props: dict[str, Any]) -> None:
-    directory = Path(props["directory"])
-    try:
-        packed = pack_image(directory, props["run"])
-    except ArtifactError as error:
-        raise Sentence(str(error)) from None
-    if image_digest(packed) != props["digest"]:
-        raise Sentence(f"{directory} changed while it was being pushed; try again: pulumi up")
+    packed = _packed(props)
     url = f"{props['store']}/{props['digest']}"
     try:
         with client(timeout=300, headers=_headers()) as http:
@@ -92,6 +87,21 @@ def _push(props: dict[str, Any]) -> None:
             f"The image store at {props['store']} refused {props['repository']} (status "
             f"{response.status_code}); see: oracle cloud logs"
         )
+
+
+def _packed(props: dict[str, Any]) -> bytes:
+    """The image as this run read it, or as it was fetched for a receipt; else packed anew from its directory."""
+    held = place(Path.cwd(), Item(kind="image", digest=props["digest"].removeprefix("sha256:"), services=("backend",)))
+    if held.is_file() and image_digest(held.read_bytes()) == props["digest"]:
+        return held.read_bytes()
+    directory = Path(props["directory"])
+    try:
+        packed = pack_image(directory, props["run"])
+    except ArtifactError as error:
+        raise Sentence(str(error)) from None
+    if image_digest(packed) != props["digest"]:
+        raise Sentence(f"{directory} changed while it was being pushed; try again: pulumi up")
+    return packed
 
 
 def _headers() -> dict[str, str]:

@@ -1,29 +1,27 @@
-"""What this run would deploy: the image, the modules and the assets, read once, and the receipt that names them."""
+"""What this run would deploy: the image, the modules and the assets, read once, and the receipt that names them.
+
+A stack whose configuration has a receipt deploys the bytes that it names and no others: from the checkout where that
+builds them, else from what was kept of the stack that they are promoted from.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
 
-from artifacts import (
-    ArtifactError,
-    AssetSet,
-    image_digest,
-    module_digest,
-    pack_image,
-    read_module,
-    source_commit,
-    stage_assets,
-)
-from components.front import with_front
+from artifacts import ArtifactError, AssetSet, module_digest, source_commit, stage_assets, unpack_assets
+from components.checkout import Built, Image, Module, Site
+from components.receipt import held
 from contract import KEPT_VARIABLE, Kept, Release
-from settings import AssetsSettings, BackendSettings, Settings
+from releases import named
+from settings import AssetsSettings, Settings
 
-STATIC_MODULE = Path(__file__).with_name("static_worker.js")
 STAGE = ".oracle/stage"
 
 
@@ -32,14 +30,17 @@ class Sources:
     digest: str
     """The backend image's."""
     api: str
-    static: str
+    static: Mapping[str, str]
+    """The module of each site, by service."""
     web: AssetSet
     universe: AssetSet
     release: Release
 
 
 def read_sources(settings: Settings, project: Path) -> Sources:
-    """Reads and stages every source. Raises pulumi.RunError with one sentence when one is missing or too large."""
+    """Reads and stages every source. Raises pulumi.RunError with one sentence when one is missing or too large, or not
+    what the receipt names.
+    """
     try:
         return _read(settings, project)
     except ArtifactError as error:
@@ -49,28 +50,84 @@ def read_sources(settings: Settings, project: Path) -> Sources:
 def _read(settings: Settings, project: Path) -> Sources:
     kept = _kept()
     stays = frozenset(kept["services"]) if kept else frozenset[str]()
-    digest = kept["release"]["backend"] if kept and "backend" in stays else _digest(settings.backend, project)
-    api = kept["api"] if kept and "api" in stays else _api(settings, project)
-    static = read_module(STATIC_MODULE)
+    built = _Built.of(settings, project)
+    receipt = named(settings.receipt.model_dump()) if settings.receipt else None
+    instead = held(settings, project, receipt, built.of_all_but(stays)) if receipt else {}
+    if kept and "backend" in stays:
+        digest = kept["release"]["backend"]
+    else:
+        digest = receipt["backend"] if receipt else _digest(settings, built)
+    api = kept["api"] if kept and "api" in stays else _text(built.api, instead)
+    static = {module.service: _text(module, instead) for module in built.static}
     web, universe = (
-        _kept_assets(site, kept["release"]["assets"][name]) if kept and name in stays else _assets(site, project)
-        for name, site in (("web", settings.web), ("universe", settings.universe))
+        _kept_assets(site, kept["release"]["assets"][files.service])
+        if kept and files.service in stays
+        else _assets(files, site, instead)
+        for files, site in zip(built.files, (settings.web, settings.universe), strict=True)
     )
-    modules = {"api": module_digest(api), "web": module_digest(static), "universe": module_digest(static)}
-    assets = {"web": web.digest, "universe": universe.digest}
-    release = Release(backend=digest, workers=modules, assets=assets, commits=_commits(settings, project))
-    return Sources(
-        digest=digest,
-        api=api,
-        static=static,
-        web=web,
-        universe=universe,
-        release=_receipt(release, kept) if kept else release,
+    for each in built.of_all_but(stays):
+        if each not in instead:
+            each.stash()
+    release = Release(
+        backend=digest,
+        workers={"api": module_digest(api), **{name: module_digest(module) for name, module in static.items()}},
+        assets={"web": web.digest, "universe": universe.digest},
+        commits=receipt["commits"] if receipt else _commits(settings, project),
     )
+    release = _receipt(release, kept) if kept else release
+    return Sources(digest=digest, api=api, static=static, web=web, universe=universe, release=release)
 
 
-def _api(settings: Settings, project: Path) -> str:
-    return with_front(read_module(project / settings.api.path / settings.api.entry))
+@dataclass(frozen=True, kw_only=True)
+class _Built:
+    """What the checkouts build."""
+
+    image: Image | None
+    """None where a registry has it."""
+    api: Module
+    static: tuple[Module, ...]
+    files: tuple[Site, ...]
+
+    @classmethod
+    def of(cls, settings: Settings, project: Path) -> _Built:
+        image = settings.backend.image
+        sites = {"web": settings.web, "universe": settings.universe}
+        return cls(
+            image=Image("backend", project, image) if image.digest is None else None,
+            api=Module("api", project, settings.api),
+            static=tuple(Module(name, project, None) for name in sites),
+            files=tuple(Site(name, project, site) for name, site in sites.items()),
+        )
+
+    def of_all_but(self, stays: frozenset[str]) -> list[Built]:
+        every = [*([self.image] if self.image else []), self.api, *self.static, *self.files]
+        return [each for each in every if each.service not in stays]
+
+
+def _digest(settings: Settings, built: _Built) -> str:
+    pinned = settings.backend.image.digest
+    if pinned is not None:
+        return pinned
+    assert built.image is not None
+    return f"sha256:{built.image.digest}"
+
+
+def _text(module: Module, instead: Mapping[Built, Path]) -> str:
+    return instead[module].read_bytes().decode() if module in instead else module.text
+
+
+def _assets(files: Site, site: AssetsSettings, instead: Mapping[Built, Path]) -> AssetSet:
+    stage = files.project / STAGE / site.script
+    if files not in instead:
+        return stage_assets(files.folder, stage, files.project)
+    with tempfile.TemporaryDirectory() as folder:
+        unpack_assets(instead[files], Path(folder))
+        return stage_assets(Path(folder), stage, files.project)
+
+
+def _commits(settings: Settings, project: Path) -> dict[str, str]:
+    paths = {"backend": settings.backend.path, **{name: worker.path for name, worker in settings.workers.items()}}
+    return {name: source_commit(project / path) if path else "" for name, path in paths.items()}
 
 
 def _kept() -> Kept | None:
@@ -96,19 +153,3 @@ def _receipt(new: Release, kept: Kept) -> Release:
         assets=new["assets"],
         commits={name: (old if name in stays else new)["commits"].get(name, "") for name in new["commits"]},
     )
-
-
-def _digest(backend: BackendSettings, project: Path) -> str:
-    if backend.image.digest is not None:
-        return backend.image.digest
-    assert backend.image.path is not None
-    return image_digest(pack_image(project / backend.image.path, backend.image.run))
-
-
-def _assets(worker: AssetsSettings, project: Path) -> AssetSet:
-    return stage_assets(project / worker.path / worker.assets, project / STAGE / worker.script, project)
-
-
-def _commits(settings: Settings, project: Path) -> dict[str, str]:
-    paths = {"backend": settings.backend.path, **{name: worker.path for name, worker in settings.workers.items()}}
-    return {name: source_commit(project / path) if path else "" for name, path in paths.items()}

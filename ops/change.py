@@ -75,7 +75,7 @@ def carry_out(
         done = recording.update(*_narrowed(recording, only))
         if done.status == 0:
             return {}
-        on = f"pulumi up -s {engine.stack.name}" if not engine.stack.on_local_cloud else "make up"
+        on = engine.stack.update
         if _begun(engine, values):
             raise Failure(engine.sentence(done, f"The update failed: {cause(done)}. Nothing is lost; go on: {on}"))
         raise Refused(engine.sentence(done, cause(done) + "."))
@@ -85,7 +85,7 @@ def bring_up(recording: Recording) -> dict[str, Any]:
     """A plain update as the run's task. Raises Failure."""
     done = recording.update()
     if done.status != 0:
-        sentence = f"The update failed: {cause(done)}. Then go on: make up"
+        sentence = f"The update failed: {cause(done)}. Then go on: {recording.engine.stack.update}"
         raise Failure(recording.engine.sentence(done, sentence))
     return {}
 

@@ -16,6 +16,7 @@ from ops.failures import Failure
 from ops.planning import SERVICES, Foreseen
 from ops.recording import Recording
 from ops.runs import steps
+from ops.workspace import Stack
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,9 @@ def prepare(recording: Recording, services: Sequence[str]) -> Plan:
     outputs = known_outputs(engine)
     if outputs is None and wanted != SERVICES:
         raise Failure(f"Nothing runs in {engine.stack.name} yet; deploy all of it first: oracle deploy")
-    recording.build(wanted)
     settings = engine.stack.settings()
+    refuse_receipt(engine.stack)
+    recording.build(wanted)
     if outputs:
         state = engine.export()
         planning.refuse_loss(wanted, settings, outputs, state)
@@ -59,7 +61,7 @@ def prepare(recording: Recording, services: Sequence[str]) -> Plan:
     plan = planning.foreseen(recording.preview(*planning.options(wanted)))
     planning.refuse_strangers(wanted, plan, outputs)
     nothing = not plan.changes and outputs is not None and plan.new.get("release") == outputs.release
-    lines = [*planning.words(wanted, plan, outputs, settings), *_risk(engine, plan)]
+    lines = [*planning.words(wanted, plan, outputs, settings), *risk(engine, plan)]
     recording.say("\n".join(["", *lines, ""]))
     return Plan(wanted, tuple(lines), nothing)
 
@@ -77,6 +79,11 @@ def carry_out(recording: Recording, services: Sequence[str], prepared: Mapping[s
                 f"Nothing is lost; go on: oracle deploy {' '.join(plan.services)} --stack {recording.engine.stack.name}"
             )
             raise Failure(recording.engine.failure(done, on))
+    return closing(recording, plan)
+
+
+def closing(recording: Recording, plan: Plan) -> dict[str, Any]:
+    """The table of what became of each service, as a run's result. Raises Failure when one of them does not answer."""
     rows = _rows(recording, plan.services)
     recording.say(_aligned(*table(rows)))
     result: dict[str, Any] = {"plan": list(plan.lines), "services": [asdict(row) for row in rows]}
@@ -111,6 +118,15 @@ def known_outputs(engine: Engine) -> Outputs | None:
         return None
 
 
+def refuse_receipt(stack: Stack) -> None:
+    """Raises Failure where what the checkouts build would not be deployed."""
+    if stack.settings().receipt is not None:
+        raise Failure(
+            f"{stack.name} deploys what its receipt names, and not what the checkouts build. Change the receipt: "
+            f"oracle promote FROM {stack.name}; or let go of it: pulumi config rm oracle-net:receipt -s {stack.name}"
+        )
+
+
 def _keep(recording: Recording) -> None:
     """Names the file with what stays as it is to the program, where there is one."""
     path = recording.run.folder / "kept.json"
@@ -118,7 +134,7 @@ def _keep(recording: Recording) -> None:
         recording.engine.environment[KEPT_VARIABLE] = str(path)
 
 
-def _risk(engine: Engine, plan: Foreseen) -> Iterator[str]:
+def risk(engine: Engine, plan: Foreseen) -> Iterator[str]:
     """What the backend holds, in numbers, when another app takes over."""
     if not plan.ops(planning.APP) & planning.MOVES:
         return

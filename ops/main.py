@@ -18,6 +18,8 @@ COMMANDS = (
     Entry("Deploy", "deploy", "services, in parallel"),
     Entry("Deploy", "build", "only build the services"),
     Entry("Deploy", "image", "push a backend image"),
+    Entry("Deploy", "promote", "a release to a stack"),
+    Entry("Deploy", "rollback", "to the release before"),
     Entry("Look", "status", "every service at once"),
     Entry("Look", "page", "all of it in a browser"),
     Entry("Look", "runs", "what ran, and what runs"),

@@ -20,6 +20,10 @@ API_SCRIPT = "api-script"
 APP = "backend-app"
 QUIET = frozenset({"same", "refresh", "read"})
 MOVES = frozenset({"replace", "create-replacement", "delete-replaced"})
+OURS = ("uptime", "kept-release")
+"""What goes along with every service, and needs no words."""
+CONFIGURED = "default"
+"""The provider of our own resources, which the engine gives the stack's configuration: it changes with any key."""
 PARTS = {"content": "code", "assets": "files", "bindings": "bindings"}
 
 
@@ -57,7 +61,7 @@ def options(services: Sequence[str]) -> list[str]:
     """What holds the engine to the services; nothing when they are all."""
     if set(services) == set(SERVICES):
         return []
-    patterns = ["uptime"]
+    patterns = [*OURS]
     for service in services:
         patterns += [service, f"{service}-*", f"uptime-{service}-*"]
     if "backend" in services:
@@ -136,7 +140,9 @@ def words(services: Sequence[str], plan: Foreseen, outputs: Outputs | None, sett
         if "backend" in services and plan.of("api"):
             stays = [service for service in stays if service != "api"]
         yield f"Not touched: {', '.join(stays)}."
-    if others := [change for change in plan.changes if service_of(change.name) == "" and change.name != "uptime"]:
+    if others := [
+        change for change in plan.changes if service_of(change.name) == "" and change.name not in (*OURS, CONFIGURED)
+    ]:
         yield f"Also: {_listed(others)}."
 
 

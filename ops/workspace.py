@@ -20,6 +20,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 LOCAL_PASSPHRASE = "oracle-local"  # protects nothing outside this machine: the local stack holds no real secret
 ELSEWHERE = "ORACLE_LOCAL_STATE"
 """Another place for the state of stacks on the local cloud, such as a bucket; the user's own is for the real clouds."""
+FIRST = "local"  # the stack that `make up` brings up
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -48,7 +49,8 @@ class Stack:
 
     @property
     def cloud_state(self) -> Path:
-        return self.private / "cloud"
+        """Of the local cloud that is this stack's own, as another account would be; the first stack's has its place."""
+        return self.private / "cloud" if self.name == FIRST else self.private / "clouds" / self.name
 
     @property
     def runs(self) -> Path:
@@ -99,6 +101,13 @@ class Stack:
     def on_local_cloud(self) -> bool:
         """Whether the stack's clouds are on this machine. Decided by its addresses, never by its name."""
         return self.endpoint is not None and urlsplit(self.endpoint).hostname in LOOPBACK
+
+    @property
+    def update(self) -> str:
+        """The command that updates the stack."""
+        if self.on_local_cloud:
+            return "make up" if self.name == FIRST else f"oracle up {self.name}"
+        return f"pulumi up -s {self.name}"
 
     @property
     def cloud_port(self) -> int:

@@ -9,17 +9,18 @@ from typing import Annotated
 
 import typer
 
-from ops import planning, report
+from ops import planning
 from ops.ask import agree
 from ops.change import ready
+from ops.closing import follow_to_the_table
 from ops.commands.options import StackOption
-from ops.deploy import Deployed, prepare, table
+from ops.deploy import prepare, refuse_receipt
 from ops.engine import Engine
 from ops.failures import Failure
 from ops.folding import say
-from ops.following import hand_over, shown
+from ops.following import hand_over
 from ops.recording import Recording
-from ops.runs import Run, RunInfo, Runs
+from ops.runs import RunInfo, Runs
 from ops.workspace import Stack
 
 
@@ -54,44 +55,14 @@ def deploy(
             else:
                 say(_whereabouts(run.info))
             return
-        _follow(run, as_json)
+        follow_to_the_table(run, as_json)
 
 
 def _ready(stack: str, quiet: bool) -> Engine:
     chosen = Stack(stack)
-    chosen.settings()
+    refuse_receipt(chosen)
     Runs(chosen.runs).refuse_busy(stack)
     return ready(stack, quiet=quiet)
-
-
-def _follow(run: Run, as_json: bool) -> None:
-    failure: Failure | None = None
-    try:
-        shown(run, quiet=as_json)
-    except Failure as error:
-        failure = error
-    info = run.info
-    if as_json:
-        typer.echo(json.dumps(_document(info), indent=2))
-    elif failure is None and sys.stdout.isatty():
-        typer.echo()
-        report.table(*table([Deployed(**row) for row in info.result["services"]]), whole=True)
-    if not as_json:
-        typer.echo(f"\nTimeline: oracle timeline {info.id} --svg timeline.svg")
-    if failure:
-        raise failure
-
-
-def _document(info: RunInfo) -> dict[str, object]:
-    return {
-        "run": info.id,
-        "stack": info.stack,
-        "status": info.status,
-        "error": info.error,
-        "seconds": info.seconds,
-        "plan": info.result.get("plan", []),
-        "services": info.result.get("services", []),
-    }
 
 
 def _whereabouts(info: RunInfo) -> str:

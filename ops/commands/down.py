@@ -11,9 +11,10 @@ from ops.workspace import Stack
 
 def down(stack: StackArgument = "local") -> None:
     """Stop the local cloud; `oracle up` brings everything back, data and addresses included."""
-    stopped = local_cloud.stop(Stack(stack))
+    chosen = Stack(stack)
+    stopped, again = local_cloud.stop(chosen), chosen.update
     typer.echo(
-        "Stopped. Apps, data and addresses are kept; start again: make up"
+        f"Stopped. Apps, data and addresses are kept; start again: {again}"
         if stopped
-        else "Nothing runs; start: make up"
+        else f"Nothing runs; start: {again}"
     )

@@ -12,6 +12,7 @@ from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts
 from ops.status.declared import Declared
 from ops.status.looking import Sight
 from ops.status.model import Finding, Level, Secret, Service
+from releases import named, same_bytes
 from settings import Settings
 
 OLD_BACKUP = timedelta(days=7)
@@ -73,7 +74,9 @@ def judge(settings: Settings, declared: Declared | None, sight: Sight, commands:
     ]
     rows = [_app_row(backend, of_backend, sight)] if declared else []
     rows += [_worker_row(each, of_workers[name], down, sight) for name, each in seen.items()]
-    return Judgement(services=tuple(rows), findings=tuple(findings), notes=tuple(_notes(sight, declared, commands)))
+    return Judgement(
+        services=tuple(rows), findings=tuple(findings), notes=tuple(_notes(settings, sight, declared, commands))
+    )
 
 
 def offline(sight: Sight) -> bool:
@@ -202,7 +205,10 @@ def _old(app: Mapping[str, object] | None, now: datetime) -> bool:
         return False
 
 
-def _notes(sight: Sight, declared: Declared | None, commands: Commands) -> Iterator[str]:
+def _notes(settings: Settings, sight: Sight, declared: Declared | None, commands: Commands) -> Iterator[str]:
+    wanted = named(settings.receipt.model_dump()) if settings.receipt else None
+    if wanted and declared and not same_bytes(wanted, declared.outputs.release):
+        yield f"The receipt names another release than the one that is deployed; deploy it: {commands.up}"
     if declared is not None and declared.pending:
         yield f"An update is at work, or was killed in the middle; if it was: oracle recover {commands.stack}"
     if workers.held(sight.workers["api"]):

@@ -58,11 +58,17 @@ def assert_quiet(done: Done) -> None:
     assert changes(done.well()).keys() == {"unchanged"}, done.output
 
 
+def with_other_ports(text: str) -> str:
+    """A stack's file on ports that nobody listens on."""
+    return text.replace(":8400", f":{free_port()}").replace(":8401", f":{free_port()}")
+
+
 @dataclass
 class Project:
-    """`root` is the copy. Its stack is the committed `local`, with other ports."""
+    """`root` is the copy. Its stack is the committed `local`, with other ports, unless another is asked `on`."""
 
     root: Path
+    stack: str = "local"
     environment: dict[str, str] = field(default_factory=dict)
     seconds: float = COMMAND_SECONDS
     """What a command may take."""
@@ -84,16 +90,23 @@ class Project:
         return project
 
     def _move_ports(self) -> None:
-        text = self.stack_file.read_text()
-        self.stack_file.write_text(text.replace(":8400", f":{free_port()}").replace(":8401", f":{free_port()}"))
+        self.stack_file.write_text(with_other_ports(self.stack_file.read_text()))
+
+    def on(self, stack: str) -> Project:
+        """The same project, seen by another of its stacks."""
+        return Project(self.root, stack, self.environment, self.seconds)
 
     @property
     def stack_file(self) -> Path:
-        return self.root / "Pulumi.local.yaml"
+        return self.root / f"Pulumi.{self.stack}.yaml"
 
     @property
     def state_file(self) -> Path:
-        return self.root / ".oracle/pulumi/local/state/.pulumi/stacks/oracle-net/local.json"
+        return self.root / f".oracle/pulumi/{self.stack}/state/.pulumi/stacks/oracle-net/{self.stack}.json"
+
+    @property
+    def cloud_state(self) -> Path:
+        return self.root / (".oracle/cloud" if self.stack == "local" else f".oracle/clouds/{self.stack}")
 
     @property
     def config(self) -> dict[str, Any]:
@@ -127,13 +140,13 @@ class Project:
         return self._run(["pulumi", *arguments, "--non-interactive"], {**self.engine_environment, **environment})
 
     def up(self) -> Done:
-        return self.pulumi("up", "--yes", "--skip-preview", "--stack", "local")
+        return self.pulumi("up", "--yes", "--skip-preview", "--stack", self.stack)
 
     @cached_property
     def engine_environment(self) -> dict[str, str]:
-        printed = self.oracle("env", "local").well().output
+        printed = self.oracle("env", self.stack).well().output
         words = [shlex.split(line)[1] for line in printed.splitlines()]
-        return {**os.environ, **dict(word.split("=", 1) for word in words)}
+        return {**os.environ, **self.environment, **dict(word.split("=", 1) for word in words)}
 
     def _run(self, command: list[str], environment: dict[str, str]) -> Done:
         done = subprocess.run(
@@ -150,11 +163,11 @@ class Project:
         return Done(done.returncode, done.stdout)
 
     def outputs(self) -> dict[str, Any]:
-        shown = self.pulumi("stack", "output", "--json", "--show-secrets", "--stack", "local").well().output
+        shown = self.pulumi("stack", "output", "--json", "--show-secrets", "--stack", self.stack).well().output
         return dict(json.loads(shown))
 
     def tokens(self) -> dict[str, str]:
-        return dict(json.loads((self.root / ".oracle/cloud/tokens.json").read_text()))
+        return dict(json.loads((self.cloud_state / "tokens.json").read_text()))
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
         """DigitalOcean's API, or the local cloud's own, as its owner."""
@@ -174,4 +187,4 @@ class Project:
         path.write_text(text.replace(old, new, 1))
 
     def stop(self) -> None:
-        self.oracle("down")
+        self.oracle("down", self.stack)

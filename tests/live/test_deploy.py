@@ -54,7 +54,7 @@ def terminal(project: Project, *arguments: str) -> Iterator[tuple[subprocess.Pop
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 130, 0, 0))
     login = "import os, sys; os.login_tty(0); os.execv(sys.executable, [sys.executable, '-m', 'ops', *sys.argv[1:]])"
     words = [sys.executable, "-S", "-c", login, *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(project.root), "TERM": "xterm-256color"}
+    environment = {**os.environ, **project.environment, "PYTHONPATH": str(project.root), "TERM": "xterm-256color"}
     process = subprocess.Popen(words, cwd=project.root, env=environment, stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)
     try:

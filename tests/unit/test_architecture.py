@@ -21,6 +21,7 @@ OURS = frozenset(
         "loopback",
         "ops",
         "pocketbase",
+        "releases",
         "repositories",
         "sdk",
         "services",
@@ -33,7 +34,20 @@ OURS = frozenset(
 )
 # Shared by everything above: they know nothing of what uses them.
 COMPONENT_BASE = frozenset(
-    {"bindings", "bootstrap", "custody", "dynamic", "front", "history", "naming", "providers", "succession", "transfer"}
+    {
+        "bindings",
+        "bootstrap",
+        "checkout",
+        "custody",
+        "dynamic",
+        "front",
+        "history",
+        "naming",
+        "providers",
+        "receipt",
+        "succession",
+        "transfer",
+    }
 )
 MAY_IMPORT = {
     "__main__": {"settings", "contract", "components"},
@@ -47,6 +61,7 @@ MAY_IMPORT = {
     "pocketbase": {"pocketbase", "loopback", "waiting"},
     "workersapi": {"workersapi", "loopback", "waiting"},
     "backups": {"backups", "pocketbase"},
+    "releases": {"releases", "artifacts", "backups", "contract"},
     "components": {
         "components",
         "settings",
@@ -57,6 +72,7 @@ MAY_IMPORT = {
         "appplatform",
         "backups",
         "pocketbase",
+        "releases",
         "waiting",
         "workersapi",
     },
@@ -69,6 +85,7 @@ MAY_IMPORT = {
         "appplatform",
         "backups",
         "pocketbase",
+        "releases",
         "repositories",
         "toolchain",
         "waiting",

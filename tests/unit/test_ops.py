@@ -127,3 +127,14 @@ def test_a_stack_that_does_not_exist_is_one_sentence(arguments: list[str]) -> No
     assert done.returncode == 1
     assert done.stderr.startswith("oracle: Pulumi.nowhere.yaml does not exist;")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_each_stack_has_a_local_cloud_of_its_own(tmp_path: Path) -> None:
+    local, prod = Stack("local", tmp_path), Stack("prod", tmp_path)
+    assert local.cloud_state == tmp_path / ".oracle/cloud"
+    assert prod.cloud_state == tmp_path / ".oracle/clouds/prod"
+    for stack in (local, prod):
+        stack.file.write_text("config:\n  digitalocean:apiEndpoint: http://127.0.0.1:8400\n")
+    assert (local.update, prod.update) == ("make up", "oracle up prod")
+    prod.file.write_text("config: {}\n")
+    assert prod.update == "pulumi up -s prod"

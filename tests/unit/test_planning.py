@@ -57,7 +57,7 @@ def test_services_are_known_and_in_their_order() -> None:
 
 def test_the_engine_is_held_to_the_services() -> None:
     assert planning.options(ALL) == []
-    targets = {"**::uptime", "**::web", "**::web-*", "**::uptime-web-*"}
+    targets = {"**::uptime", "**::kept-release", "**::web", "**::web-*", "**::uptime-web-*"}
     assert set(planning.options(("web",))) == {"--target", *targets}
     with_backend = set(planning.options(("backend",)))
     assert {"**::backend-*", "**::admin-*", "**::api-script"} <= with_backend
@@ -162,6 +162,7 @@ def test_workers_in_words() -> None:
         change("web-script", "update", "bindings"),
         change("web-domain", "create"),
         change("uptime-web-check", "update"),
+        *(change(name) for name in ("uptime", "kept-release", "default")),  # nobody asks for these
         workers={**OLD["workers"], "api": "9" * 64},
         assets={**OLD["assets"], "web": "8" * 64},
     )

@@ -11,6 +11,7 @@ from ops.status.certificates import Certificate
 from ops.status.clouds import AppFacts, CloudTrouble, Why
 from ops.status.judging import judge
 from ops.status.model import Backups
+from settings import ReceiptSettings
 from tests.unit.status import scene
 from tests.unit.status.scene import LOCAL, NOW, REAL, answer, blamed, judged, sight
 
@@ -68,6 +69,18 @@ def test_an_update_that_was_killed_is_a_note() -> None:
     found = judge(scene.SETTINGS, declared, sight(), LOCAL, NOW)
     assert found.findings == ()
     assert found.notes[0].endswith("oracle recover local")
+
+
+def test_a_receipt_that_is_not_deployed_yet_is_a_note() -> None:
+    release = scene.outputs()["release"]
+    for receipt, noted in ((release, False), ({**release, "commits": {"api": "c" * 40}}, False)):
+        settings = scene.SETTINGS.model_copy(update={"receipt": ReceiptSettings.model_validate(receipt)})
+        assert bool(judge(settings, scene.declared(), sight(), REAL, NOW).notes) is noted
+    other = ReceiptSettings.model_validate({**release, "backend": f"sha256:{'e' * 64}"})
+    settings = scene.SETTINGS.model_copy(update={"receipt": other})
+    assert judge(settings, scene.declared(), sight(), REAL, NOW).notes == (
+        "The receipt names another release than the one that is deployed; deploy it: pulumi up -s prod",
+    )
 
 
 def test_silent_clouds_are_not_the_network_while_services_answer() -> None:

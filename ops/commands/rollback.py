@@ -1,0 +1,63 @@
+"""`oracle rollback`: backend and Workers together, back to the release before."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from ops import transport
+from ops.change import ready
+from ops.commands.options import StackArgument
+from ops.custody import StackCustody
+from ops.engine import Engine
+from ops.pinning import Pin, pin, refuse_unattended
+from ops.promotion import existing
+from ops.report import table
+from ops.returning import chosen, declared, ran, warnings
+from ops.runs import Runs
+from releases import short
+from releases.keep import Ran
+
+
+def rollback(
+    stack: StackArgument,
+    to: Annotated[str, typer.Option("--to", help="A release as --list names it; the one before if not given.")] = "",
+    show: Annotated[bool, typer.Option("--list", help="Show what there is to go back to, and stop.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+) -> None:
+    """Go back to the release before: backend and Workers together, the data carried along."""
+    chosen_stack = existing(stack)
+    again = f"oracle rollback {stack}{f' --to {to}' * bool(to)}"
+    if show:
+        _list(ran(StackCustody(Engine(chosen_stack))), as_json)
+        return
+    refuse_unattended(again, yes=yes, as_json=as_json)
+    Runs(chosen_stack.runs).refuse_busy(stack)
+    engine = ready(stack, quiet=as_json)
+    custody = StackCustody(engine)
+    outputs = engine.outputs()
+    now = declared(custody.settings, outputs)
+    target = chosen(ran(custody), now, to, stack)
+    transport.fetch(custody, target.receipt)
+    lines = [
+        f"{stack} goes back to the release {target.id}, which {target.who} deployed:",
+        *warnings(custody, outputs, target.receipt),
+    ]
+    pin(engine, Pin(kind="rollback", release=target.receipt, again=again, lines=lines), yes=yes, as_json=as_json)
+
+
+def _list(found: list[Ran], as_json: bool) -> None:
+    if as_json:
+        plain = [{"release": each.id, "at": each.at, "who": each.who, "receipt": each.release} for each in found]
+        typer.echo(json.dumps(plain, indent=2))
+        return
+    columns = ("release", "who", "backend", "api", "web", "universe")
+    table(columns, [(each.id, each.who, *(short(digest) for digest in _digests(each))) for each in found])
+
+
+def _digests(each: Ran) -> tuple[str, ...]:
+    receipt = each.receipt
+    return (receipt["backend"], receipt["workers"]["api"], receipt["assets"]["web"], receipt["assets"]["universe"])

@@ -1,0 +1,122 @@
+"""A stack held to a receipt, as a run: the preview is told in words, the file says it, the update carries it out.
+
+The preview takes the receipt from a copy of the stack's file: the file itself is changed when it was agreed to, so that
+nobody's update finds a receipt there that somebody is still thinking about. Until the update has changed something,
+whatever ends it puts the file back as it was. From then on the receipt stays, and the next update goes on from there.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from contract import Outputs, Release
+from ops import deploy, planning, receipts
+from ops.ask import agree
+from ops.closing import follow_to_the_table
+from ops.deploy import Plan
+from ops.engine import Engine, cause
+from ops.failures import Failure
+from ops.folding import say
+from ops.following import hand_over
+from ops.planning import SERVICES, Foreseen
+from ops.recording import Recording
+from ops.runs import Run, Runs, steps
+
+BEFORE = "before.yaml"
+AFTER = "after.yaml"
+"""In a run's folder: the stack's file as it was, and with the receipt."""
+GATES = frozenset({"backend-image", "backend-generation"})
+"""What comes before anything that changes what runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pin:
+    """What is asked for."""
+
+    kind: str
+    """promote or rollback."""
+    release: Release
+    again: str
+    """The command that asks for it."""
+    lines: Sequence[str]
+    """What is worth knowing, before the preview's words."""
+
+
+def pin(engine: Engine, wanted: Pin, *, yes: bool, as_json: bool) -> None:
+    """Writes the receipt, shows what it would do, asks, and carries it out. Raises Failure."""
+    stack = engine.stack
+    with Runs(stack.runs).start(wanted.kind, stack.name, sys.argv[1:]) as run:
+        before = _kept(run, BEFORE, stack.file.read_bytes())
+        after = _kept(run, AFTER, receipts.edited(before.decode(), wanted.release, stack.file.name).encode())
+        plan = _prepared(Recording(engine, run, None if as_json else say), wanted)
+        if not agree(yes, wanted.again, f"{wanted.kind.capitalize()} this?"):
+            run.discard()
+            raise Failure("Nothing was changed.")
+        if stack.file.read_bytes() != before:
+            raise Failure(f"{stack.file.name} has changed meanwhile, and nothing was done; look again: {wanted.again}")
+        with receipts.put_back(stack.file, before):
+            receipts.replace(stack.file, after)
+            hand_over(run, stack, {"do": "pin", "prepared": asdict(plan)})
+        follow_to_the_table(run, as_json)
+
+
+def refuse_unattended(again: str, *, yes: bool, as_json: bool) -> None:
+    """Raises Failure where nobody could be asked."""
+    if not yes and (as_json or not sys.stdin.isatty()):
+        raise Failure(f"Nobody is at a terminal to agree to this; agree beforehand: {again} --yes")
+
+
+def carry_out(recording: Recording, prepared: dict[str, Any]) -> dict[str, Any]:
+    """The update as the run's task. Raises Failure."""
+    stack = recording.engine.stack
+    try:
+        done = recording.update()
+    except KeyboardInterrupt:
+        if not _begun(recording.run):
+            _undo(recording)
+        raise
+    if done.status == 0:
+        return deploy.closing(recording, Plan(**prepared))
+    why = recording.engine.sentence(done, cause(done)).rstrip(".:")
+    if not _begun(recording.run):
+        _undo(recording)
+        raise Failure(f"Nothing was changed, and {stack.file.name} is as it was: {why}")
+    raise Failure(
+        f"The update broke off, and nothing is lost: {why}. Then go on: {stack.update}; or go back: "
+        f"oracle rollback {stack.name}"
+    )
+
+
+def _kept(run: Run, name: str, content: bytes) -> bytes:
+    path = run.folder / name
+    path.touch(mode=0o600)
+    path.write_bytes(content)
+    return content
+
+
+def _undo(recording: Recording) -> None:
+    receipts.replace(recording.engine.stack.file, (recording.run.folder / BEFORE).read_bytes())
+
+
+def _begun(run: Run) -> bool:
+    """Whether anything that runs has been touched."""
+    return any(step.op not in ("build", "preview", "refresh") and step.name not in GATES for step in steps(run))
+
+
+def _prepared(recording: Recording, wanted: Pin) -> Plan:
+    """Previews, and says what would change. Raises Failure."""
+    engine = recording.engine
+    outputs, settings = deploy.known_outputs(engine), engine.stack.settings()
+    if outputs:
+        planning.refuse_loss(SERVICES, settings, outputs, engine.export())
+    plan = planning.foreseen(recording.preview("--config-file", str(recording.run.folder / AFTER), again=wanted.again))
+    lines = [*wanted.lines, *planning.words(SERVICES, plan, outputs, settings), *deploy.risk(engine, plan)]
+    recording.say("\n".join(["", *lines, ""]))
+    return Plan(SERVICES, tuple(lines), _nothing(plan, outputs))
+
+
+def _nothing(plan: Foreseen, outputs: Outputs | None) -> bool:
+    return not plan.changes and outputs is not None and plan.new.get("release") == outputs.release

@@ -1,0 +1,52 @@
+"""What is asked of two stacks between which a release is promoted, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from contract import Release
+from ops.failures import Failure
+from ops.workspace import Stack
+from releases import short
+
+
+def distinct(source: str, target: str) -> tuple[Stack, Stack]:
+    """The two stacks. Raises Failure when one of them does not exist, or they are one."""
+    here, there = existing(source), existing(target)
+    if source == target:
+        raise Failure(f"{source} runs its own release already; name another: oracle promote {source} OTHER")
+    return here, there
+
+
+def existing(name: str) -> Stack:
+    """The stack of this name. Raises Failure naming those there are."""
+    stack = Stack(name)
+    if not stack.file.is_file():
+        known = ", ".join(sorted(path.name.split(".")[1] for path in stack.project.glob("Pulumi.*.yaml")))
+        raise Failure(f"There is no stack {name}: {stack.file.name} does not exist. There are: {known}")
+    return stack
+
+
+def refuse_other_kind(here: Stack, there: Stack) -> None:
+    """Raises Failure where the image of one stack is packed from a directory, and the other's comes from a registry."""
+    one, other = (stack.settings().backend.image for stack in (here, there))
+    if (one.digest is None) != (other.digest is None):
+        packs, pulls = (here, there) if one.digest is None else (there, here)
+        raise Failure(
+            f"{packs.name} packs its backend's image from a directory, and {pulls.name} takes it from a registry: no "
+            f"image can go from one to the other. Give {packs.name} a digest: oracle image --help"
+        )
+
+
+def notes(release: Release) -> Iterator[str]:
+    """Where the bytes come from; what is in no commit is said."""
+    for service, commit in release["commits"].items():
+        if commit.endswith("-dirty"):
+            yield f"Attention: {service} was built from files that are in no commit (after {commit[:7]})."
+    commits = {name: commit[:7] for name, commit in release["commits"].items() if commit}
+    workers, sites = release["workers"], release["assets"]
+    versions = {"backend": release["backend"], "api": workers["api"], **sites}
+    yield ", ".join(
+        f"{name} {short(digest)}" + (f" (commit {commits[name]})" if name in commits else "")
+        for name, digest in versions.items()
+    )

@@ -1,0 +1,262 @@
+"""What may be promoted and what is gone back to; and the stack's file, which a failed update leaves as it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from backups import Entry, Folder
+from contract import Release
+from ops import fitness, pinning, promotion, returning, transport
+from ops.engine import Finished
+from ops.events import Recorder
+from ops.failures import Failure
+from ops.planning import Change, Foreseen
+from ops.runs import Run, Runs
+from ops.status import Backups, Finding, Level, Status
+from ops.workspace import Stack
+from releases import items, place
+from releases.keep import Keep, Ran
+
+A, B = "a" * 64, "b" * 64
+PROJECT = Path(__file__).parents[2]
+
+
+def release(digest: str, commits: dict[str, str] | None = None) -> Release:
+    return Release(
+        backend=f"sha256:{digest}",
+        workers={"api": digest, "web": digest, "universe": digest},
+        assets={"web": digest, "universe": digest},
+        commits=commits or {},
+    )
+
+
+def status(*findings: tuple[str, Level], notes: tuple[str, ...] = ()) -> Status:
+    return Status(
+        stack="staging",
+        at="2026-01-01T00:00:00+00:00",
+        level="degraded" if findings else "healthy",
+        services=(),
+        findings=tuple(Finding(about=about, level=level, what=f"{about} ails.", next="x") for about, level in findings),
+        notes=notes,
+        backups=Backups(where="", count=None, newest=None, at=None),
+        milliseconds=1,
+    )
+
+
+def test_only_what_is_healthy_is_promoted() -> None:
+    fitness.refuse_unhealthy(status())
+    fitness.refuse_unhealthy(status(("backups", "degraded")))
+    with pytest.raises(Failure) as caught:
+        fitness.refuse_unhealthy(status(("backups", "degraded"), ("web", "degraded"), ("api", "down")))
+    assert str(caught.value) == (
+        "staging is down, and only what is healthy is promoted: api ails (1 more: oracle status --stack staging). "
+        "Mend it: x"
+    )
+    with pytest.raises(Failure, match="staging is not at rest: An update is at work"):
+        fitness.refuse_unhealthy(status(notes=("An update is at work",)))
+
+
+@pytest.mark.parametrize(
+    "changes, same, said",
+    [
+        (["web-script", "web-domain", "kept-release"], True, "web, kept-release"),
+        (["default"], True, "what its configuration says"),
+        ([], False, "its receipt"),
+    ],
+)
+def test_only_what_is_declared_is_promoted(changes: list[str], same: bool, said: str) -> None:
+    stack = Stack("prod", PROJECT)
+    fitness.refuse_unrest(stack, Foreseen(), same=True)
+    plan = Foreseen(tuple(Change(name, "update") for name in changes))
+    with pytest.raises(Failure, match=rf"an update would change {said}\. Look: .*pulumi up -s prod$"):
+        fitness.refuse_unrest(stack, plan, same=same)
+
+
+def test_stacks_that_cannot_be_promoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Failure, match=r"There is no stack prd: .* There are: local, prod, staging$"):
+        promotion.distinct("staging", "prd")
+    with pytest.raises(Failure, match="staging runs its own release already"):
+        promotion.distinct("staging", "staging")
+    promotion.refuse_other_kind(*promotion.distinct("staging", "prod"))
+    with pytest.raises(Failure, match="local packs its backend's image from a directory, and prod takes it from"):
+        promotion.refuse_other_kind(*promotion.distinct("local", "prod"))
+
+
+def test_files_of_no_commit_are_said() -> None:
+    said = list(promotion.notes(release(A, {"api": f"{'1' * 40}-dirty", "web": "2" * 40})))
+    assert said[0] == "Attention: api was built from files that are in no commit (after 1111111)."
+    assert "web aaaaaaaaaaaa (commit 2222222)" in said[1]
+
+
+def ran(day: int, digest: str) -> Ran:
+    return Ran(at=f"2026-01-{day:02}T00:00:00Z", who="ada", release=dict(release(digest)), packed=True)
+
+
+def test_gone_back_to_is_the_newest_other_release() -> None:
+    found = [ran(4, A), ran(3, A), ran(2, B), ran(1, "c" * 64)]
+    assert returning.chosen(found, release(A), "", "prod") == found[2]
+    assert returning.chosen(found, release("d" * 64), "", "prod") == found[0]  # an update that has not got there
+    assert returning.chosen(found, release(A), "20260101", "prod") == found[3]
+    with pytest.raises(Failure, match="There is no release 2027 of prod; see what there is: oracle rollback prod"):
+        returning.chosen(found, release(A), "2027", "prod")
+    with pytest.raises(Failure, match="There are several releases 2026 of prod"):
+        returning.chosen(found, release(A), "2026", "prod")
+    with pytest.raises(Failure, match="prod has run no other release that is kept"):
+        returning.chosen(found[:2], release(A), "", "prod")
+
+
+@dataclass
+class Custody:
+    """Stands for a stack's custody: its ledger's newest entry and what the backend holds now."""
+
+    records: dict[str, int]
+    carried: dict[str, int] | None = field(default_factory=dict)
+    receipt: object = None
+
+    @property
+    def ledger(self) -> Any:
+        entry = Entry(
+            at="2026-01-01T10:11:12Z", kind="release", who="ada", from_generation=1, from_release=A, to_generation=1,
+            to_release=B, records={}, carried=self.carried, backup=None, undo=None, to_app="jellyfish-app-g1-r2",
+        )  # fmt: skip
+        return SimpleNamespace(entries=lambda: [entry])
+
+    def backend(self) -> Any:
+        return SimpleNamespace(census=lambda: SimpleNamespace(records=self.records))
+
+    settings = SimpleNamespace(receipt=object())
+
+
+def warned(custody: Custody, back_to: str, app: str = "jellyfish-app-g1-r2") -> str:
+    outputs = SimpleNamespace(backend_app=app, release=release(B))
+    (said,) = returning.warnings(custody, outputs, release(back_to))  # type: ignore[arg-type]
+    return said
+
+
+def test_the_data_made_since_is_told_in_numbers() -> None:
+    carried = {"humans": 2, "posts": 5}
+    assert warned(Custody({"humans": 3, "posts": 9, "_superusers": 1}, carried), A) == (
+        "Attention: since this release began (2026-01-01T10:11Z) 1 humans, 4 posts more; all of it is carried back to "
+        "the earlier backend, which has never seen data of the later one."
+    )
+    assert "1 humans more (2 posts fewer)" in warned(Custody({"humans": 3, "posts": 3}, carried), A)
+    assert warned(Custody(carried, carried), A).startswith("No records were made since this release began")
+    assert "3 posts more" in warned(Custody({"posts": 3}, None), A)
+    assert "does not say when this release began; it holds 3 posts" in warned(Custody({"posts": 3}), A, "another")
+    assert warned(Custody(carried, {}), B) == "The backend stays as it is, and so does its data."
+
+
+class Engine:
+    def __init__(self, stack: Stack, done: Finished) -> None:
+        self.stack, self.done = stack, done
+
+    def sentence(self, done: Finished, _: str) -> str:
+        return done.output
+
+
+@dataclass
+class Recording:
+    """An update that does these steps and ends so."""
+
+    engine: Engine
+    run: Run
+    steps: list[str]
+    interrupted: bool = False
+
+    def update(self) -> Finished:
+        events = Recorder(self.run.folder / "events.jsonl", self.run.clock)
+        for name in self.steps:
+            events.write("begin", urn=f"urn::{name}", type="x", op="update")
+        if self.interrupted:
+            raise KeyboardInterrupt
+        return self.engine.done
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    stack = Stack("prod", tmp_path)
+    stack.file.write_text("config: {new: receipt}\n")
+    return stack
+
+
+@pytest.fixture
+def run(stack: Stack) -> Run:
+    run = Runs(stack.runs).start("promote", "prod")
+    (run.folder / pinning.BEFORE).write_text("config: {as: before}\n")
+    return run
+
+
+@pytest.mark.parametrize(
+    "steps, interrupted, put_back",
+    [
+        ([], False, True),
+        (["backend-image", "backend-generation"], False, True),
+        ([], True, True),
+        (["backend-image", "web-script"], False, False),
+        (["backend-app"], True, False),
+    ],
+)
+def test_the_file_is_put_back_unless_something_has_changed(
+    stack: Stack, run: Run, steps: list[str], interrupted: bool, put_back: bool
+) -> None:
+    engine = Engine(stack, Finished(1, "It is refused"))
+    recording: Any = Recording(engine, run, steps, interrupted)
+    with pytest.raises((Failure, KeyboardInterrupt)) as caught:
+        pinning.carry_out(recording, {})
+    assert stack.file.read_text() == ("config: {as: before}\n" if put_back else "config: {new: receipt}\n")
+    if caught.type is Failure:
+        undone = "Nothing was changed, and Pulumi.prod.yaml is as it was: It is refused"
+        on = "The update broke off, and nothing is lost: It is refused. Then go on: pulumi up -s prod"
+        assert str(caught.value) == (undone if put_back else f"{on}; or go back: oracle rollback prod")
+
+
+def custody(project: Path, name: str, label: str) -> Any:
+    backend = SimpleNamespace(app_name=label, image=SimpleNamespace(path="services/backend"))
+    return SimpleNamespace(
+        store=Folder(project / "kept"),
+        settings=SimpleNamespace(backend=backend),
+        engine=SimpleNamespace(stack=Stack(name, project)),
+    )
+
+
+def test_bytes_that_are_not_kept_stop_everything(tmp_path: Path) -> None:
+    module = "module text"
+    digest = hashlib.sha256(module.encode()).hexdigest()
+    wanted = Release(backend=f"sha256:{A}", workers={"api": digest}, assets={"web": B}, commits={})
+    staging, prod = custody(tmp_path, "staging", "app-staging"), custody(tmp_path, "prod", "app")
+    source = tmp_path / "source"
+    source.write_text(module)
+    (item, *_) = items(wanted, packed=False)
+    Keep(staging.store, "app-staging").put(item, source)
+    with pytest.raises(Failure) as caught:
+        transport.fetch(staging, wanted, prod)
+    assert str(caught.value) == (
+        "staging has not kept all bytes of this release (the files of web (bbbbbbbbbbbb): not there; the image of "
+        "backend (aaaaaaaaaaaa): not there); what it can go back to: oracle rollback staging --list"
+    )
+    assert place(tmp_path, item).read_text() == module
+    assert Keep(prod.store, "app").lacks([item]) == [item]
+    only = Release(backend=f"sha256:{A}", workers={"api": digest}, assets={}, commits={})
+    staging.settings.backend.image.path = None
+    assert transport.fetch(staging, only, prod) == 1
+    assert Keep(prod.store, "app").lacks([item]) == []
+
+
+def test_a_stack_with_a_receipt_is_not_deployed_from_the_checkouts(tmp_path: Path) -> None:
+    from ops import receipts
+    from ops.deploy import refuse_receipt
+
+    stack = Stack("staging", tmp_path)
+    stack.file.write_text((PROJECT / "Pulumi.staging.yaml").read_text())
+    refuse_receipt(stack)
+    receipts.write(stack, release(A))
+    with pytest.raises(Failure, match=r"^staging deploys what its receipt names, .* oracle-net:receipt -s staging$"):
+        refuse_receipt(stack)
+    assert json.dumps(A) not in stack.file.read_text()
