@@ -8,9 +8,12 @@ from typing import Protocol
 
 import pulumi
 
+from components.adopted import taken_over
 from components.naming import GENERATION_VARIABLE, RELEASE_VARIABLE
 from components.providers import digitalocean
 from settings import BackendSettings
+
+APP_INPUTS = ("spec", "project_id", "deployment_per_page", "dedicated_ips")
 
 Hook = Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
 
@@ -76,13 +79,15 @@ class Backend(pulumi.ComponentResource):
         self.register_outputs({"app_id": self.app_id})
 
     def _options(self, args: BackendArgs) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(
+        adopted = args.settings.adopted
+        own = pulumi.ResourceOptions(
             parent=self,
             replacement_trigger=args.app,
             ignore_changes=["spec.envs"],
             custom_timeouts=pulumi.CustomTimeouts(create=args.settings.create_timeout),
             hooks=_hooks(args.keeping, args.log),
         )
+        return taken_over(own, adopted.app if adopted else None, APP_INPUTS)
 
 
 def _hooks(keeping: Keeping, log: Log) -> pulumi.ResourceHookBinding:

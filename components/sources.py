@@ -20,8 +20,8 @@ from artifacts import (
     stage_assets,
 )
 from components.front import with_front
-from contract import KEPT_VARIABLE, Kept, Release
-from settings import AssetsSettings, BackendSettings, Settings
+from contract import ADOPTED, KEPT_VARIABLE, Kept, Release
+from settings import AssetsSettings, BackendSettings, Settings, WorkerSettings
 
 STATIC_MODULE = Path(__file__).with_name("static_worker.js")
 STAGE = ".oracle/stage"
@@ -53,10 +53,11 @@ def _read(settings: Settings, project: Path) -> Sources:
     api = kept["api"] if kept and "api" in stays else _api(settings, project)
     static = read_module(STATIC_MODULE)
     web, universe = (
-        _kept_assets(site, kept["release"]["assets"][name]) if kept and name in stays else _assets(site, project)
+        _kept_assets(site, kept["release"]["assets"][name]) if kept and name in stays else _site(site, project)
         for name, site in (("web", settings.web), ("universe", settings.universe))
     )
-    modules = {"api": module_digest(api), "web": module_digest(static), "universe": module_digest(static)}
+    texts = {"api": api, "web": static, "universe": static}
+    modules = {name: _taken_over(worker) or module_digest(texts[name]) for name, worker in settings.workers.items()}
     assets = {"web": web.digest, "universe": universe.digest}
     release = Release(backend=digest, workers=modules, assets=assets, commits=_commits(settings, project))
     return Sources(
@@ -70,6 +71,9 @@ def _read(settings: Settings, project: Path) -> Sources:
 
 
 def _api(settings: Settings, project: Path) -> str:
+    """The module; what an adopted Worker runs is not looked at, and its sources need not be there."""
+    if adopted := _taken_over(settings.api):
+        return adopted
     return with_front(read_module(project / settings.api.path / settings.api.entry))
 
 
@@ -80,6 +84,16 @@ def _kept() -> Kept | None:
         return None
     kept: Kept = json.loads(Path(path).read_text())
     return kept
+
+
+def _taken_over(worker: WorkerSettings) -> str | None:
+    """What stands in the receipt for a Worker that runs as it was made by hand; None for one of ours."""
+    return ADOPTED + worker.adopted.version if worker.adopted else None
+
+
+def _site(site: AssetsSettings, project: Path) -> AssetSet:
+    adopted = _taken_over(site)
+    return _kept_assets(site, adopted) if adopted else _assets(site, project)
 
 
 def _kept_assets(site: AssetsSettings, digest: str) -> AssetSet:
@@ -99,6 +113,8 @@ def _receipt(new: Release, kept: Kept) -> Release:
 
 
 def _digest(backend: BackendSettings, project: Path) -> str:
+    if backend.adopted is not None:
+        return ADOPTED + backend.adopted.deployment
     if backend.image.digest is not None:
         return backend.image.digest
     assert backend.image.path is not None

@@ -8,12 +8,28 @@ from dataclasses import dataclass
 import pulumi
 
 from artifacts import AssetSet, module_digest
+from components.adopted import taken_over
 from components.bindings import Binding, PlainText, render
 from components.naming import RELEASE_VARIABLE, worker_url
 from components.providers import cloudflare
 from settings import AssetsSettings, WorkerSettings
 
 MODULE = "worker.js"
+SCRIPT_INPUTS = (
+    "content",
+    "main_module",
+    "compatibility_date",
+    "compatibility_flags",
+    "bindings",
+    "observability",
+    "assets",
+    "logpush",
+    "limits",
+    "tail_consumers",
+    "usage_model",
+)
+SUBDOMAIN_INPUTS = ("enabled", "previews_enabled")
+DOMAIN_INPUTS = ("environment", "zone_id", "zone_name")
 RUN_TIME_PATHS = ["/config.json", "/_api/*"]
 """Answered by the static Worker's module; every other path is an asset or the single page."""
 
@@ -68,7 +84,7 @@ class Worker(pulumi.ComponentResource):
             bindings=render([*args.bindings, PlainText(name=RELEASE_VARIABLE, value=_fingerprint(args))]),
             observability=cloudflare.WorkersScriptObservabilityArgs(enabled=True, head_sampling_rate=1),
             assets=_assets(args),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=taken_over(pulumi.ResourceOptions(parent=self), _id_by_name(args), SCRIPT_INPUTS),
         )
 
     def _subdomain(
@@ -80,22 +96,33 @@ class Worker(pulumi.ComponentResource):
             script_name=script.script_name,
             enabled=args.settings.workers_dev,
             previews_enabled=False,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[script]),
+            opts=taken_over(_behind(self, script), _id_by_name(args), SUBDOMAIN_INPUTS),
         )
 
     def _domain(
         self, name: str, args: WorkerArgs, script: cloudflare.WorkersScript
     ) -> cloudflare.WorkersCustomDomain | None:
+        adopted = args.settings.adopted
         if args.settings.domain is None:
             return None
+        id = f"{args.account.id}/{adopted.domain}" if adopted and adopted.domain else None
         return cloudflare.WorkersCustomDomain(
             f"{name}-domain",
             account_id=args.account.id,
             hostname=args.settings.domain.hostname,
             zone_id=args.settings.domain.zone_id,
             service=script.script_name,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[script]),
+            opts=taken_over(_behind(self, script), id, DOMAIN_INPUTS),
         )
+
+
+def _behind(worker: Worker, script: cloudflare.WorkersScript) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions(parent=worker, depends_on=[script])
+
+
+def _id_by_name(args: WorkerArgs) -> str | None:
+    """What the provider imports a script and its workers.dev switch by; None for one that is ours."""
+    return f"{args.account.id}/{args.settings.script}" if args.settings.adopted else None
 
 
 def _fingerprint(args: WorkerArgs) -> str:

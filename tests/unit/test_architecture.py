@@ -33,7 +33,7 @@ OURS = frozenset(
 )
 # Shared by everything above: they know nothing of what uses them.
 COMPONENT_BASE = frozenset(
-    {"bindings", "bootstrap", "custody", "dynamic", "front", "history", "naming", "providers", "transfer"}
+    {"adopted", "bindings", "bootstrap", "custody", "dynamic", "front", "history", "naming", "providers", "transfer"}
 )
 MAY_IMPORT = {
     "__main__": {"settings", "contract", "components"},
