@@ -77,7 +77,9 @@ class BackendGeneration(Resource, name="BackendGeneration"):
 
 def fingerprint(settings: Settings, release: str) -> str:
     """Twelve hex digits over everything of the backend that a deployment carries."""
-    declared = settings.backend.model_dump(mode="json", exclude={"path", "build", "create_timeout", "console", "adopted"})
+    declared = settings.backend.model_dump(
+        mode="json", exclude={"path", "build", "create_timeout", "console", "adopted"}
+    )
     declared["image"] = {"repository": settings.backend.image.repository, "digest": release}
     return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:12]
 

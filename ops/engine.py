@@ -93,6 +93,21 @@ class Engine:
             raise Failure(self.sentence(done, f"`pulumi {arguments[0]}` failed: {_last_error(done.output)}"))
         return done.output
 
+    def set_secret(self, key: str, value: str) -> None:
+        """Puts a value into the stack's configuration, encrypted; it goes by standard input, never by argument."""
+        command = ["pulumi", "config", "set", "--secret", key, "--stack", self.stack.name, "--non-interactive"]
+        done = subprocess.run(
+            command,
+            cwd=self.stack.project,
+            env=self.environment,
+            input=value,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise Failure(f"{key} could not be encrypted: {_last_error(done.stderr)}")
+
     def sentence(self, done: Finished, otherwise: str) -> str:
         return engine_sentence(done.output, self.stack.name) or otherwise
 

@@ -18,6 +18,7 @@ COMMANDS = (
     Entry("Deploy", "deploy", "services, in parallel"),
     Entry("Deploy", "build", "only build the services"),
     Entry("Deploy", "image", "push a backend image"),
+    Entry("Deploy", "adopt", "what was made by hand"),
     Entry("Look", "status", "every service at once"),
     Entry("Look", "page", "all of it in a browser"),
     Entry("Look", "runs", "what ran, and what runs"),

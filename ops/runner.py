@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from ops import change, deploy
+from ops import adopt, change, deploy
 from ops.engine import Engine
 from ops.failures import Failure
 from ops.recording import Recording
@@ -24,6 +24,7 @@ from ops.runs import Run
 from ops.workspace import Stack
 
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {
+    "adopt": adopt.carry_out,
     "change": change.carry_out,
     "deploy": deploy.carry_out,
     "up": change.bring_up,

@@ -1,0 +1,85 @@
+"""An adoption as a run: the configuration says what runs, the engine imports it, and nothing may be left to do.
+
+What is written stays written when an update ends halfway: an import that has been done is not done again, and what has
+not been imported can only be imported, never created.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ops import planning
+from ops.change import Refused
+from ops.engine import Engine
+from ops.failures import Failure
+from ops.planning import Foreseen
+from ops.recording import Recording
+
+KEY = "oracle-net:"
+HARMLESS = frozenset({"import", "create"})
+MISMATCH = "inputs to import do not match the existing resource"
+
+
+def carry_out(recording: Recording, services: Sequence[str], values: Mapping[str, str]) -> dict[str, Any]:
+    """Adopts services as the run's task: `values` are keys of the configuration. Raises Failure."""
+    engine = recording.engine
+    stack = engine.stack.name
+    with _written(engine, values):
+        _foresee(recording, services)
+    done = recording.update()
+    if done.status != 0:
+        raise Failure(engine.failure(done, f"Nothing that runs was changed; go on: oracle adopt {stack}"))
+    left = planning.foreseen(recording.preview())
+    if left.changes:
+        what = ", ".join(f"{each.op} {each.name}" for each in left.changes)
+        raise Failure(
+            f"All was imported, but the preview after it is not empty ({what}); look: pulumi preview -s {stack}"
+        )
+    recording.say(
+        f"Adopted: {', '.join(services)}. Nothing that runs was changed, and the preview is empty. The first release of "
+        f"each takes it over for good: oracle deploy api web universe --stack {stack}, then: oracle deploy backend "
+        f"--stack {stack}"
+    )
+    return {"adopted": list(services)}
+
+
+def _foresee(recording: Recording, services: Sequence[str]) -> None:
+    """Raises Refused when the engine would do anything to what runs."""
+    events = recording.preview()
+    plan = planning.foreseen(events)
+    touched = [each for each in plan.changes if each.op not in HARMLESS]
+    made = [each for each in plan.changes if each.op == "create" and _runs_already(each.name, services)]
+    mismatched = [event for event in events if MISMATCH in (event.get("diagnosticEvent") or {}).get("message", "")]
+    if touched or made or mismatched:
+        raise Refused(_complaint(plan, recording.engine.stack.name, bool(mismatched)))
+
+
+def _complaint(plan: Foreseen, stack: str, mismatched: bool) -> str:
+    what = ", ".join(f"{each.op} {each.name}" for each in plan.changes if each.op != "import")
+    why = "the engine says that what it would import is not what it read" if mismatched else f"it would {what}"
+    return f"Adopting {stack} was not begun, since {why}; look: oracle status --stack {stack}"
+
+
+def _runs_already(name: str, services: Sequence[str]) -> bool:
+    """Whether a resource of this name stands for something that was made by hand."""
+    names = {"backend-app", *(f"{each}-{part}" for each in services for part in ("script", "subdomain", "domain"))}
+    return name in names and planning.service_of(name) in services
+
+
+@contextmanager
+def _written(engine: Engine, values: Mapping[str, str]) -> Iterator[None]:
+    """With the values in the stack's configuration, which is as before when the block refuses or fails."""
+    file = engine.stack.file
+    before = file.read_bytes()
+    words = [word for key, value in values.items() for word in ("--plaintext", f"{KEY}{key}={value}")]
+    try:
+        engine.must("config", "set-all", "--path", *words, "--stack", engine.stack.name)
+        yield
+    except BaseException:
+        scratch = file.with_name(f".{file.name}.{os.getpid()}")
+        scratch.write_bytes(before)
+        scratch.replace(file)
+        raise
