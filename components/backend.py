@@ -82,10 +82,11 @@ class Backend(pulumi.ComponentResource):
         adopted = args.settings.adopted
         own = pulumi.ResourceOptions(
             parent=self,
-            replacement_trigger=args.app,
+            # Known in every preview while it is imported: an unknown one would be a replacement.
+            replacement_trigger=args.settings.app_name if adopted else args.app,
             ignore_changes=["spec.envs"],
             custom_timeouts=pulumi.CustomTimeouts(create=args.settings.create_timeout),
-            hooks=_hooks(args.keeping, args.log),
+            hooks=_kept_only(args.keeping) if adopted else _hooks(args.keeping, args.log),
         )
         return taken_over(own, adopted.app if adopted else None, APP_INPUTS)
 
@@ -100,6 +101,11 @@ def _hooks(keeping: Keeping, log: Log) -> pulumi.ResourceHookBinding:
         after_create=[after],
         after_update=[after],
     )
+
+
+def _kept_only(keeping: Keeping) -> pulumi.ResourceHookBinding:
+    """Of an app made by hand: nothing is deployed, and an import is followed by an update that only the state sees."""
+    return pulumi.ResourceHookBinding(before_delete=[keeping.before_delete])
 
 
 def _spec(args: BackendArgs) -> digitalocean.AppSpecArgs:

@@ -29,7 +29,6 @@ SCRIPT_INPUTS = (
     "usage_model",
 )
 SUBDOMAIN_INPUTS = ("enabled", "previews_enabled")
-DOMAIN_INPUTS = ("environment", "zone_id", "zone_name")
 RUN_TIME_PATHS = ["/config.json", "/_api/*"]
 """Answered by the static Worker's module; every other path is an asset or the single page."""
 
@@ -57,6 +56,8 @@ class Worker(pulumi.ComponentResource):
 
     Whoever only has to know the address need not wait for the Worker. Sets observability and both workers.dev switches
     always: what is left out shows up as a change after a refresh.
+
+    A module Worker made by hand is imported; one of files is only read, until its first release uploads it anew.
     """
 
     address: str
@@ -73,6 +74,10 @@ class Worker(pulumi.ComponentResource):
         self.register_outputs({"url": self.url})
 
     def _script(self, name: str, args: WorkerArgs) -> cloudflare.WorkersScript:
+        adopted = _id_by_name(args)
+        if adopted and args.assets:
+            # The provider cannot import files: it reads none back, and then refuses a Worker without any.
+            return cloudflare.WorkersScript.get(f"{name}-script", adopted, pulumi.ResourceOptions(parent=self))
         return cloudflare.WorkersScript(
             f"{name}-script",
             account_id=args.account.id,
@@ -84,7 +89,7 @@ class Worker(pulumi.ComponentResource):
             bindings=render([*args.bindings, PlainText(name=RELEASE_VARIABLE, value=_fingerprint(args))]),
             observability=cloudflare.WorkersScriptObservabilityArgs(enabled=True, head_sampling_rate=1),
             assets=_assets(args),
-            opts=taken_over(pulumi.ResourceOptions(parent=self), _id_by_name(args), SCRIPT_INPUTS),
+            opts=taken_over(pulumi.ResourceOptions(parent=self), adopted, SCRIPT_INPUTS),
         )
 
     def _subdomain(
@@ -112,7 +117,7 @@ class Worker(pulumi.ComponentResource):
             hostname=args.settings.domain.hostname,
             zone_id=args.settings.domain.zone_id,
             service=script.script_name,
-            opts=taken_over(_behind(self, script), id, DOMAIN_INPUTS),
+            opts=taken_over(_behind(self, script), id, ()),
         )
 
 

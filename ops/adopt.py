@@ -15,11 +15,15 @@ from ops import planning
 from ops.change import Refused
 from ops.engine import Engine
 from ops.failures import Failure
-from ops.planning import Foreseen
+from ops.planning import Change
 from ops.recording import Recording
 
 KEY = "oracle-net:"
 HARMLESS = frozenset({"import", "create"})
+FORGOTTEN = ["deploymentPerPage"]
+"""The provider's import of an app leaves out how many deployments a page has, and an update fills it in: in the state
+alone, without a request.
+"""
 MISMATCH = "inputs to import do not match the existing resource"
 
 
@@ -32,7 +36,7 @@ def carry_out(recording: Recording, services: Sequence[str], values: Mapping[str
     done = recording.update()
     if done.status != 0:
         raise Failure(engine.failure(done, f"Nothing that runs was changed; go on: oracle adopt {stack}"))
-    left = planning.foreseen(recording.preview())
+    left = planning.foreseen(recording.preview(again=f"oracle adopt {stack}"))
     if left.changes:
         what = ", ".join(f"{each.op} {each.name}" for each in left.changes)
         raise Failure(
@@ -48,18 +52,27 @@ def carry_out(recording: Recording, services: Sequence[str], values: Mapping[str
 
 def _foresee(recording: Recording, services: Sequence[str]) -> None:
     """Raises Refused when the engine would do anything to what runs."""
-    events = recording.preview()
+    events = recording.preview(again=f"oracle adopt {recording.engine.stack.name}")
     plan = planning.foreseen(events)
+    filled = any(_only_fills_in(event) for event in events)
     touched = [each for each in plan.changes if each.op not in HARMLESS]
+    touched = [each for each in touched if not (filled and (each.name, each.op) == (planning.APP, "update"))]
     made = [each for each in plan.changes if each.op == "create" and _runs_already(each.name, services)]
     mismatched = [event for event in events if MISMATCH in (event.get("diagnosticEvent") or {}).get("message", "")]
     if touched or made or mismatched:
-        raise Refused(_complaint(plan, recording.engine.stack.name, bool(mismatched)))
+        raise Refused(_complaint([*touched, *made], recording.engine.stack.name))
 
 
-def _complaint(plan: Foreseen, stack: str, mismatched: bool) -> str:
-    what = ", ".join(f"{each.op} {each.name}" for each in plan.changes if each.op != "import")
-    why = "the engine says that what it would import is not what it read" if mismatched else f"it would {what}"
+def _only_fills_in(event: Mapping[str, Any]) -> bool:
+    """Whether a step is the app's update after its import. Its secrets are marked otherwise, so the provider's word."""
+    what = (event.get("resourcePreEvent") or {}).get("metadata") or {}
+    own = what.get("op") == "update" and str(what.get("urn")).endswith(f"::{planning.APP}")
+    return own and what.get("diffs") == FORGOTTEN
+
+
+def _complaint(changes: Sequence[Change], stack: str) -> str:
+    what = ", ".join(dict.fromkeys(f"{each.op} {each.name}" for each in changes))
+    why = f"it would {what}" if what else "the engine says that what it would import is not what it read"
     return f"Adopting {stack} was not begun, since {why}; look: oracle status --stack {stack}"
 
 

@@ -72,17 +72,17 @@ class Recording:
                 self.say(f"\nTimeline\n{timeline.text(read_steps(path), TIMELINE_WIDTH)}\n")
         return done
 
-    def preview(self, *options: str) -> list[dict[str, Any]]:
-        """`pulumi preview`: the engine's own events, secrets masked; its text has a file of its own. Raises Failure."""
+    def preview(self, *options: str, again: str = "oracle deploy") -> list[dict[str, Any]]:
+        """`pulumi preview`: the engine's own events, secrets masked; its text has a file of its own. Raises Failure, with the
+        command to try `again`.
+        """
         heard: list[dict[str, Any]] = []
         with self.step("preview", "preview"):
             words = ("preview", "--suppress-permalink=true", "--suppress-outputs", *options)
             done = self._run("preview.log", heard.append, *words)
             if done.status != 0:
                 self.say(done.output)
-                raise Failure(
-                    self.engine.failure(done, "Nothing was changed. Mend it, then deploy again: oracle deploy")
-                )
+                raise Failure(self.engine.failure(done, f"Nothing was changed. Mend it, then try again: {again}"))
         return heard
 
     def _run(self, output: str, heard: Callable[[dict[str, Any]], None], *arguments: str) -> Finished:

@@ -19,6 +19,7 @@ from ops.failures import Failure
 from ops.folding import say
 from ops.following import hand_over, shown
 from ops.planning import SERVICES
+from ops.plugins import Plugins, provide
 from ops.runs import Runs
 from pocketbase import AdminError, login
 from settings import Settings
@@ -51,6 +52,8 @@ def adopt(
         _prove_admin(engine, settings, live)
     if not agree(yes, f"oracle adopt {stack}", "Adopt this?"):
         raise Failure("Nothing was changed.")
+    if engine.stack.on_local_cloud:
+        provide(engine.stack, Plugins.auto)
     with Runs(engine.stack.runs).start("adopt", stack, sys.argv[1:]) as run:
         hand_over(run, engine.stack, {"do": "adopt", "services": list(services), "values": dict(plan.values)})
         shown(run)

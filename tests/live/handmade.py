@@ -1,4 +1,4 @@
-"""A network that a team made by hand, before there was this program: wrangler for the Workers, API calls for the app."""
+"""A network made by hand, before there was this program: wrangler for the Workers, API calls for the app."""
 
 from __future__ import annotations
 
@@ -72,6 +72,7 @@ class HandMade:
         found: dict[str, Any] = {}
 
         def settled() -> bool:
+            found.clear()
             found.update(self.project.api("GET", f"/v2/apps/{app_id}")["app"])
             moving = found.get("pending_deployment") or found.get("in_progress_deployment")
             return bool(found.get("active_deployment")) and not moving
@@ -118,7 +119,7 @@ class HandMade:
 
     def wrangler(self, script: str, *arguments: str, stdin: str = "") -> str:
         """wrangler in the folder of a Worker; what it printed."""
-        located, tokens = tools.locate(), self.project.tokens()
+        located, tokens = tools.locate(self.project.root / ".venv"), self.project.tokens()
         environment = {
             "HOME": str(self.folder),
             "PATH": f"{located.node.parent}{os.pathsep}{os.environ['PATH']}",
@@ -151,7 +152,7 @@ class HandMade:
     def running(self) -> dict[str, Any]:
         """What serves: the apps' active deployments by name, and each Worker's version with its domain."""
         apps = self.project.api("GET", "/v2/apps")["apps"] or []
-        found = {app["spec"]["name"]: (app["id"], app["active_deployment"]["id"]) for app in apps}
+        found: dict[str, Any] = {app["spec"]["name"]: (app["id"], app["active_deployment"]["id"]) for app in apps}
         for script in (API, "oracle-net", "oracle-universe-web"):
             versions = self.cloudflare(f"/scripts/{script}/deployments")["deployments"][0]["versions"]
             switches = self.cloudflare(f"/scripts/{script}/subdomain")
