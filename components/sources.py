@@ -127,4 +127,5 @@ def _assets(worker: AssetsSettings, project: Path) -> AssetSet:
 
 def _commits(settings: Settings, project: Path) -> dict[str, str]:
     paths = {"backend": settings.backend.path, **{name: worker.path for name, worker in settings.workers.items()}}
-    return {name: source_commit(project / path) if path else "" for name, path in paths.items()}
+    ours = {name: path for name, path in paths.items() if path and name not in settings.adopted}
+    return {name: source_commit(project / ours[name]) if name in ours else "" for name in paths}

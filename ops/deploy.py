@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from contract import KEPT_VARIABLE, Outputs
-from ops import planning, report, words
+from ops import planning, releasing, report, words
 from ops.custody import StackCustody
 from ops.engine import Engine
 from ops.events import Step
@@ -46,8 +46,9 @@ def prepare(recording: Recording, services: Sequence[str]) -> Plan:
     outputs = known_outputs(engine)
     if outputs is None and wanted != SERVICES:
         raise Failure(f"Nothing runs in {engine.stack.name} yet; deploy all of it first: oracle deploy")
-    recording.build(wanted)
     settings = engine.stack.settings()
+    releasing.refuse_order(settings, wanted, engine.stack.name)
+    recording.build(wanted)
     if outputs:
         state = engine.export()
         planning.refuse_loss(wanted, settings, outputs, state)
@@ -56,7 +57,8 @@ def prepare(recording: Recording, services: Sequence[str]) -> Plan:
             path.touch(mode=0o600)
             path.write_text(json.dumps(planning.kept(wanted, state, outputs.release)))
     _keep(recording)
-    plan = planning.foreseen(recording.preview(*planning.options(wanted)))
+    with releasing.as_if_released(engine, releasing.first_releases(settings, wanted)):
+        plan = planning.foreseen(recording.preview(*planning.options(wanted)))
     planning.refuse_strangers(wanted, plan, outputs)
     nothing = not plan.changes and outputs is not None and plan.new.get("release") == outputs.release
     lines = [*planning.words(wanted, plan, outputs, settings), *_risk(engine, plan)]
@@ -71,6 +73,8 @@ def carry_out(recording: Recording, services: Sequence[str], prepared: Mapping[s
     if plan.nothing:
         recording.say("Nothing to deploy: what runs is what is declared.")
     else:
+        engine = recording.engine
+        releasing.release(engine, releasing.first_releases(engine.stack.settings(), plan.services))
         done = recording.update(*planning.options(plan.services))
         if done.status != 0:
             on = (
@@ -149,6 +153,8 @@ def _became(service: str, services: Sequence[str], done: Sequence[Step]) -> str:
     ops = {step.op for step in done if step.name in (planning.APP, f"{service}-script")}
     if service not in services:
         return "follows the backend" if ops else "not asked for"
+    if planning.DISCARDED in ops:
+        return "taken over"
     if ops & planning.MOVES:
         return "new app" if service == "backend" else "made again"
     if "create" in ops:
