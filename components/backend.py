@@ -84,6 +84,7 @@ class Backend(pulumi.ComponentResource):
             parent=self,
             # Known in every preview while it is imported: an unknown one would be a replacement.
             replacement_trigger=args.settings.app_name if adopted else args.app,
+            replace_on_changes=["spec.name"],  # what was imported has no trigger in the state yet
             ignore_changes=["spec.envs"],
             custom_timeouts=pulumi.CustomTimeouts(create=args.settings.create_timeout),
             hooks=_kept_only(args.keeping) if adopted else _hooks(args.keeping, args.log),

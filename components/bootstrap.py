@@ -134,7 +134,7 @@ def _run_declared_release(platform: AppPlatform, target: Target) -> None:
 
 
 def _is(deployment: Deployment, target: Target) -> bool:
-    """Whether a deployment is the declared one. One made by hand does not tell its release: then it is told by its id."""
+    """Whether a deployment is the declared one; one made by hand does not tell its release, and goes by its id."""
     return target.release in (deployment.variable(target.service, RELEASE_VARIABLE), ADOPTED + deployment.id)
 
 

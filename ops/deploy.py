@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from contract import KEPT_VARIABLE, Outputs
@@ -69,19 +69,22 @@ def prepare(recording: Recording, services: Sequence[str]) -> Plan:
 def carry_out(recording: Recording, services: Sequence[str], prepared: Mapping[str, Any] | None) -> dict[str, Any]:
     """A deploy as the run's task, with its preparation when that has not been done. Raises Failure."""
     plan = Plan(**prepared) if prepared else prepare(recording, services)
+    taken: tuple[str, ...] = ()
     _keep(recording)
     if plan.nothing:
         recording.say("Nothing to deploy: what runs is what is declared.")
     else:
-        engine = recording.engine
-        releasing.release(engine, releasing.first_releases(engine.stack.settings(), plan.services))
+        taken = releasing.first_releases(recording.engine.stack.settings(), plan.services)
+        releasing.release(recording.engine, taken)
         done = recording.update(*planning.options(plan.services))
         if done.status != 0:
             on = (
                 f"Nothing is lost; go on: oracle deploy {' '.join(plan.services)} --stack {recording.engine.stack.name}"
             )
             raise Failure(recording.engine.failure(done, on))
-    rows = _rows(recording, plan.services)
+    rows = [
+        replace(row, change="taken over") if row.service in taken else row for row in _rows(recording, plan.services)
+    ]
     recording.say(_aligned(*table(rows)))
     result: dict[str, Any] = {"plan": list(plan.lines), "services": [asdict(row) for row in rows]}
     if silent := [row.service for row in rows if row.answer != "ok" and row.service in plan.services]:
@@ -153,8 +156,6 @@ def _became(service: str, services: Sequence[str], done: Sequence[Step]) -> str:
     ops = {step.op for step in done if step.name in (planning.APP, f"{service}-script")}
     if service not in services:
         return "follows the backend" if ops else "not asked for"
-    if planning.DISCARDED in ops:
-        return "taken over"
     if ops & planning.MOVES:
         return "new app" if service == "backend" else "made again"
     if "create" in ops:

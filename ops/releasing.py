@@ -18,8 +18,8 @@ def refuse_order(settings: Settings, services: Sequence[str], stack: str) -> Non
         first = " ".join(["api", *sites])
         raise Failure(
             "The api is still the Worker that was made by hand, which cannot hold writes while the backend's data is "
-            f"carried to its new app, so the api goes first: oracle deploy {first} --stack {stack}, then: oracle deploy "
-            f"backend --stack {stack}"
+            f"carried to its new app, so the api goes first: oracle deploy {first} --stack {stack}, then: "
+            f"oracle deploy backend --stack {stack}"
         )
 
 

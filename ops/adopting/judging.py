@@ -38,7 +38,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Adoption:
-    """Configuration keys, as `pulumi config set --path` takes them, and their values; and what is taken over, in words."""
+    """Configuration keys, as `pulumi config set --path` takes them, and their values; in words, what is taken over."""
 
     values: Mapping[str, str]
     words: tuple[str, ...]
@@ -100,7 +100,7 @@ def _app_refusals(settings: Settings, live: Live) -> Iterator[str]:
         yield f"A deployment of {backend.app_name} is at work; wait for its end, then: oracle adopt"
     elif app.get("pinned_deployment"):
         yield (
-            f"{backend.app_name} was rolled back and is pinned, so that nothing can be deployed in it; commit or revert "
+            f"{backend.app_name} was rolled back and is pinned, so nothing can be deployed in it; commit or revert "
             "the rollback in DigitalOcean's console, then: oracle adopt"
         )
     elif not app.get("active_deployment"):
@@ -122,8 +122,8 @@ def _shape_refusals(name: str, service: str, spec: Mapping[str, Any]) -> Iterato
     for kind in OTHER_COMPONENTS:
         if found := [str(each.get("name")) for each in spec.get(kind) or []]:
             yield (
-                f"{name} has components that this program does not declare ({kind}: {', '.join(found)}), and they would "
-                "go with the first release; move them to an app of their own, then: oracle adopt"
+                f"{name} has components that this program does not declare ({kind}: {', '.join(found)}), and they "
+                "would go with the first release; move them to an app of their own, then: oracle adopt"
             )
     if hosts := [str(each.get("domain")) for each in spec.get("domains") or []]:
         yield (
@@ -177,13 +177,13 @@ def _binding_refusals(name: str, settings: Settings, worker: LiveWorker) -> Iter
             )
         elif kind == "secret_text" and bound not in (API if name == "api" else SITE):
             yield (
-                f"{worker.script} has a secret {bound} that this program does not declare, and nobody can read its value; "
+                f"{worker.script} has a secret {bound} that this program does not declare, and its value cannot be read; "
                 f"take it out: npx wrangler secret delete {bound} --name {worker.script}"
             )
     if name == "api" and "GITHUB_TOKEN" in worker.bindings and settings.github_token is None:
         yield (
-            f"{worker.script} has a GITHUB_TOKEN, whose value nobody can read, and would lose it with its first release; "
-            "put it into the configuration: pulumi config set --secret oracle-net:githubToken"
+            f"{worker.script} has a GITHUB_TOKEN, whose value nobody can read, and would lose it with its first "
+            "release; put it into the configuration: pulumi config set --secret oracle-net:githubToken"
         )
 
 
