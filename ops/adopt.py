@@ -43,8 +43,8 @@ def carry_out(recording: Recording, services: Sequence[str], values: Mapping[str
             f"All was imported, but the preview after it is not empty ({what}); look: pulumi preview -s {stack}"
         )
     recording.say(
-        f"Adopted: {', '.join(services)}. Nothing that runs was changed, and the preview is empty. The first release of "
-        f"each takes it over for good: oracle deploy api web universe --stack {stack}, then: oracle deploy backend "
+        f"Adopted: {', '.join(services)}. Nothing that runs was changed, and the preview is empty. The first release "
+        f"of each takes it over for good: oracle deploy api web universe --stack {stack}, then: oracle deploy backend "
         f"--stack {stack}"
     )
     return {"adopted": list(services)}

@@ -73,8 +73,8 @@ class Recording:
         return done
 
     def preview(self, *options: str, again: str = "oracle deploy") -> list[dict[str, Any]]:
-        """`pulumi preview`: the engine's own events, secrets masked; its text has a file of its own. Raises Failure, with the
-        command to try `again`.
+        """`pulumi preview`: the engine's own events, secrets masked; its text has a file of its own. Raises Failure,
+        with the command to try `again`.
         """
         heard: list[dict[str, Any]] = []
         with self.step("preview", "preview"):

@@ -177,7 +177,7 @@ def _binding_refusals(name: str, settings: Settings, worker: LiveWorker) -> Iter
             )
         elif kind == "secret_text" and bound not in (API if name == "api" else SITE):
             yield (
-                f"{worker.script} has a secret {bound} that this program does not declare, and its value cannot be read; "
+                f"{worker.script} has a secret {bound} that this program does not declare, and cannot read its value; "
                 f"take it out: npx wrangler secret delete {bound} --name {worker.script}"
             )
     if name == "api" and "GITHUB_TOKEN" in worker.bindings and settings.github_token is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from contract import ADOPTED
 from ops.status.asking import Answer
 from ops.status.clouds import SECRET_CHANGE, CloudTrouble, Version, WorkerFacts
 from ops.status.declared import DeclaredWorker
@@ -45,6 +46,12 @@ class Seen:
     @property
     def version(self) -> str | None:
         return self.about.field.get("version") or self.about.field.get("release") or self._bound("RELEASE")
+
+    @property
+    def adopted(self) -> str:
+        """The version that was taken over, as long as it is to run; else empty."""
+        release = self.release or ""
+        return release.removeprefix(ADOPTED) if release.startswith(ADOPTED) else ""
 
     @property
     def answers(self) -> bool:
@@ -104,6 +111,8 @@ def _behind_the_back(seen: Seen) -> Finding | None:
         return _finding(seen, f"The Worker {seen.script} is gone: it was deleted behind the engine's back", seen.up)
     if seen.workers_dev and seen.facts.enabled is False:
         return _finding(seen, f"The workers.dev address of {seen.script} was switched off{seen.but}", seen.up)
+    if seen.adopted:
+        return _shared(seen, seen.facts) or _since_adoption(seen, seen.facts)
     found = _shared(seen, seen.facts) or _rolled_back(seen, seen.facts) or _secret(seen, seen.facts)
     return found or _bindings(seen, seen.facts) or _uploaded(seen, seen.facts)
 
@@ -115,6 +124,15 @@ def _shared(seen: Seen, facts: WorkerFacts) -> Finding | None:
     newest = max(shares, key=lambda id: next((each.number for each in facts.versions if each.id == id), 0))
     parts = " and ".join(f"{share:g} % to {short(id)}" for id, share in shares.items())
     return _finding(seen, f"The traffic of {seen.script} is shared, {parts}{seen.but}", _deploy(seen, newest))
+
+
+def _since_adoption(seen: Seen, facts: WorkerFacts) -> Finding | None:
+    """A Worker made by hand tells nothing of itself: it is known by the version that was taken over."""
+    if facts.active is None or facts.active.id == seen.adopted or held(facts):
+        return None
+    by = _by(facts.active.author, facts.active.created)
+    what = f"{seen.script} runs version {facts.active.number}{by}, not the one that was adopted{seen.but}"
+    return _finding(seen, what, _deploy(seen, seen.adopted))
 
 
 def _passed_over(facts: WorkerFacts) -> Version | None:
@@ -210,9 +228,9 @@ def _as_seen(seen: Seen, backend_is_down: bool, admin_is_refused: bool) -> Findi
         return _finding(seen, what, _again(seen))
     if not seen.answers:
         return _finding(seen, f"{seen.script} does not serve: {_said(seen.front)} at {seen.address}", _logs(seen))
-    if not seen.about.ok and seen.about.status != 404:
+    if not seen.about.ok and seen.about.status != 404 and not seen.adopted:
         return _finding(seen, f"{seen.script} serves, but does not tell its release: {_said(seen.about)}", _logs(seen))
-    if seen.release and seen.version and seen.version != seen.release:
+    if seen.release and not seen.adopted and seen.version and seen.version != seen.release:
         return _finding(
             seen, f"{seen.script} runs {short(seen.version)}, and {short(seen.release)} is declared", seen.up
         )
