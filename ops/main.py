@@ -30,6 +30,7 @@ COMMANDS = (
     Entry("Data", "backups", "what to go back to"),
     Entry("Data", "history", "what became of the data"),
     Entry("Mend", "doctor", "what is missing, and why"),
+    Entry("Mend", "drift", "what was changed by hand"),
     Entry("Mend", "recover", "take over a killed update"),
     Entry("Mend", "console", "a shell in the backend"),
     Entry("Mend", "cloud", "the local cloud alone"),

@@ -58,8 +58,12 @@ class Seen:
 
 def judge(seen: Seen) -> Finding | None:
     """The one thing that is wrong with the backend, if there is any."""
-    cause = _behind_the_back(seen, seen.facts) if isinstance(seen.facts, AppFacts) else None
-    return cause or _as_seen(seen)
+    return behind_the_back(seen) or _as_seen(seen)
+
+
+def behind_the_back(seen: Seen) -> Finding | None:
+    """The first way in which the app is another than was declared; None where its cloud tells nothing."""
+    return _behind_the_back(seen, seen.facts) if isinstance(seen.facts, AppFacts) else None
 
 
 def phase(facts: AppFacts | CloudTrouble) -> str | None:
@@ -123,10 +127,30 @@ def _differences(seen: Seen, facts: AppFacts) -> Iterator[str]:
     for ours, theirs in SERVICE_FIELDS.items():
         if here.get(ours) is not None and there.get(theirs) is not None and here[ours] != there[theirs]:
             yield f"{theirs} is {there[theirs]}, not {here[ours]}"
+    yield from _variables(here, there)
     kinds = _kinds(running)
     for name in SECRETS:
         if kinds.get(name) != "SECRET":
             yield f"{name} is {'in plain text' if name in kinds else 'missing'}"
+
+
+def _variables(declared: Mapping[str, Any], running: Mapping[str, Any]) -> Iterator[str]:
+    """The service's plain variables, by name; ours above are told of in their own words."""
+    wanted, found = _plain(declared), _plain(running)
+    if not wanted:  # the state could not be opened
+        return
+    for name in sorted(({*wanted, *found}) - {"RELEASE", "GENERATION"}):
+        if name not in found:
+            yield f"the variable {name} is missing"
+        elif name not in wanted:
+            yield f"the variable {name} was added"
+        elif wanted[name] != found[name]:
+            yield f"the variable {name} is another"
+
+
+def _plain(service: Mapping[str, Any]) -> dict[str, Any]:
+    envs = service.get("envs") or []
+    return {each["key"]: each.get("value") for each in envs if each.get("type") != "SECRET"}
 
 
 def _since_adoption(adopted: str, running: str) -> Iterator[str]:

@@ -73,8 +73,23 @@ class Seen:
 
 def judge(seen: Seen, backend_is_down: bool, admin_is_refused: bool) -> Finding | None:
     """The one thing that is wrong with the Worker, if there is any that is its own."""
-    cause = _behind_the_back(seen) if isinstance(seen.facts, WorkerFacts) else None
-    return cause or _as_seen(seen, backend_is_down, admin_is_refused)
+    return behind_the_back(seen) or _as_seen(seen, backend_is_down, admin_is_refused)
+
+
+def behind_the_back(seen: Seen) -> Finding | None:
+    """The first way in which the Worker is another than was declared, whether it serves or not; None where its cloud
+    tells nothing.
+    """
+    return _behind_the_back(seen) if isinstance(seen.facts, WorkerFacts) else None
+
+
+def own_version(seen: Seen) -> str | None:
+    """The version that is to have the traffic, as long as there is one: the engine's last upload, or the adopted."""
+    if not isinstance(seen.facts, WorkerFacts):
+        return None
+    if seen.adopted:
+        return next((each.id for each in seen.facts.versions if each.id == seen.adopted), None)
+    return next((each.id for each in seen.facts.versions if _as_the_engine_made(seen, each)), None)
 
 
 def phase(facts: WorkerFacts | CloudTrouble) -> str | None:

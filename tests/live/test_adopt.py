@@ -10,7 +10,7 @@ from tests.live import load
 from tests.live.handmade import EMAIL, HOST, PASSWORD, HandMade, declare
 from tests.live.project import Project, assert_quiet
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.live
 
 
 @pytest.fixture(scope="module")

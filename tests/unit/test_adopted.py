@@ -97,9 +97,9 @@ def test_what_was_adopted_needs_no_sources(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("key", ["generation", "replacement"])
 def test_an_adopted_backend_is_released_before_it_is_replaced(key: str) -> None:
+    changed = config(backend=APP) | {f"oracle-net:{key}": "2"}
+    values = {k.removeprefix("oracle-net:"): _opened(v) for k, v in changed.items() if "oracle-net:" in k}
     with pytest.raises(SettingsError, match="oracle deploy backend"):
-        program_settings = config(backend=APP) | {f"oracle-net:{key}": "2"}
-        values = {k.removeprefix("oracle-net:"): _opened(v) for k, v in program_settings.items() if "oracle-net:" in k}
         parse(values)
 
 
