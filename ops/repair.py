@@ -61,8 +61,8 @@ def _refuse_other_bytes(recording: Recording) -> None:
         parts[name] = (old[kind][name], (new.get(kind) or {}).get(name))  # type: ignore[literal-required]
     if others := [name for name, (runs, built) in parts.items() if built is not None and runs != built]:
         raise Failure(
-            f"The checkouts hold another release of {', '.join(others)} than the one that is declared to run, and a repair "
-            f"deploys nothing new; deploy it: oracle deploy {' '.join(others)} --stack {stack}"
+            f"The checkouts hold another release of {', '.join(others)} than the one that is declared to run, and a "
+            f"repair deploys nothing new; deploy it: oracle deploy {' '.join(others)} --stack {stack}"
         )
 
 

@@ -45,7 +45,7 @@ class Seen:
 
     @property
     def version(self) -> str | None:
-        return self.about.field.get("version") or self.about.field.get("release") or self._bound("RELEASE")
+        return self.about.field.get("version") or self.about.field.get("release") or self.bound("RELEASE")
 
     @property
     def adopted(self) -> str:
@@ -66,7 +66,7 @@ class Seen:
         """What is behind a finding's sentence when the Worker does not answer."""
         return "" if self.answers else f", and it does not serve ({self.front})"
 
-    def _bound(self, name: str) -> str | None:
+    def bound(self, name: str) -> str | None:
         bindings = self.facts.bindings if isinstance(self.facts, WorkerFacts) else {}
         return (bindings.get(name) or {}).get("text")
 
@@ -100,7 +100,7 @@ def phase(facts: WorkerFacts | CloudTrouble) -> str | None:
         return "gone"
     if facts.deployments and len(facts.deployments[0].shares) > 1:
         return "split"
-    return "rolled back" if _passed_over(facts) else "active" if facts.active else "not deployed"
+    return "rolled back" if facts.passed_over else "active" if facts.active else "not deployed"
 
 
 def held(facts: WorkerFacts | CloudTrouble) -> bool:
@@ -150,24 +150,22 @@ def _since_adoption(seen: Seen, facts: WorkerFacts) -> Finding | None:
     return _finding(seen, what, _deploy(seen, seen.adopted))
 
 
-def _passed_over(facts: WorkerFacts) -> Version | None:
-    """The newest uploaded version that has had the traffic and lost it to an older one, or None.
-
-    One that the secrets endpoint made is not missed: to go back from it is how a secret is put right.
-    """
-    served = {id for deployment in facts.deployments for id in deployment.shares}
-    newer = [each for each in facts.versions if facts.active and each.number > facts.active.number]
-    newer = [each for each in newer if each.id in served and each.trigger != SECRET_CHANGE]
-    return max(newer, key=lambda each: each.number, default=None)
-
-
 def _rolled_back(seen: Seen, facts: WorkerFacts) -> Finding | None:
-    lost, active = _passed_over(facts), facts.active
-    if lost is None or active is None or _as_the_engine_made(seen, active):
+    lost, active = facts.passed_over, facts.active
+    if lost is None or active is None or _is_the_engines(seen, facts, active):
         return None
     by = _by(facts.deployments[0].author, facts.deployments[0].created)
     what = f"{seen.script} was rolled back{by} to version {active.number}, from {lost.number}{seen.but}"
     return _finding(seen, what, _deploy(seen, lost.id))
+
+
+def _is_the_engines(seen: Seen, facts: WorkerFacts, active: Version) -> bool:
+    """Whether the active version is the engine's last. A refresh takes over the time of an upload by hand, which then
+    seems to be the engine's; but only what the engine uploads calls itself what the receipt says.
+    """
+    if _as_the_engine_made(seen, active):
+        return True
+    return seen.release is not None and seen.bound("RELEASE") == seen.release != facts.lost_release
 
 
 def _secret(seen: Seen, facts: WorkerFacts) -> Finding | None:
