@@ -51,12 +51,15 @@ def carry_out(recording: Recording, services: Sequence[str], values: Mapping[str
 
 
 def _foresee(recording: Recording, services: Sequence[str]) -> None:
-    """Raises Refused when the engine would do anything to what runs."""
+    """Raises Refused when the engine would do anything to what runs. "backend ready" only proves, also when what was
+    adopted has moved on by hand and is adopted again.
+    """
     events = recording.preview(again=f"oracle adopt {recording.engine.stack.name}")
     plan = planning.foreseen(events)
     filled = any(_only_fills_in(event) for event in events)
     touched = [each for each in plan.changes if each.op not in HARMLESS]
-    touched = [each for each in touched if not (filled and (each.name, each.op) == (planning.APP, "update"))]
+    harmless = {("backend-ready", "update"), *([(planning.APP, "update")] if filled else [])}
+    touched = [each for each in touched if (each.name, each.op) not in harmless]
     made = [each for each in plan.changes if each.op == "create" and _runs_already(each.name, services)]
     mismatched = [event for event in events if MISMATCH in (event.get("diagnosticEvent") or {}).get("message", "")]
     if touched or made or mismatched:

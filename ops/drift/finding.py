@@ -76,7 +76,11 @@ def _backend(scene: Scene) -> Iterator[Drift]:
     carried = f"pulumi config set oracle-net:replacement {number} -s {scene.commands.stack} && {scene.commands.up}"
     cause = str(((facts.active or {}).get("cause_details") or {}).get("type") or "")
     owner: Owner = "the platform" if cause in PLATFORM else "by hand"
-    can = not idle and "backend" not in scene.settings.adopted
+    failed = bool(facts.deployments) and facts.deployments[0].get("phase") in apps.FAILED
+    if "backend" in scene.settings.adopted:
+        yield _of(found, owner, next=f"oracle adopt {scene.commands.stack}")
+        return
+    can = not idle and not failed
     yield Drift(
         about="backend", what=found.what, owner=owner, remedy="replacement" if can else "none",
         next=carried if can else found.next,

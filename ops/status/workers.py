@@ -165,6 +165,8 @@ def _is_the_engines(seen: Seen, facts: WorkerFacts, active: Version) -> bool:
     """
     if _as_the_engine_made(seen, active):
         return True
+    if seen.declared is not None and any(_differences(seen.declared, facts)):
+        return False
     return seen.release is not None and seen.bound("RELEASE") == seen.release != facts.lost_release
 
 

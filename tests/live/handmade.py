@@ -140,6 +140,13 @@ class HandMade:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
+    def configure_password(self, password: str) -> None:
+        """Into the stack's file, encrypted, by standard input as a person pipes it."""
+        command = ["pulumi", "config", "set", "--secret", "oracle-net:adminPassword", "--stack", "local"]
+        subprocess.run(
+            command, cwd=self.project.root, env=self.project.engine_environment, input=password, text=True, check=True
+        )
+
     def cloudflare(self, path: str) -> Any:
         """The `result` of a GET below the account's Workers."""
         tokens = self.project.tokens()

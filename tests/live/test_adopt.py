@@ -53,9 +53,30 @@ def test_an_unknown_password_is_not_guessed(hand: HandMade) -> None:
     assert hand.running() == before
 
 
+def test_a_wrong_password_is_refused_before_anything_is_written(hand: HandMade) -> None:
+    before = hand.running()
+    hand.configure_password("not-" + PASSWORD)
+    file = hand.project.stack_file.read_text()
+    refused = hand.project.oracle("adopt", "local", "--yes").failed().output
+    assert f"refuses the login of {EMAIL}" in refused
+    assert PASSWORD not in refused
+    assert (hand.running(), hand.project.stack_file.read_text()) == (before, file)
+
+
+def test_an_adoption_that_failed_halfway_goes_on_and_deletes_nothing(hand: HandMade) -> None:
+    before = hand.running()
+    hand.configure_password(PASSWORD)
+    hand.project.fault(path="/v2/uptime/checks", method="POST", status=422, body={"message": "not now"}, count=1)
+    failed = hand.project.oracle("adopt", "local", "--yes").failed().output
+    assert "go on: oracle adopt local" in " ".join(failed.split())
+    assert hand.running() == before
+    state = hand.project.state_file.read_text()
+    assert '"importID"' in state
+    assert '"protect": true' in state
+
+
 def test_from_hand_made_to_released(hand: HandMade) -> None:
     project = hand.project
-    project.pulumi("config", "set", "--secret", "oracle-net:adminPassword", PASSWORD, "--stack", "local").well()
     with load.running(api_url(hand), "adopt") as under:
         before = hand.running()
         done = project.oracle("adopt", "local", "--yes").well().output

@@ -154,6 +154,7 @@ def foresee(*events: dict[str, Any]) -> None:
 def test_an_adoption_that_only_imports_is_begun() -> None:
     foresee(*FINE)
     foresee(*FINE, step("update", "backend-app", ["deploymentPerPage"]))
+    foresee(*FINE, step("update", "backend-ready", ["release"]))
 
 
 @pytest.mark.parametrize(
