@@ -11,6 +11,8 @@ import pulumi
 import pytest
 
 from components import adopted
+from components.bootstrap import Target, runs_declared_release
+from components.transfer import Source
 from contract import ADOPTED
 from ops import adopt, planning, releasing
 from ops.change import Refused
@@ -175,3 +177,32 @@ def test_an_adoption_that_only_imports_is_begun() -> None:
 def test_an_adoption_that_would_touch_what_runs_is_not_begun(event: dict[str, Any], words: str) -> None:
     with pytest.raises(Refused, match=words):
         foresee(*FINE, event)
+
+
+def by_hand(deployment: str = "dep-12345678") -> dict[str, Any]:
+    """An app as its API shows it, whose deployment says nothing of itself."""
+    spec = {"name": "jellyfish-app", "services": [{"name": "pb", "envs": [{"key": "LOG", "value": "x"}]}]}
+    return {"id": "app-1", "spec": spec, "active_deployment": {"id": deployment, "phase": "ACTIVE", "spec": spec}}
+
+
+def test_an_app_made_by_hand_is_the_first_generation_so_that_its_data_is_carried() -> None:
+    assert Source.of(by_hand(), "pb").generation == 1
+
+
+@pytest.mark.parametrize("deployment, same", [("dep-12345678", True), ("another", False)])
+def test_what_was_adopted_is_known_by_its_deployment(deployment: str, same: bool) -> None:
+    class Platform:
+        def app(self, _: str) -> dict[str, Any]:
+            return by_hand(deployment)
+
+    target = Target(
+        endpoint="http://127.0.0.1:9",
+        service="pb",
+        health_path="/",
+        console="x",
+        release=f"{ADOPTED}dep-12345678",
+        email="a@example.org",
+        password="secret",
+        app_id="app-1",
+    )
+    assert runs_declared_release(Platform(), target) is same  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from contract import ADOPTED
+from contract import ADOPTED, Release
 from ops.adopting import Live
 from ops.adopting.seeing import Domain
 from ops.drift import Drift, Report
@@ -107,7 +107,7 @@ def test_an_app_that_is_another_is_replaced_with_its_data(cause: str | None, own
 def test_variables_of_the_app_are_compared_by_name() -> None:
     known = declared()
     envs = [{"key": "RELEASE", "value": "x"}, {"key": "MODE", "value": "a"}, {"key": "GONE", "value": "b"}]
-    service = {**known.spec["services"][0], "envs": envs}
+    service: dict[str, Any] = {**known.spec["services"][0], "envs": envs}
     known = replace(known, spec={**known.spec, "services": [service]})
     running = spec()
     running["services"][0]["envs"] += [{"key": "MODE", "value": "private-value"}, {"key": "MORE", "value": "c"}]
@@ -159,9 +159,14 @@ def test_domains_are_compared(domains: tuple[str, ...], words: str, remedy: str)
 
 def test_what_was_adopted_is_compared_by_its_ids() -> None:
     known = declared()
-    release = {**known.outputs.release, "backend": f"{ADOPTED}d-1"}
-    release["workers"] = {**release["workers"], "api": f"{ADOPTED}v1"}
-    known = replace(known, outputs=replace(known.outputs, release=release))  # type: ignore[arg-type]
+    runs = known.outputs.release
+    by_hand = Release(
+        backend=f"{ADOPTED}d-1",
+        workers={**runs["workers"], "api": f"{ADOPTED}v1"},
+        assets=runs["assets"],
+        commits=runs["commits"],
+    )
+    known = replace(known, outputs=replace(known.outputs, release=by_hand))
     own = worker("api", bindings=bindings("api", RELEASE="1.4.2"), etag="other")
     assert list(drifts(scene(with_worker("api", own), declared=known))) == []
     other = replace(own, deployments=(deployed("v2", LATER),), versions=(version(2, LATER), version(1)))
