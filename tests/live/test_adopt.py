@@ -8,6 +8,7 @@ import pytest
 
 from tests.live import load
 from tests.live.handmade import EMAIL, HOST, PASSWORD, HandMade, declare
+from tests.live.network import titles
 from tests.live.project import Project, assert_quiet
 
 pytestmark = pytest.mark.live
@@ -72,7 +73,7 @@ def test_an_adoption_that_failed_halfway_goes_on_and_deletes_nothing(hand: HandM
     assert hand.running() == before
     state = hand.project.state_file.read_text()
     assert '"importID"' in state
-    assert '"protect": true' in state
+    assert '"protect":true' in state
 
 
 def test_from_hand_made_to_released(hand: HandMade) -> None:
@@ -83,6 +84,8 @@ def test_from_hand_made_to_released(hand: HandMade) -> None:
         assert PASSWORD not in done
         assert hand.running() == before
         assert_quiet(project.pulumi("preview", "--stack", "local"))
+        assert "nothing differs" in project.oracle("drift", "local").well().output
+        assert "made by hand" in project.oracle("status").well().output
 
         project.oracle("deploy", "api", "web", "universe", "--yes").well()
         assert hand.running()["jellyfish-app"] == before["jellyfish-app"]
@@ -91,11 +94,10 @@ def test_from_hand_made_to_released(hand: HandMade) -> None:
 
         project.oracle("deploy", "backend", "--yes").well()
         assert_quiet(project.pulumi("preview", "--stack", "local"))
+        assert "adopted" not in project.stack_file.read_text()
     print(under.summary())
     assert set(under.reads) == {"200"}, under.summary()
     assert set(under.writes) <= {"201", "held", "register 201", "register held"}, under.summary()
     assert [name for name in hand.running() if name.startswith("jellyfish")] == ["jellyfish-app-g1-r2"]
     assert under.acknowledged
-    from tests.live.network import titles
-
     assert set(under.acknowledged) <= titles(project)

@@ -10,6 +10,7 @@ import pytest
 from loopback import client
 from tests.live.network import plant, titles
 from tests.live.project import Project, assert_quiet
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.live
 API = "oracle-universe-api"
@@ -119,7 +120,6 @@ def test_an_app_changed_by_hand_is_replaced_with_its_data(project: Project) -> N
     app = next(app for app in project.api("GET", "/v2/apps")["apps"])
     app["spec"]["services"][0]["envs"].append({"key": "DEBUG", "value": "yes", "scope": "RUN_TIME"})
     project.api("PUT", f"/v2/apps/{app['id']}", {"spec": app["spec"]})
-    from tests.support.waiting import until
 
     def settled() -> bool:
         found = project.api("GET", f"/v2/apps/{app['id']}")["app"]
