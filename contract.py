@@ -14,7 +14,7 @@ class Release(TypedDict):
     """The receipt: which bytes a stack runs."""
 
     backend: str
-    """Image digest, `sha256:<64 hex>`."""
+    """Image digest, `sha256:<64 hex>`; or `ADOPTED`, as in `workers` and `assets`."""
     workers: dict[str, str]
     """SHA-256 of each Worker's module, hex, by service."""
     assets: dict[str, str]
@@ -36,6 +36,11 @@ class Kept(TypedDict):
 
 
 KEPT_VARIABLE = "ORACLE_KEPT"
+
+ADOPTED = "adopted:"
+"""What stands in a receipt before the id of what runs (the app's deployment, a Worker's version) where a service was
+made by hand, taken over, and not released from here yet.
+"""
 
 OUTPUTS = (
     "backendUrl",

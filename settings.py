@@ -43,6 +43,7 @@ GENERATION_SUFFIX = 10  # "-g999-r999": generation and revision, kept free at th
 Hostname = Annotated[
     str, Field(max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")
 ]
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 ScriptName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 # A hand-written YAML date arrives as a date, one from the engine as text.
@@ -93,6 +94,20 @@ class ImageSettings(Section):
         return self
 
 
+class AdoptedApp(Section):
+    """An app made by hand, taken over as it runs: its id, and that of the deployment that serves."""
+
+    app: Identifier
+    deployment: Identifier
+
+
+class AdoptedWorker(Section):
+    """A Worker made by hand, taken over as it runs: the version that has the traffic, and its custom domain's id."""
+
+    version: Identifier
+    domain: Identifier | None = None
+
+
 class BackendSettings(Section):
     """The App Platform app that runs PocketBase."""
 
@@ -109,6 +124,8 @@ class BackendSettings(Section):
     console: str = Field(default="./oracle-universe superuser upsert", min_length=1)
     env: Mapping[str, str] = {}
     create_timeout: str = Field(default="30m", pattern=r"^\d+[smh]$")
+    adopted: AdoptedApp | None = None
+    """Until its first release from here, which takes this key away, it is left as it was made by hand."""
 
 
 class DomainSettings(Section):
@@ -126,11 +143,15 @@ class WorkerSettings(Section):
     compatibility_flags: tuple[str, ...] = ()
     workers_dev: bool = True
     domain: DomainSettings | None = None
+    adopted: AdoptedWorker | None = None
+    """Until its first release from here, which takes this key away, it is left as it was made by hand."""
 
     @model_validator(mode="after")
     def _reachable(self) -> WorkerSettings:
         if not self.workers_dev and self.domain is None:
             raise ValueError("has neither workersDev nor a domain, so nobody could reach it")
+        if self.adopted and (self.adopted.domain is None) is not (self.domain is None):
+            raise ValueError("has a domain, or was adopted with one, and not both; adopt it again: oracle adopt STACK")
         return self
 
 
@@ -217,6 +238,27 @@ class Settings(Section):
         if len(set(scripts)) < len(scripts):
             raise ValueError("two Workers have the same script name, so one would overwrite the other")
         return self
+
+    @model_validator(mode="after")
+    def _one_thing_at_a_time(self) -> Settings:
+        other = (self.generation, self.replacement, self.restart, self.restore_from) != (1, 1, 0, None)
+        if self.backend.adopted and other:
+            raise ValueError(
+                "generation, replacement, restart and restoreFrom are for a backend that was released from here, and "
+                "this one is still as it was adopted; release it first: oracle deploy backend"
+            )
+        if self.receipt and self.adopted:
+            raise ValueError(
+                f"a receipt names the bytes of every service, and {', '.join(self.adopted)} still run as they were "
+                "made by hand; release them first: oracle deploy"
+            )
+        return self
+
+    @property
+    def adopted(self) -> tuple[str, ...]:
+        """The services that still run as they were made by hand."""
+        found = {"backend": self.backend.adopted, **{name: each.adopted for name, each in self.workers.items()}}
+        return tuple(name for name, adopted in found.items() if adopted)
 
     @property
     def locked(self) -> bool:

@@ -97,6 +97,10 @@ class AppPlatform:
         """The account's app of that name, or None."""
         return next((app for app in self._apps() if app["spec"]["name"] == name), None)
 
+    def names(self) -> list[str]:
+        """The names of the account's apps."""
+        return [app["spec"]["name"] for app in self._apps()]
+
     def deployment(self, app_id: str, deployment_id: str) -> Deployment:
         answer = Deployment.of(self.request("GET", f"/v2/apps/{app_id}/deployments/{deployment_id}")["deployment"])
         assert answer is not None

@@ -8,9 +8,12 @@ from typing import Protocol
 
 import pulumi
 
+from components.adopted import taken_over
 from components.naming import GENERATION_VARIABLE, RELEASE_VARIABLE
 from components.providers import digitalocean
 from settings import BackendSettings
+
+APP_INPUTS = ("spec", "project_id", "deployment_per_page", "dedicated_ips")
 
 Hook = Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
 
@@ -76,13 +79,17 @@ class Backend(pulumi.ComponentResource):
         self.register_outputs({"app_id": self.app_id})
 
     def _options(self, args: BackendArgs) -> pulumi.ResourceOptions:
-        return pulumi.ResourceOptions(
+        adopted = args.settings.adopted
+        own = pulumi.ResourceOptions(
             parent=self,
-            replacement_trigger=args.app,
+            # Known in every preview while it is imported: an unknown one would be a replacement.
+            replacement_trigger=args.settings.app_name if adopted else args.app,
+            replace_on_changes=["spec.name"],  # what was imported has no trigger in the state yet
             ignore_changes=["spec.envs"],
             custom_timeouts=pulumi.CustomTimeouts(create=args.settings.create_timeout),
-            hooks=_hooks(args.keeping, args.log),
+            hooks=_kept_only(args.keeping) if adopted else _hooks(args.keeping, args.log),
         )
+        return taken_over(own, adopted.app if adopted else None, APP_INPUTS)
 
 
 def _hooks(keeping: Keeping, log: Log) -> pulumi.ResourceHookBinding:
@@ -95,6 +102,11 @@ def _hooks(keeping: Keeping, log: Log) -> pulumi.ResourceHookBinding:
         after_create=[after],
         after_update=[after],
     )
+
+
+def _kept_only(keeping: Keeping) -> pulumi.ResourceHookBinding:
+    """Of an app made by hand: nothing is deployed, and an import is followed by an update that only the state sees."""
+    return pulumi.ResourceHookBinding(before_delete=[keeping.before_delete])
 
 
 def _spec(args: BackendArgs) -> digitalocean.AppSpecArgs:

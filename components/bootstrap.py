@@ -17,6 +17,7 @@ import pulumi
 from appplatform import AppPlatform, AppPlatformError, ConsoleError, Deployment, run_command
 from components.dynamic import Sentence
 from components.naming import RELEASE_VARIABLE
+from contract import ADOPTED
 from pocketbase import AdminError, Unhealthy, ensure_admin, wait_healthy
 
 if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration
@@ -36,7 +37,7 @@ class Required:
     console: str
     """The command that makes a superuser; an e-mail address and a password go behind it."""
     release: str
-    """The image digest that must run."""
+    """The image digest that must run; or, of an app made by hand, the deployment."""
     email: str
 
 
@@ -112,7 +113,7 @@ def bootstrap_hook(expected: Expected) -> Callable[[pulumi.ResourceHookArgs], Aw
 def runs_declared_release(platform: AppPlatform, target: Target) -> bool:
     """Whether the release that takes traffic is the declared one."""
     active = Deployment.of(platform.app(target.app_id).get("active_deployment"))
-    return active is not None and active.variable(target.service, RELEASE_VARIABLE) == target.release
+    return active is not None and _is(active, target)
 
 
 def _run_declared_release(platform: AppPlatform, target: Target) -> None:
@@ -124,12 +125,17 @@ def _run_declared_release(platform: AppPlatform, target: Target) -> None:
     app = platform.app(target.app_id)
     active = Deployment.of(app.get("active_deployment"))
     if active is not None:
-        if active.variable(target.service, RELEASE_VARIABLE) != target.release:
+        if not _is(active, target):
             raise AppPlatformError(changed_by_hand(app["spec"]["name"]))
         return
     running = Deployment.of(app.get("in_progress_deployment") or app.get("pending_deployment"))
     deployment = running or platform.deploy_again(target.app_id)
     platform.wait(target.app_id, deployment.id, DEPLOY_SECONDS)
+
+
+def _is(deployment: Deployment, target: Target) -> bool:
+    """Whether a deployment is the declared one; one made by hand does not tell its release, and goes by its id."""
+    return target.release in (deployment.variable(target.service, RELEASE_VARIABLE), ADOPTED + deployment.id)
 
 
 def changed_by_hand(app: str) -> str:

@@ -58,7 +58,8 @@ class BackendGeneration(Resource, name="BackendGeneration"):
     def __init__(
         self, name: str, settings: Settings, release: str, care: Care, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        trigger = f"{settings.generation}.{settings.replacement}.{fingerprint(settings, release)}"
+        what = "adopted" if settings.backend.adopted else fingerprint(settings, release)
+        trigger = f"{settings.generation}.{settings.replacement}.{what}"
         props = {
             "base": settings.backend.app_name,
             "generation": settings.generation,
@@ -76,7 +77,9 @@ class BackendGeneration(Resource, name="BackendGeneration"):
 
 def fingerprint(settings: Settings, release: str) -> str:
     """Twelve hex digits over everything of the backend that a deployment carries."""
-    declared = settings.backend.model_dump(mode="json", exclude={"path", "build", "create_timeout", "console"})
+    declared = settings.backend.model_dump(
+        mode="json", exclude={"path", "build", "create_timeout", "console", "adopted"}
+    )
     declared["image"] = {"repository": settings.backend.image.repository, "digest": release}
     return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:12]
 

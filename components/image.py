@@ -11,6 +11,7 @@ from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource,
 
 from artifacts import ArtifactError, image_digest, pack_image
 from components.dynamic import Sentence, show_sentences
+from contract import ADOPTED
 from loopback import client, httpx
 from releases import Item, place
 
@@ -58,7 +59,12 @@ class PushedImage(Resource, name="PushedImage"):
 
 
 def available_image(name: str, image: ImageSettings, digest: str) -> pulumi.Input[str]:
-    """The digest, known when the image can be deployed: at once from a registry, after a push from a directory."""
+    """The digest, known when the image can be deployed: at once from a registry, after a push from a directory.
+
+    What an app made by hand runs has been deployed already, and needs no store.
+    """
+    if digest.startswith(ADOPTED):
+        return digest
     return digest if image.path is None else PushedImage(name, image, digest).digest
 
 

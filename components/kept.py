@@ -15,7 +15,7 @@ from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource,
 from components.custody import Custody
 from components.dynamic import Sentence, show_sentences
 from contract import Release
-from releases import Item, ReleaseError, items, place, same_bytes, sweep
+from releases import Item, ReleaseError, adopted, items, place, same_bytes, sweep
 
 if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration
     from settings import Settings
@@ -91,7 +91,8 @@ def _keep(props: dict[str, Any]) -> list[str]:
                 keep.put(item, place(project, item))
             else:
                 lacking.append(item)
-        keep.note(Ran(at=now(), who=who(), release=props["release"], packed=props["packed"]))
+        if not adopted(props["release"]):  # else nobody could run it again
+            keep.note(Ran(at=now(), who=who(), release=props["release"], packed=props["packed"]))
         gone = keep.prune(int(props["count"]), _images(custody, int(props["count"])))
     except (BackupsError, ReleaseError) as error:
         raise Sentence(f"All of it is deployed, but its bytes could not be kept: {error} Again: pulumi up") from None

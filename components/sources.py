@@ -18,9 +18,9 @@ import pulumi
 from artifacts import ArtifactError, AssetSet, module_digest, source_commit, stage_assets, unpack_assets
 from components.checkout import Built, Image, Module, Site
 from components.receipt import held
-from contract import KEPT_VARIABLE, Kept, Release
+from contract import ADOPTED, KEPT_VARIABLE, Kept, Release
 from releases import named
-from settings import AssetsSettings, Settings
+from settings import AssetsSettings, Settings, WorkerSettings
 
 STAGE = ".oracle/stage"
 
@@ -51,26 +51,27 @@ def _read(settings: Settings, project: Path) -> Sources:
     kept = _kept()
     stays = frozenset(kept["services"]) if kept else frozenset[str]()
     built = _Built.of(settings, project)
+    deployed = built.of_all_but(stays.union(settings.adopted))
     receipt = named(settings.receipt.model_dump()) if settings.receipt else None
-    instead = held(settings, project, receipt, built.of_all_but(stays)) if receipt else {}
+    instead = held(settings, project, receipt, deployed) if receipt else {}
     if kept and "backend" in stays:
         digest = kept["release"]["backend"]
     else:
         digest = receipt["backend"] if receipt else _digest(settings, built)
-    api = kept["api"] if kept and "api" in stays else _text(built.api, instead)
+    api = kept["api"] if kept and "api" in stays else _api(settings, built, instead)
     static = {module.service: _text(module, instead) for module in built.static}
     web, universe = (
         _kept_assets(site, kept["release"]["assets"][files.service])
         if kept and files.service in stays
-        else _assets(files, site, instead)
+        else _site(files, site, instead)
         for files, site in zip(built.files, (settings.web, settings.universe), strict=True)
     )
-    for each in built.of_all_but(stays):
+    for each in deployed:
         if each not in instead:
             each.stash()
     release = Release(
         backend=digest,
-        workers={"api": module_digest(api), **{name: module_digest(module) for name, module in static.items()}},
+        workers=_modules(settings, {"api": api, **static}),
         assets={"web": web.digest, "universe": universe.digest},
         commits=receipt["commits"] if receipt else _commits(settings, project),
     )
@@ -105,18 +106,27 @@ class _Built:
 
 
 def _digest(settings: Settings, built: _Built) -> str:
-    pinned = settings.backend.image.digest
-    if pinned is not None:
-        return pinned
+    backend = settings.backend
+    if backend.adopted is not None:
+        return ADOPTED + backend.adopted.deployment
+    if backend.image.digest is not None:
+        return backend.image.digest
     assert built.image is not None
     return f"sha256:{built.image.digest}"
+
+
+def _api(settings: Settings, built: _Built, instead: Mapping[Built, Path]) -> str:
+    """The module; what an adopted Worker runs is not looked at, and its sources need not be there."""
+    return _taken_over(settings.api) or _text(built.api, instead)
 
 
 def _text(module: Module, instead: Mapping[Built, Path]) -> str:
     return instead[module].read_bytes().decode() if module in instead else module.text
 
 
-def _assets(files: Site, site: AssetsSettings, instead: Mapping[Built, Path]) -> AssetSet:
+def _site(files: Site, site: AssetsSettings, instead: Mapping[Built, Path]) -> AssetSet:
+    if adopted := _taken_over(site):
+        return _kept_assets(site, adopted)
     stage = files.project / STAGE / site.script
     if files not in instead:
         return stage_assets(files.folder, stage, files.project)
@@ -125,9 +135,15 @@ def _assets(files: Site, site: AssetsSettings, instead: Mapping[Built, Path]) ->
         return stage_assets(Path(folder), stage, files.project)
 
 
+def _modules(settings: Settings, texts: Mapping[str, str]) -> dict[str, str]:
+    """What the receipt says of each Worker's module."""
+    return {name: _taken_over(worker) or module_digest(texts[name]) for name, worker in settings.workers.items()}
+
+
 def _commits(settings: Settings, project: Path) -> dict[str, str]:
     paths = {"backend": settings.backend.path, **{name: worker.path for name, worker in settings.workers.items()}}
-    return {name: source_commit(project / path) if path else "" for name, path in paths.items()}
+    ours = {name: path for name, path in paths.items() if path and name not in settings.adopted}
+    return {name: source_commit(project / ours[name]) if name in ours else "" for name in paths}
 
 
 def _kept() -> Kept | None:
@@ -137,6 +153,11 @@ def _kept() -> Kept | None:
         return None
     kept: Kept = json.loads(Path(path).read_text())
     return kept
+
+
+def _taken_over(worker: WorkerSettings) -> str | None:
+    """What stands in the receipt for a Worker that runs as it was made by hand; None for one of ours."""
+    return ADOPTED + worker.adopted.version if worker.adopted else None
 
 
 def _kept_assets(site: AssetsSettings, digest: str) -> AssetSet:

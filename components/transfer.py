@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from workersapi import WriteHold
 
 TRIES = 3
+MADE_BY_HAND = 1
 LEAST_SECONDS = 20.0
 """What must be left of a hold for the api Worker to be moved before it ends."""
 
@@ -46,11 +47,13 @@ class Traffic:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """An app whose data is looked at; `generation` and `release` are what its running deployment says."""
+    """An app whose data is looked at; `generation` and `release` are what its running deployment says. One that does
+    not say its generation was made by hand, and is the first.
+    """
 
     app_id: str
     name: str
-    generation: int | None
+    generation: int
     release: str | None
     running: bool
 
@@ -62,7 +65,7 @@ class Source:
         return cls(
             app_id=app["id"],
             name=app["spec"]["name"],
-            generation=int(generation) if generation and generation.isdigit() else None,
+            generation=int(generation) if generation and generation.isdigit() else MADE_BY_HAND,
             release=variable(spec, service, RELEASE_VARIABLE),
             running=active is not None,
         )
@@ -197,7 +200,7 @@ def keep(platform: AppPlatform, source: Source, admin: Target, custody: Custody,
     about = About(
         stack=custody.label,
         app=source.name,
-        generation=source.generation or 0,
+        generation=source.generation,
         release=source.release or "",
         pocketbase=version_of(origin.url),
         reason=reason,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pulumi
 
 from artifacts import AssetSet, module_digest
+from components.adopted import taken_over
 from components.bindings import Binding, PlainText, render
 from components.naming import RELEASE_VARIABLE, worker_url
 from components.providers import cloudflare
@@ -15,6 +16,20 @@ from settings import AssetsSettings, WorkerSettings
 
 MODULE = "worker.js"
 Hook = Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
+SCRIPT_INPUTS = (
+    "content",
+    "main_module",
+    "compatibility_date",
+    "compatibility_flags",
+    "bindings",
+    "observability",
+    "assets",
+    "logpush",
+    "limits",
+    "tail_consumers",
+    "usage_model",
+)
+SUBDOMAIN_INPUTS = ("enabled", "previews_enabled")
 RUN_TIME_PATHS = ["/config.json", "/_api/*"]
 """Answered by the static Worker's module; every other path is an asset or the single page."""
 
@@ -44,6 +59,8 @@ class Worker(pulumi.ComponentResource):
 
     Whoever only has to know the address need not wait for the Worker. Sets observability and both workers.dev switches
     always: what is left out shows up as a change after a refresh.
+
+    A module Worker made by hand is imported; one of files is only read, until its first release uploads it anew.
     """
 
     address: str
@@ -60,6 +77,10 @@ class Worker(pulumi.ComponentResource):
         self.register_outputs({"url": self.url})
 
     def _script(self, name: str, args: WorkerArgs) -> cloudflare.WorkersScript:
+        adopted = _id_by_name(args)
+        if adopted and args.assets:
+            # The provider cannot import files: it reads none back, and then refuses a Worker without any.
+            return cloudflare.WorkersScript.get(f"{name}-script", adopted, pulumi.ResourceOptions(parent=self))
         return cloudflare.WorkersScript(
             f"{name}-script",
             account_id=args.account.id,
@@ -71,7 +92,7 @@ class Worker(pulumi.ComponentResource):
             bindings=render([*args.bindings, PlainText(name=RELEASE_VARIABLE, value=_fingerprint(args))]),
             observability=cloudflare.WorkersScriptObservabilityArgs(enabled=True, head_sampling_rate=1),
             assets=_assets(args),
-            opts=pulumi.ResourceOptions(parent=self, hooks=_hooks(args.after)),
+            opts=taken_over(pulumi.ResourceOptions(parent=self, hooks=_hooks(args.after)), adopted, SCRIPT_INPUTS),
         )
 
     def _subdomain(
@@ -83,26 +104,37 @@ class Worker(pulumi.ComponentResource):
             script_name=script.script_name,
             enabled=args.settings.workers_dev,
             previews_enabled=False,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[script]),
+            opts=taken_over(_behind(self, script), _id_by_name(args), SUBDOMAIN_INPUTS),
         )
 
     def _domain(
         self, name: str, args: WorkerArgs, script: cloudflare.WorkersScript
     ) -> cloudflare.WorkersCustomDomain | None:
+        adopted = args.settings.adopted
         if args.settings.domain is None:
             return None
+        id = f"{args.account.id}/{adopted.domain}" if adopted and adopted.domain else None
         return cloudflare.WorkersCustomDomain(
             f"{name}-domain",
             account_id=args.account.id,
             hostname=args.settings.domain.hostname,
             zone_id=args.settings.domain.zone_id,
             service=script.script_name,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[script]),
+            opts=taken_over(_behind(self, script), id, ()),
         )
 
 
 def _hooks(after: Hook | None) -> pulumi.ResourceHookBinding | None:
     return pulumi.ResourceHookBinding(after_update=[after]) if after else None
+
+
+def _behind(worker: Worker, script: cloudflare.WorkersScript) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions(parent=worker, depends_on=[script])
+
+
+def _id_by_name(args: WorkerArgs) -> str | None:
+    """What the provider imports a script and its workers.dev switch by; None for one that is ours."""
+    return f"{args.account.id}/{args.settings.script}" if args.settings.adopted else None
 
 
 def _fingerprint(args: WorkerArgs) -> str:

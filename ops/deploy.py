@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from contract import KEPT_VARIABLE, Outputs
-from ops import planning, report, words
+from ops import planning, releasing, report, words
 from ops.custody import StackCustody
 from ops.engine import Engine
 from ops.events import Step
@@ -49,6 +49,7 @@ def prepare(recording: Recording, services: Sequence[str]) -> Plan:
         raise Failure(f"Nothing runs in {engine.stack.name} yet; deploy all of it first: oracle deploy")
     settings = engine.stack.settings()
     refuse_receipt(engine.stack)
+    releasing.refuse_order(settings, wanted, engine.stack.name)
     recording.build(wanted)
     if outputs:
         state = engine.export()
@@ -58,7 +59,8 @@ def prepare(recording: Recording, services: Sequence[str]) -> Plan:
             path.touch(mode=0o600)
             path.write_text(json.dumps(planning.kept(wanted, state, outputs.release)))
     _keep(recording)
-    plan = planning.foreseen(recording.preview(*planning.options(wanted)))
+    with releasing.as_if_released(engine, releasing.first_releases(settings, wanted)):
+        plan = planning.foreseen(recording.preview(*planning.options(wanted)))
     planning.refuse_strangers(wanted, plan, outputs)
     nothing = not plan.changes and outputs is not None and plan.new.get("release") == outputs.release
     lines = [*planning.words(wanted, plan, outputs, settings), *risk(engine, plan)]
@@ -69,22 +71,29 @@ def prepare(recording: Recording, services: Sequence[str]) -> Plan:
 def carry_out(recording: Recording, services: Sequence[str], prepared: Mapping[str, Any] | None) -> dict[str, Any]:
     """A deploy as the run's task, with its preparation when that has not been done. Raises Failure."""
     plan = Plan(**prepared) if prepared else prepare(recording, services)
+    taken: tuple[str, ...] = ()
     _keep(recording)
     if plan.nothing:
         recording.say("Nothing to deploy: what runs is what is declared.")
     else:
+        taken = releasing.first_releases(recording.engine.stack.settings(), plan.services)
+        releasing.release(recording.engine, taken)
         done = recording.update(*planning.options(plan.services))
         if done.status != 0:
             on = (
                 f"Nothing is lost; go on: oracle deploy {' '.join(plan.services)} --stack {recording.engine.stack.name}"
             )
             raise Failure(recording.engine.failure(done, on))
-    return closing(recording, plan)
+    return closing(recording, plan, taken)
 
 
-def closing(recording: Recording, plan: Plan) -> dict[str, Any]:
-    """The table of what became of each service, as a run's result. Raises Failure when one of them does not answer."""
-    rows = _rows(recording, plan.services)
+def closing(recording: Recording, plan: Plan, taken: Sequence[str] = ()) -> dict[str, Any]:
+    """The table of what became of each service, as a run's result; `taken` are those that were released for the first
+    time. Raises Failure when one of them does not answer.
+    """
+    rows = [
+        replace(row, change="taken over") if row.service in taken else row for row in _rows(recording, plan.services)
+    ]
     recording.say(_aligned(*table(rows)))
     result: dict[str, Any] = {"plan": list(plan.lines), "services": [asdict(row) for row in rows]}
     if silent := [row.service for row in rows if row.answer != "ok" and row.service in plan.services]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contract import Release
 from ops import planning
+from ops.drift import Report, look_for
 from ops.engine import Engine
 from ops.failures import Failure
 from ops.planning import Change, Foreseen
@@ -21,6 +22,7 @@ def fit_release(engine: Engine, again: str) -> Release:
     stack = engine.stack
     Runs(stack.runs).refuse_busy(stack.name)
     refuse_unhealthy(gather(stack))
+    refuse_drifted(look_for(engine))
     runs, plan = engine.outputs().release, _foreseen(engine, again)
     declared: Release = plan.new.get("release") or runs
     refuse_unrest(stack, plan, same=same_bytes(declared, runs))
@@ -43,6 +45,21 @@ def refuse_unhealthy(found: Status) -> None:
         )
     if found.notes:
         raise Failure(f"{found.stack} is not at rest: {found.notes[0]}")
+
+
+def refuse_drifted(found: Report) -> None:
+    """Raises Failure where something was changed past the engine, or could not be looked at."""
+    if found.drifts:
+        first = found.drifts[0]
+        more = f" ({len(found.drifts) - 1} more: oracle drift {found.stack})" if len(found.drifts) > 1 else ""
+        raise Failure(
+            f"{found.stack} has drifted from what is declared: {first.what.rstrip('.')}{more}. "
+            f"Put it right: oracle drift {found.stack} --repair"
+        )
+    if found.unknown:
+        raise Failure(
+            f"Whether {found.stack} has drifted is not known: {found.unknown[0]} See: oracle drift {found.stack}"
+        )
 
 
 def refuse_unrest(stack: Stack, plan: Foreseen, *, same: bool) -> None:

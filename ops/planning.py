@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from contract import Kept, Outputs, Release
+from contract import ADOPTED, Kept, Outputs, Release
 from ops.failures import Failure
 from settings import Settings
 
@@ -24,6 +24,9 @@ OURS = ("uptime", "kept-release")
 """What goes along with every service, and needs no words."""
 CONFIGURED = "default"
 """The provider of our own resources, which the engine gives the stack's configuration: it changes with any key."""
+MADE_BY_HAND = "made by hand"
+DISCARDED = "discard-replaced"
+"""The engine's word for forgetting what it has only read: nothing is deleted."""
 PARTS = {"content": "code", "assets": "files", "bindings": "bindings"}
 
 
@@ -154,10 +157,11 @@ def service_of(name: str) -> str:
 
 
 def version(release: Mapping[str, Any], service: str) -> str:
-    """A service's version in a receipt, as it calls itself: twelve hex digits."""
-    if service == "backend":
-        return str(release["backend"]).removeprefix("sha256:")[:12]
-    return str(release["workers" if service == "api" else "assets"][service])[:12]
+    """A service's version in a receipt, as it calls itself: twelve hex digits; in words where it was made by hand."""
+    found = str(
+        release["backend"] if service == "backend" else release["workers" if service == "api" else "assets"][service]
+    )
+    return MADE_BY_HAND if found.startswith(ADOPTED) else found.removeprefix("sha256:")[:12]
 
 
 def _words(service: str, plan: Foreseen, outputs: Outputs | None, settings: Settings) -> str:
@@ -189,6 +193,8 @@ def _worker_words(service: str, plan: Foreseen, outputs: Outputs | None) -> str:
     also = f" Also: {_listed(rest)}." if rest and "create" not in ops else ""
     if "create" in ops:
         return f"a new Worker{_versions(service, plan, outputs)}."
+    if DISCARDED in ops:
+        return f"the Worker made by hand gets its first upload from here{_versions(service, plan, outputs)}, in place."
     if ops & MOVES:
         return f"the Worker is deleted and made again.{also}"
     if "update" in ops:
@@ -196,6 +202,8 @@ def _worker_words(service: str, plan: Foreseen, outputs: Outputs | None) -> str:
         versions = _versions(service, plan, outputs)
         # A site's files are one directory, under the same name: that they differ shows in the release.
         inputs |= {"assets"} if service != "api" and ">" in versions else set()
+        if service == "api" and MADE_BY_HAND in versions:
+            also = f" POCKETBASE_URL and the admin's login are secrets from then on.{also}"
         parts = [PARTS.get(key, key) for key in sorted(inputs - {"bindings"})] or ["bindings"]
         return f"another version{versions} ({', '.join(parts)}), at once, no restart.{also}"
     return also.strip() or "unchanged."

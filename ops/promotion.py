@@ -38,6 +38,16 @@ def refuse_other_kind(here: Stack, there: Stack) -> None:
         )
 
 
+def refuse_adopted(here: Stack, there: Stack) -> None:
+    """Raises Failure where a service of one of them runs as it was made by hand, so that nobody knows its bytes."""
+    for stack in (here, there):
+        if adopted := stack.settings().adopted:
+            raise Failure(
+                f"{', '.join(adopted)} of {stack.name} still run as they were made by hand, and a receipt names the "
+                f"bytes of every service. Release them from here first: oracle deploy --stack {stack.name}"
+            )
+
+
 def notes(release: Release) -> Iterator[str]:
     """Where the bytes come from; what is in no commit is said."""
     for service, commit in release["commits"].items():

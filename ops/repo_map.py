@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from contract import Outputs
+from contract import ADOPTED, Outputs
 from ops.checkouts import configured
 from ops.engine import Engine
 from ops.failures import Failure
@@ -127,6 +127,8 @@ def _release(service: str, outputs: Outputs) -> str:
     release = outputs.release
     digest = release["backend"] if service == "backend" else release["assets"].get(service)
     digest = digest or release["workers"].get(service, "")
+    if digest.startswith(ADOPTED):
+        return "made by hand"
     return f"`{digest.removeprefix('sha256:')[:12]}`" if digest else NONE
 
 

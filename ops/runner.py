@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from ops import change, deploy, pinning
+from ops import adopt, change, deploy, pinning, repair
 from ops.engine import Engine
 from ops.failures import Failure
 from ops.recording import Recording
@@ -24,9 +24,11 @@ from ops.runs import Run
 from ops.workspace import Stack
 
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {
+    "adopt": adopt.carry_out,
     "change": change.carry_out,
     "deploy": deploy.carry_out,
     "pin": pinning.carry_out,
+    "repair": repair.carry_out,
     "up": change.bring_up,
 }
 """What a run may be asked to do; each returns the run's result."""

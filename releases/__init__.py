@@ -4,6 +4,18 @@
 """
 
 from releases.cache import place, stash, sweep
-from releases.items import Item, Kind, ReleaseError, items, named, same_bytes, short
+from releases.items import Item, Kind, ReleaseError, adopted, items, named, same_bytes, short
 
-__all__ = ["Item", "Kind", "ReleaseError", "items", "named", "place", "same_bytes", "short", "stash", "sweep"]
+__all__ = [
+    "Item",
+    "Kind",
+    "ReleaseError",
+    "adopted",
+    "items",
+    "named",
+    "place",
+    "same_bytes",
+    "short",
+    "stash",
+    "sweep",
+]

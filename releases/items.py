@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from artifacts import ArtifactError, packed_assets_digest
-from contract import Release
+from contract import ADOPTED, Release
 
 Kind = Literal["module", "assets", "image"]
 
@@ -59,8 +59,8 @@ def named(receipt: Mapping[str, Any]) -> Release:
 
 
 def items(release: Release, *, packed: bool) -> list[Item]:
-    """Everything that the receipt names and a store can hold; the image only where it is `packed` from a directory,
-    since a registry keeps its own.
+    """Everything that the receipt names and a store can hold: the image only where it is `packed` from a directory,
+    since a registry keeps its own; nothing of a service that runs as it was made by hand.
     """
     named: list[tuple[Kind, str, str]] = [("module", digest, name) for name, digest in release["workers"].items()]
     named += [("assets", digest, name) for name, digest in release["assets"].items()]
@@ -68,7 +68,8 @@ def items(release: Release, *, packed: bool) -> list[Item]:
         named.append(("image", release["backend"].removeprefix("sha256:"), "backend"))
     found: dict[tuple[Kind, str], list[str]] = {}
     for kind, digest, service in named:
-        found.setdefault((kind, digest), []).append(service)
+        if not digest.startswith(ADOPTED):
+            found.setdefault((kind, digest), []).append(service)
     return [Item(kind=kind, digest=digest, services=tuple(names)) for (kind, digest), names in found.items()]
 
 
@@ -76,6 +77,12 @@ def same_bytes(one: Release, other: Release) -> bool:
     """Whether two receipts name the same bytes, whatever commits they came from."""
     keys: tuple[Literal["backend"], Literal["workers"], Literal["assets"]] = ("backend", "workers", "assets")
     return all(one[key] == other[key] for key in keys)
+
+
+def adopted(release: Release) -> list[str]:
+    """The services whose bytes the receipt does not name, since they run as they were made by hand."""
+    parts = {"backend": release["backend"], **release["workers"]}
+    return [service for service, digest in parts.items() if digest.startswith(ADOPTED)]
 
 
 def short(digest: str) -> str:

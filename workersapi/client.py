@@ -99,6 +99,15 @@ class Workers:
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """The answer's `result` ({} when it is null). Raises WorkersApiError with the API's own message."""
+        found = self._answered(method, path, body)
+        return dict(found) if isinstance(found, dict) else {}
+
+    def listed(self, path: str) -> list[dict[str, Any]]:
+        """The answer's `result` where it is a list, its first page. Raises WorkersApiError."""
+        found = self._answered("GET", path, None)
+        return list(found) if isinstance(found, list) else []
+
+    def _answered(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
         failure: WorkersApiError | None = None
         patience = RETRY_SECONDS if self._patience is None else self._patience
         for _ in backoff(patience, FIRST_RETRY_SECONDS):
@@ -162,12 +171,11 @@ def _errors(response: httpx.Response) -> list[dict[str, Any]]:
         return []
 
 
-def _result(response: httpx.Response) -> dict[str, Any]:
+def _result(response: httpx.Response) -> Any:
     try:
-        found = response.json()["result"] if response.content else None
+        return response.json()["result"] if response.content else None
     except (ValueError, KeyError, TypeError):
         raise WorkersApiError(
             f"Cloudflare's API answered {response.request.method} {response.request.url.path} with something that is "
             "not its own; look at cloudflare:baseUrl: pulumi config"
         ) from None
-    return dict(found) if isinstance(found, dict) else {}

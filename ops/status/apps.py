@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from appplatform import variable
+from contract import ADOPTED
 from ops.status.asking import Answer
 from ops.status.clouds import AppFacts, CloudTrouble
 from ops.status.declared import Declared
@@ -57,8 +58,12 @@ class Seen:
 
 def judge(seen: Seen) -> Finding | None:
     """The one thing that is wrong with the backend, if there is any."""
-    cause = _behind_the_back(seen, seen.facts) if isinstance(seen.facts, AppFacts) else None
-    return cause or _as_seen(seen)
+    return behind_the_back(seen) or _as_seen(seen)
+
+
+def behind_the_back(seen: Seen) -> Finding | None:
+    """The first way in which the app is another than was declared; None where its cloud tells nothing."""
+    return _behind_the_back(seen, seen.facts) if isinstance(seen.facts, AppFacts) else None
 
 
 def phase(facts: AppFacts | CloudTrouble) -> str | None:
@@ -77,7 +82,7 @@ def secrets(facts: AppFacts | CloudTrouble, since: str | None) -> tuple[Secret, 
     if isinstance(facts, CloudTrouble) or facts.app is None:
         return ()
     made = facts.app.get("created_at")
-    kinds = _kinds(facts.app.get("spec") or {})
+    kinds = _kinds(facts.app.get("spec") or {}, everywhere=True)
     times = {"PB_ADMIN_PASSWORD": since or made, "PB_ADMIN_EMAIL": made}
     return tuple(Secret(name=name, present=kinds.get(name) == "SECRET", since=times[name]) for name in SECRETS)
 
@@ -106,6 +111,9 @@ def _differences(seen: Seen, facts: AppFacts) -> Iterator[str]:
     """What runs against the state, by what we put there ourselves; secrets by name and kind only."""
     if seen.declared is None or facts.active is None:
         return
+    if seen.declared.outputs.release["backend"].startswith(ADOPTED):
+        yield from _since_adoption(seen.declared.outputs.release["backend"], facts.active["id"])
+        return
     running = dict(facts.active.get("spec") or {})
     outputs = seen.declared.outputs
     for key, wanted in {"RELEASE": outputs.release["backend"], "GENERATION": str(outputs.generation)}.items():
@@ -119,10 +127,37 @@ def _differences(seen: Seen, facts: AppFacts) -> Iterator[str]:
     for ours, theirs in SERVICE_FIELDS.items():
         if here.get(ours) is not None and there.get(theirs) is not None and here[ours] != there[theirs]:
             yield f"{theirs} is {there[theirs]}, not {here[ours]}"
+    yield from _variables(here, there)
     kinds = _kinds(running)
     for name in SECRETS:
         if kinds.get(name) != "SECRET":
             yield f"{name} is {'in plain text' if name in kinds else 'missing'}"
+
+
+def _variables(declared: Mapping[str, Any], running: Mapping[str, Any]) -> Iterator[str]:
+    """The service's plain variables, by name; ours above are told of in their own words."""
+    wanted, found = _plain(declared), _plain(running)
+    if not wanted:  # the state could not be opened
+        return
+    for name in sorted(({*wanted, *found}) - {"RELEASE", "GENERATION"}):
+        if name not in found:
+            yield f"the variable {name} is missing"
+        elif name not in wanted:
+            yield f"the variable {name} was added"
+        elif wanted[name] != found[name]:
+            yield f"the variable {name} is another"
+
+
+def _plain(service: Mapping[str, Any]) -> dict[str, Any]:
+    envs = service.get("envs") or []
+    return {each["key"]: each.get("value") for each in envs if each.get("type") != "SECRET"}
+
+
+def _since_adoption(adopted: str, running: str) -> Iterator[str]:
+    """An app made by hand tells nothing of itself: it is known by the deployment that was taken over."""
+    if adopted != ADOPTED + running:
+        wanted = short(adopted.removeprefix(ADOPTED))
+        yield f"its deployment is {short(running)}, not {wanted} as it was adopted, so its disk began empty"
 
 
 def _as_seen(seen: Seen) -> Finding | None:
@@ -132,7 +167,7 @@ def _as_seen(seen: Seen) -> Finding | None:
         facts = seen.facts if isinstance(seen.facts, AppFacts) else None
         return _finding(seen, f"The backend does not serve: {said}{where}", _logs(seen, facts))
     wanted = seen.declared.outputs.release["backend"] if seen.declared else None
-    if wanted and seen.version and short(seen.version) != short(wanted):
+    if wanted and not wanted.startswith(ADOPTED) and seen.version and short(seen.version) != short(wanted):
         what = f"The backend runs {short(seen.version)}, and {short(wanted)} is declared"
         return _finding(seen, what, seen.up)
     if seen.admin is False:
@@ -160,6 +195,10 @@ def _component(spec: Mapping[str, Any], service: str) -> Mapping[str, Any]:
     return next((each for each in spec.get("services") or [] if each.get("name") == service), {})
 
 
-def _kinds(spec: Mapping[str, Any]) -> dict[str, str]:
-    """The kinds of the app-level variables by name: SECRET, or GENERAL (which the API leaves out)."""
-    return {each["key"]: each.get("type") or "GENERAL" for each in spec.get("envs") or []}
+def _kinds(spec: Mapping[str, Any], everywhere: bool = False) -> dict[str, str]:
+    """The kinds of the app-level variables by name: SECRET, or GENERAL (which the API leaves out); if `everywhere`,
+    those of the services too, where people put them by hand.
+    """
+    services = spec.get("services") or [] if everywhere else []
+    envs = [env for part in (*services, spec) for env in part.get("envs") or []]
+    return {each["key"]: each.get("type") or "GENERAL" for each in envs}

@@ -102,6 +102,8 @@ class WorkerFacts:
     """Names of secrets by version, for the active one and those before it back to an upload."""
     enabled: bool | None = None
     """Whether it answers below workers.dev."""
+    lost_release: str | None = None
+    """What the version that was passed over, if any, calls its release."""
 
     @property
     def active(self) -> Version | None:
@@ -109,6 +111,17 @@ class WorkerFacts:
         shares = self.deployments[0].shares if self.deployments else {}
         id = max(shares, key=lambda each: shares[each], default=None)
         return next((each for each in self.versions if each.id == id), None)
+
+    @property
+    def passed_over(self) -> Version | None:
+        """The newest uploaded version that has had the traffic and lost it to an older one, or None.
+
+        One that the secrets endpoint made is not missed: to go back from it is how a secret is put right.
+        """
+        served = {id for deployment in self.deployments for id in deployment.shares}
+        newer = [each for each in self.versions if self.active and each.number > self.active.number]
+        newer = [each for each in newer if each.id in served and each.trigger != SECRET_CHANGE]
+        return max(newer, key=lambda each: each.number, default=None)
 
 
 def look_at_app(endpoint: str, token: str | None, app_id: str, seconds: float) -> AppFacts | CloudTrouble:
@@ -169,7 +182,15 @@ def _worker(get: Callable[[str], dict[str, Any]], path: str) -> WorkerFacts:
         etag=(resources.get("script") or {}).get("etag") or "",
         secrets=secrets,
         enabled=facts.enabled,
+        lost_release=_release(get, path, facts.passed_over),
     )
+
+
+def _release(get: Callable[[str], dict[str, Any]], path: str, version: Version | None) -> str | None:
+    if version is None:
+        return None
+    found = _bindings(get(f"{path}/versions/{version.id}").get("resources") or {}).get("RELEASE") or {}
+    return found.get("text")
 
 
 def _until_upload(active: Version, versions: tuple[Version, ...]) -> list[Version]:

@@ -60,9 +60,9 @@ def judge(settings: Settings, declared: Declared | None, sight: Sight, commands:
     if offline(sight):
         found = [_network(commands)]
         return Judgement(services=tuple(_blind(sight, declared)), findings=tuple(found), notes=())
-    backend = _backend(settings, declared, sight, commands)
+    backend = backend_seen(settings, declared, sight, commands)
     of_backend = apps.judge(backend) if declared else None
-    seen = {name: _worker(name, settings, declared, sight, commands) for name in settings.workers}
+    seen = {name: worker_seen(name, settings, declared, sight, commands) for name in settings.workers}
     down = of_backend is not None and of_backend.level == "down"
     of_workers = {name: workers.judge(each, down, backend.admin is False) for name, each in seen.items()}
     findings = [
@@ -100,7 +100,7 @@ def _blind(sight: Sight, declared: Declared | None) -> Iterator[Service]:
         yield _row(name, address, sight, declared_release(name, declared), "down", because="network")
 
 
-def _backend(settings: Settings, declared: Declared | None, sight: Sight, commands: Commands) -> apps.Seen:
+def backend_seen(settings: Settings, declared: Declared | None, sight: Sight, commands: Commands) -> apps.Seen:
     health = sight.fronts.get("backend") or next(iter(sight.fronts.values()))
     return apps.Seen(
         service=settings.backend.service,
@@ -117,7 +117,9 @@ def _backend(settings: Settings, declared: Declared | None, sight: Sight, comman
     )
 
 
-def _worker(name: str, settings: Settings, declared: Declared | None, sight: Sight, commands: Commands) -> workers.Seen:
+def worker_seen(
+    name: str, settings: Settings, declared: Declared | None, sight: Sight, commands: Commands
+) -> workers.Seen:
     worker = settings.workers[name]
     return workers.Seen(
         name=name,

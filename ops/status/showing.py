@@ -9,6 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from contract import ADOPTED
 from ops.status.model import Finding, Level, Service, Status
 
 COLORS: dict[Level, str] = {"healthy": "green", "degraded": "yellow", "down": "red"}
@@ -55,7 +56,9 @@ def _services(status: Status, wide: bool) -> Table:
             _runs(each),
         ]
         cells.append(age(each.since, status.at))
-        table.add_row(*cells, *([(each.declared or "")[:12], each.address] if wide else []))
+        table.add_row(
+            *cells, *(["made by hand" if _by_hand(each) else (each.declared or "")[:12], each.address] if wide else [])
+        )
     if wide:
         table.columns[-1].overflow = "fold"
     return table
@@ -68,8 +71,13 @@ def _answer(each: Service) -> str:
 
 def _release(each: Service) -> Text:
     version = (each.version or "")[:12]
-    other = bool(version and each.declared and each.version != each.declared)
+    other = bool(version and each.declared and each.version != each.declared and not _by_hand(each))
     return Text(f"{version} !" if other else version, "yellow" if other else "")
+
+
+def _by_hand(each: Service) -> bool:
+    """Whether it was adopted, and not released from here yet."""
+    return (each.declared or "").startswith(ADOPTED)
 
 
 def _runs(each: Service) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from contract import ADOPTED
 from ops.status.asking import Answer
 from ops.status.clouds import SECRET_CHANGE, CloudTrouble, Version, WorkerFacts
 from ops.status.declared import DeclaredWorker
@@ -44,7 +45,13 @@ class Seen:
 
     @property
     def version(self) -> str | None:
-        return self.about.field.get("version") or self.about.field.get("release") or self._bound("RELEASE")
+        return self.about.field.get("version") or self.about.field.get("release") or self.bound("RELEASE")
+
+    @property
+    def adopted(self) -> str:
+        """The version that was taken over, as long as it is to run; else empty."""
+        release = self.release or ""
+        return release.removeprefix(ADOPTED) if release.startswith(ADOPTED) else ""
 
     @property
     def answers(self) -> bool:
@@ -59,15 +66,30 @@ class Seen:
         """What is behind a finding's sentence when the Worker does not answer."""
         return "" if self.answers else f", and it does not serve ({self.front})"
 
-    def _bound(self, name: str) -> str | None:
+    def bound(self, name: str) -> str | None:
         bindings = self.facts.bindings if isinstance(self.facts, WorkerFacts) else {}
         return (bindings.get(name) or {}).get("text")
 
 
 def judge(seen: Seen, backend_is_down: bool, admin_is_refused: bool) -> Finding | None:
     """The one thing that is wrong with the Worker, if there is any that is its own."""
-    cause = _behind_the_back(seen) if isinstance(seen.facts, WorkerFacts) else None
-    return cause or _as_seen(seen, backend_is_down, admin_is_refused)
+    return behind_the_back(seen) or _as_seen(seen, backend_is_down, admin_is_refused)
+
+
+def behind_the_back(seen: Seen) -> Finding | None:
+    """The first way in which the Worker is another than was declared, whether it serves or not; None where its cloud
+    tells nothing.
+    """
+    return _behind_the_back(seen) if isinstance(seen.facts, WorkerFacts) else None
+
+
+def own_version(seen: Seen) -> str | None:
+    """The version that is to have the traffic, as long as there is one: the engine's last upload, or the adopted."""
+    if not isinstance(seen.facts, WorkerFacts):
+        return None
+    if seen.adopted:
+        return next((each.id for each in seen.facts.versions if each.id == seen.adopted), None)
+    return next((each.id for each in seen.facts.versions if _as_the_engine_made(seen, each)), None)
 
 
 def phase(facts: WorkerFacts | CloudTrouble) -> str | None:
@@ -78,7 +100,7 @@ def phase(facts: WorkerFacts | CloudTrouble) -> str | None:
         return "gone"
     if facts.deployments and len(facts.deployments[0].shares) > 1:
         return "split"
-    return "rolled back" if _passed_over(facts) else "active" if facts.active else "not deployed"
+    return "rolled back" if facts.passed_over else "active" if facts.active else "not deployed"
 
 
 def held(facts: WorkerFacts | CloudTrouble) -> bool:
@@ -104,6 +126,8 @@ def _behind_the_back(seen: Seen) -> Finding | None:
         return _finding(seen, f"The Worker {seen.script} is gone: it was deleted behind the engine's back", seen.up)
     if seen.workers_dev and seen.facts.enabled is False:
         return _finding(seen, f"The workers.dev address of {seen.script} was switched off{seen.but}", seen.up)
+    if seen.adopted:
+        return _shared(seen, seen.facts) or _since_adoption(seen, seen.facts)
     found = _shared(seen, seen.facts) or _rolled_back(seen, seen.facts) or _secret(seen, seen.facts)
     return found or _bindings(seen, seen.facts) or _uploaded(seen, seen.facts)
 
@@ -117,24 +141,33 @@ def _shared(seen: Seen, facts: WorkerFacts) -> Finding | None:
     return _finding(seen, f"The traffic of {seen.script} is shared, {parts}{seen.but}", _deploy(seen, newest))
 
 
-def _passed_over(facts: WorkerFacts) -> Version | None:
-    """The newest uploaded version that has had the traffic and lost it to an older one, or None.
-
-    One that the secrets endpoint made is not missed: to go back from it is how a secret is put right.
-    """
-    served = {id for deployment in facts.deployments for id in deployment.shares}
-    newer = [each for each in facts.versions if facts.active and each.number > facts.active.number]
-    newer = [each for each in newer if each.id in served and each.trigger != SECRET_CHANGE]
-    return max(newer, key=lambda each: each.number, default=None)
+def _since_adoption(seen: Seen, facts: WorkerFacts) -> Finding | None:
+    """A Worker made by hand tells nothing of itself: it is known by the version that was taken over."""
+    if facts.active is None or facts.active.id == seen.adopted or held(facts):
+        return None
+    by = _by(facts.active.author, facts.active.created)
+    what = f"{seen.script} runs version {facts.active.number}{by}, not the one that was adopted{seen.but}"
+    return _finding(seen, what, _deploy(seen, seen.adopted))
 
 
 def _rolled_back(seen: Seen, facts: WorkerFacts) -> Finding | None:
-    lost, active = _passed_over(facts), facts.active
-    if lost is None or active is None or _as_the_engine_made(seen, active):
+    lost, active = facts.passed_over, facts.active
+    if lost is None or active is None or _is_the_engines(seen, facts, active):
         return None
     by = _by(facts.deployments[0].author, facts.deployments[0].created)
     what = f"{seen.script} was rolled back{by} to version {active.number}, from {lost.number}{seen.but}"
     return _finding(seen, what, _deploy(seen, lost.id))
+
+
+def _is_the_engines(seen: Seen, facts: WorkerFacts, active: Version) -> bool:
+    """Whether the active version is the engine's last. A refresh takes over the time of an upload by hand, which then
+    seems to be the engine's; but only what the engine uploads calls itself what the receipt says.
+    """
+    if _as_the_engine_made(seen, active):
+        return True
+    if seen.declared is not None and any(_differences(seen.declared, facts)):
+        return False
+    return seen.release is not None and seen.bound("RELEASE") == seen.release != facts.lost_release
 
 
 def _secret(seen: Seen, facts: WorkerFacts) -> Finding | None:
@@ -210,9 +243,9 @@ def _as_seen(seen: Seen, backend_is_down: bool, admin_is_refused: bool) -> Findi
         return _finding(seen, what, _again(seen))
     if not seen.answers:
         return _finding(seen, f"{seen.script} does not serve: {_said(seen.front)} at {seen.address}", _logs(seen))
-    if not seen.about.ok and seen.about.status != 404:
+    if not seen.about.ok and seen.about.status != 404 and not seen.adopted:
         return _finding(seen, f"{seen.script} serves, but does not tell its release: {_said(seen.about)}", _logs(seen))
-    if seen.release and seen.version and seen.version != seen.release:
+    if seen.release and not seen.adopted and seen.version and seen.version != seen.release:
         return _finding(
             seen, f"{seen.script} runs {short(seen.version)}, and {short(seen.release)} is declared", seen.up
         )

@@ -35,6 +35,7 @@ OURS = frozenset(
 # Shared by everything above: they know nothing of what uses them.
 COMPONENT_BASE = frozenset(
     {
+        "adopted",
         "bindings",
         "bootstrap",
         "checkout",

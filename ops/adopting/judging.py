@@ -1,0 +1,233 @@
+"""Whether what was made by hand can be taken over, what that means for the configuration, and what would differ later.
+
+Pure: nothing here asks anybody. A refusal is a sentence that ends in what to do; with one, nothing is written at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ops.adopting.seeing import Live, LiveWorker
+from settings import Settings, WorkerSettings
+
+KINDS = frozenset({"plain_text", "secret_text", "assets"})
+"""What this program can bind: a Worker with anything else would lose it with its first release."""
+ADMIN = frozenset({"PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD"})
+API = ADMIN | {"POCKETBASE_URL", "GITHUB_TOKEN", "BACKEND", "RELEASE"}
+SITE = frozenset({"ASSETS", "API_URL", "RELEASE"})
+OTHER_COMPONENTS = ("workers", "jobs", "static_sites", "functions", "databases")
+MOVING = ("pending_deployment", "in_progress_deployment")
+# A key of oracle-net:backend, and where the running service has it.
+SERVICE_KEYS = {"size": "instance_size_slug", "port": "http_port"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """Where the configuration says something else than what runs: the first release would change it."""
+
+    key: str
+    """A configuration key below its section, such as `backend.region`."""
+    runs: object
+    """As it would stand in the configuration; None where there is no key for it."""
+    declared: object
+    effect: str = ""
+    """What the first release does, where the values do not say it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adoption:
+    """Configuration keys, as `pulumi config set --path` takes them, and their values; in words, what is taken over."""
+
+    values: Mapping[str, str]
+    words: tuple[str, ...]
+
+
+def refusals(settings: Settings, live: Live, services: tuple[str, ...]) -> Iterator[str]:
+    """Why these services cannot be taken over as they run: a sentence each, none when they can."""
+    if "backend" in services:
+        yield from _app_refusals(settings, live)
+    for name in services:
+        if name != "backend":
+            yield from _worker_refusals(name, settings, live)
+
+
+def differences(settings: Settings, live: Live, services: tuple[str, ...]) -> Iterator[Difference]:
+    """What the first release of each service would change, beyond its code."""
+    if "backend" in services and live.app:
+        yield from _app_differences(settings, live.app)
+    for name in services:
+        worker = live.workers.get(name)
+        if worker:
+            yield from _worker_differences(name, settings.workers[name], worker, live)
+
+
+def adoption(settings: Settings, live: Live, services: tuple[str, ...]) -> Adoption:
+    """What is to be written; for what has no refusal."""
+    values: dict[str, str] = {}
+    words: list[str] = []
+    if "backend" in services and live.app:
+        active = live.app["active_deployment"]["id"]
+        values |= {"backend.adopted.app": live.app["id"], "backend.adopted.deployment": active}
+        words.append(f"backend: the app {settings.backend.app_name} at {live.url}, as its deployment {active} runs")
+    for name, config in settings.workers.items():
+        worker = live.workers.get(name)
+        if name not in services or worker is None:
+            continue
+        values[f"{name}.adopted.version"] = worker.version
+        domain = live.domain(config.domain.hostname) if config.domain else None
+        if domain:
+            values[f"{name}.adopted.domain"] = domain.id
+        at = f", at {domain.hostname}" if domain else ""
+        secrets = [each for each, binding in sorted(worker.bindings.items()) if binding["type"] == "secret_text"]
+        holds = f", with its secrets {', '.join(secrets)}" if secrets else ""
+        words.append(f"{name}: the Worker {worker.script} as its version {worker.version} runs{at}{holds}")
+    return Adoption(values=values, words=tuple(words))
+
+
+def _app_refusals(settings: Settings, live: Live) -> Iterator[str]:
+    backend, app = settings.backend, live.app
+    if app is None:
+        there = f"there are: {', '.join(live.apps)}" if live.apps else "it has no apps"
+        yield (
+            f"The account has no app {backend.app_name} ({there}); name the one that runs: "
+            "pulumi config set --path oracle-net:backend.appName NAME"
+        )
+        return
+    yield from _shape_refusals(backend.app_name, backend.service, app["spec"])
+    if any(app.get(each) for each in MOVING):
+        yield f"A deployment of {backend.app_name} is at work; wait for its end, then: oracle adopt"
+    elif app.get("pinned_deployment"):
+        yield (
+            f"{backend.app_name} was rolled back and is pinned, so nothing can be deployed in it; commit or revert "
+            "the rollback in DigitalOcean's console, then: oracle adopt"
+        )
+    elif not app.get("active_deployment"):
+        yield f"{backend.app_name} has no deployment that serves; make it serve first: doctl apps list-deployments"
+
+
+def _shape_refusals(name: str, service: str, spec: Mapping[str, Any]) -> Iterator[str]:
+    services = [each["name"] for each in spec.get("services") or []]
+    if len(services) != 1:
+        yield (
+            f"{name} has {len(services)} services ({', '.join(services)}), and this program declares one: the other "
+            "would go with the first release; move it to an app of its own, then: oracle adopt"
+        )
+    elif services != [service]:
+        yield (
+            f"The service of {name} is called {services[0]}, and {service} is declared; correct it: "
+            f"pulumi config set --path oracle-net:backend.service {services[0]}"
+        )
+    for kind in OTHER_COMPONENTS:
+        if found := [str(each.get("name")) for each in spec.get(kind) or []]:
+            yield (
+                f"{name} has components that this program does not declare ({kind}: {', '.join(found)}), and they "
+                "would go with the first release; move them to an app of their own, then: oracle adopt"
+            )
+    if hosts := [str(each.get("domain")) for each in spec.get("domains") or []]:
+        yield (
+            f"{name} answers at domains of its own ({', '.join(hosts)}), and each release moves the backend to another "
+            "app; let clients use the API's domain and take these away, then: oracle adopt"
+        )
+    count = int((spec.get("services") or [{}])[0].get("instance_count") or 1)
+    if count > 1:
+        yield (
+            f"{name} runs {count} containers, each with a database of its own, and only one of them could be kept; "
+            "scale it to one in DigitalOcean's console, then: oracle adopt"
+        )
+
+
+def _worker_refusals(name: str, settings: Settings, live: Live) -> Iterator[str]:
+    config, worker = settings.workers[name], live.workers.get(name)
+    if worker is None:
+        yield (
+            f"The account has no Worker {config.script} that serves; name the one that runs: "
+            f"pulumi config set --path oracle-net:{name}.script NAME"
+        )
+        return
+    if len(worker.shares) > 1:
+        yield (
+            f"The traffic of {config.script} is shared by {len(worker.shares)} versions; give all of it to one: "
+            "npx wrangler versions deploy"
+        )
+    yield from _binding_refusals(name, settings, worker)
+    if config.domain:
+        domain = live.domain(config.domain.hostname)
+        if domain is None or domain.script != config.script:
+            to = f"leads to {domain.script}" if domain else "is no custom domain of any Worker"
+            yield (
+                f"{config.domain.hostname} {to}, and not to {config.script}; attach it there, or take it out of the "
+                f"configuration: pulumi config rm --path oracle-net:{name}.domain"
+            )
+
+
+def _binding_refusals(name: str, settings: Settings, worker: LiveWorker) -> Iterator[str]:
+    for bound, binding in sorted(worker.bindings.items()):
+        kind = binding["type"]
+        if kind == "durable_object_namespace":
+            yield (
+                f"{worker.script} has a Durable Object ({bound}), whose data belongs to its Worker's migrations; this "
+                "program cannot declare it, so it stays with wrangler: take it out of this Worker, then: oracle adopt"
+            )
+        elif kind not in KINDS:
+            yield (
+                f"{worker.script} has a binding of a kind that this program does not know ({bound}: {kind}), and would "
+                "lose it with its first release; take it out of this Worker, then: oracle adopt"
+            )
+        elif kind == "secret_text" and bound not in (API if name == "api" else SITE):
+            yield (
+                f"{worker.script} has a secret {bound} that this program does not declare, and cannot read its value; "
+                f"take it out: npx wrangler secret delete {bound} --name {worker.script}"
+            )
+    if name == "api" and "GITHUB_TOKEN" in worker.bindings and settings.github_token is None:
+        yield (
+            f"{worker.script} has a GITHUB_TOKEN, whose value nobody can read, and would lose it with its first "
+            "release; put it into the configuration: pulumi config set --secret oracle-net:githubToken"
+        )
+
+
+def _app_differences(settings: Settings, app: Mapping[str, Any]) -> Iterator[Difference]:
+    backend, spec = settings.backend, app["spec"]
+    service = (spec.get("services") or [{}])[0]
+    running: dict[str, object] = {key: service.get(theirs) for key, theirs in SERVICE_KEYS.items()}
+    running |= {"region": spec.get("region"), "healthPath": (service.get("health_check") or {}).get("http_path")}
+    declared = backend.model_dump(by_alias=True)
+    for key, value in running.items():
+        if value is not None and value != declared[key]:
+            yield Difference(key=f"backend.{key}", runs=value, declared=declared[key])
+    envs = [*(spec.get("envs") or []), *(service.get("envs") or [])]
+    for env in envs:
+        key, secret = env["key"], env.get("type") == "SECRET"
+        if key in ADMIN or (not secret and backend.env.get(key) == env.get("value")):
+            continue
+        effect = "" if not secret else "this program has no place for it: the first release runs without it"
+        runs = None if secret else env.get("value")
+        yield Difference(key=f"backend.env.{key}", runs=runs, declared=backend.env.get(key), effect=effect)
+
+
+def _worker_differences(name: str, config: WorkerSettings, worker: LiveWorker, live: Live) -> Iterator[Difference]:
+    if worker.date and worker.date != config.compatibility_date:
+        yield Difference(key=f"{name}.compatibilityDate", runs=worker.date, declared=config.compatibility_date)
+    if worker.flags != config.compatibility_flags:
+        flags = list(config.compatibility_flags)
+        yield Difference(key=f"{name}.compatibilityFlags", runs=list(worker.flags), declared=flags)
+    if worker.workers_dev is not config.workers_dev:
+        yield Difference(key=f"{name}.workersDev", runs=worker.workers_dev, declared=config.workers_dev)
+    for domain in live.domains:
+        if domain.script == config.script and (config.domain is None or config.domain.hostname != domain.hostname):
+            line = {"hostname": domain.hostname, "zoneId": domain.zone_id}
+            stays = f"{domain.hostname} goes on as it is, and nobody declares it"
+            yield Difference(key=f"{name}.domain", runs=line, declared=None, effect=stays)
+    for bound, binding in sorted(worker.bindings.items()):
+        yield from _binding_difference(name, bound, binding)
+
+
+def _binding_difference(name: str, bound: str, binding: Mapping[str, Any]) -> Iterator[Difference]:
+    plain = binding["type"] == "plain_text"
+    if plain and bound == "POCKETBASE_URL" and name == "api":
+        effect = "becomes a secret, in the one upload of the first release"
+        yield Difference(key=f"{name}: {bound}", runs=None, declared=None, effect=effect)
+    elif plain and bound not in (API if name == "api" else SITE):
+        effect = "a plain variable that this program does not declare: the first release runs without it"
+        yield Difference(key=f"{name}: {bound}", runs=None, declared=None, effect=effect)

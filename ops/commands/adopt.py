@@ -1,0 +1,144 @@
+"""`oracle adopt`: what was made by hand becomes the stack's, as it runs, without a deployment."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from typing import Annotated
+
+import typer
+import yaml
+
+from ops import report
+from ops.adopting import Adoption, Difference, Live, adoption, differences, refusals, see
+from ops.ask import agree
+from ops.change import ready
+from ops.commands.options import StackArgument
+from ops.engine import Engine
+from ops.failures import Failure
+from ops.folding import say
+from ops.following import hand_over, shown
+from ops.planning import SERVICES
+from ops.plugins import Plugins, provide
+from ops.runs import Runs
+from pocketbase import AdminError, login
+from settings import Settings
+
+PASSWORD = "oracle-net:adminPassword"
+LEAST_PASSWORD = 10
+
+
+def adopt(
+    stack: StackArgument,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be adopted.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+) -> None:
+    """Take over what was made by hand, as it runs; nothing is deployed."""
+    engine = ready(stack)
+    settings = engine.stack.settings()
+    Runs(engine.stack.runs).refuse_busy(stack)
+    live = see(engine, settings)
+    services = _left(engine, settings)
+    if not services:
+        raise Failure(f"Everything of {stack} was released from here already: oracle status --stack {stack}")
+    if found := list(refusals(settings, live, services)):
+        raise Failure("Nothing was adopted. " + "\n".join(found))
+    plan = adoption(settings, live, services)
+    _explain(plan, list(differences(settings, live, services)))
+    if dry_run:
+        _show_lines(plan)
+        return
+    if "backend" in services:
+        _prove_admin(engine, settings, live)
+    if not agree(yes, f"oracle adopt {stack}", "Adopt this?"):
+        raise Failure("Nothing was changed.")
+    if engine.stack.on_local_cloud:
+        provide(engine.stack, Plugins.auto)
+    with Runs(engine.stack.runs).start("adopt", stack, sys.argv[1:]) as run:
+        hand_over(run, engine.stack, {"do": "adopt", "services": list(services), "values": dict(plan.values)})
+        shown(run)
+
+
+def _left(engine: Engine, settings: Settings) -> tuple[str, ...]:
+    """The services that the state does not have as its own."""
+    resources = (engine.export().get("deployment") or {}).get("resources") or []
+    known = {each["urn"].rpartition("::")[2] for each in resources}
+    own = {name for name in SERVICES if ("backend-app" if name == "backend" else f"{name}-script") in known}
+    return tuple(name for name in SERVICES if name not in own or name in settings.adopted)
+
+
+def _explain(plan: Adoption, found: list[Difference]) -> None:
+    say("Would be taken over as it runs, with no deployment and no upload:")
+    for line in plan.words:
+        say(f"  {line}")
+    if not found:
+        say("The configuration declares what runs, code aside.")
+        return
+    say("\nThe first release of each service would change this:")
+    rows = [[each.key, _value(each.runs), _value(each.declared), each.effect] for each in found]
+    report.table(["key", "runs", "declared", "the first release"], rows)
+    if lines := _document(found):
+        say("\nTo keep it instead, these lines in the stack's file:")
+        typer.echo(lines)
+
+
+def _value(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _document(found: list[Difference]) -> str:
+    """The lines of `Pulumi.<stack>.yaml` that would declare what runs."""
+    tree: dict[str, dict[str, object]] = {}
+    for each in found:
+        section, _, key = each.key.partition(".")
+        if each.runs is None or not key:
+            continue
+        where = tree.setdefault(f"oracle-net:{section}", {})
+        if key.startswith("env."):
+            variables = where.setdefault("env", {})
+            assert isinstance(variables, dict)
+            variables[key.removeprefix("env.")] = each.runs
+        else:
+            where[key] = each.runs
+    return yaml.safe_dump({"config": tree}, sort_keys=False).rstrip() if tree else ""
+
+
+def _show_lines(plan: Adoption) -> None:
+    tree: dict[str, dict[str, dict[str, str]]] = {}
+    for key, value in plan.values.items():
+        section, _, leaf = key.split(".")
+        tree.setdefault(f"oracle-net:{section}", {}).setdefault("adopted", {})[leaf] = value
+    say("\nThe adoption itself is these lines, which `oracle adopt` writes before it imports:")
+    typer.echo(yaml.safe_dump({"config": tree}, sort_keys=False).rstrip())
+
+
+def _prove_admin(engine: Engine, settings: Settings, live: Live) -> None:
+    """The configured password, or one that is asked for, logs in; an asked one is put into the configuration."""
+    if settings.admin_password is not None:
+        password = engine.must("config", "get", PASSWORD, "--stack", engine.stack.name).rstrip("\n")
+    elif sys.stdin.isatty():
+        password = getpass.getpass(f"Password of {settings.admin_email} in PocketBase: ")
+    else:
+        raise Failure(
+            f"The password of {settings.admin_email} is not known; put it into the configuration, where it is "
+            f"encrypted: pulumi config set --secret {PASSWORD} --stack {engine.stack.name}"
+        )
+    if len(password) < LEAST_PASSWORD:
+        raise Failure(
+            f"The password of {settings.admin_email} has fewer than {LEAST_PASSWORD} characters, which the stack's "
+            "configuration refuses; set a longer one in PocketBase first, then: oracle adopt"
+        )
+    if not _logs_in(settings, live, password):
+        raise Failure(
+            f"The backend at {live.url} refuses the login of {settings.admin_email}; correct oracle-net:adminEmail, or "
+            f"the password: pulumi config set --secret {PASSWORD} --stack {engine.stack.name}"
+        )
+    if settings.admin_password is None:
+        engine.set_secret(PASSWORD, password)
+
+
+def _logs_in(settings: Settings, live: Live, password: str) -> bool:
+    try:
+        return live.url is not None and login(live.url, settings.admin_email, password, seconds=5) is not None
+    except AdminError as error:
+        raise Failure(f"{str(error).partition(';')[0]}; look at it: oracle adopt --dry-run") from None

@@ -1,0 +1,65 @@
+"""`oracle drift`: what differs in the clouds from what is declared, and putting it right."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from ops import report
+from ops.drift import Report, look_for
+from ops.engine import Engine
+from ops.failures import Failure
+from ops.folding import say
+from ops.following import hand_over, shown
+from ops.runs import Runs
+from ops.workspace import Stack
+
+
+def drift(
+    stack: Annotated[str, typer.Argument(help="The stack, as in Pulumi.<stack>.yaml.", metavar="[STACK]")] = "local",
+    repair: Annotated[bool, typer.Option("--repair", help="Put right what can be, as a run.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Show what was changed behind the engine's back. Exit status: 0 nothing, 1 drift, 2 cannot tell."""
+    if repair and as_json:
+        raise Failure(f"--json only looks; look after the repair: oracle drift {stack} --json")
+    engine = Engine(Stack(stack))
+    found = look_for(engine)
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), indent=2))
+    else:
+        _show(found)
+    if repair and found.drifts:
+        _repair(engine, found)
+        return
+    raise typer.Exit(found.exit_status)
+
+
+def _show(found: Report) -> None:
+    if found.drifts:
+        rows = [[each.about, each.owner, each.what] for each in found.drifts]
+        report.table(["service", "made", "what differs"], rows)
+        for each in found.drifts:
+            say(f"  {each.about}: {'oracle drift --repair, or: ' if each.remedy != 'none' else ''}{each.next}")
+    for sentence in found.unknown:
+        say(sentence)
+    if not found.drifts:
+        say(
+            f"{found.stack}: "
+            + ("nothing else differs." if found.unknown else "nothing differs from what is declared.")
+        )
+
+
+def _repair(engine: Engine, found: Report) -> None:
+    can = [each for each in found.drifts if each.remedy != "none"]
+    if not can:
+        raise Failure(f"None of this can be put right without a decision of yours; see above: {found.drifts[0].next}")
+    runs = Runs(engine.stack.runs)
+    runs.refuse_busy(found.stack)
+    with runs.start("repair", found.stack, sys.argv[1:]) as run:
+        hand_over(run, engine.stack, {"do": "repair", "drifts": [asdict(each) for each in can]})
+        shown(run)

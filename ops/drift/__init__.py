@@ -1,0 +1,6 @@
+"""What the clouds hold against what is declared, who made the difference, and how it is put right."""
+
+from ops.drift.looking import look_for
+from ops.drift.model import Drift, Report
+
+__all__ = ["Drift", "Report", "look_for"]

@@ -1,0 +1,128 @@
+"""From what was seen to what differs. Pure.
+
+The providers do not see much of this: a refresh copies secrets and plain bindings from the state, never reads files,
+and knows nothing of which version has the traffic. So what runs is judged by what we put there ourselves (`RELEASE`,
+`GENERATION`, `BACKEND`) and by the clouds' own records of who made which version when. A secret's value cannot be read
+back, but each change of one makes a version, and that is seen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ops.adopting import Live
+from ops.drift.model import Drift, Owner
+from ops.status import apps, workers
+from ops.status.clouds import AppFacts, CloudTrouble
+from ops.status.declared import Declared
+from ops.status.judging import Commands, backend_seen, worker_seen
+from ops.status.looking import Sight
+from ops.status.model import Finding
+from settings import Settings
+
+PLATFORM = frozenset({"MAINTENANCE", "AUTO_ROLLBACK", "AUTOSCALED"})
+"""Types of a deployment's cause that no person is behind (`cause_details.type` in DigitalOcean's API)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """Everything that is judged. `live` is None where the lists of apps and domains could not be had."""
+
+    settings: Settings
+    declared: Declared
+    sight: Sight
+    live: Live | None
+    commands: Commands
+
+
+def drifts(scene: Scene) -> Iterator[Drift]:
+    """What differs, the backend first."""
+    yield from _backend(scene)
+    for name in scene.settings.workers:
+        yield from _worker(name, scene)
+    if scene.live:
+        yield from _left_behind(scene, scene.live)
+        yield from _domains(scene, scene.live)
+
+
+def unknown(scene: Scene) -> Iterator[str]:
+    """What could not be looked at, and why."""
+    if isinstance(scene.sight.app, CloudTrouble):
+        yield f"The backend's app was not looked at: {scene.sight.app.text}."
+    for name, facts in scene.sight.workers.items():
+        if isinstance(facts, CloudTrouble):
+            yield f"The Worker {scene.settings.workers[name].script} was not looked at: {facts.text}."
+    if scene.declared.sealed:
+        yield f"{scene.declared.sealed}, so bindings were not compared: {scene.commands.environment}"
+    if scene.live is None:
+        yield "The account's apps and custom domains were not listed."
+
+
+def _backend(scene: Scene) -> Iterator[Drift]:
+    seen = backend_seen(scene.settings, scene.declared, scene.sight, scene.commands)
+    found = apps.behind_the_back(seen)
+    if found is None:
+        return
+    facts = scene.sight.app
+    assert isinstance(facts, AppFacts)
+    gone, idle = facts.app is None, facts.active is None
+    if gone:
+        next = f"oracle backups {scene.commands.stack}, then: oracle restore BACKUP {scene.commands.stack}"
+        yield _of(found, "by hand", next=next)
+        return
+    number = scene.settings.replacement + 1
+    carried = f"pulumi config set oracle-net:replacement {number} -s {scene.commands.stack} && {scene.commands.up}"
+    cause = str(((facts.active or {}).get("cause_details") or {}).get("type") or "")
+    owner: Owner = "the platform" if cause in PLATFORM else "by hand"
+    failed = bool(facts.deployments) and facts.deployments[0].get("phase") in apps.FAILED
+    if "backend" in scene.settings.adopted:
+        yield _of(found, owner, next=f"oracle adopt {scene.commands.stack}")
+        return
+    can = not idle and not failed
+    yield Drift(
+        about="backend", what=found.what, owner=owner, remedy="replacement" if can else "none",
+        next=carried if can else found.next,
+    )  # fmt: skip
+
+
+def _worker(name: str, scene: Scene) -> Iterator[Drift]:
+    seen = worker_seen(name, scene.settings, scene.declared, scene.sight, scene.commands)
+    found = workers.behind_the_back(seen)
+    if found is None:
+        return
+    version = workers.own_version(seen)
+    active = seen.facts.active.id if not isinstance(seen.facts, CloudTrouble) and seen.facts.active else None
+    if version and (version != active or "is shared" in found.what):
+        yield Drift(about=name, what=found.what, owner="by hand", remedy="version", version=version, next=found.next)
+        return
+    yield Drift(about=name, what=found.what, owner="by hand", remedy="update", next=found.next)
+
+
+def _left_behind(scene: Scene, live: Live) -> Iterator[Drift]:
+    """Apps with names that only this program gives, of which none is declared."""
+    ours = re.compile(rf"{re.escape(scene.settings.backend.app_name)}(-g\d+(-r\d+)?)?")
+    for name in live.apps:
+        if ours.fullmatch(name) and name != scene.declared.outputs.backend_app:
+            what = f"There is an app {name} beside {scene.declared.outputs.backend_app}, which an update left behind."
+            yield Drift(about="backend", what=what, owner="left behind", remedy="none", next=scene.commands.up)
+
+
+def _domains(scene: Scene, live: Live) -> Iterator[Drift]:
+    for name, worker in scene.settings.workers.items():
+        wanted = worker.domain.hostname if worker.domain else None
+        domain = live.domain(wanted) if wanted else None
+        if wanted and (domain is None or domain.script != worker.script):
+            leads = f"leads to {domain.script}" if domain else "leads to no Worker"
+            what = f"{wanted} {leads}, not to {worker.script}."
+            yield Drift(about=name, what=what, owner="by hand", remedy="update", next=scene.commands.up)
+        for other in live.domains:
+            if other.script == worker.script and other.hostname != wanted:
+                what = f"{other.hostname} leads to {worker.script}, and is not declared."
+                next = f"pulumi config set --path oracle-net:{name}.domain.hostname {other.hostname}"
+                yield Drift(about=name, what=what, owner="by hand", remedy="none", next=next)
+
+
+def _of(found: Finding, owner: Owner, next: str) -> Drift:
+    return Drift(about=found.about, what=found.what, owner=owner, remedy="none", next=next)

@@ -1,0 +1,49 @@
+"""The first release of services that were adopted: their `adopted` keys leave the configuration, and they are ours."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from ops.engine import Engine
+from ops.failures import Failure
+from settings import Settings
+
+
+def refuse_order(settings: Settings, services: Sequence[str], stack: str) -> None:
+    """Raises Failure where the backend's data would be carried past an api that cannot hold writes meanwhile."""
+    if "backend" in services and {"backend", "api"} <= set(settings.adopted):
+        sites = [name for name in ("web", "universe") if name in services]
+        first = " ".join(["api", *sites])
+        raise Failure(
+            "The api is still the Worker that was made by hand, which cannot hold writes while the backend's data is "
+            f"carried to its new app, so the api goes first: oracle deploy {first} --stack {stack}, then: "
+            f"oracle deploy backend --stack {stack}"
+        )
+
+
+def first_releases(settings: Settings, services: Sequence[str]) -> tuple[str, ...]:
+    """Those of the services that still run as they were made by hand."""
+    return tuple(name for name in settings.adopted if name in services)
+
+
+def release(engine: Engine, services: Sequence[str]) -> None:
+    """The services are no longer left alone. Raises Failure."""
+    for name in services:
+        engine.must("config", "rm", "--path", f"oracle-net:{name}.adopted", "--stack", engine.stack.name)
+
+
+@contextmanager
+def as_if_released(engine: Engine, services: Sequence[str]) -> Iterator[None]:
+    """The same for a preview: the configuration is as before afterwards."""
+    file = engine.stack.file
+    before = file.read_bytes()
+    try:
+        release(engine, services)
+        yield
+    finally:
+        if services:
+            scratch = file.with_name(f".{file.name}.{os.getpid()}")
+            scratch.write_bytes(before)
+            scratch.replace(file)

@@ -1,0 +1,81 @@
+"""Putting drift right, as a run: traffic back to the version that was deployed, or an update that deploys nothing else.
+
+A difference that the provider does not see cannot be put right by an update: it would find nothing to do. For those the
+version that the engine uploaded is still there, with its code, files, bindings and secrets, and gets the traffic back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ops import change, planning
+from ops.deploy import known_outputs
+from ops.drift import Drift, look_for
+from ops.failures import Failure
+from ops.recording import Recording
+from settings import Settings
+from workersapi import Workers, WorkersApiError
+
+
+def carry_out(recording: Recording, drifts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Repairs as the run's task. Raises Failure, also when something still differs afterwards."""
+    engine = recording.engine
+    found = [Drift(**each) for each in drifts]
+    settings = engine.stack.settings()
+    if any(each.remedy in ("update", "replacement") for each in found):
+        _refuse_other_bytes(recording)
+    for each in found:
+        if each.remedy == "version" and each.version:
+            _give_back(recording, settings, each.about, each.version)
+    if any(each.remedy == "replacement" for each in found):
+        change.carry_out(recording, {"oracle-net:replacement": str(settings.replacement + 1)})
+    elif services := tuple(dict.fromkeys(each.about for each in found if each.remedy == "update")):
+        done = recording.update(*planning.options(services))
+        if done.status != 0:
+            raise Failure(engine.failure(done, f"Try again: oracle drift {engine.stack.name} --repair"))
+    return _proven(recording)
+
+
+def _proven(recording: Recording) -> dict[str, Any]:
+    stack = recording.engine.stack.name
+    after = look_for(recording.engine)
+    if left := [each.what for each in after.drifts]:
+        raise Failure(f"Something still differs ({' '.join(left)}); look: oracle drift {stack}")
+    recording.say("Nothing differs any more.")
+    return {"unknown": list(after.unknown)}
+
+
+def _refuse_other_bytes(recording: Recording) -> None:
+    """Raises Failure when the update would deploy something else than what is declared to run."""
+    engine = recording.engine
+    outputs = known_outputs(engine)
+    stack = engine.stack.name
+    new = planning.foreseen(recording.preview(again=f"oracle drift {stack} --repair")).new.get("release") or {}
+    if outputs is None:
+        raise Failure(f"The stack {stack} has not been deployed to its end; finish it: pulumi up -s {stack}")
+    old = outputs.release
+    parts = {"backend": (old["backend"], new.get("backend"))}
+    for name in planning.SERVICES[1:]:
+        kind = "workers" if name == "api" else "assets"
+        parts[name] = (old[kind][name], (new.get(kind) or {}).get(name))  # type: ignore[literal-required]
+    if others := [name for name, (runs, built) in parts.items() if built is not None and runs != built]:
+        raise Failure(
+            f"The checkouts hold another release of {', '.join(others)} than the one that is declared to run, and a "
+            f"repair deploys nothing new; deploy it: oracle deploy {' '.join(others)} --stack {stack}"
+        )
+
+
+def _give_back(recording: Recording, settings: Settings, service: str, version: str) -> None:
+    """All traffic to a version that is there. `force`, since its secrets may be others, which is what is wanted."""
+    engine, script = recording.engine, settings.workers[service].script
+    base = str(engine.stack.config("cloudflare:baseUrl") or "https://api.cloudflare.com/client/v4")
+    path = f"/accounts/{settings.account_id}/workers/scripts/{script}/deployments?force=true"
+    shares = {"strategy": "percentage", "versions": [{"version_id": version, "percentage": 100}]}
+    with recording.step(f"{service}-version", "repair"):
+        try:
+            with Workers(base, settings.account_id, engine.environment.get("CLOUDFLARE_API_TOKEN")) as cloudflare:
+                cloudflare.request("POST", path, shares)
+        except WorkersApiError as error:
+            raise Failure(str(error)) from None
+    recording.say(f"{script}: all traffic goes to the version {version} again.")

@@ -1,0 +1,103 @@
+"""Adoption: a network made by hand becomes a stack, and its first release moves it, while people use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.live import load
+from tests.live.handmade import EMAIL, HOST, PASSWORD, HandMade, declare
+from tests.live.network import titles
+from tests.live.project import Project, assert_quiet
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture(scope="module")
+def hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HandMade]:
+    project = Project.copied(tmp_path_factory.mktemp("project"))
+    try:
+        made = HandMade.made(project, tmp_path_factory.mktemp("hand"))
+        [domain] = made.cloudflare("/domains")
+        declare(project, domain["zone_id"])
+        yield made
+    finally:
+        project.stop()
+
+
+def api_url(hand: HandMade) -> str:
+    return str(hand.project.config["oracle-net:workersUrl"]).format(script="oracle-universe-api")
+
+
+def test_a_dry_run_tells_and_changes_nothing(hand: HandMade) -> None:
+    before, file = hand.running(), hand.project.stack_file.read_text()
+    told = hand.project.oracle("adopt", "local", "--dry-run").well().output
+    for word in (
+        "jellyfish-app",
+        "oracle-universe-api",
+        HOST,
+        "backend.size",
+        "basic-xs",
+        "LOG_LEVEL: warn",
+        "adopted:",
+    ):
+        assert word in told, told
+    assert PASSWORD not in told
+    assert (hand.running(), hand.project.stack_file.read_text()) == (before, file)
+
+
+def test_an_unknown_password_is_not_guessed(hand: HandMade) -> None:
+    before = hand.running()
+    refused = hand.project.oracle("adopt", "local", "--yes").failed().output
+    assert f"The password of {EMAIL} is not known" in refused
+    assert hand.running() == before
+
+
+def test_a_wrong_password_is_refused_before_anything_is_written(hand: HandMade) -> None:
+    before = hand.running()
+    hand.configure_password("not-" + PASSWORD)
+    file = hand.project.stack_file.read_text()
+    refused = hand.project.oracle("adopt", "local", "--yes").failed().output
+    assert f"refuses the login of {EMAIL}" in refused
+    assert PASSWORD not in refused
+    assert (hand.running(), hand.project.stack_file.read_text()) == (before, file)
+
+
+def test_an_adoption_that_failed_halfway_goes_on_and_deletes_nothing(hand: HandMade) -> None:
+    before = hand.running()
+    hand.configure_password(PASSWORD)
+    hand.project.fault(path="/v2/uptime/checks", method="POST", status=422, body={"message": "not now"}, count=1)
+    failed = hand.project.oracle("adopt", "local", "--yes").failed().output
+    assert "go on: oracle adopt local" in " ".join(failed.split())
+    assert hand.running() == before
+    state = hand.project.state_file.read_text()
+    assert '"importID"' in state
+    assert '"protect":true' in state
+
+
+def test_from_hand_made_to_released(hand: HandMade) -> None:
+    project = hand.project
+    with load.running(api_url(hand), "adopt") as under:
+        before = hand.running()
+        done = project.oracle("adopt", "local", "--yes").well().output
+        assert PASSWORD not in done
+        assert hand.running() == before
+        assert_quiet(project.pulumi("preview", "--stack", "local"))
+        assert "nothing differs" in project.oracle("drift", "local").well().output
+        assert "made by hand" in project.oracle("status").well().output
+
+        project.oracle("deploy", "api", "web", "universe", "--yes").well()
+        assert hand.running()["jellyfish-app"] == before["jellyfish-app"]
+        bindings = {each["name"]: each for each in hand.cloudflare("/scripts/oracle-universe-api/settings")["bindings"]}
+        assert bindings["POCKETBASE_URL"] == {"name": "POCKETBASE_URL", "type": "secret_text"}
+
+        project.oracle("deploy", "backend", "--yes").well()
+        assert_quiet(project.pulumi("preview", "--stack", "local"))
+        assert "adopted" not in project.stack_file.read_text()
+    print(under.summary())
+    assert set(under.reads) == {"200"}, under.summary()
+    assert set(under.writes) <= {"201", "held", "register 201", "register held"}, under.summary()
+    assert [name for name in hand.running() if name.startswith("jellyfish")] == ["jellyfish-app-g1-r2"]
+    assert under.acknowledged
+    assert set(under.acknowledged) <= titles(project)

@@ -1,0 +1,181 @@
+"""What can be adopted, what is refused and with which words, and what the first release would change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from ops.adopting import Live, LiveWorker, adoption, differences, refusals
+from ops.adopting.seeing import Domain
+from ops.planning import SERVICES
+from settings import DomainSettings, Settings, from_file
+
+SETTINGS = from_file(Path(__file__).parents[3] / "Pulumi.local.yaml")
+ZONE = "1d0fd9b7e29746b98628860158cb6f6c"
+
+
+def service(**changes: Any) -> dict[str, Any]:
+    made = {"name": "oracle-universe-backend", "http_port": 8090, "instance_size_slug": "basic-xxs"}
+    return made | {"health_check": {"http_path": "/api/health"}} | changes
+
+
+def app(**changes: Any) -> dict[str, Any]:
+    spec = {"name": "jellyfish-app", "region": "sgp", "services": [service()]} | changes.pop("spec", {})
+    made = {"id": "app-12345678", "live_url": "https://app.example.org", "active_deployment": {"id": "dep-12345678"}}
+    return made | {"spec": spec} | changes
+
+
+def worker(script: str, **changes: Any) -> LiveWorker:
+    made = LiveWorker(
+        script=script,
+        shares={f"version-of-{script}": 100.0},
+        bindings={},
+        date="2025-01-01",
+        flags=(),
+        workers_dev=True,
+        previews=False,
+    )
+    return replace(made, **changes)
+
+
+def bound(**kinds: str) -> dict[str, dict[str, Any]]:
+    return {name: {"name": name, "type": kind, "text": "text"} for name, kind in kinds.items()}
+
+
+def live(**changes: Any) -> Live:
+    """A network by hand that the local stack's configuration declares, POCKETBASE_URL aside."""
+    secrets = bound(PB_ADMIN_EMAIL="secret_text", PB_ADMIN_PASSWORD="secret_text", POCKETBASE_URL="plain_text")
+    workers: dict[str, LiveWorker | None] = {
+        "api": worker("oracle-universe-api", date="2025-06-01", bindings=secrets),
+        "web": worker("oracle-net"),
+        "universe": worker("oracle-universe-web"),
+    }
+    workers |= changes.pop("workers", {})
+    return replace(Live(app=app(), apps=("jellyfish-app",), workers=workers, domains=()), **changes)
+
+
+def with_domain(settings: Settings) -> Settings:
+    domain = DomainSettings(hostname="oraclenet.org", zone_id=ZONE)
+    return settings.model_copy(update={"web": settings.web.model_copy(update={"domain": domain})})
+
+
+def domain(script: str) -> Domain:
+    return Domain(id="domain-12345678", hostname="oraclenet.org", zone_id=ZONE, script=script)
+
+
+def test_what_is_as_declared_is_adopted() -> None:
+    seen = live(domains=(domain("oracle-net"),))
+    assert list(refusals(with_domain(SETTINGS), seen, SERVICES)) == []
+    found = adoption(with_domain(SETTINGS), seen, SERVICES)
+    assert found.values == {
+        "backend.adopted.app": "app-12345678",
+        "backend.adopted.deployment": "dep-12345678",
+        "api.adopted.version": "version-of-oracle-universe-api",
+        "web.adopted.version": "version-of-oracle-net",
+        "web.adopted.domain": "domain-12345678",
+        "universe.adopted.version": "version-of-oracle-universe-web",
+    }
+    assert [line.split(":")[0] for line in found.words] == list(SERVICES)
+
+
+def test_only_the_move_of_the_backends_address_to_a_secret_differs() -> None:
+    [found] = differences(SETTINGS, live(), SERVICES)
+    assert (found.key, found.effect) == (
+        "api: POCKETBASE_URL",
+        "becomes a secret, in the one upload of the first release",
+    )
+
+
+def other_component(kind: str) -> Live:
+    return live(app=app(spec={kind: [{"name": "extra"}]}))
+
+
+def bindings(name: str, script: str, **kinds: str) -> Live:
+    return live(workers={name: worker(script, bindings=bound(**kinds))})
+
+
+@pytest.mark.parametrize(
+    "seen, words",
+    [
+        (live(app=None, apps=("other",)), "has no app jellyfish-app (there are: other)"),
+        (live(app=None, apps=()), "has no app jellyfish-app (it has no apps)"),
+        (live(app=app(spec={"services": [service(), service(name="second")]})), "has 2 services"),
+        (live(app=app(spec={"services": [service(name="pocketbase")]})), "backend.service pocketbase"),
+        (other_component("workers"), "components that this program does not declare (workers: extra)"),
+        (other_component("jobs"), "(jobs: extra)"),
+        (other_component("static_sites"), "(static_sites: extra)"),
+        (other_component("functions"), "(functions: extra)"),
+        (other_component("databases"), "(databases: extra)"),
+        (live(app=app(spec={"domains": [{"domain": "pb.example.org"}]})), "at domains of its own (pb.example.org)"),
+        (live(app=app(spec={"services": [service(instance_count=2)]})), "runs 2 containers"),
+        (live(app=app(pending_deployment={"id": "x"})), "A deployment of jellyfish-app is at work"),
+        (live(app=app(in_progress_deployment={"id": "x"})), "A deployment of jellyfish-app is at work"),
+        (live(app=app(pinned_deployment={"id": "x"})), "was rolled back and is pinned"),
+        (live(app=app(active_deployment=None)), "has no deployment that serves"),
+        (live(workers={"web": None}), "has no Worker oracle-net that serves"),
+        (live(workers={"web": worker("oracle-net", shares={"a": 90.0, "b": 10.0})}), "is shared by 2 versions"),
+        (bindings("api", "oracle-universe-api", ROOM="durable_object_namespace"), "has a Durable Object (ROOM)"),
+        (bindings("universe", "oracle-universe-web", KV="kv_namespace"), "does not know (KV: kv_namespace)"),
+        (bindings("api", "oracle-universe-api", SENTRY_DSN="secret_text"), "a secret SENTRY_DSN"),
+        (bindings("web", "oracle-net", PB_ADMIN_EMAIL="secret_text"), "a secret PB_ADMIN_EMAIL"),
+        (bindings("api", "oracle-universe-api", GITHUB_TOKEN="secret_text"), "has a GITHUB_TOKEN"),
+    ],
+)
+def test_what_cannot_be_adopted_is_refused_in_one_sentence(seen: Live, words: str) -> None:
+    [sentence] = refusals(SETTINGS, seen, SERVICES)
+    assert words in sentence
+    assert sentence.count(". ") == 0
+    assert any(command in sentence for command in ("oracle adopt", "pulumi config", "npx wrangler", "doctl"))
+
+
+@pytest.mark.parametrize("seen", [live(), live(domains=(domain("another"),))])
+def test_a_domain_that_leads_elsewhere_is_refused(seen: Live) -> None:
+    [sentence] = refusals(with_domain(SETTINGS), seen, SERVICES)
+    assert sentence.startswith("oraclenet.org ")
+    assert "and not to oracle-net" in sentence
+
+
+def test_a_github_token_that_is_configured_is_no_obstacle() -> None:
+    configured = SETTINGS.model_copy(update={"github_token": SecretStr("token")})
+    assert (
+        list(refusals(configured, bindings("api", "oracle-universe-api", GITHUB_TOKEN="secret_text"), SERVICES)) == []
+    )
+
+
+def test_only_services_that_are_asked_for_are_judged() -> None:
+    broken = live(app=None, workers={"api": None})
+    assert list(refusals(SETTINGS, broken, ("web", "universe"))) == []
+    assert set(adoption(SETTINGS, live(), ("web",)).values) == {"web.adopted.version"}
+
+
+def test_what_a_first_release_would_change_is_listed() -> None:
+    envs = [
+        {"key": "PB_ADMIN_PASSWORD", "value": "EV[1:x]", "type": "SECRET"},
+        {"key": "LITESTREAM_SECRET_ACCESS_KEY", "value": "EV[1:y]", "type": "SECRET"},
+        {"key": "LOG_LEVEL", "value": "warn"},
+    ]
+    running = service(envs=envs, instance_size_slug="basic-xs", http_port=8080, health_check={"http_path": "/up"})
+    seen = live(
+        app=app(spec={"region": "nyc", "services": [running]}),
+        workers={"web": worker("oracle-net", date="2024-01-01", flags=("nodejs_compat",), workers_dev=False)},
+        domains=(domain("oracle-net"),),
+    )
+    found = {each.key: each for each in differences(SETTINGS, seen, ("backend", "web"))}
+    assert {key: each.runs for key, each in found.items()} == {
+        "backend.size": "basic-xs",
+        "backend.port": 8080,
+        "backend.region": "nyc",
+        "backend.healthPath": "/up",
+        "backend.env.LITESTREAM_SECRET_ACCESS_KEY": None,
+        "backend.env.LOG_LEVEL": "warn",
+        "web.compatibilityDate": "2024-01-01",
+        "web.compatibilityFlags": ["nodejs_compat"],
+        "web.workersDev": False,
+        "web.domain": {"hostname": "oraclenet.org", "zoneId": ZONE},
+    }
+    assert "runs without it" in found["backend.env.LITESTREAM_SECRET_ACCESS_KEY"].effect
+    assert "EV[" not in str(found)

@@ -1,0 +1,203 @@
+"""What counts as drift, who made it, and what puts it right; what could not be seen is never "no drift"."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from contract import ADOPTED, Release
+from ops.adopting import Live
+from ops.adopting.seeing import Domain
+from ops.drift import Drift, Report
+from ops.drift.finding import Scene, drifts, unknown
+from ops.status.clouds import AppFacts, CloudTrouble
+from ops.status.looking import Sight
+from settings import DomainSettings, Settings
+from tests.unit.status.scene import (
+    LATER,
+    LOCAL,
+    MADE,
+    MODULE,
+    PASSWORD,
+    SETTINGS,
+    app,
+    bindings,
+    declared,
+    deployed,
+    outputs,
+    sight,
+    spec,
+    version,
+    with_worker,
+    worker,
+)
+
+ZONE = "1" * 32
+ALONE = Live(app=None, apps=("jellyfish-app", "somebody-elses"), workers={}, domains=())
+
+
+def scene(seen: Sight, **changes: Any) -> Scene:
+    made = Scene(settings=SETTINGS, declared=declared(), sight=seen, live=ALONE, commands=LOCAL)
+    return replace(made, **changes)
+
+
+def only(made: Scene) -> Drift:
+    [found] = drifts(made)
+    return found
+
+
+def with_app(**changed: Any) -> Sight:
+    facts = AppFacts(app=app(**changed), deployments=({"id": "d-1", "phase": "ACTIVE", "created_at": MADE},))
+    return sight(app=facts)
+
+
+def active(cause: str | None = None, **service: Any) -> dict[str, Any]:
+    details = {"cause_details": {"type": cause}} if cause else {}
+    return {"id": "d-2", "phase": "ACTIVE", "created_at": LATER, "spec": spec(**service), **details}
+
+
+def test_a_network_as_declared_has_no_drift() -> None:
+    assert list(drifts(scene(sight()))) == []
+    assert list(unknown(scene(sight()))) == []
+
+
+def test_a_secret_that_was_changed_gives_the_traffic_back() -> None:
+    facts = worker(
+        "api",
+        deployments=(deployed("v2", LATER),),
+        versions=(version(2, LATER, "secret"), version(1)),
+        secrets={"v2": frozenset(), "v1": frozenset()},
+    )
+    found = only(scene(with_worker("api", facts)))
+    assert (found.about, found.owner, found.remedy, found.version) == ("api", "by hand", "version", "v1")
+    assert PASSWORD not in str(found)
+
+
+def test_a_version_of_ours_stays_ours_after_a_refresh_has_taken_over_an_upload_by_hand() -> None:
+    """The state knows the time of the other upload; the active version calls itself what the receipt says."""
+    versions = (version(2), version(1, "2026-11-22T08:00:00.000000Z"))
+    facts = worker("api", deployments=(deployed("v1", LATER), deployed("v2")), versions=versions, lost_release=None)
+    assert list(drifts(scene(with_worker("api", facts)))) == []
+    rolled_back = replace(facts, lost_release=MODULE)  # two of ours, with the same code and other secrets
+    assert "was rolled back" in only(scene(with_worker("api", rolled_back))).what
+
+
+def test_what_the_engine_sees_is_put_right_by_an_update() -> None:
+    found = only(scene(with_worker("web", worker("web", enabled=False))))
+    assert (found.about, found.remedy) == ("web", "update")
+
+
+def test_shared_traffic_goes_back_to_one_version() -> None:
+    facts = worker(
+        "web", deployments=(deployed("", LATER, v1=60.0, v2=40.0),), versions=(version(2, LATER), version(1))
+    )
+    found = only(scene(with_worker("web", facts)))
+    assert (found.remedy, found.version) == ("version", "v1")
+
+
+@pytest.mark.parametrize("cause, owner", [(None, "by hand"), ("MANUAL", "by hand"), ("MAINTENANCE", "the platform")])
+def test_an_app_that_is_another_is_replaced_with_its_data(cause: str | None, owner: str) -> None:
+    found = only(scene(with_app(active_deployment=active(cause, instance_size_slug="basic-xl"))))
+    assert (found.about, found.owner, found.remedy) == ("backend", owner, "replacement")
+    assert "oracle-net:replacement 2" in found.next
+
+
+def test_variables_of_the_app_are_compared_by_name() -> None:
+    known = declared()
+    envs = [{"key": "RELEASE", "value": "x"}, {"key": "MODE", "value": "a"}, {"key": "GONE", "value": "b"}]
+    service: dict[str, Any] = {**known.spec["services"][0], "envs": envs}
+    known = replace(known, spec={**known.spec, "services": [service]})
+    running = spec()
+    running["services"][0]["envs"] += [{"key": "MODE", "value": "private-value"}, {"key": "MORE", "value": "c"}]
+    seen = with_app(active_deployment={**active(), "spec": running})
+    found = only(scene(seen, declared=known))
+    for words in ("the variable GONE is missing", "the variable MODE is another", "the variable MORE was added"):
+        assert words in found.what
+    assert "private-value" not in found.what
+
+
+def test_an_app_that_is_gone_is_not_repaired_without_a_person() -> None:
+    found = only(scene(sight(app=AppFacts(app=None))))
+    assert (found.about, found.remedy) == ("backend", "none")
+    assert "oracle restore" in found.next
+
+
+def test_a_failed_deployment_beside_what_serves_is_left_to_a_person() -> None:
+    failed = AppFacts(app=app(), deployments=({"id": "d-2", "phase": "ERROR", "created_at": LATER},))
+    assert only(scene(sight(app=failed))).remedy == "none"
+
+
+def test_an_app_left_behind_is_told_from_somebody_elses() -> None:
+    live = replace(ALONE, apps=("jellyfish-app", "jellyfish-app-g1-r2", "jellyfish-app-shop", "other"))
+    found = only(scene(sight(), live=live))
+    assert (found.owner, found.remedy) == ("left behind", "none")
+    assert "jellyfish-app-g1-r2" in found.what
+
+
+def with_domain() -> Settings:
+    domain = DomainSettings(hostname="oraclenet.org", zone_id=ZONE)
+    return SETTINGS.model_copy(update={"web": SETTINGS.web.model_copy(update={"domain": domain})})
+
+
+@pytest.mark.parametrize(
+    "domains, words, remedy",
+    [
+        ((), "oraclenet.org leads to no Worker", "update"),
+        (("oraclenet.org", "other"), "oraclenet.org leads to other", "update"),
+        (("more.org", "oracle-universe-web"), "more.org leads to oracle-universe-web, and is not declared", "none"),
+    ],
+)
+def test_domains_are_compared(domains: tuple[str, ...], words: str, remedy: str) -> None:
+    listed = [Domain(id="d", hostname=domains[0], zone_id=ZONE, script=domains[1])] if domains else []
+    settings = SETTINGS if "more.org" in domains else with_domain()
+    found = only(scene(sight(), settings=settings, live=replace(ALONE, domains=tuple(listed))))
+    assert words in found.what
+    assert found.remedy == remedy
+
+
+def test_what_was_adopted_is_compared_by_its_ids() -> None:
+    known = declared()
+    runs = known.outputs.release
+    by_hand = Release(
+        backend=f"{ADOPTED}d-1",
+        workers={**runs["workers"], "api": f"{ADOPTED}v1"},
+        assets=runs["assets"],
+        commits=runs["commits"],
+    )
+    known = replace(known, outputs=replace(known.outputs, release=by_hand))
+    own = worker("api", bindings=bindings("api", RELEASE="1.4.2"), etag="other")
+    assert list(drifts(scene(with_worker("api", own), declared=known))) == []
+    other = replace(own, deployments=(deployed("v2", LATER),), versions=(version(2, LATER), version(1)))
+    found = only(scene(with_worker("api", other), declared=known))
+    assert (found.remedy, found.version) == ("version", "v1")
+    moved = with_app(active_deployment=active())
+    found = only(scene(moved, declared=known))
+    assert "as it was adopted" in found.what
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sight": sight(app=CloudTrouble(why="failing", text="status 500"))},
+        {"sight": with_worker("web", CloudTrouble(why="late", text="too slow"))},
+        {"live": None},
+        {"declared": replace(declared(), sealed="The passphrase is wrong")},
+    ],
+)
+def test_what_was_not_seen_is_said(changes: dict[str, Any]) -> None:
+    made = scene(sight())
+    [sentence] = unknown(replace(made, **changes))
+    assert sentence
+
+
+def test_exit_status() -> None:
+    drift = Drift(about="api", what="x", owner="by hand", remedy="none", next="y")
+    assert Report(stack="prod", drifts=(), unknown=()).exit_status == 0
+    assert Report(stack="prod", drifts=(drift,), unknown=("z",)).exit_status == 1
+    assert Report(stack="prod", drifts=(), unknown=("z",)).exit_status == 2
+
+
+def test_the_scene_is_the_one_of_status() -> None:
+    assert outputs()["backendApp"] in ALONE.apps

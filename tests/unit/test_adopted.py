@@ -1,0 +1,208 @@
+"""Services made by hand and adopted: as the program declares them, as a run takes them over and lets them go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components import adopted
+from components.bootstrap import Target, runs_declared_release
+from components.transfer import Source
+from contract import ADOPTED
+from ops import adopt, planning, releasing
+from ops.change import Refused
+from ops.failures import Failure
+from settings import Settings, SettingsError, parse
+from tests.unit import program
+
+APP = {"app": "app-12345678", "deployment": "dep-12345678"}
+WORKER = {"version": "version-12345678"}
+ACCOUNT = "0ac1e0000000000000000000000000ce"
+
+
+def config(**sections: Mapping[str, Any]) -> dict[str, str]:
+    """The local stack's configuration with `adopted` in some sections."""
+    found = program.config_of("local")
+    for name, section in sections.items():
+        key = f"oracle-net:{name}"
+        found[key] = json.dumps({**json.loads(found[key]), "adopted": section})
+    return found
+
+
+def settings(**sections: Mapping[str, Any]) -> Settings:
+    values = {key: value for key, value in config(**sections).items() if key.startswith("oracle-net:")}
+    opened = {key.removeprefix("oracle-net:"): _opened(value) for key, value in values.items()}
+    return parse(opened)
+
+
+def _opened(value: str) -> Any:
+    return json.loads(value) if value[:1] in "{[" else value
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> dict[str, pulumi.ResourceOptions]:
+    """The options of what was imported, by id."""
+    found: dict[str, pulumi.ResourceOptions] = {}
+    original = adopted.taken_over
+
+    def seen(own: pulumi.ResourceOptions, id: str | None, inputs: Any) -> pulumi.ResourceOptions:
+        made = original(own, id, inputs)
+        if id:
+            found[f"{id} {len(found)}"] = made
+        return made
+
+    monkeypatch.setattr("components.backend.taken_over", seen)
+    monkeypatch.setattr("components.worker.taken_over", seen)
+    return found
+
+
+def test_what_was_adopted_is_imported_protected_and_left_alone(taken: dict[str, pulumi.ResourceOptions]) -> None:
+    run = program.run(config(backend=APP, api=WORKER, web=WORKER))
+    assert sorted(key.split()[0] for key in taken) == [
+        f"{ACCOUNT}/oracle-net",
+        f"{ACCOUNT}/oracle-universe-api",
+        f"{ACCOUNT}/oracle-universe-api",
+        "app-12345678",
+    ]
+    for options in taken.values():
+        assert options.protect
+        assert options.import_
+        assert options.ignore_changes
+    app = next(options for id, options in taken.items() if id.startswith("app-"))
+    assert "spec" in (app.ignore_changes or [])
+    assert app.hooks
+    assert app.hooks.before_delete
+    assert not app.hooks.before_update
+    assert not [each for each in run.resources if each.name == "backend-image"]
+
+
+def test_the_receipt_names_what_was_adopted() -> None:
+    release = program.run(config(backend=APP, api=WORKER, web=WORKER)).outputs["release"]
+    version = ADOPTED + WORKER["version"]
+    assert release["backend"] == ADOPTED + APP["deployment"]
+    assert (release["workers"]["api"], release["assets"]["web"]) == (version, version)
+    assert len(release["assets"]["universe"]) == 64
+    assert (release["commits"]["backend"], release["commits"]["api"]) == ("", "")
+
+
+def test_what_was_adopted_needs_no_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "components").symlink_to(program.PROJECT / "components")
+    run = program.run(config(backend=APP, api=WORKER, web=WORKER, universe=WORKER))
+    assert run.outputs["release"]["backend"] == ADOPTED + APP["deployment"]
+
+
+@pytest.mark.parametrize("key", ["generation", "replacement"])
+def test_an_adopted_backend_is_released_before_it_is_replaced(key: str) -> None:
+    changed = config(backend=APP) | {f"oracle-net:{key}": "2"}
+    values = {k.removeprefix("oracle-net:"): _opened(v) for k, v in changed.items() if "oracle-net:" in k}
+    with pytest.raises(SettingsError, match="oracle deploy backend"):
+        parse(values)
+
+
+def test_a_domain_cannot_appear_while_its_worker_is_adopted() -> None:
+    with pytest.raises(SettingsError, match="adopt it again"):
+        settings(web={**WORKER, "domain": "domain-12345678"})
+
+
+def test_the_api_goes_before_the_backend() -> None:
+    by_hand = settings(backend=APP, api=WORKER, web=WORKER, universe=WORKER)
+    assert by_hand.adopted == ("backend", "api", "web", "universe")
+    for services in (("backend",), ("backend", "api", "web", "universe")):
+        with pytest.raises(Failure, match="the api goes first: oracle deploy api"):
+            releasing.refuse_order(by_hand, services, "prod")
+    releasing.refuse_order(by_hand, ("api", "web"), "prod")
+    releasing.refuse_order(settings(backend=APP), ("backend",), "prod")
+    releasing.refuse_order(settings(api=WORKER), ("backend", "api"), "prod")
+
+
+class Foretold:
+    """Stands for a run whose preview says `events`."""
+
+    class engine:
+        class stack:
+            name = "prod"
+
+    def __init__(self, *events: dict[str, Any]) -> None:
+        self.events = list(events)
+
+    def preview(self, *_: str, again: str = "") -> list[dict[str, Any]]:
+        assert again == "oracle adopt prod"
+        return self.events
+
+
+def step(op: str, name: str, diffs: list[str] | None = None) -> dict[str, Any]:
+    urn = f"urn:pulumi:prod::oracle-net::a:b:C::{name}"
+    return {"resourcePreEvent": {"metadata": {"op": op, "urn": urn, "type": "a:b:C", "diffs": diffs}}}
+
+
+FINE = [
+    step("import", "backend-app"),
+    step("create", "backend-data"),
+    step("import", "api-script"),
+    step("read", "web-script"),
+]
+
+
+def foresee(*events: dict[str, Any]) -> None:
+    adopt._foresee(Foretold(*events), planning.SERVICES)  # type: ignore[arg-type]
+
+
+def test_an_adoption_that_only_imports_is_begun() -> None:
+    foresee(*FINE)
+    foresee(*FINE, step("update", "backend-app", ["deploymentPerPage"]))
+    foresee(*FINE, step("update", "backend-ready", ["release"]))
+
+
+@pytest.mark.parametrize(
+    "event, words",
+    [
+        (step("update", "backend-app", ["spec"]), "update backend-app"),
+        (step("update", "backend-app", ["deploymentPerPage", "spec"]), "update backend-app"),
+        (step("update", "api-script", ["deploymentPerPage"]), "update api-script"),
+        (step("replace", "web-domain"), "replace web-domain"),
+        (step("delete", "anything"), "delete anything"),
+        (step("create", "backend-app"), "create backend-app"),
+        (step("create", "web-script"), "create web-script"),
+        (step("create", "universe-subdomain"), "create universe-subdomain"),
+        (step("create", "web-domain"), "create web-domain"),
+        ({"diagnosticEvent": {"message": f"warning: {adopt.MISMATCH}"}}, "not what it read"),
+    ],
+)
+def test_an_adoption_that_would_touch_what_runs_is_not_begun(event: dict[str, Any], words: str) -> None:
+    with pytest.raises(Refused, match=words):
+        foresee(*FINE, event)
+
+
+def by_hand(deployment: str = "dep-12345678") -> dict[str, Any]:
+    """An app as its API shows it, whose deployment says nothing of itself."""
+    spec = {"name": "jellyfish-app", "services": [{"name": "pb", "envs": [{"key": "LOG", "value": "x"}]}]}
+    return {"id": "app-1", "spec": spec, "active_deployment": {"id": deployment, "phase": "ACTIVE", "spec": spec}}
+
+
+def test_an_app_made_by_hand_is_the_first_generation_so_that_its_data_is_carried() -> None:
+    assert Source.of(by_hand(), "pb").generation == 1
+
+
+@pytest.mark.parametrize("deployment, same", [("dep-12345678", True), ("another", False)])
+def test_what_was_adopted_is_known_by_its_deployment(deployment: str, same: bool) -> None:
+    class Platform:
+        def app(self, _: str) -> dict[str, Any]:
+            return by_hand(deployment)
+
+    target = Target(
+        endpoint="http://127.0.0.1:9",
+        service="pb",
+        health_path="/",
+        console="x",
+        release=f"{ADOPTED}dep-12345678",
+        email="a@example.org",
+        password="secret",
+        app_id="app-1",
+    )
+    assert runs_declared_release(Platform(), target) is same  # type: ignore[arg-type]
