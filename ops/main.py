@@ -17,6 +17,7 @@ COMMANDS = (
     Entry("Deploy", "down", "stop it; data is kept"),
     Entry("Deploy", "deploy", "services, in parallel"),
     Entry("Deploy", "build", "only build the services"),
+    Entry("Deploy", "rehearse", "a change, on this machine"),
     Entry("Deploy", "image", "push a backend image"),
     Entry("Look", "status", "every service at once"),
     Entry("Look", "page", "all of it in a browser"),
