@@ -1,8 +1,8 @@
 """A rehearsal: a change tried out on a local cloud of its own, from the revision before it to the end of everything.
 
-In a clone, with its own tools, ports and state, and without any credential: the base is brought up and gets records; the
-change is applied to it; then it is wiped, that is undone, and all is destroyed. Meanwhile somebody reads. Each revision
-is driven by its own `oracle`, as a person who has it checked out would.
+In a clone, with its own tools, ports and state, and without any credential: the base is brought up and gets records;
+the change is applied to it; then it is wiped, that is undone, and all is destroyed. Meanwhile somebody reads. Each
+revision is driven by its own `oracle`, as a person who has it checked out would.
 """
 
 from __future__ import annotations

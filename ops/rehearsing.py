@@ -32,7 +32,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"**It failed.** {_escaped(report.error)}"
     else:
         reasons = ", ".join(f"{count} x {what}" for what, count in sorted(report.failed.items()))
-        yield f"Reads meanwhile: {report.reads}, failed: {sum(report.failed.values())}{f' ({reasons})' if reasons else ''}."
+        failed = sum(report.failed.values())
+        yield f"Reads meanwhile: {report.reads}, failed: {failed}{f' ({reasons})' if reasons else ''}."
     for part in report.parts:
         yield from _timeline(part)
 
