@@ -152,11 +152,20 @@ class Rehearsal:
             log.write(f"\n$ {' '.join(command)}\n".encode())
             log.flush()
             begin = log.tell()
-            done = subprocess.run(
-                command, cwd=self._clone, env={**bare(), **(more or {})}, stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log, check=False,
-            )  # fmt: skip
-        if done.returncode != 0:
+            process = subprocess.Popen(
+                command,
+                cwd=self._clone,
+                env={**bare(), **(more or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+            try:
+                process.wait()
+            except KeyboardInterrupt:
+                process.wait()  # the terminal has told it too: it ends what it is at
+                raise
+        if process.returncode != 0:
             said = self.log.read_bytes()[begin:].decode(errors="replace").strip().splitlines()
             words = " ".join([Path(command[0]).name, *command[1:3]])
             raise Failure(f"`{words}` failed in the rehearsal: {said[-1] if said else 'it said nothing'}")
