@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ops.forecasting import escaped
 from ops.rehearsal import Part, Report
 
 
@@ -29,7 +30,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"| {part.name} | {part.seconds:.1f} | {part.says} |"
     yield ""
     if report.error:
-        yield f"**It failed.** {_escaped(report.error)}"
+        yield f"**It failed.** {escaped(report.error)}"
     else:
         reasons = ", ".join(f"{count} x {what}" for what, count in sorted(report.failed.items()))
         failed = sum(report.failed.values())
@@ -50,8 +51,3 @@ def _timeline(part: Part) -> Iterator[str]:
             "",
             "</details>",
         )
-
-
-def _escaped(text: str) -> str:
-    """Text that GitHub's Markdown shows as it is."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace("`", "'").replace("\n", " ")
