@@ -17,6 +17,8 @@ COMMANDS = (
     Entry("Deploy", "down", "stop it; data is kept"),
     Entry("Deploy", "deploy", "services, in parallel"),
     Entry("Deploy", "build", "only build the services"),
+    Entry("Deploy", "plan", "say what would change"),
+    Entry("Deploy", "rehearse", "a change, on this machine"),
     Entry("Deploy", "image", "push a backend image"),
     Entry("Deploy", "promote", "a release to a stack"),
     Entry("Deploy", "rollback", "to the release before"),
@@ -41,6 +43,7 @@ COMMANDS = (
     Entry("Mend", "env", "exports for plain pulumi"),
     Entry("Repositories", "commit-all", "commit and push them all"),
     Entry("Repositories", "repo-map", "write REPO_MAP.md"),
+    Entry("Repositories", "comment", "on a pull request"),
 )
 
 app = typer.Typer(

@@ -112,7 +112,7 @@ def test_the_help_and_a_commands_name_import_nothing_that_commands_use() -> None
 @pytest.mark.parametrize(
     "words, offered",
     [
-        ("oracle re", ["restore", "recover", "repo-map"]),
+        ("oracle re", ["rehearse", "restore", "recover", "repo-map"]),
         ("oracle wipe --un", ["--undo"]),
         ("oracle wipe st", ["staging"]),
         ("oracle doctor --stack ", ["local", "prod", "staging"]),

@@ -1,0 +1,25 @@
+"""`oracle comment`: a file as our one comment on a pull request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops.failures import Failure
+from ops.folding import say
+from ops.pullrequest import PullRequest
+
+
+def comment(
+    number: Annotated[int, typer.Argument(help="The pull request's number.", metavar="NUMBER", min=1)],
+    file: Annotated[Path, typer.Argument(help="Markdown, as `oracle plan --markdown` writes it.", metavar="FILE")],
+) -> None:
+    """Write FILE as our comment on a pull request, in place of the one before."""
+    try:
+        text = file.read_text()
+    except OSError as error:
+        raise Failure(f"{file} cannot be read ({error.strerror}); write it: oracle plan --markdown {file}") from None
+    with PullRequest(number) as pull_request:
+        say(f"Commented: {pull_request.comment(text)}")

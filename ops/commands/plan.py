@@ -1,0 +1,69 @@
+"""`oracle plan`: what an update of a stack would do, in words, for a person or a pull request."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ops import forecasting
+from ops.change import ready
+from ops.commands.options import StackArgument
+from ops.failures import Failure
+from ops.folding import say
+from ops.forecast import Forecast, forecast
+from ops.recording import Recording
+from ops.runs import Runs
+
+LOSS = 3
+"""The exit status when data would go and nobody has agreed to it."""
+
+
+def plan(
+    stack: StackArgument = "local",
+    markdown: Annotated[Path | None, typer.Option(help="Add it to this file as Markdown too.", metavar="FILE")] = None,
+    refuse_loss: Annotated[
+        bool, typer.Option("--refuse-loss", help="Exit with 3 when the backend's data would go.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Say what an update would do, what data it would lose, and what it costs; change nothing."""
+    try:
+        found = _forecast(stack, as_json)
+    except Failure as failure:
+        _add(markdown, forecasting.failure(stack, str(failure)))
+        raise
+    _add(markdown, forecasting.markdown(found))
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), indent=2))
+    else:
+        _show(found)
+    if found.loss and refuse_loss:
+        raise typer.Exit(LOSS)
+
+
+def _forecast(stack: str, quiet: bool) -> Forecast:
+    engine = ready(stack, quiet=quiet)
+    with Runs(engine.stack.runs).start("plan", stack, sys.argv[1:]) as run:
+        found = forecast(Recording(engine, run))
+        run.discard()
+        return found
+
+
+def _show(found: Forecast) -> None:
+    say(f"{found.stack}: {forecasting.headline(found)}")
+    for line in found.words:
+        say(f"  {line}")
+    if found.cost:
+        say(f"  Cost: {found.cost}")
+    if found.loss:
+        say(f"\nTHIS LOSES THE BACKEND'S DATA.\n{found.loss}")
+
+
+def _add(file: Path | None, text: str) -> None:
+    if file is not None:
+        with file.open("a") as target:
+            target.write(f"{text}\n")

@@ -1,0 +1,130 @@
+"""What an update of a stack would do, for people who review it: words, a table, what is lost, what it costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from appplatform import AppPlatform, AppPlatformError
+from contract import Outputs
+from ops import planning, words
+from ops.custody import StackCustody
+from ops.deploy import known_outputs
+from ops.engine import Engine
+from ops.failures import Failure
+from ops.planning import Change, Foreseen
+from ops.recording import Recording
+from ops.recover import DIGITALOCEAN
+from settings import Settings
+
+REPLACES = planning.MOVES
+KINDS = ("create", "update", "replace", "delete")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """`loss` says what data would go, `cost` how the monthly price would change; both empty where nothing does."""
+
+    stack: str
+    words: tuple[str, ...]
+    changes: tuple[tuple[str, str], ...]
+    """Resource and create, update, replace or delete, each resource once."""
+    loss: str
+    cost: str
+
+    def counts(self) -> dict[str, int]:
+        """How many resources each kind of change touches, in the order of KINDS."""
+        found = Counter(kind for _, kind in self.changes)
+        return {kind: found[kind] for kind in KINDS if found[kind]}
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "changes": [{"resource": name, "change": kind} for name, kind in self.changes]}
+
+
+def forecast(recording: Recording) -> Forecast:
+    """Builds and previews the whole stack. Raises Failure."""
+    engine = recording.engine
+    settings = engine.stack.settings()
+    outputs = known_outputs(engine)
+    recording.build()
+    plan = planning.foreseen(recording.preview())
+    lost = "\n".join(_loss(engine, settings, outputs, plan))
+    return Forecast(
+        stack=engine.stack.name,
+        words=tuple(planning.words(planning.SERVICES, plan, outputs, settings)),
+        changes=tuple(_changes(plan)),
+        loss=lost,
+        cost=_cost(engine, settings, outputs),
+    )
+
+
+def _changes(plan: Foreseen) -> Iterator[tuple[str, str]]:
+    """Each resource once: a replacement is told by several steps."""
+    ops: dict[str, set[str]] = {}
+    for change in plan.changes:
+        ops.setdefault(change.name, set()).add(change.op)
+    for name, found in sorted(ops.items()):
+        yield (
+            name,
+            "replace" if found & REPLACES else next(kind for kind in (*sorted(found), "update") if kind in KINDS),
+        )
+
+
+def _loss(engine: Engine, settings: Settings, outputs: Outputs | None, plan: Foreseen) -> Iterator[str]:
+    """Why data would go, and how much there is; nothing when all of it stays."""
+    if outputs is None:
+        return
+    reasons = list(_reasons(settings, outputs, plan))
+    if not reasons:
+        return
+    yield from reasons
+    try:
+        backend = StackCustody(engine).backend()
+        yield words.loss(outputs.backend_app, backend.census())
+    except Failure as failure:
+        yield f"Its records could not be counted. {failure}"
+
+
+def _reasons(settings: Settings, outputs: Outputs, plan: Foreseen) -> Iterator[str]:
+    gone = Change(planning.APP, "delete") in [Change(each.name, each.op) for each in plan.changes]
+    moves = bool(plan.ops(planning.APP) & planning.MOVES)
+    data = {key for change in plan.changes if change.name == "backend-data" for key in change.inputs}
+    if settings.generation != outputs.generation:
+        yield (
+            f"The generation goes from {outputs.generation} to {settings.generation}: a wipe, or a restore of "
+            f"{settings.restore_from}."
+            if settings.restore_from
+            else f"The generation goes from {outputs.generation} to {settings.generation}: a wipe."
+        )
+    elif "restart" in data:
+        yield f"oracle-net:restart becomes {settings.restart}: the backend gets an empty disk."
+    elif moves and settings.data == "ephemeral":
+        yield "Another backend takes over, and oracle-net:data is ephemeral: its data does not go along."
+    if gone and not moves:
+        yield "The backend's app is deleted."
+
+
+def _cost(engine: Engine, settings: Settings, outputs: Outputs | None) -> str:
+    """As App Platform's own proposals for the running spec and for the declared size say; empty without a change."""
+    token = engine.environment.get("DIGITALOCEAN_TOKEN")
+    if outputs is None or not token:
+        return ""
+    try:
+        with AppPlatform(engine.stack.endpoint or DIGITALOCEAN, token) as platform:
+            spec = platform.request("GET", f"/v2/apps/{outputs.backend_app_id}")["app"]["spec"]
+            before, after = _price(platform, spec), _price(platform, _sized(spec, settings))
+    except (AppPlatformError, TypeError, ValueError, KeyError):
+        return ""  # a plan is worth showing without its price
+    return f"${before:.2f} a month becomes ${after:.2f}, as DigitalOcean says." if before != after else ""
+
+
+def _price(platform: AppPlatform, spec: dict[str, Any]) -> float:
+    return float(platform.request("POST", "/v2/apps/propose", {"spec": spec})["app_cost"])
+
+
+def _sized(spec: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    (service,) = spec["services"]
+    size = {"instance_size_slug": settings.backend.size, "instance_count": settings.backend.instances}
+    return {**spec, "services": [{**service, **size}]}

@@ -1,0 +1,45 @@
+"""Two revisions of this repository, as `git` names them."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.failures import Failure
+
+
+@dataclass(frozen=True)
+class Revisions:
+    """From `base` to `head`, both whole commit ids; `asked` is what was typed."""
+
+    asked: str
+    base: str
+    head: str
+
+
+def revisions(project: Path, asked: str) -> Revisions:
+    """`BASE..HEAD`; `BASE...HEAD` begins where both parted; `BASE` alone ends at HEAD. Raises Failure."""
+    apart = "..." in asked
+    base, _, head = asked.partition("..." if apart else "..")
+    head = _commit(project, head or "HEAD")
+    base = _commit(project, base)
+    if apart:
+        base = git(project, "merge-base", base, head)
+    return Revisions(asked, base, head)
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """What git prints. Raises Failure with its last line."""
+    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise Failure(f"git {arguments[0]} failed: {last.removeprefix('fatal: ')}; look: git status")
+    return done.stdout.strip()
+
+
+def _commit(project: Path, name: str) -> str:
+    try:
+        return git(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    except Failure:
+        raise Failure(f"There is no revision {name or '(nothing)'}; see which there are: git log --oneline") from None

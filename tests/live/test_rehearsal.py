@@ -1,0 +1,89 @@
+"""A change rehearsed in this repository's own clone: what keeps its data, and what would lose it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.live.project import PROJECT
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+
+WHO = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with this checkout as it is, then a release, then a wipe by hand."""
+    root = tmp_path_factory.mktemp("repository")
+    listed = subprocess.run(
+        ["git", "-C", str(PROJECT), "ls-files", "-coz", "--exclude-standard"], capture_output=True, check=True
+    ).stdout
+    for name in filter(None, listed.decode().split("\0")):
+        if (PROJECT / name).is_file() and not name.startswith(("tests/", "docs/")):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT / name, root / name)
+    git(root, "init", "-q", "-b", "main")
+    commit(root, "base")
+    backend = root / "services/backend/entrypoint.sh"
+    backend.write_text(backend.read_text().replace("exec ", "echo released\nexec ", 1))
+    commit(root, "release")
+    stack = root / "Pulumi.local.yaml"
+    stack.write_text(stack.read_text().replace('oracle-net:generation: "1"', 'oracle-net:generation: "2"'))
+    commit(root, "wipe")
+    (root / ".venv").symlink_to(sys.prefix)
+    return root
+
+
+def git(root: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-C", str(root), *arguments], check=True)
+
+
+def commit(root: Path, message: str) -> None:
+    git(root, "add", "-A")
+    git(root, *WHO, "commit", "-q", "-m", message)
+
+
+def rehearse(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ops", "rehearse", *arguments],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root), "DIGITALOCEAN_TOKEN": "planted-token-of-nobody"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+
+
+def test_a_release_is_rehearsed_from_end_to_end(repository: Path, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    done = rehearse(repository, "main~2..main~1", "--summary", str(summary))
+    assert done.returncode == 0, done.stdout
+    told = [line.split("  ")[0] for line in done.stdout.splitlines()]
+    assert [word.split()[0] for word in told[:6]] == ["clone", "base", "change", "wipe", "undo", "destroy"]
+    assert "3 of 3 records are there" in done.stdout
+    assert "3 of 3 records are back" in done.stdout
+    assert done.stdout.rstrip().endswith(" 0 failed.")
+    text = summary.read_text()
+    assert text.count("<details>") == 4
+    assert "backend-app" in text
+    assert "planted-token" not in text + done.stdout
+    assert not list((repository / ".oracle/rehearsals").iterdir())
+
+
+def test_a_wipe_in_a_change_has_to_be_agreed_to(repository: Path, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    done = rehearse(repository, "main~1..main", "--summary", str(summary))
+    assert done.returncode == 1
+    assert "oracle: The change loses data: of 3 records 0 are left. If that is meant, agree to it: " in done.stdout
+    assert "**It failed.** The change loses data" in summary.read_text()
+    (kept,) = (repository / ".oracle/rehearsals").iterdir()
+    assert (kept / "rehearsal.log").exists()
