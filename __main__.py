@@ -20,14 +20,13 @@ import settings
 from components.admin import Admin
 from components.backend import Backend, BackendArgs
 from components.bindings import Assets, Binding, PlainText, SecretText, optional_secret
-from components.bootstrap import Expected
 from components.data import BackendData, DataArgs
 from components.deploylog import DeployLog
 from components.generation import BackendGeneration
 from components.image import available_image
 from components.keeping import Keeping
 from components.kept import KeptRelease
-from components.monitoring import Monitoring, MonitoringArgs
+from components.monitoring import monitor
 from components.ready import BackendReady, ReadyArgs
 from components.sources import read_sources
 from components.succession import dismissal
@@ -39,7 +38,7 @@ sources = read_sources(config, Path.cwd())
 account = Account(id=config.account_id, workers_url=config.workers_url)
 kept = pulumi.ResourceOptions(protect=config.locked)
 admin = Admin("admin", config)
-care = Care.of(config, Expected.of(config, sources.digest, admin.password))
+care = Care.of(config, sources.digest, admin.password)
 generation = BackendGeneration("backend-generation", config, sources.digest, care)
 backend = Backend(
     "backend",
@@ -72,9 +71,7 @@ for name, site, assets in (("web", config.web, sources.web), ("universe", config
     args = WorkerArgs(account=account, settings=site, module=sources.static[name], bindings=run_time, assets=assets)
     urls[name] = Worker(name, args, kept).url
 
-if config.monitoring:
-    checks = MonitoringArgs(settings=config.monitoring, urls=urls, health_path=config.backend.health_path)
-    Monitoring("uptime", checks, kept)
+monitor("uptime", config, urls, kept)
 KeptRelease("kept-release", config, sources.release, [*urls.values()])
 
 outputs = {"backendApp": generation.app, "backendAppId": backend.app_id, "adminEmail": admin.email}

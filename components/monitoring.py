@@ -8,9 +8,19 @@ from dataclasses import dataclass
 import pulumi
 
 from components.providers import digitalocean
-from settings import MonitoringSettings
+from settings import MonitoringSettings, Settings
 
 WITH_HEALTH = frozenset({"backend", "api"})
+
+
+def monitor(
+    name: str, settings: Settings, urls: Mapping[str, pulumi.Input[str]], opts: pulumi.ResourceOptions | None = None
+) -> Monitoring | None:
+    """The checks of these addresses, by service, where the stack asks for them."""
+    if settings.monitoring is None:
+        return None
+    args = MonitoringArgs(settings=settings.monitoring, urls=urls, health_path=settings.backend.health_path)
+    return Monitoring(name, args, opts)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,8 @@ from components.naming import BACKEND_VARIABLE, GENERATION_VARIABLE, RELEASE_VAR
 from pocketbase import AdminError, BackupFailed, CountError, Login, Unhealthy, census, login
 
 if TYPE_CHECKING:
+    import pulumi
+
     from backups import Backup
     from backups.manifest import Reason
     from settings import Settings
@@ -103,13 +105,13 @@ class Care:
     """Whether the stack keeps its backend, whoever asks for its deletion; a successor may still replace it."""
 
     @classmethod
-    def of(cls, settings: Settings, expected: Expected) -> Care:
+    def of(cls, settings: Settings, digest: str, password: pulumi.Output[str]) -> Care:
         from settings import cloudflare_endpoint, revealed
 
         api = settings.api
         url = worker_url(settings.workers_url, api.script, api.domain.hostname if api.domain else None)
         return cls(
-            expected=expected,
+            expected=Expected.of(settings, digest, password),
             traffic=Traffic(endpoint=cloudflare_endpoint(), account=settings.account_id, script=api.script, url=url),
             policy=Policy(drain=settings.drain_seconds, hold=settings.hold_seconds),
             custody=Custody.of_settings(settings, revealed(settings.backup_key)),

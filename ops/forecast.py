@@ -16,7 +16,6 @@ from ops.engine import Engine
 from ops.failures import Failure
 from ops.planning import Change, Foreseen
 from ops.recording import Recording
-from ops.recover import DIGITALOCEAN
 from settings import Settings
 
 REPLACES = planning.MOVES
@@ -112,7 +111,7 @@ def _cost(engine: Engine, settings: Settings, outputs: Outputs | None) -> str:
     if outputs is None or not token:
         return ""
     try:
-        with AppPlatform(engine.stack.endpoint or DIGITALOCEAN, token) as platform:
+        with AppPlatform(engine.stack.digitalocean, token) as platform:
             spec = platform.request("GET", f"/v2/apps/{outputs.backend_app_id}")["app"]["spec"]
             before, after = _price(platform, spec), _price(platform, _sized(spec, settings))
     except (AppPlatformError, TypeError, ValueError, KeyError):

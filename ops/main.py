@@ -8,7 +8,7 @@ import typer
 
 from ops.failures import Failure
 from ops.folding import say
-from ops.screen import Entry, screen
+from ops.screen import WORKFLOWS, Entry, screen
 
 # One line a command: its panel on the help screen, its name, and what it does in at most 25 characters. Its code is
 # the function of that name in the module of that name (or the module's `app`), which is imported when it is needed.
@@ -17,33 +17,33 @@ COMMANDS = (
     Entry("Deploy", "down", "stop it; data is kept"),
     Entry("Deploy", "deploy", "services, in parallel"),
     Entry("Deploy", "build", "only build the services"),
+    Entry("Deploy", "image", "push a backend image"),
     Entry("Deploy", "plan", "say what would change"),
     Entry("Deploy", "rehearse", "a change, on this machine"),
-    Entry("Deploy", "image", "push a backend image"),
-    Entry("Deploy", "promote", "a release to a stack"),
-    Entry("Deploy", "rollback", "to the release before"),
-    Entry("Deploy", "adopt", "what was made by hand"),
     Entry("Look", "status", "every service at once"),
     Entry("Look", "page", "all of it in a browser"),
     Entry("Look", "runs", "what ran, and what runs"),
     Entry("Look", "logs", "a run's output; -f"),
     Entry("Look", "timeline", "a run as a picture"),
+    Entry("Repositories", "commit-all", "commit and push them all"),
+    Entry("Repositories", "repo-map", "write REPO_MAP.md"),
     Entry("Data", "wipe", "empty the backend; --undo"),
     Entry("Data", "restore", "go back to a backup"),
     Entry("Data", "backup", "take a verified backup"),
     Entry("Data", "backups", "what to go back to"),
     Entry("Data", "history", "what became of the data"),
-    Entry("Mend", "doctor", "what is missing, and why"),
-    Entry("Mend", "drift", "what was changed by hand"),
-    Entry("Mend", "recover", "take over a killed update"),
-    Entry("Mend", "rotate", "renew a secret"),
-    Entry("Mend", "unlock", "let a stack be destroyed"),
-    Entry("Mend", "console", "a shell in the backend"),
-    Entry("Mend", "cloud", "the local cloud alone"),
-    Entry("Mend", "env", "exports for plain pulumi"),
-    Entry("Repositories", "commit-all", "commit and push them all"),
-    Entry("Repositories", "repo-map", "write REPO_MAP.md"),
-    Entry("Repositories", "comment", "on a pull request"),
+    Entry("Environments, and mending them", "promote", "a release to a stack"),
+    Entry("Environments, and mending them", "rollback", "to the release before"),
+    Entry("Environments, and mending them", "adopt", "what was made by hand"),
+    Entry("Environments, and mending them", "drift", "what was changed by hand"),
+    Entry("Environments, and mending them", "rotate", "renew a secret"),
+    Entry("Environments, and mending them", "unlock", "let a stack be destroyed"),
+    Entry("Environments, and mending them", "doctor", "what is missing, and why"),
+    Entry("Environments, and mending them", "recover", "take over a killed update"),
+    Entry("Environments, and mending them", "console", "a shell in the backend"),
+    Entry("Environments, and mending them", "cloud", "the local cloud alone"),
+    Entry("Environments, and mending them", "env", "exports for plain pulumi"),
+    Entry(WORKFLOWS, "comment", "on a pull request"),
 )
 
 app = typer.Typer(

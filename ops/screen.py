@@ -25,6 +25,9 @@ COLUMN = WIDTH // 2 - 1
 NAME = 12
 """The longest name, and what separates it from the summary."""
 
+WORKFLOWS = "For workflows"
+"""The panel of commands that nobody types, and that the screen has no room for."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -60,7 +63,8 @@ def screen(entries: Sequence[Entry]) -> type[TyperGroup]:
 def help_screen(program: str, entries: Sequence[Entry], width: int) -> Iterator[str]:
     """The lines of the help: panels in two columns, or in one where two do not fit."""
     yield f"Usage: {program} COMMAND [OPTIONS]       more on a command: {program} COMMAND --help"
-    panels = [list(_panel(name, entries)) for name in dict.fromkeys(entry.panel for entry in entries)]
+    names = dict.fromkeys(entry.panel for entry in entries if entry.panel != WORKFLOWS)
+    panels = [list(_panel(name, entries)) for name in names]
     if width < WIDTH:
         for panel in panels:
             yield from ("", *panel)

@@ -18,11 +18,12 @@ from typer.testing import CliRunner
 from backups import Folder
 from ops import completion
 from ops.main import COMMANDS, app
-from ops.screen import Entry, help_screen
+from ops.screen import WORKFLOWS, Entry, help_screen
 from ops.workspace import PROJECT, Stack
 from tests.unit.commands import PAGE, page
 
 SKILLS = PROJECT / ".claude" / "skills"
+SHOWN = [entry for entry in COMMANDS if entry.panel != WORKFLOWS]
 # Another program's options, which a skill speaks of.
 FOREIGN = frozenset({"--no-verify"})
 BY_NAME = ("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
@@ -52,7 +53,7 @@ def test_the_help_fits_a_screen(arguments: list[str]) -> None:
     lines = done.output.rstrip("\n").splitlines()
     assert len(lines) <= 23, "24 with the prompt"
     assert max(map(len, lines)) <= 80
-    for entry in COMMANDS:
+    for entry in SHOWN:
         assert f"  {entry.name} " in done.output
         assert entry.summary in done.output
 
@@ -67,7 +68,7 @@ def test_the_help_fits_a_screen_with_more_commands_too() -> None:
 def test_a_narrow_terminal_gets_one_column() -> None:
     lines = list(help_screen("oracle", COMMANDS, 60))[1:-1]
     assert max(map(len, lines)) <= 40
-    assert sum(1 for line in lines if line.startswith("  ")) == len(COMMANDS)
+    assert sum(1 for line in lines if line.startswith("  ")) == len(SHOWN)
 
 
 def test_every_command_is_in_the_table_once() -> None:
@@ -112,7 +113,7 @@ def test_the_help_and_a_commands_name_import_nothing_that_commands_use() -> None
 @pytest.mark.parametrize(
     "words, offered",
     [
-        ("oracle re", ["rehearse", "restore", "recover", "repo-map"]),
+        ("oracle re", ["rehearse", "repo-map", "restore", "recover"]),
         ("oracle wipe --un", ["--undo"]),
         ("oracle wipe st", ["staging"]),
         ("oracle doctor --stack ", ["local", "prod", "staging"]),
