@@ -36,7 +36,7 @@ class GenerationProvider(ResourceProvider):
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         _refuse(_olds, _news)
         moved = any(_olds.get(key) != _news[key] for key in ("generation", "trigger", "base"))
-        return DiffResult(changes=moved or (_olds.get("secrets") or {}) != (_news["secrets"] or {}))
+        return DiffResult(changes=moved or (_olds.get("secrets") or {}) != (_news.get("secrets") or {}))
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         _look(props)

@@ -91,6 +91,12 @@ def test_a_changed_secret_variable_needs_another_app(
     assert GenerationProvider().diff("", olds, news).changes is moves
 
 
+def test_a_refresh_of_an_older_programs_state_finds_nothing_new() -> None:
+    """The engine asks with the inputs of before, which lack what has come since."""
+    older = {key: value for key, value in props(app="jellyfish-app").items() if key != "secrets"}
+    assert not GenerationProvider().diff("", older, older).changes
+
+
 def test_apps_are_counted_within_their_generation() -> None:
     provider = GenerationProvider()
 
