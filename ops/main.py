@@ -44,6 +44,7 @@ COMMANDS = (
     Entry("Environments, and mending them", "cloud", "the local cloud alone"),
     Entry("Environments, and mending them", "env", "exports for plain pulumi"),
     Entry(WORKFLOWS, "comment", "on a pull request"),
+    Entry(WORKFLOWS, "review", "an environment of its own"),
 )
 
 app = typer.Typer(
