@@ -1,4 +1,4 @@
-"""Two pull requests' environments on staging's account, beside staging: up, renewed, swept, and nothing left of them."""
+"""Two pull requests' environments on staging's account, beside staging: up, renewed, swept, and nothing left."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_two_environments_come_and_go_beside_staging(staging: Project) -> None:
     assert "pr-7: stays until" in staging.oracle("review", "--sweep").well().output
 
     # Another one that breaks off halfway is swept, together with the first, by such a machine.
-    staging.fault(method="PUT", path="/client/v4/accounts/*/workers/scripts/pr-8*", status=400, count=50)
+    staging.fault(method="PUT", path="/client/v4/accounts/*/workers/scripts/pr-8-*-api-*", status=400, count=50)
     staging.oracle("review", "8").failed()
     assert [name for name in network.apps(staging) if name.startswith("pr-8-")]
     for number in (7, 8):
