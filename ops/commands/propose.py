@@ -24,25 +24,21 @@ def propose(
     receipt: Annotated[str, typer.Argument(help="As `oracle receipt` prints it.", metavar="RECEIPT")],
 ) -> None:
     """Write a receipt into a stack's file, and propose that as a pull request to this branch."""
-    chosen = Stack(stack)
-    before, release = chosen.file.read_bytes(), _parsed(receipt)
-    receipts.write(chosen, release)
+    chosen, release = Stack(stack), _parsed(receipt)
+    before = receipts.write(chosen, release)
     with receipts.put_back(chosen.file, before):
-        chosen.settings()
-    if chosen.file.read_bytes() == before:
-        say(f"{chosen.file.name} has this receipt already.")
-        return
+        chosen.settings()  # what is no receipt is refused here
     wanted = Proposal(
         base=needed("GITHUB_REF_NAME"),
         branch=f"receipt-{stack}",
         path=chosen.file.name,
-        before=before,
-        content=chosen.file.read_text(),
+        change=lambda text: receipts.edited(text, release, chosen.file.name),
         title=f"The receipt of {stack}",
         text="\n".join([f"`{chosen.file.name}` says what {stack} may run:", "", *_listed(release)]),
     )
     with GitHub() as hub:
-        say(f"Proposed: {proposed(hub, wanted)}")
+        at = proposed(hub, wanted)
+    say(f"Proposed: {at}" if at else f"{chosen.file.name} of {wanted.base} has this receipt already.")
 
 
 def _parsed(receipt: str) -> Any:

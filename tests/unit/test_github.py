@@ -216,28 +216,33 @@ def test_an_issue_that_a_failed_step_was_to_write(github: Hub, tmp_path: Path) -
     assert not github.asked
 
 
-def wanted(github: Hub, content: str) -> Proposal:
+def wanted(new: str) -> Proposal:
     return Proposal(
-        base="main", branch="receipt-prod", path="Pulumi.prod.yaml", before=github.file, content=content, title="t",
-        text="x",
+        base="main", branch="receipt-prod", path="Pulumi.prod.yaml", change=lambda text: text.replace("old", new),
+        title="t", text="x",
     )  # fmt: skip
 
 
 def test_a_proposal_is_one_commit_and_one_pull_request(github: Hub) -> None:
+    github.file = b"config: old\n"
     with GitHub() as hub:
-        propose(hub, wanted(github, "one"))
-        github.branches["main"] = "moved"
-        propose(hub, wanted(github, "two"))
+        assert propose(hub, wanted("one")) == "https://new"
+        github.branches["main"], github.file = "moved", b"config: old # merged meanwhile\n"
+        propose(hub, wanted("two"))
     assert [(each["head"], each["base"]) for each in github.pulls] == [("receipt-prod", "main")]
     made = github.commits[github.branches["receipt-prod"]]
     assert made["parents"] == ["moved"]
     (file,) = github.commits[made["tree"]]["tree"]
-    assert (file["path"], file["content"]) == ("Pulumi.prod.yaml", "two")
+    assert (file["path"], file["content"]) == ("Pulumi.prod.yaml", "config: two # merged meanwhile\n")
 
 
-def test_a_proposal_does_not_take_back_what_others_merged(github: Hub) -> None:
-    proposal = wanted(github, "one")
-    github.file = b"config: {more: 1}\n"
-    with GitHub() as hub, pytest.raises(Failure, match="is not the one that was changed here; run the workflow again"):
-        propose(hub, proposal)
+def test_what_would_change_nothing_is_not_proposed(github: Hub) -> None:
+    with GitHub() as hub:
+        assert propose(hub, wanted("one")) is None
     assert all(method == "GET" for method, _ in github.asked)
+
+
+def test_a_proposal_for_a_branch_that_is_not_there(github: Hub) -> None:
+    github.branches.clear()
+    with GitHub() as hub, pytest.raises(Failure, match=r"no Pulumi\.prod\.yaml on main; run the workflow from"):
+        propose(hub, wanted("one"))
