@@ -28,6 +28,7 @@ from ops.plugins import Plugins, provide
 from ops.recording import Recording
 from ops.recover import held, recover, take_in
 from ops.review.declaring import STACK, folder, text
+from ops.review.leftovers import clear
 from ops.runs import Runs
 from ops.workspace import Stack
 
@@ -92,6 +93,7 @@ def take_down(base: Stack, number: int) -> bool:
         done = Recording(engine, run).destroy()
         if done.status != 0:
             raise Failure(engine.failure(done, f"What is left stays known; again: oracle review {number} --down"))
+    clear(engine)
     engine.must("stack", "rm", stack.name, "--yes")
     _forget(base, number)
     return True

@@ -13,6 +13,8 @@ from loopback import client
 from tests.live import network
 from tests.live.environments import Environments
 from tests.live.project import Project
+from tests.live.test_interruption import kill_tree
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -50,9 +52,17 @@ def answers(outputs: dict[str, Any]) -> None:
             assert http.get(outputs[f"{name}Url"] + path).status_code == 200, name
 
 
+def past(hours: int) -> str:
+    return (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+
+
 def ended(staging: Project, number: int) -> None:
-    past = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
-    staging.pulumi("stack", "tag", "set", TAG, past, "-s", f"pr-{number}").well()
+    staging.pulumi("stack", "tag", "set", TAG, past(1), "-s", f"pr-{number}").well()
+
+
+def begun(staging: Project, script: str) -> bool:
+    """Whether a Worker whose name begins so is there: its upload has been answered, or is about to be."""
+    return any(name.startswith(script) for name in scripts(staging))
 
 
 def test_two_environments_come_and_go_beside_staging(staging: Project) -> None:
@@ -78,12 +88,22 @@ def test_two_environments_come_and_go_beside_staging(staging: Project) -> None:
     staging.fault(method="PUT", path="/client/v4/accounts/*/workers/scripts/pr-8-*-api-*", status=400, count=50)
     staging.oracle("review", "8").failed()
     assert [name for name in network.apps(staging) if name.startswith("pr-8-")]
-    for number in (7, 8):
+
+    # A third one's job is killed in the middle, on a machine that nobody will ask again.
+    running = staging.start_oracle("review", "9")
+    until(lambda: begun(staging, "pr-9-"), "its Workers are being made", seconds=120)
+    kill_tree(running.pid)
+    running.communicate(timeout=30)
+    (lock,) = staging.state_file.parents[2].glob("locks/organization/oracle-net/pr-9/*.json")
+    lock.write_text(json.dumps({**json.loads(lock.read_text()), "hostname": "runner-1", "timestamp": past(3)}))
+
+    for number in (7, 8, 9):
         ended(staging, number)
         staging.on(f"pr-{number}").stack_file.unlink()
     swept = staging.oracle("review", "--sweep").well().output
     assert "pr-7: taken down" in swept
     assert "pr-8: taken down" in swept
+    assert "pr-9: taken down" in swept
 
     assert (network.apps(staging), scripts(staging)) == own
     assert stacks(staging) == {"staging"}

@@ -207,6 +207,7 @@ def state(monkeypatch: pytest.MonkeyPatch) -> State:
 
     monkeypatch.setattr(living, "Engine", made.engine)
     monkeypatch.setattr(living, "Recording", Recording)
+    monkeypatch.setattr(living, "clear", lambda engine: made.said.append(("clear", engine.stack.name)))
     monkeypatch.setattr(living, "held", lambda _: made.locks)
     monkeypatch.setattr(living, "recover", lambda engine: made.said.append(("recover", engine.stack.name)))
     monkeypatch.setattr(living, "take_in", lambda _, given: made.imported.append(given))
