@@ -10,17 +10,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock, Mock, call
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
-from ops.engine import Finished
+from ops.engine import Engine, Finished
 from ops.failures import Failure
 from ops.locks import Lock
 from ops.main import app
 from ops.report import Row
-from ops.review import living, showing
+from ops.review import leftovers, living, showing
 from ops.review.declaring import APP_LIMIT, SCRIPT_LIMIT, declared, named, text
 from ops.workspace import Stack
 from settings import from_file
@@ -285,6 +286,25 @@ def test_the_state_alone_is_destroyed_without_a_backup(base: Stack, state: State
     state.stacks, state.exported = {"pr-7": {}}, {"deployment": {}}
     living.take_down(base, 7)
     assert len(state.imported) == 1
+
+
+def test_what_the_state_never_heard_of_goes_by_its_name_and_nothing_else(
+    base: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apps = ["pr-7-jellyfish-cadb5f-g1-r2", "pr-7-jellyfish", "pr-77-jellyfish-cadb5f", "jellyfish-app-staging"]
+    scripts = ["pr-7-oracle-net-staging", "pr-7-other", "oracle-net-staging"]
+    platform, cloudflare = MagicMock(), MagicMock()
+    platform.return_value.__enter__.return_value.names.return_value = apps
+    platform.return_value.__enter__.return_value.find.side_effect = lambda name: {"id": f"id-of-{name}"}
+    cloudflare.return_value.__enter__.return_value.bindings.side_effect = lambda name: {} if name in scripts else None
+    monkeypatch.setattr(leftovers, "AppPlatform", platform)
+    monkeypatch.setattr(leftovers, "Workers", cloudflare)
+    engine = Mock(Engine)
+    engine.stack, engine.environment = living._written(base, 7), {}
+    assert leftovers.clear(engine) == ["pr-7-oracle-net-staging", "pr-7-jellyfish-cadb5f-g1-r2"]
+    cloudflare.return_value.__enter__.return_value.delete.assert_called_once_with("pr-7-oracle-net-staging")
+    deleted = call("DELETE", "/v2/apps/id-of-pr-7-jellyfish-cadb5f-g1-r2")
+    assert platform.return_value.__enter__.return_value.request.call_args_list == [deleted]
 
 
 def lock(hours: float) -> Lock:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import typer.main
 import yaml
 
 from ops.main import app
+from ops.review.living import STALE
 from toolchain import actionlint
 
 PROJECT = Path(__file__).parents[2]
@@ -126,6 +128,11 @@ def test_a_job_has_the_least(path: Path, name: str) -> None:
 def test_what_deploys_is_never_stopped_in_the_middle() -> None:
     for name in ("deploy", "promote", "review"):
         assert loaded(GITHUB / "workflows" / f"{name}.yml")["concurrency"]["cancel-in-progress"] is False
+
+
+def test_a_lock_that_is_stale_can_be_no_jobs() -> None:
+    for job in loaded(GITHUB / "workflows" / "review.yml")["jobs"].values():
+        assert timedelta(minutes=job["timeout-minutes"]) < STALE
 
 
 def test_what_is_used_is_pinned_by_its_commit() -> None:
