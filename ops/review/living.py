@@ -61,7 +61,8 @@ def bring_up(base: Stack, number: int, hours: int, say: Say) -> tuple[Outputs, d
     stack.settings()
     if stack.on_local_cloud:
         local_cloud.start(base)  # whose account it is
-        provide(stack, Plugins.auto)
+        if not (stack.home / "plugins").is_dir():  # never exchanged under another stack's update
+            provide(stack, Plugins.auto)
     engine = Engine(stack)
     engine.ensure_stack()
     expires = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours)

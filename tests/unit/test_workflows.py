@@ -75,7 +75,7 @@ def calls() -> list[Any]:
 
 def shell(line: str, variables: dict[str, Any]) -> Iterator[list[str]]:
     inner = re.sub(r"\$\(.*?(--[\w-]+)\)", r"\1", line)  # an option that a condition adds
-    words = shlex.split(re.split(r"\)?\"? >> ", inner)[0])
+    words = shlex.split(inner.removesuffix(")"))
     yield from map(list, itertools.product(*([*values(word, variables)] for word in words)))
 
 
@@ -123,6 +123,19 @@ def test_a_job_has_the_least(path: Path, name: str) -> None:
             assert not re.search(r"\|\|(?![^(]*\))", guard), "an alternative outside brackets goes past the guard"
     if granted.get("contents") == "write":
         assert not secret
+
+
+def test_what_runs_by_the_clock_waits_for_no_approval() -> None:
+    """It has an environment of its own, which only main may use, beside the one that a pull request's code runs in."""
+    by_event: dict[str, set[str]] = {"schedule": set(), "pull_request": set()}
+    for path in WORKFLOWS:
+        for job in loaded(path)["jobs"].values():
+            if "environment" in job:
+                other = job.get("if", "").startswith(NO_PULL_REQUEST)
+                for event in triggers(loaded(path)) & set(by_event):
+                    if (event == "schedule") is other or len(triggers(loaded(path)) & set(by_event)) == 1:
+                        by_event[event].add(job["environment"])
+    assert by_event == {"schedule": {"drift", "sweep"}, "pull_request": {"preview", "review"}}
 
 
 def test_what_deploys_is_never_stopped_in_the_middle() -> None:
