@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 
 from ops import report
-from ops.drift import Report, look_for, markdown
+from ops.drift import Report, look_for
+from ops.drift.telling import markdown
 from ops.engine import Engine
 from ops.failures import Failure
 from ops.folding import say
