@@ -48,7 +48,7 @@ backend = Backend(
         generation=config.generation,
         release=sources.digest,
         digest=available_image("backend-image", config.backend.image, sources.digest),
-        secrets={"PB_ADMIN_EMAIL": admin.email, "PB_ADMIN_PASSWORD": admin.password},
+        secrets={**config.secret_variables, "PB_ADMIN_EMAIL": admin.email, "PB_ADMIN_PASSWORD": admin.password},
         keeping=Keeping(care),
         log=DeployLog(care.expected.endpoint, generation.app),
     ),
