@@ -44,6 +44,7 @@ FULL = {
         "oracle-net:adminPasswordVersion": 3,
         "oracle-net:githubToken": SECURE,
         "oracle-net:backupKey": SECURE,
+        "oracle-net:backendSecrets": {"LITESTREAM_SECRET_ACCESS_KEY": SECURE},
         "oracle-net:generation": "4",
         "oracle-net:replacement": 2,
         "oracle-net:restart": 1,
@@ -73,6 +74,7 @@ def test_nothing_of_the_other_stack_that_is_its_own_comes_along(tmp_path: Path) 
     assert (made.admin_password, made.github_token, made.backup_key, made.receipt, made.monitoring) == (None,) * 5
     assert (made.generation, made.replacement, made.restart, made.restore_from) == (1, 1, 0, None)
     assert (made.protect, made.locked, made.unlocked_until, made.adopted) == (False, False, None, ())
+    assert made.backend_secrets == {}
     assert made.data == "ephemeral"
     assert made.backup.store == "folder:.oracle/reviews/pr-7"
     for worker in made.workers.values():
