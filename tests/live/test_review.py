@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -97,13 +98,14 @@ def test_two_environments_come_and_go_beside_staging(staging: Project) -> None:
     (lock,) = staging.state_file.parents[2].glob("locks/organization/oracle-net/pr-9/*.json")
     lock.write_text(json.dumps({**json.loads(lock.read_text()), "hostname": "runner-1", "timestamp": past(3)}))
 
-    for number in (7, 8, 9):
+    # And one that never got further than its name.
+    staging.pulumi("stack", "init", "pr-10").well()
+
+    for number in (7, 8, 9, 10):
         ended(staging, number)
         staging.on(f"pr-{number}").stack_file.unlink()
     swept = staging.oracle("review", "--sweep").well().output
-    assert "pr-7: taken down" in swept
-    assert "pr-8: taken down" in swept
-    assert "pr-9: taken down" in swept
+    assert re.findall(r"^(pr-\d+): taken down", swept, re.MULTILINE) == ["pr-7", "pr-8", "pr-9", "pr-10"]
 
     assert (network.apps(staging), scripts(staging)) == own
     assert stacks(staging) == {"staging"}
