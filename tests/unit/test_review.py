@@ -278,6 +278,15 @@ def test_a_fresh_machine_takes_down_what_it_never_saw(base: Stack, state: State)
     assert not living.take_down(base, 7)
 
 
+def test_a_file_that_says_nothing_is_written_anew(base: Stack, state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    state.stacks = {"pr-7": {}}
+    (base.project / "Pulumi.pr-7.yaml").write_text("encryptionsalt: v1:own\n")
+    seen: list[str] = []
+    monkeypatch.setattr(living, "clear", lambda engine: seen.append(engine.stack.settings().backend.app_name))
+    living.take_down(base, 7)
+    assert seen == ["pr-7-jellyfish-cadb5f"]
+
+
 def test_the_state_alone_is_destroyed_without_a_backup(base: Stack, state: State) -> None:
     hooks = {"BeforeDelete": ["backup-before-delete"], "AfterCreate": ["after"]}
     state.stacks = {"pr-7": tagged(1)}
