@@ -113,7 +113,7 @@ def test_the_help_and_a_commands_name_import_nothing_that_commands_use() -> None
 @pytest.mark.parametrize(
     "words, offered",
     [
-        ("oracle re", ["rehearse", "repo-map", "restore", "recover"]),
+        ("oracle re", ["rehearse", "repo-map", "restore", "recover", "receipt", "review"]),
         ("oracle wipe --un", ["--undo"]),
         ("oracle wipe st", ["staging"]),
         ("oracle doctor --stack ", ["local", "prod", "staging"]),
