@@ -19,7 +19,7 @@ ADMIN_ONLY = ("admin", "admin-*", "backend-ready", "api-script")
 GITHUB_ONLY = ("api-script",)
 """The resources that a rotation changes; no source that waits to be deployed goes along."""
 LEAST = 10
-"""Characters of a chosen password, as settings.py wants them."""
+"""Characters of a chosen password, as settings/ wants them."""
 
 
 @dataclass(frozen=True)

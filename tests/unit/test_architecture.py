@@ -53,7 +53,7 @@ COMPONENT_BASE = frozenset(
 )
 MAY_IMPORT = {
     "__main__": {"settings", "contract", "components"},
-    "settings": set(),
+    "settings": {"settings"},
     "contract": set(),
     "artifacts": set(),
     "loopback": set(),

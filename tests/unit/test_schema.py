@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
 import settings
+from settings import complaints, loading
 from tests.unit import program
 
 PROJECT = yaml.safe_load((program.PROJECT / "Pulumi.yaml").read_text())
@@ -66,11 +67,11 @@ def test_the_defaults_change_nothing(stack: str) -> None:
 
 def test_a_default_that_is_none_is_still_missed() -> None:
     """An empty default says nothing; it is the program that says what is missing, and how to mend it."""
-    values = settings._given({key: about["default"] for key, about in SCHEMA.items()})
+    values = loading.given({key: about["default"] for key, about in SCHEMA.items()})
     with pytest.raises(settings.SettingsError) as caught:
         settings.parse(values)
     for key in ("adminEmail", "workersUrl", "backend", "api", "web", "universe"):
-        assert f"oracle-net:{key} is missing; {settings.CONSEQUENCES[key]}" in str(caught.value)
+        assert f"oracle-net:{key} is missing; {complaints.CONSEQUENCES[key]}" in str(caught.value)
 
 
 def as_given(default: Any) -> str:

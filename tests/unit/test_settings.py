@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import settings
-from settings import SettingsError
+from settings import SettingsError, complaints, loading
 
 PROJECT = Path(__file__).parents[2]
 
@@ -68,7 +68,7 @@ def test_a_missing_key_is_named_with_its_consequence_and_remedy(key: str, monkey
     monkeypatch.delenv("CLOUDFLARE_ACCOUNT_ID", raising=False)
     with pytest.raises(SettingsError) as caught:
         settings.parse(changed(key, None))
-    assert str(caught.value).startswith(f"oracle-net:{key} is missing; {settings.CONSEQUENCES[key]}.")
+    assert str(caught.value).startswith(f"oracle-net:{key} is missing; {complaints.CONSEQUENCES[key]}.")
     assert f"pulumi config set oracle-net:{key}" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -227,7 +227,7 @@ def test_a_file_that_is_not_there_or_not_yaml_is_told(tmp_path: Path) -> None:
 
 
 def test_sections_arrive_as_json_from_the_engine() -> None:
-    decoded = {key: settings._decoded(json.dumps(value)) for key, value in values().items() if isinstance(value, dict)}
+    decoded = {key: loading.decoded(json.dumps(value)) for key, value in values().items() if isinstance(value, dict)}
     assert decoded == {key: value for key, value in values().items() if isinstance(value, dict)}
 
 

@@ -1,0 +1,164 @@
+"""What is wrong with a configuration: the key, what that would cause, and the command that mends it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
+
+from settings.model import APP_NAME_LIMIT, GENERATION_SUFFIX, PROJECT, SECRET_KEYS, Section, Settings
+
+# What goes wrong without the key; a section's own keys fall back on their section.
+CONSEQUENCES = {
+    "generation": "the backend's generation would be unknown",
+    "replacement": "it would be unknown which app runs the backend",
+    "restart": "it would be unknown whether the backend gets an empty disk",
+    "restoreFrom": "it would be unknown which data the backend starts with",
+    "data": "it would be unknown whether a release keeps its data",
+    "drainSeconds": "the old backend could be deleted while requests still run",
+    "holdSeconds": "writes could be lost while the data is carried",
+    "backup": "the backend's data could not be backed up",
+    "backupKey": "backups could not be encrypted",
+    "protect": "it would be unknown whether the stack may be destroyed",
+    "unlockedUntil": "it would be unknown whether the stack may be destroyed",
+    "adminEmail": "the backend would have no admin",
+    "adminPassword": "nobody could log in to the backend",
+    "adminPasswordVersion": "the admin's password could not be renewed",
+    "githubToken": "the API could not reach GitHub",
+    "accountId": "no Worker could be uploaded",
+    "workersUrl": "the Workers' addresses would be unknown",
+    "backend": "the backend could not be deployed",
+    "backendSecrets": "the backend would lack one of its variables",
+    "api": "the API could not be deployed",
+    "web": "the web front end could not be deployed",
+    "universe": "the universe front end could not be deployed",
+    "monitoring": "nobody would be told of an outage",
+    "receipt": "it would be unknown which bytes the stack may deploy",
+    "keepReleases": "it would be unknown which releases can be gone back to",
+}
+EXAMPLES = {
+    "generation": "1",
+    "replacement": "1",
+    "restart": "0",
+    "restoreFrom": "BACKUP",
+    "data": "carry",
+    "drainSeconds": "5",
+    "holdSeconds": "900",
+    "protect": "true",
+    "unlockedUntil": "2026-01-31T22:00:00Z",
+    "store": "s3://BUCKET/PREFIX",
+    "adminEmail": "admin@example.org",
+    "accountId": "<32 hex digits from the Cloudflare dashboard>",
+    "workersUrl": "'https://{script}.<account>.workers.dev'",
+    "appName": "jellyfish-app",
+    "service": "oracle-universe-backend",
+    "script": "oracle-net",
+    "hostname": "oraclenet.org",
+    "healthPath": "/api/health",
+    "createTimeout": "30m",
+    "compatibilityDate": "2025-06-01",
+    "digest": "sha256:<64 hex digits>",
+    "zoneId": "<32 hex digits>",
+    "keepReleases": "10",
+}
+# Of an app's 32 characters some stay free for its generation.
+NAME_LENGTH = f"2 to {APP_NAME_LIMIT - GENERATION_SUFFIX} characters"
+# What a pattern asks for, in words, by the key's last part.
+FORMS = {
+    "adminEmail": "an e-mail address",
+    "emails": "e-mail addresses",
+    "accountId": "32 hexadecimal digits",
+    "zoneId": "32 hexadecimal digits",
+    "workersUrl": "the Workers' address with {script} for a script's name",
+    "appName": f"{NAME_LENGTH}, lower-case letters, digits and dashes, with a letter first",
+    "service": "2 to 32 characters, lower-case letters, digits and dashes, with a letter first",
+    "script": "1 to 63 lower-case letters, digits and dashes",
+    "hostname": "a host name such as oraclenet.org",
+    "compatibilityDate": "a date such as 2025-06-01",
+    "digest": "sha256: and 64 hexadecimal digits",
+    "store": "an http or https address for images; folder:PATH or s3://BUCKET/PREFIX for backups",
+    "restoreFrom": "a backup's name as `oracle backups` shows it",
+    "endpoint": "an http or https address",
+    "healthPath": "a path that starts with /",
+    "createTimeout": "a number with s, m or h behind it",
+}
+
+
+def plain_secret(key: str) -> str:
+    return (
+        f"{PROJECT}:{key} is stored in plain text, so that everybody who reads the repository knows it. "
+        f"Mend it: pulumi config set --secret {_secret_key(key)}"
+    )
+
+
+def _secret_key(key: str) -> str:
+    return f"--path {PROJECT}:{key}.NAME" if key == "backendSecrets" else f"{PROJECT}:{key}"
+
+
+def problems(error: ValidationError) -> Iterator[str]:
+    found = error.errors(include_input=False, include_url=False)
+    keys = [_key(problem["loc"]) for problem in found]
+    for key, problem in zip(keys, found, strict=True):
+        if any(other != key and other.startswith(f"{key}[") for other in keys):
+            continue  # a list is only said to be too short because of what is wrong inside it
+        if problem["type"] == "extra_forbidden":
+            remedy = f"pulumi config rm {_path_flag(key)}{PROJECT}:{key}"
+            yield f"{PROJECT}:{key} is not a key this program knows{_nearest(key)}. Mend it: {remedy}"
+        else:
+            yield _problem(key, problem["type"], problem["msg"])
+
+
+def _problem(key: str, kind: str, message: str) -> str:
+    top = re.split(r"[.\[]", key)[0]
+    consequence = CONSEQUENCES.get(top, "the stack could not be deployed")
+    last = re.sub(r"\[\d+\]$", "", key.split(".")[-1])
+    what = "is missing" if kind == "missing" else _plain(message)
+    if kind == "string_pattern_mismatch" and last in FORMS:
+        what = f"should be {FORMS[last]}"
+    if top == "receipt":
+        return f"{PROJECT}:{key} {what}; {consequence}. Commands write it, not people: oracle promote FROM TO"
+    example = EXAMPLES.get(last, "VALUE")
+    secret = "--secret " if top in SECRET_KEYS else ""
+    command = f"pulumi config set {secret}{_path_flag(key)}{PROJECT}:{key} {'' if secret else example}".rstrip()
+    return f"{PROJECT}:{key} {what}; {consequence}. Mend it: {command}" if key else f"Configuration: {what}."
+
+
+def _plain(message: str) -> str:
+    """Pydantic's message as the end of a sentence that starts with the key."""
+    own = message.removeprefix("Value error, ")
+    if own != message:
+        return own
+    shape = re.sub(r"^String should match pattern '(.*)'$", r"does not have the form \1", message)
+    return shape if shape != message else re.sub(r"^(Input|String|Value|Tuple) should", "should", message)
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    """The key as `pulumi config set --path` takes it: `backend.image.path`, `monitoring.emails[0]`."""
+    parts = (
+        f"[{part}]" if isinstance(part, int) else f".{to_camel(part) if '_' in part and part.islower() else part}"
+        for part in location
+        if part != "[key]"
+    )
+    return "".join(parts).removeprefix(".")
+
+
+def _path_flag(key: str) -> str:
+    return "--path " if "." in key or "[" in key else ""
+
+
+def _nearest(key: str) -> str:
+    import difflib
+
+    parents, _, last = key.rpartition(".")
+    sections = [each for each in _sections(Section) if each is not Settings] if parents else [Settings]
+    names = {to_camel(name) for section in sections for name in section.model_fields}
+    near = difflib.get_close_matches(last, sorted(names), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _sections(section: type[Section]) -> Iterator[type[Section]]:
+    for each in section.__subclasses__():
+        yield each
+        yield from _sections(each)

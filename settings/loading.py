@@ -1,0 +1,131 @@
+"""Configuration from the running stack or from its file, read once."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import SecretStr, ValidationError
+
+from settings.complaints import plain_secret
+from settings.complaints import problems as problems_of
+from settings.model import PLACEHOLDER, PROJECT, SECRET_KEYS, Settings
+
+DIGITALOCEAN = "https://api.digitalocean.com"
+CLOUDFLARE = "https://api.cloudflare.com/client/v4"
+EMPTY: tuple[Any, ...] = ("", {})
+"""The defaults in Pulumi.yaml of what has none: no value at all."""
+
+
+class SettingsError(Exception):
+    """Configuration that cannot be used; the text names every key, the consequence and the command that mends it."""
+
+
+def load() -> Settings:
+    """The running program's settings. Raises pulumi.RunError, which the engine shows as its text alone."""
+    from pulumi import RunError
+    from pulumi.runtime import config as engine_config
+
+    raw = {**engine_config.get_config_env(), **engine_config.CONFIG.get()}
+    prefix = f"{PROJECT}:"
+    values = given({key.removeprefix(prefix): decoded(value) for key, value in raw.items() if key.startswith(prefix)})
+    plain = [key for key in SECRET_KEYS if key in values and not _is_secret(prefix + key)]
+    try:
+        return parse(values, plain_secrets=plain)
+    except SettingsError as error:
+        raise RunError(str(error)) from None
+
+
+def from_file(path: Path) -> Settings:
+    """The settings in a `Pulumi.<stack>.yaml`; encrypted values become placeholders. Raises SettingsError."""
+    try:
+        document = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise SettingsError(f"{path.name} does not exist; `ls Pulumi.*.yaml` shows the stacks there are.") from None
+    except yaml.YAMLError as error:
+        raise SettingsError(
+            f"{path.name} is not YAML: {' '.join(str(error).split())}. Edit it, then try again."
+        ) from None
+    config = document.get("config") if isinstance(document, dict) else None
+    prefix = f"{PROJECT}:"
+    values = given({k.removeprefix(prefix): v for k, v in (config or {}).items() if str(k).startswith(prefix)})
+    plain = [key for key in SECRET_KEYS if key in values and not _all_encrypted(values[key])]
+    return parse(_hidden(values), plain_secrets=plain)
+
+
+def parse(values: Mapping[str, Any], plain_secrets: list[str] | None = None) -> Settings:
+    """Settings from decoded values by key without the project's prefix. Raises SettingsError with every problem
+    found.
+    """
+    problems = [plain_secret(key) for key in sorted(plain_secrets or [])]
+    filled = {"accountId": os.environ.get("CLOUDFLARE_ACCOUNT_ID"), **values}
+    if filled["accountId"] is None:
+        del filled["accountId"]
+    try:
+        settings = Settings.model_validate(filled)
+    except ValidationError as error:
+        problems += list(problems_of(error))
+        raise SettingsError("\n".join(problems)) from None
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return settings
+
+
+def digitalocean_endpoint() -> str:
+    """The origin of DigitalOcean's API for the running stack, as its provider has it."""
+    from pulumi import Config
+
+    return Config("digitalocean").get("apiEndpoint") or DIGITALOCEAN
+
+
+def cloudflare_endpoint() -> str:
+    """Cloudflare's API for the running stack, with its whole prefix, as its provider has it."""
+    from pulumi import Config
+
+    return Config("cloudflare").get("baseUrl") or CLOUDFLARE
+
+
+def revealed(value: SecretStr | None) -> str | None:
+    """The text of a secret setting; give it to `pulumi.Output.secret` only."""
+    return value.get_secret_value() if value else None
+
+
+def given(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value not in EMPTY}
+
+
+def decoded(value: Any) -> Any:
+    """Sections arrive from the engine as JSON text; everything else as it is."""
+    if isinstance(value, str) and value[:1] in "{[":
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            return value
+    return value
+
+
+def _encrypted(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"secure"}
+
+
+def _all_encrypted(value: Any) -> bool:
+    if isinstance(value, dict) and not _encrypted(value):
+        return all(map(_all_encrypted, value.values()))
+    return _encrypted(value)
+
+
+def _hidden(value: Any) -> Any:
+    """The value with a placeholder for each encrypted part."""
+    if _encrypted(value):
+        return PLACEHOLDER
+    return {key: _hidden(part) for key, part in value.items()} if isinstance(value, dict) else value
+
+
+def _is_secret(key: str) -> bool:
+    from pulumi.runtime import config as engine_config
+
+    return engine_config.is_config_secret(key) or key in engine_config.get_config_secret_keys_env()

@@ -1,0 +1,270 @@
+"""What a stack may set: sections with their types and limits, frozen once they are read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+PROJECT = "oracle-net"
+SECRET_KEYS = frozenset({"adminPassword", "githubToken", "backupKey", "backendSecrets"})
+OURS = ("PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD", "RELEASE", "GENERATION", "BACKEND")
+"""The variables that the program itself gives to the backend's app."""
+PLACEHOLDER = "(encrypted)"
+"""Stands for an encrypted value where there is no engine to open it."""
+APP_NAME_LIMIT = 32  # DigitalOcean: 2 to 32 characters
+UNLOCK_LIMIT = timedelta(days=1)
+"""A moment further away unlocks nothing: an unlocking that nobody remembers would be none."""
+GENERATION_SUFFIX = 10  # "-g999-r999": generation and revision, kept free at the end of the app's name
+
+Hostname = Annotated[
+    str, Field(max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")
+]
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
+ScriptName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+# A hand-written YAML date arrives as a date, one from the engine as text.
+IsoDate = Annotated[str, BeforeValidator(str), Field(pattern=r"^20\d\d-[01]\d-[0-3]\d$")]
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Moment = Annotated[AwareDatetime, AfterValidator(lambda value: value.astimezone(UTC))]
+
+
+Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _age_key(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not re.fullmatch(r"AGE-SECRET-KEY-1[0-9A-Z]{58}", text) and text != PLACEHOLDER:
+        raise ValueError("should be a key as `oracle backups --new-key` makes it")
+    return value
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class ImageSettings(Section):
+    """The backend's release: either a digest in a registry, or a directory that is packed and pushed to an image
+    store.
+    """
+
+    registry_type: Literal["DOCR", "DOCKER_HUB", "GHCR"] = "DOCR"
+    registry: str | None = None
+    repository: str = Field(min_length=1)
+    digest: str | None = Field(default=None, pattern=r"^sha256:[0-9a-f]{64}$")
+    path: str | None = None
+    run: tuple[str, ...] = ("./entrypoint.sh",)
+    store: str | None = Field(default=None, pattern=r"^https?://")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ImageSettings:
+        if (self.digest is None) == (self.path is None):
+            raise ValueError("needs either a digest or a path")
+        if self.path is not None and self.store is None:
+            raise ValueError("has a path and needs the store it is pushed to")
+        return self
+
+
+class AdoptedApp(Section):
+    """An app made by hand, taken over as it runs: its id, and that of the deployment that serves."""
+
+    app: Identifier
+    deployment: Identifier
+
+
+class AdoptedWorker(Section):
+    """A Worker made by hand, taken over as it runs: the version that has the traffic, and its custom domain's id."""
+
+    version: Identifier
+    domain: Identifier | None = None
+
+
+class BackendSettings(Section):
+    """The App Platform app that runs PocketBase."""
+
+    app_name: str = Field(pattern=rf"^[a-z][a-z0-9-]{{0,{APP_NAME_LIMIT - GENERATION_SUFFIX - 2}}}[a-z0-9]$")
+    service: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$")
+    image: ImageSettings
+    path: str | None = None
+    build: str | None = None
+    region: str = Field(default="sgp", min_length=3)
+    size: str = "basic-xxs"
+    instances: int = Field(default=1, ge=1, le=1)  # SQLite on an ephemeral disk: two containers would be two databases
+    port: int = Field(default=8090, ge=1, le=65535)
+    health_path: str = Field(default="/api/health", pattern=r"^/")
+    console: str = Field(default="./oracle-universe superuser upsert", min_length=1)
+    env: Mapping[VariableName, str] = {}
+    create_timeout: str = Field(default="30m", pattern=r"^\d+[smh]$")
+    adopted: AdoptedApp | None = None
+    """Until its first release from here, which takes this key away, it is left as it was made by hand."""
+
+
+class DomainSettings(Section):
+    hostname: Hostname
+    zone_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+
+
+class WorkerSettings(Section):
+    """What every Worker has: its script's name, its sources and where it answers."""
+
+    script: ScriptName
+    path: str
+    build: str | None = None
+    compatibility_date: IsoDate
+    compatibility_flags: tuple[str, ...] = ()
+    workers_dev: bool = True
+    domain: DomainSettings | None = None
+    adopted: AdoptedWorker | None = None
+    """Until its first release from here, which takes this key away, it is left as it was made by hand."""
+
+    @model_validator(mode="after")
+    def _reachable(self) -> WorkerSettings:
+        if not self.workers_dev and self.domain is None:
+            raise ValueError("has neither workersDev nor a domain, so nobody could reach it")
+        if self.adopted and (self.adopted.domain is None) is not (self.domain is None):
+            raise ValueError("has a domain, or was adopted with one, and not both; adopt it again: oracle adopt STACK")
+        return self
+
+
+class ModuleSettings(WorkerSettings):
+    """A Worker made of one bundled module: `entry`, below `path`."""
+
+    entry: str = Field(min_length=1)
+
+
+class AssetsSettings(WorkerSettings):
+    """A Worker that serves the static files of `assets`, a directory below `path`."""
+
+    assets: str = Field(min_length=1)
+    not_found: Literal["single-page-application", "404-page", "none"] = "single-page-application"
+
+
+class MonitoringSettings(Section):
+    emails: tuple[Email, ...] = Field(min_length=1)
+    regions: tuple[Literal["us_east", "us_west", "eu_west", "se_asia"], ...] = ("us_east", "eu_west", "se_asia")
+    latency_ms: int = Field(default=2000, ge=50)
+
+
+class BackupSettings(Section):
+    """Where backups and the ledger are kept, and for how long. Credentials of a bucket come from the environment."""
+
+    store: str = Field(default="folder:.oracle/backups", pattern=r"^(folder:.+|s3://[a-z0-9][a-z0-9.-]+(/.*)?)$")
+    endpoint: str | None = Field(default=None, pattern=r"^https?://")
+    region: str | None = None
+    keep_count: int | None = Field(default=30, ge=1)
+    keep_days: int | None = Field(default=None, ge=1)
+
+
+class ModuleDigests(Section):
+    api: Fingerprint
+    web: Fingerprint
+    universe: Fingerprint
+
+
+class AssetDigests(Section):
+    web: Fingerprint
+    universe: Fingerprint
+
+
+class ReceiptSettings(Section):
+    """Which bytes the stack deploys, and no others; `oracle promote` writes it."""
+
+    backend: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    workers: ModuleDigests
+    assets: AssetDigests
+    commits: Mapping[str, str] = {}
+
+
+class Settings(Section):
+    """One stack's whole configuration."""
+
+    generation: int = Field(default=1, ge=1, le=999)
+    replacement: int = Field(default=1, ge=1, le=999)
+    restart: int = Field(default=0, ge=0)
+    restore_from: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]+$")
+    data: Literal["carry", "ephemeral"] = "carry"
+    drain_seconds: float = Field(default=5, ge=0, le=600)
+    hold_seconds: int = Field(default=900, ge=30, le=7200)
+    backup: BackupSettings = BackupSettings()
+    backup_key: Annotated[SecretStr, AfterValidator(_age_key)] | None = None
+    protect: bool = False
+    unlocked_until: Moment | None = None
+    admin_email: Email
+    admin_password: SecretStr | None = Field(default=None, min_length=10)
+    admin_password_version: int = Field(default=1, ge=1)
+    github_token: SecretStr | None = Field(default=None, min_length=1)
+    account_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+    workers_url: str = Field(pattern=r"^https?://\{script\}\.[a-z0-9.-]+(:\d+)?$")
+    backend: BackendSettings
+    backend_secrets: Mapping[VariableName, SecretStr] = {}
+    api: ModuleSettings
+    web: AssetsSettings
+    universe: AssetsSettings
+    monitoring: MonitoringSettings | None = None
+    receipt: ReceiptSettings | None = None
+    keep_releases: int = Field(default=10, ge=2, le=1000)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Settings:
+        scripts = [worker.script for worker in self.workers.values()]
+        if len(set(scripts)) < len(scripts):
+            raise ValueError("two Workers have the same script name, so one would overwrite the other")
+        return self
+
+    @model_validator(mode="after")
+    def _variables(self) -> Settings:
+        for name in (*OURS, *self.backend.env):
+            if name in self.backend_secrets or (name in OURS and name in self.backend.env):
+                raise ValueError(f"{name} is a variable of the backend twice; only one of its values would reach it")
+        return self
+
+    @model_validator(mode="after")
+    def _one_thing_at_a_time(self) -> Settings:
+        other = (self.generation, self.replacement, self.restart, self.restore_from) != (1, 1, 0, None)
+        if self.backend.adopted and other:
+            raise ValueError(
+                "generation, replacement, restart and restoreFrom are for a backend that was released from here, and "
+                "this one is still as it was adopted; release it first: oracle deploy backend"
+            )
+        if self.receipt and self.adopted:
+            raise ValueError(
+                f"a receipt names the bytes of every service, and {', '.join(self.adopted)} still run as they were "
+                "made by hand; release them first: oracle deploy"
+            )
+        return self
+
+    @property
+    def adopted(self) -> tuple[str, ...]:
+        """The services that still run as they were made by hand."""
+        found = {"backend": self.backend.adopted, **{name: each.adopted for name, each in self.workers.items()}}
+        return tuple(name for name, adopted in found.items() if adopted)
+
+    @property
+    def locked(self) -> bool:
+        """Whether nothing that serves may be deleted now. Only this machine's clock says when an unlocking ends."""
+        now = datetime.now(UTC)
+        unlocked = self.unlocked_until is not None and now < self.unlocked_until <= now + UNLOCK_LIMIT
+        return self.protect and not unlocked
+
+    @property
+    def secret_variables(self) -> dict[str, str]:
+        """The backend's own secret variables in plain text; give them to `pulumi.Output.secret` only."""
+        return {name: value.get_secret_value() for name, value in self.backend_secrets.items()}
+
+    @property
+    def workers(self) -> dict[str, ModuleSettings | AssetsSettings]:
+        """The Workers by service name, in the order in which they are shown."""
+        return {"api": self.api, "web": self.web, "universe": self.universe}
