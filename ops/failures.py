@@ -74,7 +74,7 @@ ENGINE: tuple[tuple[str, str], ...] = (
     ),
     (
         r"failed to load checkpoint",
-        "The state of {stack} cannot be read; it is damaged, or not the state: oracle doctor {stack}",
+        "The state of {stack} is damaged, and nothing can be done before it is mended: oracle doctor {stack}",
     ),
     (
         r"PULUMI_ACCESS_TOKEN must be set",

@@ -89,6 +89,9 @@ class Stack:
             document = yaml.safe_load(self.file.read_text()) or {}
         except FileNotFoundError:
             raise Failure(f"{self.file.name} does not exist; the stacks there are: ls Pulumi.*.yaml") from None
+        except yaml.YAMLError:
+            self.settings()  # which says where
+            raise
         return (document.get("config") or {}).get(key)
 
     @property
