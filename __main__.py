@@ -48,7 +48,7 @@ backend = Backend(
         generation=config.generation,
         release=sources.digest,
         digest=available_image("backend-image", config.backend.image, sources.digest),
-        secrets={"PB_ADMIN_EMAIL": admin.email, "PB_ADMIN_PASSWORD": admin.password},
+        secrets={**config.secret_variables, "PB_ADMIN_EMAIL": admin.email, "PB_ADMIN_PASSWORD": admin.password},
         keeping=Keeping(care),
         log=DeployLog(care.expected.endpoint, generation.app),
     ),
@@ -72,7 +72,7 @@ for name, site, assets in (("web", config.web, sources.web), ("universe", config
     urls[name] = Worker(name, args, kept).url
 
 monitor("uptime", config, urls, kept)
-KeptRelease("kept-release", config, sources.release, [*urls.values()])
+KeptRelease("kept-release", config, sources.release, [*urls.values()], kept)
 
 outputs = {"backendApp": generation.app, "backendAppId": backend.app_id, "adminEmail": admin.email}
 outputs |= {"adminPassword": admin.password, "generation": config.generation, "release": sources.release}

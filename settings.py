@@ -32,7 +32,9 @@ from pydantic.alias_generators import to_camel
 PROJECT = "oracle-net"
 DIGITALOCEAN = "https://api.digitalocean.com"
 CLOUDFLARE = "https://api.cloudflare.com/client/v4"
-SECRET_KEYS = frozenset({"adminPassword", "githubToken", "backupKey"})
+SECRET_KEYS = frozenset({"adminPassword", "githubToken", "backupKey", "backendSecrets"})
+OURS = ("PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD", "RELEASE", "GENERATION", "BACKEND")
+"""The variables that the program itself gives to the backend's app."""
 PLACEHOLDER = "(encrypted)"
 """Stands for an encrypted value where there is no engine to open it."""
 APP_NAME_LIMIT = 32  # DigitalOcean: 2 to 32 characters
@@ -48,6 +50,7 @@ ScriptName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 # A hand-written YAML date arrives as a date, one from the engine as text.
 IsoDate = Annotated[str, BeforeValidator(str), Field(pattern=r"^20\d\d-[01]\d-[0-3]\d$")]
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Moment = Annotated[AwareDatetime, AfterValidator(lambda value: value.astimezone(UTC))]
 
 
@@ -122,7 +125,7 @@ class BackendSettings(Section):
     port: int = Field(default=8090, ge=1, le=65535)
     health_path: str = Field(default="/api/health", pattern=r"^/")
     console: str = Field(default="./oracle-universe superuser upsert", min_length=1)
-    env: Mapping[str, str] = {}
+    env: Mapping[VariableName, str] = {}
     create_timeout: str = Field(default="30m", pattern=r"^\d+[smh]$")
     adopted: AdoptedApp | None = None
     """Until its first release from here, which takes this key away, it is left as it was made by hand."""
@@ -225,6 +228,7 @@ class Settings(Section):
     account_id: str = Field(pattern=r"^[0-9a-f]{32}$")
     workers_url: str = Field(pattern=r"^https?://\{script\}\.[a-z0-9.-]+(:\d+)?$")
     backend: BackendSettings
+    backend_secrets: Mapping[VariableName, SecretStr] = {}
     api: ModuleSettings
     web: AssetsSettings
     universe: AssetsSettings
@@ -237,6 +241,13 @@ class Settings(Section):
         scripts = [worker.script for worker in self.workers.values()]
         if len(set(scripts)) < len(scripts):
             raise ValueError("two Workers have the same script name, so one would overwrite the other")
+        return self
+
+    @model_validator(mode="after")
+    def _variables(self) -> Settings:
+        for name in (*OURS, *self.backend.env):
+            if name in self.backend_secrets or (name in OURS and name in self.backend.env):
+                raise ValueError(f"{name} is a variable of the backend twice; only one of its values would reach it")
         return self
 
     @model_validator(mode="after")
@@ -268,6 +279,11 @@ class Settings(Section):
         return self.protect and not unlocked
 
     @property
+    def secret_variables(self) -> dict[str, str]:
+        """The backend's own secret variables in plain text; give them to `pulumi.Output.secret` only."""
+        return {name: value.get_secret_value() for name, value in self.backend_secrets.items()}
+
+    @property
     def workers(self) -> dict[str, ModuleSettings | AssetsSettings]:
         """The Workers by service name, in the order in which they are shown."""
         return {"api": self.api, "web": self.web, "universe": self.universe}
@@ -293,6 +309,7 @@ CONSEQUENCES = {
     "accountId": "no Worker could be uploaded",
     "workersUrl": "the Workers' addresses would be unknown",
     "backend": "the backend could not be deployed",
+    "backendSecrets": "the backend would lack one of its variables",
     "api": "the API could not be deployed",
     "web": "the web front end could not be deployed",
     "universe": "the universe front end could not be deployed",
@@ -376,9 +393,8 @@ def from_file(path: Path) -> Settings:
     config = document.get("config") if isinstance(document, dict) else None
     prefix = f"{PROJECT}:"
     values = _given({k.removeprefix(prefix): v for k, v in (config or {}).items() if str(k).startswith(prefix)})
-    plain = [key for key in SECRET_KEYS if isinstance(values.get(key), str)]
-    hidden = {key: PLACEHOLDER if _encrypted(value) else value for key, value in values.items()}
-    return parse(hidden, plain_secrets=plain)
+    plain = [key for key in SECRET_KEYS if key in values and not _all_encrypted(values[key])]
+    return parse(_hidden(values), plain_secrets=plain)
 
 
 def parse(values: Mapping[str, Any], plain_secrets: list[str] | None = None) -> Settings:
@@ -436,6 +452,19 @@ def _encrypted(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == {"secure"}
 
 
+def _all_encrypted(value: Any) -> bool:
+    if isinstance(value, dict) and not _encrypted(value):
+        return all(map(_all_encrypted, value.values()))
+    return _encrypted(value)
+
+
+def _hidden(value: Any) -> Any:
+    """The value with a placeholder for each encrypted part."""
+    if _encrypted(value):
+        return PLACEHOLDER
+    return {key: _hidden(part) for key, part in value.items()} if isinstance(value, dict) else value
+
+
 def _is_secret(key: str) -> bool:
     from pulumi.runtime import config as engine_config
 
@@ -445,8 +474,12 @@ def _is_secret(key: str) -> bool:
 def _plain_secret(key: str) -> str:
     return (
         f"{PROJECT}:{key} is stored in plain text, so that everybody who reads the repository knows it. "
-        f"Mend it: pulumi config set --secret {PROJECT}:{key}"
+        f"Mend it: pulumi config set --secret {_secret_key(key)}"
     )
+
+
+def _secret_key(key: str) -> str:
+    return f"--path {PROJECT}:{key}.NAME" if key == "backendSecrets" else f"{PROJECT}:{key}"
 
 
 def _problems(error: ValidationError) -> Iterator[str]:
@@ -489,7 +522,9 @@ def _plain(message: str) -> str:
 def _key(location: tuple[int | str, ...]) -> str:
     """The key as `pulumi config set --path` takes it: `backend.image.path`, `monitoring.emails[0]`."""
     parts = (
-        f"[{part}]" if isinstance(part, int) else f".{part if '_' not in part else to_camel(part)}" for part in location
+        f"[{part}]" if isinstance(part, int) else f".{to_camel(part) if '_' in part and part.islower() else part}"
+        for part in location
+        if part != "[key]"
     )
     return "".join(parts).removeprefix(".")
 

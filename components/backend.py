@@ -9,7 +9,7 @@ from typing import Protocol
 import pulumi
 
 from components.adopted import taken_over
-from components.naming import GENERATION_VARIABLE, RELEASE_VARIABLE
+from components.naming import BACKEND_VARIABLE, GENERATION_VARIABLE, RELEASE_VARIABLE
 from components.providers import digitalocean
 from settings import BackendSettings
 
@@ -121,9 +121,17 @@ def _spec(args: BackendArgs) -> digitalocean.AppSpecArgs:
     )
 
 
+def _own_variables(args: BackendArgs) -> dict[str, pulumi.Input[str]]:
+    return {
+        RELEASE_VARIABLE: args.release,
+        GENERATION_VARIABLE: str(args.generation),
+        BACKEND_VARIABLE: args.app,
+    }
+
+
 def _service(service: BackendSettings, args: BackendArgs) -> digitalocean.AppSpecServiceArgs:
     image = service.image
-    plain = {**service.env, RELEASE_VARIABLE: args.release, GENERATION_VARIABLE: str(args.generation)}
+    plain = {**service.env, **_own_variables(args)}
     return digitalocean.AppSpecServiceArgs(
         name=service.service,
         http_port=service.port,

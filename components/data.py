@@ -23,6 +23,7 @@ from appplatform import AppPlatform, AppPlatformError, ConsoleError
 from components.bootstrap import Target, bootstrap
 from components.custody import Custody
 from components.dynamic import Sentence, show_sentences
+from components.foreign import refuse_foreign
 from components.history import Filled, note_change
 from components.transfer import (
     Care,
@@ -166,6 +167,8 @@ def _filled(wanted: Wanted, before: str | None) -> dict[str, Any]:
             carried = restore(wanted.target, wanted.custody, wanted.restore_from)
             origin = f"restored from {wanted.restore_from}"
         else:
+            if source is not None and not same:
+                refuse_foreign(platform, wanted.target, url)
             origin = "empty"
         note_change(wanted.custody, _kind(source, same, wanted), source, wanted.filled, carried, None)
     return {"url": url, "origin": origin}

@@ -35,7 +35,8 @@ class GenerationProvider(ResourceProvider):
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         _refuse(_olds, _news)
-        return DiffResult(changes=any(_olds.get(key) != _news[key] for key in ("generation", "trigger", "base")))
+        moved = any(_olds.get(key) != _news[key] for key in ("generation", "trigger", "base"))
+        return DiffResult(changes=moved or (_olds.get("secrets") or {}) != (_news.get("secrets") or {}))
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         _look(props)
@@ -47,7 +48,8 @@ class GenerationProvider(ResourceProvider):
 
 
 class BackendGeneration(Resource, name="BackendGeneration"):
-    """Produces `app`, the name of the app that runs the backend.
+    """Produces `app`, the name of the app that runs the backend: another one for each generation and release, and when
+    a secret variable changes, which the running app would not get.
 
     Refuses a lowered generation, unless the higher one never got any traffic, and a `restoreFrom` whose backup is
     unknown, damaged or cannot be opened.
@@ -62,6 +64,7 @@ class BackendGeneration(Resource, name="BackendGeneration"):
         trigger = f"{settings.generation}.{settings.replacement}.{what}"
         props = {
             "base": settings.backend.app_name,
+            "secrets": pulumi.Output.secret({} if settings.backend.adopted else settings.secret_variables),
             "generation": settings.generation,
             "trigger": trigger,
             "restore_from": settings.restore_from or "",
@@ -71,15 +74,18 @@ class BackendGeneration(Resource, name="BackendGeneration"):
             "app": None,
             "counts": None,
         }
-        secret = pulumi.ResourceOptions(additional_secret_outputs=["custody"])
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["custody", "secrets"])
         super().__init__(GenerationProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
 
 
 def fingerprint(settings: Settings, release: str) -> str:
     """Twelve hex digits over everything of the backend that a deployment carries."""
+    from settings import OURS
+
     declared = settings.backend.model_dump(
         mode="json", exclude={"path", "build", "create_timeout", "console", "adopted"}
     )
+    declared["variables"] = OURS
     declared["image"] = {"repository": settings.backend.image.repository, "digest": release}
     return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:12]
 

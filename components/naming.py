@@ -9,7 +9,10 @@ RELEASE_VARIABLE = "RELEASE"
 
 
 BACKEND_VARIABLE = "BACKEND"
-"""What the api Worker finds the name of its backend's app under; plain, so that it shows whose traffic it is."""
+"""What the api Worker finds the name of its backend's app under; plain, so that it shows whose traffic it is. The
+backend finds its own app's name under it too: each release has another, so whatever one app alone may write to (a
+replica of its database) can be named after it.
+"""
 GENERATION_VARIABLE = "GENERATION"
 
 

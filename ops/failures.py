@@ -108,4 +108,8 @@ def program_sentence(output: str) -> str | None:
     """The first error that says what is wrong, of those the engine lists at the end, or None. Our own are sentences."""
     listed = output.rpartition("Diagnostics:")[2]
     found = re.findall(r"^\s+(?:error: |\* )(.+)$", listed, re.MULTILINE)
-    return next((error for error in found if not SUMMARY.match(error)), None)
+    first = next((error for error in found if not SUMMARY.match(error)), None)
+    if first and first.startswith("Traceback"):
+        raised = re.search(r"error: Traceback.*\n(?: {5,}.*\n)*    (\S.*)", listed)
+        return f"the program did not expect this, whose trace stands above: {raised[1]}" if raised else first
+    return first

@@ -14,6 +14,9 @@ from ops.status import Status, gather
 from ops.workspace import Stack
 from releases import named, same_bytes
 
+HELD = frozenset({"oracle-net:receipt", "oracle-net:backend"})
+"""What the receipt of what runs changes in the configuration; whatever else follows from it is in the plan itself."""
+
 
 def fit_release(engine: Engine, again: str) -> Release:
     """The receipt of a stack that is fit, with the commits as they are now. Raises Failure naming the first thing that
@@ -65,12 +68,18 @@ def refuse_drifted(found: Report) -> None:
 
 def refuse_unrest(stack: Stack, plan: Foreseen, *, same: bool) -> None:
     """Raises Failure where an update would change anything: then what runs is not what is declared."""
-    if plan.changes or not same:
-        changed = ", ".join(dict.fromkeys(map(_part, plan.changes))) or "its receipt"
+    changes = [each for each in plan.changes if not _held_only(each)]
+    if changes or not same:
+        changed = ", ".join(dict.fromkeys(map(_part, changes))) or "its receipt"
         raise Failure(
             f"{stack.name} is not what is declared: an update would change {changed}. Look: pulumi preview -s "
             f"{stack.name}; then update it first: {stack.update}"
         )
+
+
+def _held_only(change: Change) -> bool:
+    """Whether the stack is merely held to what it runs, by a receipt that no update has seen yet."""
+    return change.name == planning.CONFIGURED and bool(change.inputs) and change.inputs <= HELD
 
 
 def _part(change: Change) -> str:

@@ -47,8 +47,9 @@ def forecast(recording: Recording) -> Forecast:
     engine = recording.engine
     settings = engine.stack.settings()
     outputs = known_outputs(engine)
-    recording.build()
-    plan = planning.foreseen(recording.preview())
+    if settings.receipt is None:  # else nothing that the checkouts build is deployed
+        recording.build()
+    plan = planning.foreseen(recording.preview(again=f"oracle plan {engine.stack.name}"))
     lost = "\n".join(_loss(engine, settings, outputs, plan))
     return Forecast(
         stack=engine.stack.name,
@@ -91,12 +92,8 @@ def _reasons(settings: Settings, outputs: Outputs, plan: Foreseen) -> Iterator[s
     moves = bool(plan.ops(planning.APP) & planning.MOVES)
     data = {key for change in plan.changes if change.name == "backend-data" for key in change.inputs}
     if settings.generation != outputs.generation:
-        yield (
-            f"The generation goes from {outputs.generation} to {settings.generation}: a wipe, or a restore of "
-            f"{settings.restore_from}."
-            if settings.restore_from
-            else f"The generation goes from {outputs.generation} to {settings.generation}: a wipe."
-        )
+        what = f"a restore of {settings.restore_from}" if settings.restore_from else "a wipe"
+        yield f"The generation goes from {outputs.generation} to {settings.generation}: {what}."
     elif "restart" in data:
         yield f"oracle-net:restart becomes {settings.restart}: the backend gets an empty disk."
     elif moves and settings.data == "ephemeral":

@@ -44,6 +44,10 @@ COMMANDS = (
     Entry("Environments, and mending them", "cloud", "the local cloud alone"),
     Entry("Environments, and mending them", "env", "exports for plain pulumi"),
     Entry(WORKFLOWS, "comment", "on a pull request"),
+    Entry(WORKFLOWS, "issue", "about what was found"),
+    Entry(WORKFLOWS, "propose", "a receipt"),
+    Entry(WORKFLOWS, "receipt", "of a stack, as JSON"),
+    Entry(WORKFLOWS, "review", "an environment of its own"),
 )
 
 app = typer.Typer(

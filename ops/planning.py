@@ -172,18 +172,23 @@ def _words(service: str, plan: Foreseen, outputs: Outputs | None, settings: Sett
         return _worker_words(service, plan, outputs)
     ops = plan.ops(APP)
     if ops & MOVES and outputs:
-        data = (
-            "its data is carried over: reads go on, writes wait (503, Retry-After) until it is there"
-            if settings.data == "carry"
-            else "its data does NOT go along (oracle-net:data is ephemeral)"
-        )
         return (
             f"a new app takes over from {outputs.backend_app}{_versions(service, plan, outputs)}, with another "
-            f"address; {data}; then a verified backup of the old app is kept, and it is deleted."
+            f"address; {_data_words(outputs, settings)}; then a verified backup of the old app is kept, and it is "
+            "deleted."
         )
     if "create" in ops:
         return f"a new app{_versions(service, plan, outputs)}, with no data."
     return f"{_listed(own)}; no new app, no restart, the data stays."
+
+
+def _data_words(outputs: Outputs, settings: Settings) -> str:
+    """What becomes of the data when another app takes over."""
+    if settings.generation != outputs.generation:
+        return f"it starts with what is in {settings.restore_from}" if settings.restore_from else "it starts EMPTY"
+    if settings.data == "ephemeral":
+        return "its data does NOT go along (oracle-net:data is ephemeral)"
+    return "its data is carried over: reads go on, writes wait (503, Retry-After) until it is there"
 
 
 def _worker_words(service: str, plan: Foreseen, outputs: Outputs | None) -> str:

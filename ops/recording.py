@@ -16,6 +16,7 @@ from ops.runs import Run
 
 UP = ("up", "--yes", "--skip-preview", "--suppress-permalink=true", "--suppress-outputs")
 MARK = re.compile(r"<\{%.*?%\}>")  # the engine's colours in its events
+DOWN = ("destroy", "--yes", "--skip-preview", "--suppress-permalink=true", "--suppress-outputs")
 TOLD = frozenset({"info", "info#err", "warning", "error"})
 TIMELINE_WIDTH = 110
 
@@ -71,6 +72,10 @@ class Recording:
                 self.events.needs(self.engine.export())
                 self.say(timeline.section(read_steps(path), TIMELINE_WIDTH))
         return done
+
+    def destroy(self) -> Finished:
+        """`pulumi destroy`, by the state alone. A failure is told by the status."""
+        return self._run("output.log", self._heard, *DOWN)
 
     def preview(self, *options: str, again: str = "oracle deploy") -> list[dict[str, Any]]:
         """`pulumi preview`: the engine's own events, secrets masked; its text has a file of its own. Raises Failure,

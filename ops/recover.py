@@ -32,19 +32,39 @@ def recover(engine: Engine) -> list[str]:
         done += _settle(engine, state, pending)
     elif app := _unanswered(engine, state):
         _take_over(state["deployment"]["resources"], *app)
-        _import(engine, state)
+        take_in(engine, state)
         done.append(f"took over {app[1]}, which was made though its creation was never answered")
     return done
 
 
-def _free_locks(engine: Engine) -> Iterator[str]:
-    """Frees what the dead hold, in a folder or in a bucket. Raises Failure for a live holder."""
+def held(engine: Engine) -> list[Lock]:
+    """The stack's locks, in a folder or in a bucket. Raises Failure."""
     try:
         bucket, folder = bucket_at(state_of(engine.environment)), folder_at(state_of(engine.environment))
         locks = held_in(bucket, engine.stack.name) if bucket else []
-        if folder is not None:
-            locks = list(_locks(folder / LOCKS / PROJECT / engine.stack.name))
-        _refuse_living(engine.stack.name, locks)
+        return locks if folder is None else list(_locks(folder / LOCKS / PROJECT / engine.stack.name))
+    except BackupsError as error:
+        raise Failure(f"The state cannot be read: {error}") from None
+
+
+def take_in(engine: Engine, state: dict[str, Any]) -> None:
+    """Makes this the stack's state. Raises Failure."""
+    path = engine.stack.private / f"state-{engine.stack.name}.json"
+    path.unlink(missing_ok=True)
+    try:
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(state))
+        engine.must("stack", "import", "--stack", engine.stack.name, "--file", str(path))
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _free_locks(engine: Engine) -> Iterator[str]:
+    """Frees what the dead hold, in a folder or in a bucket. Raises Failure for a live holder."""
+    locks = held(engine)
+    _refuse_living(engine.stack.name, locks)
+    bucket = bucket_at(state_of(engine.environment))
+    try:
         for lock in locks:
             if bucket:
                 bucket.delete(lock.path.as_posix())
@@ -85,7 +105,7 @@ def _settle(engine: Engine, state: dict[str, Any], pending: list[dict[str, Any]]
         if resource["urn"] in found:
             _take_over(resources, resource, found[resource["urn"]])
     state["deployment"]["pending_operations"] = []
-    _import(engine, state)
+    take_in(engine, state)
     yield f"settled {len(pending)} operation(s) of the killed update"
 
 
@@ -125,17 +145,6 @@ def _ours(engine: Engine, app_id: str, counted: dict[str, Any]) -> bool:
     with AppPlatform(engine.stack.digitalocean, engine.environment.get("DIGITALOCEAN_TOKEN")) as platform:
         spec = platform.app(app_id)["spec"]
     return variable(spec, service, "GENERATION") == str(int(counted["generation"]))
-
-
-def _import(engine: Engine, state: dict[str, Any]) -> None:
-    path = engine.stack.private / "recovered-state.json"
-    path.unlink(missing_ok=True)
-    try:
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(state))
-        engine.must("stack", "import", "--stack", engine.stack.name, "--file", str(path))
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def _existing(engine: Engine, resource: dict[str, Any]) -> str | None:

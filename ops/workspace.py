@@ -58,9 +58,36 @@ class Stack:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     @property
+    def account(self) -> str:
+        """The stack whose local cloud, Pulumi home and state this one shares; as a rule itself.
+
+        Stacks at one address are in one account, as on the real clouds; the first of them there gives it its name.
+        """
+        if self._cloud.is_dir() or not self.file.is_file():
+            return self.name
+        names = sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in self._files)
+        others = (Stack(name, self.project) for name in names if name != self.name)
+        return next((each.name for each in others if each._cloud.is_dir() and each._is_at(self.endpoint)), self.name)
+
+    @property
     def cloud_state(self) -> Path:
-        """Of the local cloud that is this stack's own, as another account would be; the first stack's has its place."""
+        """Of the local cloud that stands for this stack's account."""
+        return Stack(self.account, self.project)._cloud
+
+    @property
+    def _cloud(self) -> Path:
+        """The place of a local cloud that has this stack's name; the first stack's is another."""
         return self.private / "cloud" if self.name == FIRST else self.private / "clouds" / self.name
+
+    @property
+    def _files(self) -> list[Path]:
+        return list(self.project.glob("Pulumi.*.yaml"))
+
+    def _is_at(self, endpoint: str | None) -> bool:
+        try:
+            return endpoint is not None and self.endpoint == endpoint
+        except (yaml.YAMLError, AttributeError):
+            return False
 
     @property
     def runs(self) -> Path:
@@ -69,12 +96,12 @@ class Stack:
 
     @property
     def home(self) -> Path:
-        """The local stack's Pulumi home, so that the user's own is never touched."""
-        return self.private / "pulumi" / self.name / "home"
+        """The Pulumi home of stacks on the local cloud, so that the user's own is never touched."""
+        return self.private / "pulumi" / self.account / "home"
 
     @property
     def state(self) -> Path:
-        return self.private / "pulumi" / self.name / "state"
+        return self.private / "pulumi" / self.account / "state"
 
     def settings(self) -> Settings:
         """The stack's settings. Raises Failure."""

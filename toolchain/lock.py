@@ -1,6 +1,6 @@
 """Writes the lock files again after a pin was changed by hand: `make lock`.
 
-Go's two modules are left to Go itself: `go get -tool MODULE@VERSION && go mod tidy` in their folders.
+Go's modules are left to Go itself: `go get -tool MODULE@VERSION && go mod tidy` in their folders.
 """
 
 from __future__ import annotations

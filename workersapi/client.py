@@ -75,6 +75,14 @@ class Workers:
             raise
         return {binding["name"]: binding for binding in settings.get("bindings") or []}
 
+    def delete(self, script: str) -> None:
+        """Deletes the script with everything that belongs to it."""
+        try:
+            self._answered("DELETE", self._script(script), None)
+        except WorkersApiError as error:
+            if not error.codes & NO_SCRIPT:
+                raise
+
     def put_secret(self, script: str, name: str, text: str) -> None:
         """Sets one secret and leaves the others: a new version that serves at once."""
         secret = {"name": name, "text": text, "type": "secret_text"}

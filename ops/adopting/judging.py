@@ -17,6 +17,10 @@ KINDS = frozenset({"plain_text", "secret_text", "assets"})
 ADMIN = frozenset({"PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD"})
 API = ADMIN | {"POCKETBASE_URL", "GITHUB_TOKEN", "BACKEND", "RELEASE"}
 SITE = frozenset({"ASSETS", "API_URL", "RELEASE"})
+UNREADABLE = (
+    "nobody can read its value, and the first release runs without it, unless it is set before: "
+    "pulumi config set --secret --path oracle-net:backendSecrets.{name}"
+)
 OTHER_COMPONENTS = ("workers", "jobs", "static_sites", "functions", "databases")
 MOVING = ("pending_deployment", "in_progress_deployment")
 # A key of oracle-net:backend, and where the running service has it.
@@ -201,9 +205,13 @@ def _app_differences(settings: Settings, app: Mapping[str, Any]) -> Iterator[Dif
         key, secret = env["key"], env.get("type") == "SECRET"
         if key in ADMIN or (not secret and backend.env.get(key) == env.get("value")):
             continue
-        effect = "" if not secret else "this program has no place for it: the first release runs without it"
-        runs = None if secret else env.get("value")
-        yield Difference(key=f"backend.env.{key}", runs=runs, declared=backend.env.get(key), effect=effect)
+        if secret:
+            if key not in settings.backend_secrets:
+                yield Difference(
+                    key=f"backendSecrets.{key}", runs=None, declared=None, effect=UNREADABLE.format(name=key)
+                )
+            continue
+        yield Difference(key=f"backend.env.{key}", runs=env.get("value"), declared=backend.env.get(key))
 
 
 def _worker_differences(name: str, config: WorkerSettings, worker: LiveWorker, live: Live) -> Iterator[Difference]:

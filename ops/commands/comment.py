@@ -1,4 +1,4 @@
-"""`oracle comment`: a file as our one comment on a pull request."""
+"""`oracle comment`: a file as our comment on a pull request."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from typing import Annotated
 
 import typer
 
+from ops import pullrequest
 from ops.failures import Failure
 from ops.folding import say
-from ops.pullrequest import PullRequest
+from ops.github import GitHub
 
 
 def comment(
     number: Annotated[int, typer.Argument(help="The pull request's number.", metavar="NUMBER", min=1)],
     file: Annotated[Path, typer.Argument(help="Markdown, as `oracle plan --markdown` writes it.", metavar="FILE")],
+    about: Annotated[str, typer.Option(help="What it is about; there is one comment for each.")] = "plan",
 ) -> None:
     """Write FILE as our comment on a pull request, in place of the one before."""
     try:
         text = file.read_text()
     except OSError as error:
         raise Failure(f"{file} cannot be read ({error.strerror}); write it: oracle plan --markdown {file}") from None
-    with PullRequest(number) as pull_request:
-        say(f"Commented: {pull_request.comment(text)}")
+    with GitHub() as hub:
+        say(f"Commented: {pullrequest.comment(hub, number, about, text)}")

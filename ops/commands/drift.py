@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ import typer
 from ops import report
 from ops.change import ready
 from ops.drift import Report, look_for
+from ops.drift.telling import markdown
 from ops.engine import Engine
 from ops.failures import Failure
 from ops.folding import say
@@ -24,12 +26,18 @@ def drift(
     stack: Annotated[str, typer.Argument(help="The stack, as in Pulumi.<stack>.yaml.", metavar="[STACK]")] = "local",
     repair: Annotated[bool, typer.Option("--repair", help="Put right what can be, as a run.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    file: Annotated[
+        Path | None, typer.Option("--markdown", help="Add it to this file as Markdown too.", metavar="FILE")
+    ] = None,
 ) -> None:
     """Show what was changed behind the engine's back. Exit status: 0 nothing, 1 drift, 2 cannot tell."""
     if repair and as_json:
         raise Failure(f"--json only looks; look after the repair: oracle drift {stack} --json")
     engine = Engine(Stack(stack))
     found = look_for(engine)
+    if file is not None:
+        with file.open("a") as target:
+            target.write(f"{markdown(found)}\n")
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=2))
     else:

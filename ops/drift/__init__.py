@@ -2,5 +2,6 @@
 
 from ops.drift.looking import look_for
 from ops.drift.model import Drift, Report
+from ops.drift.telling import markdown
 
-__all__ = ["Drift", "Report", "look_for"]
+__all__ = ["Drift", "Report", "look_for", "markdown"]

@@ -64,6 +64,7 @@ def test_a_wrong_password_is_refused_before_anything_is_written(hand: HandMade) 
     assert (hand.running(), hand.project.stack_file.read_text()) == (before, file)
 
 
+@pytest.mark.slow
 def test_an_adoption_that_failed_halfway_goes_on_and_deletes_nothing(hand: HandMade) -> None:
     before = hand.running()
     hand.configure_password(PASSWORD)

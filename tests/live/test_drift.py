@@ -80,6 +80,7 @@ def test_a_roll_back_of_the_active_version_is_seen(project: Project) -> None:
     assert active(project, API) == second
 
 
+@pytest.mark.slow
 def test_files_uploaded_by_hand_are_seen(project: Project) -> None:
     before = active(project, "oracle-net")
     metadata = {"main_module": "w.js", "compatibility_date": "2025-01-01", "bindings": []}
@@ -95,6 +96,7 @@ def test_files_uploaded_by_hand_are_seen(project: Project) -> None:
     assert active(project, "oracle-net") == before
 
 
+@pytest.mark.slow
 def test_a_switch_is_put_back_through_the_engine(project: Project) -> None:
     path = "/scripts/oracle-universe-web/subdomain"
     cloudflare(project, "POST", path, {"enabled": False, "previews_enabled": False})
@@ -104,6 +106,7 @@ def test_a_switch_is_put_back_through_the_engine(project: Project) -> None:
     assert cloudflare(project, "GET", path)["enabled"]
 
 
+@pytest.mark.slow
 def test_a_repair_deploys_nothing_new(project: Project) -> None:
     path = "/scripts/oracle-universe-web/subdomain"
     cloudflare(project, "POST", path, {"enabled": False, "previews_enabled": False})
@@ -116,6 +119,7 @@ def test_a_repair_deploys_nothing_new(project: Project) -> None:
     repaired(project)
 
 
+@pytest.mark.slow
 def test_an_app_changed_by_hand_is_replaced_with_its_data(project: Project) -> None:
     app = next(app for app in project.api("GET", "/v2/apps")["apps"])
     app["spec"]["services"][0]["envs"].append({"key": "DEBUG", "value": "yes", "scope": "RUN_TIME"})

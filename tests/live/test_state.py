@@ -19,7 +19,7 @@ from ops.locks import bucket_at, held_in
 from tests.live.project import Project, assert_quiet
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "somebody", "AWS_SECRET_ACCESS_KEY": "secret-of-somebody"}
 HELD = 20.0

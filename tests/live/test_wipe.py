@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.live import load, network
+from tests.live import leaks, load, network
 from tests.live.project import Project, assert_quiet, changes
 
 pytestmark = pytest.mark.live
@@ -51,6 +52,29 @@ def test_a_release_carries_the_data_while_people_read_and_write(project: Project
 def planted(project: Project) -> dict[str, Any]:
     """What the backend held before it was wiped."""
     return network.holdings(project)
+
+
+def test_the_plan_of_a_wipe_is_loud_and_changes_nothing(project: Project, planted: dict[str, Any]) -> None:
+    """As a pull request that raises the generation and takes a larger machine gets it."""
+    before = project.stack_file.read_text(), project.state_file.read_bytes()
+    project.edit(project.stack_file.name, 'oracle-net:generation: "1"', 'oracle-net:generation: "2"')
+    project.edit(project.stack_file.name, "    createTimeout", "    size: basic-xs\n    createTimeout")
+    done = project.oracle("plan", "--markdown", "plan.md", "--refuse-loss")
+    project.stack_file.write_text(before[0])
+    assert done.status == 3, done.output
+    text = (project.root / "plan.md").read_text()
+    assert "**THIS LOSES THE BACKEND'S DATA.**" in text
+    assert "The generation goes from 1 to 2: a wipe." in text
+    assert "it starts EMPTY" in text
+    assert f"{len(planted['posts'])} posts" in text
+    assert re.search(r"Cost: \$\d+\.\d\d a month becomes \$\d+\.\d\d", text)
+    assert "| backend-app | replaced |" in text
+    secrets = {"password": project.outputs()["adminPassword"], **project.tokens()}
+    assert (
+        leaks.leaked(text.encode(), {name: secret for name, secret in secrets.items() if name != "accountId"}) == set()
+    )
+    assert project.state_file.read_bytes() == before[1]
+    assert "nothing changes" in project.oracle("plan", "--refuse-loss").well().output
 
 
 def test_a_wipe_leaves_nothing_and_keeps_everything(project: Project, planted: dict[str, Any], tmp_path: Path) -> None:

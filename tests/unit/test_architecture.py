@@ -41,6 +41,7 @@ COMPONENT_BASE = frozenset(
         "checkout",
         "custody",
         "dynamic",
+        "foreign",
         "front",
         "history",
         "naming",

@@ -119,6 +119,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(data, "carry", carry)
     monkeypatch.setattr(data, "restore", restore)
     monkeypatch.setattr(data, "note_change", note)
+    monkeypatch.setattr(data, "refuse_foreign", lambda platform, target, url: made.done.append(f"looks into {url}"))
     return made
 
 
@@ -141,7 +142,7 @@ def test_a_release_carries(world: World) -> None:
 
 def test_a_wipe_starts_empty(world: World) -> None:
     outs = updated(props(app_id=OLD, app="old"), props(generation=2.0))
-    assert world.done == ["wipe"]
+    assert world.done == [f"looks into http://{NEW}", "wipe"]
     assert outs["origin"] == "empty"
 
 
@@ -179,7 +180,7 @@ def test_a_wipe_that_ended_halfway_stays_a_wipe_for_the_next_release(world: Worl
     """Generation 2 was made and never got the traffic; its next app must not get generation 1's data."""
     world.apps["id-of-between"] = app("id-of-between", "between", 2)
     updated(props(app_id="id-of-between", app="between", generation=2.0), props(generation=2.0))
-    assert world.done == ["wipe"]
+    assert world.done == [f"looks into http://{NEW}", "wipe"]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def reasons(*changes: Change, **config: Any) -> str:
         (
             REPLACED,
             {"generation": 2, "restore_from": "b1"},
-            "The generation goes from 1 to 2: a wipe, or a restore of b1.",
+            "The generation goes from 1 to 2: a restore of b1.",
         ),
         (
             (change("backend-data", "update", "restart"),),

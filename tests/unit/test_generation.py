@@ -32,7 +32,14 @@ def settings(**backend: Any) -> Settings:
 
 def props(**changed: Any) -> dict[str, Any]:
     custody = {"label": "jellyfish-app", "store": "folder:backups"}
-    base = {"base": "jellyfish-app", "generation": 1.0, "trigger": "1.1.a", "restore_from": "", "custody": custody}
+    base = {
+        "base": "jellyfish-app",
+        "generation": 1.0,
+        "trigger": "1.1.a",
+        "restore_from": "",
+        "custody": custody,
+        "secrets": {},
+    }
     traffic = {"endpoint": "e", "account": "a", "script": "s", "url": "u"}
     return {**base, "endpoint": "e", "traffic": traffic, "counts": {"1": 1.0}, **changed}
 
@@ -64,6 +71,30 @@ def test_what_it_does_not_carry_needs_none(changed: dict[str, Any]) -> None:
 
 def test_another_release_needs_another_app() -> None:
     assert fingerprint(settings(), RELEASE) != fingerprint(settings(), f"sha256:{'2' * 64}")
+
+
+@pytest.mark.parametrize(
+    "before, after, moves",
+    [
+        ({}, {"KEY": "a"}, True),
+        ({"KEY": "a"}, {"KEY": "b"}, True),
+        ({"KEY": "a"}, {}, True),
+        ({"KEY": "a"}, {"KEY": "a"}, False),
+        (None, {}, False),
+    ],
+)
+def test_a_changed_secret_variable_needs_another_app(
+    before: dict[str, str] | None, after: dict[str, str], moves: bool
+) -> None:
+    """The provider sends none to an app that runs."""
+    olds, news = props(secrets=before, app="jellyfish-app"), props(secrets=after)
+    assert GenerationProvider().diff("", olds, news).changes is moves
+
+
+def test_a_refresh_of_an_older_programs_state_finds_nothing_new() -> None:
+    """The engine asks with the inputs of before, which lack what has come since."""
+    older = {key: value for key, value in props(app="jellyfish-app").items() if key != "secrets"}
+    assert not GenerationProvider().diff("", older, older).changes
 
 
 def test_apps_are_counted_within_their_generation() -> None:

@@ -107,6 +107,17 @@ def test_the_first_error_that_says_something_is_found() -> None:
     own = "Diagnostics:\n    error: The directory x does not exist; build it: oracle build\n    error: update failed\n"
     assert program_sentence(own) == "The directory x does not exist; build it: oracle build"
     assert program_sentence("Diagnostics:\n    error: preview failed\n") is None
+    trace = """Diagnostics:
+  pulumi-python:dynamic:BackendGeneration (backend-generation):
+    error: Traceback (most recent call last):
+      File "components/generation.py", line 39, in diff
+        return DiffResult(changes=_news["secrets"])
+                                  ~~~~~^^^^^^^^^^^
+    KeyError: 'secrets'
+Resources:
+    2 errored
+"""
+    assert str(program_sentence(trace)).endswith("whose trace stands above: KeyError: 'secrets'")
 
 
 def test_a_stack_is_local_by_its_addresses_and_not_by_its_name(tmp_path: Path) -> None:

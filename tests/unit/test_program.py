@@ -75,6 +75,22 @@ def test_a_github_token_is_one_more_secret_binding() -> None:
     assert found["GITHUB_TOKEN"] == ("secret_text", "planted-token")
 
 
+def test_the_backends_own_secrets_are_the_apps_secret_variables() -> None:
+    config = program.config_of("local") | {"oracle-net:backendSecrets": json.dumps({"REPLICA_KEY": "planted-key"})}
+    run = program.run(config, ["oracle-net:backendSecrets"])
+    spec = program.plain(run.one("backend-app").inputs["spec"])
+    secret = {each["key"]: each["value"] for each in spec["envs"] if each["type"] == "SECRET"}
+    assert secret["REPLICA_KEY"] == "planted-key"
+    for resource in run.resources:
+        assert "planted-key" not in json.dumps(program.hidden(resource.inputs), default=str), resource.name
+
+
+def test_an_app_knows_its_own_name() -> None:
+    spec = program.plain(program.run(program.config_of("local")).one("backend-app").inputs["spec"])
+    plain = {each["key"]: each["value"] for each in spec["services"][0]["envs"]}
+    assert plain["BACKEND"] == spec["name"] == "jellyfish-app"
+
+
 @pytest.mark.parametrize("stack", STACKS)
 def test_no_secret_is_declared_outside_a_secret(stack: str) -> None:
     config = program.config_of(stack) | {"oracle-net:githubToken": "planted-token"}

@@ -79,6 +79,16 @@ def test_only_what_is_declared_is_promoted(changes: list[str], same: bool, said:
         fitness.refuse_unrest(stack, plan, same=same)
 
 
+def test_a_stack_that_is_merely_held_to_what_it_runs_is_at_rest() -> None:
+    """As the workflow does it, which builds nothing and updates nothing in staging."""
+    stack, held = Stack("prod", PROJECT), Change("default", "update", frozenset({"oracle-net:receipt"}))
+    fitness.refuse_unrest(stack, Foreseen((held,)), same=True)
+    more = Change("default", "update", frozenset({"oracle-net:receipt", "oracle-net:drainSeconds"}))
+    for plan, same in ((Foreseen((more,)), True), (Foreseen((held,)), False)):
+        with pytest.raises(Failure, match="an update would change"):
+            fitness.refuse_unrest(stack, plan, same=same)
+
+
 def test_stacks_that_cannot_be_promoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Failure, match=r"There is no stack prd: .* There are: local, prod, staging$"):
         promotion.distinct("staging", "prd")

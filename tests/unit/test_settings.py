@@ -229,3 +229,32 @@ def test_a_file_that_is_not_there_or_not_yaml_is_told(tmp_path: Path) -> None:
 def test_sections_arrive_as_json_from_the_engine() -> None:
     decoded = {key: settings._decoded(json.dumps(value)) for key, value in values().items() if isinstance(value, dict)}
     assert decoded == {key: value for key, value in values().items() if isinstance(value, dict)}
+
+
+def test_the_backends_own_secrets_are_kept_apart(tmp_path: Path) -> None:
+    found = settings.parse({**values(), "backendSecrets": {"LITESTREAM_KEY": "planted-key"}})
+    assert found.secret_variables == {"LITESTREAM_KEY": "planted-key"}
+    assert "planted" not in repr(found)
+    document = yaml.safe_load((PROJECT / "Pulumi.local.yaml").read_text())
+    document["config"]["oracle-net:backendSecrets"] = {"A": {"secure": "x"}, "B": "planted-secret-value"}
+    path = tmp_path / "Pulumi.planted.yaml"
+    path.write_text(yaml.safe_dump(document))
+    with pytest.raises(SettingsError) as caught:
+        settings.from_file(path)
+    assert "pulumi config set --secret --path oracle-net:backendSecrets.NAME" in str(caught.value)
+    assert "planted-secret-value" not in str(caught.value)
+    del document["config"]["oracle-net:backendSecrets"]["B"]
+    path.write_text(yaml.safe_dump(document))
+    assert settings.from_file(path).secret_variables == {"A": settings.PLACEHOLDER}
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        ({"backendSecrets": {"GENERATION": "9"}}, "GENERATION is a variable of the backend twice"),
+        ({"backendSecrets": {"not a name": "x"}}, "oracle-net:backendSecrets.not a name"),
+    ],
+)
+def test_a_variable_of_the_backend_has_one_place(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        settings.parse({**values(), **changes})

@@ -15,7 +15,7 @@ import pytest
 from tests.support.cloud import RunningCloud
 from tests.support.http import ask
 from tests.support.waiting import free_port
-from tests.workersapi.conftest import Site
+from tests.workersapi.conftest import SERVICE, Site
 from workersapi import Workers, WorkersApiError
 from workersapi import client as client_module
 
@@ -44,6 +44,27 @@ class TestBindings:
             pytest.raises(WorkersApiError, match="refused the token"),
         ):
             strange.bindings("nobody")
+
+
+@pytest.fixture
+def passing(cloud: RunningCloud) -> Site:
+    """A Worker that a test may take away."""
+    site = Site(cloud, "passing")
+    site.put(SERVICE)
+    return site
+
+
+class TestDeletion:
+    def test_a_script_goes_and_another_time_changes_nothing(self, workers: Workers, passing: Site) -> None:
+        workers.delete(passing.name)
+        assert workers.bindings(passing.name) is None
+        workers.delete(passing.name)
+
+    def test_a_refusal_is_told(self, cloud: RunningCloud, workers: Workers, passing: Site) -> None:
+        fault(cloud, method="DELETE", path="*/workers/scripts/*", status=403, count=1)
+        with pytest.raises(WorkersApiError, match="403"):
+            workers.delete(passing.name)
+        assert workers.bindings(passing.name) is not None
 
 
 class TestSecrets:

@@ -170,12 +170,12 @@ def test_what_a_first_release_would_change_is_listed() -> None:
         "backend.port": 8080,
         "backend.region": "nyc",
         "backend.healthPath": "/up",
-        "backend.env.LITESTREAM_SECRET_ACCESS_KEY": None,
+        "backendSecrets.LITESTREAM_SECRET_ACCESS_KEY": None,
         "backend.env.LOG_LEVEL": "warn",
         "web.compatibilityDate": "2024-01-01",
         "web.compatibilityFlags": ["nodejs_compat"],
         "web.workersDev": False,
         "web.domain": {"hostname": "oraclenet.org", "zoneId": ZONE},
     }
-    assert "runs without it" in found["backend.env.LITESTREAM_SECRET_ACCESS_KEY"].effect
+    assert "runs without it" in found["backendSecrets.LITESTREAM_SECRET_ACCESS_KEY"].effect
     assert "EV[" not in str(found)

@@ -1,0 +1,41 @@
+"""Whether a backend that should be empty has filled itself, as an image with a replica of its own does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from appplatform import AppPlatform
+from components.bootstrap import Target
+from components.dynamic import Sentence
+from components.naming import BACKEND_VARIABLE
+from pocketbase import census, login
+
+
+def refuse_foreign(platform: AppPlatform, target: Target, url: str) -> None:
+    """Raises Sentence when everything that the app holds is older than the app itself: nobody has written it here.
+
+    What an image plants at its start is younger, and is left alone.
+    """
+    session = login(url, target.email, target.password)
+    if session is None:
+        raise Sentence("The new backend refuses its admin's login; try again: pulumi up")
+    found = census(url, session)
+    app = platform.app(target.app_id)
+    last, made = _moment(found.last_write), _moment(app.get("created_at"))
+    count = sum(number for name, number in found.records.items() if not name.startswith("_"))
+    if count and last and made and last < made:
+        raise Sentence(
+            f"The new backend should be empty, and started with {count} records, the last written at "
+            f"{last:%Y-%m-%d %H:%M:%S} UTC, before its app was made: its image fills it from elsewhere, such as a "
+            f"replica at a fixed place. It gets no traffic. Let the place depend on the variable {BACKEND_VARIABLE}, "
+            "the app's own name, as docs/how-to/litestream.md shows; then: pulumi up"
+        )
+
+
+def _moment(text: object) -> datetime | None:
+    """A time as PocketBase (`2026-01-31 23:59:59.123Z`) or App Platform (RFC 3339) writes it."""
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

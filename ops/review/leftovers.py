@@ -1,0 +1,43 @@
+"""What an update had begun to make when it was killed, and the state never heard of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from appplatform import AppPlatform, AppPlatformError
+from ops.engine import Engine
+from ops.failures import Failure
+from settings import Settings
+from workersapi import Workers, WorkersApiError
+
+
+def clear(engine: Engine) -> list[str]:
+    """Deletes apps and Workers that have the environment's own names; which they were. Raises Failure.
+
+    An upload that broke off is no more than an upload to the next update, which does it again. A destruction knows
+    only what is in the state. Nobody else gives these names: each has the pull request's number and another name in it.
+    """
+    settings = engine.stack.settings()
+    try:
+        return [*_workers(engine, settings), *_apps(engine, settings)]
+    except (AppPlatformError, WorkersApiError) as error:
+        raise Failure(str(error)) from None
+
+
+def _workers(engine: Engine, settings: Settings) -> Iterator[str]:
+    token = engine.environment.get("CLOUDFLARE_API_TOKEN")
+    with Workers(engine.stack.cloudflare, settings.account_id, token) as cloudflare:
+        for worker in settings.workers.values():
+            if cloudflare.bindings(worker.script) is not None:
+                cloudflare.delete(worker.script)
+                yield worker.script
+
+
+def _apps(engine: Engine, settings: Settings) -> Iterator[str]:
+    ours = re.compile(rf"{re.escape(settings.backend.app_name)}(-g\d+(-r\d+)?)?")
+    with AppPlatform(engine.stack.digitalocean, engine.environment.get("DIGITALOCEAN_TOKEN")) as platform:
+        for name in filter(ours.fullmatch, platform.names()):
+            if app := platform.find(name):
+                platform.request("DELETE", f"/v2/apps/{app['id']}")
+                yield name
