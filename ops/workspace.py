@@ -66,7 +66,7 @@ class Stack:
         if self._cloud.is_dir() or not self.file.is_file():
             return self.name
         names = sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in self._files)
-        others = (Stack(name, self.project) for name in names if name != self.name)
+        others = (Stack(name, self.project) for name in names if name != self.name and NAME.fullmatch(name))
         return next((each.name for each in others if each._cloud.is_dir() and each._is_at(self.endpoint)), self.name)
 
     @property
@@ -86,7 +86,7 @@ class Stack:
     def _is_at(self, endpoint: str | None) -> bool:
         try:
             return endpoint is not None and self.endpoint == endpoint
-        except (yaml.YAMLError, AttributeError):
+        except (Failure, AttributeError):
             return False
 
     @property

@@ -23,6 +23,7 @@ from ops.engine import Finished
 from ops.events import Recorder
 from ops.failures import Failure, engine_sentence
 from ops.main import app
+from ops.repo_map import places
 from ops.runs import Run, Runs
 from ops.workspace import Stack
 from settings import SettingsError, parse
@@ -82,6 +83,13 @@ def test_a_stack_that_does_not_exist(project: Path, command: str) -> None:
     before = sorted(project.rglob("*"))
     assert "Pulumi.nowhere.yaml does not exist" in said(command, "nowhere")
     assert sorted(project.rglob("*")) == before
+
+
+def test_a_copy_that_an_editor_left_is_no_stack_and_in_nobodys_way(project: Path) -> None:
+    (project / "Pulumi.local copy.yaml").write_text((PROJECT / "Pulumi.local.yaml").read_text())
+    assert Stack("other").on_local_cloud
+    assert Stack("other").cloud_state.name == "other"
+    assert set(places(project)) == {"prod", "staging"}
 
 
 def other_case(text: str) -> str:
