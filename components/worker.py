@@ -88,7 +88,7 @@ class Worker(pulumi.ComponentResource):
             main_module=MODULE,
             content=args.module,
             compatibility_date=args.settings.compatibility_date,
-            compatibility_flags=list(args.settings.compatibility_flags) or None,
+            compatibility_flags=list(args.settings.compatibility_flags),  # also when empty: a removal is not seen
             bindings=render([*args.bindings, PlainText(name=RELEASE_VARIABLE, value=_fingerprint(args))]),
             observability=cloudflare.WorkersScriptObservabilityArgs(enabled=True, head_sampling_rate=1),
             assets=_assets(args),
@@ -120,7 +120,12 @@ class Worker(pulumi.ComponentResource):
             hostname=args.settings.domain.hostname,
             zone_id=args.settings.domain.zone_id,
             service=script.script_name,
-            opts=taken_over(_behind(self, script), id, ()),
+            # Every change is a replacement; deleted last, the old one would take the new one of that name along.
+            opts=taken_over(
+                pulumi.ResourceOptions.merge(_behind(self, script), pulumi.ResourceOptions(delete_before_replace=True)),
+                id,
+                (),
+            ),
         )
 
 

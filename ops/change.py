@@ -16,13 +16,15 @@ from ops.failures import Failure
 from ops.following import hand_over, shown
 from ops.recording import Recording
 from ops.recover import recover
-from ops.runs import RunInfo, Runs
+from ops.runs import Run, RunInfo, Runs, steps
 from ops.workspace import Stack
 
 SECRET = "ORACLE_NEW_SECRET_"
 """Begins the names of the variables by which a run gets secrets."""
 GATE = "pulumi-python:dynamic:BackendGeneration"
 """The type of the resource that refuses what cannot be done."""
+GATES = frozenset({"backend-image", "backend-generation"})
+"""The names of what comes before anything that changes what runs."""
 
 
 def ready(name: str, quiet: bool = False) -> Engine:
@@ -76,7 +78,7 @@ def carry_out(
         if done.status == 0:
             return {}
         on = engine.stack.update
-        if _begun(engine, values):
+        if _begun(recording, values):
             raise Failure(engine.sentence(done, f"The update failed: {cause(done)}. Nothing is lost; go on: {on}"))
         raise Refused(engine.sentence(done, cause(done) + "."))
 
@@ -93,6 +95,11 @@ def bring_up(recording: Recording) -> dict[str, Any]:
 def outcome(failure: Failure) -> dict[str, Any]:
     """What is kept of a failure beside its sentence."""
     return {"refused": True} if isinstance(failure, Refused) else {}
+
+
+def touched(run: Run) -> bool:
+    """Whether the run's update has begun to change anything that runs."""
+    return any(step.op not in ("build", "preview", "refresh") and step.name not in GATES for step in steps(run))
 
 
 class Refused(Failure):
@@ -136,11 +143,13 @@ def _configured(engine: Engine, values: Mapping[str, str | None], secrets: Mappi
         raise
 
 
-def _begun(engine: Engine, values: Mapping[str, str | None]) -> bool:
-    """Whether the wanted generation has passed its gate, which comes before anything that changes."""
+def _begun(recording: Recording, values: Mapping[str, str | None]) -> bool:
+    """Whether the wanted generation has passed its gate, which comes before anything that changes; where no other is
+    wanted, whether anything has been touched.
+    """
     wanted = values.get("oracle-net:generation")
     if wanted is None:
-        return True
-    resources = (engine.export().get("deployment") or {}).get("resources") or []
+        return touched(recording.run)
+    resources = (recording.engine.export().get("deployment") or {}).get("resources") or []
     gates = [each for each in resources if each["type"] == GATE]
     return any(int(each["outputs"]["generation"]) == int(wanted) for each in gates)

@@ -59,8 +59,8 @@ def backups(ctx: typer.Context, incomplete: str) -> list[str]:
     """The newest first. Only those on this machine: a bucket would have to be asked over the network."""
     from backups import BackupsError, Folder, open_store
 
-    stack = Stack(str(ctx.params.get("stack") or "local"))
     try:
+        stack = Stack(str(ctx.params.get("stack") or "local"))
         settings = stack.settings()
         store = open_store(settings.backup.store, stack.project, settings.backup.endpoint, settings.backup.region)
         names = store.names(f"{settings.backend.app_name}/") if isinstance(store, Folder) else []

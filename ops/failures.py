@@ -59,8 +59,22 @@ ENGINE: tuple[tuple[str, str], ...] = (
         "A cloud's API does not answer; if it is the local cloud, start it: oracle cloud start",
     ),
     (
-        r"Unable to authenticate you|Invalid API Token|Authentication error|\(status 401\)",
-        'A cloud refused the token; load the stack\'s environment: eval "$(oracle env {stack})"',
+        r"Unable to authenticate you|Invalid API Token|Authentication error|refuses the token|: 401 |\(status 401\)",
+        (
+            "A cloud refused the token: it is another stack's, or no longer counts. See which, and what to do: "
+            "oracle doctor {stack}"
+        ),
+    ),
+    (
+        r"unsupported (checkpoint|deployment) version|needs support for the following features",
+        (
+            "A newer engine than this one has written the state of {stack}; take the one that the others use: "
+            "git pull && make tools"
+        ),
+    ),
+    (
+        r"failed to load checkpoint",
+        "The state of {stack} is damaged, and nothing can be done before it is mended: oracle doctor {stack}",
     ),
     (
         r"PULUMI_ACCESS_TOKEN must be set",

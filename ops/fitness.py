@@ -61,7 +61,8 @@ def refuse_drifted(found: Report) -> None:
         )
     if found.unknown:
         raise Failure(
-            f"Whether {found.stack} has drifted is not known: {found.unknown[0]} See: oracle drift {found.stack}"
+            f"Whether {found.stack} has drifted is not known: {found.unknown[0].rstrip('.')}. See: "
+            f"oracle drift {found.stack}"
         )
 
 

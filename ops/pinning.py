@@ -15,6 +15,7 @@ from typing import Any
 from contract import Outputs, Release
 from ops import deploy, planning, receipts
 from ops.ask import agree
+from ops.change import touched
 from ops.closing import follow_to_the_table
 from ops.deploy import Plan
 from ops.engine import Engine, cause
@@ -23,13 +24,11 @@ from ops.folding import say
 from ops.following import hand_over
 from ops.planning import SERVICES, Foreseen
 from ops.recording import Recording
-from ops.runs import Run, Runs, steps
+from ops.runs import Run, Runs
 
 BEFORE = "before.yaml"
 AFTER = "after.yaml"
 """In a run's folder: the stack's file as it was, and with the receipt."""
-GATES = frozenset({"backend-image", "backend-generation"})
-"""What comes before anything that changes what runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,13 +74,13 @@ def carry_out(recording: Recording, prepared: dict[str, Any]) -> dict[str, Any]:
     try:
         done = recording.update()
     except KeyboardInterrupt:
-        if not _begun(recording.run):
+        if not touched(recording.run):
             _undo(recording)
         raise
     if done.status == 0:
         return deploy.closing(recording, Plan(**prepared))
     why = recording.engine.sentence(done, cause(done)).rstrip(".:")
-    if not _begun(recording.run):
+    if not touched(recording.run):
         _undo(recording)
         raise Failure(f"Nothing was changed, and {stack.file.name} is as it was: {why}")
     raise Failure(
@@ -99,11 +98,6 @@ def _kept(run: Run, name: str, content: bytes) -> bytes:
 
 def _undo(recording: Recording) -> None:
     receipts.replace(recording.engine.stack.file, (recording.run.folder / BEFORE).read_bytes())
-
-
-def _begun(run: Run) -> bool:
-    """Whether anything that runs has been touched."""
-    return any(step.op not in ("build", "preview", "refresh") and step.name not in GATES for step in steps(run))
 
 
 def _prepared(recording: Recording, wanted: Pin) -> Plan:

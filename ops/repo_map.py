@@ -13,7 +13,7 @@ from contract import ADOPTED, Outputs
 from ops.checkouts import configured
 from ops.engine import Engine
 from ops.failures import Failure
-from ops.workspace import Stack
+from ops.workspace import NAME, Stack
 from repositories.configuration import Repositories
 from repositories.processes import Processes
 from repositories.versions import COMMIT_LENGTH, Version, version
@@ -65,7 +65,9 @@ def versions(config: Repositories, project: Path) -> list[Version]:
 def places(project: Path) -> dict[str, Place]:
     """Every stack that runs in the clouds, with what it has deployed. Raises Failure when nobody can say."""
     names = sorted(path.name.split(".")[1] for path in project.glob("Pulumi.*.yaml"))
-    stacks = [stack for stack in (Stack(name, project) for name in names) if not stack.on_local_cloud]
+    stacks = [
+        stack for stack in (Stack(name, project) for name in names if NAME.fullmatch(name)) if not stack.on_local_cloud
+    ]
     return {stack.name: _place(stack) for stack in stacks}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +22,24 @@ LOCAL_PASSPHRASE = "oracle-local"  # protects nothing outside this machine: the 
 ELSEWHERE = "ORACLE_LOCAL_STATE"
 """Another place for the state of stacks on the local cloud, such as a bucket; the user's own is for the real clouds."""
 FIRST = "local"  # the stack that `make up` brings up
+NAME = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
+"""What the engine takes for a stack's name; one with a slash or with dots in front would be another file's."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True)
 class Stack:
-    """One stack of the project at `project`, from its `Pulumi.<name>.yaml`."""
+    """One stack of the project at `project`, from its `Pulumi.<name>.yaml`. Raises Failure for what is no name."""
 
     name: str
     project: Path = PROJECT
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise Failure(
+                f'"{self.name}" is no stack\'s name, which has letters, digits, dashes, dots and underscores; the '
+                "stacks there are: ls Pulumi.*.yaml"
+            )
 
     @property
     def file(self) -> Path:
@@ -56,7 +66,7 @@ class Stack:
         if self._cloud.is_dir() or not self.file.is_file():
             return self.name
         names = sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in self._files)
-        others = (Stack(name, self.project) for name in names if name != self.name)
+        others = (Stack(name, self.project) for name in names if name != self.name and NAME.fullmatch(name))
         return next((each.name for each in others if each._cloud.is_dir() and each._is_at(self.endpoint)), self.name)
 
     @property
@@ -76,7 +86,7 @@ class Stack:
     def _is_at(self, endpoint: str | None) -> bool:
         try:
             return endpoint is not None and self.endpoint == endpoint
-        except (yaml.YAMLError, AttributeError):
+        except (Failure, AttributeError):
             return False
 
     @property
@@ -106,6 +116,9 @@ class Stack:
             document = yaml.safe_load(self.file.read_text()) or {}
         except FileNotFoundError:
             raise Failure(f"{self.file.name} does not exist; the stacks there are: ls Pulumi.*.yaml") from None
+        except yaml.YAMLError:
+            self.settings()  # which says where
+            raise
         return (document.get("config") or {}).get(key)
 
     @property

@@ -81,7 +81,7 @@ class Unreachable(ProviderError):
         self.method, self.url, self.cause, self.tries = method, url, cause, tries
 
 
-REFUSED = 'The local cloud at {origin} refuses the token; load the stack\'s own: eval "$(oracle env local)"'
+REFUSED = 'The local cloud at {origin} refuses the token; load the stack\'s own: eval "$(oracle env STACK)"'
 
 
 def _silent(_severity: str, _text: str) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from ops import report
+from ops.change import ready
 from ops.drift import Report, look_for
 from ops.drift.telling import markdown
 from ops.engine import Engine
@@ -56,18 +57,16 @@ def _show(found: Report) -> None:
     for sentence in found.unknown:
         say(sentence)
     if not found.drifts:
-        say(
-            f"{found.stack}: "
-            + ("nothing else differs." if found.unknown else "nothing differs from what is declared.")
-        )
+        seen = "no drift was seen, but not everything could be looked at."
+        say(f"{found.stack}: {seen if found.unknown else 'nothing differs from what is declared.'}")
 
 
 def _repair(engine: Engine, found: Report) -> None:
     can = [each for each in found.drifts if each.remedy != "none"]
     if not can:
         raise Failure(f"None of this can be put right without a decision of yours; see above: {found.drifts[0].next}")
-    runs = Runs(engine.stack.runs)
-    runs.refuse_busy(found.stack)
-    with runs.start("repair", found.stack, sys.argv[1:]) as run:
+    Runs(engine.stack.runs).refuse_busy(found.stack)
+    engine = ready(found.stack)
+    with Runs(engine.stack.runs).start("repair", found.stack, sys.argv[1:]) as run:
         hand_over(run, engine.stack, {"do": "repair", "drifts": [asdict(each) for each in can]})
         shown(run)

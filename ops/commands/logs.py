@@ -17,7 +17,7 @@ def logs(
     everything: Annotated[bool, typer.Option("--all", help="Also the lines that say that nothing changes.")] = False,
 ) -> None:
     """Print what a run printed; with -f until it ends, with its exit status."""
-    found = Runs(Stack("").runs).find(run)
+    found = Runs(Stack("local").runs).find(run)
     try:
         ended = follow(found, write_line, wait=follow_on, everything=everything)
     except KeyboardInterrupt:

@@ -20,7 +20,7 @@ def runs(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show the runs, newest first: deploys, wipes, restores, updates."""
-    found = [run for run in Runs(Stack("").runs).list() if stack in (None, run.stack)]
+    found = [run for run in Runs(Stack("local").runs).list() if stack in (None, run.stack)]
     shown = found if all_runs else found[:FIRST]
     if as_json:
         typer.echo(json.dumps([document(run) for run in shown], indent=2))

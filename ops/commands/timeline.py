@@ -21,7 +21,7 @@ def timeline(
     svg: Annotated[Path | None, typer.Option(help="Write a chart to this file.", metavar="FILE")] = None,
 ) -> None:
     """Show which resources a run was at when, and what the others waited for."""
-    found = Runs(Stack("").runs).find(run)
+    found = Runs(Stack("local").runs).find(run)
     done = steps(found)
     if not chart.rows(done):
         raise Failure(f"{found.id} changed nothing, so there is nothing to draw; its output: oracle logs {found.id}")

@@ -20,11 +20,13 @@ def look_for(engine: Engine) -> Report:
     stack = engine.stack
     settings = stack.settings()
     if stack.on_local_cloud and local_cloud.health(stack) is None:
-        return Report(stack=stack.name, drifts=(), unknown=(f"The local cloud at {stack.endpoint} does not run.",))
+        start = f"The local cloud at {stack.endpoint} does not run; start it: oracle cloud start --stack {stack.name}"
+        return Report(stack=stack.name, drifts=(), unknown=(start,))
     try:
         declared = read(engine, STATE_SECONDS)
     except Undeclared as error:
-        return Report(stack=stack.name, drifts=(), unknown=(f"{error}.",))
+        why = f"{error}; {error.next}" if error.next else f"{error}; deploy it: {stack.update}"
+        return Report(stack=stack.name, drifts=(), unknown=(why,))
     commands = Commands(stack=stack.name, local=stack.on_local_cloud, endpoint=stack.endpoint or "")
     scene = Scene(
         settings=settings,

@@ -238,7 +238,7 @@ def test_a_stack_that_does_not_exist(project: Project, command: list[str]) -> No
 @pytest.mark.parametrize("variable", ["DIGITALOCEAN_TOKEN", "CLOUDFLARE_API_TOKEN"])
 def test_a_wrong_token(project: Project, variable: str) -> None:
     wrong = "planted-wrong-token-of-the-right-length-and-form"
-    sentence = r'The local cloud at \S+ refuses the token; load the stack\'s own: eval "\$\(oracle env local\)"'
+    sentence = r'The local cloud at \S+ refuses the token; load the stack\'s own: eval "\$\(oracle env STACK\)"'
     with unchanged(project):
         done = project.pulumi("up", "--yes", "--skip-preview", "--stack", "local", **{variable: wrong})
     shown(done, sentence)

@@ -11,6 +11,7 @@ import pytest
 from backups import Entry, Folder, Ledger
 from components.dynamic import Sentence
 from components.kept import KeptProvider
+from contract import ADOPTED
 from releases import items, named
 from releases.keep import Keep
 from tests.unit import program
@@ -110,3 +111,16 @@ def test_old_releases_are_cleared_away_but_for_images_of_the_ledger(project: Pat
 def test_how_many_is_configuration(project: Path) -> None:
     assert declared(**{"oracle-net:keepReleases": "3"})["count"] == 3
     assert json.dumps(declared(), default=str).count("AGE-SECRET") == 0
+
+
+def test_a_release_with_parts_made_by_hand_is_none_to_go_back_to(project: Path) -> None:
+    """Nobody has the bytes of what was adopted; the rest is kept all the same."""
+    props = declared()
+    workers = {**props["release"]["workers"], "api": f"{ADOPTED}version-1"}
+    mixed = {**props, "release": {**props["release"], "workers": workers}}
+    assert created(mixed)["lacking"] == []
+    assert keep(project).ran() == []
+    assert keep(project).lacks(items(named(mixed["release"]), packed=True)) == []
+    KeptProvider().update("", mixed, props)
+    (ran,) = keep(project).ran()
+    assert ran.release == props["release"]

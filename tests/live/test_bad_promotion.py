@@ -1,0 +1,246 @@
+"""Two environments, and what goes wrong between them: one sentence, nothing half done, and the same command goes on.
+
+Staging has a release that prod does not have; the tests leave both stacks able to go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.live import network
+from tests.live.environments import Environments
+from tests.live.project import Done, Project, assert_quiet
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+PROD = "jellyfish-app"
+EVERY: tuple[tuple[str, ...], ...] = (
+    ("promote", "staging", "prod", "--yes"),
+    ("rollback", "prod", "--yes"),
+    ("adopt", "prod", "--yes"),
+    ("rotate", "admin", "prod"),
+    ("plan", "prod"),
+)
+"""What looks at prod's state, and would change it or tell what an update would change."""
+
+
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environments]:
+    project = Project.copied(tmp_path_factory.mktemp("project"))
+    made = Environments.made(project)
+    try:
+        made.up()
+        yield made
+    finally:
+        made.stop()
+
+
+def told(done: Done, pattern: str) -> None:
+    """The command failed with this sentence on its last line."""
+    line = done.failed().output.rstrip().splitlines()[-1]
+    assert re.fullmatch(rf"oracle: {pattern}", line), done.output
+
+
+def promote(environments: Environments) -> Done:
+    return environments.prod.oracle("promote", "staging", "prod", "--yes")
+
+
+def release(environments: Environments, word: str, *names: str) -> None:
+    """Staging gets another release of these services."""
+    comments = {"backend": ("backend/entrypoint.sh", "#"), "api": ("api/src/worker.js", "//")}
+    for name in names:
+        path, comment = comments.get(name, (f"{name}/public/robots.txt", "#"))
+        with (environments.staging.root / "services" / path).open("a") as file:
+            file.write(f"{comment} {word}\n")
+    environments.staging.oracle("up", "staging").well()
+
+
+@contextmanager
+def untouched(*projects: Project) -> Iterator[None]:
+    """The stacks' files and their states are what they were, byte for byte."""
+    files = [path for project in projects for path in (project.stack_file, project.state_file)]
+    before = [path.read_bytes() for path in files]
+    yield
+    assert [path.read_bytes() for path in files] == before
+
+
+@contextmanager
+def state_edited(project: Project, **changed: Any) -> Iterator[None]:
+    """The state's file as another engine would have written it."""
+    before = project.state_file.read_bytes()
+    project.state_file.write_text(json.dumps({**json.loads(before), **changed}))
+    try:
+        yield
+    finally:
+        project.state_file.write_bytes(before)
+
+
+@contextmanager
+def holder(project: Project, folder: Path) -> Iterator[int]:
+    """Somebody's update that holds the stack's lock; their process."""
+    engine = folder / "pulumi"
+    engine.symlink_to("/bin/sleep")
+    lock = project.state_file.parents[3] / f".pulumi/locks/organization/oracle-net/{project.stack}/held.json"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with subprocess.Popen([engine, "300"]) as process:
+        known = {"pid": process.pid, "hostname": socket.gethostname(), "username": "ada", "timestamp": "2026-01-01"}
+        lock.write_text(json.dumps(known))
+        try:
+            yield process.pid
+        finally:
+            lock.unlink()
+            process.kill()
+
+
+def proven(environments: Environments) -> None:
+    """Prod runs what staging runs, an update has nothing to do, and there is one app."""
+    assert environments.prod.outputs()["release"] == environments.staging.outputs()["release"]
+    assert_quiet(environments.prod.pulumi("preview", "--stack", "prod"))
+    assert len(network.apps(environments.prod)) == 1
+
+
+@pytest.mark.parametrize(
+    "written", [{"version": 5}, {"features": ["hooks", "of-a-later-engine"]}], ids=["version", "feature"]
+)
+def test_a_state_of_a_newer_engine(environments: Environments, written: dict[str, Any]) -> None:
+    prod = environments.prod
+    newer = (
+        r"A newer engine than this one has written the state of {}; take the one that the others use: "
+        r"git pull && make tools"
+    )
+    with state_edited(prod, **written), untouched(*environments):
+        for command in EVERY if "version" in written else EVERY[1:2]:
+            told(prod.oracle(*command), newer.format("prod"))
+        for command in (("drift", "prod"), ("drift", "prod", "--repair")):
+            seen = prod.oracle(*command)
+            assert seen.status == 2
+            assert "A newer engine than this one has written the state of prod" in seen.output
+            assert "nothing differs" not in seen.output
+    with state_edited(environments.staging, **written), untouched(*environments):
+        told(promote(environments), r"staging is degraded, .*: " + newer.format("staging").replace(": git", r".*git"))
+
+
+def test_a_damaged_state(environments: Environments) -> None:
+    prod = environments.prod
+    before = prod.state_file.read_bytes()
+    prod.state_file.write_bytes(before[: len(before) // 2])
+    try:
+        with untouched(*environments):
+            told(
+                prod.oracle("rollback", "prod", "--yes"),
+                r"The state of prod is damaged, and nothing can be done before it is mended: oracle doctor prod",
+            )
+    finally:
+        prod.state_file.write_bytes(before)
+
+
+def test_a_lock_that_somebody_holds(environments: Environments, tmp_path: Path) -> None:
+    with holder(environments.prod, tmp_path) as pid, untouched(*environments):
+        for command in EVERY:
+            told(
+                environments.prod.oracle(*command),
+                rf"Another update of prod is at work: process {pid} of ada on \S+, since 2026-01-01\. Wait for it, or "
+                rf"end it: kill {pid}",
+            )
+
+
+def test_nothing_to_promote_and_nothing_to_go_back_to(environments: Environments) -> None:
+    staging, prod = environments
+    empty = staging.root / "Pulumi.empty.yaml"
+    with untouched(*environments):
+        told(
+            prod.oracle("rollback", "prod", "--yes"),
+            r"prod has run no other release that is kept; see: oracle rollback prod --list",
+        )
+        told(prod.oracle("rollback", "prod", "--to", "2020", "--yes"), r"There is no release 2020 of prod; .*--list")
+        state = json.loads(staging.state_file.read_text())["checkpoint"]["latest"]
+        state = {**state, "resources": []}
+        with state_edited(staging, checkpoint={"stack": "organization/oracle-net/staging", "latest": state}):
+            told(promote(environments), r"staging is down, .*is not deployed.*: oracle up staging")
+    assert not empty.exists()
+
+
+def test_a_token_that_ends_in_the_middle(environments: Environments) -> None:
+    """The new backend is there, and its cloud says no more: then Cloudflare refuses the upload."""
+    prod = environments.prod
+    release(environments, "first", "backend", "web")
+    refused = (
+        r"The update broke off, and nothing is lost: A cloud refused the token: it is another stack's, or no longer "
+        r"counts\. See which, and what to do: oracle doctor prod\. Then go on: oracle up prod; or go back: "
+        r"oracle rollback prod"
+    )
+    prod.fault(method="GET", path="/v2/apps/*/deployments/*", status=401, count=1000)
+    told(promote(environments), refused)
+    assert len(network.apps(prod)) == 2
+    prod.api("DELETE", "/_cloud/faults")
+    prod.fault(method="PUT", path="/client/v4/accounts/*/workers/scripts/*", status=401, count=1000)
+    told(promote(environments), refused)
+    prod.api("DELETE", "/_cloud/faults")
+    promote(environments).well()
+    proven(environments)
+
+
+def test_a_token_that_ends_before_anything_has_changed(environments: Environments) -> None:
+    """The preview goes without a look at the clouds, the update begins with one."""
+    prod = environments.prod
+    release(environments, "second", "web")
+    prod.fault(method="GET", path="/v2/uptime/checks/*", status=401, count=1000)
+    held = json.loads(prod.state_file.read_text())["checkpoint"]["latest"]["resources"]
+    before = prod.stack_file.read_bytes()
+    told(promote(environments), r"(Nothing was changed, and Pulumi\.prod\.yaml is as it was: )?A cloud refused .*")
+    prod.api("DELETE", "/_cloud/faults")
+    assert prod.stack_file.read_bytes() == before
+    after = json.loads(prod.state_file.read_text())["checkpoint"]["latest"]["resources"]
+    assert [each["urn"] for each in after] == [each["urn"] for each in held]
+    promote(environments).well()
+    proven(environments)
+
+
+def test_killed_between_the_yes_and_the_first_change(environments: Environments) -> None:
+    """Nobody is left to put the file back: the receipt stays, status says so, and the same command goes on."""
+    prod = environments.prod
+    release(environments, "third", "web")
+    runs, before = prod.root / ".oracle/runs", prod.stack_file.read_bytes()
+    running = prod.outputs()["release"]
+    command = prod.start_oracle("promote", "staging", "prod", "--yes")
+    until(lambda: prod.stack_file.read_bytes() != before, "the receipt is in the file", seconds=120)
+    run = max(runs.glob("*-promote"))
+    until(lambda: (run / "output.log").read_text().count("Updating"), "the engine has begun", seconds=60)
+    runner = psutil.Process(json.loads((run / "run.json").read_text())["pid"])
+    for victim in [*runner.children(recursive=True), runner, psutil.Process(command.pid)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            victim.kill()
+    command.communicate()
+    assert prod.outputs()["release"] == running
+    status = prod.oracle("status", "prod").output
+    assert "The receipt names another release than the one that is deployed; deploy it: oracle up prod" in status
+    again = promote(environments).well().output
+    assert "took the lock over from process" in again
+    proven(environments)
+
+
+def test_bytes_that_were_lost_on_the_way_are_not_built_anew(environments: Environments) -> None:
+    staging, prod = environments
+    release(environments, "fourth", "web")
+    shutil.rmtree(staging.root / ".oracle/releases")
+    wanted = staging.outputs()["release"]["assets"]["web"]
+    kept = staging.root / f".oracle/backups/{PROD}-staging/releases/assets/{wanted}"
+    content = kept.read_bytes()
+    kept.write_bytes(content[: len(content) // 2])
+    with untouched(prod):
+        told(promote(environments), r"staging has not kept all bytes of this release \(the files of web .*--list")
+    kept.write_bytes(content)
+    promote(environments).well()
+    proven(environments)

@@ -1,0 +1,278 @@
+"""Stacks that are none, and files that cannot be used: every command says it in one sentence, before it does anything.
+
+The engine and the clouds are not reached: asking either fails these tests.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from typer.testing import CliRunner
+
+from contract import ADOPTED, Release
+from ops import change, fitness, local_cloud, promotion, receipts
+from ops.drift import Drift, Report
+from ops.engine import Finished
+from ops.events import Recorder
+from ops.failures import Failure, engine_sentence
+from ops.main import app
+from ops.runs import Run, Runs
+from ops.workspace import Stack
+from settings import SettingsError, parse
+from tests.unit.test_promotion import PROJECT, A, B, release
+from tests.unit.test_settings import values
+
+COMMANDS: dict[str, list[str]] = {
+    "promote": ["promote", "local", "{}", "--yes"],
+    "promote from": ["promote", "{}", "local", "--yes"],
+    "rollback": ["rollback", "{}", "--yes"],
+    "rollback --list": ["rollback", "{}", "--list"],
+    "adopt": ["adopt", "{}", "--yes"],
+    "drift": ["drift", "{}"],
+    "drift --repair": ["drift", "{}", "--repair"],
+    "rotate": ["rotate", "admin", "{}"],
+    "unlock": ["unlock", "{}", "--yes"],
+    "plan": ["plan", "{}"],
+    "recover": ["recover", "{}"],
+    "up": ["up", "{}"],
+}
+READING = [name for name in COMMANDS if name not in ("recover", "rollback --list")]
+"""Those that use the stack's whole configuration."""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with the committed stacks and one of ours, `other`, which has a receipt; nothing else is reached."""
+    for file in PROJECT.glob("Pulumi.*yaml"):
+        (tmp_path / file.name).write_text(file.read_text())
+    monkeypatch.setattr(Stack.__init__, "__defaults__", (tmp_path,))
+    other = Stack("other")
+    other.file.write_text((PROJECT / "Pulumi.local.yaml").read_text())
+    receipts.write(other, release(A))
+    reached = Mock(side_effect=AssertionError("the engine or a cloud was reached"))
+    monkeypatch.setattr(subprocess, "Popen", reached)
+    for name in ("start", "health"):
+        monkeypatch.setattr(local_cloud, name, reached)
+    return tmp_path
+
+
+def said(command: str, stack: str) -> str:
+    """The sentence of a command that fails; the last line of several."""
+    done = CliRunner().invoke(app, [word.format(stack) for word in COMMANDS[command]])
+    assert isinstance(done.exception, Failure), (done.exception, done.output)
+    assert done.exception.status != 0
+    return str(done.exception).splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["", "..", "../other", "a/b", "other/", ".other", "oth er", "other\n", "x" * 101])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_is_no_name_of_a_stack(project: Path, command: str, name: str) -> None:
+    assert said(command, name).endswith("dashes, dots and underscores; the stacks there are: ls Pulumi.*.yaml")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_stack_that_does_not_exist(project: Path, command: str) -> None:
+    before = sorted(project.rglob("*"))
+    assert "Pulumi.nowhere.yaml does not exist" in said(command, "nowhere")
+    assert sorted(project.rglob("*")) == before
+
+
+def test_a_copy_that_an_editor_left_is_no_stack_and_in_nobodys_way(project: Path) -> None:
+    (project / "Pulumi.local copy.yaml").write_text((PROJECT / "Pulumi.local.yaml").read_text())
+    assert Stack("other").on_local_cloud
+    assert Stack("other").cloud_state.name == "other"
+
+
+def other_case(text: str) -> str:
+    return text.replace(f"web: {A}", f"web: {A.upper()}")
+
+
+def a_digit_less(text: str) -> str:
+    return text.replace(f"backend: sha256:{A}", f"backend: sha256:{A[1:]}")
+
+
+def a_service_less(text: str) -> str:
+    return text.replace(f"      universe: {A}\n", "")
+
+
+def no_yaml(text: str) -> str:
+    return text.replace("  oracle-net:receipt:\n", "  oracle-net:receipt: {\n")
+
+
+def no_section(text: str) -> str:
+    begin = text.index("  oracle-net:receipt:\n")
+    return text[:begin] + "  oracle-net:receipt: by hand\n"
+
+
+@pytest.mark.parametrize(
+    "edit, sentence",
+    [
+        (other_case, "oracle-net:receipt.workers.web does not have the form ^[0-9a-f]{64}$; it would be unknown"),
+        (a_digit_less, "oracle-net:receipt.backend does not have the form ^sha256:[0-9a-f]{64}$; it would be unknown"),
+        (a_service_less, "oracle-net:receipt.workers.universe is missing; it would be unknown which bytes"),
+        (no_yaml, "Pulumi.other.yaml is not YAML"),
+        (no_section, "oracle-net:receipt should be"),
+    ],
+)
+@pytest.mark.parametrize("command", READING)
+def test_a_receipt_edited_by_hand(project: Path, command: str, edit: Callable[[str], str], sentence: str) -> None:
+    file = Stack("other").file
+    file.write_text(edit(file.read_text()))
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    done = CliRunner().invoke(app, [word.format("other") for word in COMMANDS[command]])
+    assert isinstance(done.exception, Failure), (done.exception, done.output)
+    assert sentence in str(done.exception)
+    assert any(word in str(done.exception) for word in ("oracle promote FROM TO", "Edit it, then try again"))
+    assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
+
+
+def test_a_receipt_s_other_digit_is_nobody_s_bytes(project: Path) -> None:
+    """It is well formed, so that only the program can say that nobody has such bytes: tests/unit/test_receipt.py."""
+    other = Stack("other")
+    other.file.write_text(other.file.read_text().replace(f"web: {A}", f"web: {A[1:]}b"))
+    receipt = other.settings().receipt
+    assert receipt is not None
+    assert receipt.assets.web == f"{A[1:]}b"
+
+
+@pytest.mark.parametrize(
+    "engine, sentence",
+    [
+        ("failed to load checkpoint: unsupported checkpoint version 99", "A newer engine than this one"),
+        (
+            "failed to load checkpoint: this stack's deployment needs support for the following features: later",
+            "A newer engine than this one",
+        ),
+        ("failed to load checkpoint: place 1: unexpected end of JSON input", "The state of prod is damaged"),
+        (
+            'failed to make http request: PUT "http://x": 401 Unauthorized {"success":false}',
+            "A cloud refused the token: it is another stack's, or no longer counts",
+        ),
+        (
+            "Error trying to read app deployment state: GET http://x/v2: 401 (request 1) Unable to authenticate you",
+            "A cloud refused the token",
+        ),
+        ("The local cloud at http://127.0.0.1:1 refuses the token; load the stack's own: x", "A cloud refused"),
+    ],
+)
+def test_what_the_engine_says_of_a_state_or_a_token_is_a_sentence(engine: str, sentence: str) -> None:
+    told = engine_sentence(f"error: {engine}\n", "prod")
+    assert told is not None
+    assert told.startswith(sentence)
+    assert engine_sentence(f"backend | {engine}\n", "prod") is None
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    stack = Stack("prod", tmp_path)
+    stack.file.write_text("config:\n  as: before\n")
+    return Runs(stack.runs).start("rotate", "prod")
+
+
+@pytest.mark.parametrize(
+    "steps, stays", [([], False), (["backend-image"], False), (["admin-stand-in"], True), (["api-script"], True)]
+)
+def test_a_change_that_the_lock_refused_leaves_the_file_as_it_was(
+    run: Run, tmp_path: Path, steps: list[str], stays: bool
+) -> None:
+    stack = Stack("prod", tmp_path)
+    before = stack.file.read_text()
+
+    def config(*words: str) -> str:
+        assert words[:2] == ("config", "set")
+        stack.file.write_text(f"config:\n  {words[2]}: {words[3]}\n")
+        return ""
+
+    def update(*_: str) -> Finished:
+        recorder = Recorder(run.folder / "events.jsonl", run.clock)
+        for name in steps:
+            recorder.write("begin", urn=f"urn::{name}", type="x", op="update")
+        return Finished(255, "error: the stack is currently locked by 1 lock(s).\n")
+
+    engine = SimpleNamespace(stack=stack, must=config, sentence=lambda done, _: engine_sentence(done.output, "prod"))
+    recording: Any = SimpleNamespace(engine=engine, run=run, update=update)
+    with pytest.raises(Failure, match=r"^Another update of prod holds the lock, .*: oracle recover prod$") as caught:
+        change.carry_out(recording, {"oracle-net:adminPasswordVersion": "2"})
+    assert isinstance(caught.value, change.Refused) is not stays
+    assert (stack.file.read_text() != before) is stays
+
+
+BY_HAND = Drift(about="web", what="Its active version is another.", owner="by hand", remedy="version", next="x")
+
+
+def test_what_has_drifted_is_not_promoted() -> None:
+    report = Report(stack="staging", drifts=(), unknown=())
+    fitness.refuse_drifted(report)
+    with pytest.raises(Failure) as caught:
+        fitness.refuse_drifted(replace(report, drifts=(BY_HAND, BY_HAND)))
+    assert str(caught.value) == (
+        "staging has drifted from what is declared: Its active version is another (1 more: oracle drift staging). "
+        "Put it right: oracle drift staging --repair"
+    )
+    with pytest.raises(Failure) as caught:
+        fitness.refuse_drifted(replace(report, unknown=("The backend's app was not looked at: refused.",)))
+    assert str(caught.value) == (
+        "Whether staging has drifted is not known: The backend's app was not looked at: refused. See: "
+        "oracle drift staging"
+    )
+
+
+def test_a_stack_is_looked_at_for_drift_before_its_release_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Healthy by what answers, and other than declared all the same."""
+    engine = Mock()
+    engine.stack.name = "staging"
+    monkeypatch.setattr(fitness, "Runs", Mock())
+    monkeypatch.setattr(fitness, "gather", Mock(return_value=SimpleNamespace(findings=(), services=(), notes=())))
+    drifted = Report(stack="staging", drifts=(BY_HAND,), unknown=())
+    monkeypatch.setattr(fitness, "look_for", Mock(return_value=drifted))
+    with pytest.raises(Failure, match="staging has drifted"):
+        fitness.fit_release(engine, "oracle promote staging prod")
+    engine.outputs.assert_not_called()
+
+
+@pytest.mark.parametrize("adopted", ["other", "local"])
+def test_what_was_adopted_is_neither_promoted_nor_promoted_over(project: Path, adopted: str) -> None:
+    here, there = Stack("other"), Stack("local")
+    here.file.write_text((PROJECT / "Pulumi.local.yaml").read_text())
+    promotion.refuse_adopted(here, there)
+    file = Stack(adopted).file
+    file.write_text(
+        file.read_text().replace("  oracle-net:api:\n", "  oracle-net:api:\n    adopted: {version: version-1}\n")
+    )
+    before = file.read_bytes()
+    assert said("promote" if adopted == "other" else "promote from", "other") == (
+        f"api of {adopted} still run as they were made by hand, and a receipt names the bytes of every service. "
+        f"Release them from here first: oracle deploy --stack {adopted}"
+    )
+    assert file.read_bytes() == before
+
+
+def test_a_receipt_and_an_adoption_exclude_each_other() -> None:
+    declared = values()
+    receipt = {"backend": f"sha256:{A}", "workers": dict.fromkeys(("api", "web", "universe"), A)}
+    declared["receipt"] = {**receipt, "assets": dict.fromkeys(("web", "universe"), A)}
+    assert parse(declared).receipt is not None
+    declared["web"] = {**declared["web"], "adopted": {"version": "version-1"}}
+    with pytest.raises(SettingsError, match=r"and web still run as they were made by hand; release .*: oracle deploy"):
+        parse(declared)
+
+
+def test_the_names_of_what_was_adopted_are_no_bytes() -> None:
+    from releases import adopted, items
+
+    made = Release(
+        backend=f"{ADOPTED}dep-1",
+        workers={"api": f"{ADOPTED}v-1", "web": B, "universe": B},
+        assets={"web": A, "universe": A},
+        commits={},
+    )
+    assert adopted(made) == ["backend", "api"]
+    assert {service for item in items(made, packed=True) for service in item.services} == {"web", "universe"}
+    assert adopted(release(A)) == []
