@@ -19,10 +19,22 @@ def clear(engine: Engine) -> list[str]:
     only what is in the state. Nobody else gives these names: each has the pull request's number and another name in it.
     """
     settings = engine.stack.settings()
+    refuse_others(engine.stack.name, settings)
     try:
         return [*_workers(engine, settings), *_apps(engine, settings)]
     except (AppPlatformError, WorkersApiError) as error:
         raise Failure(str(error)) from None
+
+
+def refuse_others(stack: str, settings: Settings) -> None:
+    """Raises Failure where a name is not the environment's own, as after the file was written by hand."""
+    names = [settings.backend.app_name, *(worker.script for worker in settings.workers.values())]
+    if others := [name for name in names if not name.startswith(f"{stack}-")]:
+        raise Failure(
+            f"{', '.join(others)} in Pulumi.{stack}.yaml is no name of {stack}'s own, so nothing was deleted by name. "
+            f"Let the file be written anew: rm Pulumi.{stack}.yaml; then again: oracle review "
+            f"{stack.removeprefix('pr-')} --down"
+        )
 
 
 def _workers(engine: Engine, settings: Settings) -> Iterator[str]:

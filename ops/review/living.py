@@ -28,7 +28,7 @@ from ops.plugins import Plugins, provide
 from ops.recording import Recording
 from ops.recover import held, recover, take_in
 from ops.review.declaring import STACK, folder, text
-from ops.review.leftovers import clear
+from ops.review.leftovers import clear, refuse_others
 from ops.runs import Runs
 from ops.workspace import Stack
 
@@ -86,6 +86,7 @@ def take_down(base: Stack, number: int) -> bool:
     if not stack.file.exists() or stack.config("oracle-net:backend") is None:  # `stack init` writes only the salt
         _written(base, number)
     engine = Engine(stack)
+    refuse_others(stack.name, stack.settings())
     settle(engine)
     state = engine.export()
     if unhook(state):

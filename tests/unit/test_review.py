@@ -318,6 +318,15 @@ def test_what_the_state_never_heard_of_goes_by_its_name_and_nothing_else(
     assert platform.return_value.__enter__.return_value.request.call_args_list == [deleted]
 
 
+def test_a_file_with_another_stacks_names_deletes_nothing(base: Stack, state: State) -> None:
+    stack = living._written(base, 7)
+    stack.file.write_text(stack.file.read_text().replace("pr-7-oracle-net-staging", "oracle-net-staging"))
+    state.stacks = {"pr-7": {}}
+    with pytest.raises(Failure, match=r"oracle-net-staging in Pulumi\.pr-7\.yaml is no name of pr-7's own"):
+        living.take_down(base, 7)
+    assert not state.imported
+
+
 def lock(hours: float) -> Lock:
     return Lock(Path("x"), 1, "runner", "runner", moment(hours))
 
