@@ -79,6 +79,7 @@ def test_an_adoption_that_failed_halfway_goes_on_and_deletes_nothing(hand: HandM
 
 def test_from_hand_made_to_released(hand: HandMade) -> None:
     project = hand.project
+    hand.configure_password(PASSWORD)
     with load.running(api_url(hand), "adopt") as under:
         before = hand.running()
         done = project.oracle("adopt", "local", "--yes").well().output

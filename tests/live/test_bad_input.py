@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from tests.live.project import Done, Project
@@ -299,11 +300,16 @@ def test_a_second_up_says_who_is_at_work(project: Project) -> None:
     first = project.start_oracle("up")
     locks = project.root / ".oracle/pulumi/local/state/.pulumi/locks"
     until(lambda: list(locks.rglob("*.json")), "the first update holds the lock", seconds=60)
+    holder = psutil.Process(json.loads(next(locks.rglob("*.json")).read_text())["pid"])
+    holder.suspend()  # so that it is still at work, however long the others take
     at_work = (
         r"Another update of local is at work: process \d+ of \S+ on \S+, since \S+\. Wait for it, or end it: kill \d+"
     )
-    told(project.oracle("up"), at_work)
-    told(project.oracle("wipe", "--yes"), at_work)
+    try:
+        told(project.oracle("up"), at_work)
+        told(project.oracle("wipe", "--yes"), at_work)
+    finally:
+        holder.resume()
     output, _ = first.communicate(timeout=120)
     assert first.returncode == 0, output
 

@@ -12,7 +12,7 @@ from tests.live.network import plant, titles
 from tests.live.project import Project, assert_quiet
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 API = "oracle-universe-api"
 
 
@@ -80,7 +80,6 @@ def test_a_roll_back_of_the_active_version_is_seen(project: Project) -> None:
     assert active(project, API) == second
 
 
-@pytest.mark.slow
 def test_files_uploaded_by_hand_are_seen(project: Project) -> None:
     before = active(project, "oracle-net")
     metadata = {"main_module": "w.js", "compatibility_date": "2025-01-01", "bindings": []}
@@ -96,7 +95,6 @@ def test_files_uploaded_by_hand_are_seen(project: Project) -> None:
     assert active(project, "oracle-net") == before
 
 
-@pytest.mark.slow
 def test_a_switch_is_put_back_through_the_engine(project: Project) -> None:
     path = "/scripts/oracle-universe-web/subdomain"
     cloudflare(project, "POST", path, {"enabled": False, "previews_enabled": False})
@@ -106,7 +104,6 @@ def test_a_switch_is_put_back_through_the_engine(project: Project) -> None:
     assert cloudflare(project, "GET", path)["enabled"]
 
 
-@pytest.mark.slow
 def test_a_repair_deploys_nothing_new(project: Project) -> None:
     path = "/scripts/oracle-universe-web/subdomain"
     cloudflare(project, "POST", path, {"enabled": False, "previews_enabled": False})
@@ -119,7 +116,6 @@ def test_a_repair_deploys_nothing_new(project: Project) -> None:
     repaired(project)
 
 
-@pytest.mark.slow
 def test_an_app_changed_by_hand_is_replaced_with_its_data(project: Project) -> None:
     app = next(app for app in project.api("GET", "/v2/apps")["apps"])
     app["spec"]["services"][0]["envs"].append({"key": "DEBUG", "value": "yes", "scope": "RUN_TIME"})

@@ -100,6 +100,7 @@ def remove_admin(project: Project) -> None:
         assert http.delete(record, headers=headers).status_code == 204
 
 
+@pytest.mark.slow
 def test_an_admin_removed_by_hand_is_planned_and_restored(project: Project) -> None:
     restart(project)
     assert can_log_in(project)

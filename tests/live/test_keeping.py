@@ -199,6 +199,7 @@ def test_data_without_a_backup_goes_when_the_name_was_typed(project: Project) ->
     assert network.titles(project) == set()
 
 
+@pytest.mark.slow
 def test_a_program_without_the_backend_keeps_it_or_backs_it_up(project: Project, tmp_path: Path) -> None:
     network.say(project, "last words")
     program = project.root / "__main__.py"

@@ -85,6 +85,7 @@ def test_changing_one_workers_source_changes_one_worker(project: Project) -> Non
     assert version == after["release"]["workers"]["api"]
 
 
+@pytest.mark.slow
 def test_changing_one_asset_changes_one_site(project: Project) -> None:
     project.edit("services/web/public/index.html", "<title>", "<title>Changed ")
     assert changes(project.up().well()) == {"updated": 2, "unchanged": 30}

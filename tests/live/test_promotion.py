@@ -163,10 +163,11 @@ def test_what_is_not_deployed_to_staging_is_not_promoted(environments: Environme
             r"staging is not what is declared: an update would change .*web.* Look: pulumi preview -s staging; "
             r"then update it first: oracle up staging",
         )
+    project.oracle("deploy", "--stack", "staging", "--yes").well()
 
 
+@pytest.mark.slow
 def test_a_no_changes_nothing(environments: Environments) -> None:
-    environments.staging.oracle("deploy", "--stack", "staging", "--yes").well()
     with nothing_done(environments.prod), terminal(environments.prod, "promote", "staging", "prod") as at:
         process, master = at
         screen = Screen(master)

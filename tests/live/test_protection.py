@@ -10,7 +10,7 @@ from loopback import client
 from tests.live import network
 from tests.live.project import Done, Project, assert_quiet, changes
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +40,12 @@ def test_destroy_is_refused_and_everything_serves(locked: Project) -> None:
     assert_quiet(locked.up())
 
 
-@pytest.mark.slow
 def test_a_wipe_replaces_the_backend_all_the_same(locked: Project) -> None:
     locked.oracle("wipe", "--yes").well()
     assert network.apps(locked) == ["jellyfish-app-g2"]
     assert_quiet(locked.up())
 
 
-@pytest.mark.slow
 def test_the_engines_own_way_around_keeps_the_backend(locked: Project) -> None:
     """--ignore-protect is for those who mean it; it does not reach the one thing that cannot be made again."""
     done = destroy(locked, "--ignore-protect").failed()
@@ -72,7 +70,6 @@ def test_unlocked_it_can_be_destroyed_and_the_backups_stay(locked: Project) -> N
     assert all(each["verified"] for each in kept)
 
 
-@pytest.mark.slow
 def test_the_newest_backup_brings_it_all_back(locked: Project) -> None:
     """As docs/how-to/leave.md says: an empty account, and the name of a backup."""
     kept = network.backups(locked)[0]["id"]

@@ -136,6 +136,7 @@ def test_a_secret_changed_by_hand_and_what_puts_it_right(project: Project, look:
     assert look.gather().findings == ()
 
 
+@pytest.mark.slow
 def test_a_deleted_worker_and_then_a_rollback(project: Project, look: Look) -> None:
     _cloudflare(project, "DELETE", "oracle-net")
     _blames(look.gather(), "web", "down", "oracle-net is gone")
