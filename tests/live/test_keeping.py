@@ -22,7 +22,7 @@ from tests.live import network
 from tests.live.project import Done, Project
 from tests.support.waiting import free_port
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 
 @contextmanager
@@ -66,7 +66,6 @@ def test_nobody_is_asked_who_is_not_there_and_a_wrong_name_changes_nothing(proje
         assert "That is not the stack's name; nothing was changed." in typed(project, "prod", "wipe").failed().output
 
 
-@pytest.mark.slow
 def test_a_generation_lowered_by_hand(project: Project) -> None:
     before = project.stack_file.read_bytes()
     set_config(project, "generation", "2")
@@ -80,7 +79,6 @@ def test_a_generation_lowered_by_hand(project: Project) -> None:
     assert before != project.stack_file.read_bytes()
 
 
-@pytest.mark.slow
 def test_a_restore_of_what_is_not_there(project: Project) -> None:
     set_config(project, "restoreFrom", "jellyfish-app-g1-no-such")
     with untouched(project):
@@ -96,7 +94,6 @@ def test_a_restore_of_what_is_not_there(project: Project) -> None:
         assert "oracle backups" in project.oracle("restore", "jellyfish-app-g1-no-such", "--yes").failed().output
 
 
-@pytest.mark.slow
 def test_a_damaged_backup_is_refused_before_anything_changes(project: Project) -> None:
     kept = network.backups(project)[0]["id"]
     file = project.root / f".oracle/backups/jellyfish-app/{kept}.zip"
@@ -110,7 +107,6 @@ def test_a_damaged_backup_is_refused_before_anything_changes(project: Project) -
     assert network.titles(project) == {"planted"}
 
 
-@pytest.mark.slow
 def test_an_encrypted_backup_opens_with_its_own_key_only(project: Project) -> None:
     set_config(project, "backupKey", new_key(), "--secret")
     mine = project.stack_file.read_bytes()
@@ -126,7 +122,6 @@ def test_an_encrypted_backup_opens_with_its_own_key_only(project: Project) -> No
     project.stack_file.write_bytes(mine)
 
 
-@pytest.mark.slow
 def test_a_bucket_that_cannot_be_reached(project: Project) -> None:
     before = project.stack_file.read_bytes()
     set_config(project, "backup.store", "s3://oracle/backups", "--path")
@@ -140,7 +135,6 @@ def test_a_bucket_that_cannot_be_reached(project: Project) -> None:
     project.stack_file.write_bytes(before)
 
 
-@pytest.mark.slow
 def test_backups_in_a_bucket(project: Project, bucket: str) -> None:
     before = project.stack_file.read_bytes(), network.titles(project)
     set_config(project, "backup.store", "s3://oracle/backups", "--path")
@@ -179,7 +173,6 @@ def bucket() -> Iterator[str]:
     server.stop()
 
 
-@pytest.mark.slow
 def test_an_app_that_cannot_be_deleted_stays_and_goes_with_the_next_up(project: Project) -> None:
     before = network.apps(project)
     project.fault(method="DELETE", path="/v2/apps/*", status=403, count=1)
@@ -189,7 +182,6 @@ def test_an_app_that_cannot_be_deleted_stays_and_goes_with_the_next_up(project: 
     assert len(network.apps(project)) == 1
 
 
-@pytest.mark.slow
 def test_data_without_a_backup_goes_when_the_name_was_typed(project: Project) -> None:
     network.say(project, "unloved")
     before = network.backups(project)
@@ -199,7 +191,6 @@ def test_data_without_a_backup_goes_when_the_name_was_typed(project: Project) ->
     assert network.titles(project) == set()
 
 
-@pytest.mark.slow
 def test_a_program_without_the_backend_keeps_it_or_backs_it_up(project: Project, tmp_path: Path) -> None:
     network.say(project, "last words")
     program = project.root / "__main__.py"

@@ -19,7 +19,7 @@ from tests.live.leaks import leaked_in_files
 from tests.live.project import Done, Project, assert_quiet
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 PAUSE = 0.05
 LEAST = 100
@@ -145,7 +145,6 @@ def test_a_made_password_is_renewed_and_no_login_fails(project: Project) -> None
     assert_quiet(project.pulumi("preview", "--refresh", "--stack", "local"))
 
 
-@pytest.mark.slow
 def test_a_chosen_password_comes_by_standard_input(project: Project) -> None:
     before = project.outputs()["adminPassword"]
     assert (
@@ -161,7 +160,6 @@ def test_a_chosen_password_comes_by_standard_input(project: Project) -> None:
     assert superusers(project) == ["admin@oracle.localhost"]
 
 
-@pytest.mark.slow
 def test_an_update_that_breaks_off_halfway_leaves_the_api_its_login(project: Project) -> None:
     """The api Worker's upload fails after the password has changed: the stand-in serves until the next update."""
     before = project.outputs()["adminPassword"]
@@ -179,7 +177,6 @@ def test_an_update_that_breaks_off_halfway_leaves_the_api_its_login(project: Pro
     assert logs_in(project, NEXT)
 
 
-@pytest.mark.slow
 def test_a_token_goes_to_the_api_worker_and_nowhere_else(project: Project) -> None:
     with Logins(project.outputs()["apiUrl"]) as logins:
         done = rotate(project, "github-token", typed=f"{TOKEN}\n").well()

@@ -54,6 +54,7 @@ def planted(project: Project) -> dict[str, Any]:
     return network.holdings(project)
 
 
+@pytest.mark.slow
 def test_the_plan_of_a_wipe_is_loud_and_changes_nothing(project: Project, planted: dict[str, Any]) -> None:
     """As a pull request that raises the generation and takes a larger machine gets it."""
     before = project.stack_file.read_text(), project.state_file.read_bytes()
