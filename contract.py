@@ -37,6 +37,11 @@ class Kept(TypedDict):
 
 KEPT_VARIABLE = "ORACLE_KEPT"
 
+WITHOUT_BACKUP = "ORACLE_NO_BACKUP"
+"""Names an app that may be deleted without a backup: `oracle wipe --no-backup` sets it when the stack is typed, and
+`oracle review`, whose environments end.
+"""
+
 ADOPTED = "adopted:"
 """What stands in a receipt before the id of what runs (the app's deployment, a Worker's version) where a service was
 made by hand, taken over, and not released from here yet.

@@ -10,6 +10,7 @@ where the data is, not where the state thinks that it is.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -37,6 +38,7 @@ from components.transfer import (
     served,
     tell,
 )
+from contract import WITHOUT_BACKUP
 from pocketbase import AdminError, BackupFailed, Census, CountError, Unhealthy, census, login
 
 if TYPE_CHECKING:
@@ -216,7 +218,9 @@ def _announce(olds: dict[str, Any], news: dict[str, Any]) -> None:
         session = login(url, target.email, target.password, timeout=5, seconds=0)
         if session is None:
             raise AdminError("its admin cannot log in")
-        tell(f"{app['spec']['name']} is emptied: {_loss(census(url, session))}. A verified backup is kept.")
+        name = app["spec"]["name"]
+        after = "Nothing of it is kept." if os.environ.get(WITHOUT_BACKUP) == name else "A verified backup is kept."
+        tell(f"{name} is emptied: {_loss(census(url, session))}. {after}")
     except (AppPlatformError, AdminError, CountError):
         tell("what the backend holds cannot be counted now")
 

@@ -21,12 +21,10 @@ from components.bootstrap import Target, bootstrap_hook, changed_by_hand
 from components.dynamic import Sentence
 from components.history import note_kept, written_since
 from components.transfer import Care, Source, keep, served
+from contract import WITHOUT_BACKUP
 
 if TYPE_CHECKING:
     from backups.manifest import Reason
-
-WITHOUT = "ORACLE_NO_BACKUP"
-"""Names an app that may be deleted without a backup; `oracle wipe --no-backup` sets it when the stack is typed."""
 
 
 class Keeping:
@@ -63,7 +61,7 @@ class Keeping:
             if not source.running:
                 print(f"{source.name} has never run: there is nothing to back up", flush=True)
                 return
-            if os.environ.get(WITHOUT) == source.name:
+            if os.environ.get(WITHOUT_BACKUP) == source.name:
                 note_kept(self._care.custody, source, None, ["without a backup, as asked for"])
                 return
             self._drain(source)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from backups import Backup
+from contract import WITHOUT_BACKUP
 from ops import words
 from ops.ask import confirm
 from ops.change import apply, ready
@@ -47,7 +48,7 @@ def wipe(
         values: dict[str, str | None] = {"oracle-net:restart": str(settings.restart + 1)}
     else:
         values = {"oracle-net:generation": str(settings.generation + 1), "oracle-net:restoreFrom": None}
-    apply(engine, "wipe", values, {"ORACLE_NO_BACKUP": outputs.backend_app} if no_backup else None)
+    apply(engine, "wipe", values, {WITHOUT_BACKUP: outputs.backend_app} if no_backup else None)
     _show_undo(custody, stack, no_backup)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from contract import Outputs
+from contract import WITHOUT_BACKUP, Outputs
 from ops import local_cloud
 from ops.change import ready
 from ops.deploy import known_outputs
@@ -37,7 +37,6 @@ HOURS = 24
 """How long an environment lives after its last update, unless it says otherwise."""
 STALE = timedelta(hours=1)
 """A lock of another machine that is older is nobody's: no job that brings environments up may take that long."""
-WITHOUT_BACKUP = "ORACLE_NO_BACKUP"
 DELETES = frozenset({"BeforeDelete", "AfterDelete"})
 
 Say = Callable[[str], None]

@@ -59,6 +59,16 @@ def test_a_preview_says_in_numbers_what_is_lost(
     assert capsys.readouterr().err.strip() == told
 
 
+def test_without_a_backup_nothing_is_said_to_be_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(data, "login", lambda *_, **__: ADMIN)
+    monkeypatch.setattr(data, "census", lambda *_: HELD)
+    monkeypatch.setenv("ORACLE_NO_BACKUP", "old")
+    assert DataProvider().diff("data", props(app_id=OLD, app="old"), props(generation=2.0)).changes
+    assert "last write 2026-11-22T16:00:00Z. Nothing of it is kept." in capsys.readouterr().err
+
+
 @dataclass
 class World:
     """The clouds, and what was done to them."""

@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 import pytest
 
+import contract
 from components import keeping
 from components.bootstrap import Target
 from components.dynamic import Sentence
@@ -118,11 +119,11 @@ def test_what_never_ran_or_is_gone_holds_nothing_up(
 
 
 def test_only_the_app_that_was_named_goes_without_a_backup(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(keeping.WITHOUT, "another-app")
+    monkeypatch.setenv(contract.WITHOUT_BACKUP, "another-app")
     world = World(app())
     keeper(world, monkeypatch)._keep(target())
     assert world.done[0] == "backup of old for a wipe"
-    monkeypatch.setenv(keeping.WITHOUT, "old")
+    monkeypatch.setenv(contract.WITHOUT_BACKUP, "old")
     world = World(app())
     keeper(world, monkeypatch)._keep(target())
     assert world.done == ["noted ['without a backup, as asked for']"]
