@@ -6,12 +6,11 @@ not been imported can only be imported, never created.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ops import planning
+from ops import planning, stackfile
 from ops.change import Refused
 from ops.engine import Engine
 from ops.failures import Failure
@@ -91,11 +90,6 @@ def _written(engine: Engine, values: Mapping[str, str]) -> Iterator[None]:
     file = engine.stack.file
     before = file.read_bytes()
     words = [word for key, value in values.items() for word in ("--plaintext", f"{KEY}{key}={value}")]
-    try:
+    with stackfile.put_back(file, before):
         engine.must("config", "set-all", "--path", *words, "--stack", engine.stack.name)
         yield
-    except BaseException:
-        scratch = file.with_name(f".{file.name}.{os.getpid()}")
-        scratch.write_bytes(before)
-        scratch.replace(file)
-        raise

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from contract import KEPT_VARIABLE
-from ops import local_cloud, planning
+from ops import local_cloud, planning, stackfile
 from ops.engine import Engine, cause
 from ops.failures import Failure
 from ops.following import hand_over, shown
@@ -137,9 +137,7 @@ def _configured(engine: Engine, values: Mapping[str, str | None], secrets: Mappi
                 engine.must("config", "rm", key, "--stack", engine.stack.name)
         yield
     except Refused:
-        scratch = file.with_name(f".{file.name}.{os.getpid()}")
-        scratch.write_bytes(before)
-        scratch.replace(file)
+        stackfile.replace(file, before)
         raise
 
 

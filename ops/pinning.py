@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from contract import Outputs, Release
-from ops import deploy, planning, receipts
+from ops import deploy, planning, receipts, stackfile
 from ops.ask import agree
 from ops.change import touched
 from ops.closing import follow_to_the_table
@@ -56,8 +56,8 @@ def pin(engine: Engine, wanted: Pin, *, yes: bool, as_json: bool) -> None:
             raise Failure("Nothing was changed.")
         if stack.file.read_bytes() != before:
             raise Failure(f"{stack.file.name} has changed meanwhile, and nothing was done; look again: {wanted.again}")
-        with receipts.put_back(stack.file, before):
-            receipts.replace(stack.file, after)
+        with stackfile.put_back(stack.file, before):
+            stackfile.replace(stack.file, after)
             hand_over(run, stack, {"do": "pin", "prepared": asdict(plan)})
         follow_to_the_table(run, as_json)
 
@@ -97,7 +97,7 @@ def _kept(run: Run, name: str, content: bytes) -> bytes:
 
 
 def _undo(recording: Recording) -> None:
-    receipts.replace(recording.engine.stack.file, (recording.run.folder / BEFORE).read_bytes())
+    stackfile.replace(recording.engine.stack.file, (recording.run.folder / BEFORE).read_bytes())
 
 
 def _prepared(recording: Recording, wanted: Pin) -> Plan:

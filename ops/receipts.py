@@ -1,17 +1,14 @@
-"""The receipt in a stack's file: written without touching anything else there, and put back byte for byte."""
+"""The receipt in a stack's file: written without touching anything else there."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from contract import Release
+from ops import stackfile
 from ops.failures import Failure
 from ops.workspace import Stack
 from releases import named
@@ -26,29 +23,8 @@ def write(stack: Stack, release: Release) -> bytes:
     Raises Failure when the file cannot be understood; then it is as it was.
     """
     before = stack.file.read_bytes()
-    replace(stack.file, edited(before.decode(), release, stack.file.name).encode())
+    stackfile.replace(stack.file, edited(before.decode(), release, stack.file.name).encode())
     return before
-
-
-def replace(file: Path, content: bytes) -> None:
-    """Gives the file this content, at once."""
-    scratch = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        scratch.write_bytes(content)
-        scratch.chmod(file.stat().st_mode & 0o777)
-        scratch.replace(file)
-    finally:
-        scratch.unlink(missing_ok=True)
-
-
-@contextmanager
-def put_back(file: Path, before: bytes) -> Iterator[None]:
-    """Whatever goes wrong inside, and be it the user who interrupts: the file is what it was."""
-    try:
-        yield
-    except BaseException:
-        replace(file, before)
-        raise
 
 
 def edited(text: str, release: Release, name: str) -> str:

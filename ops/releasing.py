@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from ops import stackfile
 from ops.engine import Engine
 from ops.failures import Failure
 from settings import Settings
@@ -44,6 +44,4 @@ def as_if_released(engine: Engine, services: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         if services:
-            scratch = file.with_name(f".{file.name}.{os.getpid()}")
-            scratch.write_bytes(before)
-            scratch.replace(file)
+            stackfile.replace(file, before)

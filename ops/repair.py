@@ -69,12 +69,12 @@ def _refuse_other_bytes(recording: Recording) -> None:
 def _give_back(recording: Recording, settings: Settings, service: str, version: str) -> None:
     """All traffic to a version that is there. `force`, since its secrets may be others, which is what is wanted."""
     engine, script = recording.engine, settings.workers[service].script
-    base = str(engine.stack.config("cloudflare:baseUrl") or "https://api.cloudflare.com/client/v4")
     path = f"/accounts/{settings.account_id}/workers/scripts/{script}/deployments?force=true"
     shares = {"strategy": "percentage", "versions": [{"version_id": version, "percentage": 100}]}
     with recording.step(f"{service}-version", "repair"):
         try:
-            with Workers(base, settings.account_id, engine.environment.get("CLOUDFLARE_API_TOKEN")) as cloudflare:
+            token = engine.environment.get("CLOUDFLARE_API_TOKEN")
+            with Workers(engine.stack.cloudflare, settings.account_id, token) as cloudflare:
                 cloudflare.request("POST", path, shares)
         except WorkersApiError as error:
             raise Failure(str(error)) from None

@@ -14,7 +14,6 @@ from pocketbase import AdminError, Login, login, remove_stand_ins
 from workersapi import Workers, WorkersApiError
 
 ADMIN, VERSION, GITHUB = "oracle-net:adminPassword", "oracle-net:adminPasswordVersion", "oracle-net:githubToken"
-CLOUDFLARE = "https://api.cloudflare.com/client/v4"
 ADMIN_ONLY = ("admin", "admin-*", "backend-ready", "api-script")
 GITHUB_ONLY = ("api-script",)
 """The resources that a rotation changes; no source that waits to be deployed goes along."""
@@ -72,11 +71,9 @@ def proven(engine: Engine, before: str) -> Iterator[str]:
 
 def bound(engine: Engine, name: str) -> bool:
     """Whether the api Worker has a secret of that name. Raises Failure."""
-    settings, environment = engine.stack.settings(), engine.environment
-    endpoint = str(engine.stack.config("cloudflare:baseUrl") or CLOUDFLARE)
-    account = settings.account_id
+    settings, token = engine.stack.settings(), engine.environment.get("CLOUDFLARE_API_TOKEN")
     try:
-        with Workers(endpoint, account, environment.get("CLOUDFLARE_API_TOKEN")) as workers:
+        with Workers(engine.stack.cloudflare, settings.account_id, token) as workers:
             found = (workers.bindings(settings.api.script) or {}).get(name) or {}
     except WorkersApiError as error:
         raise Failure(str(error)) from None

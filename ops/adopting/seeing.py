@@ -75,13 +75,12 @@ def see(engine: Engine, settings: Settings) -> Live:
 
 def _apps(engine: Engine, settings: Settings) -> tuple[Mapping[str, Any] | None, tuple[str, ...]]:
     token = engine.environment.get("DIGITALOCEAN_TOKEN") or engine.environment.get("DIGITALOCEAN_ACCESS_TOKEN")
-    with AppPlatform(engine.stack.endpoint or "https://api.digitalocean.com", token) as platform:
+    with AppPlatform(engine.stack.digitalocean, token) as platform:
         return platform.find(settings.backend.app_name), tuple(platform.names())
 
 
 def _workers(engine: Engine, settings: Settings) -> Workers:
-    base = str(engine.stack.config("cloudflare:baseUrl") or "https://api.cloudflare.com/client/v4")
-    return Workers(base, settings.account_id, engine.environment.get("CLOUDFLARE_API_TOKEN"))
+    return Workers(engine.stack.cloudflare, settings.account_id, engine.environment.get("CLOUDFLARE_API_TOKEN"))
 
 
 def _worker(cloudflare: Workers, settings: Settings, script: str) -> LiveWorker | None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ops import receipts
+from ops import receipts, stackfile
 from ops.commands.options import StackArgument
 from ops.failures import Failure
 from ops.folding import say
@@ -26,7 +26,7 @@ def propose(
     """Write a receipt into a stack's file, and propose that as a pull request to this branch."""
     chosen, release = Stack(stack), _parsed(receipt)
     before = receipts.write(chosen, release)
-    with receipts.put_back(chosen.file, before):
+    with stackfile.put_back(chosen.file, before):
         chosen.settings()  # what is no receipt is refused here
     wanted = Proposal(
         base=needed("GITHUB_REF_NAME"),

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from contract import Release
-from ops import receipts
+from ops import receipts, stackfile
 from ops.failures import Failure
 from ops.workspace import Stack
 from settings import from_file
@@ -101,7 +101,7 @@ def test_what_was_there_comes_back_byte_for_byte(tmp_path: Path) -> None:
     stack.file.write_bytes(b"config:\r\n  a: 1 # \xc3\xa4\r\n")
     stack.file.chmod(0o640)
     before = stack.file.read_bytes()
-    with suppress(KeyboardInterrupt), receipts.put_back(stack.file, before):
+    with suppress(KeyboardInterrupt), stackfile.put_back(stack.file, before):
         assert receipts.write(stack, RELEASE) == before
         assert b"oracle-net:receipt" in stack.file.read_bytes()
         raise KeyboardInterrupt
