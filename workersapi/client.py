@@ -86,6 +86,12 @@ class Workers:
             raise
         return dict(_modules(response)) if response.content else {}
 
+    def version(self, script: str) -> str | None:
+        """The id of the version with the most traffic; None where none serves. Raises WorkersApiError."""
+        deployments = self.request("GET", f"{self._script(script)}/deployments").get("deployments") or [{}]
+        shares = {each["version_id"]: float(each["percentage"]) for each in deployments[0].get("versions") or []}
+        return max(shares, key=lambda each: shares[each], default=None)
+
     def delete(self, script: str) -> None:
         """Deletes the script with everything that belongs to it."""
         try:

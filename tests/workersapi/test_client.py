@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +45,21 @@ class TestBindings:
             pytest.raises(WorkersApiError, match="refused the token"),
         ):
             strange.bindings("nobody")
+
+
+class TestVersion:
+    def test_is_the_one_with_the_most_traffic(self, workers: Workers, passing: Site) -> None:
+        first = workers.version(passing.name)
+        assert first
+        workers.put_secret(passing.name, "A", "b")
+        assert workers.version(passing.name) not in (None, first)
+
+    @pytest.mark.parametrize("shares, version", [({"a": 20, "b": 80}, "b"), ({}, None)])
+    def test_of_shared_traffic(self, shares: dict[str, int], version: str | None) -> None:
+        listed = [{"version_id": id, "percentage": share} for id, share in shares.items()]
+        body = json.dumps({"result": {"deployments": [{"versions": listed}]}}).encode()
+        with answering(200, body) as (url, _), Workers(url, "a", TOKEN) as workers:
+            assert workers.version("s") == version
 
 
 class TestModules:
