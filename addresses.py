@@ -32,6 +32,7 @@ SOURCE_LIMIT = 1024 * 1024
 """Bytes; a larger file in a checkout is no source that somebody would edit."""
 SHOWN = 3
 """Places that a sentence lists."""
+WHY = "Each release of the backend gets another address, and the app at the one before is deleted"
 FIXES = {"api": "read the address from the binding POCKETBASE_URL"}
 SITE_FIX = "call the API at /_api, or at the apiUrl of /config.json"
 
@@ -113,8 +114,13 @@ def origin(sources: Sequence[Occurrence]) -> str:
 
 
 def _listed(found: Sequence[Occurrence]) -> str:
+    """The first places; a file is named once."""
+    told: list[str] = []
+    for each in found[:SHOWN]:
+        again = bool(told) and each.file == found[len(told) - 1].file
+        told.append(f"{each.line}:{each.column}" if again else str(each))
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return ", ".join(str(each) for each in found[:SHOWN]) + more
+    return ", ".join(told) + more
 
 
 def _literal(hostname: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from addresses import BackendAddresses, Occurrence, fix, origin, places
+from addresses import WHY, BackendAddresses, Occurrence, fix, origin, places
 from artifacts import ArtifactError, packed_files
 from components.checkout import Built, Module, Site
 from components.naming import short
@@ -14,7 +14,6 @@ from settings import Settings
 
 MODULE = "worker.js"
 """What a module is called where it has no file of its own."""
-WHY = "Each release of the backend has another address, and the app at this one will be deleted"
 
 
 def refuse_backend_addresses(

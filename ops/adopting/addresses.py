@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from addresses import BackendAddresses, fix, origin, places
+from addresses import WHY, BackendAddresses, fix, origin, places
 from ops.adopting.seeing import Live
 from ops.engine import Engine
 from ops.failures import Failure
@@ -14,7 +14,6 @@ from workersapi import Workers, WorkersApiError
 
 Code = Mapping[str, Mapping[str, bytes]]
 """The modules of the running Workers: their content by name, by service."""
-WHY = "the first release of the backend makes another app with another address and deletes this one"
 
 
 def fetch_code(engine: Engine, settings: Settings) -> Code:
@@ -30,7 +29,7 @@ def fetch_code(engine: Engine, settings: Settings) -> Code:
 def address_refusals(
     settings: Settings, live: Live, code: Code, services: tuple[str, ...], project: Path
 ) -> Iterator[str]:
-    """One sentence for each service whose running code, or whose checkout, has the backend's address written in it."""
+    """Complaints: services whose running code, or whose checkout, has the backend's address written in it."""
     addresses = BackendAddresses.of(settings.backend.app_name, live.hostnames)
     for name in (each for each in services if each in settings.workers):
         yield from _running(addresses, name, settings, live, code.get(name) or {})
@@ -45,7 +44,7 @@ def _running(
         return
     script = settings.workers[name].script
     yield (
-        f"{script} runs code with the backend's address written in it: {places(found)}; {WHY}. Fix: "
+        f"{script} runs code with the backend's address written in it: {places(found)}. {WHY}. Fix: "
         f"{', '.join(_steps(name, script, live))}; then: oracle adopt"
     )
 
@@ -69,6 +68,6 @@ def _checked_out(addresses: BackendAddresses, name: str, settings: Settings, pro
         comes_from = origin(list(addresses.find_in_sources(worker, project)))
         build = f"build it: oracle build {name}; " if worker.build else ""
         yield (
-            f"The checkout of {name} has the backend's address written in it: {places(found)}{comes_from}; {WHY}. Fix: "
+            f"The checkout of {name} has the backend's address written in it: {places(found)}{comes_from}. {WHY}. Fix: "
             f"{fix(name)}, {build}then: oracle adopt"
         )

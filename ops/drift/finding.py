@@ -107,7 +107,7 @@ def _addresses(scene: Scene) -> Iterator[Drift]:
     """Code that has the backend's address written in it, whoever deployed it."""
     for name, found in scene.sight.backend_addresses.items():
         if found:
-            what = addresses.sentence(scene.settings.workers[name].script, found)
+            what = addresses.explain(scene.settings.workers[name].script, found)
             next = addresses.next_command(name, scene.commands.stack)
             yield Drift(about=name, what=what, owner="the code", remedy="none", next=next)
 

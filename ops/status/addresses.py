@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from addresses import BackendAddresses, Occurrence, fix, places
+from addresses import WHY, BackendAddresses, Occurrence, fix, places
 from ops.status.model import Finding
 from settings import Settings
 from workersapi import Workers, WorkersApiError
@@ -31,17 +31,16 @@ def find_in_worker(
         return None
 
 
-def sentence(script: str, found: Found) -> str:
-    """What is wrong with such a Worker, and why."""
-    where = f"{script} has the backend's address written in its code: {places(found)}"
-    return f"{where}. The next release of the backend deletes the app at this address."
+def explain(script: str, found: Found) -> str:
+    """The problem of such a Worker and its reason, a sentence each."""
+    return f"{script} has the backend's address written in its code: {places(found)}. {WHY}."
 
 
 def findings(settings: Settings, found: Mapping[str, Found | None], stack: str) -> Iterator[Finding]:
     """One finding for each Worker whose code has such an address."""
     for name, each in found.items():
         if each:
-            what = f"{sentence(settings.workers[name].script, each)} Fix: {fix(name)}."
+            what = f"{explain(settings.workers[name].script, each)} Fix: {fix(name)}."
             yield Finding(about=name, level="degraded", what=what, next=next_command(name, stack))
 
 

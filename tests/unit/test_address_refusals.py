@@ -20,7 +20,7 @@ from tests.unit import program
 
 HOST = "jellyfish-app-xml6o.ondigitalocean.app"
 API, WEB = "services/api/src/worker.js", "services/web/public/index.html"
-WHY = "Each release of the backend has another address, and the app at this one will be deleted."
+WHY = "Each release of the backend gets another address, and the app at the one before is deleted."
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,7 @@ def at(number: int, hostname: str = HOST) -> Occurrence:
 
 def test_a_sentence_lists_each_host_and_its_first_places() -> None:
     other = "jellyfish-app-g2-aaaaa.ondigitalocean.app"
-    assert places([at(1), at(2, other), at(3)]) == f"{HOST} (a.js:1:7, a.js:3:7), {other} (a.js:2:7)"
-    assert places([at(number) for number in range(1, 6)]) == f"{HOST} (a.js:1:7, a.js:2:7, a.js:3:7 and 2 more)"
+    assert places([at(1), at(2, other), at(3)]) == f"{HOST} (a.js:1:7, 3:7), {other} (a.js:2:7)"
+    assert places([at(number) for number in range(1, 6)]) == f"{HOST} (a.js:1:7, 2:7, 3:7 and 2 more)"
+    assert places([at(1), at(2), replace(at(3), file="b.js")]) == f"{HOST} (a.js:1:7, 2:7, b.js:3:7)"
     assert (origin([]), origin([at(9)])) == ("", ", which comes from a.js:9:7")

@@ -31,8 +31,8 @@ def refused(
 def test_an_api_that_runs_with_the_address_is_refused(tmp_path: Path) -> None:
     [said] = refused(tmp_path, {"api": {"index.js": CODE}, "web": {}, "universe": {}})
     assert said == (
-        f"oracle-universe-api runs code with the backend's address written in it: {HOST} (index.js:2:22); the first "
-        "release of the backend makes another app with another address and deletes this one. Fix: read the address "
+        f"oracle-universe-api runs code with the backend's address written in it: {HOST} (index.js:2:22). Each "
+        "release of the backend gets another address, and the app at the one before is deleted. Fix: read the address "
         "from the binding POCKETBASE_URL, deploy that as until now: npx wrangler deploy; then: oracle adopt"
     )
 
@@ -87,7 +87,7 @@ def test_what_is_built_names_its_sources(tmp_path: Path) -> None:
         (tmp_path / "api" / path).write_bytes(CODE)
     api = SETTINGS.api.model_copy(update={"path": "api", "entry": "dist/index.js", "build": "make"})
     [said] = address_refusals(SETTINGS.model_copy(update={"api": api}), live(), {}, SERVICES, tmp_path)
-    assert ", which comes from lib/pb.ts:2:22; " in said
+    assert ", which comes from lib/pb.ts:2:22. " in said
     assert said.endswith("build it: oracle build api; then: oracle adopt")
 
 

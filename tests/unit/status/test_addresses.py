@@ -93,9 +93,9 @@ def test_a_worker_with_such_code_is_degraded() -> None:
         "api",
         "degraded",
         (
-            f"oracle-universe-api has the backend's address written in its code: {HOST} (index.js:2:22). The next "
-            "release of the backend deletes the app at this address. Fix: read the address from the binding "
-            "POCKETBASE_URL."
+            f"oracle-universe-api has the backend's address written in its code: {HOST} (index.js:2:22). Each "
+            "release of the backend gets another address, and the app at the one before is deleted. Fix: read the "
+            "address from the binding POCKETBASE_URL."
         ),
         "oracle deploy api --stack prod",
     )
