@@ -109,8 +109,8 @@ def fix(service: str) -> str:
 
 
 def origin(sources: Sequence[Occurrence]) -> str:
-    """Where it comes from, to be put behind `places`; empty when that is not known."""
-    return f", which comes from {_listed(sources)}" if sources else ""
+    """The places in the sources, to be put behind `places`; empty when there are none."""
+    return f", in the sources: {_listed(sources)}" if sources else ""
 
 
 def _listed(found: Sequence[Occurrence]) -> str:

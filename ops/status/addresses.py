@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from addresses import WHY, BackendAddresses, Occurrence, fix, places
+from ops.status.clouds import PATIENCE
 from ops.status.model import Finding
 from settings import Settings
 from workersapi import Workers, WorkersApiError
@@ -21,7 +22,7 @@ def find_in_worker(
     if not token:
         return None
     try:
-        with Workers(endpoint, account, token, timeout=seconds, patience=0) as workers:
+        with Workers(endpoint, account, token, timeout=seconds, patience=PATIENCE) as workers:
             known = (script, workers.version(script) or "", addresses)
             if known not in _KNOWN:
                 code = workers.modules(script)

@@ -95,7 +95,7 @@ def test_what_is_built_names_the_sources_and_the_build(project: Path) -> None:
     append(project / "services/api/lib/pb.ts", f"export const PB_URL = 'https://{HOST}'")
     said = refused(changed("api", entry="dist/index.js", build="make"))
     assert f"{HOST} (services/api/dist/index.js:" in said
-    assert ", which comes from lib/pb.ts:1:32. " in said
+    assert ", in the sources: lib/pb.ts:1:32. " in said
     assert said.endswith("then: oracle build api")
 
 

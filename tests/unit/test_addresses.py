@@ -167,4 +167,4 @@ def test_a_sentence_lists_each_host_and_its_first_places() -> None:
     assert places([at(1), at(2, other), at(3)]) == f"{HOST} (a.js:1:7, 3:7), {other} (a.js:2:7)"
     assert places([at(number) for number in range(1, 6)]) == f"{HOST} (a.js:1:7, 2:7, 3:7 and 2 more)"
     assert places([at(1), at(2), replace(at(3), file="b.js")]) == f"{HOST} (a.js:1:7, 2:7, b.js:3:7)"
-    assert (origin([]), origin([at(9)])) == ("", ", which comes from a.js:9:7")
+    assert (origin([]), origin([at(9)])) == ("", ", in the sources: a.js:9:7")

@@ -87,7 +87,7 @@ def test_what_is_built_names_its_sources(tmp_path: Path) -> None:
         (tmp_path / "api" / path).write_bytes(CODE)
     api = SETTINGS.api.model_copy(update={"path": "api", "entry": "dist/index.js", "build": "make"})
     [said] = address_refusals(SETTINGS.model_copy(update={"api": api}), live(), {}, SERVICES, tmp_path)
-    assert ", which comes from lib/pb.ts:2:22. " in said
+    assert ", in the sources: lib/pb.ts:2:22. " in said
     assert said.endswith("build it: oracle build api; then: oracle adopt")
 
 
