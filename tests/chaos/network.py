@@ -38,8 +38,6 @@ class Network:
         bindings = self._bindings()
         if (serves := bindings.get("BACKEND", {}).get("text")) not in apps:
             found.append(f"the API serves {serves}")
-        if "HOLD_UNTIL" in bindings:
-            found.append("a hold is left")
         admin = self._asked("GET", "/api/admin/check")
         if admin is None or admin.status_code != 200 or not admin.json().get("admin"):
             found.append("the API's admin cannot log in")
