@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import subprocess
 import tarfile
 import tempfile
@@ -18,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from folders import ArtifactError, SourceFile, read_file, shown, source_files
+from folders import ArtifactError, MissingFile, SourceFile, read_file, shown, source_files
 from sites.files import HEADERS, REDIRECTS, RULES, read_rules, site_files
 from sites.types import refuse_clashing_pages, with_content_types
 
@@ -84,9 +83,10 @@ def image_digest(packed: bytes) -> str:
 
 def read_module(entry: Path) -> str:
     """A Worker's one module as text. Raises ArtifactError when it is missing, too large or not text."""
-    if not os.path.lexists(entry) or os.path.isdir(entry):
-        raise ArtifactError(f"The Worker's module {shown(entry)} does not exist; build it: oracle build")
-    content = read_file(entry)
+    try:
+        content = read_file(entry)
+    except MissingFile:
+        raise ArtifactError(f"The Worker's module {shown(entry)} does not exist; build it: oracle build") from None
     if len(content) > SCRIPT_LIMIT:
         size, limit = len(content) / 1048576, SCRIPT_LIMIT // 1048576
         raise ArtifactError(

@@ -30,6 +30,10 @@ class ArtifactError(Exception):
     """A source that cannot be deployed; one sentence and the next command."""
 
 
+class MissingFile(ArtifactError):
+    """A file that is not there."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourceFile:
     """One regular file of a source folder."""
@@ -133,12 +137,12 @@ def _strange(path: Path, mode: int) -> ArtifactError:
 
 
 def _refused(path: Path, error: OSError) -> ArtifactError:
-    if path.is_symlink() and isinstance(error, FileNotFoundError):
+    if os.path.islink(path) and isinstance(error, FileNotFoundError):
         target = shown(Path(os.readlink(path)))
         return ArtifactError(f"{shown(path)} is a link to {target}, which does not exist; remove the link")
     if isinstance(error, PermissionError):
         return ArtifactError(f"{shown(path)} may not be read by this user; allow it: chmod u+rX {shown(path)}")
-    if isinstance(error, FileNotFoundError):
-        return ArtifactError(f"{shown(path)} has gone while it was being read; wait for its build, then: pulumi up")
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return MissingFile(f"{shown(path)} has gone while it was being read; wait for its build, then: pulumi up")
     reason = (error.strerror or type(error).__name__).lower()
     return ArtifactError(f"{shown(path)} cannot be read ({reason}); remove or mend it")

@@ -17,6 +17,7 @@ HEADER_LINE = 2000
 STATIC_REDIRECTS = 2000
 DYNAMIC_REDIRECTS = 100
 REDIRECT_LINE = 1000
+LOOP = "this rule is an infinite loop, since Cloudflare strips /index.html from addresses"
 STATUSES = ("200", "301", "302", "303", "307", "308")
 
 PATH = re.compile(r"([^\s]+://|/)")
@@ -32,6 +33,7 @@ class Problem:
 
     line: int
     says: str
+    fix: str = "mend it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +69,15 @@ class _Headers:
         self.problems: list[Problem] = []
         self._known = False
         """Whether a path stands above that headers can belong to."""
+        spoiled: set[int] = set()
+        """The lines of paths that have a wrong line below them."""
         for number, line in _lines(text):
             if says := self._read(number, line):
                 self.problems.append(Problem(number, says))
-        empty = [Problem(rule.line, f"no headers are given for {rule.path}") for rule in self.rules if not _full(rule)]
-        self.problems = sorted([*self.problems, *empty], key=lambda problem: problem.line)
+                spoiled.update(rule.line for rule in self.rules[-1:])
+        empty = [rule for rule in self.rules if not (rule.set or rule.unset or rule.line in spoiled)]
+        self.problems += [Problem(rule.line, f"no headers are given for {rule.path}") for rule in empty]
+        self.problems.sort(key=lambda problem: problem.line)
 
     def _read(self, number: int, line: str) -> str:
         """Takes one line in; what is wrong with it, or an empty text."""
@@ -110,10 +116,6 @@ class _Headers:
         return ""
 
 
-def _full(rule: HeaderRule) -> bool:
-    return bool(rule.set or rule.unset)
-
-
 def _bad_header_path(path: str) -> str:
     if says := _bad_address(path):
         return says
@@ -143,7 +145,9 @@ def _redirects(text: str, strips_index: bool) -> Iterator[Problem]:
             if not says and source in seen:
                 says = f"{source} has a rule above already"
             seen.add(source)
-        if says:
+        if says == LOOP:
+            yield Problem(number, says, "remove it, since a single page needs no rule")
+        elif says:
             yield Problem(number, says)
 
 
@@ -174,7 +178,7 @@ def _bad_redirect(line: str, tokens: list[str], strips_index: bool) -> str:
     host = ABSOLUTE.match(target)
     loops = ("/*", "/") if strips_index else ("/*",)
     if not host and _path_of(source).endswith(loops) and INDEX.search(target):
-        return "this rule is an infinite loop, since Cloudflare strips /index.html from addresses"
+        return LOOP
     if host and status == "200":
         return "a rule with the status 200 leads to a path of the site, and to no address"
     return ""

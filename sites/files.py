@@ -101,5 +101,6 @@ def _refuse(path: Path, problems: list[Problem]) -> None:
     first, more = problems[0], len(problems) - 1
     others = f" ({more} more {'lines' if more > 1 else 'line'} with a problem)" if more else ""
     raise ArtifactError(
-        f"{shown(path)}, line {first.line}: {first.says}, so Cloudflare refuses it{others}; mend it, then: oracle build"
+        f"{shown(path)}, line {first.line}: {first.says}, so Cloudflare refuses it{others}; {first.fix}, then: "
+        "oracle build"
     )
