@@ -17,6 +17,7 @@ from urllib.parse import unquote
 Json = Any
 Manifest = dict[str, dict[str, Json]]
 LONGEST_NAME = 255
+LONGEST_PATH = 3000  # of the 4096 that a file system takes, the state folder's own path among them
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 HASH = re.compile(r"[0-9a-f]{32}")
 RULES = ("_headers", "_redirects")
@@ -44,6 +45,8 @@ def segments(path: str) -> list[str]:
         raise ValueError(f"{path} is no path of a file")
     if any(len(name.encode()) > LONGEST_NAME for name in names):
         raise ValueError(f"{path} has a name of more than {LONGEST_NAME} bytes")
+    if sum(len(name.encode()) + 1 for name in names) > LONGEST_PATH:
+        raise ValueError(f"{path} has more than {LONGEST_PATH} bytes")
     return names
 
 

@@ -176,6 +176,7 @@ def test_a_header_rule_decides_over_the_upload(api: Client) -> None:
         (["/100%.txt"], (400, 10304), "Manifest path must be URI encoded"),
         (["/caf%e9.txt"], (400, 10304), "Manifest path must be URI encoded"),
         (["/" + "n" * 256], (400, 10021), "has a name of more than 255 bytes"),
+        (["/n" * 2000], (400, 10021), "has more than 3000 bytes"),
     ],
 )
 def test_paths_that_no_folder_takes_are_refused_and_leave_nothing(
