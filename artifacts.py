@@ -11,12 +11,14 @@ import hashlib
 import io
 import json
 import os
-import subprocess
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from programs import OutOfTime, git
+
+GIT_SECONDS = 20.0
 SCRIPT_LIMIT = (
     10 * 1024 * 1024
 )  # Cloudflare Workers, paid plan: 10 MB compressed; uncompressed is checked, so this is strict
@@ -137,10 +139,11 @@ def source_commit(source: Path) -> str:
     """The commit that last changed `source`, `-dirty` behind it where files differ from it; empty outside a
     repository.
     """
-    commit = _git(source, "log", "-1", "--format=%H", "--", ".")
+    commit = _git(source, "rev-list", "-1", "HEAD", "--", ".")
     if not commit:
         return ""
-    return f"{commit}-dirty" if _git(source, "status", "--porcelain", "--", ".") else commit
+    status = ("status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=none", "--", ".")
+    return f"{commit}-dirty" if _git(source, *status) else commit
 
 
 def require_directory(directory: Path) -> None:
@@ -223,9 +226,7 @@ def _rules(path: Path) -> str | None:
 
 def _git(folder: Path, *arguments: str) -> str:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        done = git.git(folder, *arguments, seconds=GIT_SECONDS)
+    except (OSError, OutOfTime):
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return done.text.strip() if done.status == 0 else ""
