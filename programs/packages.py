@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+ETC = Path("/etc")
 # pip's options about where packages come from, as `pip.conf` spells them.
 PIP_KEPT = frozenset(
     {
@@ -150,7 +151,7 @@ def _pip_files() -> Iterator[Path]:
     home, mac = Path.home(), sys.platform == "darwin"
     for folder in os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(os.pathsep):
         yield Path("/Library/Application Support" if mac else folder) / "pip" / "pip.conf"
-    yield Path("/etc/pip.conf")
+    yield ETC / "pip.conf"
     if not named or not Path(named).exists():
         yield home / ".pip" / "pip.conf"
         own = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
@@ -182,7 +183,7 @@ def _uv_toml() -> dict[str, str]:
         return {}
     own = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "uv" / "uv.toml"
     named = os.environ.get("UV_CONFIG_FILE")
-    files = [Path(named)] if named else [Path("/etc/xdg/uv/uv.toml"), Path("/etc/uv/uv.toml"), own]
+    files = [Path(named)] if named else [ETC / "xdg" / "uv" / "uv.toml", ETC / "uv" / "uv.toml", own]
     found: dict[str, str] = {}
     for file in files:
         try:
