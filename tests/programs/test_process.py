@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from programs import OutOfTime, run, start
+from programs import OutOfTime, process, run, start
 
 SECONDS = 60.0  # for what ends by itself
 LEAVES_ONE = "sleep 600 & echo $! > pid; echo here; echo there >&2; exit 3"
@@ -46,6 +46,15 @@ def test_what_a_program_leaves_behind_is_not_waited_for(left: Path, tmp_path: Pa
 def test_one_that_is_left_behind_and_goes_on_writing_is_not_read_for_ever(left: Path, tmp_path: Path) -> None:
     done = run(["sh", "-c", "yes & echo $! > pid"], cwd=tmp_path, seconds=SECONDS)
     assert done.status == 0
+
+
+def test_of_a_pipe_that_never_ends_no_more_is_read_than_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(_exchange: object, _pipe: int, sink: Callable[[bytes], object]) -> int:
+        sink(b"y" * process.CHUNK)
+        return process.CHUNK
+
+    monkeypatch.setattr(process._Exchange, "_read", read)
+    assert run(["true"], seconds=SECONDS).status == 0
 
 
 def test_all_that_was_written_is_read_and_all_that_is_given_is_taken() -> None:
@@ -106,6 +115,6 @@ def test_one_that_cannot_start_is_an_oserror(tmp_path: Path) -> None:
 
 def test_one_beside_us_writes_to_its_file(tmp_path: Path) -> None:
     with (tmp_path / "log").open("ab") as log:
-        process = start([sys.executable, "-c", "import sys; print(1); sys.exit(4)"], output=log, session=True)
-        assert process.wait() == 4
+        child = start([sys.executable, "-c", "import sys; print(1); sys.exit(4)"], output=log, session=True)
+        assert child.wait() == 4
     assert (tmp_path / "log").read_text() == "1\n"

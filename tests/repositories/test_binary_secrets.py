@@ -115,7 +115,9 @@ def test_one_behind_a_replacement_is_found(lab: Lab) -> None:
     other = git(checkout, "hash-object", "-w", "other")
     (checkout / "other").unlink()
     git(checkout, "replace", git(checkout, "rev-parse", "HEAD:app.txt"), other)
+    (checkout / "app.txt").unlink()
     git(checkout, "checkout", "-q", "--", ".")
+    assert (checkout / "app.txt").read_text() == "harmless\n"
     assert "holds a secret: app.txt:1" in lab.run().row("bad")
 
 
