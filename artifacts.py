@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from folders import ArtifactError, MissingFile, SourceFile, read_file, shown, source_files
+from programs import OutOfTime, git
 from sites.files import HEADERS, REDIRECTS, RULES, read_rules, site_files
 from sites.types import refuse_clashing_pages, with_content_types
 
@@ -37,6 +37,7 @@ __all__ = [
     "unpack_assets",
 ]
 
+GIT_SECONDS = 20.0
 SCRIPT_LIMIT = (
     10 * 1024 * 1024
 )  # Cloudflare Workers, paid plan: 10 MB compressed; uncompressed is checked, so this is strict
@@ -174,10 +175,11 @@ def source_commit(source: Path) -> str:
     """The commit that last changed `source`, `-dirty` behind it where files differ from it; empty outside a
     repository.
     """
-    commit = _git(source, "log", "-1", "--format=%H", "--", ".")
+    commit = _git(source, "rev-list", "-1", "HEAD", "--", ".")
     if not commit:
         return ""
-    return f"{commit}-dirty" if _git(source, "status", "--porcelain", "--", ".") else commit
+    status = ("status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=none", "--", ".")
+    return f"{commit}-dirty" if _git(source, *status) else commit
 
 
 def _entry(name: str, size: int, mode: int) -> tarfile.TarInfo:
@@ -284,9 +286,7 @@ def _copy(files: list[SourceFile], served: Mapping[str, str], stage: Path) -> No
 
 def _git(folder: Path, *arguments: str) -> str:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        done = git.git(folder, *arguments, seconds=GIT_SECONDS)
+    except (OSError, OutOfTime):
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return done.text.strip() if done.status == 0 else ""

@@ -9,14 +9,15 @@ import getpass
 import os
 import secrets
 import socket
-import subprocess
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from backups.errors import BackupsError
 from backups.notation import dump, load
 from backups.store import Store
+from programs import OutOfTime, git
 
 Kind = Literal["first", "wipe", "release", "restore", "restart", "delete", "kept"]
 """`kept`: an old app was backed up before it was deleted; the others say why a new one began."""
@@ -87,10 +88,9 @@ def who() -> str:
 
 def _email() -> str:
     try:
-        answer = subprocess.run(["git", "config", "user.email"], capture_output=True, text=True, timeout=5, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        return git.git(Path.cwd(), "config", "user.email", seconds=5).text.strip()
+    except (OSError, OutOfTime):
         return ""
-    return answer.stdout.strip()
 
 
 def _user() -> str:

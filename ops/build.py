@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -12,8 +11,10 @@ from pathlib import Path
 
 from ops.failures import Failure
 from ops.workspace import Stack
+from programs import OutOfTime, run
 
 TAIL = 25
+BUILD_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -70,20 +71,18 @@ def _run(build: Build, watch: Watch) -> Build:
 def _executed(build: Build, heard: Callable[[str], object]) -> int:
     """The build's exit status; its output goes to its log, and line by line to `heard`."""
     build.log.parent.mkdir(parents=True, exist_ok=True)
-    command = ["sh", "-c", build.command]
-    with (
-        build.log.open("wb") as log,
-        subprocess.Popen(
-            command,
-            cwd=build.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        ) as process,
-    ):
-        assert process.stdout is not None
-        for line in process.stdout:
-            log.write(line)
+    with build.log.open("wb") as log:
+
+        def line(said: bytes) -> None:
+            log.write(said + b"\n")
             log.flush()
-            heard(line.decode(errors="replace").rstrip())
-    return process.returncode
+            heard(said.decode(errors="replace").rstrip())
+
+        command = ["sh", "-c", build.command]
+        try:
+            return run(command, cwd=build.folder, merged=True, line=line, patient=True, seconds=BUILD_SECONDS).status
+        except OutOfTime:
+            raise Failure(
+                f"The build of {build.service} did not end within {BUILD_SECONDS / 60:.0f} minutes and was stopped; "
+                f"see its log {build.log}, then: oracle build {build.service}"
+            ) from None

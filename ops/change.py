@@ -132,7 +132,7 @@ def _configured(engine: Engine, values: Mapping[str, str | None], secrets: Mappi
             engine.set_secret(key, hidden)
         for key, value in values.items():
             if value is not None:
-                engine.must("config", "set", key, value, "--stack", engine.stack.name)
+                engine.must("config", "set", "--stack", engine.stack.name, "--", key, value)
             elif engine.stack.config(key) is not None:
                 engine.must("config", "rm", key, "--stack", engine.stack.name)
         yield

@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from contract import Outputs
 from ops.failures import KILLED, Failure, engine_sentence, program_sentence
 from ops.workspace import Stack, exports
+from programs import Done, OutOfTime, run, start
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # What says that nothing changes: progress dots, reads that found nothing new, resources that stay as they are. A
@@ -23,6 +24,7 @@ NOISE = re.compile(
     r"@ updating|.* refreshing \(\d+s\)\s*$|.* refresh \([\d.]+s\)\s*(\[diff: ~bindings\])?\s*$"
     r"| {4}[\w-]+:[\w/-]+:\w+ [\w-]+ +(running )?$|\s*$"
 )
+QUIET_SECONDS = 1800.0  # for what is no deployment; large states in slow places are read in seconds
 
 
 @dataclass(frozen=True)
@@ -41,23 +43,16 @@ class Engine:
 
     def quiet(self, *arguments: str) -> Finished:
         """Runs to the end and returns what was printed; when it succeeded, without its remarks on standard error."""
-        with self._started("never", subprocess.PIPE, *arguments) as process:
-            output, remarks = process.communicate()
-        return Finished(process.returncode, output if process.returncode == 0 else output + remarks)
+        done = self._run(*arguments)
+        return Finished(done.status, _text(done.output) if done.status == 0 else _text(done.output) + done.errors)
 
     def recorded(self, output: Path, events: Path, *arguments: str) -> Finished:
         """Runs with its output added to a file as it comes, and its event log in another; `interrupt` ends it early."""
         begin = output.stat().st_size
-        command = ["pulumi", *arguments, "--event-log", str(events), "--non-interactive", "--color", "never"]
+        command = _command("--event-log", str(events), arguments=arguments)
         with output.open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                cwd=self.stack.project,
-                env={**self.environment, "PULUMI_DEBUG_COMMANDS": "true"},  # else there is no option --event-log
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+            own = {**self.environment, "PULUMI_DEBUG_COMMANDS": "true"}  # else there is no option --event-log
+            self._process = start(command, output=log, cwd=self.stack.project, env=own)
         try:
             self._process.wait()
         except KeyboardInterrupt:
@@ -76,18 +71,19 @@ class Engine:
             process.send_signal(signal.SIGINT)
         return process is not None
 
-    def _started(
-        self, color: str, errors: int, *arguments: str, stdin: int = subprocess.DEVNULL
-    ) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            ["pulumi", *arguments, "--non-interactive", "--color", color],
-            cwd=self.stack.project,
-            env=self.environment,
-            stdin=stdin,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
+    def _run(self, *arguments: str, stdin: bytes | None = None, merged: bool = False) -> Done:
+        """Raises Failure when the engine does not start, or does not end."""
+        command = _command(arguments=arguments)
+        project, own = self.stack.project, self.environment
+        try:
+            return run(command, cwd=project, env=own, stdin=stdin, merged=merged, seconds=QUIET_SECONDS, patient=True)
+        except OutOfTime:
+            raise Failure(
+                f"`pulumi {arguments[0]}` did not end within {QUIET_SECONDS / 60:.0f} minutes; see whether its state "
+                "answers: pulumi whoami -v"
+            ) from None
+        except OSError as error:
+            raise Failure(f"The Pulumi engine does not start ({error.strerror}); get it: make tools") from None
 
     def must(self, *arguments: str) -> str:
         """Runs quietly and returns the output. Raises Failure with one sentence when it fails."""
@@ -98,12 +94,12 @@ class Engine:
 
     def set_secret(self, key: str, value: str) -> None:
         """Sets configuration encrypted; the value goes by standard input. Raises Failure."""
-        arguments = ("config", "set", "--secret", key, "--stack", self.stack.name)
-        with self._started("never", subprocess.STDOUT, *arguments, stdin=subprocess.PIPE) as process:
-            output, _ = process.communicate(value)
-        if process.returncode != 0:
-            done = Finished(process.returncode, output)
-            raise Failure(self.sentence(done, f"`pulumi config set --secret {key}` failed: {_last_error(output)}"))
+        arguments = ("config", "set", "--secret", "--stack", self.stack.name, "--", key)
+        done = self._run(*arguments, stdin=value.encode(), merged=True)
+        if done.status != 0:
+            output = _text(done.output)
+            said = f"`pulumi config set --secret {key}` failed: {_last_error(output)}"
+            raise Failure(self.sentence(Finished(done.status, output), said))
 
     def sentence(self, done: Finished, otherwise: str) -> str:
         return engine_sentence(done.output, self.stack.name) or otherwise
@@ -137,19 +133,10 @@ class Engine:
 def bounded(project: Path, environment: Mapping[str, str], seconds: float, *arguments: str) -> Finished:
     """`pulumi` for at most so many seconds; what it printed, its remarks before that when it failed.
 
-    Raises subprocess.TimeoutExpired, and OSError when it does not start.
+    Raises OutOfTime, and OSError when it does not start.
     """
-    done = subprocess.run(
-        ["pulumi", *arguments, "--non-interactive", "--color", "never"],
-        cwd=project,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-        check=False,
-    )
-    return Finished(done.returncode, done.stdout if done.returncode == 0 else done.stderr + done.stdout)
+    done = run(_command(arguments=arguments), cwd=project, env=environment, seconds=seconds)
+    return Finished(done.status, _text(done.output) if done.status == 0 else done.errors + _text(done.output))
 
 
 def cause(done: Finished) -> str:
@@ -160,6 +147,18 @@ def cause(done: Finished) -> str:
 def told(line: str) -> bool:
     """Whether a line of the engine's output says that something changes, or anything else worth reading."""
     return NOISE.match(ANSI.sub("", line)) is None
+
+
+def _command(*more: str, arguments: Sequence[str]) -> list[str]:
+    """The engine's command line. Its options go before a `--`, behind which everything is a value."""
+    options = [*more, "--non-interactive", "--color", "never"]
+    words = list(arguments)
+    place = words.index("--") if "--" in words else len(words)
+    return ["pulumi", *words[:place], *options, *words[place:]]
+
+
+def _text(output: bytes) -> str:
+    return output.decode(errors="replace")
 
 
 def _last_error(output: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import psutil
 from rich.console import Console
 
+import programs
 from ops import live
 from ops.engine import told
 from ops.failures import Failure
@@ -29,15 +29,9 @@ def hand_over(run: Run, stack: Stack, task: Mapping[str, Any], environment: Mapp
     """Starts the run's task in a session of its own, which no terminal ends."""
     run.write(task=dict(task), followed_from=run.info.output.stat().st_size)
     with run.info.output.open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ops.runner", str(run.folder)],
-            cwd=stack.project,
-            env={**os.environ, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        command = [sys.executable, "-m", "ops.runner", str(run.folder)]
+        own = {**os.environ, **(environment or {})}
+        process = programs.start(command, output=log, cwd=stack.project, env=own, session=True)
     run.write(pid=process.pid, pid_since=psutil.Process(process.pid).create_time())
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+import programs
 from loopback import client, httpx
 from ops.failures import Failure
 from ops.workspace import PROJECT, Stack, exports, located_tools
@@ -37,9 +38,7 @@ def start(stack: Stack) -> bool:
     stack.make_private(stack.cloud_state)
     with log_file(stack).open("ab") as log:
         begin = log.tell()
-        process = subprocess.Popen(
-            _command(stack), cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
+        process = programs.start(_command(stack), output=log, cwd=PROJECT, session=True)
     _wait_started(stack, process, begin)
     return True
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from enum import StrEnum
 from importlib import metadata
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from ops.failures import Failure
 from ops.workspace import PROJECT, Stack, exports
+from programs import OutOfTime, run
 
 NAMES = ("random", "digitalocean", "cloudflare")
 MARK = "offline-stand-in"
@@ -69,17 +69,10 @@ def _install(stack: Stack, name: str, home: Path) -> bool:
     command = ["pulumi", "plugin", "install", "resource", name, f"v{metadata.version(f'pulumi-{name}')}"]
     environment = {**os.environ, **exports(stack), "PULUMI_HOME": str(home)}
     try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=INSTALL_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+        done = run(command, env=environment, seconds=INSTALL_SECONDS)
+    except OutOfTime:
         return False
-    return done.returncode == 0 and (home / "plugins" / _name(name) / f"pulumi-resource-{name}").exists()
+    return done.status == 0 and (home / "plugins" / _name(name) / f"pulumi-resource-{name}").exists()
 
 
 def _offline(stack: Stack) -> Plugins:
@@ -87,9 +80,10 @@ def _offline(stack: Stack) -> Plugins:
         if _kind(stack, name) is Plugins.official:
             shutil.rmtree(_folder(stack, name))
     command = [sys.executable, "-m", "localcloud.plugins", "install", str(stack.home), *NAMES]
-    done = subprocess.run(command, cwd=PROJECT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise Failure(f"The offline provider plugins could not be installed: {done.stderr.strip().splitlines()[-1:]}")
+    done = run(command, cwd=PROJECT, seconds=INSTALL_SECONDS)
+    if done.status != 0:
+        last = (done.errors.strip().splitlines() or ["nothing was said"])[-1]
+        raise Failure(f"The offline provider plugins could not be installed ({last}); once more: make up")
     for name in NAMES:
         (_folder(stack, name) / MARK).touch()
     return Plugins.offline

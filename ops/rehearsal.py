@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import programs
 from ops import compatibility, timeline
 from ops.engine import Engine
 from ops.failures import Failure
@@ -132,11 +132,11 @@ class Rehearsal:
 
     def _cloned(self) -> None:
         self.folder.mkdir(parents=True, mode=0o700)
-        git(self._project, "clone", "--quiet", "--shared", "--no-checkout", str(self._project), str(self._clone))
+        git(self._project, "clone", "--quiet", "--shared", "--no-checkout", "--", str(self._project), str(self._clone))
 
     def _checkout(self, revision: str) -> None:
         """The revision, on our ports, with the tools that it asks for."""
-        git(self._clone, "checkout", "--quiet", "--force", "--detach", revision)
+        git(self._clone, "checkout", "--quiet", "--force", "--detach", revision, hooks=False)
         stack = Stack(STACK, self._clone)
         text = stack.file.read_text()
         for known, ours in zip((stack.cloud_port, stack.edge_port), self._ports, strict=True):
@@ -153,14 +153,7 @@ class Rehearsal:
             log.write(f"\n$ {' '.join(command)}\n".encode())
             log.flush()
             begin = log.tell()
-            process = subprocess.Popen(
-                command,
-                cwd=self._clone,
-                env={**bare(), **(more or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+            process = programs.start(command, output=log, cwd=self._clone, env={**bare(), **(more or {})})
             try:
                 process.wait()
             except KeyboardInterrupt:
@@ -185,7 +178,7 @@ class Rehearsal:
         oracle = self._clone / ".venv/bin/oracle"
         if oracle.exists():
             with self.log.open("ab") as log:
-                subprocess.run([str(oracle), "down"], cwd=self._clone, env=bare(), stdout=log, stderr=log, check=False)
+                programs.start([oracle, "down"], output=log, cwd=self._clone, env=bare()).wait()
 
 
 def folder_for(stack: Stack) -> Path:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from ops.failures import Failure
+from programs import OutOfTime
+from programs import git as program
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,21 @@ def revisions(project: Path, asked: str) -> Revisions:
     return Revisions(asked, base, head)
 
 
-def git(folder: Path, *arguments: str) -> str:
+def git(folder: Path, *arguments: str, hooks: bool = True) -> str:
     """What git prints. Raises Failure with its last line."""
-    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    options = () if hooks else ("-c", "core.hooksPath=/dev/null")
+    try:
+        done = program.git(folder, *options, *arguments)
+    except OutOfTime as error:
+        raise Failure(f"git {arguments[0]} did not end within {error.timeout:.0f} s; look: git status") from None
+    except OSError as error:
+        raise Failure(f"Git does not start ({error.strerror}); install it, then: git --version") from None
+    if done.status != 0:
+        if advice := program.distrusted(done.errors):
+            raise Failure(advice)
+        last = (done.errors.strip().splitlines() or ["it said nothing"])[-1]
         raise Failure(f"git {arguments[0]} failed: {last.removeprefix('fatal: ')}; look: git status")
-    return done.stdout.strip()
+    return done.text.strip()
 
 
 def _commit(project: Path, name: str) -> str:

@@ -183,7 +183,7 @@ def exports(stack: Stack) -> dict[str, str]:
 def _local_exports(stack: Stack) -> dict[str, str]:
     found = {
         "PULUMI_HOME": str(stack.home),
-        "PULUMI_BACKEND_URL": os.environ.get(ELSEWHERE) or f"file://{stack.state}",
+        "PULUMI_BACKEND_URL": os.environ.get(ELSEWHERE) or stack.state.as_uri(),  # as an address: with # and % escaped
         "PULUMI_CONFIG_PASSPHRASE": LOCAL_PASSPHRASE,
         # The plugins are in the home above; without this the engine looks for more on the internet at each run.
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from programs.git import distrusted
+
 UNPUSHED_SUBMODULE = re.compile(r"(not|n't) be found on any remote|Unable to push submodule")
 CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
@@ -51,10 +53,6 @@ KNOWN: tuple[tuple[str, str], ...] = (
         "The remote cannot be reached; when it can: oracle commit-all",
     ),
     (
-        r"dubious ownership",
-        "The checkout belongs to another user; if you trust it: git config --global --add safe.directory {path}",
-    ),
-    (
         r"tell me who you are|empty ident|auto-detect email",
         "Git does not know who you are; tell it: git config --global user.email YOU@EXAMPLE.ORG, and user.name",
     ),
@@ -71,7 +69,9 @@ UNCERTAIN = re.compile(
 
 
 def git_sentence(said: str, path: str, doing: str) -> str:
-    """The sentence for what git said on standard error."""
+    """The sentence for what git said on standard error; `path` is the checkout as a shell takes it."""
+    if advice := distrusted(said):
+        return advice
     for pattern, sentence in KNOWN:
         if re.search(pattern, said):
             return sentence.format(path=path)

@@ -1,59 +1,21 @@
-"""Git in one checkout: its commands, the environment they run in, and the places of its own files."""
+"""Git in one checkout: its commands, and the places of its own files."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from programs import Done, git
 from repositories.failures import Stopped, git_sentence
-from repositories.processes import Done, Processes
+from repositories.processes import Processes
 
-LOCAL_SECONDS = 300.0
-# What a surrounding git command may have set for its own repository: git rev-parse --local-env-vars, and the modes of
-# path patterns.
-FOREIGN = frozenset(
-    {
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_COMMON_DIR",
-        "GIT_CONFIG",
-        "GIT_CONFIG_COUNT",
-        "GIT_CONFIG_PARAMETERS",
-        "GIT_DIFF_OPTS",
-        "GIT_DIR",
-        "GIT_EXTERNAL_DIFF",
-        "GIT_GLOB_PATHSPECS",
-        "GIT_GRAFT_FILE",
-        "GIT_ICASE_PATHSPECS",
-        "GIT_IMPLICIT_WORK_TREE",
-        "GIT_INDEX_FILE",
-        "GIT_INTERNAL_SUPER_PREFIX",
-        "GIT_LITERAL_PATHSPECS",
-        "GIT_NAMESPACE",
-        "GIT_NOGLOB_PATHSPECS",
-        "GIT_NO_REPLACE_OBJECTS",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_PREFIX",
-        "GIT_QUARANTINE_PATH",
-        "GIT_REPLACE_REF_BASE",
-        "GIT_SHALLOW_FILE",
-        "GIT_WORK_TREE",
-    }
-)
-SETTLED = {
-    "GIT_TERMINAL_PROMPT": "0",  # several run at once: none may wait for an answer
-    "GCM_INTERACTIVE": "never",
-    "SSH_ASKPASS_REQUIRE": "never",
-    "GIT_OPTIONAL_LOCKS": "0",  # looking writes nothing
-    "GIT_EDITOR": ":",
-    "LANGUAGE": "en",  # failures are known by git's own words
-}
+LOCAL_SECONDS = git.SECONDS
 
 
 @dataclass(frozen=True)
 class Git:
-    """Runs git in the checkout `folder`; `path` is how sentences name it."""
+    """Runs git in the checkout `folder`; `path` is how sentences name it, as a shell takes it."""
 
     folder: Path
     path: str
@@ -67,9 +29,12 @@ class Git:
         seconds: float = LOCAL_SECONDS,
         sheltered: bool = False,
     ) -> Done:
-        """Runs a git command to its end, whatever its status."""
-        command = ["git", "--no-pager", "-c", "core.quotePath=false", *arguments]
-        return self.processes.run(command, self.folder, environment(extra), stdin, seconds, sheltered)
+        """Runs a git command to its end, whatever its status. Raises Stopped where there is no git."""
+        environment = git.environment(extra)
+        try:
+            return self.processes.run(git.command(*arguments), self.folder, environment, stdin, seconds, sheltered)
+        except OSError as error:
+            raise Stopped(f"Git does not start ({error.strerror}); install it, then: git --version") from None
 
     def must(
         self,
@@ -84,7 +49,7 @@ class Git:
         done = self.run(*arguments, stdin=stdin, extra=extra, seconds=seconds, sheltered=sheltered)
         if done.status != 0:
             raise Stopped(git_sentence(done.errors, self.path, doing or f"`git {arguments[0]}`"))
-        return done.text
+        return done.names
 
     @cached_property
     def directory(self) -> Path:
@@ -98,12 +63,6 @@ class Git:
     @cached_property
     def objects(self) -> Path:
         return self.folder / self.must("rev-parse", "--git-path", "objects")
-
-
-def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
-    """The environment for git and its hooks: ours, without what belongs to another repository."""
-    kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
-    return {**kept, **SETTLED, **(extra or {})}
 
 
 def shown(name: str) -> str:

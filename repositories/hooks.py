@@ -13,9 +13,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from programs import Done
+from programs import git as git_program
 from repositories.failures import Stopped, without_credentials
-from repositories.git import environment, shown
-from repositories.processes import Done
+from repositories.git import shown
 from repositories.secrets import Scanner
 from repositories.staging import Staged
 
@@ -64,7 +65,7 @@ class Hooks:
 
     def _run(self, hook: Path, extra: dict[str, str], *arguments: str) -> Done:
         git = self._staged.git
-        own = environment({**extra, "GIT_PREFIX": ""})
+        own = git_program.environment({**extra, "GIT_PREFIX": ""})
         try:
             return git.processes.run([str(hook), *arguments], git.folder, own, seconds=HOOK_SECONDS)
         except OSError as error:
@@ -103,7 +104,7 @@ class Hooks:
             with contextlib.suppress(OSError):
                 (git.folder / path).unlink()
                 (git.folder / path).parent.rmdir()  # only when nothing else is in it
-        names = "\0".join(path for kind, path in pairs if kind != "A").encode("utf-8", "surrogateescape")
+        names = os.fsencode("\0".join(path for kind, path in pairs if kind != "A"))
         git.must("read-tree", self._tree, extra=extra, sheltered=True)
         if names:
             git.must("checkout-index", "--force", "-z", "--stdin", stdin=names, extra=extra, sheltered=True)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from programs import quoted
 from repositories import additions, messages
+from repositories.addresses import REMOTE_SECONDS, Address, push_addresses, tip
 from repositories.configuration import Repository
 from repositories.failures import Stopped, git_sentence
 from repositories.git import Git, shown
 from repositories.processes import Processes
-from repositories.secrets import Finding, Scanner, key_in
+from repositories.secrets import PRIVATE_KEY, Finding, Scanner, key_in
 from repositories.staging import Staged, refuse_large, staging
 
-REMOTE_SECONDS = 60.0
+NO_COMMIT = "(initial)"
 UNFINISHED = {
     "MERGE_HEAD": ("merge", "git -C {path} merge --continue (or --abort)"),
     "rebase-merge": ("rebase", "git -C {path} rebase --continue (or --abort)"),
@@ -28,7 +30,8 @@ UNFINISHED = {
 @dataclass
 class State:
     """One repository as it was found. `unpushed` and `behind` are None where nobody knows; `stopped` is the sentence
-    that says why it goes no further, and empty when nothing is in the way.
+    that says why it goes no further, and empty when nothing is in the way. `upstream` is the remote's branch, as a ref
+    or a commit of the checkout; `outgoing` are the commits that some address lacks.
     """
 
     repository: Repository
@@ -40,6 +43,8 @@ class State:
     remote: str = ""
     remote_branch: str = ""
     upstream: str = ""
+    addresses: tuple[Address, ...] = ()
+    outgoing: tuple[str, ...] = ()
     unpushed: int | None = None
     behind: int | None = None
     message: str = ""
@@ -58,7 +63,7 @@ class State:
 
 def look(repository: Repository, project: Path, processes: Processes, scanner: Scanner) -> State:
     """Looks, and asks the remote what it has; changes nothing but what is known of the remote's branch."""
-    state = State(repository, Git(repository.folder(project), repository.path, processes))
+    state = State(repository, checkout(repository, project, processes))
     try:
         _look(state, scanner)
     except Stopped as stopped:
@@ -66,13 +71,19 @@ def look(repository: Repository, project: Path, processes: Processes, scanner: S
     return state
 
 
+def checkout(repository: Repository, project: Path, processes: Processes) -> Git:
+    """Git in the repository's checkout."""
+    return Git(repository.folder(project), quoted(repository.path), processes)
+
+
 def _look(state: State, scanner: Scanner) -> None:
     find(state)
+    _refuse_no_commit(state)
     refuse_unfinished(state.git, state.changed)
     _find_upstream(state)
     _ask_remote(state)
-    if state.unpushed:
-        _refuse_secrets(state.git, scanner, additions.outgoing(state.git, state.upstream), {}, pushed=True)
+    if state.outgoing:
+        _refuse_secrets(state.git, scanner, additions.outgoing(state.git, state.outgoing), {}, pushed=True)
     if state.changed:
         refuse_large(state.git, state.changed)
         with staging(state.git, quarantined=True) as staged:
@@ -91,14 +102,14 @@ def _foresee(state: State, staged: Staged, scanner: Scanner) -> None:
 
 def find(state: State) -> None:
     """Fills in branch, head and changed files. Raises Stopped for a checkout that is missing or no repository."""
-    git, path = state.git, state.repository.path
+    git, path = state.git, state.git.path
     state.there = git.folder.is_dir()
     if not state.there:
         raise Stopped(f"There is no checkout; clone it: git clone URL {path}")
     top = git.run("rev-parse", "--show-toplevel")
     if top.status != 0 and "not a git repository" not in top.errors:
         raise Stopped(git_sentence(top.errors, path, "Looking"))
-    if top.status != 0 or Path(top.text).resolve() != git.folder.resolve():
+    if top.status != 0 or Path(top.names).resolve() != git.folder.resolve():
         raise Stopped(f"The folder is no git repository of its own; clone it there: git clone URL {path}")
     told = git.must("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--ignore-submodules=dirty")
     _take_status(state, told.split("\0"))
@@ -122,6 +133,18 @@ def _take_status(state: State, entries: list[str]) -> None:
             state.changed.append(told)
 
 
+def _refuse_no_commit(state: State) -> None:
+    if state.head != NO_COMMIT:
+        return
+    git, branch = state.git, state.branch
+    remote = next(iter(git.run("remote").text.splitlines()), "")
+    add = "" if remote else f"git -C {git.path} remote add origin URL && "
+    raise Stopped(
+        f"The branch {branch} has no commit yet; begin with an empty one, then again: {add}git -C {git.path} commit "
+        f"--allow-empty -m Begin && git -C {git.path} push -u {remote or 'origin'} {branch}"
+    )
+
+
 def refuse_unfinished(git: Git, changed: list[str]) -> None:
     """Raises Stopped where a merge and the like has begun, on conflicts, on a lock and on a detached head."""
     for name, (what, command) in UNFINISHED.items():
@@ -142,6 +165,8 @@ def _find_upstream(state: State) -> None:
     wanted = "%(upstream:remotename)%00%(upstream:remoteref)%00%(upstream)%00%(push:remotename)"
     told = git.must("for-each-ref", f"--format={wanted}", f"refs/heads/{branch}").split("\0")
     remote, ref, upstream, push_remote = (told + [""] * 4)[:4]
+    if not remote or not ref:  # as in a clone of another branch alone, which keeps no copy of this one's
+        remote, ref = (git.run("config", "--get", f"branch.{branch}.{key}").names for key in ("remote", "merge"))
     if not remote or not ref or remote == ".":
         raise Stopped(f"The branch {branch} has no upstream; give it one: git -C {git.path} push -u origin {branch}")
     if push_remote not in {"", remote}:
@@ -152,21 +177,56 @@ def _find_upstream(state: State) -> None:
             f"give it its own: git -C {git.path} push -u {remote} {branch}"
         )
     state.remote, state.remote_branch, state.upstream = remote, ref, upstream
+    state.addresses = push_addresses(git, remote)
 
 
 def _ask_remote(state: State) -> None:
     git = state.git
-    options = ("--quiet", "--no-tags", "--no-recurse-submodules", "--no-auto-gc", "--no-write-fetch-head")
-    fetched = git.run("fetch", *options, state.remote, state.remote_branch, seconds=REMOTE_SECONDS)
-    if fetched.status != 0:
-        raise Stopped(git_sentence(fetched.errors, git.path, "Asking the remote"))
+    _fetch(state)
     counted = git.must("rev-list", "--left-right", "--count", f"HEAD...{state.upstream}", doing="Comparing")
-    state.unpushed, state.behind = (int(each) for each in counted.split())
+    state.behind = int(counted.split()[1])
+    bases = [state.upstream]
+    if state.addresses != (Address(state.remote),):
+        bases = [_tip_at(state, each) for each in state.addresses]
+    lacked = [git.must("rev-list", f"{base}..HEAD", "--", doing="Comparing").split() for base in bases]
+    state.unpushed = max(len(each) for each in lacked)
+    state.outgoing = tuple(dict.fromkeys(commit for each in lacked for commit in each))
     if state.behind and (state.unpushed or state.changed):
         raise Stopped(
             f"The remote has {state.behind} commit{'s' if state.behind > 1 else ''} that this checkout lacks; "
             f"get {'them' if state.behind > 1 else 'it'} first: git -C {git.path} pull --rebase --autostash"
         )
+
+
+def _fetch(state: State) -> None:
+    """Gets the remote's branch. Where the checkout keeps no copy of it, its commit is the upstream."""
+    git, ref = state.git, state.remote_branch
+    if not state.upstream:
+        state.upstream = tip(git, Address(state.remote), ref)
+        if state.upstream and _is_here(git, state.upstream):
+            return
+    options = ("--quiet", "--no-tags", "--no-prune", "--no-recurse-submodules", "--no-auto-gc", "--no-write-fetch-head")
+    fetched = git.run("fetch", *options, "--", state.remote, ref, seconds=REMOTE_SECONDS)
+    if fetched.status != 0:
+        raise Stopped(git_sentence(fetched.errors, git.path, "Asking the remote"))
+
+
+def _tip_at(state: State, address: Address) -> str:
+    """The branch's commit at one of several addresses. Raises Stopped when it cannot be pushed on from there."""
+    git, branch = state.git, state.remote_branch.removeprefix("refs/heads/")
+    found = tip(git, address, state.remote_branch)
+    if not found:
+        raise Stopped(f"{address} has no branch {branch}; push it there first: git -C {git.path} push {state.remote}")
+    if not _is_here(git, found) or git.run("merge-base", "--is-ancestor", found, "HEAD").status != 0:
+        raise Stopped(
+            f"{address} has commits that this checkout lacks; get them first: "
+            f"git -C {git.path} pull --rebase --autostash {address} {branch}"
+        )
+    return found
+
+
+def _is_here(git: Git, commit: str) -> bool:
+    return git.run("cat-file", "-e", f"{commit}^{{commit}}").status == 0
 
 
 def refuse_secrets(staged: Staged, tree: str, scanner: Scanner) -> None:
@@ -178,9 +238,11 @@ def refuse_secrets(staged: Staged, tree: str, scanner: Scanner) -> None:
 def _refuse_secrets(
     git: Git, scanner: Scanner, added: list[additions.Addition], extra: dict[str, str], pushed: bool
 ) -> None:
-    findings = list(scanner.findings(added))
-    binary = [each for each in added if each.blob]
-    findings += [Finding(each.path, 0, "Private Key") for each in binary if _blob_has_key(git, each, extra)]
+    findings: list[Finding] = []
+    for each in added:
+        shown_, content = additions.opened(git, each, extra) if each.blob else (each, b"")
+        found = list(scanner.findings([shown_]))
+        findings += found or ([Finding(each.path, 0, PRIVATE_KEY)] if key_in(content) else [])
     if not findings:
         return
     more = f" and {len(findings) - 1} more" if len(findings) > 1 else ""
@@ -190,7 +252,3 @@ def _refuse_secrets(
     else:
         sentence = f"A secret would be committed: {place}; take it out, or ignore the file in .gitignore"
     raise Stopped(sentence, tuple(str(each) for each in findings[1:10]))
-
-
-def _blob_has_key(git: Git, addition: additions.Addition, extra: dict[str, str]) -> bool:
-    return key_in(git.run("cat-file", "blob", addition.blob or "", extra=extra).output)

@@ -6,33 +6,15 @@ put back; and nothing that runs beside others can ask questions on the terminal.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
-import subprocess
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from programs import Done, OutOfTime, Program
 from repositories.failures import Interrupted
 
 AS_IT_WAS = "Interrupted; this checkout is as it was: oracle commit-all"
-GRACE = 3.0  # seconds between asking a program to end and ending it
-
-
-@dataclass(frozen=True)
-class Done:
-    """A program that has ended: its status and what it printed."""
-
-    status: int
-    output: bytes
-    errors: str
-
-    @property
-    def text(self) -> str:
-        """The output as text; bytes that are none survive, as file names do in Python."""
-        return os.fsdecode(self.output).rstrip("\n")
 
 
 class Processes:
@@ -40,7 +22,7 @@ class Processes:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[bytes]] = set()
+        self._running: set[Program] = set()
         self._stopped = False
 
     def run(
@@ -53,58 +35,35 @@ class Processes:
         sheltered: bool = False,
     ) -> Done:
         """Runs to the end. Raises Interrupted when told to stop or out of time; `sheltered` is for putting back."""
-        process = self._started(command, folder, environment, sheltered)
+        program = self._started(command, folder, environment, sheltered)
         try:
-            output, errors = process.communicate(stdin, timeout=seconds)
-        except subprocess.TimeoutExpired:
-            _end(process)
+            done = program.finish(stdin, seconds)
+        except OutOfTime:
             raise Interrupted(f"`{_named(command)}` did not end within {seconds:.0f} seconds and was stopped") from None
         finally:
             with self._lock:
-                self._running.discard(process)
-        if process.returncode != 0 and self._stopped and not sheltered:
+                self._running.discard(program)
+        if done.status != 0 and self._stopped and not sheltered:
             raise Interrupted(AS_IT_WAS)
-        return Done(process.returncode, output, errors.decode(errors="replace"))
+        return done
 
     def stop(self) -> None:
         """Ends what runs and lets nothing more begin, but for what puts things back."""
         with self._lock:
             self._stopped = True
-            for process in self._running:
-                _signal(process, signal.SIGTERM)
+            for program in self._running:
+                program.signal(signal.SIGTERM)
 
     def _started(
         self, command: Sequence[str], folder: Path, environment: Mapping[str, str], sheltered: bool
-    ) -> subprocess.Popen[bytes]:
+    ) -> Program:
         with self._lock:
             if self._stopped and not sheltered:
                 raise Interrupted(AS_IT_WAS)
-            process = subprocess.Popen(
-                command,
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+            program = Program(command, cwd=folder, env=environment, session=True, takes_input=True)
             if not sheltered:
-                self._running.add(process)
-        return process
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    _signal(process, signal.SIGTERM)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.communicate(timeout=GRACE)
-        return
-    _signal(process, signal.SIGKILL)
-    process.communicate()
-
-
-def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
+                self._running.add(program)
+        return program
 
 
 def _named(command: Sequence[str]) -> str:

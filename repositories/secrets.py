@@ -16,6 +16,7 @@ from typing import Any
 from repositories.additions import Addition
 from repositories.git import shown
 
+PRIVATE_KEY = "Private Key"
 LONGEST = 4000  # characters of a line; longer ones are machine-made, and are looked at for keys and tokens only
 KEYS = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File-\d|AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]{10}")
 KEY_BYTES = re.compile(KEYS.pattern.encode())
@@ -38,6 +39,17 @@ ASSIGNED = re.compile(r"^\s*(?:export\s+)?[A-Za-z_][A-Za-z0-9_.]*\s*=\s*(?![\"']
 EXAMPLES = frozenset({"example", "sample", "template", "dist", "defaults", "schema"})
 ENTROPY = frozenset({"Base64HighEntropyString", "HexHighEntropyString"})
 GUESSING = ENTROPY | {"KeywordDetector"}
+# One of these, in lower case, is in every line in which a slow detector can find anything.
+KEYWORDS = ("key", "pass", "pwd", "secret", "contrase")
+CREDENTIALS = ("key", "pass", "pw", "token", "secret")
+NEEDED: dict[str, tuple[str, ...]] = {
+    "CloudantDetector": (*CREDENTIALS, "cloudant"),
+    "IbmCloudIamDetector": CREDENTIALS,
+    "IbmCosHmacDetector": CREDENTIALS,
+    "KeywordDetector": KEYWORDS,
+    "MailchimpDetector": ("-us",),
+    "SoftlayerDetector": (*CREDENTIALS, "softlayer"),
+}
 NO_SECRET = frozenset({"IPPublicDetector"})  # an address gives nobody access
 # Checksums and commits are long, random and public.
 DIGEST = re.compile(r"^(?:sha(?:1|256|384|512)-|v1-)", re.IGNORECASE)
@@ -63,10 +75,10 @@ class Scanner:
         from detect_secrets.settings import default_settings, get_plugins
 
         with default_settings():
-            self._detectors = [each for each in get_plugins() if type(each).__name__ not in NO_SECRET]
+            self._detectors = [_Detector(each) for each in get_plugins() if type(each).__name__ not in NO_SECRET]
 
     def findings(self, additions: Iterable[Addition]) -> Iterator[Finding]:
-        """Every finding in what is added; binary files are the caller's, see `key_in`."""
+        """Every finding in what is added. What git does not show as lines is opened before: `additions.opened`."""
         for addition in additions:
             if kind := refused_name(addition):
                 yield Finding(addition.path, 0, kind)
@@ -76,27 +88,35 @@ class Scanner:
     def clean(self, lines: Iterable[str]) -> Iterator[str]:
         """Lines that somebody else's program printed, without those that hold a secret."""
         for line in lines:
-            hidden = any(self._kinds("output", line, [line], 1))
+            hidden = self._kind("output", [line], 1, guess=True)
             yield "(a line is left out here: it seems to hold a secret)" if hidden else line
 
     def _in_lines(self, addition: Addition) -> Iterator[Finding]:
         texts = [text for _, text in addition.lines]
-        for place, (number, text) in enumerate(addition.lines, start=1):
-            if kind := next(self._kinds(addition.path, text, texts, place), None):
+        guess = not addition.binary and not _machine_made(addition.path)
+        for place, (number, _) in enumerate(addition.lines, start=1):
+            if kind := self._kind(addition.path, texts, place, guess):
                 yield Finding(addition.path, number, kind)
 
-    def _kinds(self, path: str, text: str, texts: list[str], place: int) -> Iterator[str]:
-        """The kinds of secrets in one line; `texts` are the lines around it, it is number `place` of them."""
+    def _kind(self, path: str, texts: list[str], place: int, guess: bool) -> str | None:
+        """The kind of secret in line number `place` of these; `guess` is for words and random text in code, too."""
+        kinds = [kind for text in _readings(texts[place - 1]) if (kind := self._kind_in(path, text, guess))]
+        if PRIVATE_KEY in kinds:
+            return PRIVATE_KEY
+        return kinds[0] if kinds and not _allowed(path, texts, place) else None
+
+    def _kind_in(self, path: str, text: str, guess: bool) -> str | None:
         if KEYS.search(text):
-            yield "Private Key"
-            return
-        if len(text) < 8 or _allowed(path, texts, place):
-            return
-        yield from (kind for kind, pattern in TOKENS if pattern.search(text))
-        guess = len(text) <= LONGEST and not _machine_made(path)
+            return PRIVATE_KEY
+        if len(text) < 8:
+            return None
+        if found := next((kind for kind, pattern in TOKENS if pattern.search(text)), None):
+            return found
+        lowered, guess = text.lower(), guess and len(text) <= LONGEST
         for detector in self._detectors:
-            if (guess or type(detector).__name__ not in GUESSING) and _detected(detector, path, text):
-                yield str(detector.secret_type)
+            if (guess or not detector.guesses) and detector.finds(path, text, lowered):
+                return detector.kind
+        return None
 
 
 def key_in(content: bytes) -> bool:
@@ -115,7 +135,7 @@ def refused_name(addition: Addition) -> str | None:
     if dotenv and (addition.blob or any(ASSIGNED.match(text) for _, text in addition.lines)):
         return "a .env file with values"
     if name in {"id_rsa", "id_dsa", "id_ecdsa", "id_ed25519"} or name.endswith((".p12", ".pfx", ".jks", ".keystore")):
-        return "Private Key"
+        return PRIVATE_KEY
     return None
 
 
@@ -123,7 +143,17 @@ def _is_example(name: str) -> bool:
     return any(part in EXAMPLES for part in re.split(r"[.\-_]", name))
 
 
+def _readings(text: str) -> Iterator[str]:
+    """The lines in a line, which a carriage return ends too; a NUL byte ends a string, or is half a letter."""
+    for part in text.split("\r"):
+        if "\0" in part:
+            yield part.replace("\0", "")
+        yield part.replace("\0", " ")
+
+
 def _allowed(path: str, texts: list[str], place: int) -> bool:
+    if not any("pragma" in text for text in texts[max(0, place - 2) : place]):
+        return False
     from detect_secrets.filters.allowlist import is_line_allowlisted
     from detect_secrets.util.code_snippet import get_code_snippet
 
@@ -139,9 +169,23 @@ def _machine_made(path: str) -> bool:
     return locked or heuristic.is_non_text_file(name) or name.endswith((".min.js", ".min.css"))
 
 
-def _detected(detector: Any, path: str, text: str) -> bool:
-    found = detector.analyze_line(filename=path, line=text, line_number=1)
-    return any(not _harmless(detector, str(each.secret_value or ""), text) for each in found)
+class _Detector:
+    """A detector of the library, which is asked only for lines in which it can find anything: it is slow."""
+
+    def __init__(self, plugin: Any) -> None:
+        name = type(plugin).__name__
+        self.kind, self.guesses = str(plugin.secret_type), name in GUESSING
+        self._plugin, self._needed = plugin, NEEDED.get(name, ())
+        self._patterns: tuple[re.Pattern[str], ...] = tuple(getattr(plugin, "denylist", ()))
+
+    def finds(self, path: str, text: str, lowered: str) -> bool:
+        """Whether the line, given in lower case too, has a secret of this kind."""
+        if self._needed and not any(word in lowered for word in self._needed):
+            return False
+        if self._patterns and not any(pattern.search(text) for pattern in self._patterns):
+            return False
+        found = self._plugin.analyze_line(filename=path, line=text, line_number=1)
+        return any(not _harmless(self._plugin, str(each.secret_value or ""), text) for each in found)
 
 
 def _harmless(detector: Any, value: str, text: str) -> bool:

@@ -157,7 +157,7 @@ def refuse_large(git: Git, paths: list[str]) -> None:
     large = [path for path in paths if _size(git.folder / path) > LARGEST]
     if not large:
         return
-    names = "\0".join(large).encode("utf-8", "surrogateescape")
+    names = os.fsencode("\0".join(large))
     told = git.must("check-attr", "-z", "--stdin", "filter", stdin=names).split("\0")
     kept = {path for path, _, value in zip(told[0::3], told[1::3], told[2::3], strict=False) if value == "lfs"}
     if refused := [path for path in large if path not in kept]:
@@ -190,7 +190,7 @@ def _refuse_nested(git: Git, tree: str, extra: dict[str, str]) -> None:
     ]
     if not added:
         return
-    listed = git.run("show", f"{tree}:.gitmodules", extra=extra).text
+    listed = git.run("cat-file", "blob", f"{tree}:.gitmodules", extra=extra).names
     known = set(re.findall(r"^\s*path\s*=\s*(.+?)\s*$", listed, re.MULTILINE))
     if unknown := [path for path in added if path not in known]:
         name = shown(unknown[0])

@@ -9,7 +9,7 @@ from pathlib import Path
 from repositories.configuration import Repository
 from repositories.failures import Stopped
 from repositories.git import Git
-from repositories.looking import State, find
+from repositories.looking import State, checkout, find
 from repositories.processes import Processes
 
 COMMIT_LENGTH = 10
@@ -32,7 +32,7 @@ def version(repository: Repository, project: Path, processes: Processes, written
     """What is at the checkout's HEAD. A commit of nothing but the file `written` does not count: the map names the
     repository that it lies in itself, and would be stale as soon as it is committed.
     """
-    git = Git(repository.folder(project), repository.path, processes)
+    git = checkout(repository, project, processes)
     state = State(repository, git)
     try:
         find(state)
@@ -49,7 +49,7 @@ def _last_commit(git: Git, written: Path) -> str:
     if not own.is_relative_to(folder):
         return git.run("rev-parse", "--verify", "--quiet", "HEAD").text
     left_out = f":(exclude,top,literal){own.relative_to(folder)}"
-    return git.run("log", "-1", "--format=%H", "HEAD", "--", ":/", left_out).text
+    return git.run("rev-list", "-1", "HEAD", "--", ":/", left_out).text
 
 
 def _tag(git: Git, commit: str) -> str:
@@ -57,7 +57,7 @@ def _tag(git: Git, commit: str) -> str:
 
 
 def _package(git: Git, commit: str) -> str:
-    shown = git.run("show", f"{commit}:package.json") if commit else None
+    shown = git.run("cat-file", "blob", f"{commit}:package.json") if commit else None
     if shown is None or shown.status != 0:
         return ""
     try:

@@ -71,7 +71,7 @@ def version_of(program: Path) -> str | None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as home:
-        said = output([program, "version"], env={"PULUMI_HOME": home, "PULUMI_SKIP_UPDATE_CHECK": "true"})
+        said = output([program, "version"], env={**os.environ, "PULUMI_HOME": home, "PULUMI_SKIP_UPDATE_CHECK": "true"})
     return said.strip().removeprefix("v") if said and versions.parse(said) else None
 
 

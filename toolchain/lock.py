@@ -9,6 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
+from programs import packages
 from toolchain import node, pins, python
 from toolchain.errors import ToolError
 from toolchain.progress import say
@@ -32,7 +33,7 @@ def _compile(uv: Path, source: Path, target: Path, *more: str) -> None:
     options = ["--universal", "--python-version", pins.PYTHON_MINIMUM, "--generate-hashes", *more]
     quiet = ["--quiet", "--no-header", "--no-annotate", "--no-emit-index-url"]
     command: Command = [uv, "pip", "compile", *options, *quiet, source, "-o", target]
-    run(command, doing=f"locking {source.name}", folder=target.parent, cwd=pins.PROJECT)
+    run(command, doing=f"locking {source.name}", folder=target.parent, env=python.environment(), cwd=pins.PROJECT)
 
 
 def _python_lock(uv: Path) -> None:
@@ -52,7 +53,13 @@ def _wheel(uv: Path, listed: Path) -> None:
 def _node_lock() -> None:
     chosen = node.ensure()
     start = [chosen.program, chosen.npm] if chosen.npm.suffix == ".js" else [chosen.npm]
-    arguments = ["install", "--package-lock-only", "--ignore-scripts", "--omit-lockfile-registry-resolved=true"]
+    arguments = [
+        "install",
+        *packages.NPM_OPTIONS,
+        "--package-lock-only",
+        "--ignore-scripts",
+        "--omit-lockfile-registry-resolved=true",
+    ]
     env = {"PATH": f"{chosen.program.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    run([*start, *arguments], doing="locking node", folder=pins.NODE_LOCK, env=env, cwd=pins.NODE_LOCK)
+    run([*start, *arguments], doing="locking node", folder=pins.NODE_LOCK, env=packages.npm(env), cwd=pins.NODE_LOCK)
     shutil.rmtree(pins.NODE_LOCK / "node_modules", ignore_errors=True)

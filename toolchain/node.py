@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from programs import packages
 from toolchain import cache, path, pins, platforms, python, versions
 from toolchain.errors import ToolError
 from toolchain.progress import Step
@@ -71,7 +72,7 @@ def _install(node: Node, folder: Path) -> None:
     """npm's own cache goes with the temporary folder. No package's scripts are run: none of ours needs one."""
     for file in ("package.json", "package-lock.json"):
         (folder / file).write_bytes((pins.NODE_LOCK / file).read_bytes())
-    env = {
+    own = {
         "PATH": f"{node.program.parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "npm_config_cache": str(folder.parent / "npm"),
         "npm_config_update_notifier": "false",
@@ -79,10 +80,10 @@ def _install(node: Node, folder: Path) -> None:
     start = [node.program, node.npm] if node.npm.suffix == ".js" else [node.npm]
     with Step("Workers runtime (miniflare, workerd, wrangler)"):
         run(
-            [*start, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+            [*start, "ci", "--ignore-scripts", *packages.NPM_OPTIONS, "--no-audit", "--no-fund", "--loglevel=error"],
             doing="installing the Workers runtime",
             folder=folder,
-            env=env,
+            env=packages.npm(own),
             cwd=folder,
         )
         _check(node, folder / "node_modules")

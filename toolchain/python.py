@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from programs import packages
 from toolchain import cache, pins, platforms
 from toolchain.errors import DiskFull, ToolError
 from toolchain.progress import Step, say
@@ -13,6 +14,7 @@ from toolchain.run import Command, output, run
 
 VENV = pins.PROJECT / ".venv"
 STAMP = "oracle-stamp"
+HERE = "."  # the project: in its whole path pip and uv would read # and % as in an address
 
 
 def base() -> str:
@@ -56,24 +58,26 @@ def install_wheel(name: str, target: Path) -> None:
     listed = pins.WHEELS / f"{name}.txt"
     uv = find_uv()
     if uv:
-        command: list[str | Path] = [uv, "pip", "install", "--python", base()]
+        command: list[str | Path] = [uv, "pip", "install", *packages.uv_options(), "--python", base()]
     else:
-        environment = target.parent / "pip"
-        _plain_venv(environment)
-        command = [environment / "bin" / "python", "-m", "pip", "install"]
+        plain = target.parent / "pip"
+        _plain_venv(plain)
+        command = [plain / "bin" / "python", "-m", "pip", "install"]
     command += ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--target", target, "-r", listed]
-    run(command, doing=f"getting {name}", folder=target, env=_environment())
+    run(command, doing=f"getting {name}", folder=target, env=environment())
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """For uv and pip: their downloads stay in our cache, and no other Python is downloaded or chosen."""
-    return {
-        "UV_CACHE_DIR": str(cache.root() / "uv-cache"),
-        "UV_PYTHON_DOWNLOADS": "never",
-        "UV_NO_PROGRESS": "1",
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "VIRTUAL_ENV": "",
-    }
+    return packages.python(
+        {
+            "UV_CACHE_DIR": str(cache.root() / "uv-cache"),
+            "UV_PYTHON_DOWNLOADS": "never",
+            "UV_NO_PROGRESS": "1",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "VIRTUAL_ENV": "",
+        }
+    )
 
 
 def find_uv() -> Path | None:
@@ -92,43 +96,44 @@ def find_uv() -> Path | None:
 
 
 def _make_uv(folder: Path) -> None:
-    environment = folder / "venv"
-    _plain_venv(environment)
-    command: Command = [environment / "bin" / "python", "-m", "pip", "install", "--no-deps", "--require-hashes"]
+    plain = folder / "venv"
+    _plain_venv(plain)
+    command: Command = [plain / "bin" / "python", "-m", "pip", "install", "--no-deps", "--require-hashes"]
     run(
         [*command, "--only-binary", ":all:", "-r", pins.WHEELS / "uv.txt"],
         doing="getting uv",
         folder=folder,
-        env=_environment(),
+        env=environment(),
     )
-    (environment / "bin" / "uv").rename(folder / "uv")
-    cache.remove(environment)
+    (plain / "bin" / "uv").rename(folder / "uv")
+    cache.remove(plain)
     if output([folder / "uv", "--version"]) is None:
         raise ToolError("uv does not run on this machine.")
 
 
 def _sync_with_uv(uv: Path, venv: Path) -> None:
-    environment = {**_environment(), "VIRTUAL_ENV": str(venv)}
+    own, options = {**environment(), "VIRTUAL_ENV": str(venv)}, packages.uv_options()
     python = venv / "bin" / "python"
     if output([python, "-c", "import sys"]) is None:
         run(
             [uv, "venv", "--clear", "--python", base(), venv],
             doing="making .venv",
             folder=venv,
-            env=environment,
+            env=own,
         )
     # Compiled now: where PYTHONDONTWRITEBYTECODE is set, each run would compile the SDKs again, for seconds.
     run(
-        [uv, "pip", "sync", "--compile-bytecode", "--require-hashes", "--python", python, pins.LOCK],
+        [uv, "pip", "sync", *options, "--compile-bytecode", "--require-hashes", "--python", python, pins.LOCK],
         doing="installing Python packages",
         folder=venv,
-        env=environment,
+        env=own,
     )
     run(
-        [uv, "pip", "install", "--no-deps", "--python", python, "-e", pins.PROJECT],
+        [uv, "pip", "install", *options, "--no-deps", "--python", python, "-e", HERE],
         doing="installing the oracle command",
         folder=venv,
-        env=environment,
+        env=own,
+        cwd=pins.PROJECT,
     )
 
 
@@ -141,13 +146,14 @@ def _sync_with_pip(venv: Path) -> None:
         [*pip, "--require-hashes", "-r", pins.LOCK],
         doing="installing Python packages",
         folder=venv,
-        env=_environment(),
+        env=environment(),
     )
     run(
-        [*pip, "--no-deps", "-e", pins.PROJECT],
+        [*pip, "--no-deps", "-e", HERE],
         doing="installing the oracle command",
         folder=venv,
-        env=_environment(),
+        env=environment(),
+        cwd=pins.PROJECT,
     )
 
 
@@ -159,9 +165,9 @@ def _plain_venv(folder: Path) -> None:
             f"{base()} cannot make virtual environments: its venv module is not installed.", _venv_package()
         )
     doing = "making a virtual environment"
-    run([base(), "-m", "venv", "--without-pip", folder], doing=doing, folder=folder, env=_environment())
+    run([base(), "-m", "venv", "--without-pip", folder], doing=doing, folder=folder, env=environment())
     # A step of its own: venv does not say why its pip failed.
-    run([folder / "bin" / "python", "-m", "ensurepip", "--default-pip"], doing=doing, folder=folder, env=_environment())
+    run([folder / "bin" / "python", "-m", "ensurepip", "--default-pip"], doing=doing, folder=folder, env=environment())
 
 
 def _venv_package() -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import programs
+from programs import Command, OutOfTime
 from toolchain import cache
 from toolchain.errors import ToolError, says_disk_full
 
-TAIL = 15
+__all__ = ["Command", "output", "run"]
 
-Command = Sequence[str | Path]
+TAIL = 15
+SECONDS = 2 * 3600.0  # the engine's build takes minutes on 2 cores, and an hour on the slowest machine known
 
 
 def run(
@@ -27,36 +28,26 @@ def run(
 ) -> None:
     """Runs `command`; each line of its output goes to `line`. When we are interrupted it is stopped first.
 
-    Raises ToolError with the end of the output when it fails, DiskFull when the output says so: `folder` is where it
-    writes, besides the cache.
+    `env` is its whole environment; ours when there is none. Raises ToolError with the end of the output when it fails,
+    DiskFull when the output says so: `folder` is where it writes, besides the cache.
     """
     tail: deque[str] = deque(maxlen=200)
+
+    def keep(said: bytes) -> None:
+        tail.append(said.decode(errors="replace").rstrip())
+        if line is not None:
+            line(tail[-1])
+
     try:
-        child = subprocess.Popen(
-            [str(part) for part in command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env={**os.environ, **(env or {})},
-            cwd=cwd,
-        )
+        done = programs.run(command, cwd=cwd, env=env, merged=True, line=keep, seconds=SECONDS)
+    except OutOfTime as late:
+        raise ToolError(f"{doing} did not end within {SECONDS / 3600:.0f} hours and was stopped.") from late
     except FileNotFoundError as missing:
         raise ToolError(f"{command[0]} is not there to be run ({doing}).") from missing
-    try:
-        assert child.stdout is not None
-        with child.stdout as output:
-            for text in output:
-                tail.append(text.rstrip())
-                if line is not None:
-                    line(text.rstrip())
-        status = child.wait()
-    except BaseException:
-        _stop(child)
-        raise
-    if status != 0:
-        raise _failure(list(tail), status, doing, folder)
+    except OSError as error:
+        raise ToolError(f"{command[0]} cannot be run: {error.strerror} ({doing}).") from error
+    if done.status != 0:
+        raise _failure(list(tail), done.status, doing, folder)
 
 
 def _failure(tail: list[str], status: int, doing: str, folder: Path) -> ToolError:
@@ -66,28 +57,10 @@ def _failure(tail: list[str], status: int, doing: str, folder: Path) -> ToolErro
     return ToolError(f"{doing} failed with status {status}. The end of its output:\n{end}")
 
 
-def _stop(child: subprocess.Popen[str]) -> None:
-    child.terminate()
-    try:
-        child.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
-
-
 def output(command: Command, env: Mapping[str, str] | None = None, seconds: float = 20) -> str | None:
-    """What a quick program prints, or None when it is not there, fails, or does not end in time."""
+    """What a quick program prints, or None when it is not there, fails, or does not end in time. `env` as for `run`."""
     try:
-        done = subprocess.run(
-            [str(part) for part in command],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=seconds,
-            env={**os.environ, **(env or {})},
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
+        done = programs.run(command, env=env, seconds=seconds)
+    except (OSError, OutOfTime):
         return None
-    return done.stdout
+    return done.output.decode(errors="replace") if done.status == 0 else None

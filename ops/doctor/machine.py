@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from ops.doctor.model import Finding, Level
 from ops.plugins import MARK, NAMES
 from ops.workspace import Stack
+from programs import OutOfTime, run
 from toolchain import tools
 
 SECONDS = 8.0
@@ -87,19 +87,12 @@ def _kind(home: Path, name: str) -> str:
 def _runs(check: str, what: str, program: Path, *arguments: str) -> Finding:
     """Whether the program starts; an empty `what` is filled with what it prints."""
     try:
-        done = subprocess.run(
-            [program, *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=SECONDS,
-            check=False,
-            env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
-        )
+        own = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        done = run([program, *arguments], env=own, seconds=SECONDS)
     except OSError as error:
         return Finding(check, "fail", f"does not start ({error.strerror})", "make clean && make tools")
-    except subprocess.TimeoutExpired:
+    except OutOfTime:
         return Finding(check, "fail", f"did not start within {SECONDS:g} s", "make clean && make tools")
-    if done.returncode != 0:
-        return Finding(check, "fail", f"does not run (status {done.returncode})", "make clean && make tools")
-    return Finding(check, "ok", what or done.stdout.strip().splitlines()[0])
+    if done.status != 0:
+        return Finding(check, "fail", f"does not run (status {done.status})", "make clean && make tools")
+    return Finding(check, "ok", what or (done.text.strip().splitlines() or ["it runs"])[0])

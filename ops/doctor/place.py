@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from ops.engine import Finished, bounded
 from ops.failures import engine_sentence
 from ops.locks import Lock, bucket_at, folder_at, held_in, lock_in, state_of
 from ops.workspace import Stack
+from programs import OutOfTime, git
 from settings import Settings, SettingsError, from_file
 
 SECONDS = 8.0
@@ -66,11 +66,8 @@ def _kept_out_of_git(project: Path) -> Iterator[Finding]:
 def _git(project: Path, *words: str) -> int | None:
     """The exit status; None without git."""
     try:
-        command = ["git", "-C", str(project), *words]
-        return subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, check=False
-        ).returncode
-    except (OSError, subprocess.TimeoutExpired):
+        return git.git(project, *words, seconds=SECONDS).status
+    except (OSError, OutOfTime):
         return None
 
 
@@ -117,7 +114,7 @@ def _locks(locks: Sequence[Lock], stack: Stack) -> Iterator[Finding]:
 def _asked(stack: Stack, environment: Mapping[str, str]) -> Finished:
     try:
         return bounded(stack.project, environment, SECONDS, "stack", "ls", "--json")
-    except subprocess.TimeoutExpired:
+    except OutOfTime:
         return Finished(-1, f"error: nothing was answered within {SECONDS:g} s")
     except OSError as error:
         return Finished(-1, f"error: the engine does not start ({error.strerror})")

@@ -6,7 +6,6 @@ The values of secrets stay in memory and out of every text: `repr` leaves them o
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from contract import Outputs
 from ops.engine import Engine, Finished, bounded
 from ops.failures import engine_sentence
+from programs import OutOfTime
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"  # marks a secret in the engine's state
 SCRIPT = "cloudflare:index/workersScript:WorkersScript"
@@ -133,7 +133,7 @@ def _export(engine: Engine, seconds: float, *options: str) -> Finished:
     words = ("stack", "export", *options, "--stack", engine.stack.name)
     try:
         return bounded(engine.stack.project, engine.environment, seconds, *words)
-    except subprocess.TimeoutExpired:
+    except OutOfTime:
         raise Undeclared(
             f"The state backend did not answer within {seconds:.0f} s", "pulumi whoami --verbose"
         ) from None

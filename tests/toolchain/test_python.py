@@ -54,6 +54,45 @@ def test_without_uv(commands: list[list[str]], tmp_path: Path, monkeypatch: pyte
     assert python.is_current(venv)
 
 
+@pytest.mark.parametrize("with_uv", [True, False])
+def test_the_project_is_not_named_by_its_path(
+    with_uv: bool, commands: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A # or a % in it would be read as a part of an address."""
+    places: list[Path | None] = []
+    recorded = vars(python)["run"]
+
+    def run(command: list[str | Path], *, cwd: Path | None = None, **more: Any) -> None:
+        recorded(command, **more)
+        places.append(cwd)
+
+    monkeypatch.setattr(python, "run", run)
+    monkeypatch.setattr(python, "find_uv", lambda: tmp_path / "uv" if with_uv else None)
+    python.ensure(tmp_path / ".venv")
+    assert commands[-1][-2:] == ["-e", "."]
+    assert places[-1] == pins.PROJECT
+
+
+def test_what_is_installed_is_no_matter_of_the_users_settings(
+    commands: list[list[str]], uv: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environments: list[dict[str, str]] = []
+    recorded = vars(python)["run"]
+
+    def run(command: list[str | Path], *, env: dict[str, str], **more: Any) -> None:
+        recorded(command, **more)
+        environments.append(env)
+
+    monkeypatch.setattr(python, "run", run)
+    monkeypatch.setenv("PIP_USER", "1")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://packages.example/simple")
+    python.ensure(tmp_path / ".venv")
+    assert len(environments) == 3
+    for each in environments:
+        assert "PIP_USER" not in each
+        assert each["PIP_INDEX_URL"] == "https://packages.example/simple"
+
+
 @pytest.mark.parametrize("fails_at", ["venv", "sync", "-e"])
 def test_what_was_interrupted_is_done_again(
     fails_at: str, commands: list[list[str]], uv: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

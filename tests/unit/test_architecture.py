@@ -23,6 +23,7 @@ OURS = frozenset(
         "loopback",
         "ops",
         "pocketbase",
+        "programs",
         "releases",
         "repositories",
         "sdk",
@@ -60,18 +61,19 @@ MAY_IMPORT = {
     "__main__": {"settings", "contract", "components"},
     "settings": {"settings"},
     "contract": set(),
-    "artifacts": {"folders", "sites"},
+    "artifacts": {"folders", "programs", "sites"},
     "folders": set(),
     "siterules": set(),
     "sites": {"sites", "folders", "siterules"},
     "addresses": {"folders", "settings", "sites"},
     "loopback": set(),
+    "programs": {"programs"},
     "sdk": set(),
     "waiting": set(),
     "appplatform": {"appplatform", "loopback", "waiting"},
     "pocketbase": {"pocketbase", "loopback", "waiting"},
     "workersapi": {"workersapi", "loopback", "waiting"},
-    "backups": {"backups", "pocketbase"},
+    "backups": {"backups", "pocketbase", "programs"},
     "releases": {"releases", "artifacts", "backups", "contract"},
     "components": {
         "components",
@@ -98,6 +100,7 @@ MAY_IMPORT = {
         "appplatform",
         "backups",
         "pocketbase",
+        "programs",
         "releases",
         "repositories",
         "toolchain",
@@ -105,7 +108,8 @@ MAY_IMPORT = {
         "workersapi",
     },
     "localcloud": {"localcloud", "siterules"},
-    "toolchain": {"toolchain"},
+    "repositories": {"programs", "repositories", "waiting"},
+    "toolchain": {"programs", "toolchain"},
 }
 
 
@@ -162,8 +166,8 @@ def test_the_program_fits_a_screen() -> None:
 
 def test_the_toolchain_starts_on_the_standard_library_alone() -> None:
     """It runs before there is an environment to import anything from."""
-    allowed = {*sys.stdlib_module_names, "toolchain"}
-    for path in files("toolchain"):
+    allowed = {*sys.stdlib_module_names, "programs", "toolchain"}
+    for path in [*files("toolchain"), *files("programs")]:
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.module:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from ops.engine import NOISE
+from ops.engine import NOISE, Engine, bounded
+from ops.failures import Failure
+from ops.workspace import Stack
 
 
 @pytest.mark.parametrize(
@@ -38,3 +42,50 @@ def test_what_says_that_nothing_changes_is_left_out(line: str) -> None:
 )
 def test_what_changes_or_fails_is_shown(line: str) -> None:
     assert not NOISE.match(f"{line}\n")
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    """An engine that is a script: it prints its arguments, a byte that is no text, and what it is given."""
+    program = tmp_path / "bin" / "pulumi"
+    program.parent.mkdir()
+    program.write_text(
+        '#!/bin/sh\nfor each; do echo "$each"; done\nprintf "caf\\351\\n"\ncat > "$0.given"\nexit ${STATUS:-0}\n'
+    )
+    program.chmod(0o755)
+    made = Engine.__new__(Engine)
+    made.stack = Stack("local", tmp_path)
+    made.environment = {"PATH": f"{program.parent}:/usr/bin:/bin"}
+    return made
+
+
+def test_its_own_options_stand_before_what_is_a_value(engine: Engine) -> None:
+    said = engine.must("config", "set", "--", "key", "-value").splitlines()
+    assert said[:2] == ["config", "set"]
+    assert said[said.index("--") :][:3] == ["--", "key", "-value"]
+    assert said.index("--non-interactive") < said.index("--")
+
+
+def test_output_that_is_no_text_is_no_traceback(engine: Engine, tmp_path: Path) -> None:
+    assert "caf\N{REPLACEMENT CHARACTER}" in engine.must("stack", "ls")
+    assert "caf\N{REPLACEMENT CHARACTER}" in bounded(tmp_path, engine.environment, 60, "stack", "ls").output
+
+
+def test_a_secret_goes_by_standard_input(engine: Engine, tmp_path: Path) -> None:
+    engine.set_secret("key", "-s3cret")
+    assert (tmp_path / "bin" / "pulumi.given").read_text() == "-s3cret"
+    engine.environment["STATUS"] = "1"
+    with pytest.raises(Failure, match="`pulumi config set --secret key` failed"):
+        engine.set_secret("key", "-s3cret")
+
+
+def test_an_engine_that_is_not_there_or_does_not_end_is_a_sentence(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin" / "pulumi").write_text("#!/bin/sh\nexec sleep 600\n")
+    monkeypatch.setattr("ops.engine.QUIET_SECONDS", 0.5)
+    with pytest.raises(Failure, match=r"`pulumi stack` did not end within 0 minutes; .*: pulumi whoami -v"):
+        engine.must("stack", "ls")
+    (tmp_path / "bin" / "pulumi").unlink()
+    with pytest.raises(Failure, match=r"does not start \(No such file or directory\); get it: make tools"):
+        engine.must("stack", "ls")

@@ -16,6 +16,7 @@ from folders import ArtifactError, SourceFile, read_file, shown, source_files
 
 PROJECT = Path(__file__).parents[2]
 PROGRAM = (
+    "addresses.py",
     "artifacts.py",
     "backups",
     "components",

@@ -14,6 +14,7 @@ from ops import recover
 from ops.engine import Engine
 from ops.failures import Failure
 from ops.locks import bucket_at, folder_at, held_in
+from ops.workspace import PROJECT, Stack, exports
 
 DEAD = 4_000_000  # above any process number
 
@@ -79,6 +80,19 @@ def test_what_is_no_bucket(url: str) -> None:
 def test_a_folder_by_its_address() -> None:
     assert folder_at("file:///home/ada/my%20state") == Path("/home/ada/my state")
     assert folder_at("s3://states") is None
+
+
+@pytest.mark.parametrize("name", ["plain", "we#ird", "100%41", "a b", "what?", "caf\u00e9"])
+def test_the_local_state_is_found_below_a_folder_of_any_name(name: str, tmp_path: Path) -> None:
+    """The engine reads an address, in which these are marks."""
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "Pulumi.local.yaml").write_text((PROJECT / "Pulumi.local.yaml").read_text())
+    stack = Stack("local", folder)
+    url = exports(stack)["PULUMI_BACKEND_URL"]
+    assert url.isascii()
+    assert not set("#? ") & set(url)
+    assert folder_at(url) == stack.state
 
 
 def test_the_stacks_own_locks_are_read_and_no_others() -> None:

@@ -1,0 +1,90 @@
+"""No part starts a program by itself: `programs` has the environment, the time limits and the reading of output."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+BARE = {
+    "subprocess": {"Popen", "run", "call", "check_call", "check_output", "getoutput", "getstatusoutput"},
+    "os": {"system", "popen", "fork", "forkpty"},
+    "pty": {"fork", "spawn"},
+    "asyncio": {"create_subprocess_exec", "create_subprocess_shell"},
+}
+BEGINNINGS = {"os": ("spawn", "posix_spawn", "exec")}
+ELSEWHERE = {
+    "programs/process.py": "the one place",
+    "localcloud/processes.py": "the local cloud's services: asyncio, and the leftovers of a killed local cloud",
+    "localcloud/edge.py": "the edge, which is spoken to by its pipes for as long as the local cloud runs",
+    "localcloud/digitalocean/console.py": "a shell on a terminal of its own, as App Platform's console gives one",
+    "benchmarks/commit_all.py": "measures a command from the outside, as a person's shell would start it",
+    "benchmarks/quiet_up.py": "measures a command from the outside, as a person's shell would start it",
+}
+NOT_OURS = {".venv", ".oracle", "tests", "node_modules", "build"}
+
+
+def sources() -> list[Path]:
+    found = (path for place in PROJECT.iterdir() if place.name not in NOT_OURS for path in _python(place))
+    return sorted(found)
+
+
+def _python(place: Path) -> list[Path]:
+    return list(place.rglob("*.py")) if place.is_dir() else [place] if place.suffix == ".py" else []
+
+
+def bare(text: str) -> Iterator[str]:
+    """What starts programs in a module: calls, functions handed on, names imported. A type's name does not."""
+    tree = ast.parse(text)
+    types = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Subscript)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and id(node) not in types:
+            yield from _known(node.value.id, node.attr)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                yield from _known(node.module or "", alias.name)
+
+
+def _known(module: str, name: str) -> Iterator[str]:
+    if name in BARE.get(module, ()) or name.startswith(BEGINNINGS.get(module, ("\0",))):
+        yield f"{module}.{name}"
+
+
+def test_programs_are_started_in_one_place() -> None:
+    found = {
+        f"{path.relative_to(PROJECT)}: {name}"
+        for path in sources()
+        if str(path.relative_to(PROJECT)) not in ELSEWHERE
+        for name in bare(path.read_text())
+    }
+    assert not found
+
+
+@pytest.mark.parametrize("file", sorted(ELSEWHERE))
+def test_every_exception_is_needed(file: str) -> None:
+    assert list(bare((PROJECT / file).read_text()))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "subprocess.run(['x'])",
+        "subprocess.Popen(['x'])",
+        "partial(subprocess.check_output, ['x'])",
+        "from subprocess import run as r",
+        "os.system('x')",
+        "os.spawnlp(0, 'x')",
+        "os.execv('x', [])",
+        "await asyncio.create_subprocess_exec('x')",
+    ],
+)
+def test_it_is_seen(text: str) -> None:
+    assert list(bare(text))
+
+
+@pytest.mark.parametrize("text", ["x: subprocess.Popen[bytes]", "subprocess.TimeoutExpired", "os.path", "run(['x'])"])
+def test_what_starts_nothing_is_not(text: str) -> None:
+    assert not list(bare(text))

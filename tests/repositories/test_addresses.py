@@ -1,0 +1,122 @@
+"""A remote with several push addresses: each is judged by itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.repositories.lab import Lab, git, snapshot
+
+REFUSES = "echo 'main is protected' >&2; exit 1"
+
+
+@pytest.fixture
+def checkout(lab: Lab) -> Path:
+    """Pushed to `bad` and to `second`; fetched from `bad`."""
+    folder = lab.repository("bad")
+    git(lab.folder, "clone", "-q", "--bare", str(lab.remote("bad")), str(lab.remote("second")))
+    for name in ("bad", "second"):
+        git(folder, "remote", "set-url", "--add", "--push", "origin", str(lab.remote(name)))
+    (folder / "new.txt").write_text("new\n")
+    return folder
+
+
+def test_all_of_them_get_it(lab: Lab, checkout: Path) -> None:
+    done = lab.run()
+    assert done.status == 0, done.output
+    assert lab.tip("bad") == lab.tip("second") == git(checkout, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("refusing,taking", [("bad", "second"), ("second", "bad")])
+def test_one_that_refuses_is_said_and_gets_it_later(lab: Lab, checkout: Path, refusing: str, taking: str) -> None:
+    before = lab.tip(refusing)
+    lab.hook(refusing, "pre-receive", REFUSES, remote=True)
+    done = lab.run()
+    assert done.status == 1
+    row = done.row("bad")
+    assert f"Pushed to {lab.remote(taking)}, but not to {lab.remote(refusing)} (pre-receive hook declined)" in row
+    head = git(checkout, "rev-parse", "HEAD")
+    assert (lab.tip(taking), lab.tip(refusing)) == (head, before), "kept here, since one has it"
+    assert git(checkout, "status", "--porcelain") == ""
+    (lab.remote(refusing) / "hooks" / "pre-receive").unlink()
+    assert lab.run(dry_run=True).row("bad").endswith("push 1")
+    assert lab.run().status == 0
+    assert lab.tip("bad") == lab.tip("second") == head
+
+
+def test_when_all_refuse_the_commit_is_taken_back(lab: Lab, checkout: Path) -> None:
+    before = snapshot(checkout)
+    for name in ("bad", "second"):
+        lab.hook(name, "pre-receive", REFUSES, remote=True)
+    done = lab.run()
+    assert "The remote refused the push (pre-receive hook declined)" in done.row("bad")
+    assert snapshot(checkout) == before
+
+
+def test_one_that_cannot_be_asked_stops_it_beforehand(lab: Lab, checkout: Path) -> None:
+    lab.remote("second").rename(lab.folder / "elsewhere")
+    before = snapshot(checkout)
+    done = lab.run()
+    assert "The remote repository is not there" in done.row("bad")
+    assert snapshot(checkout) == before
+    assert lab.tip("bad") == git(checkout, "rev-parse", "HEAD")
+
+
+def test_one_that_goes_away_meanwhile_leaves_the_commit(lab: Lab, checkout: Path) -> None:
+    """Nobody knows what has arrived there."""
+    lab.hook("bad", "pre-receive", REFUSES, remote=True)
+    lab.hook("bad", "pre-push", f"rm -rf {lab.remote('second')}")
+    done = lab.run()
+    assert done.status == 1
+    assert git(checkout, "status", "--porcelain") == ""
+    assert git(checkout, "log", "-1", "--format=%s") == "Add new.txt"
+
+
+def test_one_with_commits_of_its_own_stops_it_beforehand(lab: Lab, checkout: Path) -> None:
+    other = lab.folder / "other"
+    git(lab.folder, "clone", "-q", str(lab.remote("second")), str(other))
+    git(other, "commit", "-q", "--allow-empty", "-m", "Theirs")
+    git(other, "push", "-q")
+    before = snapshot(checkout)
+    row = lab.run().row("bad")
+    advice = f"git -C ../bad pull --rebase --autostash {lab.remote('second')} main"
+    assert row.endswith(f"{lab.remote('second')} has commits that this checkout lacks; get them first: {advice}")
+    assert snapshot(checkout) == before
+    git(lab.project, *advice.split()[1:])
+    git(checkout, "push", "-q")
+    assert lab.run().status == 0
+
+
+def test_one_without_the_branch_gets_it_by_the_advice(lab: Lab, checkout: Path) -> None:
+    git(lab.remote("second"), "update-ref", "-d", "refs/heads/main")
+    row = lab.run().row("bad")
+    assert row.endswith(f"{lab.remote('second')} has no branch main; push it there first: git -C ../bad push origin")
+    git(lab.project, "-C", "../bad", "push", "-q", "origin")
+    assert lab.run().status == 0
+    assert lab.tip("bad") == lab.tip("second")
+
+
+def test_a_secret_that_only_one_of_them_lacks_stays_here(lab: Lab, checkout: Path) -> None:
+    (checkout / ".envrc").write_text("export A=1\n")
+    git(checkout, "add", "-A")
+    git(checkout, "commit", "-qm", "Oops")
+    git(checkout, "push", "-q", str(lab.remote("bad")), "main")
+    done = lab.run()
+    assert "A commit that is not pushed yet holds a secret: .envrc" in done.row("bad")
+
+
+def test_pushed_elsewhere_than_fetched_from_the_other_place_is_asked(lab: Lab) -> None:
+    """A connection that breaks after all was done is judged by the place that was pushed to."""
+    checkout = lab.repository("bad")
+    git(lab.folder, "clone", "-q", "--bare", str(lab.remote("bad")), str(lab.remote("second")))
+    git(checkout, "remote", "set-url", "--push", "origin", str(lab.remote("second")))
+    (checkout / "new.txt").write_text("new\n")
+    lab.hook("second", "pre-receive", REFUSES, remote=True)
+    before = snapshot(checkout)
+    assert "refused the push" in lab.run().row("bad")
+    assert snapshot(checkout) == before
+    (lab.remote("second") / "hooks" / "pre-receive").unlink()
+    assert lab.run().status == 0
+    assert lab.tip("second") == git(checkout, "rev-parse", "HEAD")
+    assert lab.run(dry_run=True).row("bad").endswith("nothing to do")
