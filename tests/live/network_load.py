@@ -13,7 +13,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +29,7 @@ from tests.support.waiting import until
 RATE = 20.0
 """Writes a second in sum, and as many reads."""
 ANSWER_SECONDS = 30.0
+CLOSE_SECONDS = 2.0
 RECOVERY_SECONDS = 60.0
 """In which every client must have had a good answer again, once an operation has ended."""
 POSTS, SIGNED = "/api/posts", "/api/signed-posts"
@@ -58,6 +59,7 @@ class Socket:
     url: str
     tally: Callable[[], Tally]
     _connection: ClientConnection | None = None
+    _opened: ExitStack = field(default_factory=ExitStack)
     _ids: Iterator[int] = field(default_factory=itertools.count)
 
     def call(self, *requests: Json) -> list[Answer]:
@@ -73,7 +75,7 @@ class Socket:
                 if message.get("id") in numbered:
                     answers[message["id"]] = (_status(message["status"], message["data"]), message["data"])
         except ConnectionClosed as closed:
-            self._connection = None
+            self.close()
             code = closed.rcvd.code if closed.rcvd else 1006
             self.tally().close(code)
             raise SocketClosed(code) from None
@@ -83,21 +85,21 @@ class Socket:
         return [answers[number] for number in numbered]
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close_timeout = 1
-            self._connection.close()
-            self._connection = None
+        self._connection = None
+        self._opened.close()
 
     def _open(self) -> ClientConnection:
         parts = urlsplit(self.url)
         try:
-            self._connection = connect(
+            opening = connect(
                 f"ws://{parts.netloc}{parts.path}/api/ws",
                 address=("127.0.0.1", parts.port or 80),
                 proxy=None,
                 compression=None,
                 ping_interval=None,
+                close_timeout=CLOSE_SECONDS,
             )
+            self._connection = self._opened.enter_context(opening)
         except InvalidStatus as refused:
             raise NotOpened(f"not opened {refused.response.status_code}") from None
         except (InvalidHandshake, OSError, EOFError) as error:
