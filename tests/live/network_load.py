@@ -314,6 +314,7 @@ class DirectClient(Client):
         status, _ = self.http.call("POST", RECORDS, body, token)
         if status != "200":
             self.load.tally.refuse(self.name)
+            self.load.tally.count(self.name, f"ended by {status}")
             return False
         self.load.tally.acknowledge(self.name, title, through_api=False)
         status, _ = self.http.call("GET", f"{RECORDS}?perPage=1")

@@ -155,6 +155,8 @@ class Story:
     """Take a backup before each operation: PocketBase's backup is what makes a second process on a database harmful."""
     rows: list[Row] = field(default_factory=list)
     records: Records = field(init=False)
+    _lost: set[str] = field(default_factory=set)
+    """What earlier operations have lost, so that each loss counts once."""
 
     def __post_init__(self) -> None:
         self.records = Records(self.project)
@@ -195,6 +197,7 @@ class Story:
         lost = ever - serving - self.records.backed_up()
         if operation.carries:
             lost |= (before | during) - serving
+        lost, self._lost = lost - self._lost, lost | self._lost
         row.acknowledged, row.lost, row.refused = len(during), len(lost), tally.refused
         row.closed, row.longest = tally.closed, tally.longest
         row.failed_reads, row.failed_writes = tally.failed_reads, tally.failed_writes
