@@ -1,7 +1,7 @@
 """The Oracle network.
 
 Deploys:
-- admin: the backend's superuser
+- admin: the backend's superusers, the team's and the program's own
 - generation: which app runs the backend; each wipe and each release is another app beside the old
 - backend: PocketBase on App Platform, its image pinned by digest; deleted after a verified backup only
 - data: what the new app starts with: nothing, the data of the app before, or a backup's
@@ -38,7 +38,7 @@ sources = read_sources(config, Path.cwd())
 account = Account(id=config.account_id, workers_url=config.workers_url)
 kept = pulumi.ResourceOptions(protect=config.locked)
 admin = Admin("admin", config)
-care = Care.of(config, sources.digest, admin.password)
+care = Care.of(config, sources.digest, admin)
 generation = BackendGeneration("backend-generation", config, sources.digest, care)
 backend = Backend(
     "backend",

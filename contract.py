@@ -42,6 +42,14 @@ WITHOUT_BACKUP = "ORACLE_NO_BACKUP"
 `oracle review`, whose environments end.
 """
 
+LATE_WRITES = "ORACLE_LATE_WRITES"
+"""Names an app that may be deleted although it was written to after its data was carried: somebody has seen to it."""
+
+LOGIN_MARK = "ADMIN_LOGIN_OF_UPDATE"
+"""A secret that an update binds beside the api Worker's login when it changes that by itself: whoever finds another
+login without it knows that a person has changed it. The next upload drops it.
+"""
+
 ADOPTED = "adopted:"
 """What stands in a receipt before the id of what runs (the app's deployment, a Worker's version) where a service was
 made by hand, taken over, and not released from here yet.

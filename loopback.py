@@ -14,7 +14,10 @@ sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 import httpx  # noqa: E402
 
-__all__ = ["client", "httpx"]
+__all__ = ["USER_AGENT", "client", "httpx"]
+
+USER_AGENT = "oracle-net"
+"""What this program calls itself, so that a backend's log tells its requests from everybody else's."""
 
 
 class LocalhostNames(httpx.BaseTransport):
@@ -43,4 +46,5 @@ class LocalhostNames(httpx.BaseTransport):
 
 def client(timeout: float = 10.0, headers: dict[str, str] | None = None) -> httpx.Client:
     """A client without proxies from the environment: what is on loopback must stay on the machine."""
+    headers = {"user-agent": USER_AGENT, **(headers or {})}
     return httpx.Client(transport=LocalhostNames(), timeout=timeout, headers=headers, follow_redirects=False)

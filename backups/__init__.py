@@ -1,6 +1,6 @@
 """Backups of the backend: verified, encrypted, found again; and the ledger of what was done to it."""
 
-from backups.archive import Contents, inspect
+from backups.archive import Contents, inspect, written_after
 from backups.errors import BackupsError
 from backups.keys import new_key, valid_key
 from backups.ledger import Entry, Ledger, who
@@ -27,4 +27,5 @@ __all__ = [
     "take",
     "valid_key",
     "who",
+    "written_after",
 ]

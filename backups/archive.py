@@ -7,14 +7,15 @@ file lies <file>.attrs with its metadata, and thumbnails lie in thumbs_<file>/ (
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import sqlite3
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from backups.errors import BackupsError, disk
@@ -38,6 +39,8 @@ class Contents:
     """Records of all collections that log in, superusers left out."""
     last_write: str | None
     """ISO 8601 in UTC: the newest date that PocketBase itself wrote (autodate) in a collection not its own."""
+    content: dict[str, str] = field(default_factory=dict)
+    """SHA-256 over all records of each collection not PocketBase's own, in hex: equal where they are equal."""
 
 
 def inspect(archive: Path, scratch: Path) -> Contents:
@@ -55,7 +58,23 @@ def inspect(archive: Path, scratch: Path) -> Contents:
         for name in DATABASES:
             _check(folder / name, archive)
         records, users, last_write = _count(folder / DATABASES[0], archive)
-    return Contents(records=records, files=files, file_bytes=file_bytes, users=users, last_write=last_write)
+        content = _digests(folder / DATABASES[0], archive)
+    return Contents(
+        records=records, files=files, file_bytes=file_bytes, users=users, last_write=last_write, content=content
+    )
+
+
+def written_after(archive: Path, scratch: Path, moment: str | None, collections: Iterable[str]) -> dict[str, list[str]]:
+    """The ids of records that PocketBase dated later than `moment` (ISO 8601), by collection; all of them for None.
+
+    A collection without such dates has an empty list. Raises BackupsError.
+    """
+    with _opened(archive) as zipped, room(scratch) as folder:
+        for name in (DATABASES[0], JOURNALS[0]):
+            if name in zipped.namelist():
+                _extract(zipped, zipped.getinfo(name), folder)
+        with _database(folder / DATABASES[0], archive) as database:
+            return {name: _later(database, name, (moment or "").replace("T", " ")) for name in sorted(collections)}
 
 
 @contextmanager
@@ -137,6 +156,36 @@ def _count(path: Path, archive: Path) -> tuple[dict[str, int], int, str | None]:
             users += records[name] if kind == "auth" and name != SUPERUSERS else 0
             newest = newest if system else max(newest, _newest(database, name, fields))
     return records, users, newest.replace(" ", "T") or None
+
+
+def _digests(path: Path, archive: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    with _database(path, archive) as database:
+        tables = database.execute("""SELECT name FROM _collections WHERE type != 'view' ORDER BY name""").fetchall()
+        for (name,) in tables:
+            if not name.startswith("_"):
+                found[name] = _digest(database, name)
+    return found
+
+
+def _digest(database: sqlite3.Connection, table: str) -> str:
+    cursor = database.execute(f"SELECT * FROM {_quoted(table)} LIMIT 0")
+    columns = sorted(column[0] for column in cursor.description)
+    selected = ", ".join(_quoted(column) for column in columns)
+    digest = hashlib.sha256(repr(columns).encode())
+    for row in database.execute(f"SELECT {selected} FROM {_quoted(table)} ORDER BY id"):
+        digest.update(repr(row).encode())
+    return digest.hexdigest()
+
+
+def _later(database: sqlite3.Connection, table: str, moment: str) -> list[str]:
+    found = database.execute("SELECT fields FROM _collections WHERE name = ?", (table,)).fetchone()
+    dates = [str(field["name"]) for field in json.loads(found[0]) if field["type"] == "autodate"] if found else []
+    if not dates:
+        return []
+    condition = " OR ".join(f"{_quoted(name)} > ?" for name in dates)
+    rows = database.execute(f"SELECT id FROM {_quoted(table)} WHERE {condition} ORDER BY id", [moment] * len(dates))
+    return [str(id) for (id,) in rows]
 
 
 def _newest(database: sqlite3.Connection, table: str, fields: str) -> str:

@@ -44,6 +44,8 @@ class Entry:
     to_app: str | None = None
     last_write: str | None = None
     """The newest write among what was carried, ISO 8601 in UTC."""
+    content: dict[str, str] = field(default_factory=dict)
+    """SHA-256 over what was carried, by collection (backups.archive)."""
     notes: list[str] = field(default_factory=list)
 
 

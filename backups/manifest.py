@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from backups.notation import dump, load
@@ -42,6 +42,8 @@ class Backup(About):
     last_write: str | None
     """ISO 8601 in UTC; None when nobody has written anything."""
     encrypted: bool
+    content: dict[str, str] = field(default_factory=dict)
+    """SHA-256 over all records of each collection not PocketBase's own, in hex."""
     verified: Literal[True] = True
 
     def to_json(self) -> str:

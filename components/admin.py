@@ -1,4 +1,4 @@
-"""The backend's admin: a declared address, and a password from the configuration or made here."""
+"""The backend's superusers: the admin, with a configured or a random password, and the program's own operator."""
 
 from __future__ import annotations
 
@@ -9,24 +9,31 @@ from settings import Settings, revealed
 
 
 class Admin(pulumi.ComponentResource):
-    """Produces `email` and `password`, the latter always a secret.
+    """Produces `email` and `password` of the admin, and `operator`, the operator's password; passwords are secrets.
 
-    A password that is not configured is a random one of 32 letters and digits, renewed when its version changes.
+    A password that is not configured is a random one of 32 letters and digits, renewed when its version changes. The
+    operator's never changes, so that a backup of any age lets the operator in.
     """
 
     email: str
     password: pulumi.Output[str]
+    operator: pulumi.Output[str]
 
     def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oracle-net:index:Admin", name, None, opts)
         self.email = settings.admin_email
         chosen = revealed(settings.admin_password)
-        self.password = pulumi.Output.secret(chosen) if chosen else self._made(name, settings.admin_password_version)
-        self.register_outputs({"email": self.email, "password": self.password})
+        self.password = (
+            pulumi.Output.secret(chosen)
+            if chosen
+            else self._random(f"{name}-password", settings.admin_password_version)
+        )
+        self.operator = self._random(f"{name}-operator", 1)
+        self.register_outputs({"email": self.email, "password": self.password, "operator": self.operator})
 
-    def _made(self, name: str, version: int) -> pulumi.Output[str]:
+    def _random(self, name: str, version: int) -> pulumi.Output[str]:
         made = random.RandomPassword(
-            f"{name}-password",
+            name,
             length=32,
             special=False,
             keepers={"version": str(version)},

@@ -23,8 +23,9 @@ class Keeping(Protocol):
 
     before_delete: pulumi.ResourceHook
     """Its failure keeps the app."""
-    after: Hook
-    """Called when the app has been created or updated; its failure is the update's."""
+    after_create: Hook
+    """Makes a new app usable; its failure is the update's."""
+    after_update: Hook
 
     async def before_update(self, args: pulumi.ResourceHookArgs) -> None:
         """Refuses a deployment over an app that runs, which would empty its database."""
@@ -93,14 +94,13 @@ class Backend(pulumi.ComponentResource):
 
 
 def _hooks(keeping: Keeping, log: Log) -> pulumi.ResourceHookBinding:
-    after = log.then(keeping.after)
     return pulumi.ResourceHookBinding(
         on_error=[pulumi.ErrorHook("backend-failed", log.failed)],
         before_create=[log.start],
         before_update=[keeping.before_update, log.start],
         before_delete=[keeping.before_delete],
-        after_create=[after],
-        after_update=[after],
+        after_create=[log.then(keeping.after_create)],
+        after_update=[log.then(keeping.after_update)],
     )
 
 

@@ -1,8 +1,12 @@
-"""The backend's way from "deployed" to "usable": the declared release runs, it is healthy, and its admin can log in.
+"""Make a deployed backend usable: the declared release runs, it is healthy, its admin and our operator can log in.
 
-One function, used twice (DESIGN: "The bootstrap is one function"): by the app's hook, so that an admin exists as soon
-as the app does, and by `BackendReady`, a resource whose creation and update prove it again. The hook alone would not
-do: when it fails, the engine records the app as done and does not run it again.
+One function, used twice: by the app's hook, so that an admin exists as soon as the app does, and by `BackendReady`, a
+resource whose creation and update prove it again. The hook alone would not do: when it fails, the engine records the
+app as done and does not run it again.
+
+The console starts a second process on the backend's database. It is used on a fresh disk only, before anybody can have
+made a backup: PocketBase's backup drops the server's locks, and a second process then deletes the server's WAL (SQLite,
+"How To Corrupt An SQLite Database", 2.2). A backend in use is repaired through its own API, by the operator.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from contract import ADOPTED
 from pocketbase import AdminError, Unhealthy, ensure_admin, wait_healthy
 
 if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration
+    from components.admin import Admin
     from settings import Settings
 
 DEPLOY_SECONDS = 1800.0
@@ -46,9 +51,10 @@ class Expected(Required):
     """A usable backend, as far as it is known before there is one."""
 
     password: pulumi.Output[str]
+    operator: pulumi.Output[str]
 
     @classmethod
-    def of(cls, settings: Settings, release: str, password: pulumi.Output[str]) -> Expected:
+    def of(cls, settings: Settings, release: str, admin: Admin) -> Expected:
         from settings import digitalocean_endpoint
 
         backend = settings.backend
@@ -59,8 +65,14 @@ class Expected(Required):
             console=backend.console,
             release=release,
             email=settings.admin_email,
-            password=password,
+            password=admin.password,
+            operator=admin.operator,
         )
+
+    async def at(self, app_id: str) -> Target:
+        """The same of an app that exists. For hooks: waits for the passwords."""
+        secrets = {"password": await self.password.future(), "operator": await self.operator.future()}
+        return Target(app_id=app_id, **{**vars(self), **{name: str(value) for name, value in secrets.items()}})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,42 +80,49 @@ class Target(Required):
     """A backend that exists, and everything it must be."""
 
     password: str
+    operator: str
+    """The operator's password."""
     app_id: str
+
+    @property
+    def adopted(self) -> bool:
+        """Whether the app runs as it was made by hand; nothing is added to its data then."""
+        return self.release.startswith(ADOPTED)
 
     def __repr__(self) -> str:
         return f"Target({self.app_id})"
 
 
-def bootstrap(target: Target) -> str:
-    """The backend's address, once it is usable. Raises Sentence."""
+def bootstrap(target: Target, *, fresh: bool = False) -> str:
+    """The backend's address, once it is usable. `fresh`: nobody uses it yet. Raises Sentence."""
     try:
         with AppPlatform(target.endpoint) as platform:
             _run_declared_release(platform, target)
-            return prove_admin(platform, target)
+            return _prove_admin(platform, target, fresh)
     except (AppPlatformError, AdminError, ConsoleError, Unhealthy) as error:
         raise Sentence(f"The backend is not ready: {error}") from None
 
 
-def prove_admin(platform: AppPlatform, target: Target) -> str:
-    """The address of the app as it is, whatever its release, once its admin can log in.
+def _prove_admin(platform: AppPlatform, target: Target, fresh: bool) -> str:
+    """The app's address, once its admin can log in, and the operator, unless the app was made by hand.
 
     The address comes from the API: an app whose first deployment failed had none when the engine looked. Raises
     AppPlatformError, AdminError, ConsoleError, Unhealthy.
     """
     url = platform.url(target.app_id)
     wait_healthy(url, target.health_path)
-    ensure_admin(url, target.email, target.password, _upsert(platform, target))
+    upsert = _upsert(platform, target) if fresh else None
+    ensure_admin(url, target.email, target.password, "" if target.adopted else target.operator, upsert)
     return url
 
 
-def bootstrap_hook(expected: Expected) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
+def bootstrap_hook(expected: Expected, *, fresh: bool) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
     """The same as an after-hook of the app. The engine shows its failure as the update's."""
 
     async def hook(called: pulumi.ResourceHookArgs) -> None:
-        known = {**vars(expected), "password": str(await expected.password.future())}
-        target = Target(app_id=called.id, **known)
+        target = await expected.at(called.id)
         try:
-            await asyncio.to_thread(bootstrap, target)
+            await asyncio.to_thread(bootstrap, target, fresh=fresh)
         except Sentence as error:
             raise pulumi.RunError(str(error)) from None
 
@@ -150,8 +169,8 @@ def changed_by_hand(app: str) -> str:
 def _upsert(platform: AppPlatform, target: Target) -> Callable[[str, str], None]:
     def upsert(email: str, password: str) -> None:
         url = platform.console_url(target.app_id, target.service)
-        result = run_command(url, [*target.console.split(), email, password])
-        if result.status != 0:
+        result = run_command(url, [*target.console.split(), "--", email, password])
+        if result.status != 0 or "Error:" in result.output:  # PocketBase says so, and ends with 0
             output = result.output.replace(password, "[password]").strip()[-500:]
             raise AdminError(f"`{target.console}` ended with status {result.status} in the backend's console: {output}")
 

@@ -1,4 +1,4 @@
-"""The backend's data: what a new app starts with, before any traffic reaches it.
+"""The backend's data: fills a new app before any traffic reaches it.
 
 - the same generation (a release, another size): the data of the app before, carried
 - another generation: nothing (the wipe), or the backup that `restoreFrom` names (the undo)
@@ -20,7 +20,7 @@ import pulumi
 from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 from pulumi.runtime import rpc
 
-from appplatform import AppPlatform, AppPlatformError, ConsoleError
+from appplatform import AppPlatform, AppPlatformError
 from components.bootstrap import Target, bootstrap
 from components.custody import Custody
 from components.dynamic import Sentence, show_sentences
@@ -39,7 +39,7 @@ from components.transfer import (
     tell,
 )
 from contract import WITHOUT_BACKUP
-from pocketbase import AdminError, BackupFailed, Census, CountError, Unhealthy, census, login
+from pocketbase import OPERATOR, AdminError, BackupFailed, Census, CountError, Unhealthy, census, login
 
 if TYPE_CHECKING:
     from backups.ledger import Kind
@@ -138,7 +138,7 @@ class BackendData(Resource, name="BackendData"):
             "url": None,
             "origin": None,
         }
-        secret = pulumi.ResourceOptions(additional_secret_outputs=["password", "custody"])
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["password", "operator", "custody"])
         super().__init__(DataProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
 
 
@@ -159,11 +159,11 @@ def _filled(wanted: Wanted, before: str | None) -> dict[str, Any]:
     """Fills the target; returns what the resource produces. Raises Sentence."""
     with _sentences(), AppPlatform(wanted.target.endpoint) as platform:
         source = _source(platform, wanted, before)
-        url = bootstrap(wanted.target)
+        url = bootstrap(wanted.target, fresh=served(wanted.traffic) != wanted.app)
         same = source is not None and source.generation == wanted.generation
         carried: Carried | None = None
         if source is not None and source.running and same and not wanted.ephemeral:
-            carried = carry(platform, source, wanted.target, wanted.traffic, wanted.policy)
+            carried = carry(platform, source, wanted.target, wanted.policy)
             origin = f"carried from {source.name}"
         elif wanted.restore_from and not same:
             carried = restore(wanted.target, wanted.custody, wanted.restore_from)
@@ -187,8 +187,8 @@ def _kind(source: Source | None, same: bool, wanted: Wanted) -> Kind:
 def _restarted(wanted: Wanted) -> dict[str, Any]:
     with _sentences(), AppPlatform(wanted.target.endpoint) as platform:
         source = Source.of(platform.app(wanted.target.app_id), wanted.target.service)
-        backup = fresh_disk(platform, wanted.target, wanted.custody, wanted.traffic, wanted.policy)
-        note_change(wanted.custody, "restart", source, wanted.filled, None, backup.id)
+        backup = fresh_disk(platform, wanted.target, wanted.custody, wanted.policy)
+        note_change(wanted.custody, "restart", source, wanted.filled, None, backup)
         return {"url": platform.url(wanted.target.app_id), "origin": "empty"}
 
 
@@ -215,7 +215,8 @@ def _announce(olds: dict[str, Any], news: dict[str, Any]) -> None:
             if app is None or not app.get("active_deployment"):
                 return
             url = platform.url(target.app_id)
-        session = login(url, target.email, target.password, timeout=5, seconds=0)
+        session = login(url, OPERATOR, target.operator, timeout=5, seconds=0)
+        session = session or login(url, target.email, str(news["password"]), timeout=5, seconds=0)
         if session is None:
             raise AdminError("its admin cannot log in")
         name = app["spec"]["name"]
@@ -236,5 +237,5 @@ def _sentences() -> Iterator[None]:
 
     try:
         yield
-    except (AppPlatformError, WorkersApiError, AdminError, ConsoleError, Unhealthy, BackupFailed, CountError) as error:
+    except (AppPlatformError, WorkersApiError, AdminError, Unhealthy, BackupFailed, CountError) as error:
         raise Sentence(f"The backend's data is where it was: {error}") from None

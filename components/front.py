@@ -1,8 +1,10 @@
-"""The API Worker's module with our front before it: one text, because Cloudflare's resource uploads one module.
+"""The API Worker's module with our front around it: one text, because Cloudflare's resource uploads one module.
 
-The service's code stays where it is, to the line and nearly always to the column, so that its source map and its stack
-traces stay true: only the few words that export its default are replaced, by words of the same width. Our front
-(api_front.js) comes behind it and exports the default instead. Exports are found in the syntax tree, not in the text.
+The service's code stays where it is, to the line, and nearly always to the column behind the first line, so that its
+source map and its stack traces stay true: only the few words that export its default are replaced, by words of the
+same width. Before it, on its first line, stands WAY, which puts a function of ours in front of globalThis.fetch before
+any of the service's code can take hold of it. Behind it stands our front (api_front.js), which exports the default
+instead. Exports are found in the syntax tree, not in the text.
 """
 
 from __future__ import annotations
@@ -19,6 +21,11 @@ from tree_sitter import Language, Node, Parser
 from artifacts import ArtifactError
 
 FRONT = Path(__file__).with_name("api_front.js")
+WAY = (
+    "{const f=globalThis.fetch,w=globalThis.$oracleWay={native:(...a)=>f(...a)};"
+    "globalThis.fetch=(...a)=>w.gate?w.gate(...a):f(...a)}"
+)
+"""The runtime's fetch for the front, and the front's `gate` for everybody else."""
 NAME = "$inner"
 """What the front calls the service. `const ` has the width of `export`, `$inner=` that of `default`."""
 
@@ -53,7 +60,7 @@ def with_front(module: str) -> str:
         raise _syntax_error(tree.root_node)
     name = _free_name(module)
     edits, inner = _default_export(tree.root_node, name)
-    return f"{_edited(text, edits)}\n{FRONT.read_text().replace(NAME, inner)}"
+    return f"{WAY}{_edited(text, edits)}\n{FRONT.read_text().replace(NAME, inner)}"
 
 
 @cache

@@ -1,23 +1,28 @@
-"""Entries of the ledger: what became of the backend's data, who did it, and how it is undone."""
+"""Entries of the ledger: each change of the backend's data, who made it, and how it is undone."""
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.custody import Custody
+from components.custody import Custody, scratch
+from components.dynamic import Sentence
 from components.transfer import Carried, Source, tell
 
 if TYPE_CHECKING:
     from backups import Backup, Entry
     from backups.ledger import Kind
 
+SHOWN = 5
+
 
 def note_change(
-    custody: Custody, kind: Kind, source: Source | None, target: Filled, carried: Carried | None, backup: str | None
+    custody: Custody, kind: Kind, source: Source | None, target: Filled, carried: Carried | None, backup: Backup | None
 ) -> None:
-    """An app has got its data."""
+    """Write down that an app has got its data. `backup`: of what was there before, where it was taken already."""
     from backups import Entry, who
 
     _write(
@@ -30,17 +35,18 @@ def note_change(
             to_app=target.app,
             to_generation=target.generation,
             to_release=target.release,
-            records={},
+            records=backup.records if backup else {},
             carried=carried.records if carried else None,
             last_write=carried.last_write if carried else None,
-            backup=backup,
-            undo=f"oracle restore {backup}" if backup else None,
+            content=carried.content if carried else {},
+            backup=backup.id if backup else None,
+            undo=f"oracle restore {backup.id}" if backup else None,
         ),
     )
 
 
 def note_kept(custody: Custody, source: Source, backup: Backup | None, notes: list[str]) -> None:
-    """An app is about to be deleted, and this backup has its data; None when it was asked for without one."""
+    """Write down that an app is deleted, and which backup has its data; None when it was asked for without one."""
     from backups import Entry, who
 
     _write(
@@ -62,9 +68,10 @@ def note_kept(custody: Custody, source: Source, backup: Backup | None, notes: li
 
 
 def written_since(custody: Custody, source: Source, backup: Backup) -> str | None:
-    """A sentence when the backup of an app holds more than what was carried from it; None otherwise.
+    """The records that an app got after its data was carried, in words, where its backup holds others than were
+    carried; None otherwise.
 
-    That is how writes would be found that came when a hold had ended before the api Worker was moved.
+    Compared by content: a record that was changed counts, also where nothing dates it.
     """
     from backups import BackupsError
 
@@ -72,13 +79,33 @@ def written_since(custody: Custody, source: Source, backup: Backup) -> str | Non
         entries = custody.ledger().entries(newest=50)
     except BackupsError:
         return None
-    told = next((each for each in entries if each.kind == "release" and each.from_app == source.name), None)
-    if told is None or told.carried is None:
+    carried = next((each for each in entries if each.kind == "release" and each.from_app == source.name), None)
+    if carried is None or carried.carried is None:
         return None
-    held = {name: count for name, count in backup.records.items() if not name.startswith("_")}
-    if (held, backup.last_write) == (told.carried, told.last_write):
-        return None
-    return f"{source.name} was written to after its data was carried; what is missing in the new one is in {backup.id}"
+    differ = sorted(
+        name for name in carried.content | backup.content if carried.content.get(name) != backup.content.get(name)
+    )
+    return _told(custody, backup, carried.last_write, differ) if differ else None
+
+
+def _told(custody: Custody, backup: Backup, moment: str | None, collections: list[str]) -> str:
+    from backups import BackupsError, written_after
+
+    try:
+        with tempfile.TemporaryDirectory(dir=scratch()) as folder:
+            archive = Path(folder) / "backup.zip"
+            custody.shelf().fetch(backup.id, archive)
+            found = written_after(archive, Path(folder), moment, collections)
+    except (BackupsError, Sentence):
+        found = {name: [] for name in collections}
+    return "; ".join(f"{name}: {_some(ids)}" for name, ids in found.items())
+
+
+def _some(ids: list[str]) -> str:
+    if not ids:
+        return "records that were changed or deleted"
+    more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+    return ", ".join(ids[:SHOWN]) + more
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,24 @@
-"""No backend is deleted, or deployed over, before its data is safe: hooks of the app, so that it holds for whoever
-asks.
+"""Protect the data of an app that is to be deleted, or deployed over: hooks of the app, so they hold whoever asks.
 
-The engine deletes what was replaced after everything else, so the traffic has gone when the hook runs. A hook that
-fails keeps the app: it stays in the state as pending deletion, and the next `up` tries again.
+The engine deletes a replaced app after everything else, so the traffic has moved when the hook runs. The hook
+
+1. refuses while the api Worker still names the app
+2. freezes the app for good, so that every write it has acknowledged is in the backup that follows
+3. takes a verified backup
+4. refuses when the app holds records that were written after its data was carried
+5. refuses when the app's own log shows requests of others since it was frozen: somebody still uses it
+
+A hook that fails keeps the app: it stays in the state as pending deletion, and the next `up` tries again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pulumi
@@ -20,21 +27,27 @@ from appplatform import AppPlatform, AppPlatformError
 from components.bootstrap import Target, bootstrap_hook, changed_by_hand
 from components.dynamic import Sentence
 from components.history import note_kept, written_since
-from components.transfer import Care, Source, keep, served
-from contract import WITHOUT_BACKUP
+from components.transfer import Care, Origin, Source, keep, served, session_of, tell
+from contract import LATE_WRITES, WITHOUT_BACKUP
+from loopback import client, httpx
+from pocketbase import AdminError, backend_time, freeze, record_requests, requests_since
 
 if TYPE_CHECKING:
+    from backups import Backup
     from backups.manifest import Reason
+
+Hook = Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
+SOCKET_SECONDS = 2.0
+"""In which our front closes the WebSockets of older versions that are in use (LEASE_MS in api_front.js)."""
 
 
 class Keeping:
-    """Produces `before_delete`, which takes a verified backup of an app that is about to be deleted, and `after`, which
-    makes a new app usable.
-    """
+    """Produces the app's hooks: `before_delete`, and `after_create` and `after_update`, which make it usable."""
 
     def __init__(self, care: Care) -> None:
         self._care = care
-        self.after = bootstrap_hook(care.expected)
+        self.after_create: Hook = bootstrap_hook(care.expected, fresh=True)
+        self.after_update: Hook = bootstrap_hook(care.expected, fresh=False)
         self.before_delete = pulumi.ResourceHook("backup-before-delete", self._delete)
 
     async def before_update(self, args: pulumi.ResourceHookArgs) -> None:
@@ -42,8 +55,7 @@ class Keeping:
         await _told(self._refuse, args.id)
 
     async def _delete(self, args: pulumi.ResourceHookArgs) -> None:
-        known = {**vars(self._care.expected), "password": str(await self._care.expected.password.future())}
-        await _told(self._keep, Target(app_id=args.id, **known))
+        await _told(self._keep, await self._care.expected.at(args.id))
 
     def _refuse(self, app_id: str) -> None:
         with AppPlatform(self._care.expected.endpoint) as platform:
@@ -64,12 +76,14 @@ class Keeping:
             if os.environ.get(WITHOUT_BACKUP) == source.name:
                 note_kept(self._care.custody, source, None, ["without a backup, as asked for"])
                 return
-            self._drain(source)
-            backup = keep(platform, source, target, self._care.custody, self._reason(source))
-        late = written_since(self._care.custody, source, backup)
-        if late:
-            print(f"Attention: {late}", file=sys.stderr, flush=True)
-        note_kept(self._care.custody, source, backup, [late] if late else [])
+            replaced = self._replaced(source)
+            origin = session_of(platform, source, target)
+        frozen = self._freeze(origin, source)
+        backup = keep(source, origin, self._care.custody, self._reason(source))
+        notes = self._late_writes(source, backup)
+        if replaced:
+            self._refuse_used(origin, source, frozen)
+        note_kept(self._care.custody, source, backup, notes)
         self._prune(backup.id)
 
     def _refuse_destroy(self, name: str) -> None:
@@ -83,13 +97,53 @@ class Keeping:
                 "When it really is to go: oracle unlock STACK"
             )
 
-    def _drain(self, source: Source) -> None:
-        """Waits for requests that are under way. Raises Sentence while new ones still come."""
+    def _replaced(self, source: Source) -> bool:
+        """Whether another app serves; False when none does. Raises Sentence while this one does."""
         at = served(self._care.traffic)
         if at == source.name:
             raise Sentence(f"The api Worker still sends its requests to {source.name}; it stays. Try again: pulumi up")
-        if at is not None:
-            time.sleep(self._care.policy.drain)
+        return at is not None
+
+    def _freeze(self, origin: Origin, source: Source) -> datetime:
+        """The app takes no writes any more, and those under way have ended; returns the moment, by its clock."""
+        try:
+            freeze(origin.url, origin.login, "moved")
+            record_requests(origin.url, origin.login)
+            tell(f"{source.name} takes no writes any more; it is backed up before it is deleted")
+            time.sleep(max(self._care.policy.drain, SOCKET_SECONDS))
+            return backend_time(origin.url)
+        except AdminError as error:
+            raise Sentence(f"{source.name} stays, since it could not be frozen: {error}") from None
+
+    def _late_writes(self, source: Source, backup: Backup) -> list[str]:
+        """What to note of writes after the data was carried. Raises Sentence unless somebody has dealt with them."""
+        late = written_since(self._care.custody, source, backup)
+        if late is None:
+            return []
+        if os.environ.get(LATE_WRITES) == source.name:
+            return [f"written after its data was carried: {late}"]
+        raise Sentence(
+            f"{source.name} stays: it was written to after its data was carried ({late}). These records are in the "
+            f"backup {backup.id}, and not in the backend that serves. Enter those that are needed there; then delete "
+            f"{source.name}: {LATE_WRITES}={source.name} pulumi up"
+        )
+
+    def _refuse_used(self, origin: Origin, source: Source, frozen: datetime) -> None:
+        """Raises Sentence when somebody has asked the app for something since it was frozen."""
+        health = self._care.expected.health_path
+        try:
+            _ask_api(self._care.traffic.url)
+            rest = self._care.policy.drain - (backend_time(origin.url) - frozen).total_seconds()
+            time.sleep(max(0.0, rest))
+            found = requests_since(origin.url, origin.login, frozen, health)
+        except AdminError as error:
+            raise Sentence(f"{source.name} stays, since its log of requests cannot be read: {error}") from None
+        if found:
+            raise Sentence(
+                f"{source.name} stays: it still gets requests, such as {found[0]}. Something has its address "
+                f"{origin.url} and not POCKETBASE_URL; find it, let it use the binding or the API, deploy it, then: "
+                "pulumi up"
+            )
 
     def _reason(self, source: Source) -> Reason:
         if served(self._care.traffic) is None:
@@ -109,6 +163,14 @@ class Keeping:
             return
         if gone:
             print(f"{len(gone)} old backups cleared away", flush=True)
+
+
+def _ask_api(url: str) -> None:
+    """Some requests, so that an API that uses another address than its binding's shows itself in that one's log."""
+    with client(timeout=10) as http:
+        for path in ("/", "/api/health", "/health"):
+            with suppress(httpx.HTTPError):
+                http.get(f"{url}{path}")
 
 
 async def _told(work: Callable[..., None], *arguments: object) -> None:

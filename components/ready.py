@@ -18,9 +18,9 @@ from pulumi.runtime import rpc
 from appplatform import AppPlatform, AppPlatformError
 from components.bootstrap import Target, bootstrap, runs_declared_release
 from components.dynamic import show_sentences
-from components.succession import succeed
+from components.succession import remove_leftovers, succeed
 from components.transfer import Care, Policy, Traffic
-from pocketbase import AdminError, login
+from pocketbase import AdminError, freeze_state, login, stand_ins
 
 TARGET = tuple(field.name for field in fields(Target))
 KEYS = (*TARGET, "url")
@@ -50,9 +50,10 @@ class ReadyProvider(ResourceProvider):
         return CreateResult(id_="ready", outs=_proof(props))
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        target, traffic, policy = _target(_news), Traffic(**_news["traffic"]), Policy(**_news["policy"])
+        remove_leftovers(target, _olds["password"], traffic, policy.drain)
         if _olds["app_id"] == _news["app_id"] and _olds["email"] == _news["email"]:
-            policy = Policy(**_news["policy"])
-            succeed(_target(_news), _olds["password"], Traffic(**_news["traffic"]), policy.drain)
+            succeed(target, _olds["password"], traffic, policy.drain)
         return UpdateResult(outs=_proof(_news))
 
 
@@ -69,7 +70,7 @@ class BackendReady(Resource, name="BackendReady"):
             "traffic": asdict(args.care.traffic),
             "policy": asdict(args.care.policy),
         }
-        secret = pulumi.ResourceOptions(additional_secret_outputs=["password"])
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["password", "operator"])
         super().__init__(ReadyProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
 
 
@@ -91,6 +92,9 @@ def _proven(props: dict[str, Any]) -> bool:
         with AppPlatform(target.endpoint, timeout=10) as platform:
             if not runs_declared_release(platform, target):
                 return False
-        return login(props["url"], target.email, target.password, timeout=5, seconds=0) is not None
+        session = login(props["url"], target.email, target.password, timeout=5, seconds=0)
+        if session is None or stand_ins(props["url"], session):
+            return False
+        return freeze_state(props["url"]) is None
     except (AppPlatformError, AdminError):
         return False

@@ -1,7 +1,8 @@
-"""What happens to the data on its way from one app to the next: carried, restored from a backup, or left behind.
+"""Move the data from one app to the next: carry it, restore it from a backup, or leave it behind.
 
-Until the api Worker has moved, the old app has all the data, and serves every read. Only writes are refused meanwhile
-("hold"), so that none is acknowledged by a backend whose data has been copied already.
+Until the api Worker has moved, the old app has all the data, and serves every read. While its data is carried the old
+backend itself refuses writes (pocketbase.freeze), so none is acknowledged that the copy does not have; whoever asks,
+and however. A freeze that is not followed by the move ends by itself, and then the copy is not used.
 """
 
 from __future__ import annotations
@@ -9,31 +10,41 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from appplatform import AppPlatform, AppPlatformError, ConsoleError, Deployment, variable
-from components.bootstrap import Expected, Target, bootstrap, prove_admin
+from appplatform import AppPlatform, AppPlatformError, Deployment, variable
+from components.bootstrap import Expected, Target, bootstrap
 from components.custody import Custody, scratch
 from components.dynamic import Sentence
 from components.naming import BACKEND_VARIABLE, GENERATION_VARIABLE, RELEASE_VARIABLE, worker_url
-from pocketbase import AdminError, BackupFailed, CountError, Login, Unhealthy, census, login
+from pocketbase import (
+    OPERATOR,
+    AdminError,
+    BackupFailed,
+    CountError,
+    Login,
+    Unhealthy,
+    ensure_operator,
+    flush_wal,
+    freeze,
+    login,
+    unfreeze,
+    wait_healthy,
+)
 
 if TYPE_CHECKING:
-    import pulumi
-
     from backups import Backup
     from backups.manifest import Reason
+    from components.admin import Admin
     from settings import Settings
-    from workersapi import WriteHold
 
-TRIES = 3
 MADE_BY_HAND = 1
-LEAST_SECONDS = 20.0
-"""What must be left of a hold for the api Worker to be moved before it ends."""
+MOVE_SHARE = 3
+"""One part in so many of a freeze must be left when the copy is made, for the api Worker to be moved in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +86,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Carried:
-    """What an app starts with: records by collection, and when the newest of them was written."""
+    """What an app starts with: records by collection, when the newest of them was written, and digests of them all."""
 
     records: dict[str, int]
     last_write: str | None
+    content: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +98,9 @@ class Policy:
     """How careful a transfer is, in seconds."""
 
     drain: float
-    hold: float
+    """For requests that are under way to end."""
+    freeze: float
+    """The longest time in which the old backend refuses writes, unless the traffic moves."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,15 +119,15 @@ class Care:
     """Whether the stack keeps its backend, whoever asks for its deletion; a successor may still replace it."""
 
     @classmethod
-    def of(cls, settings: Settings, digest: str, password: pulumi.Output[str]) -> Care:
+    def of(cls, settings: Settings, digest: str, admin: Admin) -> Care:
         from settings import cloudflare_endpoint, revealed
 
         api = settings.api
         url = worker_url(settings.workers_url, api.script, api.domain.hostname if api.domain else None)
         return cls(
-            expected=Expected.of(settings, digest, password),
+            expected=Expected.of(settings, digest, admin),
             traffic=Traffic(endpoint=cloudflare_endpoint(), account=settings.account_id, script=api.script, url=url),
-            policy=Policy(drain=settings.drain_seconds, hold=settings.hold_seconds),
+            policy=Policy(drain=settings.drain_seconds, freeze=settings.write_freeze_seconds),
             custody=Custody.of_settings(settings, revealed(settings.backup_key)),
             generation=settings.generation,
             restore_from=settings.restore_from,
@@ -134,26 +148,19 @@ def served(traffic: Traffic) -> str | None:
     return str(found["text"]) if found.get("text") else None
 
 
-def carry(platform: AppPlatform, source: Source, target: Target, traffic: Traffic, policy: Policy) -> Carried:
-    """Makes the target's data the source's; returns what was carried. Writes stay on hold afterwards, until
-    the api Worker is moved. Raises Sentence; then the hold is over and nothing has changed for anybody.
+def carry(platform: AppPlatform, source: Source, target: Target, policy: Policy) -> Carried:
+    """Make the target's data the source's; returns what was carried.
+
+    The source refuses writes afterwards, until the freeze's end at the latest. Raises Sentence; then it takes them.
     """
-    with _hold(traffic, policy) as hold:
-        tell(f"writes are on hold while the data of {source.name} is carried" if hold.held else "carrying the data")
-        origin = as_of(platform, source, target)
-        for _ in range(TRIES):
-            carried = _look(origin)
-            _copy(platform, origin, target)
-            if _look(origin) == carried:
-                break
-        else:
+    origin = session_of(platform, source, target)
+    with _frozen(origin, source, policy, "carried") as left:
+        carried = _copy(platform, origin, target)
+        if left() < policy.freeze / MOVE_SHARE:
             raise Sentence(
-                f"{source.name} is written to while its data is carried, past the API; stop that, then: pulumi up"
-            )
-        if hold.held and hold.left() < LEAST_SECONDS:
-            raise Sentence(
-                "Carrying the data took longer than writes may be held; give it more seconds: "
-                "pulumi config set oracle-net:holdSeconds NUMBER, then: pulumi up"
+                f"Carrying the data of {source.name} took too long for oracle-net:writeFreezeSeconds, so it takes "
+                f"writes again and nothing was moved. Set more: pulumi config set oracle-net:writeFreezeSeconds "
+                f"{int(policy.freeze * 2)}, then: pulumi up"
             )
     tell(f"carried {sum(carried.records.values())} records")
     return carried
@@ -173,32 +180,31 @@ def restore(target: Target, custody: Custody, backup: str) -> Carried:
             url = platform.url(target.app_id)
         refuse_other_version(kept, url)
         _put(archive, target, url)
-    expected = {name: count for name, count in kept.records.items() if not name.startswith("_")}
+    expected = own(kept.records)
     _compare(target, expected, f"the backup {backup}")
     tell(f"restored {sum(expected.values())} records from {backup}")
-    return Carried(expected, kept.last_write)
+    return Carried(expected, kept.last_write, kept.content)
 
 
-def fresh_disk(platform: AppPlatform, target: Target, custody: Custody, traffic: Traffic, policy: Policy) -> Backup:
-    """Gives the app that runs another container with an empty disk; returns the verified backup that was taken before,
-    while writes were on hold. Raises Sentence.
+def fresh_disk(platform: AppPlatform, target: Target, custody: Custody, policy: Policy) -> Backup:
+    """Give the app that runs another container with an empty disk; returns the verified backup that was taken before.
+
+    The old container refuses writes from before the backup until it ends. Raises Sentence.
     """
     source = Source.of(platform.app(target.app_id), target.service)
-    with _hold(traffic, policy) as hold:
-        backup = keep(platform, source, target, custody, "restart")
+    origin = session_of(platform, source, target)
+    with _frozen(origin, source, policy, "backed up"):
+        backup = keep(source, origin, custody, "restart")
         deployment = platform.restart(target.app_id)
         platform.wait(target.app_id, deployment.id, 1800)
-        bootstrap(target)
-        if hold.held:
-            hold.release()
+    bootstrap(target, fresh=True)
     return backup
 
 
-def keep(platform: AppPlatform, source: Source, admin: Target, custody: Custody, reason: Reason) -> Backup:
+def keep(source: Source, origin: Origin, custody: Custody, reason: Reason) -> Backup:
     """A verified backup of a running app. Raises Sentence."""
     from backups import About, BackupsError, take
 
-    origin = as_of(platform, source, admin)
     about = About(
         stack=custody.label,
         app=source.name,
@@ -208,42 +214,58 @@ def keep(platform: AppPlatform, source: Source, admin: Target, custody: Custody,
         reason=reason,
     )
     try:
+        flush_wal(origin.url, origin.login)
         backup = take(origin.url, origin.login, custody.shelf(), about)
     except (BackupsError, BackupFailed, CountError) as error:
         raise Sentence(f"{source.name} is not touched, since its backup failed: {error}") from None
-    own = sum(count for name, count in backup.records.items() if not name.startswith("_"))
-    tell(f"backup {backup.id}: {own} records, {backup.files} files, verified")
+    tell(f"backup {backup.id}: {sum(own(backup.records).values())} records, {backup.files} files, verified")
     return backup
 
 
 @dataclass(frozen=True)
 class Origin:
+    """A backend whose data is looked at: its address, and a session of the operator."""
+
     url: str
     login: Login
 
 
-def as_of(platform: AppPlatform, source: Source, admin: Target) -> Origin:
-    """A session of the source's superuser. An app of before may know another password; its console sets this one."""
-    there = Target(**{**vars(admin), "app_id": source.app_id})
+def session_of(platform: AppPlatform, source: Source, admin: Target) -> Origin:
+    """A session of the source's operator, who is made where there is none yet: an app of before, or one made by hand.
+
+    Raises Sentence.
+    """
     try:
-        url = prove_admin(platform, there)
-        session = login(url, admin.email, admin.password)
-    except (AppPlatformError, AdminError, ConsoleError, Unhealthy) as error:
+        url = platform.url(source.app_id)
+        wait_healthy(url, admin.health_path)
+        session = login(url, OPERATOR, admin.operator)
+        if session is None and (known := login(url, admin.email, admin.password)) is not None:
+            ensure_operator(url, known, admin.operator)
+            session = login(url, OPERATOR, admin.operator)
+    except (AppPlatformError, AdminError, Unhealthy) as error:
         raise Sentence(f"The data of {source.name} cannot be read: {error}") from None
     if session is None:
-        raise Sentence(f"{source.name} refuses its admin's login; try again: pulumi up")
+        raise Sentence(
+            f"{source.name} refuses the logins of its admin {admin.email} and of {OPERATOR}, so its data cannot be "
+            "read. Give its admin the declared password in its dashboard (pulumi stack output adminPassword "
+            "--show-secrets), then: pulumi up"
+        )
     return Origin(url, session)
 
 
+def own(records: Mapping[str, int]) -> dict[str, int]:
+    """Without PocketBase's own collections, which change at every login."""
+    return {name: count for name, count in records.items() if not name.startswith("_")}
+
+
 def records(url: str, session: Login) -> dict[str, int]:
-    """Records by collection, without PocketBase's own collections, which change at every login."""
+    """Records by collection, without PocketBase's own. Raises Sentence."""
     from pocketbase import count_records
 
     try:
-        counted = count_records(url, session)
+        return own(count_records(url, session))
     except CountError as error:
         raise Sentence(str(error)) from None
-    return {name: count for name, count in counted.items() if not name.startswith("_")}
 
 
 def version_of(url: str) -> str:
@@ -276,56 +298,65 @@ def _minor(version: str) -> list[str]:
 
 
 @contextmanager
-def _hold(traffic: Traffic, policy: Policy) -> Iterator[WriteHold]:
-    from workersapi import Workers, WriteHold
+def _frozen(origin: Origin, source: Source, policy: Policy, work: str) -> Iterator[Callable[[], float]]:
+    """The source refuses writes, and those that were under way have ended. Yields what is left of the freeze, in s.
 
-    with (
-        Workers(traffic.endpoint, traffic.account) as workers,
-        WriteHold(workers, traffic.script, policy.hold, url=traffic.url, settle=policy.drain) as hold,
-    ):
-        yield hold
-
-
-def _look(origin: Origin) -> Carried:
-    """What tells whether somebody has written: how many records there are, and when the last one was written."""
+    Leaving by an exception ends the freeze; leaving normally does not.
+    """
+    began = time.monotonic()
     try:
-        found = census(origin.url, origin.login)
-    except CountError as error:
-        raise Sentence(str(error)) from None
-    return Carried({name: count for name, count in found.records.items() if not name.startswith("_")}, found.last_write)
+        freeze(origin.url, origin.login, "moving", policy.freeze)
+        tell(f"{source.name} refuses writes while its data is {work}; reads go on")
+        time.sleep(policy.drain)
+        yield lambda: policy.freeze - (time.monotonic() - began)
+    except AdminError as error:
+        _end_freeze(origin)
+        raise Sentence(f"{source.name} could not be frozen: {error}") from None
+    except BaseException:
+        _end_freeze(origin)
+        raise
 
 
-def _copy(platform: AppPlatform, origin: Origin, target: Target) -> None:
+def _end_freeze(origin: Origin) -> None:
+    """As far as possible: what went wrong before is what counts, and the freeze ends by itself."""
+    with suppress(AdminError):
+        unfreeze(origin.url, origin.login)
+
+
+def _copy(platform: AppPlatform, origin: Origin, target: Target) -> Carried:
+    from backups import BackupsError, inspect
     from pocketbase import create_backup, delete_backup, download_backup
 
     name = f"carried-{int(time.time())}.zip"
-    counted = records(origin.url, origin.login)
     try:
         with tempfile.TemporaryDirectory(dir=scratch()) as folder:
             archive = Path(folder) / name
+            flush_wal(origin.url, origin.login)
             create_backup(origin.url, origin.login, name)
             download_backup(origin.url, origin.login, name, archive)
             delete_backup(origin.url, origin.login, name)
+            contents = inspect(archive, Path(folder))
+            counted = records(origin.url, origin.login)
+            if own(contents.records) != counted:
+                raise Sentence(_differ(counted, own(contents.records), "The copy of the data", "the old backend"))
             _put(archive, target, platform.url(target.app_id))
-    except BackupFailed as error:
+    except (BackupFailed, BackupsError) as error:
         raise Sentence(f"The data could not be carried: {error}") from None
     _compare(target, counted, "the old backend")
+    return Carried(counted, contents.last_write, contents.content)
 
 
 def _put(archive: Path, target: Target, url: str) -> None:
-    """The archive's data becomes the target's, whose admin can log in afterwards."""
+    """The archive's data becomes the target's, whose admin and operator can log in afterwards."""
     from pocketbase import delete_backup, restore_backup, upload_backup
 
-    session = login(url, target.email, target.password)
-    if session is None:
-        raise Sentence("The new backend refuses its admin's login; try again: pulumi up")
+    session = _session(target, url)
     try:
         delete_backup(url, session, "incoming.zip")  # of a try that ended before its restore
         upload_backup(url, session, archive, "incoming.zip")
         restore_backup(url, session, "incoming.zip")
-        bootstrap(target)
-        if after := login(url, target.email, target.password):
-            delete_backup(url, after, "incoming.zip")
+        bootstrap(target, fresh=True)
+        delete_backup(url, _session(target, url), "incoming.zip")
     except BackupFailed as error:
         raise Sentence(f"The data could not be restored: {error}") from None
 
@@ -333,18 +364,19 @@ def _put(archive: Path, target: Target, url: str) -> None:
 def _compare(target: Target, expected: dict[str, int], origin: str) -> None:
     with AppPlatform(target.endpoint) as platform:
         url = platform.url(target.app_id)
+    found = records(url, _session(target, url))
+    if found != expected:
+        raise Sentence(_differ(expected, found, "The new backend", origin))
+
+
+def _session(target: Target, url: str) -> Login:
     session = login(url, target.email, target.password)
     if session is None:
         raise Sentence("The new backend refuses its admin's login; try again: pulumi up")
-    found = records(url, session)
-    if found != expected:
-        differ = {
-            name: (expected.get(name), found.get(name))
-            for name in expected | found
-            if expected.get(name) != found.get(name)
-        }
-        raise Sentence(
-            f"The new backend has not the records of {origin} "
-            f"({', '.join(f'{name}: {then} there, {now} here' for name, (then, now) in sorted(differ.items()))}); "
-            "it gets no traffic. Try again: pulumi up"
-        )
+    return session
+
+
+def _differ(expected: dict[str, int], found: dict[str, int], what: str, origin: str) -> str:
+    names = sorted(name for name in expected | found if expected.get(name) != found.get(name))
+    told = ", ".join(f"{name}: {expected.get(name)} there, {found.get(name)} here" for name in names)
+    return f"{what} has not the records of {origin} ({told}); it gets no traffic. Try again: pulumi up"

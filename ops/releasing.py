@@ -12,12 +12,12 @@ from settings import Settings
 
 
 def refuse_order(settings: Settings, services: Sequence[str], stack: str) -> None:
-    """Raises Failure where the backend's data would be carried past an api that cannot hold writes meanwhile."""
+    """Raises Failure where the backend would be released before the api has our front, which keeps its reads going."""
     if "backend" in services and {"backend", "api"} <= set(settings.adopted):
         sites = [name for name in ("web", "universe") if name in services]
         first = " ".join(["api", *sites])
         raise Failure(
-            "The api is still the Worker that was made by hand, which cannot hold writes while the backend's data is "
+            "The api is still the Worker that was made by hand, whose logins fail while the backend's data is "
             f"carried to its new app, so the api goes first: oracle deploy {first} --stack {stack}, then: "
             f"oracle deploy backend --stack {stack}"
         )

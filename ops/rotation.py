@@ -11,6 +11,7 @@ from ops.custody import StackCustody
 from ops.engine import Engine
 from ops.failures import Failure
 from pocketbase import AdminError, Login, login, remove_stand_ins
+from settings import PASSWORD_BYTES, PASSWORD_CHARACTERS
 from workersapi import Workers, WorkersApiError
 
 ADMIN, VERSION, GITHUB = "oracle-net:adminPassword", "oracle-net:adminPasswordVersion", "oracle-net:githubToken"
@@ -42,6 +43,11 @@ def new_password(version: int, chosen: str | None) -> Change:
         return Change(values={VERSION: str(version + 1)})
     if len(chosen) < LEAST:
         raise Failure(f"A password needs {LEAST} characters at least; nothing was changed. Again: oracle rotate admin")
+    if len(chosen) > PASSWORD_CHARACTERS or len(chosen.encode()) > PASSWORD_BYTES:
+        raise Failure(
+            f"PocketBase takes a password of {PASSWORD_CHARACTERS} characters and {PASSWORD_BYTES} bytes at most; "
+            "nothing was changed. Again: oracle rotate admin"
+        )
     return Change(secrets={ADMIN: chosen})
 
 

@@ -30,7 +30,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from loopback import httpx
-from pocketbase.admin import Login
+from pocketbase.admin import SUPERUSERS, Login
 from pocketbase.backupapi import (
     AGAIN,
     ROUTE,
@@ -195,3 +195,17 @@ def _tells_no_token(record: logging.LogRecord) -> bool:
 
 # httpx writes the address of every request into its log, and one of ours has to hold a file token.
 logging.getLogger("httpx").addFilter(_tells_no_token)
+
+
+def flush_wal(url: str, session: Login) -> None:
+    """Have the server write its whole WAL into its databases, as it does by itself every night (core/base.go).
+
+    A backup takes the files from the disk. Where a second process has deleted the server's WAL, what was written since
+    is in that deleted file alone, and this saves it. Raises BackupFailed.
+    """
+    with connect(session) as http:
+        said = attempt(http, "POST", f"{url}/api/crons/__pbDBOptimize__")
+        if said.startswith("refused") and "404" not in said:
+            raise BackupFailed(f"The backend at {url} {said} to write its WAL to its database; {AGAIN}")
+        # It answers at once. A write of ours waits its turn behind it: the server writes on one connection.
+        attempt(http, "PATCH", f"{url}{SUPERUSERS}/records/{session.id}", json={"emailVisibility": False})

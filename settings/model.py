@@ -28,6 +28,8 @@ PLACEHOLDER = "(encrypted)"
 APP_NAME_LIMIT = 32  # DigitalOcean: 2 to 32 characters
 UNLOCK_LIMIT = timedelta(days=1)
 """A moment further away unlocks nothing: an unlocking that nobody remembers would be none."""
+PASSWORD_CHARACTERS, PASSWORD_BYTES = 71, 72
+"""What PocketBase takes for a password at most (core/field_password.go; bcrypt)."""
 GENERATION_SUFFIX = 10  # "-g999-r999": generation and revision, kept free at the end of the app's name
 
 Hostname = Annotated[
@@ -49,6 +51,15 @@ def _age_key(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if not re.fullmatch(r"AGE-SECRET-KEY-1[0-9A-Z]{58}", text) and text != PLACEHOLDER:
         raise ValueError("should be a key as `oracle backups --new-key` makes it")
+    return value
+
+
+def _password(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if len(text) > PASSWORD_CHARACTERS or len(text.encode()) > PASSWORD_BYTES:
+        raise ValueError(
+            f"is too long: PocketBase takes {PASSWORD_CHARACTERS} characters and {PASSWORD_BYTES} bytes at most"
+        )
     return value
 
 
@@ -197,13 +208,13 @@ class Settings(Section):
     restore_from: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]+$")
     data: Literal["carry", "ephemeral"] = "carry"
     drain_seconds: float = Field(default=5, ge=0, le=600)
-    hold_seconds: int = Field(default=900, ge=30, le=7200)
+    write_freeze_seconds: int = Field(default=900, ge=60, le=7200)
     backup: BackupSettings = BackupSettings()
     backup_key: Annotated[SecretStr, AfterValidator(_age_key)] | None = None
     protect: bool = False
     unlocked_until: Moment | None = None
     admin_email: Email
-    admin_password: SecretStr | None = Field(default=None, min_length=10)
+    admin_password: Annotated[SecretStr, AfterValidator(_password)] | None = Field(default=None, min_length=10)
     admin_password_version: int = Field(default=1, ge=1)
     github_token: SecretStr | None = Field(default=None, min_length=1)
     account_id: str = Field(pattern=r"^[0-9a-f]{32}$")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -15,6 +16,12 @@ from ops.workspace import Stack, exports
 
 BROKEN_PIPE = 141  # as a shell shows a command that SIGPIPE ended
 INTERRUPTED = 130
+SECOND_PROCESS = (
+    "A command of PocketBase's is a second process on the database that the backend serves. After a backup it deletes "
+    "the backend's WAL when it ends, and what is written from then on is lost with the container. The admin's login is "
+    "repaired by an update, without the console."
+)
+HARMLESS = frozenset({"--version", "-v", "--help", "-h", "help", "completion"})
 
 
 def console(
@@ -22,11 +29,18 @@ def console(
     command: Annotated[
         list[str] | None, typer.Argument(help="What to run, behind --; a shell when left out.", metavar="COMMAND")
     ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Run a command of PocketBase's although it opens the database.")
+    ] = False,
     stack: StackOption = "local",
 ) -> None:
     """Run a command in the backend's container: oracle console backend -- ls -l pb_data."""
     chosen = Stack(stack)
     component = _component(chosen, service)
+    if not yes and opens_database(command or [], chosen.settings().backend.console):
+        raise Failure(f"{SECOND_PROCESS} To run it all the same: {_again(chosen, ' --yes -- COMMAND')}")
+    if not command:
+        print(f"Attention: start no command of PocketBase's here. {SECOND_PROCESS}", file=sys.stderr)
     if not command and not sys.stdin.isatty():
         raise Failure(f"Standard input is no terminal; give a command: {_again(chosen, ' -- COMMAND')}")
     try:
@@ -42,6 +56,16 @@ def console(
     except KeyboardInterrupt:
         raise Failure("Interrupted.", INTERRUPTED) from None
     raise typer.Exit(status)
+
+
+def opens_database(command: Sequence[str], console: str) -> bool:
+    """Whether a command is the backend's own program, or PocketBase's, with more than a question about itself."""
+    if not command:
+        return False
+    words = " ".join(command).split()
+    programs = {console.split()[0].rpartition("/")[2], "pocketbase"}
+    at = next((place for place, word in enumerate(words) if word.rpartition("/")[2] in programs), None)
+    return at is not None and not HARMLESS.intersection(words[at + 1 :])
 
 
 def _component(stack: Stack, service: str) -> str:

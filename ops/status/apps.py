@@ -33,6 +33,9 @@ class Seen:
     """To GET /api/version."""
     admin: bool | None
     """Whether the admin's login works; None when that is not known."""
+    freeze: str | None = None
+    """Whether it refuses writes, in its own word (pocketbase.freeze_state)."""
+    deleted_files: tuple[str, ...] = ()
     stack: str
     replacement: int
     """As configured: raising it makes another app, which the data is carried to."""
@@ -169,6 +172,14 @@ def _as_seen(seen: Seen) -> Finding | None:
     wanted = seen.declared.outputs.release["backend"] if seen.declared else None
     if wanted and not wanted.startswith(ADOPTED) and seen.version and short(seen.version) != short(wanted):
         what = f"The backend runs {short(seen.version)}, and {short(wanted)} is declared"
+        return _finding(seen, what, seen.up)
+    if seen.deleted_files:
+        files = " and ".join(seen.deleted_files)
+        what = f"The backend writes to deleted files ({files}), so what it takes now is lost with its container: a "
+        what += "second process on its database, such as a PocketBase command in its console, has deleted them. "
+        return _finding(seen, f"{what}Another app saves it, the data carried", _unpin(seen))
+    if seen.freeze is not None:
+        what = "The backend refuses writes: its data is being moved, or an update that moved it ended halfway"
         return _finding(seen, what, seen.up)
     if seen.admin is False:
         return _finding(seen, "The backend refuses its admin's login", seen.up)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from contract import LOGIN_MARK
 from ops.status import apps, workers
 from ops.status.certificates import WARN_DAYS
 from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts
@@ -110,6 +111,8 @@ def backend_seen(settings: Settings, declared: Declared | None, sight: Sight, co
         health=health,
         about=sight.abouts.get("backend") or next(iter(sight.abouts.values())),
         admin=sight.admin if health.ok else None,
+        freeze=sight.freeze,
+        deleted_files=sight.deleted_files,
         stack=commands.stack,
         replacement=settings.replacement,
         up=commands.up,
@@ -213,8 +216,6 @@ def _notes(settings: Settings, sight: Sight, declared: Declared | None, commands
         yield f"The receipt names another release than the one that is deployed; deploy it: {commands.up}"
     if declared is not None and declared.pending:
         yield f"An update is at work, or was killed in the middle; if it was: oracle recover {commands.stack}"
-    if workers.held(sight.workers["api"]):
-        yield "The api holds writes (503, Retry-After): data is being carried from one backend to the next."
     if isinstance(sight.app, AppFacts) and sight.app.app:
         for kind in ("pending_deployment", "in_progress_deployment"):
             if found := sight.app.app.get(kind):
@@ -263,7 +264,7 @@ def _secrets(seen: workers.Seen, facts: WorkerFacts) -> tuple[Secret, ...]:
     """Those that are declared, and those that are there; an upload sets all of them at once."""
     if facts.active is None:
         return ()
-    there = {name for name, each in facts.bindings.items() if each["type"] == "secret_text"} - {workers.HOLD}
+    there = {name for name, each in facts.bindings.items() if each["type"] == "secret_text"} - {LOGIN_MARK}
     bindings = (seen.declared.bindings if seen.declared else None) or {}
     wanted = {name for name, each in bindings.items() if each.type == "secret_text"}
     by_id = {each.id: each for each in facts.versions}

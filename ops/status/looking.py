@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+from appplatform import AppPlatform, AppPlatformError, ConsoleError, run_command
 from backups import BackupsError, Shelf
 from ops.custody import StackCustody
 from ops.engine import Engine
@@ -17,13 +19,18 @@ from ops.status.certificates import Certificate
 from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts
 from ops.status.declared import Declared
 from ops.status.model import Backups
-from pocketbase import AdminError, login
+from pocketbase import AdminError, freeze_state, login
 from settings import Settings
 
 ONE = 5.0
 """Seconds for one request."""
 ALL = 12.0
 """Seconds for everything together."""
+# Of the processes that work where the console does, as a container's program does: on the local cloud there are others.
+OPEN_FILES = """for p in /proc/[0-9]*; do
+[ "$(readlink "$p/cwd")" = "$(pwd -P)" ] && ls -l "$p/fd"
+done 2>/dev/null | grep -F '(deleted)'"""
+DELETED = re.compile(r"/((?:data|auxiliary)\.db(?:-wal|-shm)?) \(deleted\)")
 T = TypeVar("T")
 LATE = Answer(trouble="timeout", detail=f"no answer in {ALL:g} s")
 PATHS = {"api": ("/api/health", "/api/version"), "web": ("/", "/config.json"), "universe": ("/", "/config.json")}
@@ -40,6 +47,10 @@ class Sight:
     abouts: Mapping[str, Answer]
     admin: bool | None
     """Whether the backend's admin can log in."""
+    freeze: str | None
+    """Whether the backend refuses writes, in its own word (pocketbase.freeze_state)."""
+    deleted_files: tuple[str, ...]
+    """Deleted files of its database that the backend still writes to; empty also where that cannot be seen."""
     worker_admin: Answer | None
     """What the api Worker says of its own login."""
     certificates: Mapping[str, Certificate]
@@ -65,6 +76,8 @@ def look(engine: Engine, settings: Settings, declared: Declared | None) -> Sight
         fronts={name: _or(found[f"front {name}"], LATE) for name in services},
         abouts={name: _or(found[f"about {name}"], LATE) for name in services},
         admin=_or(found["admin"], None),
+        freeze=_or(found["freeze"], None),
+        deleted_files=_or(found["deleted files"], ()),
         worker_admin=_or(found["worker admin"], None),
         certificates={name: each for name in services if (each := _or(found[f"certificate {name}"], None))},
         backups=kept,
@@ -80,6 +93,7 @@ def _questions(
     token = environment.get("DIGITALOCEAN_TOKEN") or environment.get("DIGITALOCEAN_ACCESS_TOKEN")
     app = declared.outputs.backend_app_id if declared else None
     questions["app"] = partial(clouds.look_at_app, stack.digitalocean, token, app, ONE) if app else _unknown_app
+    questions["deleted files"] = partial(_deleted_files, stack.digitalocean, token, app, settings.backend.service)
     token = environment.get("CLOUDFLARE_API_TOKEN")
     for name, worker in settings.workers.items():
         ask = partial(clouds.look_at_worker, stack.cloudflare, settings.account_id, token, worker.script, ONE)
@@ -90,6 +104,7 @@ def _questions(
         questions[f"about {name}"] = partial(get, f"{address}{about}", ONE)
         questions[f"certificate {name}"] = partial(certificates.look, address, ONE)
     questions["admin"] = partial(_admin, declared)
+    questions["freeze"] = partial(freeze_state, addresses["backend"], ONE) if declared else lambda: None
     questions["worker admin"] = partial(get, f"{addresses['api']}/api/admin/check", ONE)
     return questions
 
@@ -114,6 +129,18 @@ def _addresses(settings: Settings, declared: Declared | None) -> dict[str, str]:
 
 def _unknown_app() -> CloudTrouble:
     return CloudTrouble(why="unknown", text="The app's id is in the state only")
+
+
+def _deleted_files(endpoint: str, token: str | None, app: str | None, service: str) -> tuple[str, ...]:
+    """Asked in the backend's console, by a command that opens no database; nothing where there is no console."""
+    if app is None or not token:
+        return ()
+    try:
+        with AppPlatform(endpoint, token, timeout=ONE) as platform:
+            result = run_command(platform.console_url(app, service), ["sh", "-c", OPEN_FILES], seconds=ONE)
+    except (AppPlatformError, ConsoleError):
+        return ()
+    return tuple(sorted(set(DELETED.findall(result.output))))
 
 
 def _admin(declared: Declared | None) -> bool | None:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from contract import ADOPTED
+from contract import ADOPTED, LOGIN_MARK
 from ops.status.asking import Answer
 from ops.status.clouds import SECRET_CHANGE, CloudTrouble, Version, WorkerFacts
 from ops.status.declared import DeclaredWorker
 from ops.status.model import Finding, Level, short
 
-HOLD = "HOLD_UNTIL"
 TOLERANCE = timedelta(seconds=2)
 """Between a version's own time and its script's, which one upload sets."""
 
@@ -103,19 +102,14 @@ def phase(facts: WorkerFacts | CloudTrouble) -> str | None:
     return "rolled back" if facts.passed_over else "active" if facts.active else "not deployed"
 
 
-def held(facts: WorkerFacts | CloudTrouble) -> bool:
-    """Whether the API's writes are held while data is carried."""
-    return isinstance(facts, WorkerFacts) and HOLD in facts.bindings
-
-
 def changed_secret(facts: WorkerFacts) -> Version | None:
-    """The newest version in which somebody has put a secret; what holds and releases writes is left out."""
+    """The newest version in which a person has put a secret; what an update binds by itself has LOGIN_MARK."""
     versions = {each.id: each for each in facts.versions}
     chain = [versions[id] for id in facts.secrets if id in versions]
     for after, before in pairwise(chain):
         now, then = facts.secrets[after.id], facts.secrets[before.id]
-        others = (now ^ then) - {HOLD}
-        if after.trigger == SECRET_CHANGE and (others or HOLD not in now | then):
+        differ = now ^ then
+        if after.trigger == SECRET_CHANGE and (LOGIN_MARK not in differ or differ - {LOGIN_MARK}):
             return after
     return None
 
@@ -143,7 +137,7 @@ def _shared(seen: Seen, facts: WorkerFacts) -> Finding | None:
 
 def _since_adoption(seen: Seen, facts: WorkerFacts) -> Finding | None:
     """A Worker made by hand tells nothing of itself: it is known by the version that was taken over."""
-    if facts.active is None or facts.active.id == seen.adopted or held(facts):
+    if facts.active is None or facts.active.id == seen.adopted or LOGIN_MARK in facts.bindings:
         return None
     by = _by(facts.active.author, facts.active.created)
     what = f"{seen.script} runs version {facts.active.number}{by}, not the one that was adopted{seen.but}"
@@ -183,7 +177,7 @@ def _secret(seen: Seen, facts: WorkerFacts) -> Finding | None:
 def _which(seen: Seen, facts: WorkerFacts, upload: str) -> str:
     """The secret that was changed, as far as names and behaviour tell."""
     assert facts.active is not None
-    names = (facts.secrets[facts.active.id] ^ facts.secrets[upload]) - {HOLD}
+    names = (facts.secrets[facts.active.id] ^ facts.secrets[upload]) - {LOGIN_MARK}
     if names:
         return "The secret " + ", ".join(sorted(names))
     if seen.admin is not None and seen.admin.field.get("admin") is False:
@@ -207,7 +201,7 @@ def _differences(declared: DeclaredWorker, facts: WorkerFacts) -> Iterator[str]:
     wanted = declared.bindings or {}
     for name in sorted(set(wanted) | set(facts.bindings)):
         here, there = wanted.get(name), facts.bindings.get(name)
-        if name == HOLD:
+        if name == LOGIN_MARK:
             continue
         if here is None:
             yield f"{name} was added"

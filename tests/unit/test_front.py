@@ -11,12 +11,12 @@ import tree_sitter_javascript
 from tree_sitter import Language, Parser
 
 from artifacts import ArtifactError
-from components.front import FRONT, NAME, FrontError, with_front
+from components.front import FRONT, NAME, WAY, FrontError, with_front
 from toolchain.tools import locate
 
 PROJECT = Path(__file__).parents[2]
 API = PROJECT / "services" / "api" / "src" / "worker.js"
-CALL = re.compile(r"\}\)\((\S+)\);\n\Z")
+CALL = re.compile(r"\}\)\((\S+), globalThis\.\$oracleWay\);\n\Z")
 
 # module -> what becomes of the service's own text, and the name that the front gets
 SHAPES = {
@@ -59,10 +59,12 @@ const object = { default: 1, export: { default: text } }; object.export.default;
 
 
 def own_text(made: str, module: str) -> str:
-    """What stands before the front."""
-    text, _, _ = made.partition("\n/**\n * The front of the API")
+    """What stands between our first words and the front."""
+    text, _, _ = made.partition("\n/**\n * Stands around the API's own Worker")
     assert made != text
-    return text
+    assert text.startswith(WAY)
+    assert "\n" not in WAY
+    return text.removeprefix(WAY)
 
 
 @pytest.mark.parametrize("module, text, name", SHAPES.values(), ids=SHAPES)
@@ -138,7 +140,7 @@ def test_what_cannot_be_fronted_is_refused_in_one_sentence(module: str, reason: 
 def test_the_same_module_gives_the_same_text() -> None:
     service = API.read_text()
     assert with_front(service) == with_front(service)
-    assert with_front(with_front(service)).count("The front of the API") == 2
+    assert with_front(with_front(service)).count("Stands around the API's own Worker") == 2
 
 
 def test_the_services_code_is_kept_to_the_character() -> None:
