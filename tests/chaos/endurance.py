@@ -88,7 +88,7 @@ def seeded(project: Project, operation: Operation, options: Options) -> list[Mom
     _prepare(project, operation)
     record(project)
     project.oracle(*operation.command).well()
-    calls = [call for call in folded(recorded(project)) if not _also_loaded(call)]
+    calls = [call for call in folded(recorded(project)) if not _also_loaded(call) and not _may_be_spared(call)]
     project.api("DELETE", "/_cloud/faults")
     drawn = random.Random(f"{options.seed} {operation.name}").sample(calls, min(options.moments, len(calls)))
     return [Moment(call.name, call.method, call.path, call.host, call.nth - 1) for call in drawn]
@@ -152,6 +152,11 @@ def _recover(project: Project, ended: str) -> Done:
 def _also_loaded(call: Call) -> bool:
     asked = f"{call.method} {call.path}"
     return call.host is not None and (asked in LOADED or fnmatchcase(asked, LOGINS))
+
+
+def _may_be_spared(call: Call) -> bool:
+    """The last of several polls is not asked for when the one before finds what it waits for."""
+    return not call.changes and call.nth == call.of > 1
 
 
 def _shown(rows: Iterator[Row]) -> Iterator[Row]:
