@@ -122,15 +122,36 @@ def pack_assets(source: Path) -> bytes:
 
 def packed_assets_digest(packed: Path) -> str:
     """The digest of the site that was packed, as `stage_assets` gives it. Raises ArtifactError."""
-    return _manifest_digest({name: hashlib.sha256(content).hexdigest() for name, content in _unpacked(packed)})
+    return _manifest_digest({name: hashlib.sha256(content).hexdigest() for name, content in packed_files(packed)})
+
+
+def site_files(source: Path) -> Iterator[tuple[str, Path]]:
+    """The files of a site and its rules: relative POSIX names and paths, sorted by name."""
+    yield from ((name, path) for name, path in _files(source) if name != ".assetsignore")
 
 
 def unpack_assets(packed: Path, target: Path) -> None:
     """Makes the folder `target` of a packed site. Raises ArtifactError, also for a name outside the folder."""
-    for name, content in _unpacked(packed):
+    for name, content in packed_files(packed):
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+
+
+def packed_files(packed: Path) -> Iterator[tuple[str, bytes]]:
+    """The names and contents of a packed site. Raises ArtifactError.
+
+    Not tarfile's own extraction: its safe filter is missing from 3.11 before 3.11.4.
+    """
+    try:
+        with tarfile.open(packed) as tar:
+            for member in tar:
+                file = tar.extractfile(member) if member.isreg() else None
+                if file is None or member.name.startswith("/") or ".." in member.name.split("/"):
+                    raise ArtifactError(f"{member.name!r} in it is no file of a site")
+                yield member.name, file.read()
+    except (tarfile.TarError, EOFError) as error:
+        raise ArtifactError(f"it is no packed site: {error}") from None
 
 
 def source_commit(source: Path) -> str:
@@ -167,9 +188,7 @@ def _files(directory: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _asset_manifest(source: Path) -> Iterator[tuple[str, str]]:
-    for name, path in _files(source):
-        if name == ".assetsignore":
-            continue
+    for name, path in site_files(source):
         if path.stat().st_size > ASSET_LIMIT:
             raise ArtifactError(
                 f"The asset {path} is over Cloudflare's limit of 25 MiB for one file; make it "
@@ -180,19 +199,6 @@ def _asset_manifest(source: Path) -> Iterator[tuple[str, str]]:
 
 def _manifest_digest(manifest: dict[str, str]) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
-
-
-def _unpacked(packed: Path) -> Iterator[tuple[str, bytes]]:
-    """Names and contents. Not tarfile's own extraction: its safe filter is missing from 3.11 before 3.11.4."""
-    try:
-        with tarfile.open(packed) as tar:
-            for member in tar:
-                file = tar.extractfile(member) if member.isreg() else None
-                if file is None or member.name.startswith("/") or ".." in member.name.split("/"):
-                    raise ArtifactError(f"{member.name!r} in it is no file of a site")
-                yield member.name, file.read()
-    except (tarfile.TarError, EOFError) as error:
-        raise ArtifactError(f"it is no packed site: {error}") from None
 
 
 def _staged(stage: Path, manifest: dict[str, str]) -> bool:

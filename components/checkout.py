@@ -63,13 +63,13 @@ class Module(Built):
 
     def __init__(self, service: str, project: Path, worker: ModuleSettings | None) -> None:
         super().__init__(service, project)
-        self._worker = worker
+        self.worker = worker
 
     @cached_property
     def text(self) -> str:
-        if self._worker is None:
+        if self.worker is None:
             return read_module(STATIC_MODULE)
-        return with_front(read_module(self.project / self._worker.path / self._worker.entry))
+        return with_front(read_module(self.project / self.worker.path / self.worker.entry))
 
     @property
     def digest(self) -> str:
@@ -84,6 +84,7 @@ class Site(Built):
 
     def __init__(self, service: str, project: Path, worker: AssetsSettings) -> None:
         super().__init__(service, project)
+        self.worker = worker
         self.folder = project / worker.path / worker.assets
 
     @cached_property

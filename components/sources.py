@@ -16,6 +16,7 @@ from pathlib import Path
 import pulumi
 
 from artifacts import ArtifactError, AssetSet, module_digest, source_commit, stage_assets, unpack_assets
+from components.addresses import refuse_backend_addresses
 from components.checkout import Built, Image, Module, Site
 from components.receipt import held
 from contract import ADOPTED, KEPT_VARIABLE, Kept, Release
@@ -38,8 +39,8 @@ class Sources:
 
 
 def read_sources(settings: Settings, project: Path) -> Sources:
-    """Reads and stages every source. Raises pulumi.RunError with one sentence when one is missing or too large, or not
-    what the receipt names.
+    """Reads and stages every source. Raises pulumi.RunError when one is missing or too large, is not what the receipt
+    names, or has an address of the backend written in it.
     """
     try:
         return _read(settings, project)
@@ -66,6 +67,7 @@ def _read(settings: Settings, project: Path) -> Sources:
         else _site(files, site, instead)
         for files, site in zip(built.files, (settings.web, settings.universe), strict=True)
     )
+    refuse_backend_addresses(settings, deployed, instead, kept)
     for each in deployed:
         if each not in instead:
             each.stash()

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from email import message_from_bytes
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
@@ -75,6 +76,22 @@ class Workers:
             raise
         return {binding["name"]: binding for binding in settings.get("bindings") or []}
 
+    def modules(self, script: str) -> dict[str, bytes]:
+        """The code that runs, by the name of each module; empty without the script, and for one of files alone."""
+        try:
+            response = self._response("GET", f"{self._script(script)}/content/v2", None)
+        except WorkersApiError as error:
+            if error.codes & NO_SCRIPT:
+                return {}
+            raise
+        return dict(_modules(response)) if response.content else {}
+
+    def version(self, script: str) -> str | None:
+        """The id of the version with the most traffic; None where none serves. Raises WorkersApiError."""
+        deployments = self.request("GET", f"{self._script(script)}/deployments").get("deployments") or [{}]
+        shares = {each["version_id"]: float(each["percentage"]) for each in deployments[0].get("versions") or []}
+        return max(shares, key=lambda each: shares[each], default=None)
+
     def delete(self, script: str) -> None:
         """Deletes the script with everything that belongs to it."""
         try:
@@ -116,6 +133,9 @@ class Workers:
         return list(found) if isinstance(found, list) else []
 
     def _answered(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+        return _result(self._response(method, path, body))
+
+    def _response(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
         failure: WorkersApiError | None = None
         patience = RETRY_SECONDS if self._patience is None else self._patience
         for _ in backoff(patience, FIRST_RETRY_SECONDS):
@@ -126,7 +146,7 @@ class Workers:
                 continue
             self._set_clock(response)
             if response.is_success:
-                return _result(response)
+                return response
             failure = _refusal(response, method, path)
             if not _transient(response):
                 break
@@ -187,3 +207,17 @@ def _result(response: httpx.Response) -> Any:
             f"Cloudflare's API answered {response.request.method} {response.request.url.path} with something that is "
             "not its own; look at cloudflare:baseUrl: pulumi config"
         ) from None
+
+
+def _modules(response: httpx.Response) -> Iterator[tuple[str, bytes]]:
+    """One module as it is, or the parts of a form; the name of a part is in its disposition."""
+    kind = response.headers.get("content-type", "")
+    if not kind.startswith("multipart/"):
+        yield response.headers.get("cf-entrypoint") or "worker.js", response.content
+        return
+    form = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + response.content)
+    for part in form.walk():
+        content = part.get_payload(decode=True)
+        if isinstance(content, bytes):
+            name = part.get_param("name", header="content-disposition")
+            yield str(part.get_filename() or name or "worker.js"), content

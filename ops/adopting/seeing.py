@@ -57,6 +57,14 @@ class Live:
         found = (self.app or {}).get("live_url") or (self.app or {}).get("default_ingress")
         return str(found).rstrip("/") if found else None
 
+    @property
+    def hostnames(self) -> tuple[str, ...]:
+        """Where the app answers: its addresses, and the domains of its own."""
+        app = self.app or {}
+        found = [app.get("live_url"), app.get("default_ingress"), app.get("live_domain")]
+        domains = [each.get("domain") for each in (app.get("spec") or {}).get("domains") or []]
+        return tuple(str(each) for each in [*found, *domains] if each)
+
     def domain(self, hostname: str) -> Domain | None:
         return next((each for each in self.domains if each.hostname == hostname), None)
 

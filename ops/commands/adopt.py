@@ -10,7 +10,17 @@ import typer
 import yaml
 
 from ops import report
-from ops.adopting import Adoption, Difference, Live, adoption, differences, refusals, see
+from ops.adopting import (
+    Adoption,
+    Difference,
+    Live,
+    address_refusals,
+    adoption,
+    differences,
+    fetch_code,
+    refusals,
+    see,
+)
 from ops.ask import agree
 from ops.change import ready
 from ops.commands.options import StackArgument
@@ -41,7 +51,11 @@ def adopt(
     services = _left(engine, settings)
     if not services:
         raise Failure(f"Everything of {stack} was released from here already: oracle status --stack {stack}")
-    if found := list(refusals(settings, live, services)):
+    code = fetch_code(engine, settings)
+    if found := [
+        *refusals(settings, live, services),
+        *address_refusals(settings, live, code, services, engine.stack.project),
+    ]:
         raise Failure("Nothing was adopted. " + "\n".join(found))
     plan = adoption(settings, live, services)
     _explain(plan, list(differences(settings, live, services)))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ops.adopting import Live
 from ops.drift.model import Drift, Owner
-from ops.status import apps, workers
+from ops.status import addresses, apps, workers
 from ops.status.clouds import AppFacts, CloudTrouble
 from ops.status.declared import Declared
 from ops.status.judging import Commands, backend_seen, worker_seen
@@ -42,6 +42,7 @@ def drifts(scene: Scene) -> Iterator[Drift]:
     yield from _backend(scene)
     for name in scene.settings.workers:
         yield from _worker(name, scene)
+    yield from _addresses(scene)
     if scene.live:
         yield from _left_behind(scene, scene.live)
         yield from _domains(scene, scene.live)
@@ -54,6 +55,8 @@ def unknown(scene: Scene) -> Iterator[str]:
     for name, facts in scene.sight.workers.items():
         if isinstance(facts, CloudTrouble):
             yield f"The Worker {scene.settings.workers[name].script} was not looked at: {facts.text}."
+        elif not facts.gone and scene.sight.backend_addresses.get(name, ()) is None:
+            yield f"The code of {scene.settings.workers[name].script} could not be read."
     if scene.declared.sealed:
         yield f"{scene.declared.sealed}, so bindings were not compared: {scene.commands.environment}"
     if scene.live is None:
@@ -98,6 +101,15 @@ def _worker(name: str, scene: Scene) -> Iterator[Drift]:
         yield Drift(about=name, what=found.what, owner="by hand", remedy="version", version=version, next=found.next)
         return
     yield Drift(about=name, what=found.what, owner="by hand", remedy="update", next=found.next)
+
+
+def _addresses(scene: Scene) -> Iterator[Drift]:
+    """Code that has the backend's address written in it, whoever deployed it."""
+    for name, found in scene.sight.backend_addresses.items():
+        if found:
+            what = addresses.explain(scene.settings.workers[name].script, found)
+            next = addresses.next_command(name, scene.commands.stack)
+            yield Drift(about=name, what=what, owner="the code", remedy="none", next=next)
 
 
 def _left_behind(scene: Scene, live: Live) -> Iterator[Drift]:

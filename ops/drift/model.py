@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Owner = Literal["by hand", "the platform", "left behind"]
-"""Who made it: a person past the engine; DigitalOcean or Cloudflare itself; an update of ours that did not end."""
+Owner = Literal["by hand", "the platform", "left behind", "the code"]
+"""Who made it: a person past the engine; DigitalOcean or Cloudflare itself; an update of ours that did not end; the
+service's own code.
+"""
 Remedy = Literal["version", "update", "replacement", "none"]
 """What puts it right: traffic back to a version that is there; an update of the service; another app, its data
 carried; nothing that could be done without a person's decision.

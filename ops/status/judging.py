@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from contract import LOGIN_MARK
-from ops.status import apps, workers
+from ops.status import addresses, apps, workers
 from ops.status.certificates import WARN_DAYS
 from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts
 from ops.status.declared import Declared
@@ -70,6 +70,7 @@ def judge(settings: Settings, declared: Declared | None, sight: Sight, commands:
         *_clouds(sight, commands),
         *([of_backend] if of_backend else []),
         *(each for each in of_workers.values() if each),
+        *addresses.findings(settings, sight.backend_addresses, commands.stack),
         *_certificates(sight, now),
         *_backups(sight, commands, now),
     ]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from addresses import BackendAddresses
 from appplatform import AppPlatform, AppPlatformError, ConsoleError, run_command
 from backups import BackupsError, Shelf
 from ops.custody import StackCustody
 from ops.engine import Engine
 from ops.failures import Failure
 from ops.status import certificates, clouds
+from ops.status.addresses import Found, find_in_worker
 from ops.status.asking import Answer, Late, get, together
 from ops.status.certificates import Certificate
 from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts
@@ -57,6 +59,8 @@ class Sight:
     backups: Backups
     complaints: tuple[str, ...]
     """What is wrong with backups: sentences that end in a command."""
+    backend_addresses: Mapping[str, Found | None] = field(default_factory=dict)
+    """What the code of each Worker has written in it; None where it could not be read."""
 
 
 def look(engine: Engine, settings: Settings, declared: Declared | None) -> Sight:
@@ -82,6 +86,7 @@ def look(engine: Engine, settings: Settings, declared: Declared | None) -> Sight
         certificates={name: each for name in services if (each := _or(found[f"certificate {name}"], None))},
         backups=kept,
         complaints=complaints,
+        backend_addresses={name: _or(found[f"addresses {name}"], None) for name in settings.workers},
     )
 
 
@@ -95,9 +100,11 @@ def _questions(
     questions["app"] = partial(clouds.look_at_app, stack.digitalocean, token, app, ONE) if app else _unknown_app
     questions["deleted files"] = partial(_deleted_files, stack.digitalocean, token, app, settings.backend.service)
     token = environment.get("CLOUDFLARE_API_TOKEN")
+    backends = BackendAddresses.of(settings.backend.app_name, [addresses.get("backend")])
     for name, worker in settings.workers.items():
-        ask = partial(clouds.look_at_worker, stack.cloudflare, settings.account_id, token, worker.script, ONE)
-        questions[f"script {name}"] = ask
+        where = (stack.cloudflare, settings.account_id, token, worker.script)
+        questions[f"script {name}"] = partial(clouds.look_at_worker, *where, ONE)
+        questions[f"addresses {name}"] = partial(find_in_worker, *where, backends, ONE)
     for name, address in addresses.items():
         front, about = PATHS.get(name, (settings.backend.health_path, "/api/version"))
         questions[f"front {name}"] = partial(get, f"{address}{front}", ONE)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.live import load
-from tests.live.handmade import EMAIL, HOST, PASSWORD, HandMade, declare
+from tests.live.handmade import API, EMAIL, HOST, PASSWORD, HandMade, declare
 from tests.live.network import titles
 from tests.live.project import Project, assert_quiet
 
@@ -62,6 +66,35 @@ def test_a_wrong_password_is_refused_before_anything_is_written(hand: HandMade) 
     assert f"refuses the login of {EMAIL}" in refused
     assert PASSWORD not in refused
     assert (hand.running(), hand.project.stack_file.read_text()) == (before, file)
+
+
+def test_code_with_the_backends_address_in_it_is_not_adopted(hand: HandMade) -> None:
+    [app] = hand.project.api("GET", "/v2/apps")["apps"]
+    host = urlsplit(app["live_url"]).hostname
+    assert host
+    line = f'\nconsole.log("{app["live_url"]}");\n'
+    with changed(hand.folder / API / "src/index.js", line):
+        hand.wrangler(API, "deploy")
+        before, file = hand.running(), hand.project.stack_file.read_text()
+        refused = hand.project.oracle("adopt", "local", "--yes").failed().output
+        assert re.search(rf"{API} runs code with .*: {host} \(index\.js:\d+:\d+\)", " ".join(refused.split()))
+        assert (hand.running(), hand.project.stack_file.read_text()) == (before, file)
+    hand.wrangler(API, "deploy")
+    with changed(hand.project.root / "services/api/src/worker.js", line):
+        refused = hand.project.oracle("adopt", "local", "--dry-run").failed().output
+        assert f"{host} (services/api/src/worker.js:" in " ".join(refused.split())
+    hand.project.oracle("adopt", "local", "--dry-run").well()
+
+
+@contextmanager
+def changed(path: Path, line: str) -> Iterator[None]:
+    """With one more line in a file."""
+    before = path.read_text()
+    path.write_text(before + line)
+    try:
+        yield
+    finally:
+        path.write_text(before)
 
 
 @pytest.mark.slow

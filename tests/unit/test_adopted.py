@@ -203,6 +203,7 @@ def test_what_was_adopted_is_known_by_its_deployment(deployment: str, same: bool
         release=f"{ADOPTED}dep-12345678",
         email="a@example.org",
         password="secret",
+        operator="x",
         app_id="app-1",
     )
     assert runs_declared_release(Platform(), target) is same  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ import pytest
 PROJECT = Path(__file__).parents[2]
 OURS = frozenset(
     {
+        "addresses",
         "appplatform",
         "artifacts",
         "backups",
@@ -35,6 +36,7 @@ OURS = frozenset(
 # Shared by everything above: they know nothing of what uses them.
 COMPONENT_BASE = frozenset(
     {
+        "addresses",
         "adopted",
         "bindings",
         "bootstrap",
@@ -56,6 +58,7 @@ MAY_IMPORT = {
     "settings": {"settings"},
     "contract": set(),
     "artifacts": set(),
+    "addresses": {"artifacts", "settings"},
     "loopback": set(),
     "sdk": set(),
     "waiting": set(),
@@ -68,6 +71,7 @@ MAY_IMPORT = {
         "components",
         "settings",
         "contract",
+        "addresses",
         "artifacts",
         "loopback",
         "sdk",
@@ -82,6 +86,7 @@ MAY_IMPORT = {
         "ops",
         "settings",
         "contract",
+        "addresses",
         "artifacts",
         "loopback",
         "appplatform",

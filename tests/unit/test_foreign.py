@@ -13,7 +13,15 @@ from pocketbase import Census, Login
 
 MADE = "2026-11-22T12:00:00Z"
 TARGET = Target(
-    endpoint="e", service="s", console="c", email="e", password="p", app_id="a", release="r", health_path="/h"
+    endpoint="e",
+    service="s",
+    console="c",
+    email="e",
+    password="p",
+    operator="o",
+    app_id="a",
+    release="r",
+    health_path="/h",
 )
 
 

@@ -60,7 +60,7 @@ def app(*, generation: int = 1, running: bool = True) -> dict[str, Any]:
 
 
 def target() -> Target:
-    rest = dict.fromkeys(("endpoint", "health_path", "console", "release", "email", "password"), "x")
+    rest = dict.fromkeys(("endpoint", "health_path", "console", "release", "email", "password", "operator"), "x")
     return Target(app_id="id", service="service", **rest)
 
 

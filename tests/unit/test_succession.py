@@ -92,7 +92,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def change(older: str = "older") -> None:
-    rest = dict.fromkeys(("endpoint", "health_path", "console", "release", "service"), "x")
+    rest = dict.fromkeys(("endpoint", "health_path", "console", "release", "service", "operator"), "x")
     target = Target(app_id="id", email="admin@example.org", password="newer", **rest)
     succession.succeed(target, older, TRAFFIC, 5.0)
 

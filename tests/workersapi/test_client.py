@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +45,48 @@ class TestBindings:
             pytest.raises(WorkersApiError, match="refused the token"),
         ):
             strange.bindings("nobody")
+
+
+class TestVersion:
+    def test_is_the_one_with_the_most_traffic(self, workers: Workers, passing: Site) -> None:
+        first = workers.version(passing.name)
+        assert first
+        workers.put_secret(passing.name, "A", "b")
+        assert workers.version(passing.name) not in (None, first)
+
+    @pytest.mark.parametrize("shares, version", [({"a": 20, "b": 80}, "b"), ({}, None)])
+    def test_of_shared_traffic(self, shares: dict[str, int], version: str | None) -> None:
+        listed = [{"version_id": id, "percentage": share} for id, share in shares.items()]
+        body = json.dumps({"result": {"deployments": [{"versions": listed}]}}).encode()
+        with answering(200, body) as (url, _), Workers(url, "a", TOKEN) as workers:
+            assert workers.version("s") == version
+
+
+class TestModules:
+    def test_one_comes_as_it_was_uploaded(self, workers: Workers, bare: Site) -> None:
+        assert workers.modules(bare.name) == {"worker.js": SERVICE.encode()}
+
+    def test_there_are_none_without_such_a_script(self, workers: Workers) -> None:
+        assert workers.modules("nobody") == {}
+
+    def test_a_worker_of_files_alone_has_none(self) -> None:
+        with answering(204, b"") as (url, _), Workers(url, "a", TOKEN) as workers:
+            assert workers.modules("s") == {}
+
+    def test_parts_of_a_form_are_by_name_and_to_the_byte(self) -> None:
+        """As Cloudflare shows every module Worker, also one of a single module."""
+        code, other = b"export default {}\n// \xc3\xbc\r\n\rend\n", bytes(range(256))
+        head = b'--x-1\r\nContent-Disposition: form-data; name="'
+        form = head + b'index.js"\r\nContent-Type: application/javascript+module\r\n\r\n' + code + b"\r\n"
+        form += head + b'a"; filename="b.wasm"\r\nContent-Type: application/wasm\r\n\r\n' + other + b"\r\n--x-1--\r\n"
+        kind = {"content-type": "multipart/form-data; boundary=x-1"}
+        with answering(200, form, kind) as (url, _), Workers(url, "a", TOKEN) as workers:
+            assert workers.modules("s") == {"index.js": code, "b.wasm": other}
+
+    def test_a_refusal_is_told(self, cloud: RunningCloud, workers: Workers, bare: Site) -> None:
+        fault(cloud, method="GET", path="*/content/v2", status=403, count=1)
+        with pytest.raises(WorkersApiError, match="refused the token"):
+            workers.modules(bare.name)
 
 
 @pytest.fixture

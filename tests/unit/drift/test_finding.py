@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from addresses import Occurrence
 from contract import ADOPTED, Release
 from ops.adopting import Live
 from ops.adopting.seeing import Domain
 from ops.drift import Drift, Report
 from ops.drift.finding import Scene, drifts, unknown
-from ops.status.clouds import AppFacts, CloudTrouble
+from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts
 from ops.status.looking import Sight
 from settings import DomainSettings, Settings
 from tests.unit.status.scene import (
@@ -35,6 +36,7 @@ from tests.unit.status.scene import (
 )
 
 ZONE = "1" * 32
+TROUBLE = CloudTrouble(why="failing", text="it fails")
 ALONE = Live(app=None, apps=("jellyfish-app", "somebody-elses"), workers={}, domains=())
 
 
@@ -201,3 +203,23 @@ def test_exit_status() -> None:
 
 def test_the_scene_is_the_one_of_status() -> None:
     assert outputs()["backendApp"] in ALONE.apps
+
+
+ADDRESS = Occurrence(file="index.js", line=2, column=22, hostname="jellyfish-app-xml6o.ondigitalocean.app")
+
+
+def test_code_with_the_backends_address_in_it_is_told_and_not_repaired() -> None:
+    found = only(scene(sight(backend_addresses={"api": (ADDRESS,), "web": (), "universe": ()})))
+    assert (found.about, found.owner, found.remedy) == ("api", "the code", "none")
+    assert "jellyfish-app-xml6o.ondigitalocean.app (index.js:2:22)" in found.what
+    assert found.next == "oracle deploy api --stack local"
+
+
+def test_code_that_could_not_be_read_is_not_no_drift() -> None:
+    unread: dict[str, None] = dict.fromkeys(("api", "web", "universe"))
+    seen = sight(backend_addresses=unread)
+    seen = replace(seen, workers={**seen.workers, "web": WorkerFacts(gone=True), "universe": TROUBLE})
+    said = list(unknown(scene(seen)))
+    assert "The code of oracle-universe-api could not be read." in said
+    assert not [each for each in said if "The code of oracle-net " in each]  # it is gone, which is told of it
+    assert not [each for each in said if "The code of oracle-universe-web " in each]  # nor was anything else of it

@@ -153,6 +153,8 @@ def sight(**changed: Any) -> Sight:
             "universe": answer({"release": UNIVERSE, "apiUrl": API}),
         },
         admin=True,
+        freeze=None,
+        deleted_files=(),
         worker_admin=answer({"admin": True}),
         certificates={},
         backups=Backups(where="folder:.oracle/backups", count=1, newest="jellyfish-app-g1-x", at=MADE),

@@ -1,0 +1,69 @@
+"""Refuse code and files that hold an address of the backend, before anything changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from addresses import WHY, BackendAddresses, Occurrence, fix, origin, places
+from artifacts import ArtifactError, packed_files
+from components.checkout import Built, Module, Site
+from components.naming import short
+from contract import Kept
+from settings import Settings
+
+MODULE = "worker.js"
+"""What a module is called where it has no file of its own."""
+
+
+def refuse_backend_addresses(
+    settings: Settings, deployed: Sequence[Built], instead: Mapping[Built, Path], kept: Kept | None
+) -> None:
+    """Raises ArtifactError that names each address in what is to be deployed, and where it stands.
+
+    `instead` has the files of a receipt by what they are deployed instead of. An api that is kept is looked at only
+    where the backend is not: it would be left with the address of an app that may go.
+    """
+    addresses = BackendAddresses.of(settings.backend.app_name)
+    complaints = [*_deployed(addresses, deployed, instead), *_kept(addresses, kept)]
+    if complaints:
+        raise ArtifactError(". ".join(complaints))
+
+
+def _deployed(addresses: BackendAddresses, deployed: Sequence[Built], instead: Mapping[Built, Path]) -> Iterator[str]:
+    for each in deployed:
+        if not isinstance(each, Module | Site) or each.worker is None:
+            continue
+        kind = "code" if isinstance(each, Module) else "files"
+        if each in instead:
+            packed = instead[each]
+            subject = f"{kind} of {each.service} that the receipt names ({short(packed.name)})"
+            then = "release that in the stack that it is promoted from, then: oracle promote FROM TO"
+            yield from _complaint(subject, list(_in_receipt(addresses, each, packed)), "", fix(each.service), then)
+        else:
+            found = list(addresses.find_in_checkout(each.worker, each.project))
+            origins = origin(list(addresses.find_in_sources(each.worker, each.project))) if found else ""
+            then = f"then: oracle build {each.service}" if each.worker.build else "then try again"
+            yield from _complaint(f"{kind} of {each.service}", found, origins, fix(each.service), then)
+
+
+def _kept(addresses: BackendAddresses, kept: Kept | None) -> Iterator[str]:
+    if kept is None or "api" not in kept["services"] or "backend" in kept["services"]:
+        return
+    found = list(addresses.find(kept["api"].encode(), MODULE))
+    yield from _complaint("code of api that runs", found, "", fix("api"), "then: oracle deploy api")
+
+
+def _in_receipt(addresses: BackendAddresses, built: Built, packed: Path) -> Iterator[Occurrence]:
+    if isinstance(built, Module):
+        yield from addresses.find(packed.read_bytes(), MODULE)
+        return
+    for name, content in packed_files(packed):
+        yield from addresses.find(content, name)
+
+
+def _complaint(subject: str, found: Sequence[Occurrence], origins: str, remedy: str, then: str) -> Iterator[str]:
+    """One sentence for the problem, one for the reason and one for the fix; nothing where nothing was found."""
+    if found:
+        where = f"{places(found)}{origins}"
+        yield f"The backend's address is written in the {subject}: {where}. {WHY}. Fix: {remedy}, {then}"

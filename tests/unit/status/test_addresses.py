@@ -1,0 +1,120 @@
+"""Addresses of the backend in the code that runs: how they are seen, and what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from addresses import BackendAddresses, Occurrence
+from ops.status import addresses, looking
+from ops.status.addresses import find_in_worker
+from ops.status.asking import Late
+from tests.unit.status import scene
+from workersapi import Workers, WorkersApiError
+
+HOST = "jellyfish-app-xml6o.ondigitalocean.app"
+CODE = f"first\nconst url = 'https://{HOST}'".encode()
+FOUND = (Occurrence(file="index.js", line=2, column=22, hostname=HOST),)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_known() -> Iterator[None]:
+    addresses._KNOWN.clear()
+    yield
+    addresses._KNOWN.clear()
+
+
+def cloudflare(monkeypatch: pytest.MonkeyPatch, *, version: Any = "v1", code: Any = CODE) -> list[str]:
+    """Cloudflare says this of every Worker, or refuses; whose code was downloaded."""
+    asked: list[str] = []
+
+    def modules(_: Workers, script: str) -> dict[str, bytes]:
+        asked.append(script)
+        if isinstance(code, Exception):
+            raise code
+        return {"index.js": code}
+
+    def request(_: Workers, method: str, path: str, body: object = None) -> dict[str, Any]:
+        assert (method, path) == ("GET", "/accounts/a/workers/scripts/s/deployments")
+        shares = [{"version_id": "other", "percentage": 10}, {"version_id": version, "percentage": 90}]
+        return {"deployments": [{"versions": shares if version else []}]}
+
+    monkeypatch.setattr(Workers, "modules", modules)
+    monkeypatch.setattr(Workers, "request", request)
+    return asked
+
+
+def look(**urls: str) -> addresses.Found | None:
+    backends = BackendAddresses.of("jellyfish-app", urls.values())
+    return find_in_worker("http://127.0.0.1:1", "a", "token", "s", backends, 5)
+
+
+def test_the_code_that_runs_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloudflare(monkeypatch)
+    assert look() == FOUND
+
+
+def test_a_version_is_downloaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = cloudflare(monkeypatch)
+    assert (look(), look(), len(asked)) == (FOUND, FOUND, 1)
+    asked = cloudflare(monkeypatch, version="v2", code=b"")
+    assert (look(), look(), len(asked)) == ((), (), 1)
+    asked = cloudflare(monkeypatch, version="v2", code=b"https://pb.example.org")
+    assert [each.hostname for each in look(url="https://pb.example.org") or ()] == ["pb.example.org"]
+
+
+@pytest.mark.parametrize("error", [WorkersApiError("no", frozenset({10013}), 503), WorkersApiError("no answer")])
+def test_code_that_cannot_be_read_is_unknown(monkeypatch: pytest.MonkeyPatch, error: WorkersApiError) -> None:
+    cloudflare(monkeypatch, code=error)
+    assert look() is None
+    assert find_in_worker("http://127.0.0.1:1", "a", None, "s", BackendAddresses.of("jellyfish-app"), 5) is None
+
+
+def test_every_worker_is_asked_with_the_backends_own_address_too() -> None:
+    stack = SimpleNamespace(digitalocean="http://127.0.0.1:1", cloudflare="http://127.0.0.1:1")
+    engine: Any = SimpleNamespace(stack=stack, environment={"CLOUDFLARE_API_TOKEN": "token"})
+    questions = looking._questions(engine, scene.SETTINGS, scene.declared(), scene.sight().addresses)
+    asked = {name: question for name, question in questions.items() if name.startswith("addresses ")}
+    assert list(asked) == ["addresses api", "addresses web", "addresses universe"]
+    for name, question in asked.items():
+        assert isinstance(question, partial)
+        script, backends = question.args[3:5]
+        assert script == scene.NAMES[name.removeprefix("addresses ")]
+        assert backends == BackendAddresses("jellyfish-app", frozenset({"app.example.org"}))
+
+
+def test_a_worker_with_such_code_is_degraded() -> None:
+    seen = scene.sight(backend_addresses={"api": FOUND, "web": (), "universe": None})
+    assert scene.blamed(seen, scene.REAL) == (
+        "api",
+        "degraded",
+        (
+            f"oracle-universe-api has the backend's address written in its code: {HOST} (index.js:2:22). Each "
+            "release of the backend gets another address, and the app at the one before is deleted. Fix: read the "
+            "address from the binding POCKETBASE_URL."
+        ),
+        "oracle deploy api --stack prod",
+    )
+
+
+def test_a_site_is_told_how_to_reach_the_api() -> None:
+    _, _, what, next = scene.blamed(scene.sight(backend_addresses={"web": FOUND}))
+    assert what.endswith("Fix: call the API at /_api, or at the apiUrl of /config.json.")
+    assert next == "oracle deploy web --stack local"
+
+
+def test_a_look_hands_on_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: dict[str, Any] = {"addresses api": FOUND, "addresses web": Late(), "addresses universe": ()}
+
+    def together(questions: dict[str, Any], _: float) -> dict[str, Any]:
+        return {name: answers.get(name, Late()) for name in questions}
+
+    monkeypatch.setattr(looking, "together", together)
+    stack = SimpleNamespace(digitalocean="http://127.0.0.1:1", cloudflare="http://127.0.0.1:1")
+    engine: Any = SimpleNamespace(stack=stack, environment={})
+    found = looking.look(engine, scene.SETTINGS, scene.declared()).backend_addresses
+    assert found == {"api": FOUND, "web": None, "universe": ()}

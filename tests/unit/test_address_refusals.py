@@ -1,0 +1,183 @@
+"""The program refuses code and files with the backend's address in them, before it declares a resource."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.checkout import Built, Module, Site
+from components.sources import read_sources
+from contract import KEPT_VARIABLE
+from releases import place
+from settings import Settings, from_file
+from tests.unit import program
+
+HOST = "jellyfish-app-xml6o.ondigitalocean.app"
+API, WEB = "services/api/src/worker.js", "services/web/public/index.html"
+WHY = "Each release of the backend gets another address, and the app at the one before is deleted."
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project's folder with checkouts of its own."""
+    monkeypatch.delenv(KEPT_VARIABLE, raising=False)
+    for name in ("web", "universe", "api", "backend"):
+        shutil.copytree(
+            program.PROJECT / "services" / name, tmp_path / "services" / name, ignore=shutil.ignore_patterns("pb_data")
+        )
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def append(path: Path, text: str) -> str:
+    """Adds a line to a file; the line's number, as text."""
+    before = path.read_text() if path.exists() else ""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{before}{text}\n")
+    return str(before.count("\n") + 1)
+
+
+def refused(config: Mapping[str, str] | None = None, *, preview: bool = False) -> str:
+    """What the program says; nothing is declared when it refuses."""
+    declared: list[str] = []
+
+    def new_resource(_: program.Run, args: Any) -> tuple[str, dict[str, Any]]:
+        declared.append(args.name)
+        return "id", {}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(program.Run, "new_resource", new_resource)
+        with pytest.raises(pulumi.RunError) as caught:
+            program.run(config or program.config_of("local"), preview=preview)
+    assert declared == []
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def changed(service: str, **values: Any) -> dict[str, str]:
+    config = program.config_of("local")
+    key = f"oracle-net:{service}"
+    return config | {key: json.dumps({**json.loads(config[key]), **values})}
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_an_api_with_the_backends_address_is_refused(project: Path, preview: bool) -> None:
+    line = append(project / API, f"// https://{HOST}")
+    assert refused(preview=preview) == (
+        f"The backend's address is written in the code of api: {HOST} ({API}:{line}:12). {WHY} Fix: read the address "
+        "from the binding POCKETBASE_URL, then try again"
+    )
+
+
+def test_a_site_with_the_backends_address_is_refused(project: Path) -> None:
+    line = append(project / WEB, f'<a href="https://{HOST}/_/">')
+    assert refused() == (
+        f"The backend's address is written in the files of web: {HOST} ({WEB}:{line}:18). {WHY} Fix: call the API at "
+        "/_api, or at the apiUrl of /config.json, then try again"
+    )
+
+
+def test_a_rule_of_a_site_is_refused_though_it_is_no_file(project: Path) -> None:
+    append(project / "services/universe/public/_redirects", f"/pb/* https://{HOST}/:splat 302")
+    assert "files of universe: " in refused()
+
+
+def test_what_is_built_names_the_sources_and_the_build(project: Path) -> None:
+    (project / "services/api/dist").mkdir()
+    shutil.copy(project / API, project / "services/api/dist/index.js")
+    append(project / "services/api/dist/index.js", f"// {HOST}")
+    append(project / "services/api/lib/pb.ts", f"export const PB_URL = 'https://{HOST}'")
+    said = refused(changed("api", entry="dist/index.js", build="make"))
+    assert f"{HOST} (services/api/dist/index.js:" in said
+    assert ", in the sources: lib/pb.ts:1:32. " in said
+    assert said.endswith("then: oracle build api")
+
+
+def test_all_services_are_told_at_once(project: Path) -> None:
+    append(project / API, f"// {HOST}")
+    append(project / WEB, f"<!-- {HOST} -->")
+    said = refused()
+    assert "code of api: " in said
+    assert "files of web: " in said
+
+
+def test_other_addresses_are_none_of_the_backends(project: Path) -> None:
+    append(project / API, "// https://another-app-xml6o.ondigitalocean.app https://api.oraclenet.org")
+    assert program.run(program.config_of("local")).outputs["apiUrl"]
+
+
+def test_the_bytes_of_a_receipt_are_refused_likewise(project: Path) -> None:
+    """The checkouts are clean; the bytes come from what was kept."""
+    release = program.run(program.config_of("local")).outputs["release"]
+    release["workers"]["api"] = kept_with(project, API, f"// {HOST}", module)
+    release["assets"]["web"] = kept_with(project, WEB, f"<!-- {HOST} -->", files)
+    said = refused(program.config_of("local") | {"oracle-net:receipt": json.dumps(release)})
+    code, assets = release["workers"]["api"][:12], release["assets"]["web"][:12]
+    assert f"code of api that the receipt names ({code}): {HOST} (worker.js:" in said
+    assert f"files of web that the receipt names ({assets}): {HOST} (index.html:" in said
+    assert said.endswith("release that in the stack that it is promoted from, then: oracle promote FROM TO")
+
+
+def kept_with(project: Path, name: str, text: str, built: Callable[[Path], Built]) -> str:
+    """Keeps what a checkout builds with one more line in a file, which is as before then; the digest."""
+    clean = (project / name).read_text()
+    append(project / name, text)
+    other = built(project)
+    place(project, other.item).write_bytes(other.packed())
+    (project / name).write_text(clean)
+    return other.item.digest
+
+
+def module(project: Path) -> Module:
+    return Module("api", project, settings().api)
+
+
+def files(project: Path) -> Site:
+    return Site("web", project, settings().web)
+
+
+def settings() -> Settings:
+    return from_file(program.PROJECT / "Pulumi.local.yaml")
+
+
+def test_what_was_adopted_is_left_as_it_runs(project: Path) -> None:
+    append(project / API, f"// {HOST}")
+    program.run(changed("api", adopted={"version": "version-12345678"}))
+
+
+def keep(project: Path, monkeypatch: pytest.MonkeyPatch, services: list[str], api: str) -> None:
+    path = project / "kept.json"
+    release = read_sources(settings(), project).release
+    path.write_text(json.dumps({"services": services, "release": release, "api": api}))
+    monkeypatch.setenv(KEPT_VARIABLE, str(path))
+
+
+def test_what_is_kept_is_left_as_it_runs(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(project, monkeypatch, ["backend", "api", "universe"], f"// {HOST}")
+    append(project / API, f"// {HOST}")
+    append(project / "services/universe/public/index.html", f"<!-- {HOST} -->")
+    program.run(program.config_of("local"))
+    append(project / WEB, f"<!-- {HOST} -->")
+    said = refused()
+    assert "files of web: " in said
+    assert "universe" not in said
+    assert "code of api" not in said
+
+
+def test_an_api_that_stays_is_not_left_with_an_address_of_a_backend_that_may_go(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(project, monkeypatch, ["api", "web", "universe"], f"first\n// {HOST}")
+    assert refused() == (
+        f"The backend's address is written in the code of api that runs: {HOST} (worker.js:2:4). {WHY} Fix: read the "
+        "address from the binding POCKETBASE_URL, then: oracle deploy api"
+    )
+    keep_clean = json.loads((project / "kept.json").read_text()) | {"api": "export default {}"}
+    (project / "kept.json").write_text(json.dumps(keep_clean))
+    program.run(program.config_of("local"))
