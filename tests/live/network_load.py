@@ -113,6 +113,11 @@ def _status(status: object, data: Any) -> str:
     return str(status)
 
 
+def reason(answer: Json) -> str:
+    """The API's or PocketBase's own words for a refusal."""
+    return str(answer.get("error") or answer.get("message") or "")
+
+
 @dataclass
 class Http:
     """Requests to one address, on one connection or on a new one each time."""
@@ -169,7 +174,10 @@ class Member:
         email = f"{re.sub(r'[^a-z0-9]+', '-', self.prefix)}-{next(self._numbers)}@example.org"
         body = {"name": "load", "email": email, "password": "load-password"}
         status, answer = self.api.call("POST", "/api/register", body)
-        self.tally().count(f"{self.prefix}: register", status)
+        if status == "refused":
+            self.tally().refuse(f"{self.prefix}: register")
+        else:
+            self.tally().count(f"{self.prefix}: register", status)
         if status != "201":
             return False
         self._token, self._id = answer["token"], answer["human"]["id"]
@@ -204,19 +212,19 @@ class Client:
     def member(self) -> Member:
         return Member(Http(self.load.api), f"{self.load.name} {self.name}", lambda: self.load.tally)
 
-    def write(self, member: Member, path: str, send: Callable[[Json, str], str]) -> None:
-        """Write a post by `send`, which returns the status, and count what became of it."""
+    def write(self, member: Member, path: str, send: Callable[[Json, str], Answer]) -> None:
+        """Write a post by `send`, and count what became of it."""
         request = member.request(path)
         if request is None:
             return
         title, body, token = request
-        status = send(body, token)
+        status, answer = send(body, token)
         if status == "201":
             self.load.tally.acknowledge(self.name, title)
         elif status == "refused":
             self.load.tally.refuse(self.name)
         else:
-            self.load.tally.fail(self.name, status)
+            self.load.tally.fail(self.name, status, reason(answer))
             if not status.startswith("closed"):
                 member.forget()
 
@@ -227,8 +235,8 @@ class HttpReader(Client):
         self.http, self.path = http, path
 
     def step(self) -> bool:
-        status, _ = self.http.call("GET", self.path)
-        self.load.tally.read(self.name, status)
+        status, answer = self.http.call("GET", self.path)
+        self.load.tally.read(self.name, status, reason(answer))
         return True
 
     def close(self) -> None:
@@ -241,7 +249,7 @@ class HttpWriter(Client):
         self.http, self.path, self.author = http, path, self.member()
 
     def step(self) -> bool:
-        self.write(self.author, self.path, lambda body, token: self.http.call("POST", self.path, body, token)[0])
+        self.write(self.author, self.path, lambda body, token: self.http.call("POST", self.path, body, token))
         return True
 
     def close(self) -> None:
@@ -256,10 +264,10 @@ class SocketReader(Client):
 
     def step(self) -> bool:
         try:
-            [(status, _)] = self.socket.call({"method": "GET", "path": self.path})
+            [(status, answer)] = self.socket.call({"method": "GET", "path": self.path})
         except (SocketClosed, NotOpened) as error:
-            status = str(error)
-        self.load.tally.read(self.name, status)
+            status, answer = str(error), {}
+        self.load.tally.read(self.name, status, reason(answer))
         return True
 
     def close(self) -> None:
@@ -280,18 +288,19 @@ class SocketWriter(Client):
         self.write(self.author, self.path, self._send)
         return True
 
-    def _send(self, body: Json, token: str) -> str:
+    def _send(self, body: Json, token: str) -> Answer:
         requests = [
             {"method": "POST", "path": self.path, "body": body, "headers": {"authorization": f"Bearer {token}"}}
         ]
         if self.reading:
             requests.append({"method": "GET", "path": POSTS})
         try:
-            (written, _), *read = self.socket.call(*requests)
+            answers = self.socket.call(*requests)
         except (SocketClosed, NotOpened) as error:
-            written, read = str(error), [(str(error), {})] * self.reading
-        for status, _ in read:
-            self.load.tally.read(self.name, status)
+            answers = [(str(error), {})] * len(requests)
+        written, *read = answers
+        for status, answer in read:
+            self.load.tally.read(self.name, status, reason(answer))
         return written
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ HEAD = (
     "| operation | status | seconds | acknowledged | lost | refused | sockets closed | longest window | failed reads | "
     "failed writes |"
 )
+SHOWN = 20
 RULE = "|---|--:|--:|--:|--:|--:|---|--:|--:|--:|"
 
 
@@ -202,8 +203,10 @@ class Story:
         row.closed, row.longest = tally.closed, tally.longest
         row.failed_reads, row.failed_writes = tally.failed_reads, tally.failed_writes
         row.problems += _problems(row, operation)
+        if row.problems and tally.failures:
+            row.problems.append(f"failures: {'; '.join(tally.failures[:SHOWN])}")
         if lost:
-            row.problems.append(f"lost: {sorted(lost)[:20]}")
+            row.problems.append(f"lost: {sorted(lost)[:SHOWN]}")
         if files := deleted_files(self.project.root):
             row.problems.append(f"deleted files are open: {files}")
 

@@ -29,6 +29,8 @@ class Tally:
     failed_reads: Counter[str] = field(default_factory=Counter)
     failed_writes: Counter[str] = field(default_factory=Counter)
     """Writes that were neither acknowledged, nor refused by a freeze, nor cut off with RESTART."""
+    failures: list[str] = field(default_factory=list)
+    """Each of both, with the second in which it was seen and the reason that the API gave."""
     answered: set[str] = field(default_factory=set)
     """The clients that have had a good answer."""
     last: float = field(default_factory=time.monotonic)
@@ -45,23 +47,25 @@ class Tally:
                 now = time.monotonic()
                 self.longest, self.last = max(self.longest, now - self.last), now
 
-    def read(self, client: str, status: str) -> None:
+    def read(self, client: str, status: str, reason: str = "") -> None:
         with self._lock:
             self._count(client, status)
             if status not in ("200", f"closed {RESTART}"):
                 self.failed_reads[f"{client} {status}"] += 1
+                self._note(client, status, reason)
 
     def refuse(self, client: str) -> None:
         with self._lock:
             self.refused += 1
             self._count(client, "refused")
 
-    def fail(self, client: str, status: str) -> None:
+    def fail(self, client: str, status: str, reason: str = "") -> None:
         """A write that was not acknowledged, for another reason than a freeze's refusal."""
         with self._lock:
             self._count(client, status)
             if status != f"closed {RESTART}":
                 self.failed_writes[f"{client} {status}"] += 1
+                self._note(client, status, reason)
 
     def count(self, client: str, status: str) -> None:
         """A request that is neither a read nor a write of a post."""
@@ -84,6 +88,9 @@ class Tally:
         with self._lock:
             self.ended = time.monotonic()
             self.longest = max(self.longest, self.ended - self.last)
+
+    def _note(self, client: str, status: str, reason: str) -> None:
+        self.failures.append(f"{time.monotonic() - self.began:.2f} s {client}: {status} {reason}".rstrip())
 
     def _count(self, client: str, status: str) -> None:
         self.statuses[f"{client} {status}"] += 1

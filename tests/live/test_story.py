@@ -86,14 +86,16 @@ def test_a_failed_command_and_deleted_files_are_problems(made_up: MadeUp) -> Non
 
 def test_failed_reads_and_other_close_codes_are_problems(made_up: MadeUp) -> None:
     def work() -> Done:
-        made_up.load.tally.read("reader", "500")
+        made_up.load.tally.read("reader", "500", "Failed to authenticate.")
         made_up.load.tally.close(1006)
         made_up.load.tally.close(RESTART)
         made_up.load.tally.fail("writer", "401")
         return Done(0, "")
 
     row = made_up.story.observe(WIPE, work)
-    assert row.problems == ["failed reads: {'reader 500': 1}", "sockets closed with other codes than 1012: {1006: 1}"]
+    *problems, failures = row.problems
+    assert problems == ["failed reads: {'reader 500': 1}", "sockets closed with other codes than 1012: {1006: 1}"]
+    assert "reader: 500 Failed to authenticate.; " in failures
     assert "| wipe | 0 | 0 | 0 | 0 | 0 | 1 x 1006, 1 x 1012 |" in table([row])
     row = made_up.story.observe(RELEASE, work)
     assert "failed writes: {'writer 401': 1}" in row.problems
