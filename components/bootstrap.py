@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pulumi
 
@@ -25,10 +25,16 @@ from contract import ADOPTED
 from pocketbase import AdminError, Unhealthy, ensure_admin, wait_healthy
 
 if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration
-    from components.admin import Admin
     from settings import Settings
 
 DEPLOY_SECONDS = 1800.0
+
+
+class Logins(Protocol):
+    """The passwords of the backend's admin and of our operator."""
+
+    password: pulumi.Output[str]
+    operator: pulumi.Output[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +60,7 @@ class Expected(Required):
     operator: pulumi.Output[str]
 
     @classmethod
-    def of(cls, settings: Settings, release: str, admin: Admin) -> Expected:
+    def of(cls, settings: Settings, release: str, logins: Logins) -> Expected:
         from settings import digitalocean_endpoint
 
         backend = settings.backend
@@ -65,8 +71,8 @@ class Expected(Required):
             console=backend.console,
             release=release,
             email=settings.admin_email,
-            password=admin.password,
-            operator=admin.operator,
+            password=logins.password,
+            operator=logins.operator,
         )
 
     async def at(self, app_id: str) -> Target:

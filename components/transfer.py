@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appplatform import AppPlatform, AppPlatformError, Deployment, variable
-from components.bootstrap import Expected, Target, bootstrap
+from components.bootstrap import Expected, Logins, Target, bootstrap
 from components.custody import Custody, scratch
 from components.dynamic import Sentence
 from components.naming import BACKEND_VARIABLE, GENERATION_VARIABLE, RELEASE_VARIABLE, worker_url
@@ -39,7 +39,6 @@ from pocketbase import (
 if TYPE_CHECKING:
     from backups import Backup
     from backups.manifest import Reason
-    from components.admin import Admin
     from settings import Settings
 
 MADE_BY_HAND = 1
@@ -119,13 +118,13 @@ class Care:
     """Whether the stack keeps its backend, whoever asks for its deletion; a successor may still replace it."""
 
     @classmethod
-    def of(cls, settings: Settings, digest: str, admin: Admin) -> Care:
+    def of(cls, settings: Settings, digest: str, logins: Logins) -> Care:
         from settings import cloudflare_endpoint, revealed
 
         api = settings.api
         url = worker_url(settings.workers_url, api.script, api.domain.hostname if api.domain else None)
         return cls(
-            expected=Expected.of(settings, digest, admin),
+            expected=Expected.of(settings, digest, logins),
             traffic=Traffic(endpoint=cloudflare_endpoint(), account=settings.account_id, script=api.script, url=url),
             policy=Policy(drain=settings.drain_seconds, freeze=settings.write_freeze_seconds),
             custody=Custody.of_settings(settings, revealed(settings.backup_key)),

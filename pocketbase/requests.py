@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from loopback import USER_AGENT, client, httpx
-from pocketbase.admin import Login, ask
+from pocketbase.admin import AdminError, Login, ask
 from pocketbase.freeze import MARKER
+from waiting import backoff
 
 BATCH = 200
 """PocketBase writes its log after three seconds of silence, or when it has so many new entries (core/base.go)."""
 AT_ONCE = 8
+WRITTEN_SECONDS = 20.0
 SHOWN = 5
 
 
@@ -73,6 +76,12 @@ def _request(item: dict[str, Any]) -> Request:
 
 
 def _flush(http: httpx.Client, url: str) -> None:
-    """Fill up a batch of the log, so that what came before is written."""
+    """Fill up a batch of the log, and wait until it is written, with what came before it. Raises AdminError."""
+    nonce = secrets.token_hex(8)
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        list(threads.map(lambda _: ask(http, "GET", f"{url}/api/health"), range(BATCH)))
+        list(threads.map(lambda _: ask(http, "GET", f"{url}/api/health?{nonce}"), range(BATCH)))
+    query = {"filter": f"data.url ~ '{nonce}'", "perPage": "1", "skipTotal": "1"}
+    for _ in backoff(WRITTEN_SECONDS):
+        if ask(http, "GET", f"{url}/api/logs", params=query).json()["items"]:
+            return
+    raise AdminError(f"The backend at {url} writes no log of its requests; try again: pulumi up")

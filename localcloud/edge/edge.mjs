@@ -18,7 +18,8 @@ import { hostOf, Routes } from "./routes.mjs";
 import { WorkerError, Workers } from "./workers.mjs";
 
 const LOOPBACK = "127.0.0.1";
-const DRAIN_MS = 30_000;
+// A version without traffic lives on for its open WebSockets. Cloudflare promises no moment at which it ends.
+const DRAIN_MS = 20 * 60_000;
 const KEEP_ALIVE_MS = 75_000;
 const HEADER_BYTES = 64 * 1024;
 const INTERNAL = ["x-edge-key", "x-edge-service"];

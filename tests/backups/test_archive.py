@@ -26,13 +26,16 @@ FILES = {
 
 
 def test_contents_are_counted(write_archive: Write, scratch: Path) -> None:
-    assert inspect(write_archive(FILES), scratch) == Contents(
+    contents = inspect(write_archive(FILES), scratch)
+    assert contents == Contents(
         records={"humans": 2, "posts": 1, "_superusers": 1},
         files=2,
         file_bytes=12,
         users=2,
         last_write="2026-01-02T10:00:00.000Z",
+        content=contents.content,
     )
+    assert contents.content.keys() == {"humans", "posts"}
     assert not list(scratch.iterdir())
 
 

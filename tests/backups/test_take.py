@@ -79,8 +79,14 @@ def test_what_pocketbase_writes_is_understood(
     contents = inspect(archive, scratch)
     census = pocketbase.census(backend.url, session)
     assert contents == Contents(
-        records=census.records, files=3, file_bytes=3 * len(PNG), users=2, last_write=census.last_write
+        records=census.records,
+        files=3,
+        file_bytes=3 * len(PNG),
+        users=2,
+        last_write=census.last_write,
+        content=contents.content,
     )
+    assert contents.content.keys() == {name for name in census.records if not name.startswith("_")}
     assert (census.files, census.users) == (3, 2)
     assert contents.records["album"] == 2
     assert contents.records["_superusers"] == 1

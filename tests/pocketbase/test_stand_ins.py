@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pocketbase import AdminError, add_stand_in, change_password, login, remove_stand_ins
+from pocketbase import AdminError, add_stand_in, change_password, login, remove_stand_ins, stand_ins
 from tests.pocketbase.conftest import session_of
 from tests.support.backend import ADMIN, Backend
 
@@ -13,7 +13,7 @@ NEXT = "another-password-of-the-admin"
 
 def test_the_passwords_change_leaves_the_stand_in_its_login(backend: Backend) -> None:
     session = session_of(backend)
-    deputy = add_stand_in(backend.url, session)
+    deputy = add_stand_in(backend.url, session, NEXT)
     assert deputy.password not in repr(deputy)
     change_password(backend.url, session, ADMIN[1], NEXT)
     assert login(backend.url, *ADMIN) is None
@@ -23,7 +23,7 @@ def test_the_passwords_change_leaves_the_stand_in_its_login(backend: Backend) ->
 
 def test_stand_ins_go_and_nobody_else(backend: Backend) -> None:
     session = session_of(backend)
-    one, other = add_stand_in(backend.url, session), add_stand_in(backend.url, session)
+    one, other = (add_stand_in(backend.url, session, NEXT) for _ in range(2))
     waited: list[int] = []
     assert remove_stand_ins(backend.url, session, only=one.email) == [one.email]
     assert login(backend.url, one.email, one.password) is None
@@ -37,7 +37,17 @@ def test_stand_ins_go_and_nobody_else(backend: Backend) -> None:
 def test_a_session_that_has_ended_is_an_error_without_secrets(backend: Backend) -> None:
     session = session_of(backend)
     change_password(backend.url, session, ADMIN[1], NEXT)
-    with pytest.raises(AdminError, match="as its admin; try again: pulumi up") as caught:
-        add_stand_in(backend.url, session)
+    with pytest.raises(AdminError, match=r"as its superuser.*; try again: pulumi up") as caught:
+        add_stand_in(backend.url, session, NEXT)
     assert NEXT not in str(caught.value)
     assert session.token not in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["short", "x" * 72, "\N{SNOWMAN}" * 25])
+def test_a_password_that_pocketbase_refuses_leaves_no_stand_in(backend: Backend, password: str) -> None:
+    session = session_of(backend)
+    with pytest.raises(AdminError, match=r"\(password: .+\)") as caught:
+        add_stand_in(backend.url, session, password)
+    assert password not in str(caught.value)
+    assert stand_ins(backend.url, session) == {}
+    assert login(backend.url, *ADMIN) is not None

@@ -98,7 +98,7 @@ class Scene:
 
     def ask(self, method: str, path: str) -> httpx.Response:
         headers = {"authorization": self.token} if path in ("/human", "/early") else {}
-        return ask(method, self.api + path, headers=headers, **({"content": b"{}"} if method == "POST" else {}))
+        return ask(method, self.api + path, headers=headers, content=b"{}" if method == "POST" else None)
 
     def socket(self) -> ClientConnection:
         headers = {"authorization": self.token}
@@ -120,7 +120,7 @@ def call(socket: ClientConnection, method: str, path: str) -> Any:
         socket.send(json.dumps({"id": 1, "method": method, "path": path}))
         return json.loads(socket.recv(20))
     except ConnectionClosed as closed:
-        return closed.rcvd.code if closed.rcvd else None
+        return int(closed.rcvd.code) if closed.rcvd else None
 
 
 def is_held(answer: httpx.Response) -> bool:
@@ -199,7 +199,7 @@ def test_a_socket_is_closed_when_the_backend_has_moved(scene: Scene) -> None:
 
         def closed() -> bool:
             answers.append(call(socket, "GET", "/human"))
-            return answers[-1] == 1012
+            return bool(answers[-1] == 1012)
 
         until(closed, "the next look at the backend")
     assert all(answer["status"] == 200 for answer in answers[:-1])

@@ -25,7 +25,7 @@ def props(**changed: Any) -> dict[str, Any]:
         "ephemeral": False,
         "restart": 0.0,
         "traffic": {"endpoint": "e", "account": "a", "script": "s", "url": "u"},
-        "policy": {"drain": 0.0, "hold": 60.0},
+        "policy": {"drain": 0.0, "freeze": 60.0},
         "custody": {"label": "jellyfish-app", "store": "folder:backups"},
     }
     return {**base, **changed}
@@ -112,7 +112,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(apps={OLD: app(OLD, "old"), NEW: app(NEW, "new")})
     monkeypatch.setattr(data, "AppPlatform", made)
     monkeypatch.setattr(data, "served", lambda traffic: made.at)
-    monkeypatch.setattr(data, "bootstrap", lambda target: f"http://{target.app_id}")
+    monkeypatch.setattr(data, "bootstrap", lambda target, fresh: f"http://{target.app_id}")
     monkeypatch.setattr(Source, "of", classmethod(lambda cls, found, service: made.apps[found["id"]]))
 
     def carry(platform: Any, source: Source, target: Any, *_: Any) -> Carried:

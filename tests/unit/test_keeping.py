@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pulumi
@@ -14,6 +15,10 @@ from components import keeping
 from components.bootstrap import Target
 from components.dynamic import Sentence
 from components.keeping import Keeping
+from components.transfer import Origin
+from pocketbase import Login, Request
+
+FROZEN = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
 
 @dataclass
@@ -22,6 +27,10 @@ class World:
     at: str | None = "another"
     done: list[str] = field(default_factory=list)
     fails: bool = False
+    late: str | None = None
+    """What was written after the data was carried."""
+    asked: list[Request] = field(default_factory=list)
+    """Requests of others."""
 
     def __call__(self, *_: object) -> World:
         return self
@@ -35,7 +44,10 @@ class World:
     def known(self, app_id: str) -> dict[str, Any] | None:
         return self.app
 
-    def keep(self, platform: Any, source: Any, target: Any, custody: Any, reason: str) -> Any:
+    def freeze(self, url: str, operator: Any, state: str) -> None:
+        self.done.append(f"frozen: {state}")
+
+    def keep(self, source: Any, origin: Any, custody: Any, reason: str) -> Any:
         if self.fails:
             raise Sentence("old is not touched, since its backup failed: no space")
         self.done.append(f"backup of {source.name} for a {reason}")
@@ -67,11 +79,21 @@ def target() -> Target:
 def keeper(world: World, monkeypatch: pytest.MonkeyPatch) -> Keeping:
     monkeypatch.setattr(keeping, "AppPlatform", world)
     monkeypatch.setattr(keeping, "served", lambda traffic: world.at)
+    monkeypatch.setattr(keeping, "session_of", lambda *_: Origin("http://old", Login(token="t", id="i")))
+    monkeypatch.setattr(keeping, "freeze", world.freeze)
+    monkeypatch.setattr(keeping, "record_requests", lambda *_: None)
+    monkeypatch.setattr(keeping, "backend_time", lambda url: FROZEN)
+    monkeypatch.setattr(keeping, "requests_since", lambda url, operator, moment, health: world.asked)
+    monkeypatch.setattr(keeping, "SOCKET_SECONDS", 0.0)
     monkeypatch.setattr(keeping, "keep", world.keep)
     monkeypatch.setattr(keeping, "note_kept", lambda *arguments: world.done.append(f"noted {arguments[3]}"))
-    monkeypatch.setattr(keeping, "written_since", lambda *_: None)
+    monkeypatch.setattr(keeping, "written_since", lambda *_: world.late)
     made = object.__new__(Keeping)
-    made._care = Care(expected=type("E", (), {"endpoint": "e"})(), policy=type("P", (), {"drain": 0.0})())  # type: ignore[assignment]
+    made._care = Care(
+        expected=type("E", (), {"endpoint": "e", "health_path": "/api/health"})(),
+        policy=type("P", (), {"drain": 0.0})(),
+        traffic=type("T", (), {"url": "http://127.0.0.1:9"})(),
+    )  # type: ignore[assignment]
     monkeypatch.setattr(made, "_prune", lambda newest: world.done.append(f"pruned but {newest}"))
     return made
 
@@ -92,14 +114,14 @@ def test_what_goes_is_backed_up_first(
     keeper_ = keeper(world, monkeypatch)
     keeper_._care.restore_from = restore_from  # type: ignore[misc]
     keeper_._keep(target())
-    assert world.done == [f"backup of old for a {reason}", "noted []", "pruned but kept"]
+    assert world.done == ["frozen: moved", f"backup of old for a {reason}", "noted []", "pruned but kept"]
 
 
 def test_a_backup_that_fails_fails_the_deletion(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(app(), fails=True)
     with pytest.raises(pulumi.RunError, match="old is not touched, since its backup failed"):
         asyncio.run(keeping._told(keeper(world, monkeypatch)._keep, target()))
-    assert world.done == []
+    assert world.done == ["frozen: moved"]
 
 
 def test_an_app_with_traffic_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,6 +129,39 @@ def test_an_app_with_traffic_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(Sentence, match="still sends its requests to old; it stays"):
         keeper(world, monkeypatch)._keep(target())
     assert world.done == []
+
+
+def test_an_app_that_others_still_ask_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Request(at="2026-11-26 12:00:03.000Z", method="GET", path="/api/collections/posts/records", agent="", ip="")
+    world = World(app(), asked=[asked])
+    with pytest.raises(Sentence) as refused:
+        keeper(world, monkeypatch)._keep(target())
+    assert str(refused.value).startswith(
+        "old stays: it still gets requests, such as GET /api/collections/posts/records at 2026-11-26 12:00:03 UTC by a "
+        "client that does not name itself. Something has its address http://old and not POCKETBASE_URL"
+    )
+    assert world.done == ["frozen: moved", "backup of old for a wipe"]
+
+
+def test_nobody_is_looked_for_where_nothing_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(app(), at=None, asked=[Request(at="", method="GET", path="/api/x", agent="curl", ip="")])
+    keeper(world, monkeypatch)._keep(target())
+    assert world.done[-1] == "pruned but kept"
+
+
+def test_an_app_that_was_written_to_late_stays_until_somebody_has_seen_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(app(), late="posts: abc")
+    with pytest.raises(
+        Sentence, match=r"old stays: .* carried \(posts: abc\).* backup kept.*ORACLE_LATE_WRITES=old pulumi"
+    ):
+        keeper(world, monkeypatch)._keep(target())
+    assert "pruned but kept" not in world.done
+    monkeypatch.setenv(contract.LATE_WRITES, "another")
+    with pytest.raises(Sentence, match="old stays"):
+        keeper(world, monkeypatch)._keep(target())
+    monkeypatch.setenv(contract.LATE_WRITES, "old")
+    keeper(world, monkeypatch)._keep(target())
+    assert world.done[-2:] == ["noted ['written after its data was carried: posts: abc']", "pruned but kept"]
 
 
 @pytest.mark.parametrize("gone", [None, app(running=False)])
@@ -122,7 +177,7 @@ def test_only_the_app_that_was_named_goes_without_a_backup(monkeypatch: pytest.M
     monkeypatch.setenv(contract.WITHOUT_BACKUP, "another-app")
     world = World(app())
     keeper(world, monkeypatch)._keep(target())
-    assert world.done[0] == "backup of old for a wipe"
+    assert "backup of old for a wipe" in world.done
     monkeypatch.setenv(contract.WITHOUT_BACKUP, "old")
     world = World(app())
     keeper(world, monkeypatch)._keep(target())
@@ -150,4 +205,4 @@ def test_a_locked_stack_lets_a_successor_take_over(monkeypatch: pytest.MonkeyPat
     keeping_ = keeper(world, monkeypatch)
     keeping_._care.locked = True  # type: ignore[misc]
     keeping_._keep(target())
-    assert world.done[0] == "backup of old for a wipe"
+    assert "backup of old for a wipe" in world.done

@@ -151,7 +151,8 @@ def test_monitoring_is_switched_by_configuration() -> None:
 def test_a_chosen_password_is_used_and_no_other_is_made() -> None:
     config = program.config_of("local") | {"oracle-net:adminPassword": "planted-password"}
     run = program.run(config, ["oracle-net:adminPassword"])
-    assert not run.of("random:index/randomPassword:RandomPassword")
+    made = run.of("random:index/randomPassword:RandomPassword")
+    assert [each.name for each in made] == ["admin-operator"], "the operator's is always made"
     assert bindings(run, "api")["PB_ADMIN_PASSWORD"] == ("secret_text", "planted-password")
 
 

@@ -12,10 +12,11 @@ from components import succession
 from components.bootstrap import Target
 from components.dynamic import Sentence
 from components.transfer import Traffic
+from contract import LOGIN_MARK
 from pocketbase import AdminError, StandIn
 
 TRAFFIC = Traffic(endpoint="e", account="a", script="api", url="u")
-DEPUTY = StandIn(email="deputy@stand-in.invalid", password="deputy-password")
+DEPUTY = StandIn(email="deputy@stand-in.invalid", password="newer")
 
 
 @dataclass
@@ -28,13 +29,18 @@ class World:
     status: int | None = 400
     done: list[str] = field(default_factory=list)
     bound: str = "older"
+    left: dict[str, str] = field(default_factory=dict)
 
     def login(self, url: str, email: str, password: str, **_: Any) -> Any:
         return object() if password == self.password else None
 
-    def add(self, url: str, session: Any) -> StandIn:
+    def add(self, url: str, session: Any, password: str) -> StandIn:
+        assert password == "newer", "PocketBase takes or refuses the new password here"
         self._step("stand-in")
         return DEPUTY
+
+    def stand_ins(self, url: str, session: Any) -> dict[str, str]:
+        return self.left
 
     def change(self, url: str, session: Any, old: str, new: str) -> None:
         assert old == self.password
@@ -42,15 +48,17 @@ class World:
         self.password = new
 
     def remove(self, url: str, session: Any, only: str = "", after: Any = None) -> list[str]:
+        if after and self.left:
+            after()
         self.done.append(f"removed {only}")
         return [only]
 
     def put_secrets(self, script: str, texts: dict[str, str]) -> None:
-        assert texts == {"PB_ADMIN_EMAIL": DEPUTY.email, "PB_ADMIN_PASSWORD": DEPUTY.password}
+        assert texts.keys() == {"PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD", LOGIN_MARK}
         if self.fails == "worker":
             raise workersapi.WorkersApiError("the Worker is not to be had.", status=self.status)
         self._step("worker")
-        self.bound = DEPUTY.password
+        self.bound = f"{texts['PB_ADMIN_EMAIL']} {texts['PB_ADMIN_PASSWORD']}"
 
     def _step(self, name: str) -> None:
         if self.fails == name:
@@ -85,6 +93,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         ("add_stand_in", made.add),
         ("change_password", made.change),
         ("remove_stand_ins", made.remove),
+        ("stand_ins", made.stand_ins),
     ):
         monkeypatch.setattr(succession, name, stand_in)
     monkeypatch.setattr("time.sleep", lambda seconds: made.done.append(f"{seconds:g} s"))
@@ -100,7 +109,7 @@ def change(older: str = "older") -> None:
 def test_the_api_has_another_login_before_the_password_changes(world: World) -> None:
     change()
     assert world.done == ["stand-in", "worker", "5 s", "password"]
-    assert (world.password, world.bound) == ("newer", DEPUTY.password)
+    assert (world.password, world.bound) == ("newer", f"{DEPUTY.email} newer")
 
 
 @pytest.mark.parametrize("at", [None, "another"])
@@ -141,7 +150,35 @@ def test_a_password_that_is_refused_leaves_the_api_its_stand_in(world: World) ->
     with pytest.raises(Sentence, match="is as it was: password fails"):
         change()
     assert world.done == ["stand-in", "worker", "5 s"]
-    assert world.bound == DEPUTY.password
+    assert world.bound == f"{DEPUTY.email} newer"
+
+
+def test_a_new_password_that_pocketbase_refuses_leaves_everything_as_it_was(world: World) -> None:
+    world.fails = "stand-in"
+    with pytest.raises(Sentence, match="is as it was: stand-in fails"):
+        change()
+    assert world.done == []
+    assert (world.password, world.bound) == ("older", "older")
+
+
+def clear_up(older: str = "older") -> None:
+    rest = dict.fromkeys(("endpoint", "health_path", "console", "release", "service", "operator"), "x")
+    target = Target(app_id="id", email="admin@example.org", password="newer", **rest)
+    succession.remove_leftovers(target, older, TRAFFIC, 5.0)
+
+
+def test_a_stand_in_of_before_goes_when_the_api_has_the_admins_login_again(world: World) -> None:
+    world.left = {DEPUTY.email: "id"}
+    clear_up()
+    assert world.done == ["worker", "5 s", "removed "]
+    assert world.bound == "admin@example.org older"
+
+
+@pytest.mark.parametrize("at, left", [("another", {DEPUTY.email: "id"}), ("jellyfish", {})])
+def test_where_none_is_left_or_no_traffic_goes_nothing_is_done(world: World, at: str, left: dict[str, str]) -> None:
+    world.at, world.left = at, left
+    clear_up()
+    assert world.done == []
 
 
 def care() -> Any:

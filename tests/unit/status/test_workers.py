@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from contract import LOGIN_MARK
 from ops.status.clouds import CloudTrouble, WorkerFacts
 from tests.unit.status import scene
 from tests.unit.status.scene import (
@@ -120,31 +121,25 @@ def test_a_secret_that_was_added_is_named() -> None:
     assert blamed(with_worker("api", more))[2].startswith("The secret NEW of oracle-universe-api was changed")
 
 
-def test_a_hold_is_a_note_and_its_release_nothing_at_all() -> None:
-    held = {"HOLD_UNTIL": {"name": "HOLD_UNTIL", "type": "secret_text"}}
+def test_a_login_that_an_update_has_bound_is_nobodys_change() -> None:
     facts = hand_made(
-        secrets={"v2": frozenset({*SECRETS, "HOLD_UNTIL"}), "v1": frozenset(SECRETS)},
-        bindings={**bindings("api"), **held},
+        secrets={"v2": frozenset({*SECRETS, LOGIN_MARK}), "v1": frozenset(SECRETS)},
+        bindings={**bindings("api"), LOGIN_MARK: {"name": LOGIN_MARK, "type": "secret_text"}},
     )
     found = judged(with_worker("api", facts))
     assert found.findings == ()
-    assert found.notes[0].startswith("The api holds writes")
     assert [each.name for each in found.services[1].secrets] == list(SECRETS)
-    released = hand_made(
-        deployments=(deployed("v3", LATER),),
-        versions=(version(3, LATER, "secret"), version(2, LATER, "secret"), version(1)),
-        secrets={"v3": frozenset(SECRETS), "v2": frozenset({*SECRETS, "HOLD_UNTIL"}), "v1": frozenset(SECRETS)},
-    )
-    assert judged(with_worker("api", released)).findings == ()
 
 
-def test_a_secret_changed_before_a_hold_is_found() -> None:
-    facts = hand_made(
-        deployments=(deployed("v3", LATER),),
-        versions=(version(3, LATER, "secret"), version(2, LATER, "secret"), version(1)),
-        secrets={"v3": frozenset({*SECRETS, "HOLD_UNTIL"}), "v2": frozenset(SECRETS), "v1": frozenset(SECRETS)},
-    )
-    assert "changed behind the engine's back" in blamed(with_worker("api", facts))[2]
+def test_a_secret_changed_before_or_after_an_update_bound_its_login_is_found() -> None:
+    marked, plain = frozenset({*SECRETS, LOGIN_MARK}), frozenset(SECRETS)
+    for third, second in ((marked, plain), (marked, marked)):
+        facts = hand_made(
+            deployments=(deployed("v3", LATER),),
+            versions=(version(3, LATER, "secret"), version(2, LATER, "secret"), version(1)),
+            secrets={"v3": third, "v2": second, "v1": plain},
+        )
+        assert "changed behind the engine's back" in blamed(with_worker("api", facts))[2]
 
 
 def test_going_back_to_the_upload_before_a_changed_secret_is_no_rollback() -> None:
