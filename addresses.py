@@ -14,8 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from artifacts import IGNORED, site_files
 from settings import AssetsSettings, ModuleSettings
+from sites.files import site_files
 
 DOMAINS = ("ondigitalocean.app", "ondigitalocean.localhost")
 """Where apps have their default addresses: on App Platform, and on the local cloud."""
@@ -28,6 +28,7 @@ BEGIN = re.compile(rb"(?:^|[^a-z0-9-]|%(?:25)*[0-9a-f]{2}|\\u[0-9a-f]{4}|\\x[0-9
 """What may stand before a host name: nothing that could be part of a name, or a character that is escaped."""
 BEFORE = 8
 """Bytes that are looked at for it: as many as the longest escape has."""
+IGNORED = frozenset({"node_modules", "__pycache__", "pb_data"})
 SOURCE_LIMIT = 1024 * 1024
 """Bytes; a larger file in a checkout is no source that somebody would edit."""
 SHOWN = 3
@@ -133,8 +134,9 @@ def _built(worker: ModuleSettings | AssetsSettings, project: Path) -> Iterator[t
         if (project / base).is_file():
             yield base.as_posix(), project / base
         return
-    for name, path in site_files(project / base):
-        yield (base / name).as_posix(), path
+    if (project / base).is_dir():
+        for file in site_files(project / base)[0]:
+            yield (base / file.name).as_posix(), file.path
 
 
 def _output(worker: ModuleSettings | AssetsSettings) -> str:

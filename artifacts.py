@@ -10,24 +10,40 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import subprocess
 import tarfile
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from folders import ArtifactError, MissingFile, SourceFile, read_file, shown, source_files
+from sites.files import HEADERS, REDIRECTS, RULES, read_rules, site_files
+from sites.types import refuse_clashing_pages, with_content_types
+
+__all__ = [
+    "ArtifactError",
+    "AssetSet",
+    "assets_digest",
+    "image_digest",
+    "module_digest",
+    "pack_assets",
+    "pack_image",
+    "packed_assets_digest",
+    "read_module",
+    "source_commit",
+    "stage_assets",
+    "stage_packed_assets",
+    "unpack_assets",
+]
 
 SCRIPT_LIMIT = (
     10 * 1024 * 1024
 )  # Cloudflare Workers, paid plan: 10 MB compressed; uncompressed is checked, so this is strict
 ASSET_LIMIT = 25 * 1024 * 1024  # Cloudflare Workers: 25 MiB for one asset
-IGNORED = frozenset({".git", ".DS_Store", "node_modules", "__pycache__", "pb_data"})
-# Read by wrangler as rules; the provider would upload them as files, so they travel in the asset configuration.
-ASSET_RULES = frozenset({"_headers", "_redirects"})
-
-
-class ArtifactError(Exception):
-    """A source that cannot be deployed; one sentence and the next command."""
+LEFT_OUT = frozenset({".git", ".DS_Store"})
+LEFT_OUT_FOLDERS = frozenset({"node_modules", "__pycache__", "pb_data"})
+"""With LEFT_OUT what a checkout has beside its sources, and no image has: what is installed, and what runs leave."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,20 +54,25 @@ class AssetSet:
     digest: str
     """SHA-256 over the sorted manifest of path and content hash, hex; rules included."""
     headers: str | None
+    """The site's own `_headers`."""
     redirects: str | None
+    sent_headers: str | None = None
+    """The same with a rule for each content type, as they are sent to Cloudflare."""
+    left_out: tuple[str, ...] = ()
+    """Files of the site that are not served although `.assetsignore` does not name them."""
 
 
 def pack_image(directory: Path, command: Iterable[str]) -> bytes:
     """The image as a reproducible tar: `config.json` with the command, then `rootfs/`. Raises ArtifactError."""
-    require_directory(directory)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         config = json.dumps({"cmd": list(command)}, sort_keys=True).encode()
         tar.addfile(_entry("config.json", len(config), 0o644), io.BytesIO(config))
-        for name, path in _files(directory):
-            content = path.read_bytes()
-            mode = 0o755 if os.access(path, os.X_OK) else 0o644
-            tar.addfile(_entry(f"rootfs/{name}", len(content), mode), io.BytesIO(content))
+        for file in source_files(directory, _not_in_an_image):
+            content = file.read()
+            entry = _entry(f"rootfs/{file.name}", len(content), 0o755 if file.executable else 0o644)
+            tar.format = tarfile.USTAR_FORMAT if _is_short(entry) else tarfile.PAX_FORMAT
+            tar.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()
 
 
@@ -63,20 +84,20 @@ def image_digest(packed: bytes) -> str:
 def read_module(entry: Path) -> str:
     """A Worker's one module as text. Raises ArtifactError when it is missing, too large or not text."""
     try:
-        content = entry.read_bytes()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        raise ArtifactError(f"The Worker's module {entry} does not exist; build it: oracle build") from None
+        content = read_file(entry)
+    except MissingFile:
+        raise ArtifactError(f"The Worker's module {shown(entry)} does not exist; build it: oracle build") from None
     if len(content) > SCRIPT_LIMIT:
         size, limit = len(content) / 1048576, SCRIPT_LIMIT // 1048576
         raise ArtifactError(
-            f"The Worker's module {entry} has {size:.1f} MiB, Cloudflare takes {limit} MiB; make it "
+            f"The Worker's module {shown(entry)} has {size:.1f} MiB, Cloudflare takes {limit} MiB; make it "
             "smaller, then: oracle build"
         )
     try:
         return content.decode()
     except UnicodeDecodeError:
         raise ArtifactError(
-            f"The Worker's module {entry} is not UTF-8 text; set `entry` to the bundled module: "
+            f"The Worker's module {shown(entry)} is not UTF-8 text; set `entry` to the bundled module: "
             "pulumi config set --path"
         ) from None
 
@@ -87,47 +108,42 @@ def module_digest(module: str) -> str:
 
 
 def stage_assets(source: Path, stage: Path, project: Path) -> AssetSet:
-    """Makes `stage` a clean copy of `source` without rule files, swapped in whole. Raises ArtifactError."""
-    require_directory(source)
-    manifest = dict(_asset_manifest(source))
-    digest = _manifest_digest(manifest)
-    marker = stage.with_name(f"{stage.name}.digest")
-    if not (stage.is_dir() and marker.exists() and marker.read_text() == digest and _staged(stage, manifest)):
-        _copy(source, stage, [name for name in manifest if name not in ASSET_RULES])
-        marker.write_text(digest)
-    return AssetSet(
-        directory=stage.relative_to(project).as_posix(),
-        digest=digest,
-        headers=_rules(source / "_headers"),
-        redirects=_rules(source / "_redirects"),
-    )
+    """Makes `stage` a clean copy of a site without rule files, swapped in whole. Raises ArtifactError."""
+    found, left_out = _site_files(source)
+    headers, redirects = read_rules(source)
+    manifest = _manifest(found)
+    refuse_clashing_pages(_served(manifest))
+    return _stage(found, manifest, stage, project, headers=headers, redirects=redirects, left_out=left_out)
+
+
+def stage_packed_assets(packed: Path, stage: Path, project: Path) -> AssetSet:
+    """The same of a packed site, as it was when it was packed: its names and its files were checked then."""
+    with tempfile.TemporaryDirectory() as folder:
+        unpack_assets(packed, Path(folder))
+        found = source_files(Path(folder), _nothing)
+        texts = {file.name: file.read().decode(errors="replace") for file in found if file.name in RULES}
+        headers, redirects = texts.get(HEADERS), texts.get(REDIRECTS)
+        return _stage(found, _manifest(found), stage, project, headers=headers, redirects=redirects)
 
 
 def assets_digest(source: Path) -> str:
     """The digest of a site's files and rules. Raises ArtifactError."""
-    require_directory(source)
-    return _manifest_digest(dict(_asset_manifest(source)))
+    return _manifest_digest(_manifest(_site_files(source)[0]))
 
 
 def pack_assets(source: Path) -> bytes:
     """The files and rules of a site as a reproducible tar. Raises ArtifactError."""
-    require_directory(source)
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for name, _ in _asset_manifest(source):
-            content = (source / name).read_bytes()
-            tar.addfile(_entry(name, len(content), 0o644), io.BytesIO(content))
+        for file in _site_files(source)[0]:
+            content = file.read()
+            tar.addfile(_entry(file.name, len(content), 0o644), io.BytesIO(content))
     return buffer.getvalue()
 
 
 def packed_assets_digest(packed: Path) -> str:
     """The digest of the site that was packed, as `stage_assets` gives it. Raises ArtifactError."""
     return _manifest_digest({name: hashlib.sha256(content).hexdigest() for name, content in packed_files(packed)})
-
-
-def site_files(source: Path) -> Iterator[tuple[str, Path]]:
-    """The files of a site and its rules: relative POSIX names and paths, sorted by name."""
-    yield from ((name, path) for name, path in _files(source) if name != ".assetsignore")
 
 
 def unpack_assets(packed: Path, target: Path) -> None:
@@ -164,67 +180,106 @@ def source_commit(source: Path) -> str:
     return f"{commit}-dirty" if _git(source, "status", "--porcelain", "--", ".") else commit
 
 
-def require_directory(directory: Path) -> None:
-    """Raises ArtifactError when there is no such directory or nothing in it."""
-    if not directory.is_dir():
-        raise ArtifactError(f"The directory {directory} does not exist; build it: oracle build")
-    if not any(directory.iterdir()):
-        raise ArtifactError(f"The directory {directory} is empty; build it: oracle build")
-
-
 def _entry(name: str, size: int, mode: int) -> tarfile.TarInfo:
     entry = tarfile.TarInfo(name)
     entry.size, entry.mode = size, mode
     return entry
 
 
-def _files(directory: Path) -> Iterator[tuple[str, Path]]:
-    """Relative POSIX names and paths, sorted by name. Links are followed, so that no image depends on the laptop."""
-    found = []
-    for folder, subfolders, names in os.walk(directory, followlinks=True):
-        subfolders[:] = sorted(name for name in subfolders if name not in IGNORED)
-        found += [Path(folder, name) for name in names if name not in IGNORED]
-    yield from sorted((path.relative_to(directory).as_posix(), path) for path in found)
+def _is_short(entry: tarfile.TarInfo) -> bool:
+    """Whether the entry's name fits the older format, in which images are packed wherever that is possible."""
+    try:
+        entry.tobuf(tarfile.USTAR_FORMAT)
+    except ValueError:
+        return False
+    return True
 
 
-def _asset_manifest(source: Path) -> Iterator[tuple[str, str]]:
-    for name, path in site_files(source):
-        if path.stat().st_size > ASSET_LIMIT:
+def _not_in_an_image(name: str, folder: bool) -> bool:
+    last = name.rpartition("/")[2]
+    return last in LEFT_OUT or (folder and last in LEFT_OUT_FOLDERS)
+
+
+def _nothing(_name: str, _folder: bool) -> bool:
+    return False
+
+
+def _site_files(source: Path) -> tuple[list[SourceFile], tuple[str, ...]]:
+    """The files and rules of a site, each within Cloudflare's limit, and the names of those that are left out unasked.
+    Raises ArtifactError.
+    """
+    found, left_out = site_files(source)
+    for file in found:
+        if file.size > ASSET_LIMIT:
             raise ArtifactError(
-                f"The asset {path} is over Cloudflare's limit of 25 MiB for one file; make it "
+                f"The asset {shown(file.path)} is over Cloudflare's limit of 25 MiB for one file; make it "
                 "smaller, then: oracle build"
             )
-        yield name, hashlib.sha256(path.read_bytes()).hexdigest()
+    return found, left_out
 
 
-def _manifest_digest(manifest: dict[str, str]) -> str:
+def _manifest(files: Iterable[SourceFile]) -> dict[str, str]:
+    return {file.name: hashlib.sha256(file.read()).hexdigest() for file in files}
+
+
+def _served(manifest: Mapping[str, str]) -> dict[str, str]:
+    return {name: digest for name, digest in manifest.items() if name not in RULES}
+
+
+def _stage(
+    files: list[SourceFile],
+    manifest: Mapping[str, str],
+    stage: Path,
+    project: Path,
+    *,
+    headers: str | None,
+    redirects: str | None,
+    left_out: tuple[str, ...] = (),
+) -> AssetSet:
+    served, digest = _served(manifest), _manifest_digest(manifest)
+    marker = stage.with_name(f"{stage.name}.digest")
+    if not (stage.is_dir() and marker.exists() and marker.read_text() == digest and _staged(stage, served)):
+        _copy(files, served, stage)
+        marker.write_text(digest)
+    return AssetSet(
+        directory=stage.relative_to(project).as_posix(),
+        digest=digest,
+        headers=headers,
+        redirects=redirects,
+        sent_headers=with_content_types(served, headers),
+        left_out=left_out,
+    )
+
+
+def _manifest_digest(manifest: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
-def _staged(stage: Path, manifest: dict[str, str]) -> bool:
+def _staged(stage: Path, served: Mapping[str, str]) -> bool:
     """Whether the staged copy still is what the manifest says: somebody may have cleaned it up by halves."""
-    return all(name in ASSET_RULES or (stage / name).is_file() for name in manifest)
+    return all((stage / name).is_file() for name in served)
 
 
-def _copy(source: Path, stage: Path, names: list[str]) -> None:
+def _copy(files: list[SourceFile], served: Mapping[str, str], stage: Path) -> None:
     import shutil
-    import tempfile
 
     stage.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=f".{stage.name}-", dir=stage.parent))
     try:
-        for name in names:
-            target = fresh / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / name, target)
+        for file in files:
+            if file.name in served:
+                content = file.read()
+                if hashlib.sha256(content).hexdigest() != served[file.name]:
+                    raise ArtifactError(
+                        f"{shown(file.path)} changed while it was read; wait for its build, then: pulumi up"
+                    )
+                target = fresh / file.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
         shutil.rmtree(stage, ignore_errors=True)
         fresh.rename(stage)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-
-
-def _rules(path: Path) -> str | None:
-    return path.read_text() if path.is_file() else None
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -55,11 +55,13 @@ def with_front(module: str) -> str:
     Takes an ES module in one file whose default is an object with handlers or a class. Raises FrontError.
     """
     text = module.encode()
-    tree = Parser(_language()).parse(text)
-    if tree.root_node.has_error:
-        raise _syntax_error(tree.root_node)
+    root = Parser(_language()).parse(text).root_node
+    # The parser does not know all that the runtime takes: some line breaks, and `using` as a name. What is wrong
+    # elsewhere, the runtime refuses when it loads the version, and the one before goes on.
+    if root.has_error and len(list(_default_exports(root))) != 1:
+        raise _syntax_error(root)
     name = _free_name(module)
-    edits, inner = _default_export(tree.root_node, name)
+    edits, inner = _default_export(root, name)
     return f"{WAY}{_edited(text, edits)}\n{FRONT.read_text().replace(NAME, inner)}"
 
 
@@ -82,18 +84,25 @@ def _edited(text: bytes, edits: list[Edit]) -> str:
 
 def _default_export(root: Node, name: str) -> tuple[list[Edit], str]:
     """What to change so that nothing is exported as default, and the name of what was."""
-    for statement in root.children:
-        if statement.type != "export_statement":
-            continue
-        if any(child.type == "default" for child in statement.children):
-            return _default_statement(statement, name)
-        for specifier in _specifiers(statement):
-            if _text(specifier.children[-1]).strip("'\"") == "default":
-                return _default_specifier(statement, specifier)
+    for statement, specifier in _default_exports(root):
+        return _default_statement(statement, name) if specifier is None else _default_specifier(statement, specifier)
     raise FrontError(
         "The api Worker's module has no default export, so it is no ES module Worker (`export default { fetch }`); "
         "set `entry` to the bundled module and build it: oracle build"
     )
+
+
+def _default_exports(root: Node) -> Iterator[tuple[Node, Node | None]]:
+    """Each statement at the top that exports a default, with the specifier where it is one of a list."""
+    for statement in root.children:
+        if statement.type != "export_statement":
+            continue
+        if any(child.type == "default" for child in statement.children):
+            yield statement, None
+            continue
+        for specifier in _specifiers(statement):
+            if _text(specifier.children[-1]).strip("'\"") == "default":
+                yield statement, specifier
 
 
 def _default_statement(statement: Node, name: str) -> tuple[list[Edit], str]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
 
-from artifacts import ArtifactError, AssetSet, module_digest, source_commit, stage_assets, unpack_assets
+from artifacts import ArtifactError, AssetSet, module_digest, source_commit, stage_assets, stage_packed_assets
 from components.addresses import refuse_backend_addresses
 from components.checkout import Built, Image, Module, Site
 from components.receipt import held
@@ -131,10 +130,11 @@ def _site(files: Site, site: AssetsSettings, instead: Mapping[Built, Path]) -> A
         return _kept_assets(site, adopted)
     stage = files.project / STAGE / site.script
     if files not in instead:
-        return stage_assets(files.folder, stage, files.project)
-    with tempfile.TemporaryDirectory() as folder:
-        unpack_assets(instead[files], Path(folder))
-        return stage_assets(Path(folder), stage, files.project)
+        staged = stage_assets(files.folder, stage, files.project)
+        if staged.left_out:
+            pulumi.log.info(f"{files.service} is deployed without {', '.join(staged.left_out)}")
+        return staged
+    return stage_packed_assets(instead[files], stage, files.project)
 
 
 def _modules(settings: Settings, texts: Mapping[str, str]) -> dict[str, str]:

@@ -155,7 +155,7 @@ def _assets(args: WorkerArgs) -> cloudflare.WorkersScriptAssetsArgs | None:
         config=cloudflare.WorkersScriptAssetsConfigArgs(
             not_found_handling=args.settings.not_found,
             run_worker_first=RUN_TIME_PATHS,
-            headers=args.assets.headers,
+            headers=args.assets.sent_headers,
             redirects=args.assets.redirects,
         ),
     )

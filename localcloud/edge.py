@@ -62,6 +62,8 @@ class Assets:
     directory: Path
     binding: str | None = None
     config: Mapping[str, Json] = field(default_factory=dict)
+    types: Mapping[str, str] = field(default_factory=dict)
+    """Content types by the files' paths in the folder: "" for none. The name decides for a file that is not here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,7 @@ class WorkerSpec:
             "directory": str(self.assets.directory),
             "binding": self.assets.binding,
             "config": dict(self.assets.config),
+            "types": dict(self.assets.types),
         }
         return {
             "modules": [{"name": m.name, "kind": m.kind, "file": str(m.file)} for m in self.modules],
@@ -122,6 +125,8 @@ class Edge:
     def __init__(self, root: Path, port: int, tools: Tools) -> None:
         """Keeps its files in `root`/edge; port 0 takes a free one, which `port` tells after `start`."""
         self.port = port
+        self.newest_date = ""
+        """The newest compatibility date that the runtime knows; known once it has started."""
         self._node = (str(tools.node), str(SCRIPT), "--node-modules", str(tools.node_modules))
         self._state = root / "edge"
         self._leftovers = Leftovers(self._state / "children.json")
@@ -274,6 +279,7 @@ class Edge:
         first = json.loads(line) if line else {"failed": "no answer"}
         if "ready" in first:
             self.port = int(first["ready"])
+            self.newest_date = str(first["newest"])
             return None
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ops import timeline
+from ops import compatibility, timeline
 from ops.build import Build, builds, run_builds
 from ops.engine import Engine, Finished
 from ops.events import Follower, Recorder, read_steps
@@ -65,6 +65,8 @@ class Recording:
 
     def update(self, *options: str) -> Finished:
         """`pulumi up`; what waits for what is written down at its end. A failure is told by the status."""
+        for warning in compatibility.warnings(self.engine.stack):
+            self.say(warning)
         done = self._run("output.log", self._heard, *UP, *options)
         if done.status == 0:
             path = self.run.folder / "events.jsonl"

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ops import timeline
+from ops import compatibility, timeline
 from ops.engine import Engine
 from ops.failures import Failure
 from ops.reader import Reader
@@ -99,7 +99,8 @@ class Rehearsal:
             self._oracle("up")
             reader.move(self._outputs()["apiUrl"])
             kept = reader.posts()
-            part(f"{kept} of {planted} records are there")
+            warned = compatibility.warnings(Stack(STACK, self._clone))
+            part(" ".join([f"{kept} of {planted} records are there", *warned]))
         if kept < planted and not allow_wipe:
             raise Failure(
                 f"The change loses data: of {planted} records {kept} are left. If that is meant, agree to it: "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -45,6 +45,17 @@ Moment = Annotated[AwareDatetime, AfterValidator(lambda value: value.astimezone(
 
 
 Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def _past_day(value: str) -> str:
+    today = datetime.now(UTC).date()
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        raise ValueError(f"is {value}, which is no day of the calendar") from None
+    if day > today:
+        raise ValueError(f"is {value}, and Cloudflare takes no date after today in UTC ({today})")
+    return value
 
 
 def _age_key(value: SecretStr) -> SecretStr:
@@ -134,7 +145,7 @@ class WorkerSettings(Section):
     script: ScriptName
     path: str
     build: str | None = None
-    compatibility_date: IsoDate
+    compatibility_date: Annotated[IsoDate, AfterValidator(_past_day)]
     compatibility_flags: tuple[str, ...] = ()
     workers_dev: bool = True
     domain: DomainSettings | None = None

@@ -16,6 +16,8 @@ from localcloud.cloudflare.workers import check_name
 
 LARGEST_PART = 40 * 1024 * 1024
 MOST_PARTS = 5000
+NO_TYPE = "application/null"
+"""Sent for a file that is to be served without a content type."""
 
 
 async def open_session(request: Request, api: Api) -> Response:
@@ -48,6 +50,7 @@ async def _content(name: str, part: object) -> tuple[str, bytes]:
         kind, raw = "", part.encode()
     else:
         kind, raw = getattr(part, "content_type", "") or "", await part.read()  # type: ignore[attr-defined]
+    kind = "" if kind == NO_TYPE else kind
     try:
         return kind, base64.b64decode(raw, validate=True)
     except binascii.Error:

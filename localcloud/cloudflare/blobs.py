@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -15,10 +16,17 @@ from urllib.parse import unquote
 
 Json = Any
 Manifest = dict[str, dict[str, Json]]
+LONGEST_NAME = 255
+LONGEST_PATH = 3000  # of the 4096 that a file system takes, the state folder's own path among them
+BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 HASH = re.compile(r"[0-9a-f]{32}")
 RULES = ("_headers", "_redirects")
 KEPT_SECONDS = 24 * 3600
 NEVER = {"/_headers", "/_redirects", "/.assetsignore"}
+
+
+class NotEncoded(ValueError):
+    """A path in a manifest that is not percent-encoded as addresses are."""
 
 
 def digest(content: bytes) -> str:
@@ -27,13 +35,31 @@ def digest(content: bytes) -> str:
 
 
 def segments(path: str) -> list[str]:
-    """The names in a manifest's path, which is absolute and percent-encoded; ValueError when it leaves the folder."""
+    """The names in a manifest's path, which is absolute and percent-encoded. Raises NotEncoded when it is not encoded
+    right, and ValueError when it leaves the folder or no file can be called so.
+    """
     if not path.startswith("/"):
         raise ValueError(f"{path} does not begin with /")
-    names = [unquote(name) for name in path[1:].split("/")]
+    names = [_decoded(name) for name in path[1:].split("/")]
     if any(name in ("", ".", "..") or "/" in name or "\0" in name for name in names):
         raise ValueError(f"{path} is no path of a file")
+    if any(len(name.encode()) > LONGEST_NAME for name in names):
+        raise ValueError(f"{path} has a name of more than {LONGEST_NAME} bytes")
+    if sum(len(name.encode()) + 1 for name in names) > LONGEST_PATH:
+        raise ValueError(f"{path} has more than {LONGEST_PATH} bytes")
     return names
+
+
+def _decoded(name: str) -> str:
+    """As JavaScript's decodeURIComponent has it."""
+    if BAD_ESCAPE.search(name):
+        raise NotEncoded
+    try:
+        decoded = unquote(name, errors="strict")
+        decoded.encode()
+    except UnicodeError:
+        raise NotEncoded from None
+    return decoded
 
 
 class Blobs:
@@ -43,10 +69,11 @@ class Blobs:
         self._root = root
         self._modules = root / "modules"
         self._assets = root / "assets"
+        self._types = root / "types"
         self._manifests = root / "manifests"
         self._sites = root / "sites"
         self.logs = root / "logs"
-        for folder in (root, self._modules, self._assets, self._manifests, self._sites, self.logs):
+        for folder in (root, self._modules, self._assets, self._types, self._manifests, self._sites, self.logs):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def keep_module(self, content: bytes) -> str:
@@ -63,9 +90,22 @@ class Blobs:
         """Was a file of this hash uploaded before?"""
         return self._assets.joinpath(name).exists()
 
-    def keep_asset(self, name: str, content: bytes) -> None:
-        """Keeps a file under the hash its client gave it."""
+    def keep_asset(self, name: str, kind: str, content: bytes) -> None:
+        """Keeps a file under the hash its client gave it, with the content type of its first upload."""
+        if not self.has_asset(name):
+            self._write(self._types / name, kind.encode())
         self._write(self._assets / name, content)
+
+    def content_types(self, manifest: str) -> dict[str, str]:
+        """The content types with which the manifest's files were uploaded, by their paths in the site's folder; files
+        that an older local cloud has kept may be missing.
+        """
+        found = {}
+        for path, entry in self.manifest(manifest).items():
+            kind = self._types / entry["hash"]
+            with contextlib.suppress(FileNotFoundError, ValueError):
+                found["/".join(segments(path))] = kind.read_text()
+        return found
 
     def keep_manifest(self, manifest: Manifest) -> str:
         """The manifest's digest."""
@@ -94,20 +134,20 @@ class Blobs:
 
     def _build(self, folder: Path, manifest: Manifest, rules: dict[str, str]) -> None:
         part = Path(tempfile.mkdtemp(dir=self._sites, prefix="part-"))
-        for path, entry in manifest.items():
-            if path in NEVER:
-                continue
-            target = part.joinpath(*segments(path))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.link(self._assets / entry["hash"], target)
-        for name, text in rules.items():
-            part.joinpath(name).write_text(text)
         try:
+            for path, entry in manifest.items():
+                if path not in NEVER:
+                    target = part.joinpath(*segments(path))
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    os.link(self._assets / entry["hash"], target)
+            for name, text in rules.items():
+                part.joinpath(name).write_text(text)
             os.replace(part, folder)
         except OSError:
-            shutil.rmtree(part)  # another upload of the same files was first
-            if not folder.exists():
+            if not folder.exists():  # else another upload of the same files was first
                 raise
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
     def sweep(self, documents: list[Json]) -> None:
         """Removes what no version needs; uploads of the last day stay, because their session may still be open."""
@@ -125,7 +165,7 @@ class Blobs:
                 shutil.rmtree(folder, ignore_errors=True)
         manifests = {document["site"]["manifest"] for document in documents if document["site"]}
         assets = {entry["hash"] for name in manifests for entry in self.manifest(name).values()}
-        for folder, needed in ((self._manifests, manifests), (self._assets, assets)):
+        for folder, needed in ((self._manifests, manifests), (self._assets, assets), (self._types, assets)):
             for file in folder.iterdir():
                 if file.name not in needed and time.time() - file.stat().st_mtime > KEPT_SECONDS:
                     file.unlink()

@@ -13,7 +13,7 @@ from localcloud.cloudflare.models import Part, Script, Site, Version
 from localcloud.cloudflare.records import Records
 from localcloud.cloudflare.responses import now
 from localcloud.cloudflare.sessions import Sessions
-from localcloud.cloudflare.uploads import Upload
+from localcloud.cloudflare.uploads import Upload, check_date
 
 Json = Any
 SCRIPT_SETTINGS = ("logpush", "observability", "tags", "tail_consumers")
@@ -63,6 +63,7 @@ class Drafts:
 
     def patch(self, before: Version, settings: dict[str, Json]) -> Version:
         """A version like `before` with the settings that are named. Raises ApiError."""
+        check_date(settings.get("compatibility_date"))
         changed = _next(before, _texts(settings.get("annotations")))
         if "bindings" in settings:
             bound = bindings.resolve(settings["bindings"] or [], settings.get("keep_bindings", []), before)

@@ -14,7 +14,7 @@ import secrets
 import time
 from typing import Any
 
-from localcloud.cloudflare.blobs import HASH, Blobs, Manifest, segments
+from localcloud.cloudflare.blobs import HASH, Blobs, Manifest, NotEncoded, segments
 from localcloud.cloudflare.errors import ApiError, authentication, invalid
 from localcloud.cloudflare.records import Records
 from localcloud.vault import Vault
@@ -47,12 +47,12 @@ class Sessions:
         claims = self._claims(token)
         manifest = self._blobs.manifest(claims["manifest"])
         sizes = {entry["hash"]: entry["size"] for entry in manifest.values()}
-        for name, _, content in files:
+        for name, kind, content in files:
             if name not in sizes:
                 raise invalid(f"file {name} is not in the manifest of this upload session")
             if len(content) != sizes[name]:
                 raise invalid(f"file {name} has {len(content)} bytes, its manifest says {sizes[name]}")
-            self._blobs.keep_asset(name, content)
+            self._blobs.keep_asset(name, kind, content)
         return None if self._missing(manifest) else self._sign(claims)
 
     def completed(self, script: str, token: str) -> str:
@@ -100,12 +100,29 @@ def check(manifest: Json) -> Manifest:
         raise invalid(f"the manifest has {len(manifest)} files, more than {MOST_ASSETS}")
     for path, entry in manifest.items():
         _check_entry(path, entry)
+    _check_places(manifest)
     return {path: {"hash": entry["hash"], "size": entry["size"]} for path, entry in manifest.items()}
+
+
+def _check_places(manifest: Json) -> None:
+    """No two paths may be of one file, and none of a file below another."""
+    places: dict[str, str] = {}
+    for path in manifest:
+        place = "/".join(segments(path))
+        if place in places:
+            raise invalid(f"assets {places[place]} and {path} are the same path")
+        places[place] = path
+    for place, path in places.items():
+        above = [place[:end] for end, letter in enumerate(place) if letter == "/"]
+        if taken := [each for each in above if each in places]:
+            raise invalid(f"asset {path} is below the file {places[taken[0]]}")
 
 
 def _check_entry(path: str, entry: Json) -> None:
     try:
         segments(path)
+    except NotEncoded:
+        raise ApiError(400, 10304, "Invalid manifest: Manifest path must be URI encoded.") from None
     except ValueError as error:
         raise invalid(f"asset {error}") from None
     name, size = (entry.get("hash"), entry.get("size")) if isinstance(entry, dict) else (None, None)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from localcloud.cloudflare.errors import invalid
+import siterules
+from localcloud.cloudflare.errors import ApiError, invalid
 
 Json = Any
 CHOICES = {
@@ -16,7 +17,7 @@ FLAGS = {"run_worker_first", "serve_directly"}
 
 
 def checked(config: Json) -> dict[str, Json]:
-    """The configuration when it is one; ApiError 10021 otherwise."""
+    """The configuration when it is one; ApiError 10021 otherwise, 100324 for rules that Cloudflare refuses."""
     if not isinstance(config, dict):
         raise invalid("assets.config must be an object")
     if unknown := sorted(set(config) - set(CHOICES) - TEXTS - FLAGS):
@@ -27,12 +28,25 @@ def checked(config: Json) -> dict[str, Json]:
     for key in TEXTS:
         if not isinstance(config.get(key, ""), str | None):
             raise invalid(f"assets.config.{key} must be a text")
+    _check_rule_files(config)
     first = config.get("run_worker_first")
     if isinstance(first, list):
         _check_rules(first)
     elif first not in (None, True, False):
         raise invalid("assets.config.run_worker_first must be a boolean or a list of rules")
     return config
+
+
+def _check_rule_files(config: dict[str, Json]) -> None:
+    strips_index = config.get("html_handling") != "none"
+    found = {
+        "_headers": siterules.header_problems(config.get("_headers") or ""),
+        "_redirects": siterules.redirect_problems(config.get("_redirects") or "", strips_index=strips_index),
+    }
+    for name, problems in found.items():
+        if problems:
+            lines = "\n".join(f"Line {problem.line}: {problem.says}." for problem in problems)
+            raise ApiError(400, 100324, f"Invalid {name} configuration:\n{lines}")
 
 
 def _check_rules(rules: list[Json]) -> None:

@@ -153,12 +153,16 @@ def _size(upload: Upload) -> None:
 
 
 def _date(upload: Upload) -> None:
-    given = upload.metadata.get("compatibility_date") or ""
+    check_date(upload.metadata.get("compatibility_date") or "")
+
+
+def check_date(given: Json) -> None:
+    """ApiError for what is no compatibility date, or one after today; none at all is taken."""
     if not given:
         return
     try:
         wanted = date.fromisoformat(given) if DATE.fullmatch(given) else None
-    except ValueError:
+    except (TypeError, ValueError):
         wanted = None
     if wanted is None:
         raise invalid(f"Invalid compatibility date: {given!r}; write it as YYYY-MM-DD")

@@ -164,6 +164,9 @@ class Workers:
 
     async def _loaded(self, version: Version, spec: WorkerSpec) -> Version:
         """Starts it without traffic; the version with what its code tells. ApiError when it does not load."""
+        if version.compatibility_date > spec.compatibility_date:
+            asked, newest = version.compatibility_date, spec.compatibility_date
+            log.warning("Worker %s asks for the compatibility date %s and runs with %s", version.script, asked, newest)
         try:
             info = await self._edge.load_worker(version.script, version.id, spec)
         except WorkerStartError as error:
@@ -281,13 +284,18 @@ class Workers:
         assets = None
         if version.site:
             folder = self.blobs.site(version.site.manifest, version.site.config)
-            assets = Assets(directory=folder, binding=bound.assets, config=site.effective(version.site.config))
+            assets = Assets(
+                directory=folder,
+                binding=bound.assets,
+                config=site.effective(version.site.config),
+                types=self.blobs.content_types(version.site.manifest),
+            )
         return WorkerSpec(
             modules=[
                 Module(name=part.name, kind=_kind(version, part), file=self.blobs.module(part.digest))
                 for part in version.parts
             ],
-            compatibility_date=version.compatibility_date or OLDEST_DATE,
+            compatibility_date=min(version.compatibility_date or OLDEST_DATE, self._edge.newest_date),
             compatibility_flags=version.compatibility_flags,
             texts=bound.texts,
             secrets=bound.secrets,

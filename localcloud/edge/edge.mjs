@@ -175,7 +175,7 @@ async function end() {
 }
 
 try {
-  say({ ready: await listen(edge, Number(values.port)) });
+  say({ ready: await listen(edge, Number(values.port)), newest: miniflare.supportedCompatibilityDate });
 } catch (error) {
   say({ failed: error.code ?? error.message });
   process.exit(1);

@@ -66,10 +66,30 @@ function assetOptions(spec) {
   };
 }
 
+const types = new Map(); // folder of a site -> {path in it: the content type it was uploaded with, "" for none}
+
+/** Has files served with the content types of their uploads: left alone, Miniflare takes them from the files' names. */
+function serveUploadedTypes(plugin) {
+  const getServices = plugin.getServices.bind(plugin);
+  plugin.getServices = async (asked) => {
+    const services = await getServices(asked);
+    const known = types.get(asked.options.assets?.directory) ?? {};
+    const bindings = services.flatMap((service) => service.worker?.bindings ?? []);
+    for (const binding of bindings.filter(({ name }) => name === "ASSETS_REVERSE_MAP")) {
+      const files = JSON.parse(binding.json);
+      for (const file of Object.values(files))
+        if (Object.hasOwn(known, file.filePath)) file.contentType = known[file.filePath].replace(/["\\]/g, "") || null;
+      binding.json = JSON.stringify(files);
+    }
+    return services;
+  };
+}
+
 export class Workers {
   /** `outbound`: {port, secret} of the listener that takes the Workers' own requests. */
   constructor(miniflare, outbound) {
     this.miniflare = miniflare;
+    serveUploadedTypes(miniflare.ASSETS_PLUGIN);
     this.outbound = outbound;
     this.running = new Map(); // "name/version" -> {mf, upstream, handlers, named, ms}
     this.logs = new Map();
@@ -138,6 +158,7 @@ export class Workers {
     const supported = this.miniflare.supportedCompatibilityDate;
     if (spec.compatibility_date > supported)
       throw new WorkerError(`This Worker requires compatibility date "${spec.compatibility_date}", but the newest date supported by this runtime is "${supported}".`);
+    if (spec.assets) types.set(spec.assets.directory, spec.assets.types);
     const started = Date.now();
     const lines = [];
     let booting = true;

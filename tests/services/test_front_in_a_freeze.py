@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from tests.support.waiting import until
 from tests.support.workers import Worker
 from toolchain.tools import Tools
 
+HANDLERS = Path(__file__).with_name("handlers.mjs")
 SECRET = "an-operator-password-1"
 # A service as people write them: it logs in for each request or keeps its session, hands a human's token on, takes
 # calls over a WebSocket, and took hold of `fetch` while its module was loaded.
@@ -80,6 +82,18 @@ NOTES = {
     "fields": [{"name": "text", "type": "text"}],
 }
 HUMAN = {"email": "ada@example.org", "password": "ada-password"}
+TIMER = (
+    SERVICE.partition("export default")[0]
+    + """
+const outcomes = [];
+const work_ = async (env) => outcomes.push((await work("POST", "/fresh", env)).status);
+export default {
+  fetch: () => Response.json(outcomes),
+  scheduled: (event, env) => work_(env),
+  queue: (batch, env) => work_(env),
+};
+"""
+)
 PATHS = ("/fresh", "/kept", "/human", "/early")
 
 
@@ -179,6 +193,25 @@ def test_writes_go_on_when_the_freeze_is_over(scene: Scene, path: str) -> None:
 def test_writes_go_on_when_a_freeze_has_ended_by_itself(scene: Scene, path: str) -> None:
     freeze(scene.backend, scene.operator, "moving", -1)
     assert scene.ask("POST", path).status_code == 200
+
+
+def test_a_timer_of_the_services_own_writes_nothing(scene: Scene, tools: Tools, tmp_path: Path) -> None:
+    """Scheduled handlers and queues come by no request."""
+    module = tmp_path / "timer.js"
+    module.write_text(with_front(TIMER))
+    bindings = {"POCKETBASE_URL": scene.backend, "PB_ADMIN_EMAIL": ADMIN[0], "PB_ADMIN_PASSWORD": ADMIN[1]}
+    wanted = json.dumps([{"name": "timer", "module": str(module), "bindings": bindings}])
+
+    def run() -> Any:
+        command = [tools.node, HANDLERS, tools.node_modules]
+        done = subprocess.run(command, input=wanted, capture_output=True, text=True, timeout=120, check=True)
+        return json.loads(done.stdout)["timer"]["seen"]
+
+    assert run() == [200, 200]
+    before = scene.notes()
+    freeze(scene.backend, scene.operator, "moving", 600)
+    assert run() == [503, 503]
+    assert scene.notes() == before
 
 
 def test_a_refused_write_closes_its_socket_and_no_other(scene: Scene) -> None:

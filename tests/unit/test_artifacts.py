@@ -68,6 +68,22 @@ def test_an_image_holds_its_command_and_its_files(source: Path) -> None:
     assert entries["rootfs/sub/data.txt"].mode == 0o644
 
 
+def test_a_name_too_long_for_the_older_archive_is_packed_all_the_same(source: Path) -> None:
+    long = "/".join(["x" * 90] * 4)
+    (source / long).parent.mkdir(parents=True)
+    (source / long).write_text("deep")
+    with tarfile.open(fileobj=io.BytesIO(artifacts.pack_image(source, ["x"]))) as tar:
+        content = tar.extractfile(f"rootfs/{long}")
+        assert content is not None
+        assert content.read() == b"deep"
+
+
+def test_a_file_may_be_called_as_a_folder_that_is_left_out(source: Path) -> None:
+    before = digest(source)
+    (source / "pb_data").write_text("a file")
+    assert digest(source) != before
+
+
 def test_assets_are_staged_whole_without_rules(source: Path, tmp_path: Path) -> None:
     (source / "_headers").write_text("/*\n  X: y\n")
     (source / ".assetsignore").write_text("x\n")

@@ -124,9 +124,9 @@ def test_new_and_odd_javascript_is_read(module: str) -> None:
         ("export { default } from 'a';", "from another module"),
         ("export { a as default } from 'a';", "from another module"),
         ("export * as default from 'a';", "from another module"),
-        ("const a = 1;\nconst b = {;\nexport default {};", "at line 2, column"),
+        ("const a = 1;\nexport default { a }; export default {;", "at line 2, column"),
         ("export default { fetch() { return 1 }", "cannot be read as JavaScript"),
-        ("export default { fetch(): Response {} }", "cannot be read as JavaScript"),
+        ("const a = {;\nconst b = 1;", "cannot be read as JavaScript"),
     ],
 )
 def test_what_cannot_be_fronted_is_refused_in_one_sentence(module: str, reason: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,37 @@ def test_rules_travel_as_configuration_and_not_as_files(checkouts: Path) -> None
     assert assets["config"]["headers"] == "/*\n  X-Frame-Options: DENY\n"
     staged = sorted(path.name for path in (checkouts / assets["directory"]).iterdir())
     assert staged == ["index.html"]
+
+
+def test_content_types_travel_as_rules_before_the_sites_own(checkouts: Path) -> None:
+    write(checkouts.parent / "oracle-net-web" / "dist" / "favicon.ico", "icon")
+    assets = program.plain(program.run(program.config_of("prod")).one("web-script").inputs["assets"])
+    kind = "  ! Content-Type\n  Content-Type: image/vnd.microsoft.icon\n"
+    assert assets["config"]["headers"] == f"/favicon.ico\n{kind}/*\n  X-Frame-Options: DENY\n"
+
+
+def test_what_is_left_out_of_a_site_unasked_is_said(checkouts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "info", said.append)
+    write(checkouts.parent / "oracle-net-web" / "dist" / ".DS_Store", "x")
+    program.run(program.config_of("prod"))
+    assert said == ["web is deployed without .DS_Store"]
+
+
+@pytest.mark.parametrize(
+    "place, sentence",
+    [
+        ("oracle-net-web/dist/odd", "oracle-net-web/dist/odd is a named pipe"),
+        ("oracle-universe-api/dist/index.js", "oracle-universe-api/dist/index.js is a named pipe"),
+    ],
+)
+def test_what_cannot_be_deployed_is_one_sentence(checkouts: Path, place: str, sentence: str) -> None:
+    (checkouts.parent / place).unlink(missing_ok=True)
+    os.mkfifo(checkouts.parent / place)
+    with pytest.raises(pulumi.RunError) as caught:
+        program.run(program.config_of("prod"))
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_production_domains() -> None:

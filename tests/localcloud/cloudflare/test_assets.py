@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from localcloud.cloudflare.blobs import Blobs
 from localcloud.cloudflare.sessions import LARGEST_ASSET
+from sites.types import with_content_types
 from tests.localcloud.cloudflare.service import Client, asset_hash, bearer
 
 FILES = {"/index.html": b"<h1>one</h1>\n", "/copy.html": b"<h1>one</h1>\n", "/sub/app.js": b"1\n", "/a%20b.txt": b"ab"}
@@ -112,6 +115,124 @@ def test_binding_and_worker_first(api: Client) -> None:
     )  # fmt: skip
     host = api.enable("both")
     assert (api.get(host, "/api/x").text, api.get(host, "/sub/app.js").text) == ("api", "1\n")
+
+
+def upload_typed(api: Client, name: str, files: dict[str, bytes], kinds: dict[bytes, str]) -> str:
+    """A whole upload session with these content types by content; its token."""
+    session = api.result("POST", SESSION.format(name), json={"manifest": manifest(files)})
+    by_hash = {asset_hash(content): content for content in files.values()}
+    wanted = [each for bucket in session["buckets"] for each in bucket]
+    parts = [(each, (each, base64.b64encode(by_hash[each]), kinds[by_hash[each]])) for each in wanted]
+    answer = api("POST", "~/workers/assets/upload?base64=true", files=parts, headers=bearer(session["jwt"]))
+    return str(answer.json()["result"]["jwt"])
+
+
+def put_typed(api: Client, name: str, files: dict[str, bytes], kinds: dict[bytes, str], **config: Any) -> str:
+    """A site of such an upload; its host."""
+    assets = {"jwt": upload_typed(api, name, files, kinds), "config": config}
+    form = [("metadata", (None, json.dumps({"assets": assets, "compatibility_date": "2025-06-01"}), None))]
+    api.result("PUT", f"~/workers/scripts/{name}", files=form)
+    return api.enable(name)
+
+
+def test_a_file_has_the_content_type_of_its_upload_and_not_of_its_name(api: Client) -> None:
+    files = {"/typed.css": b"typed", "/typed.txt": b"typed", "/none.js": b"none", "/null.js": b"null"}
+    kinds = {b"typed": "image/x-odd", b"none": "", b"null": "application/null"}
+    host = put_typed(api, "typed", files, kinds)
+    found = {path: api.get(host, path).headers.get("content-type") for path in files}
+    assert found == {"/typed.css": "image/x-odd", "/typed.txt": "image/x-odd", "/none.js": None, "/null.js": None}
+
+
+def test_the_first_upload_of_equal_bytes_decides_for_every_worker(api: Client) -> None:
+    put_typed(api, "early", {"/a.txt": b"shared"}, {b"shared": "text/plain"})
+    again = api("POST", SESSION.format("late"), json={"manifest": manifest({"/a.js": b"shared", "/b": b"own"})})
+    parts = [
+        (asset_hash(content), ("x", base64.b64encode(content), "text/javascript")) for content in (b"shared", b"own")
+    ]
+    headers = bearer(again.json()["result"]["jwt"])
+    token = api("POST", "~/workers/assets/upload?base64=true", files=parts, headers=headers).json()["result"]["jwt"]
+    form = [("metadata", (None, json.dumps({"assets": {"jwt": token}, "compatibility_date": "2025-06-01"}), None))]
+    api.result("PUT", "~/workers/scripts/late", files=form)
+    host = api.enable("late")
+    assert api.get(host, "/a.js").headers["content-type"] == "text/plain"
+    assert api.get(host, "/b").headers["content-type"] == "text/javascript"
+
+
+def test_a_header_rule_decides_over_the_upload(api: Client) -> None:
+    """What the program sends, so that neither equal bytes nor the uploading machine matter."""
+    files = {"/one.json": b"equal", "/two.txt": b"equal", "/three.odd": b"equal"}
+    headers = with_content_types({path[1:]: "equal" for path in files}, None)
+    host = put_typed(api, "ruled", files, {b"equal": "text/wrong"}, _headers=headers)
+    found = {path: api.get(host, path).headers.get("content-type") for path in files}
+    assert found == {"/one.json": "application/json", "/two.txt": "text/plain; charset=utf-8", "/three.odd": None}
+
+
+@pytest.mark.parametrize(
+    "paths, status_and_code, text",
+    [
+        (["/lone%20copy.txt", "/lone copy.txt"], (400, 10021), "/lone%20copy.txt and /lone copy.txt are the same path"),
+        (["/a", "/a/b"], (400, 10021), "/a/b is below the file /a"),
+        (["/x%2Fy.txt"], (400, 10021), "is no path of a file"),
+        (["/100%.txt"], (400, 10304), "Manifest path must be URI encoded"),
+        (["/caf%e9.txt"], (400, 10304), "Manifest path must be URI encoded"),
+        (["/" + "n" * 256], (400, 10021), "has a name of more than 255 bytes"),
+        (["/n" * 2000], (400, 10021), "has more than 3000 bytes"),
+    ],
+)
+def test_paths_that_no_folder_takes_are_refused_and_leave_nothing(
+    api: Client, paths: list[str], status_and_code: tuple[int, int], text: str
+) -> None:
+    sites = api.running.cloud.root / "cloudflare" / "sites"
+    before = sorted(path.name for path in sites.iterdir())
+    asked = {path: {"hash": "0" * 32, "size": 1} for path in paths}
+    status, code, message = api.refusal("POST", SESSION.format("odd"), json={"manifest": asked})
+    assert ((status, code), text in message) == (status_and_code, True), message
+    assert sorted(path.name for path in sites.iterdir()) == before
+
+
+def test_a_site_that_cannot_be_built_leaves_no_folder(tmp_path: Path) -> None:
+    blobs = Blobs(tmp_path)
+    name = blobs.keep_manifest({"/gone.txt": {"hash": "0" * 32, "size": 1}})
+    with pytest.raises(FileNotFoundError):
+        blobs.site(name, {})
+    assert not list((tmp_path / "sites").iterdir())
+
+
+def test_files_of_an_older_local_cloud_have_the_types_of_their_names(api: Client) -> None:
+    host = put_typed(api, "older", {"/old.css": b"from before"}, {b"from before": "image/x-odd"})
+    (api.running.cloud.root / "cloudflare" / "types" / asset_hash(b"from before")).unlink()
+    token = api.upload_assets("older", {"/old.css": b"from before", "/new.txt": b"and now"})
+    form = {"metadata": (None, json.dumps({"assets": {"jwt": token}}))}
+    api.result("PUT", "~/workers/scripts/older", files=form)
+    assert api.get(host, "/old.css").headers["content-type"] == "text/css; charset=utf-8"
+
+
+def test_an_escaped_name_is_served_as_what_it_stands_for(api: Client) -> None:
+    host = put_typed(api, "escaped", {"/lone%20copy.txt": b"escaped"}, {b"escaped": "text/plain"})
+    assert api.get(host, "/lone%20copy.txt").text == "escaped"
+
+
+@pytest.mark.parametrize(
+    "config, text",
+    [
+        ({"_redirects": "# all\n/* /index.html 200\n"}, "Invalid _redirects configuration:\nLine 2: this rule is an"),
+        ({"_redirects": "/ /index.html\n"}, "Line 1: this rule is an infinite loop"),
+        (
+            {"_headers": "".join(f"/{number}\n  X: y\n" for number in range(101))},
+            "Invalid _headers configuration:\nLine 201: this is one rule more than the 100",
+        ),
+    ],
+)
+def test_rules_that_are_refused(api: Client, config: Any, text: str) -> None:
+    token = api.upload_assets("rules", FILES)
+    form = {"metadata": (None, json.dumps({"assets": {"jwt": token, "config": config}}))}
+    status, code, message = api.refusal("PUT", "~/workers/scripts/rules", files=form)
+    assert (status, code, text in message) == (400, 100324, True), message
+
+
+def test_a_page_may_be_named_where_its_name_stays(api: Client) -> None:
+    api.put_site("verbatim", FILES, html_handling="none", _redirects="/ /index.html 200\n")
+    assert api.get(api.enable("verbatim"), "/").content == FILES["/index.html"]
 
 
 @pytest.mark.parametrize(

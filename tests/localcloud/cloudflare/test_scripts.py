@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -31,6 +32,20 @@ def test_upload_runs_and_answers_as_recorded(api: Client) -> None:
     assert len(made["deployment_id"]) == 32
     host = api.enable("hello")
     assert api.get(host).text == 'one {"A":"b"}'
+
+
+def test_a_date_that_the_runtime_does_not_know_yet_runs_with_its_newest(
+    api: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    newest, today = api.running.cloud.edge.newest_date, datetime.now(UTC).date().isoformat()
+    assert newest < today
+    made = api.put("early", ONE, compatibility_date=today)
+    assert made["compatibility_date"] == today
+    assert api.get(api.enable("early")).text == "one {}"
+    assert f"Worker early asks for the compatibility date {today} and runs with {newest}" in caplog.text
+    patch = {"compatibility_date": "2999-01-01"}
+    status, code, message = api.refusal("PATCH", "~/workers/scripts/early/settings", json=patch)
+    assert (status, code, "in the future: 2999-01-01" in message) == (400, 10021, True)
 
 
 def test_same_code_same_etag(api: Client) -> None:

@@ -1,0 +1,148 @@
+"""Source folders: one way to list and read their files, which names the path of whatever cannot be deployed.
+
+Links are followed, so that what is deployed does not depend on the laptop. Refused, each with its path: links to
+nowhere and to a folder that contains them, named pipes, sockets, devices, what may not be read, and names that are not
+UTF-8.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFBLK: "a device",
+    stat.S_IFCHR: "a device",
+}
+
+LeftOut = Callable[[str, bool], bool]
+"""Whether a name relative to the source folder is left out; the second argument says that it is a folder."""
+Place = tuple[int, int]
+"""Device and inode: what a folder is, whatever it is called."""
+
+
+class ArtifactError(Exception):
+    """A source that cannot be deployed; one sentence and the next command."""
+
+
+class MissingFile(ArtifactError):
+    """A file that is not there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceFile:
+    """One regular file of a source folder."""
+
+    name: str
+    """Relative to the folder, with slashes."""
+    path: Path
+    size: int
+    executable: bool
+
+    def read(self) -> bytes:
+        """The content. Raises ArtifactError."""
+        return read_file(self.path)
+
+
+def source_files(folder: Path, left_out: LeftOut) -> list[SourceFile]:
+    """The files of a folder, sorted by name. Raises ArtifactError, also where there is none."""
+    if not _is_folder(folder):
+        raise ArtifactError(f"The directory {shown(folder)} does not exist; build it: oracle build")
+    resolved = folder.resolve()
+    above = frozenset(_place(os.stat(each)) for each in (resolved, *resolved.parents))
+    found = sorted(_walked(folder, "", above, left_out), key=lambda file: file.name)
+    if not found:
+        raise ArtifactError(f"The directory {shown(folder)} is empty; build it: oracle build")
+    return found
+
+
+def read_file(path: Path) -> bytes:
+    """The content of one regular file. Raises ArtifactError."""
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise _strange(path, status.st_mode)
+        return path.read_bytes()
+    except OSError as error:
+        raise _refused(path, error) from None
+
+
+def shown(path: Path) -> str:
+    """A path that can be printed on one line, whatever bytes it is made of."""
+    text = os.fsencode(path).decode(errors="backslashreplace")
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def _walked(folder: Path, prefix: str, above: frozenset[Place], left_out: LeftOut) -> Iterator[SourceFile]:
+    """The files of a folder and of those below it; `above` are the folders that contain it."""
+    for name in _listed(folder):
+        path = folder / name
+        if left_out(f"{prefix}{name}", os.path.isdir(path)):
+            continue
+        _check_name(path)
+        status = _status(path)
+        if stat.S_ISREG(status.st_mode):
+            executable = os.access(path, os.X_OK)
+            yield SourceFile(name=f"{prefix}{name}", path=path, size=status.st_size, executable=executable)
+        elif not stat.S_ISDIR(status.st_mode):
+            raise _strange(path, status.st_mode)
+        elif _place(status) in above:
+            raise ArtifactError(f"{shown(path)} is a link to a folder that contains it, so it has no end; remove it")
+        else:
+            yield from _walked(path, f"{prefix}{name}/", above | {_place(status)}, left_out)
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError as error:
+        raise _refused(folder, error) from None
+
+
+def _status(path: Path) -> os.stat_result:
+    try:
+        return os.stat(path)
+    except OSError as error:
+        raise _refused(path, error) from None
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise _refused(path, error) from None
+
+
+def _place(status: os.stat_result) -> Place:
+    return status.st_dev, status.st_ino
+
+
+def _check_name(path: Path) -> None:
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        raise ArtifactError(f"The name of {shown(path)} is not UTF-8, and nothing takes it; rename it") from None
+
+
+def _strange(path: Path, mode: int) -> ArtifactError:
+    kind = KINDS.get(stat.S_IFMT(mode), "a folder" if stat.S_ISDIR(mode) else "no regular file")
+    return ArtifactError(f"{shown(path)} is {kind}, and only a regular file can be deployed; remove it")
+
+
+def _refused(path: Path, error: OSError) -> ArtifactError:
+    if os.path.islink(path) and isinstance(error, FileNotFoundError):
+        target = shown(Path(os.readlink(path)))
+        return ArtifactError(f"{shown(path)} is a link to {target}, which does not exist; remove the link")
+    if isinstance(error, PermissionError):
+        return ArtifactError(f"{shown(path)} may not be read by this user; allow it: chmod u+rX {shown(path)}")
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return MissingFile(f"{shown(path)} has gone while it was being read; wait for its build, then: pulumi up")
+    reason = (error.strerror or type(error).__name__).lower()
+    return ArtifactError(f"{shown(path)} cannot be read ({reason}); remove or mend it")

@@ -1,0 +1,36 @@
+"""An app that somebody still uses is not deleted, although everything of ours has moved away from it. One story."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from loopback import client
+from tests.live import network
+from tests.live.project import Project, assert_quiet
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+
+BOUND = 'env.POCKETBASE_URL.replace(/\\/+$/, "")'
+
+
+def test_an_address_put_together_at_run_time_keeps_the_old_app(project: Project) -> None:
+    """No search of the code finds it; the old app's own log does."""
+    old, address = network.apps(project), project.outputs()["backendUrl"]
+    hidden = f'atob("{base64.b64encode(address.encode()).decode()}")'
+    project.edit("services/api/src/worker.js", BOUND, hidden)
+    project.up().well()
+    project.edit("services/backend/entrypoint.sh", "exec ", "echo changed\nexec ")
+    refused = project.up().failed()
+    assert f"{old[0]} stays: it still gets requests, such as GET /api/" in refused.output
+    assert f"Something has its address {address} and not POCKETBASE_URL" in refused.output
+    assert set(old) < set(network.apps(project)), "both are there: the new one serves, the old one waits"
+    assert project.oracle("status", "--stack", "local").status != 0
+
+    project.edit("services/api/src/worker.js", hidden, BOUND)
+    project.up().well()
+    assert set(old).isdisjoint(network.apps(project))
+    with client() as http:
+        assert http.get(f"{project.outputs()['apiUrl']}/api/posts").status_code == 200
+    assert_quiet(project.up())
