@@ -94,13 +94,14 @@ SWITCH = Moment("the API moves", "PUT", SCRIPT)
 BACKUP = Moment("the backup is made", "POST", "/api/backups", APPS)
 DOWNLOAD = Moment("the backup is fetched", "GET", "/api/backups/*", APPS)
 DELETED = Moment("the old app is deleted", "DELETE", "/v2/apps/*")
-HOLD = Moment("writes are held", "PUT", f"{SCRIPT}/secrets")
+FREEZE = Moment("the freeze begins", "POST", "/api/collections", APPS)
+RULES = Moment("rules are closed", "PATCH", "/api/collections/*", APPS, skip=1)
 UPLOAD = Moment("the data is uploaded", "POST", "/api/backups/upload", APPS)
 RESTORED = Moment("the data is restored", "POST", "/api/backups/*/restore", APPS)
 MOMENTS = {
-    "wipe": [APP, STARTING, SWITCH, BACKUP, DOWNLOAD, DELETED],
-    "release": [APP, HOLD, BACKUP, UPLOAD, RESTORED, SWITCH, DELETED],
-    "undo": [UPLOAD, RESTORED, SWITCH, DELETED],
+    "wipe": [APP, STARTING, SWITCH, FREEZE, RULES, BACKUP, DOWNLOAD, DELETED],
+    "release": [APP, FREEZE, RULES, BACKUP, UPLOAD, RESTORED, SWITCH, DELETED],
+    "undo": [UPLOAD, RESTORED, SWITCH, FREEZE, DELETED],
 }
 USUAL = {"engine", "local cloud"}
 """Killed at every moment; the others at every second one, in turn."""

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from loopback import client, httpx
+from pocketbase import freeze_state
 from tests.live.project import Project
 
 
@@ -23,7 +24,7 @@ class Network:
         return template.format(script=self.project.config["oracle-net:api"]["script"])
 
     def plant(self, title: str) -> None:
-        """A post of a new human's. The API may have had a hold a moment ago."""
+        """A post of a new human's. The backend may have been frozen a moment ago."""
         human = {"name": "Ada", "email": f"{title}@example.org", "password": "ada-password"}
         with client(timeout=30) as http:
             token = http.post(f"{self.api}/api/register", json=human).json()["token"]
@@ -33,11 +34,14 @@ class Network:
 
     def complaints(self) -> list[str]:
         """What is not as it must be in a network at rest."""
-        apps = [app["spec"]["name"] for app in self.project.api("GET", "/v2/apps")["apps"] or []]
+        urls = {app["spec"]["name"]: app["live_url"] for app in self.project.api("GET", "/v2/apps")["apps"] or []}
+        apps = list(urls)
         found = [] if len(apps) == 1 else [f"{len(apps)} apps: {', '.join(apps)}"]
         bindings = self._bindings()
         if (serves := bindings.get("BACKEND", {}).get("text")) not in apps:
             found.append(f"the API serves {serves}")
+        elif (frozen := freeze_state(urls[str(serves)])) is not None:
+            found.append(f"a freeze is left: {frozen}")
         admin = self._asked("GET", "/api/admin/check")
         if admin is None or admin.status_code != 200 or not admin.json().get("admin"):
             found.append("the API's admin cannot log in")

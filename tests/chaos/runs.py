@@ -81,12 +81,12 @@ class Runner:
             running = self.project.start_oracle(*words)
             output = Reader(running)
             until(lambda: taken(self.project) or running.poll() is not None, kill.moment.name, 200)
-            engines = _engines(self.project)
+            engines = engines_of(self.project)
             if running.poll() is None:
                 self.left = psutil.Process(running.pid).children(recursive=True)
                 kill.strike(self.project, running.pid)
-            row.ended = _end(running)
-            _gone(engines)
+            row.ended = wait_for_command(running)
+            wait_for_engines(engines)
             status = running.returncode
             return Done(status, output.text())
 
@@ -103,7 +103,7 @@ class Runner:
             self._clear()
             self._converge(row, done.status == 0)
         self._judge(row, scenario, watch, done)
-        row.left, self.left = _ended(self.left), []
+        row.left, self.left = end_leftovers(self.left), []
         row.seconds = time.monotonic() - began
         return row
 
@@ -159,7 +159,7 @@ def first_words(done: Done) -> str:
     return (program_sentence(done.output) or (last[-1] if last else ""))[:110]
 
 
-def _end(running: subprocess.Popen[str]) -> str:
+def wait_for_command(running: subprocess.Popen[str]) -> str:
     """How the command ended. One that waits for what was killed is interrupted, as a person would."""
     try:
         return "killed" if running.wait(PATIENCE) else "survived"
@@ -169,7 +169,7 @@ def _end(running: subprocess.Popen[str]) -> str:
         return f"interrupted after {PATIENCE:.0f} s"
 
 
-def _engines(project: Project) -> list[psutil.Process]:
+def engines_of(project: Project) -> list[psutil.Process]:
     """The project's engines that are at work."""
     found = []
     for process in psutil.process_iter(["name"]):
@@ -182,7 +182,7 @@ def _engines(project: Project) -> list[psutil.Process]:
     return found
 
 
-def _ended(processes: list[psutil.Process]) -> int:
+def end_leftovers(processes: list[psutil.Process]) -> int:
     """How many of them still run; then they do no more."""
     _, alive = psutil.wait_procs(processes, timeout=0)
     for process in alive:
@@ -192,7 +192,7 @@ def _ended(processes: list[psutil.Process]) -> int:
     return len(alive)
 
 
-def _gone(engines: list[psutil.Process]) -> None:
+def wait_for_engines(engines: list[psutil.Process]) -> None:
     """Waits for engines that outlive the command that started them, as their lock's message tells people to."""
     _, alive = psutil.wait_procs(engines, timeout=240)
     assert not alive, f"the engine {alive} does not end"

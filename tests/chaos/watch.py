@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from loopback import client, httpx
+from tests.live.databases import backends
 
 PAUSE = 0.05
 LIST = "/api/collections/posts/records"
@@ -109,10 +110,9 @@ def watching(root: Path, title: str) -> Iterator[Watch]:
 
 def addresses(root: Path) -> Iterator[str]:
     """Where the project's PocketBases listen."""
-    for process in psutil.process_iter(["name", "cmdline"]):
-        words = process.info["cmdline"] or []
-        if process.info["name"] == "pocketbase" and any(word.startswith(f"{root}/") for word in words):
-            yield from (match[1] for word in words if (match := ADDRESS.match(word)))
+    for process in backends(root):
+        with suppress(psutil.Error):
+            yield from (match[1] for word in process.cmdline() if (match := ADDRESS.match(word)))
 
 
 def databases(root: Path) -> list[Path]:

@@ -1,0 +1,68 @@
+"""A password changed by hand, and backups before and after: the running database keeps its files and its writes."""
+
+from __future__ import annotations
+
+import pytest
+
+from loopback import client
+from tests.live import network
+from tests.live.databases import PROCESSES, deleted_files
+from tests.live.project import Project
+from tests.live.story import change_backend
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(not PROCESSES.is_dir(), reason="only Linux shows the open files of a process so"),
+]
+WRITES = 3
+
+
+def change_password(project: Project, password: str) -> None:
+    """As the dashboard does it: the program is not asked."""
+    email = project.outputs()["adminEmail"]
+    listed = network.admin(project, "GET", f"/api/collections/_superusers/records?filter=email='{email}'")["items"]
+    body = {"password": password, "passwordConfirm": password}
+    network.admin(project, "PATCH", f"/api/collections/_superusers/records/{listed[0]['id']}", body)
+
+
+def logs_in(project: Project) -> bool:
+    """Whether the API's login as the admin works."""
+    with client() as http:
+        return bool(http.get(f"{project.outputs()['apiUrl']}/api/admin/check").json()["admin"])
+
+
+def assert_intact(project: Project, written: set[str]) -> None:
+    assert not deleted_files(project.root)
+    assert written <= network.titles(project), "every write is there, and the admin's login works"
+    assert logs_in(project)
+
+
+def back_up_repair_write_and_release(project: Project, number: int, written: set[str]) -> None:
+    project.oracle("backup").well()
+    assert_intact(project, written)
+    change_password(project, f"changed-by-hand-{number}")
+    assert not logs_in(project)
+    project.oracle("up").well()
+    assert_intact(project, written)
+    for each in range(WRITES):
+        title = f"after repair {number} {each}"
+        network.say(project, title)
+        written.add(title)
+    project.oracle("backup").well()
+    assert_intact(project, written)
+    change_backend(project)
+    project.oracle("deploy", "backend", "--yes").well()
+    assert_intact(project, written)
+
+
+@pytest.mark.timeout(900)
+def test_a_login_repaired_after_a_backup_keeps_the_database_s_files(project: Project) -> None:
+    back_up_repair_write_and_release(project, 0, set())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_ten_repairs_and_releases_in_a_row_lose_nothing(project: Project) -> None:
+    written: set[str] = set()
+    for number in range(1, 11):
+        back_up_repair_write_and_release(project, number, written)
