@@ -31,7 +31,7 @@ export default ((service, way) => {
   /** POST requests of PocketBase that change no data: logins, a realtime subscription, a token for a file. */
   const HARMLESS = /^\/api\/(collections\/[^/]+\/(auth-[a-z-]+|request-[a-z-]+|impersonate\/[^/]+)|realtime|files\/token)$/;
   const LEASE_MS = 1_000;
-  const JUST_NOW_MS = 250;
+  const ANEW = -1; // after a refusal, only what the backend says after it tells why
   const IDLE_MS = 20_000;
   const ANSWER_MS = 5_000;
   const SESSIONS = 100;
@@ -115,11 +115,16 @@ export default ((service, way) => {
       const given = { method: "POST", headers: request.headers, body: other.body };
       return noted(await way.native(new Request(request.url, given)), true);
     };
-    if (frozen() && other.body && (await frozenNow(LEASE_MS))) return inFreeze();
+    if (frozen() && other.body && (await frozenNow(LEASE_MS))) {
+      const answer = await inFreeze();
+      if (answer.ok) return answer;
+      await look(ANEW);
+      if (renamed()) return answer; // else the freeze has just ended
+    }
     const answer = await way.native(request);
     if (answer.ok) return noted(answer, false);
     if (answer.status >= 500 || !other.body) return answer;
-    await look(JUST_NOW_MS);
+    await look(ANEW);
     if (renamed()) return inFreeze();
     if (state === "none" && other.identity === env.PB_ADMIN_EMAIL) restart();
     return answer;
@@ -162,10 +167,10 @@ export default ((service, way) => {
     try {
       answer = await sent(call, true);
     } catch (error) {
-      if (await frozenNow(JUST_NOW_MS)) return refused();
+      if (await frozenNow(ANEW)) return refused();
       throw error;
     }
-    return answer.ok || !(await frozenNow(JUST_NOW_MS)) ? answer : refused();
+    return answer.ok || !(await frozenNow(ANEW)) ? answer : refused();
   }
 
   /** Sends a request; one whose superuser's session has ended, once more with a new session. */
@@ -177,7 +182,7 @@ export default ((service, way) => {
     if (frozen() && session.at <= frozenAt) await renew(session);
     const answer = await dispatch(request.clone(), session, writes);
     const ended = [400, 401, 403, 404].includes(answer.status) && !(session.renewedAt > Date.now() - RENEWAL_MS);
-    if (!ended || (writes && (await frozenNow(JUST_NOW_MS)))) return answer;
+    if (!ended || (writes && (await frozenNow(ANEW)))) return answer;
     await renew(session);
     return session.fresh ? dispatch(request, session, writes) : answer;
   }
@@ -186,7 +191,7 @@ export default ((service, way) => {
   async function dispatch(request, session, writes) {
     const { fresh } = session;
     const { sealed } = sessions.get(fresh) ?? session;
-    if (writes && sealed && (await look(JUST_NOW_MS)) !== "ended") return refused();
+    if (writes && sealed && (await look(ANEW)) !== "ended") return refused();
     if (!fresh) return way.native(request);
     const headers = new Headers(request.headers);
     headers.set("authorization", fresh);

@@ -189,6 +189,21 @@ def test_writes_go_on_when_the_freeze_is_over(scene: Scene, path: str) -> None:
     until(lambda: scene.ask("POST", path).status_code == 200, "the next look at the backend")
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_no_read_fails_and_no_refusal_is_raw_where_a_freeze_begins_and_ends(scene: Scene, path: str) -> None:
+    """Whatever the front has seen of the backend a moment before."""
+    with scene.socket() as socket:
+        for _ in range(3):
+            scene.ask("POST", path)
+            assert call(socket, "GET", path)["status"] == 200
+            freeze(scene.backend, scene.operator, "moving", 600)
+            assert is_held(scene.ask("POST", path))
+            assert call(socket, "GET", path)["status"] == 200
+            unfreeze(scene.backend, scene.operator)
+            assert scene.ask("GET", path).status_code == 200
+            assert call(socket, "GET", path)["status"] == 200
+
+
 @pytest.mark.parametrize("path", ["/fresh", "/human"])
 def test_writes_go_on_when_a_freeze_has_ended_by_itself(scene: Scene, path: str) -> None:
     freeze(scene.backend, scene.operator, "moving", -1)
