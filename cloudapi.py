@@ -243,13 +243,13 @@ class Api:
             )
 
 
-def received(response: httpx.Response, seconds: float, largest: int = LARGEST) -> Answer:
+def received(response: httpx.Response, seconds: float) -> Answer:
     """The whole of an answer. Raises httpx.HTTPError when it does not end in time, or is too large."""
     end, body = time.monotonic() + seconds, bytearray()
     for piece in response.iter_bytes():
         body += piece
-        if len(body) > largest:
-            raise httpx.ReadError(f"its answer is larger than {largest >> 20} MB")
+        if len(body) > LARGEST:
+            raise httpx.ReadError(f"its answer is larger than {LARGEST >> 20} MB")
         if time.monotonic() > end:
             raise httpx.ReadTimeout(f"its answer did not end within {seconds:.0f} s")
     return Answer(response.status_code, response.reason_phrase, response.headers, bytes(body))

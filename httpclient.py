@@ -97,8 +97,8 @@ def certificate_file() -> str | None:
     if named := os.environ.get("SSL_CERT_FILE"):
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(named)
-        except OSError as error:  # ssl.SSLError too
-            why = error.strerror or "it holds no certificate"
+        except OSError as error:
+            why = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
             raise OSError(f"SSL_CERT_FILE names {named}, which cannot be used ({why})") from None
         return named
     return next((path for path in BUNDLES if Path(path).is_file()), None)
