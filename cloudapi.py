@@ -101,11 +101,16 @@ class ApiError(Exception):
 
 
 class Unreachable(ApiError):
-    """Nobody answered. `refused`: nobody listens there."""
+    """Nobody answered: `reason` says why, `kind` is the name of httpx's error."""
 
-    def __init__(self, sentence: str, *, refused: bool) -> None:
+    def __init__(self, sentence: str, kind: str, reason: str) -> None:
         super().__init__(sentence, transient=True)
-        self.refused = refused
+        self.kind, self.reason = kind, reason
+
+    @property
+    def refused(self) -> bool:
+        """Nobody listens there."""
+        return self.kind == httpx.ConnectError.__name__
 
 
 class Api:
@@ -207,7 +212,7 @@ class Api:
         reason = str(error) or type(error).__name__
         remedy = "start the local cloud: oracle cloud start" if self._local else "try again in a minute."
         sentence = f"{self.name}'s API at {self.address} does not answer ({reason}); {remedy}"
-        return Unreachable(sentence, refused=isinstance(error, httpx.ConnectError))
+        return Unreachable(sentence, type(error).__name__, reason)
 
     def _may_repeat(self, method: str, error: ApiError) -> bool:
         """429 says that nothing was done, whatever the method."""

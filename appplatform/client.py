@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from cloudapi import Api, ApiError, received
+from cloudapi import WRONG_SHAPE, Api, ApiError, received
 from httpclient import client, httpx
 from waiting import backoff
 
@@ -133,7 +133,8 @@ class AppPlatform:
     def deployment(self, app_id: str, deployment_id: str, seconds: float | None = None) -> Deployment:
         """One deployment. `seconds`: how long it is asked for again where the API fails for a while."""
         path = f"/v2/apps/{app_id}/deployments/{deployment_id}"
-        return self._get(path, lambda answer: Deployment.read(answer["deployment"]), seconds)
+        with _sentences():
+            return self._api.ask("GET", path, lambda answer: Deployment.read(answer["deployment"]), seconds=seconds)
 
     def deployments(self, app_id: str) -> list[Deployment]:
         """The newest first, a page of them."""
@@ -182,13 +183,21 @@ class AppPlatform:
         with _sentences():
             return self._api.ask(method, path, lambda answer: _object({} if answer is None else answer), body)
 
-    def _get(self, path: str, read: Callable[[Any], T], seconds: float | None = None) -> T:
-        with _sentences():
-            return self._api.ask("GET", path, read, seconds=seconds)
+    def _get(self, path: str, read: Callable[[Any], T]) -> T:
+        return self._read("GET", path, None, read)
 
     def _begin(self, path: str, body: dict[str, Any]) -> Deployment:
-        with _sentences():
-            return self._api.ask("POST", path, lambda answer: Deployment.read(answer["deployment"]), body)
+        return self._read("POST", path, body, lambda answer: Deployment.read(answer["deployment"]))
+
+    def _read(self, method: str, path: str, body: dict[str, Any] | None, read: Callable[[Any], T]) -> T:
+        answer = self.request(method, path, body)
+        try:
+            return read(answer)
+        except WRONG_SHAPE:
+            raise AppPlatformError(
+                f"DigitalOcean's API answered {method} {path} with something that is not its own; see which address is "
+                "set: pulumi config get digitalocean:apiEndpoint"
+            ) from None
 
     def _apps(self) -> Iterator[dict[str, Any]]:
         for page in range(1, MOST_PAGES + 1):

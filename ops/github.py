@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any, Self, TypeVar
 
-from cloudapi import Api, ApiError
+from cloudapi import Api, ApiError, Unreachable
 from ops.failures import Failure
 
 T = TypeVar("T")
@@ -69,11 +69,13 @@ class GitHub:
 
 def _refusal(error: ApiError, what: str, needs: str) -> str:
     answer = error.answer
+    if isinstance(error, Unreachable):
+        return f"GitHub does not answer ({error.kind}): {error.reason}; try again"
     if answer is None or error.transient:
         return str(error)
     if answer.status == 403 and (answer.retry_after or answer.headers.get("x-ratelimit-remaining") == "0"):
         return f"GitHub takes no more requests for now ({answer.message()}); run the job again in an hour."
-    return f"GitHub refused to {what} ({answer.status}: {answer.message()}); the job needs: permissions: {needs}"
+    return f"GitHub refused to {what} ({answer.status}): {answer.message()}; the job needs: permissions: {needs}"
 
 
 def marked(about: str, text: str) -> str:
