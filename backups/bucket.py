@@ -83,7 +83,7 @@ class Bucket:
             pages = s3.get_paginator("list_objects_v2").paginate(
                 Bucket=self.place.bucket, Prefix=self.place.key(prefix)
             )
-            return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+            return [entry["Key"] for page in pages for entry in _entries(page)]
 
         return sorted(key[len(self.place.key("")) :] for key in self._ask(prefix, listed))
 
@@ -112,6 +112,13 @@ class Bucket:
     def _client(self) -> S3Client:
         self._made = self._made or new_client(self.place)
         return self._made
+
+
+def _entries(page: Mapping[str, Any]) -> list[Any]:
+    """What a page of a list holds. Raises KeyError where it is no such page: an empty one would be good news."""
+    if "IsTruncated" not in page:
+        raise KeyError("IsTruncated")
+    return list(page.get("Contents", []))
 
 
 def _parts(answer: Mapping[str, Any]) -> dict[str, Any]:

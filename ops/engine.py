@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from contract import Outputs
-from ops.failures import KILLED, Failure, engine_sentence, program_sentence
+from ops.failures import KILLED, Failure, engine_sentence, program_cause, program_sentence
 from ops.workspace import Stack, exports
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -23,6 +23,9 @@ NOISE = re.compile(
     r"@ updating|.* refreshing \(\d+s\)\s*$|.* refresh \([\d.]+s\)\s*(\[diff: ~bindings\])?\s*$"
     r"| {4}[\w-]+:[\w/-]+:\w+ [\w-]+ +(running )?$|\s*$"
 )
+
+
+FULL_TEXT = "Its full text: oracle logs"
 
 
 @dataclass(frozen=True)
@@ -108,9 +111,13 @@ class Engine:
     def sentence(self, done: Finished, otherwise: str) -> str:
         return engine_sentence(done.output, self.stack.name) or otherwise
 
-    def failure(self, done: Finished, go_on: str) -> str:
-        """What went wrong in a recorded engine: the known failure's sentence, or the cause with `go_on` behind it."""
-        return self.sentence(done, f"{cause(done)}. {go_on}")
+    def failure(self, done: Finished, go_on: str, begin: str = "") -> str:
+        """What went wrong in a recorded engine: the known failure's sentence, or the cause between `begin` and `go_on`.
+
+        What nobody expected comes again when it is tried again, so its full text is named in place of `go_on`.
+        """
+        next_step = FULL_TEXT if unexpected(done) else go_on
+        return self.sentence(done, f"{begin}{cause(done)}. {next_step}".rstrip())
 
     def ensure_stack(self) -> None:
         """Makes the stack where there is none, in an existing state."""
@@ -155,6 +162,12 @@ def bounded(project: Path, environment: Mapping[str, str], seconds: float, *argu
 def cause(done: Finished) -> str:
     """Why it failed, as far as it said; the begin of a sentence."""
     return (program_sentence(done.output) or (KILLED if done.status < 0 else "what is wrong stands above")).rstrip(".")
+
+
+def unexpected(done: Finished) -> bool:
+    """Whether it failed at something that no sentence of ours or the engine's tells."""
+    found = program_cause(done.output)
+    return found is not None and found.unexpected
 
 
 def told(line: str) -> bool:
