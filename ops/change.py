@@ -11,7 +11,7 @@ from typing import Any
 
 from contract import KEPT_VARIABLE
 from ops import local_cloud, planning, stackfile
-from ops.engine import Engine
+from ops.engine import Engine, failed
 from ops.failures import Failure
 from ops.following import hand_over, shown
 from ops.recording import Recording
@@ -79,8 +79,9 @@ def carry_out(
             return {}
         on = engine.stack.update
         if _begun(recording, values):
-            raise Failure(engine.failure(done, f"Nothing is lost; go on: {on}", "The update failed: "))
-        raise Refused(engine.failure(done, ""))
+            sentence = failed(done, f"Nothing is lost; go on: {on}", "The update failed: ")
+            raise Failure(engine.sentence(done, sentence))
+        raise Refused(engine.sentence(done, failed(done, "")))
 
 
 def bring_up(recording: Recording) -> dict[str, Any]:
@@ -88,7 +89,8 @@ def bring_up(recording: Recording) -> dict[str, Any]:
     done = recording.update()
     if done.status != 0:
         engine = recording.engine
-        raise Failure(engine.failure(done, f"Then go on: {engine.stack.update}", "The update failed: "))
+        sentence = failed(done, f"Then go on: {engine.stack.update}", "The update failed: ")
+        raise Failure(engine.sentence(done, sentence))
     return {}
 
 

@@ -111,13 +111,9 @@ class Engine:
     def sentence(self, done: Finished, otherwise: str) -> str:
         return engine_sentence(done.output, self.stack.name) or otherwise
 
-    def failure(self, done: Finished, go_on: str, begin: str = "") -> str:
-        """What went wrong in a recorded engine: the known failure's sentence, or the cause between `begin` and `go_on`.
-
-        What nobody expected comes again when it is tried again, so its full text is named in place of `go_on`.
-        """
-        next_step = FULL_TEXT if unexpected(done) else go_on
-        return self.sentence(done, f"{begin}{cause(done)}. {next_step}".rstrip())
+    def failure(self, done: Finished, go_on: str) -> str:
+        """What went wrong in a recorded engine: the known failure's sentence, or the cause with `go_on` behind it."""
+        return self.sentence(done, failed(done, go_on))
 
     def ensure_stack(self) -> None:
         """Makes the stack where there is none, in an existing state."""
@@ -162,6 +158,14 @@ def bounded(project: Path, environment: Mapping[str, str], seconds: float, *argu
 def cause(done: Finished) -> str:
     """Why it failed, as far as it said; the begin of a sentence."""
     return (program_sentence(done.output) or (KILLED if done.status < 0 else "what is wrong stands above")).rstrip(".")
+
+
+def failed(done: Finished, go_on: str, begin: str = "") -> str:
+    """The cause between `begin` and `go_on`.
+
+    What nobody expected comes again when it is tried again, so its full text is named in place of `go_on`.
+    """
+    return f"{begin}{cause(done)}. {FULL_TEXT if unexpected(done) else go_on}".rstrip()
 
 
 def unexpected(done: Finished) -> bool:

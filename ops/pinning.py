@@ -18,7 +18,7 @@ from ops.ask import agree
 from ops.change import touched
 from ops.closing import follow_to_the_table
 from ops.deploy import Plan
-from ops.engine import Engine, unexpected
+from ops.engine import Engine, failed, unexpected
 from ops.failures import Failure
 from ops.folding import say
 from ops.following import hand_over
@@ -79,7 +79,7 @@ def carry_out(recording: Recording, prepared: dict[str, Any]) -> dict[str, Any]:
         raise
     if done.status == 0:
         return deploy.closing(recording, Plan(**prepared))
-    why = recording.engine.failure(done, "").rstrip(".:")
+    why = recording.engine.sentence(done, failed(done, "")).rstrip(".:")
     if not touched(recording.run):
         _undo(recording)
         raise Failure(f"Nothing was changed, and {stack.file.name} is as it was: {why}")

@@ -7,7 +7,6 @@ import stat
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pulumi
@@ -17,8 +16,9 @@ from appplatform import AppPlatformError
 from components import dynamic
 from components.dynamic import Sentence, guard, guarded, told
 from ops import main
-from ops.engine import Engine, Finished
+from ops.engine import Engine, Finished, failed
 from ops.failures import Cause, Failure, program_cause
+from ops.workspace import Stack
 from tracebacks import PROJECT, full_text, last_line, located
 
 SECRET = "planted-secret-of-the-environment"
@@ -94,9 +94,10 @@ def test_other_ends_of_the_program(text: str, cause: Cause | None) -> None:
 
 def test_advice_does_not_repeat_what_nobody_expected(tmp_path: Path) -> None:
     engine = Engine.__new__(Engine)
-    engine.stack = SimpleNamespace(name="prod")  # type: ignore[assignment]
+    engine.stack = Stack("prod", tmp_path)
     broken = Finished(255, output(UNHANDLED, FRAME, "    KeyError: 'missing'\n"))
-    assert engine.failure(broken, "Nothing is lost; go on: pulumi up", "The update failed: ") == (
+    assert engine.failure(broken, "Go on: pulumi up") == f"{ABOVE}KeyError: 'missing'. Its full text: oracle logs"
+    assert failed(broken, "Go on: pulumi up", "The update failed: ") == (
         f"The update failed: {ABOVE}KeyError: 'missing'. Its full text: oracle logs"
     )
     known = Finished(255, output("    error: The store is full.\n"))
@@ -230,14 +231,14 @@ def test_a_hook_never_fails_without_a_text(error: Exception) -> None:
     async def hook(_: Any) -> None:
         raise error
 
-    with pytest.raises(pulumi.RunError) as failed:
+    with pytest.raises(pulumi.RunError) as raised:
         asyncio.run(awaited(guarded(hook)))
-    assert str(failed.value) == told(error) != ""
+    assert str(raised.value) == told(error) != ""
     registered = pulumi.ResourceHook.__new__(pulumi.ResourceHook)
     registered.callback = hook
-    with pytest.raises(pulumi.RunError) as failed:
+    with pytest.raises(pulumi.RunError) as raised:
         asyncio.run(awaited(guard(registered)))
-    assert str(failed.value) == told(error)
+    assert str(raised.value) == told(error)
 
 
 def test_a_hook_that_succeeds_does(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,9 +255,9 @@ def test_a_hook_that_succeeds_does(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_place_is_our_own_code(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError) as failed:
+    with pytest.raises(FileNotFoundError) as raised:
         (tmp_path / "none").read_text()
-    said = located(failed.value)
-    assert said.startswith(last_line(failed.value))
+    said = located(raised.value)
+    assert said.startswith(last_line(raised.value))
     assert said.rpartition(" (")[2].startswith("tests/unit/test_failures.py, line ")
-    assert str(PROJECT / "tests/unit/test_failures.py") in full_text(failed.value)
+    assert str(PROJECT / "tests/unit/test_failures.py") in full_text(raised.value)
