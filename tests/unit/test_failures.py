@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import stat
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
 import pytest
 
 from appplatform import AppPlatformError
-from components import dynamic
+from components import backend, dynamic
 from components.dynamic import Sentence, guard, guarded, told
 from ops import main
 from ops.engine import Engine, Finished, failed
@@ -239,6 +241,30 @@ def test_a_hook_never_fails_without_a_text(error: Exception) -> None:
     with pytest.raises(pulumi.RunError) as raised:
         asyncio.run(awaited(guard(registered)))
     assert str(raised.value) == told(error)
+
+
+def test_every_hook_of_the_backend_is_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulumi, "ErrorHook", lambda *_: None)
+
+    async def hook(_: Any) -> None:
+        raise AssertionError
+
+    before_delete = pulumi.ResourceHook.__new__(pulumi.ResourceHook)
+    before_delete.callback = hook
+    keeping: Any = SimpleNamespace(before_delete=before_delete, before_update=hook, after=hook)
+    log: Any = SimpleNamespace(start=hook, failed=hook, then=lambda each: each)
+    found = backend._hooks(keeping, log)
+    bound: list[Any] = [
+        found.before_create,
+        found.before_update,
+        found.before_delete,
+        found.after_create,
+        found.after_update,
+    ]
+    assert [len(each or []) for each in bound] == [1, 2, 1, 1, 1]
+    for each in [*itertools.chain(*(each or [] for each in bound)), *(backend._kept_only(keeping).before_delete or [])]:
+        with pytest.raises(pulumi.RunError, match="AssertionError"):
+            asyncio.run(awaited(each))
 
 
 def test_a_hook_that_succeeds_does(monkeypatch: pytest.MonkeyPatch) -> None:
