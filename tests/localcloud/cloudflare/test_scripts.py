@@ -33,6 +33,12 @@ def test_upload_runs_and_answers_as_recorded(api: Client) -> None:
     assert api.get(host).text == 'one {"A":"b"}'
 
 
+def test_what_wrangler_sends_since_4_141_is_taken(api: Client) -> None:
+    """With the first upload of a Worker; how it would be rolled out is nothing that can be told apart here."""
+    api.put("current", ONE, code_update_strategy={"mode": "deferred", "max_delay": 300})
+    assert api.get(api.enable("current")).text.startswith("one ")
+
+
 def test_same_code_same_etag(api: Client) -> None:
     assert api.put("hello", ONE)["etag"] == api.put("hello", ONE)["etag"] != api.put("hello", TWO)["etag"]
 
