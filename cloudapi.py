@@ -117,8 +117,8 @@ class Api:
     """An API called `name` at `address`, asked with the `token` that `variable` holds.
 
     `timeout` limits each step of a request and the whole of its answer; GETs, and the other methods that are
-    `repeatable`, are tried again for `patience` seconds, as a rule a quarter of that. Raises ApiError for a token that
-    cannot be one, and for an address where it could be read on the way.
+    `repeatable`, are tried again for `patience` seconds, as a rule a quarter of that. `heard` gets every answer. Raises
+    ApiError for a token that cannot be one, and for an address where it could be read on the way.
     """
 
     def __init__(
@@ -132,6 +132,7 @@ class Api:
         timeout: float = 30.0,
         patience: float | None = None,
         repeatable: frozenset[str] = REPEATABLE,
+        heard: Callable[[Answer], object] = lambda _: None,
     ) -> None:
         self.name, self.address = name, address.rstrip("/")
         if not is_token(token):
@@ -144,6 +145,7 @@ class Api:
         self._timeout = timeout
         self._patience = timeout / 4 if patience is None else patience
         self._repeatable = repeatable
+        self._heard = heard
 
     def close(self) -> None:
         self._http.close()
@@ -176,6 +178,7 @@ class Api:
                 answer = received(response, seconds)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from None
+        self._heard(answer)
         return self._read(method, path, answer, read)
 
     def _read(self, method: str, path: str, answer: Answer, read: Callable[[Any], T]) -> T:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import cloudapi
-from cloudapi import Api, ApiError, Unreachable, received
+from cloudapi import Answer, Api, ApiError, Unreachable, received
 from httpclient import httpx
 from tests.support.clock import Clock, stopped
 from tests.support.scripted import BROKEN, HTML, Reply, Scripted, scripted
@@ -192,6 +192,16 @@ def test_an_answer_that_trickles_in_for_ever_is_given_up(clock: Clock) -> None:
 
     with pytest.raises(httpx.ReadTimeout, match=r"did not end within 20 s"):
         received(httpx.Response(200, stream=Trickle()), 20.0)
+
+
+def test_every_answer_is_heard(server: Scripted, clock: Clock) -> None:
+    """Some tell the time, whatever else they say."""
+    heard: list[Answer] = []
+    server.answers["/"] = [BUSY, PAGE, WELL]
+    api = Api("Example", server.address, TOKEN, "EXAMPLE_TOKEN", heard=heard.append)
+    assert api.ask("GET", "/", number) == 7
+    assert [answer.status for answer in heard] == [429, 200, 200]
+    api.close()
 
 
 @pytest.mark.parametrize("token", ["two words", "line\n", "\ttab", "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "\r", ""])
