@@ -25,6 +25,7 @@ from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from appplatform.typist import Typist
+from httpclient import proxy_for, tls_context
 
 OPEN_SECONDS = 20.0
 SILENT_MILLISECONDS = 60_000
@@ -181,7 +182,16 @@ class Console:
 
 def _connected(url: str, seconds: float) -> ClientConnection:
     """No pings: whether App Platform answers them is not known, and the typist's keep-alive does the same."""
-    return connect(url, open_timeout=seconds, close_timeout=2, ping_interval=None, max_size=None, proxy=None)
+    proxy = proxy_for(url)
+    return connect(
+        url,
+        open_timeout=seconds,
+        close_timeout=2,
+        ping_interval=None,
+        max_size=None,
+        proxy=proxy.address if proxy else None,
+        ssl=tls_context() if url.startswith("wss:") else None,
+    )
 
 
 def _harmless(script: str) -> str:

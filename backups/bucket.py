@@ -7,13 +7,13 @@ all these services have is used: no checksum headers of Amazon's own, no version
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 from backups.errors import BackupsError, Missing, disk
 from backups.files import copy, whole
-from backups.s3 import Place, new_client, sentence
+from backups.s3 import Place, foreign, new_client, sentence
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -56,14 +56,14 @@ class Bucket:
 
         def request(start: int, tag: str | None) -> dict[str, Any]:
             options: dict[str, Any] = {"Range": f"bytes={start}-", "IfMatch": tag} if start else {}
-            return self._ask(name, lambda s3: dict(s3.get_object(Bucket=bucket, Key=key, **options)))
+            return self._ask(name, lambda s3: _parts(s3.get_object(Bucket=bucket, Key=key, **options)))
 
         return cast(BinaryIO, io.BufferedReader(_Resuming(request, self.place.address(name)), 1 << 16))
 
     def size(self, name: str) -> int | None:
         bucket, key = self.place.bucket, self.place.key(name)
         try:
-            return self._ask(name, lambda s3: s3.head_object(Bucket=bucket, Key=key))["ContentLength"]
+            return self._ask(name, lambda s3: s3.head_object(Bucket=bucket, Key=key)["ContentLength"])
         except Missing:
             return None
 
@@ -83,7 +83,7 @@ class Bucket:
             pages = s3.get_paginator("list_objects_v2").paginate(
                 Bucket=self.place.bucket, Prefix=self.place.key(prefix)
             )
-            return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+            return [entry["Key"] for page in pages for entry in _entries(page)]
 
         return sorted(key[len(self.place.key("")) :] for key in self._ask(prefix, listed))
 
@@ -98,6 +98,7 @@ class Bucket:
         client = self._client()
         from boto3.exceptions import S3UploadFailedError
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
         try:
             return request(client)
@@ -105,10 +106,24 @@ class Bucket:
             raise sentence(error.__context__ or error, self.place, name) from None
         except (BotoCoreError, ClientError) as error:
             raise sentence(error, self.place, name) from None
+        except (ResponseParserError, KeyError):
+            raise foreign(self.place, name) from None
 
     def _client(self) -> S3Client:
         self._made = self._made or new_client(self.place)
         return self._made
+
+
+def _entries(page: Mapping[str, Any]) -> list[Any]:
+    """What a page of a list holds. Raises KeyError where it is no such page: an empty one would be good news."""
+    if "IsTruncated" not in page:
+        raise KeyError("IsTruncated")
+    return list(page.get("Contents", []))
+
+
+def _parts(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """What is used of a GetObject's answer. Raises KeyError where it is not one."""
+    return {key: answer[key] for key in ("Body", "ETag", "ContentLength")}
 
 
 class _Resuming(io.RawIOBase):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from backups.errors import BackupsError, Missing
+from httpclient import certificate_file, proxy_for
 
 if TYPE_CHECKING:
     from botocore.config import Config
@@ -66,11 +66,6 @@ class Place:
     def describe(self) -> str:
         return f"the bucket {self.address()}" + (f" at {self.endpoint}" if self.endpoint else "")
 
-    @property
-    def on_loopback(self) -> bool:
-        host = urlsplit(self.endpoint or "").hostname or ""
-        return host in ("127.0.0.1", "::1", "localhost") or host.endswith(".localhost")
-
 
 def new_client(place: Place) -> S3Client:
     """Asks nothing yet. Raises BackupsError when there are no credentials, or the endpoint is none."""
@@ -89,8 +84,9 @@ def new_client(place: Place) -> S3Client:
     plain.set_config_variable("credentials_file", os.devnull)
     plain.set_config_variable("ignore_configured_endpoint_urls", True)
     session = Session(key, secret, os.environ.get(TOKEN), place.region, botocore_session=plain)
+    authorities = _authorities(place)
     try:
-        return session.client("s3", endpoint_url=place.endpoint, config=_config(place))
+        return session.client("s3", endpoint_url=place.endpoint, config=_config(place), verify=authorities)
     except ValueError:
         raise BackupsError(
             f"{place.endpoint!r} is no address of a store; "
@@ -115,6 +111,15 @@ def sentence(error: BaseException, place: Place, name: str) -> BackupsError:
     return BackupsError((SENTENCES.get(code, OTHER) if answer else AWAY).format(**words))
 
 
+def foreign(place: Place, name: str) -> BackupsError:
+    """For an answer that is not one of S3's."""
+    at = place.endpoint or f"Amazon S3 in {place.region}"
+    return BackupsError(
+        f"{at} answered for {place.address(name)} with something that is not S3's; see that it is a store's address: "
+        "pulumi config set --path oracle-net:backup.endpoint <address>"
+    )
+
+
 def _config(place: Place) -> Config:
     """Some seconds for each try; no checksum headers of Amazon's own, which other services do not all know."""
     from botocore.config import Config
@@ -126,6 +131,28 @@ def _config(place: Place) -> Config:
         s3={"addressing_style": "path" if place.endpoint else "auto"},
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        # What is on loopback stays on the machine, whatever proxies the environment names.
-        proxies={} if place.on_loopback else None,
+        proxies=_proxies(place),
     )
+
+
+def _proxies(place: Place) -> dict[str, str]:
+    """As for all other requests; botocore's own reading of NO_PROXY knows no networks. Raises BackupsError."""
+    proxy = proxy_for(place.endpoint or f"https://{place.bucket}.s3.{place.region}.amazonaws.com")
+    if proxy is None:
+        return {}
+    if not proxy.usable:
+        raise BackupsError(
+            f"{place.describe()} cannot be reached: {proxy.variable} does not name an HTTP proxy; "
+            "export HTTPS_PROXY=http://..."
+        )
+    return {"http": proxy.address, "https": proxy.address}
+
+
+def _authorities(place: Place) -> str | None:
+    """The system's certificate authorities; None leaves the choice to botocore. Raises BackupsError."""
+    if os.environ.get("AWS_CA_BUNDLE"):
+        return None
+    try:
+        return certificate_file()
+    except OSError as error:
+        raise BackupsError(f"{place.describe()} cannot be opened: {error}; export SSL_CERT_FILE=...") from None

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import pulumi
 
 from components.adopted import taken_over
+from components.dynamic import Hook, guard, guarded
 from components.naming import BACKEND_VARIABLE, GENERATION_VARIABLE, RELEASE_VARIABLE
 from components.providers import digitalocean
 from settings import BackendSettings
 
 APP_INPUTS = ("spec", "project_id", "deployment_per_page", "dedicated_ips")
-
-Hook = Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
 
 
 class Keeping(Protocol):
@@ -94,19 +93,20 @@ class Backend(pulumi.ComponentResource):
 
 
 def _hooks(keeping: Keeping, log: Log) -> pulumi.ResourceHookBinding:
+    start = guarded(log.start)
     return pulumi.ResourceHookBinding(
         on_error=[pulumi.ErrorHook("backend-failed", log.failed)],
-        before_create=[log.start],
-        before_update=[keeping.before_update, log.start],
-        before_delete=[keeping.before_delete],
-        after_create=[log.then(keeping.after_create)],
-        after_update=[log.then(keeping.after_update)],
+        before_create=[start],
+        before_update=[guarded(keeping.before_update), start],
+        before_delete=[guard(keeping.before_delete)],
+        after_create=[guarded(log.then(keeping.after_create))],
+        after_update=[guarded(log.then(keeping.after_update))],
     )
 
 
 def _kept_only(keeping: Keeping) -> pulumi.ResourceHookBinding:
     """Of an app made by hand: nothing is deployed, and an import is followed by an update that only the state sees."""
-    return pulumi.ResourceHookBinding(before_delete=[keeping.before_delete])
+    return pulumi.ResourceHookBinding(before_delete=[guard(keeping.before_delete)])
 
 
 def _spec(args: BackendArgs) -> digitalocean.AppSpecArgs:

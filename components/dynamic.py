@@ -1,17 +1,33 @@
-"""Errors of dynamic providers as sentences.
+"""Errors of dynamic providers and of hooks as sentences.
 
 The SDK's host of dynamic providers answers every exception with `traceback.format_exc()` (pulumi/dynamic/__main__.py,
-_abort_with_traceback). A known failure is a sentence that ends in the next command, and a stack trace around it would
-bury it; an unknown one keeps its trace.
+_abort_with_traceback), and a hook's with its message alone (pulumi/runtime/_callbacks.py): `KeyError('url')` becomes
+`'url'`, and an exception without a message counts as success. A known failure is a sentence that ends in the next
+command, and a trace around it would bury it; an unknown one begins with a sentence, and its trace follows.
 """
 
 from __future__ import annotations
 
 import atexit
+import functools
+import inspect
 import os
 import sys
 import traceback
+from collections.abc import Awaitable, Callable
 from typing import Any
+
+import pulumi
+
+from tracebacks import full_text, located
+
+OURS = frozenset(
+    {"appplatform", "artifacts", "backups", "components", "pocketbase", "releases", "settings", "workersapi"}
+)
+"""The packages whose exceptions are sentences."""
+UNEXPECTED = "the program did not expect this, whose trace follows: {}\n{}"
+
+Hook = Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
 
 _format_exc = traceback.format_exc
 
@@ -20,9 +36,43 @@ class Sentence(Exception):
     """A failure that a person can act on: its text is all there is to show."""
 
 
+def told(error: BaseException) -> str:
+    """What is shown of an exception: its sentence, or its last line and the trace when nobody expected it."""
+    known = isinstance(error, Sentence | pulumi.RunError) or type(error).__module__.partition(".")[0] in OURS
+    if known and str(error):
+        return str(error)
+    return UNEXPECTED.format(located(error), full_text(error)).rstrip()
+
+
+def guarded(hook: Hook) -> Hook:
+    """The hook, whose every failure has a text: the SDK takes an exception without one for success."""
+
+    @functools.wraps(hook)
+    async def checked(args: pulumi.ResourceHookArgs) -> None:
+        try:
+            await hook(args)
+        except Exception as error:
+            raise pulumi.RunError(told(error)) from error
+
+    return checked
+
+
+def guard(hook: pulumi.ResourceHook) -> pulumi.ResourceHook:
+    """The same for a hook that is registered already."""
+    callback = hook.callback
+
+    async def called(args: pulumi.ResourceHookArgs) -> None:
+        result = callback(args)
+        if inspect.isawaitable(result):
+            await result
+
+    hook.callback = guarded(called)
+    return hook
+
+
 def _format(*arguments: Any, **options: Any) -> str:
     current = sys.exc_info()[1]
-    return str(current) if isinstance(current, Sentence) else _format_exc(*arguments, **options)
+    return told(current) if current else _format_exc(*arguments, **options)
 
 
 def show_sentences() -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pulumi
 from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 
 from artifacts import ArtifactError, image_digest, pack_image
+from cloudapi import is_token
 from components.dynamic import Sentence, show_sentences
 from contract import ADOPTED
-from loopback import client, httpx
+from httpclient import client, httpx
 from releases import Item, place
 
 if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration
@@ -46,9 +48,10 @@ class PushedImage(Resource, name="PushedImage"):
     digest: pulumi.Output[str]
 
     def __init__(
-        self, name: str, image: ImageSettings, digest: str, opts: pulumi.ResourceOptions | None = None
+        self, name: str, image: ImageSettings, digest: str, endpoint: str, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         props = {
+            "endpoint": endpoint,
             "directory": image.path,
             "run": list(image.run),
             "repository": image.repository,
@@ -65,13 +68,17 @@ def available_image(name: str, image: ImageSettings, digest: str) -> pulumi.Inpu
     """
     if digest.startswith(ADOPTED):
         return digest
-    return digest if image.path is None else PushedImage(name, image, digest).digest
+    if image.path is None:
+        return digest
+    from settings import digitalocean_endpoint
+
+    return PushedImage(name, image, digest, digitalocean_endpoint()).digest
 
 
 def _stored(props: dict[str, Any]) -> bool:
     """Whether the store has the image; True when it cannot be asked, since nothing could be pushed then either."""
     try:
-        with client(timeout=10, headers=_headers()) as http:
+        with client(timeout=10, headers=_headers(props)) as http:
             return http.head(f"{props['store']}/{props['digest']}").status_code != 404
     except httpx.HTTPError:
         return True
@@ -81,7 +88,7 @@ def _push(props: dict[str, Any]) -> None:
     packed = _packed(props)
     url = f"{props['store']}/{props['digest']}"
     try:
-        with client(timeout=300, headers=_headers()) as http:
+        with client(timeout=300, headers=_headers(props)) as http:
             response = http.put(url, content=packed, params={"repository": props["repository"]})
     except httpx.HTTPError as error:
         raise Sentence(
@@ -110,5 +117,8 @@ def _packed(props: dict[str, Any]) -> bytes:
     return packed
 
 
-def _headers() -> dict[str, str]:
-    return {"Authorization": f"Bearer {os.environ.get('DIGITALOCEAN_TOKEN', '')}"}
+def _headers(props: dict[str, Any]) -> dict[str, str]:
+    """DigitalOcean's token, for a store that is a part of its API; another host's store gets none."""
+    store, api, token = urlsplit(props["store"]), urlsplit(props["endpoint"]), os.environ.get("DIGITALOCEAN_TOKEN", "")
+    ours = (store.scheme, store.netloc) == (api.scheme, api.netloc)
+    return {"Authorization": f"Bearer {token}"} if ours and is_token(token) else {}

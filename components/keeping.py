@@ -29,7 +29,7 @@ from components.dynamic import Sentence
 from components.history import note_kept, written_since
 from components.transfer import Care, Origin, Source, keep, served, session_of, tell
 from contract import LATE_WRITES, WITHOUT_BACKUP
-from loopback import client, httpx
+from httpclient import client, httpx
 from pocketbase import AdminError, backend_time, freeze, record_requests, requests_since
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -10,12 +10,12 @@ import pulumi
 from artifacts import AssetSet, module_digest
 from components.adopted import taken_over
 from components.bindings import Binding, PlainText, render
+from components.dynamic import Hook, guarded
 from components.naming import RELEASE_VARIABLE, worker_url
 from components.providers import cloudflare
 from settings import AssetsSettings, WorkerSettings
 
 MODULE = "worker.js"
-Hook = Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
 SCRIPT_INPUTS = (
     "content",
     "main_module",
@@ -130,7 +130,7 @@ class Worker(pulumi.ComponentResource):
 
 
 def _hooks(after: Hook | None) -> pulumi.ResourceHookBinding | None:
-    return pulumi.ResourceHookBinding(after_update=[after]) if after else None
+    return pulumi.ResourceHookBinding(after_update=[guarded(after)]) if after else None
 
 
 def _behind(worker: Worker, script: cloudflare.WorkersScript) -> pulumi.ResourceOptions:

@@ -11,7 +11,7 @@ from typing import Any
 
 from contract import KEPT_VARIABLE
 from ops import local_cloud, planning, stackfile
-from ops.engine import Engine, cause
+from ops.engine import Engine, failed
 from ops.failures import Failure
 from ops.following import hand_over, shown
 from ops.recording import Recording
@@ -79,16 +79,18 @@ def carry_out(
             return {}
         on = engine.stack.update
         if _begun(recording, values):
-            raise Failure(engine.sentence(done, f"The update failed: {cause(done)}. Nothing is lost; go on: {on}"))
-        raise Refused(engine.sentence(done, cause(done) + "."))
+            sentence = failed(done, f"Nothing is lost; go on: {on}", "The update failed: ")
+            raise Failure(engine.sentence(done, sentence))
+        raise Refused(engine.sentence(done, failed(done, "")))
 
 
 def bring_up(recording: Recording) -> dict[str, Any]:
     """A plain update as the run's task. Raises Failure."""
     done = recording.update()
     if done.status != 0:
-        sentence = f"The update failed: {cause(done)}. Then go on: {recording.engine.stack.update}"
-        raise Failure(recording.engine.sentence(done, sentence))
+        engine = recording.engine
+        sentence = failed(done, f"Then go on: {engine.stack.update}", "The update failed: ")
+        raise Failure(engine.sentence(done, sentence))
     return {}
 
 

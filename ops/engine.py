@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from contract import Outputs
-from ops.failures import KILLED, Failure, engine_sentence, program_sentence
+from ops.failures import KILLED, Failure, engine_sentence, program_cause, program_sentence
 from ops.workspace import Stack, exports
 from programs import Done, OutOfTime, run, start
 
@@ -25,6 +25,9 @@ NOISE = re.compile(
     r"| {4}[\w-]+:[\w/-]+:\w+ [\w-]+ +(running )?$|\s*$"
 )
 QUIET_SECONDS = 1800.0  # for what is no deployment; large states in slow places are read in seconds
+
+
+FULL_TEXT = "Its full text: oracle logs"
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ class Engine:
 
     def failure(self, done: Finished, go_on: str) -> str:
         """What went wrong in a recorded engine: the known failure's sentence, or the cause with `go_on` behind it."""
-        return self.sentence(done, f"{cause(done)}. {go_on}")
+        return self.sentence(done, failed(done, go_on))
 
     def ensure_stack(self) -> None:
         """Makes the stack where there is none, in an existing state."""
@@ -142,6 +145,20 @@ def bounded(project: Path, environment: Mapping[str, str], seconds: float, *argu
 def cause(done: Finished) -> str:
     """Why it failed, as far as it said; the begin of a sentence."""
     return (program_sentence(done.output) or (KILLED if done.status < 0 else "what is wrong stands above")).rstrip(".")
+
+
+def failed(done: Finished, go_on: str, begin: str = "") -> str:
+    """The cause between `begin` and `go_on`.
+
+    What nobody expected comes again when it is tried again, so its full text is named in place of `go_on`.
+    """
+    return f"{begin}{cause(done)}. {FULL_TEXT if unexpected(done) else go_on}".rstrip()
+
+
+def unexpected(done: Finished) -> bool:
+    """Whether it failed at something that no sentence of ours or the engine's tells."""
+    found = program_cause(done.output)
+    return found is not None and found.unexpected
 
 
 def told(line: str) -> bool:

@@ -109,7 +109,7 @@ def _cost(engine: Engine, settings: Settings, outputs: Outputs | None) -> str:
         return ""
     try:
         with AppPlatform(engine.stack.digitalocean, token) as platform:
-            spec = platform.request("GET", f"/v2/apps/{outputs.backend_app_id}")["app"]["spec"]
+            spec = platform.app(outputs.backend_app_id)["spec"]
             before, after = _price(platform, spec), _price(platform, _sized(spec, settings))
     except (AppPlatformError, TypeError, ValueError, KeyError):
         return ""  # a plan is worth showing without its price

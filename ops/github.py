@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import Any, Self
+from collections.abc import Callable, Iterator
+from typing import Any, Self, TypeVar
 
-from loopback import client, httpx
+from cloudapi import Api, ApiError, Unreachable
 from ops.failures import Failure
+
+T = TypeVar("T")
 
 LIMIT = 65_536  # characters of a comment or an issue, as GitHub refuses more
 PAGE = 100
+
+
+class Fields(dict[str, Any]):
+    """An object of GitHub's. Raises Failure for a field that it lacks."""
+
+    def __missing__(self, key: str) -> Any:
+        raise Failure(f"GitHub's answer has no {key}, so somebody else has answered; see GITHUB_API_URL")
 
 
 class GitHub:
@@ -19,44 +28,54 @@ class GitHub:
     def __init__(self, seconds: float = 30.0) -> None:
         token, repository = (needed(name) for name in ("GITHUB_TOKEN", "GITHUB_REPOSITORY"))
         api = os.environ.get("GITHUB_API_URL", "https://api.github.com").rstrip("/")
-        self._address = f"{api}/repos/{repository}"
+        self._path = f"/repos/{repository}"
         self.owner = repository.partition("/")[0]
-        headers = {
-            "Authorization": f"Bearer {token}",
-            "Accept": "application/vnd.github+json",
-            "X-GitHub-Api-Version": "2022-11-28",
-        }
-        self._http = client(seconds, headers)
+        headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+        try:
+            self._api = Api("GitHub", api, token, "GITHUB_TOKEN", headers=headers, timeout=seconds)
+        except ApiError as error:
+            raise Failure(str(error)) from None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._http.close()
+        self._api.close()
 
     def asked(self, method: str, path: str, needs: str, body: Any = None) -> Any:
-        """The answer's JSON; None for a GET of what does not exist. `needs` are the job's permissions for it, as a
+        """The answer, an object; None for a GET of what does not exist. `needs` are the job's permissions for it, as a
         workflow has them. Raises Failure.
         """
-        try:
-            answer = self._http.request(method, f"{self._address}/{path}", json=body)
-            if answer.status_code < 300:
-                return answer.json()
-        except (httpx.HTTPError, ValueError) as error:
-            raise Failure(f"GitHub does not answer ({type(error).__name__}); try again") from None
-        if method == "GET" and answer.status_code == 404:
-            return None
-        what = path.partition("?")[0]
-        raise Failure(f"GitHub refused to {method} {what} ({answer.status_code}); the job needs: permissions: {needs}")
+        return self._asked(method, path, needs, lambda answer: Fields(answer.items()), body)
 
     def all(self, path: str, needs: str) -> Iterator[dict[str, Any]]:
         """Every item of a list that comes in pages."""
         mark = "&" if "?" in path else "?"
         for page in range(1, 100):
-            found = self.asked("GET", f"{path}{mark}per_page={PAGE}&page={page}", needs) or []
+            address = f"{path}{mark}per_page={PAGE}&page={page}"
+            found = self._asked("GET", address, needs, lambda answer: [Fields(each.items()) for each in answer]) or []
             yield from found
             if len(found) < PAGE:
                 return
+
+    def _asked(self, method: str, path: str, needs: str, read: Callable[[Any], T], body: Any = None) -> T | None:
+        try:
+            return self._api.ask(method, f"{self._path}/{path}", read, body)
+        except ApiError as error:
+            if method == "GET" and error.status == 404:
+                return None
+            raise Failure(_refusal(error, f"{method} {path.partition('?')[0]}", needs)) from None
+
+
+def _refusal(error: ApiError, what: str, needs: str) -> str:
+    answer = error.answer
+    if isinstance(error, Unreachable):
+        return f"GitHub does not answer ({error.kind}): {error.reason}; try again"
+    if answer is None or error.transient:
+        return str(error)
+    if answer.status == 403 and (answer.retry_after or answer.headers.get("x-ratelimit-remaining") == "0"):
+        return f"GitHub takes no more requests for now ({answer.message()}); run the job again in an hour."
+    return f"GitHub refused to {what} ({answer.status}): {answer.message()}; the job needs: permissions: {needs}"
 
 
 def marked(about: str, text: str) -> str:

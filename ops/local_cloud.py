@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 import programs
-from loopback import client, httpx
+from httpclient import client, httpx
 from ops.failures import Failure
 from ops.workspace import PROJECT, Stack, exports, located_tools
 from waiting import backoff
@@ -26,7 +26,7 @@ def health(stack: Stack) -> dict[str, object] | None:
         with client(timeout=5) as http:
             response = http.get(f"{stack.endpoint}/_cloud/health")
         return dict(response.json()) if response.status_code == 200 else None
-    except (httpx.HTTPError, ValueError):
+    except (httpx.HTTPError, ValueError, TypeError):
         return None
 
 
@@ -67,7 +67,7 @@ def console(stack: Stack) -> str:
         with client(timeout=5, headers={"authorization": f"Bearer {token}"}) as http:
             answer = http.post(f"{stack.endpoint}/_cloud/page/codes")
             return str(answer.raise_for_status().json()["address"])
-    except (httpx.HTTPError, ValueError, KeyError):
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
         raise Failure("The local cloud gives no way in; start it anew: make down && make up") from None
 
 

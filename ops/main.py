@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 import typer
 
-from ops.failures import Failure
+from ops.failures import NO_STATUS, Failure, unexpected
 from ops.folding import say
 from ops.screen import WORKFLOWS, Entry, screen
+from tracebacks import full_text
+
+ERRORS = Path(__file__).resolve().parents[1] / ".oracle" / "errors"
 
 # One line a command: its panel on the help screen, its name, and what it does in at most 25 characters. Its code is
 # the function of that name in the module of that name (or the module's `app`), which is imported when it is needed.
@@ -61,7 +66,10 @@ def oracle() -> None:
 
 
 def main() -> None:
-    """Runs the command. A known failure is one sentence on standard error and a non-zero exit status."""
+    """Runs the command. A failure is one sentence on standard error and a non-zero exit status.
+
+    The full text of one that nobody expected is kept in a file.
+    """
     try:
         app()
     except Failure as failure:
@@ -70,3 +78,8 @@ def main() -> None:
     except KeyboardInterrupt:
         say("\noracle: interrupted; nothing is lost, and the same command goes on: oracle up", sys.stderr)
         sys.exit(130)
+    except Exception as error:
+        if os.environ.get("CI"):  # no file outlives the job
+            print(full_text(error), file=sys.stderr)
+        say(f"oracle: {unexpected(error, ERRORS)}", sys.stderr)
+        sys.exit(NO_STATUS)

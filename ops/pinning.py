@@ -18,7 +18,7 @@ from ops.ask import agree
 from ops.change import touched
 from ops.closing import follow_to_the_table
 from ops.deploy import Plan
-from ops.engine import Engine, cause
+from ops.engine import Engine, failed, unexpected
 from ops.failures import Failure
 from ops.folding import say
 from ops.following import hand_over
@@ -79,14 +79,12 @@ def carry_out(recording: Recording, prepared: dict[str, Any]) -> dict[str, Any]:
         raise
     if done.status == 0:
         return deploy.closing(recording, Plan(**prepared))
-    why = recording.engine.sentence(done, cause(done)).rstrip(".:")
+    why = recording.engine.sentence(done, failed(done, "")).rstrip(".:")
     if not touched(recording.run):
         _undo(recording)
         raise Failure(f"Nothing was changed, and {stack.file.name} is as it was: {why}")
-    raise Failure(
-        f"The update broke off, and nothing is lost: {why}. Then go on: {stack.update}; or go back: "
-        f"oracle rollback {stack.name}"
-    )
+    on = "Go back" if unexpected(done) else f"Then go on: {stack.update}; or go back"
+    raise Failure(f"The update broke off, and nothing is lost: {why}. {on}: oracle rollback {stack.name}")
 
 
 def _kept(run: Run, name: str, content: bytes) -> bytes:

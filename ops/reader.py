@@ -7,7 +7,7 @@ from collections import Counter
 from types import TracebackType
 from typing import Self
 
-from loopback import client, httpx
+from httpclient import client, httpx
 from ops.failures import Failure
 
 PAUSE_SECONDS = 0.2
@@ -48,7 +48,7 @@ class Reader:
                     post = {"title": f"{TITLE} {number}", "body": TITLE}
                     headers = {"Authorization": f"Bearer {token}"}
                     http.post(f"{self._url}/api/posts", json=post, headers=headers).raise_for_status()
-            except (httpx.HTTPError, ValueError, KeyError) as error:
+            except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
                 raise Failure(
                     f"The base takes no posts ({type(error).__name__}); look: oracle rehearse --keep"
                 ) from None

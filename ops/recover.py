@@ -157,8 +157,7 @@ def _existing(engine: Engine, resource: dict[str, Any]) -> str | None:
                 app = platform.find((inputs.get("spec") or {}).get("name", ""))
                 return str(app["id"]) if app else None
             if resource["type"] == CHECK:
-                checks = platform.request("GET", "/v2/uptime/checks?per_page=200").get("checks") or []
-                return next((str(check["id"]) for check in checks if check["name"] == inputs.get("name")), None)
+                return platform.uptime_check(inputs.get("name", ""))
     except AppPlatformError as error:
         raise Failure(str(error)) from None
     return None

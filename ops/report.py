@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from contract import Outputs
-from loopback import client, httpx
+from httpclient import client, httpx
 
 FILE_WIDTH = 200  # in a log nothing is gained by folding an address
 GAP = 2
@@ -112,6 +112,6 @@ def _ask(http: httpx.Client, url: str, key: str) -> tuple[str, str]:
         version = str(response.json().get(key, "")) if response.status_code == 200 else ""
     except httpx.HTTPError as error:
         return "", type(error).__name__
-    except ValueError:
+    except (ValueError, AttributeError):  # it serves, and tells nothing of its version
         return "", "ok"
     return version.removeprefix("sha256:")[:12], "ok" if response.status_code == 200 else str(response.status_code)

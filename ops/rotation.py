@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from loopback import client, httpx
+from httpclient import client, httpx
 from ops.custody import StackCustody
 from ops.engine import Engine
 from ops.failures import Failure

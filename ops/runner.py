@@ -22,6 +22,7 @@ from ops.failures import Failure
 from ops.recording import Recording
 from ops.runs import Run
 from ops.workspace import Stack
+from tracebacks import last_line
 
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     "adopt": adopt.carry_out,
@@ -49,7 +50,7 @@ def main(folder: Path) -> int:
     except Failure as failure:
         run.end(f"Interrupted. {failure}" if stopping else str(failure), **change.outcome(failure))
     except BaseException as error:
-        run.end(f"The run broke ({type(error).__name__}: {error}); its output: oracle logs {run.info.id}")
+        run.end(f"The run broke ({last_line(error)}); its output: oracle logs {run.info.id}")
         raise
     else:
         run.end(**result)

@@ -24,6 +24,8 @@ ELSEWHERE = "ORACLE_LOCAL_STATE"
 FIRST = "local"  # the stack that `make up` brings up
 NAME = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
 """What the engine takes for a stack's name; one with a slash or with dots in front would be another file's."""
+PROXIES = ("https_proxy", "http_proxy", "all_proxy", "grpc_proxy")
+NEVER_BY_PROXY = ("127.0.0.1", "localhost", ".localhost", "::1")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -177,7 +179,22 @@ def exports(stack: Stack) -> dict[str, str]:
     path = [str(located.engine_bin), str(venv / "bin"), *_other_path(located.engine_bin, venv / "bin")]
     found = {"PATH": os.pathsep.join(path), "VIRTUAL_ENV": str(venv), "PULUMI_SKIP_UPDATE_CHECK": "true"}
     found["PULUMI_SUPPRESS_NEO_LINK"] = "true"
+    found |= _direct_loopback()
     return {**found, **_local_exports(stack)} if stack.on_local_cloud else found
+
+
+def _direct_loopback() -> dict[str, str]:
+    """Keeps what is on this machine from the proxies that the environment names.
+
+    The engine, its program and its plugins talk on loopback, and the program's gRPC goes through `https_proxy` unless
+    `no_proxy` says otherwise. Other programs read these names in capitals.
+    """
+    if not any(os.environ.get(name) or os.environ.get(name.upper()) for name in PROXIES):
+        return {}
+    listed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    entries = [entry for entry in re.split(r"[\s,]+", listed) if entry]
+    value = ",".join(dict.fromkeys([*entries, *NEVER_BY_PROXY]))
+    return {"NO_PROXY": value, "no_proxy": value}
 
 
 def _local_exports(stack: Stack) -> dict[str, str]:

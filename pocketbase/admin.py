@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from loopback import client, httpx
+from httpclient import client, httpx
 from waiting import backoff
 
 SUPERUSERS = "/api/collections/_superusers"

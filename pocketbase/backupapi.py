@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from loopback import client, httpx
+from httpclient import client, httpx
 from pocketbase.admin import Login
 from waiting import backoff
 

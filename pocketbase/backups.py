@@ -29,7 +29,7 @@ from io import BufferedRandom
 from pathlib import Path
 from urllib.parse import quote
 
-from loopback import httpx
+from httpclient import httpx
 from pocketbase.admin import SUPERUSERS, Login
 from pocketbase.backupapi import (
     AGAIN,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from loopback import client, httpx
+from httpclient import client, httpx
 from pocketbase.admin import Login
 from waiting import backoff
 

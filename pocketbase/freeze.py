@@ -25,7 +25,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
-from loopback import client, httpx
+from httpclient import client, httpx
 from pocketbase.admin import OPERATOR, SUPERUSERS, Login, ask
 
 MARKER = "_write_freeze"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from loopback import client, httpx
+from httpclient import client, httpx
 from waiting import backoff
 
 

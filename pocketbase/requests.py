@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from loopback import USER_AGENT, client, httpx
+from httpclient import USER_AGENT, client, httpx
 from pocketbase.admin import AdminError, Login, ask
 from pocketbase.freeze import MARKER
 from waiting import backoff

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from loopback import client, httpx
+from httpclient import client, httpx
 from pocketbase.admin import Login
 from pocketbase.backupapi import AGAIN, ROUTE, BackupFailed, ask, attempt, connect, idle, size_of
 from waiting import backoff

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
-from loopback import client, httpx
+from httpclient import client, httpx
 from waiting import backoff
 
 TOKEN_VARIABLE = "CLOUDFLARE_API_TOKEN"

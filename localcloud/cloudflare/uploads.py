@@ -34,8 +34,9 @@ KINDS = {
 FILES = {"files", "files[]"}  # the official SDKs call every module's part so, and name the module as its file
 IGNORED = {"application/source-map"}
 METADATA = {
-    "annotations", "assets", "bindings", "body_part", "cache_options", "capnp_schema", "compatibility_date",
-    "compatibility_flags", "containers", "exports", "keep_assets", "keep_bindings", "keep_vars", "limits", "logpush",
+    "annotations", "assets", "bindings", "body_part", "cache_options", "capnp_schema", "code_update_strategy",
+    "compatibility_date", "compatibility_flags", "containers", "exports",
+    "keep_assets", "keep_bindings", "keep_vars", "limits", "logpush",
     "main_module", "migrations", "observability", "placement", "tags", "tail_consumers", "streaming_tail_consumers",
     "usage_model", "package_dependencies",
 }  # fmt: skip

@@ -161,9 +161,9 @@ class Apps:
         name = runtime.log_name(deployment, kind)
         shown: dict[str, Any] = {"historic_urls": []}
         if runtime.book.exists(name):
-            shown["historic_urls"] = [streams.log_address(name, False, tail)]
+            shown["historic_urls"] = [streams.log_address(name, tail, historic=True)]
         if runtime.book.growing(name):
-            shown["live_url"] = streams.log_address(name, follow, tail)
+            shown["live_url"] = streams.log_address(name, tail, follow=follow)
         return shown
 
     async def exec(self, request: Request) -> Response:

@@ -1,7 +1,7 @@
 """Log and console addresses that App Platform hands out, and what is behind them.
 
-Both kinds carry a token and need no other authorization. A log's token says what may be read and may be used again; a
-console's token works once, for a short time.
+Both kinds carry a token and need no other authorization; that of a finished log refuses another, since it is signed. A
+log's token says what may be read and may be used again; a console's token works once, for a short time.
 """
 
 from __future__ import annotations
@@ -29,6 +29,12 @@ PURPOSE = "log address"
 LOG_SECONDS = 3600
 CONSOLE_SECONDS = 60
 GONE = "this address has expired or was used already"
+# As the store behind App Platform's historic logs refuses a signed address with an Authorization header beside it.
+SIGNED_ALREADY = (
+    '<?xml version="1.0" encoding="UTF-8"?><Error><Code>InvalidArgument</Code><Message>Only one auth mechanism '
+    "allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header "
+    "should be specified</Message><ArgumentName>Authorization</ArgumentName></Error>"
+)
 FAILED = 1011
 REFUSED = 1008
 
@@ -58,9 +64,15 @@ class Streams:
             WebSocketRoute("/_cloud/console", self._console),
         ]
 
-    def log_address(self, name: str, follow: bool, tail: int) -> str:
-        """Where a log can be read for an hour."""
-        ticket = {"name": name, "follow": follow, "tail": tail, "until": time.time() + LOG_SECONDS}
+    def log_address(self, name: str, tail: int, *, follow: bool = False, historic: bool = False) -> str:
+        """Where a log can be read for an hour; a `historic` one is a signed address of a store."""
+        ticket = {
+            "name": name,
+            "follow": follow,
+            "tail": tail,
+            "historic": historic,
+            "until": time.time() + LOG_SECONDS,
+        }
         token = self._cloud.vault.seal(json.dumps(ticket), PURPOSE)
         return f"{self._cloud.api}/_cloud/logs/{name.rsplit('/', 1)[-1]}?token={token}"
 
@@ -83,6 +95,8 @@ class Streams:
         ticket = self._read(request.query_params.get("token", ""))
         if ticket is None:
             return PlainTextResponse(GONE, 403)
+        if ticket.get("historic") and "authorization" in request.headers:
+            return Response(SIGNED_ALREADY, 400, media_type="application/xml")
         pieces = self._runtime.book.read(ticket["name"], ticket["follow"], ticket["tail"])
         return StreamingResponse(pieces, media_type="text/plain; charset=utf-8")
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from artifacts import ArtifactError, image_digest, pack_image
-from loopback import client, httpx
+from httpclient import client, httpx
 from ops.commands.options import StackOption
 from ops.failures import Failure
 from ops.workspace import Stack, exports
@@ -28,6 +28,11 @@ def push(
 ) -> None:
     """Pack DIR, push it, and print its digest."""
     chosen = Stack(stack)
+    if not chosen.on_local_cloud:
+        raise Failure(
+            f"{stack} is not on the local cloud, whose store this is; name a stack that is: oracle image push DIR "
+            "--stack local"
+        )
     try:
         packed = pack_image(directory, run.split())
     except ArtifactError as error:

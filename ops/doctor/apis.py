@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from loopback import client, httpx
+from cloudapi import is_token
+from httpclient import client, httpx
 from ops.doctor.model import Finding, Level
 from ops.workspace import Stack
 from settings import Settings
@@ -33,16 +34,20 @@ SKEW_WARN, SKEW_FAIL = 30.0, 900.0
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer, or `trouble` where there was none. `ahead`: how far their clock is ahead of ours, seconds."""
+    """An answer, or `trouble` where there was none of the API's own."""
 
     status: int = 0
     body: Mapping[str, Any] = field(default_factory=dict)
-    ahead: float | None = None
     trouble: str = ""
 
     @property
     def refused(self) -> bool:
         return self.status in (401, 403)
+
+    def part(self, key: str) -> Mapping[str, Any]:
+        """An object in the body; empty where there is none."""
+        found = self.body.get(key)
+        return found if isinstance(found, dict) else {}
 
 
 class Api:
@@ -56,15 +61,21 @@ class Api:
         self._ahead: float | None = None
 
     def get(self, path: str) -> Reply:
+        if not is_token(self._token):
+            return Reply(401)  # it could not even be sent
         begin = time.time()
         try:
             with client(SECONDS, {"Authorization": f"Bearer {self._token}"}) as http:
                 response = http.get(self.origin + path)
         except (httpx.HTTPError, ValueError) as error:
             return Reply(trouble=_why(error))
-        reply = Reply(response.status_code, _object(response), _ahead(response, begin, time.time()))
-        self._ahead = reply.ahead if reply.ahead is not None else self._ahead
-        return reply
+        ahead = _ahead(response, begin, time.time())
+        self._ahead = self._ahead if ahead is None else ahead
+        body = _object(response)
+        if body is None and response.is_success:
+            kind = response.headers.get("content-type", "").partition(";")[0] or "something"
+            return Reply(trouble=f"{kind} came, which is not its own")
+        return Reply(response.status_code, body or {})
 
     def finding(self, reply: Reply, what: str) -> Finding:
         """For an answer that is neither a yes nor a refusal."""
@@ -113,7 +124,7 @@ def _account(reply: Reply, api: Api) -> Finding:
         return Finding(api.check, "ok", f"{api.variable} is accepted (it may not read the account)")
     if reply.status != 200:
         return api.finding(reply, "GET /v2/account")
-    account = reply.body.get("account") or {}
+    account = reply.part("account")
     if (status := account.get("status", "active")) != "active":
         what = f"the account is {status}: {account.get('status_message') or 'no reason is given'}"
         level: Level = "warn" if status == "warning" else "fail"
@@ -163,7 +174,7 @@ def cloudflare(stack: Stack, settings: Settings, environment: Mapping[str, str],
 
 def _verified(reply: Reply, api: Api) -> Finding:
     name = api.variable
-    result = reply.body.get("result") or {}
+    result = reply.part("result")
     if reply.status != 200 or result.get("status") != "active":
         state = result.get("status") or "revoked, expired or mistyped"
         return Finding("cloudflare", "fail", f"{name} is refused ({state})", api.renew)
@@ -207,12 +218,13 @@ def _seen(api: Api, reply: Reply, asked: str, well: str, hidden: str, otherwise:
     return api.finding(reply, asked)
 
 
-def _object(response: httpx.Response) -> Mapping[str, Any]:
+def _object(response: httpx.Response) -> Mapping[str, Any] | None:
+    """The decoded body; None where it is not a JSON object, as all answers of both APIs are."""
     try:
         found = response.json()
     except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _ahead(response: httpx.Response, begin: float, end: float) -> float | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from loopback import client, httpx
+from httpclient import client, httpx
 
 Trouble = Literal["unknown host", "refused", "timeout", "certificate", "broken"]
 NO_NAME = ("name or service not known", "nodename nor servname", "name resolution", "no address associated")

@@ -19,7 +19,9 @@ from urllib3.exceptions import ProtocolError
 
 from backups import BackupsError, Bucket, Shelf
 from backups.errors import Missing
+from httpclient import certificate_file
 from tests.backups.conftest import ABOUT, CONTENTS
+from tests.support.scripted import HTML, Reply, scripted
 from tests.support.waiting import free_port
 
 
@@ -252,6 +254,61 @@ def test_a_proxy_is_not_asked_for_what_is_on_loopback(bucket: Bucket, monkeypatc
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     assert Bucket(bucket.place.bucket, endpoint=bucket.place.endpoint).names("") == []
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, credentials: None) -> None:
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+    for name in (*names, *map(str.lower, names), "SSL_CERT_FILE", "AWS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_proxy_is_asked_for_what_is_elsewhere(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted(
+        {"http://store.example/b": [Reply("<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")]}
+    ) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.address)
+        assert Bucket("b", endpoint="http://store.example").names("") == []
+        assert proxy.asked[0].startswith("GET http://store.example/b?list-type=2")
+        monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:1")
+        monkeypatch.setenv("NO_PROXY", "10.0.0.0/8")
+        config: Any = Bucket("b", endpoint="https://10.1.1.1")._client().meta.config
+        assert config.proxies == {}
+        config = Bucket("b")._client().meta.config
+        assert config.proxies == {"http": "http://proxy.test:1", "https": "http://proxy.test:1"}
+
+
+def test_a_proxy_that_cannot_be_used_is_a_sentence(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://user:planted-password@127.0.0.1:1")
+    with pytest.raises(BackupsError, match=r"ALL_PROXY does not name an HTTP proxy; export HTTPS_PROXY=") as told:
+        Bucket("b", endpoint="https://store.example").names("")
+    assert "planted-password" not in str(told.value)
+
+
+def test_certificates_are_the_systems(environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def authorities() -> Any:
+        return Bucket("b")._client()._endpoint.http_session._verify  # type: ignore[attr-defined]
+
+    assert authorities() == (certificate_file() or True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate_file()))
+    assert authorities() == certificate_file()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    with pytest.raises(BackupsError, match=r"SSL_CERT_FILE names .*none\.pem, which cannot be used \(No such file"):
+        authorities()
+
+
+@pytest.mark.parametrize("page", ["<html><body>Please log in</body></html>", HTML, "{}", ""])
+def test_a_page_in_place_of_a_store_is_no_empty_store(environment: None, page: str, tmp_path: Path) -> None:
+    """botocore takes any XML for a list without entries, and what is none for a fault of the server."""
+    foreign = r"with something that is not S3's; see that it is a store's address: pulumi config set"
+    with scripted({"/b": [Reply(page, kind="text/html")], "/b/one": [Reply(page, kind="text/html")]}) as server:
+        bucket = Bucket("b", endpoint=server.address)
+        with pytest.raises(BackupsError, match=rf"{foreign}|answered 500 for s3://b; try again in a minute"):
+            bucket.names("")
+        with pytest.raises(BackupsError, match=foreign):
+            bucket.read_text("one")
+        with pytest.raises(BackupsError, match=foreign):
+            bucket.get("one", tmp_path / "one")
 
 
 def test_waiting_is_bounded(bucket: Bucket) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from loopback import client, httpx
+from httpclient import client, httpx
 from pocketbase import freeze_state
 from tests.live.project import Project
 

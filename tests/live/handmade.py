@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from artifacts import image_digest, pack_image
-from loopback import client
+from httpclient import client
 from tests.live.project import Project
 from tests.support.waiting import until
 from toolchain import tools

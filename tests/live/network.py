@@ -12,7 +12,7 @@ from typing import Any
 
 import pyrage  # type: ignore[import-untyped]
 
-from loopback import client
+from httpclient import client
 from tests.live.project import Project
 
 KEEPSAKES = {

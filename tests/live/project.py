@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from loopback import client
+from httpclient import client
 from tests.support.waiting import free_port
 
 PROJECT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from loopback import client
+from httpclient import client
 from tests.live.project import Project, assert_quiet
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]

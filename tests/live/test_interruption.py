@@ -8,7 +8,7 @@ import signal
 import psutil
 import pytest
 
-from loopback import client
+from httpclient import client
 from tests.live.project import Project, assert_quiet
 from tests.support.waiting import until
 

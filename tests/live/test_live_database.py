@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from loopback import client
+from httpclient import client
 from tests.live import network
 from tests.live.databases import PROCESSES, deleted_files
 from tests.live.project import Project

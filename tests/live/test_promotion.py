@@ -22,7 +22,7 @@ import pytest
 import yaml
 from moto.server import ThreadedMotoServer
 
-from loopback import client
+from httpclient import client
 from tests.live.environments import Environments
 from tests.live.network import say, titles
 from tests.live.project import Done, Project, assert_quiet

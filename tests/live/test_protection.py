@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from loopback import client
+from httpclient import client
 from tests.live import network
 from tests.live.project import Done, Project, assert_quiet, changes
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from loopback import client
+from httpclient import client
 from tests.live import network
 from tests.live.environments import Environments
 from tests.live.project import Project

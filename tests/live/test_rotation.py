@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from loopback import client, httpx
+from httpclient import client, httpx
 from tests.live import network
 from tests.live.leaks import leaked_in_files
 from tests.live.project import Done, Project, assert_quiet

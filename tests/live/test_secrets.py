@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loopback import client
+from httpclient import client
 from tests.live.leaks import ProcessList, forms, leaked, leaked_in_files
 from tests.live.project import Done, Project
 from tests.support.waiting import until

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from loopback import client
+from httpclient import client
 from ops.status import Status
 from ops.status.gathering import Look
 from ops.status.looking import ALL

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from loopback import client, httpx
+from httpclient import client, httpx
 from pocketbase import (
     OPERATOR,
     AdminError,

@@ -33,6 +33,7 @@ from appplatform.console import Console, ConsoleError, run_command
 from appplatform.terminal import hold_session, show_command
 from ops.failures import Failure
 from ops.main import app
+from tests.support.scripted import scripted
 
 SECONDS = 20.0
 LOGIN = "import os, sys; os.login_tty(0); os.execv(sys.argv[1], sys.argv[1:])"
@@ -451,3 +452,13 @@ def test_our_own_control_c_ends_a_command(terminal: Terminal) -> None:
     person.join()
     os.close(reading)
     os.close(writing)
+
+
+def test_a_console_elsewhere_is_reached_by_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with scripted() as proxy:
+        monkeypatch.setenv("https_proxy", proxy.address)
+        with pytest.raises(ConsoleError, match=r"failed to open \(InvalidProxyStatus\); try again"):
+            run_command("wss://console.example/shell?token=t", ["true"])
+        assert proxy.asked == ["CONNECT console.example:443"]

@@ -20,6 +20,8 @@ from ops.github import LIMIT, GitHub
 from ops.main import app
 from ops.proposal import Proposal, propose
 from ops.pullrequest import comment
+from tests.support.clock import stopped
+from tests.support.scripted import BROKEN, HTML, Reply, Scripted, scripted
 
 TOKEN = "planted-github-token"
 
@@ -173,6 +175,45 @@ def test_nobody_answers(github: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:9")
     with GitHub() as hub, pytest.raises(Failure, match=r"GitHub does not answer \(ConnectError\)"):
         comment(hub, 7, "plan", "x")
+
+
+@pytest.fixture
+def elsewhere(github: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
+    """A server that answers as the tests say, and the clock of the waits for it."""
+    stopped(monkeypatch, "cloudapi")
+    with scripted() as server:
+        monkeypatch.setenv("GITHUB_API_URL", server.address)
+        yield server
+
+
+COMMENTS = "/repos/oracle/net/issues/7/comments"
+LIMITED = {"x-ratelimit-remaining": "0"}
+
+
+@pytest.mark.parametrize("trouble", [Reply("", 502), BROKEN, Reply(HTML, kind="text/html"), Reply({"message": "no"})])
+def test_a_list_is_asked_for_again(elsewhere: Scripted, trouble: Reply) -> None:
+    elsewhere.answers[COMMENTS] = [trouble, Reply([{"id": 1}])]
+    with GitHub() as hub:
+        assert list(hub.all("issues/7/comments", "x")) == [{"id": 1}]
+
+
+@pytest.mark.parametrize(
+    "reply, said",
+    [
+        (Reply(HTML, kind="text/html"), r"something that is not its own \(text/html, status 200\)"),
+        (Reply("", 204), "something that is not its own"),
+        (Reply({"message": "API rate limit exceeded"}, 403, headers=LIMITED), "takes no more requests for now"),
+        (Reply({"message": "Bad credentials"}, 401), r"refused to POST issues/7/comments \(401\): Bad credentials"),
+        (Reply("", 302, headers={"location": "http://127.0.0.1:1/"}), "for which the token is not meant"),
+        (Reply({}), "has no html_url"),
+    ],
+)
+def test_every_answer_is_a_sentence(elsewhere: Scripted, reply: Reply, said: str) -> None:
+    elsewhere.answers[COMMENTS] = [Reply([]), reply]
+    with GitHub() as hub, pytest.raises(Failure, match=said) as told:
+        comment(hub, 7, "plan", "x")
+    assert TOKEN not in str(told.value)
+    assert len(elsewhere.asked) == 2, "what may have been written is not written twice"
 
 
 def run(*words: str) -> str:

@@ -48,6 +48,12 @@ def test_a_date_that_the_runtime_does_not_know_yet_runs_with_its_newest(
     assert (status, code, "in the future: 2999-01-01" in message) == (400, 10021, True)
 
 
+def test_what_wrangler_sends_since_4_141_is_taken(api: Client) -> None:
+    """With the first upload of a Worker; how it would be rolled out is nothing that can be told apart here."""
+    api.put("current", ONE, code_update_strategy={"mode": "deferred", "max_delay": 300})
+    assert api.get(api.enable("current")).text.startswith("one ")
+
+
 def test_same_code_same_etag(api: Client) -> None:
     assert api.put("hello", ONE)["etag"] == api.put("hello", ONE)["etag"] != api.put("hello", TWO)["etag"]
 

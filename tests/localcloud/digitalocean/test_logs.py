@@ -156,3 +156,14 @@ def test_a_very_long_line_is_survived(account: Account) -> None:
     deployment = app["active_deployment"]["id"]
     until(lambda: "after" in account.log(app["id"], deployment, "RUN"), "the line after the long one")
     assert account.get(app).status_code == 200
+
+
+def test_an_address_of_a_log_refuses_the_apis_token(account: Account, app: Json) -> None:
+    """It is signed already, and as a rule another host's: a client that sends the token there gives it away."""
+    deployment = app["active_deployment"]["id"]
+    (url,) = addresses(account, app, f"/deployments/{deployment}/logs", type="BUILD")["historic_urls"]
+    answer = account.http.get(url)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/xml"
+    assert "<Code>InvalidArgument</Code><Message>Only one auth mechanism allowed" in answer.text
+    assert "build done" in account.edge.get(url).text

@@ -184,3 +184,31 @@ def test_a_token_that_cannot_be_sent_is_never_shown(tmp_path: Path, fake: Fake) 
 def test_what_the_tokens_need_is_what_the_example_says() -> None:
     example = (PROJECT / ".envrc.example").read_text()
     assert apis.PERMISSIONS in example
+
+
+@pytest.mark.parametrize("body", [[], "text", 5, None])
+def test_what_is_not_the_apis_own_is_no_good_news(tmp_path: Path, fake: Fake, body: Any) -> None:
+    """A proxy's page with status 200 says nothing of a token."""
+    fake.answers |= {"/v2/account": (200, body), VERIFY: (200, body), OWN: (200, body)}
+    for found in (digitalocean(tmp_path, fake), cloudflare(tmp_path, fake)):
+        ((level, what),) = worst(found)
+        assert level == "fail"
+        assert "does not answer (something came, which is not its own)" in what
+
+
+@pytest.mark.parametrize("account", [[], "text", 5])
+def test_parts_of_another_form_are_survived(tmp_path: Path, fake: Fake, account: Any) -> None:
+    fake.answers |= {"/v2/account": (200, {"account": account}), VERIFY: (200, {"result": account})}
+    assert "accepted, account ?" in digitalocean(tmp_path, fake)[0].what
+    assert ("fail", "CLOUDFLARE_API_TOKEN is refused (revoked, expired or mistyped)") in worst(
+        cloudflare(tmp_path, fake)
+    )
+
+
+def test_what_cannot_be_a_token_is_not_sent(tmp_path: Path, fake: Fake) -> None:
+    broken = {"DIGITALOCEAN_TOKEN": f"{TOKEN}\r", "CLOUDFLARE_API_TOKEN": f"{TOKEN}\n"}
+    found = digitalocean(tmp_path, fake, broken) + cloudflare(tmp_path, fake, broken)
+    assert [what for _, what in worst(found)] == [
+        f"{name} is refused (revoked, expired or mistyped)" for name in ("DIGITALOCEAN_TOKEN", "CLOUDFLARE_API_TOKEN")
+    ]
+    assert not fake.asked

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from loopback import httpx
+from httpclient import httpx
 from ops.status.asking import Answer, Late, _troubled, get, together
 
 

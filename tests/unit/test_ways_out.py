@@ -1,0 +1,114 @@
+"""There is one way out to the network. What goes another way is listed here, with the reason."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+NOT_OURS = ("tests/", "benchmarks/", ".")
+"""Tests and benchmarks speak to servers of their own on loopback."""
+ROADS = (
+    "aiohttp",
+    "boto3",
+    "botocore",
+    "ftplib",
+    "http.client",
+    "httpcore",
+    "httpx",
+    "requests",
+    "urllib.request",
+    "urllib3",
+    "websockets",
+)
+"""Modules that open connections."""
+CALLS = frozenset({"create_connection", "open_connection", "create_default_context", "urlopen", "urlretrieve"})
+"""Functions that do, of modules that are needed for other things too."""
+MAKERS = frozenset({"AsyncClient", "AsyncHTTPTransport", "Client", "HTTPTransport"})
+VERBS = frozenset({"delete", "get", "head", "options", "patch", "post", "put", "request", "stream"})
+"""What httpx makes connections with, beside the clients of `httpclient`."""
+EXCEPTIONS = {
+    "httpclient.py": "it is the way out",
+    "appplatform/console.py": "a websocket, by the proxies and certificates of httpclient",
+    "appplatform/typist.py": "the same websocket; it opens none",
+    "backups/bucket.py": "S3's own client; its errors",
+    "backups/s3.py": "S3's own client, by the proxies and certificates of httpclient",
+    "localcloud/digitalocean/uptime.py": "the local cloud's checks of its own edge, on loopback",
+    "localcloud/health.py": "the local cloud's checks of its apps, on loopback",
+    "localcloud/plugins/api.py": "the offline plugins import nothing of ours, and refuse all but loopback",
+    "ops/status/certificates.py": "a bare TLS handshake, to see a site's certificate; nothing is asked",
+    "toolchain/installer.py": "it runs before there is anything to import; urllib heeds proxies and certificates too",
+}
+
+
+def sources() -> Iterator[Path]:
+    for path in sorted(PROJECT.rglob("*.py")):
+        relative = path.relative_to(PROJECT).as_posix()
+        if not relative.startswith(NOT_OURS) and "node_modules" not in path.parts:
+            yield path
+
+
+def roads(path: Path) -> Iterator[str]:
+    """What the file opens connections with."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if _is_road(alias.name))
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name for name in names if _is_road(name) or name.rpartition(".")[2] in CALLS)
+        elif isinstance(node, ast.Attribute):
+            if node.attr in CALLS:
+                yield node.attr
+        elif isinstance(node, ast.Call) and (called := ast.unparse(node.func)).startswith("httpx."):
+            if called.removeprefix("httpx.") in VERBS | MAKERS:
+                yield called
+        elif isinstance(node, ast.keyword) and node.arg == "follow_redirects":
+            yield "follow_redirects"
+
+
+def _is_road(name: str) -> bool:
+    return any(name == road or name.startswith(f"{road}.") for road in ROADS)
+
+
+def test_all_requests_go_one_way() -> None:
+    found = {path.relative_to(PROJECT).as_posix(): sorted(set(roads(path))) for path in sources()}
+    assert {name: used for name, used in found.items() if used and name not in EXCEPTIONS} == {}
+
+
+def test_no_exception_is_left_that_is_none() -> None:
+    assert not [name for name in EXCEPTIONS if not (PROJECT / name).is_file() or not list(roads(PROJECT / name))]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import requests",
+        "import urllib.request",
+        "from urllib.request import urlopen",
+        "from urllib import request",
+        "from http import client",
+        "import httpx",
+        "from httpclient import httpx\nhttpx.get('x')",
+        "from httpclient import httpx\nwith httpx.Client() as http: pass",
+        "def late():\n    import boto3",
+        "import socket\nsocket.create_connection(('x', 1))",
+        "from httpclient import client\nclient().get('x', follow_redirects=True)",
+        "from websockets.sync.client import connect",
+    ],
+)
+def test_each_way_is_seen(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "some.py"
+    path.write_text(text)
+    assert list(roads(path))
+
+
+@pytest.mark.parametrize(
+    "text", ["from urllib.parse import quote", "from httpclient import client, httpx", "import http"]
+)
+def test_what_opens_nothing_is_free(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "some.py"
+    path.write_text(text)
+    assert not list(roads(path))

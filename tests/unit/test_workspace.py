@@ -1,0 +1,67 @@
+"""The environment in which a stack's engine runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ops.workspace import NEVER_BY_PROXY, PROXIES, Stack, exports
+from tests.support.scripted import scripted
+
+LISTED = ",".join(NEVER_BY_PROXY)
+CHANNEL = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+import grpc
+from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
+server = grpc.server(ThreadPoolExecutor(1))
+port = server.add_insecure_port("127.0.0.1:0")
+server.start()
+channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=_GRPC_CHANNEL_OPTIONS)
+grpc.channel_ready_future(channel).result(timeout=float(sys.argv[1]))
+channel.close()
+server.stop(None)
+"""
+"""The engine's address as the SDK opens it."""
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    for name in (*PROXIES, "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    found = Stack("prod", tmp_path)
+    found.file.write_text("config: {}\n")
+    return found
+
+
+def test_without_a_proxy_nothing_is_said_of_one(stack: Stack) -> None:
+    assert not [name for name in exports(stack) if "proxy" in name.lower()]
+
+
+@pytest.mark.parametrize("name", [*PROXIES, *map(str.upper, PROXIES)])
+@pytest.mark.parametrize(
+    "before, after",
+    [(None, LISTED), ("example.org, localhost", "example.org,localhost,127.0.0.1,.localhost,::1"), ("", LISTED)],
+)
+def test_what_is_on_this_machine_goes_by_no_proxy(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, name: str, before: str | None, after: str
+) -> None:
+    monkeypatch.setenv(name, "http://proxy.test:3128")
+    if before is not None:
+        monkeypatch.setenv("NO_PROXY", before)
+    found = exports(stack)
+    assert (found["NO_PROXY"], found["no_proxy"]) == (after, after)
+
+
+def test_the_program_reaches_the_engine_though_a_proxy_is_set(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """gRPC heeds `https_proxy` even for 127.0.0.1, and the engine has a moment's patience with its program only."""
+    with scripted() as proxy:
+        monkeypatch.setenv("https_proxy", proxy.address)
+        command = [sys.executable, "-c", CHANNEL, "30"]
+        subprocess.run(command, env={**os.environ, **exports(stack)}, check=True, timeout=60)
+        assert not proxy.asked
