@@ -158,6 +158,13 @@ class Api:
         `seconds` is the time in which it may be tried again, where somebody waits longer than `patience`. Raises
         ApiError.
         """
+        return self._asked(method, path, lambda answer: read(answer.json()), body, seconds)
+
+    def fetch(self, path: str, read: Callable[[Answer], T]) -> T:
+        """What `read` makes of the answer to GET, which need not be JSON. Raises ApiError."""
+        return self._asked("GET", path, read, None, None)
+
+    def _asked(self, method: str, path: str, read: Callable[[Answer], T], body: Any, seconds: float | None) -> T:
         begin, pause = time.monotonic(), FIRST_PAUSE
         while True:
             took = time.monotonic() - begin
@@ -172,7 +179,7 @@ class Api:
             time.sleep(wait)
             pause = min(LONGEST_PAUSE, pause * 1.5)
 
-    def _once(self, method: str, path: str, read: Callable[[Any], T], body: Any, seconds: float) -> T:
+    def _once(self, method: str, path: str, read: Callable[[Answer], T], body: Any, seconds: float) -> T:
         try:
             with self._http.stream(method, f"{self.address}{path}", json=body, timeout=seconds) as response:
                 answer = received(response, seconds)
@@ -181,7 +188,7 @@ class Api:
         self._heard(answer)
         return self._read(method, path, answer, read)
 
-    def _read(self, method: str, path: str, answer: Answer, read: Callable[[Any], T]) -> T:
+    def _read(self, method: str, path: str, answer: Answer, read: Callable[[Answer], T]) -> T:
         if answer.status == 404 and not answer.is_object:  # what is gone is dealt with: a proxy must not say so
             raise self._foreign(method, path, answer)
         if answer.status >= 400:
@@ -193,7 +200,7 @@ class Api:
                 "for which the token is not meant; set the API's own address: pulumi config"
             )
         try:
-            return read(answer.json())
+            return read(answer)
         except WRONG_SHAPE:
             raise self._foreign(method, path, answer) from None
 

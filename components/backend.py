@@ -9,7 +9,7 @@ from typing import Protocol
 import pulumi
 
 from components.adopted import taken_over
-from components.dynamic import Hook, guard, guarded
+from components.dynamic import Hook, guarded
 from components.naming import BACKEND_VARIABLE, GENERATION_VARIABLE, RELEASE_VARIABLE
 from components.providers import digitalocean
 from settings import BackendSettings
@@ -98,7 +98,7 @@ def _hooks(keeping: Keeping, log: Log) -> pulumi.ResourceHookBinding:
         on_error=[pulumi.ErrorHook("backend-failed", log.failed)],
         before_create=[start],
         before_update=[guarded(keeping.before_update), start],
-        before_delete=[guard(keeping.before_delete)],
+        before_delete=[keeping.before_delete],
         after_create=[guarded(log.then(keeping.after_create))],
         after_update=[guarded(log.then(keeping.after_update))],
     )
@@ -106,7 +106,7 @@ def _hooks(keeping: Keeping, log: Log) -> pulumi.ResourceHookBinding:
 
 def _kept_only(keeping: Keeping) -> pulumi.ResourceHookBinding:
     """Of an app made by hand: nothing is deployed, and an import is followed by an update that only the state sees."""
-    return pulumi.ResourceHookBinding(before_delete=[guard(keeping.before_delete)])
+    return pulumi.ResourceHookBinding(before_delete=[keeping.before_delete])
 
 
 def _spec(args: BackendArgs) -> digitalocean.AppSpecArgs:

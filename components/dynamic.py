@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import atexit
 import functools
-import inspect
 import os
 import sys
 import traceback
@@ -55,19 +54,6 @@ def guarded(hook: Hook) -> Hook:
             raise pulumi.RunError(told(error)) from error
 
     return checked
-
-
-def guard(hook: pulumi.ResourceHook) -> pulumi.ResourceHook:
-    """The same for a hook that is registered already."""
-    callback = hook.callback
-
-    async def called(args: pulumi.ResourceHookArgs) -> None:
-        result = callback(args)
-        if inspect.isawaitable(result):
-            await result
-
-    hook.callback = guarded(called)
-    return hook
 
 
 def _format(*arguments: Any, **options: Any) -> str:

@@ -25,7 +25,7 @@ import pulumi
 
 from appplatform import AppPlatform, AppPlatformError
 from components.bootstrap import Target, bootstrap_hook, changed_by_hand
-from components.dynamic import Sentence
+from components.dynamic import Sentence, guarded
 from components.history import note_kept, written_since
 from components.transfer import Care, Origin, Source, keep, served, session_of, tell
 from contract import LATE_WRITES, WITHOUT_BACKUP
@@ -48,7 +48,7 @@ class Keeping:
         self._care = care
         self.after_create: Hook = bootstrap_hook(care.expected, fresh=True)
         self.after_update: Hook = bootstrap_hook(care.expected, fresh=False)
-        self.before_delete = pulumi.ResourceHook("backup-before-delete", self._delete)
+        self.before_delete = pulumi.ResourceHook("backup-before-delete", guarded(self._delete))
 
     async def before_update(self, args: pulumi.ResourceHookArgs) -> None:
         """Refuses a deployment over a backend that runs."""

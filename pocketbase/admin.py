@@ -59,18 +59,18 @@ def login(url: str, email: str, password: str, timeout: float = 10.0, seconds: f
             except httpx.HTTPError as error:
                 status = type(error).__name__
                 continue
-            if response.status_code == 200:
-                answer = response.json()
-                return Login(token=answer["token"], id=answer["record"]["id"])
-            if _wants_second_factor(response):
+            answer = _decoded(response)
+            if response.status_code == 200 and (session := _session(answer)) is not None:
+                return session
+            if response.status_code == 401 and answer.get("mfaId"):  # the password was right (apis/record_helpers.go)
                 raise AdminError(
                     f"The backend at {url} wants a second factor (MFA) from {email}, which no program can give. The "
                     "password is right and stays as it is. Switch MFA off: in the dashboard, collection _superusers, "
                     f"Options; log in there with the code of `superuser otp {email}` in the backend's console"
                 )
-            if response.status_code in (400, 401, 403, 404):
+            if response.status_code in (400, 401, 403, 404) and "status" in answer:  # else a proxy's or an edge's page
                 return None
-            status = str(response.status_code)
+            status = str(response.status_code) if answer else f"{response.status_code} without PocketBase's JSON"
     raise AdminError(
         f"The backend at {url} answered {status} to its admin's login; see its log, then try again: pulumi up"
     )
@@ -138,12 +138,20 @@ def set_superuser(url: str, session: Login, email: str, password: str) -> None:
         _asked(url, session, "PATCH", f"/records/{known}", body)
 
 
-def _wants_second_factor(response: httpx.Response) -> bool:
-    """Whether the password was right and MFA is on: 401 with an mfaId (apis/record_helpers.go)."""
+def _decoded(response: httpx.Response) -> dict[str, Any]:
+    """The object that PocketBase answered; empty for anything else."""
     try:
-        return response.status_code == 401 and bool(response.json().get("mfaId"))
-    except (ValueError, AttributeError):
-        return False
+        found = response.json()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _session(answer: dict[str, Any]) -> Login | None:
+    try:
+        return Login(token=str(answer["token"]), id=str(answer["record"]["id"]))
+    except (KeyError, TypeError):
+        return None
 
 
 def _upserted(url: str, email: str, upsert: Upsert) -> Login:

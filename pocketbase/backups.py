@@ -22,6 +22,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ from io import BufferedRandom
 from pathlib import Path
 from urllib.parse import quote
 
-from httpclient import httpx
+from httpclient import httpx, is_loopback
 from pocketbase.admin import SUPERUSERS, Login
 from pocketbase.backupapi import (
     AGAIN,
@@ -49,6 +50,11 @@ BODY_SECONDS = 600.0
 """For the answer to an upload, which comes once the backend has copied it."""
 STALLED_SECONDS = 60.0
 """How long a download may bring nothing."""
+EDGE_SECONDS = 100
+"""App Platform: "File uploads to apps timeout after 100 seconds" (docs.digitalocean.com, App Platform limits)."""
+LARGEST = 1024**3
+"""Half of an app's ephemeral disk: 2 GiB (the same page)."""
+MEGABYTE = 1_000_000
 LOST_SECONDS = 5.0
 """How long a backend may be idle without the backup before the request for it counts as lost."""
 
@@ -100,13 +106,15 @@ def download_backup(url: str, session: Login, name: str, target: Path, seconds: 
 def upload_backup(url: str, session: Login, source: Path, name: str, seconds: float = 60.0) -> None:
     """Hands the file over under that name, in pieces; returns when the backend lists it with the same size, at the
     latest `seconds` after the last byte. Raises BackupFailed. The backend reads a request for at most five minutes
-    (apis/serve.go), so a slow line limits the size.
+    (apis/serve.go), and App Platform cuts an upload after EDGE_SECONDS, so a slow line limits the size.
     """
     check_name(name)
+    begin = time.monotonic()
     with connect(session, BODY_SECONDS) as http:
         try:
             with source.open("rb") as file:
                 size = os.fstat(file.fileno()).st_size
+                _announce(url, size)
                 body = {"file": (name, file, "application/zip")}
                 said = attempt(http, "POST", f"{url}{ROUTE}/upload", files=body)
         except OSError as error:
@@ -116,7 +124,32 @@ def upload_backup(url: str, session: Login, source: Path, name: str, seconds: fl
         for _ in backoff(seconds):
             if size_of(http, url, name) == size:
                 return
-    raise BackupFailed(f"The backend at {url} does not hold backup {name} after its upload (it said {said}); {AGAIN}")
+    took = f"{size / MEGABYTE:.0f} MB in {time.monotonic() - begin:.0f} s"
+    raise BackupFailed(
+        f"The backend at {url} does not hold backup {name} after its upload of {took} (it said {said}). App Platform "
+        f"cuts an upload after {EDGE_SECONDS} s; from a faster line, {AGAIN}"
+    )
+
+
+def _announce(url: str, size: int) -> None:
+    """Say what an upload asks of the line, where it passes App Platform's edge. Raises BackupFailed for one that the
+    app's disk cannot take.
+    """
+    if is_loopback(httpx.URL(url).host):
+        return
+    megabytes, rate = f"{size / MEGABYTE:.0f} MB", f"{size / MEGABYTE / EDGE_SECONDS:.1f} MB a second"
+    if size > LARGEST:
+        raise BackupFailed(
+            f"The backup has {megabytes}, and an app's disk of 2 GiB takes {LARGEST / MEGABYTE:.0f} MB at most, since a "
+            "restore needs twice the size. Files in the backend's own S3 bucket are no part of it: "
+            "https://pocketbase.io/docs/going-to-production/#use-s3"
+        )
+    if size > MEGABYTE * EDGE_SECONDS // 10:
+        print(
+            f"data | uploading {megabytes}: App Platform cuts it after {EDGE_SECONDS} s, so the line must carry {rate}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def delete_backup(url: str, session: Login, name: str) -> None:

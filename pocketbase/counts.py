@@ -162,6 +162,6 @@ class _Asker:
                 said = str(response.status_code)
                 if response.status_code not in TRANSIENT:
                     break
-            except (httpx.HTTPError, ValueError) as error:
+            except (httpx.HTTPError, ValueError, TypeError) as error:
                 said = type(error).__name__
         raise CountError(f"The backend at {self._url} answered {said} to GET {path}; try again: pulumi up")

@@ -31,7 +31,7 @@ def version(url: str, path: str = "/api/version", timeout: float = 5.0) -> dict[
         try:
             response = http.get(f"{url}{path}")
             return dict(response.json()) if response.status_code == 200 else {}
-        except ValueError:
+        except (ValueError, TypeError):
             return {}
         except httpx.HTTPError as error:
             raise Unhealthy(f"The backend at {url} does not answer ({type(error).__name__}).") from None

@@ -5,20 +5,17 @@ https://developers.cloudflare.com/api/resources/workers/subresources/scripts/.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Mapping
 from email import message_from_bytes
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
-from httpclient import client, httpx
-from waiting import backoff
+from cloudapi import Answer, Api, ApiError
 
 TOKEN_VARIABLE = "CLOUDFLARE_API_TOKEN"
 # The client is used in the middle of an update, where one lost answer must not end it.
 RETRY_SECONDS = 8.0
-FIRST_RETRY_SECONDS = 0.3
+METHODS = frozenset({"GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"})
 NO_SCRIPT = frozenset({10007, 10090})
 NO_SECRET = frozenset({10056})
 # Missing, malformed, unknown and insufficient credentials, each with a code of its own.
@@ -54,17 +51,21 @@ class Workers:
             raise WorkersApiError(
                 f'{TOKEN_VARIABLE} is not set; load the stack\'s environment: eval "$(oracle env STACK)"'
             )
-        self._http = client(timeout, {"Authorization": f"Bearer {token}"})
-        self._endpoint = endpoint.rstrip("/")
+        patience = RETRY_SECONDS if patience is None else patience
+        try:
+            self._api = Api(
+                "Cloudflare", endpoint, token, TOKEN_VARIABLE, timeout=timeout, patience=patience,
+                repeatable=METHODS,
+            )  # fmt: skip
+        except ApiError as error:
+            raise WorkersApiError(str(error)) from None
         self._scripts = f"/accounts/{quote(account, safe='')}/workers/scripts"
-        self._ahead = 0.0
-        self._patience = patience
 
     def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._http.close()
+        self._api.close()
 
     def bindings(self, script: str) -> dict[str, dict[str, Any]] | None:
         """The script's bindings by name, each as the API shows it (secrets without their text); None without it."""
@@ -79,12 +80,11 @@ class Workers:
     def modules(self, script: str) -> dict[str, bytes]:
         """The code that runs, by the name of each module; empty without the script, and for one of files alone."""
         try:
-            response = self._response("GET", f"{self._script(script)}/content/v2", None)
+            return self._fetched(f"{self._script(script)}/content/v2")
         except WorkersApiError as error:
             if error.codes & NO_SCRIPT:
                 return {}
             raise
-        return dict(_modules(response)) if response.content else {}
 
     def version(self, script: str) -> str | None:
         """The id of the version with the most traffic; None where none serves. Raises WorkersApiError."""
@@ -118,10 +118,6 @@ class Workers:
             if not error.codes & (NO_SECRET | NO_SCRIPT):
                 raise
 
-    def now(self) -> float:
-        """Seconds since 1970 by Cloudflare's clock, as far as its last answer told: a laptop's may be wrong."""
-        return time.time() + self._ahead
-
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """The answer's `result` ({} when it is null). Raises WorkersApiError with the API's own message."""
         found = self._answered(method, path, body)
@@ -133,89 +129,50 @@ class Workers:
         return list(found) if isinstance(found, list) else []
 
     def _answered(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
-        return _result(self._response(method, path, body))
+        try:
+            return self._api.ask(method, path, lambda answer: None if answer is None else answer["result"], body)
+        except ApiError as error:
+            raise _refusal(error.answer, method, path) if error.answer else WorkersApiError(str(error)) from None
 
-    def _response(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
-        failure: WorkersApiError | None = None
-        patience = RETRY_SECONDS if self._patience is None else self._patience
-        for _ in backoff(patience, FIRST_RETRY_SECONDS):
-            try:
-                response = self._http.request(method, f"{self._endpoint}{path}", json=body)
-            except httpx.HTTPError as error:
-                failure = self._unreachable(error)
-                continue
-            self._set_clock(response)
-            if response.is_success:
-                return response
-            failure = _refusal(response, method, path)
-            if not _transient(response):
-                break
-        assert failure is not None
-        raise failure
+    def _fetched(self, path: str) -> dict[str, bytes]:
+        try:
+            return self._api.fetch(path, lambda answer: dict(_modules(answer)) if answer.body else {})
+        except ApiError as error:
+            raise _refusal(error.answer, "GET", path) if error.answer else WorkersApiError(str(error)) from None
 
     def _script(self, script: str) -> str:
         return f"{self._scripts}/{quote(script, safe='')}"
 
-    def _set_clock(self, response: httpx.Response) -> None:
-        """The header counts whole seconds and travels a while, so less than two seconds are no difference."""
-        try:
-            ahead = parsedate_to_datetime(response.headers["date"]).timestamp() - time.time()
-        except (KeyError, ValueError):
-            return
-        self._ahead = ahead if abs(ahead) > 2 else 0.0
 
-    def _unreachable(self, error: httpx.HTTPError) -> WorkersApiError:
-        local = "127.0.0.1" in self._endpoint
-        remedy = "start the local cloud: oracle cloud start" if local else "try again in a minute."
-        reason = str(error) or type(error).__name__
-        return WorkersApiError(f"Cloudflare's API at {self._endpoint} does not answer ({reason}); {remedy}")
-
-
-def _transient(response: httpx.Response) -> bool:
-    if response.headers.get("x-should-retry") == "false":
-        return False
-    return response.status_code == 429 or response.status_code >= 500
-
-
-def _refusal(response: httpx.Response, method: str, path: str) -> WorkersApiError:
+def _refusal(response: Answer, method: str, path: str) -> WorkersApiError:
     errors = _errors(response)
     codes = frozenset(error["code"] for error in errors if isinstance(error.get("code"), int))
-    message = "; ".join(str(error.get("message", "")).rstrip(".") for error in errors) or response.reason_phrase
-    if response.status_code in (401, 403) or codes & BAD_TOKEN:
+    message = "; ".join(str(error.get("message", "")).rstrip(".") for error in errors) or response.reason
+    if response.status in (401, 403) or codes & BAD_TOKEN:
         return WorkersApiError(
             f"Cloudflare refused the token in {TOKEN_VARIABLE} ({message}); "
             "make one that may edit Workers scripts, and put it into the stack's environment: oracle env STACK",
             codes,
-            response.status_code,
+            response.status,
         )
-    sentence = f"Cloudflare refused {method} {path}: {message} (status {response.status_code})."
-    return WorkersApiError(sentence, codes, response.status_code)
+    sentence = f"Cloudflare refused {method} {path}: {message} (status {response.status})."
+    return WorkersApiError(sentence, codes, response.status)
 
 
-def _errors(response: httpx.Response) -> list[dict[str, Any]]:
+def _errors(answer: Answer) -> list[dict[str, Any]]:
     try:
-        return [error for error in response.json().get("errors") or [] if isinstance(error, dict)]
+        return [error for error in answer.json().get("errors") or [] if isinstance(error, dict)]
     except (ValueError, AttributeError):
         return []
 
 
-def _result(response: httpx.Response) -> Any:
-    try:
-        return response.json()["result"] if response.content else None
-    except (ValueError, KeyError, TypeError):
-        raise WorkersApiError(
-            f"Cloudflare's API answered {response.request.method} {response.request.url.path} with something that is "
-            "not its own; look at cloudflare:baseUrl: pulumi config"
-        ) from None
-
-
-def _modules(response: httpx.Response) -> Iterator[tuple[str, bytes]]:
+def _modules(response: Answer) -> Iterator[tuple[str, bytes]]:
     """One module as it is, or the parts of a form; the name of a part is in its disposition."""
     kind = response.headers.get("content-type", "")
     if not kind.startswith("multipart/"):
-        yield response.headers.get("cf-entrypoint") or "worker.js", response.content
+        yield response.headers.get("cf-entrypoint") or "worker.js", response.body
         return
-    form = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + response.content)
+    form = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode() + response.body)
     for part in form.walk():
         content = part.get_payload(decode=True)
         if isinstance(content, bytes):

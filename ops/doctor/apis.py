@@ -29,7 +29,7 @@ PAGES = {
 SCOPES = "app and uptime (create, read, update, delete), app:access_console, registry:read"
 PERMISSIONS = "Workers Scripts edit, Workers Routes edit, Account Settings read, DNS edit"
 SKEW_WARN, SKEW_FAIL = 30.0, 900.0
-"""Seconds. A hold on writes ends by Cloudflare's clock; a bucket refuses what is signed 15 minutes off."""
+"""Seconds. An unlocking ends by this machine's clock; a bucket refuses what is signed 15 minutes off."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from httpclient import proxy_for, tls_context
+
 WARN_DAYS = 14
 
 
@@ -27,8 +29,10 @@ def look(address: str, seconds: float, context: ssl.SSLContext | None = None) ->
     parts = urlsplit(address)
     if parts.scheme != "https" or parts.hostname is None:
         return None
-    context = context or ssl.create_default_context()
+    if proxy_for(address) is not None:  # a bare handshake passes no proxy
+        return None
     try:
+        context = context or tls_context()
         with (
             socket.create_connection((parts.hostname, parts.port or 443), seconds) as plain,
             context.wrap_socket(plain, server_hostname=parts.hostname) as secure,

@@ -283,3 +283,28 @@ class TestDelete:
             pytest.raises(BackupFailed, match=r"503.*to delete backup one.zip"),
         ):
             delete_backup(gateway.url, session, NAME)
+
+
+@pytest.mark.parametrize(
+    "url, size, said",
+    [
+        ("http://127.0.0.1:8090", 5_000_000_000, ""),
+        (
+            "https://app.example.org",
+            500_000_000,
+            "uploading 500 MB: App Platform cuts it after 100 s, so the line must",
+        ),
+        ("https://app.example.org", 1_000_000, ""),
+    ],
+)
+def test_what_an_upload_asks_of_the_line_is_said(
+    url: str, size: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backups._announce(url, size)
+    told = capsys.readouterr().err
+    assert (said in told) if said else told == ""
+
+
+def test_what_no_apps_disk_can_take_is_refused_with_its_size() -> None:
+    with pytest.raises(BackupFailed, match=r"has 2000 MB, and an app's disk of 2 GiB takes 1074 MB at most"):
+        backups._announce("https://app.example.org", 2_000_000_000)

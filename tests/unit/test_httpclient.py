@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import loopback
 import pytest
 
 from httpclient import Proxy, client, httpx, is_loopback, proxy_for
@@ -258,7 +257,3 @@ def test_a_file_of_certificates_that_cannot_be_used_is_named(
             path.write_text("nothing")
         with client() as http, pytest.raises(httpx.ConnectError, match=rf"SSL_CERT_FILE names {path}, .*{why}"):
             http.get(secure)
-
-
-def test_the_former_name_still_works() -> None:
-    assert (loopback.client, loopback.httpx) == (client, httpx)

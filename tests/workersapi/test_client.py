@@ -6,8 +6,6 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -222,15 +220,6 @@ class TestTrouble:
         with answering(200, b'{"result": null}') as (url, seen), Workers(url, "a") as workers:
             assert workers.bindings("s") == {}
             assert seen == [f"Bearer {TOKEN}"]
-
-
-def test_the_clock_is_cloudflares() -> None:
-    moment = datetime.now(UTC) + timedelta(hours=3)
-    date = {"date": format_datetime(moment, usegmt=True)}
-    with answering(200, b'{"result": {}}', date) as (url, _), Workers(url, "a", TOKEN) as workers:
-        assert abs(workers.now() - datetime.now(UTC).timestamp()) < 60
-        workers.bindings("s")
-        assert abs(workers.now() - moment.timestamp()) < 60
 
 
 @contextmanager
