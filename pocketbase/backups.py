@@ -140,7 +140,7 @@ def _announce(url: str, size: int) -> None:
     megabytes, rate = f"{size / MEGABYTE:.0f} MB", f"{size / MEGABYTE / EDGE_SECONDS:.1f} MB a second"
     if size > LARGEST:
         raise BackupFailed(
-            f"The backup has {megabytes}, and an app's disk of 2 GiB takes {LARGEST / MEGABYTE:.0f} MB at most, since a "
+            f"The backup has {megabytes}, and an app's disk of 2 GiB takes {LARGEST / MEGABYTE:.0f} MB at most: a "
             "restore needs twice the size. Files in the backend's own S3 bucket are no part of it: "
             "https://pocketbase.io/docs/going-to-production/#use-s3"
         )

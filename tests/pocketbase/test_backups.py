@@ -292,7 +292,7 @@ class TestDelete:
         (
             "https://app.example.org",
             500_000_000,
-            "uploading 500 MB: App Platform cuts it after 100 s, so the line must",
+            "uploading 500 MB: App Platform cuts it after 100 s",
         ),
         ("https://app.example.org", 1_000_000, ""),
     ],
