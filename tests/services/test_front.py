@@ -10,7 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from components.front import with_front
 from tests.support import workers
@@ -136,6 +138,34 @@ def test_other_handlers_are_called_on_the_service_itself(tools: Tools, folder: P
     )  # fmt: skip
     expected = {"scheduled": "ok", "queue": "ok", "seen": ["* * * * *", "job"]}
     assert json.loads(done.stdout) == dict.fromkeys(SHAPES, expected)
+
+
+ECHO = """export default { fetch(request) {
+  const { 0: client, 1: server } = new WebSocketPair();
+  server.accept();
+  server.binaryType = "arraybuffer";
+  server.addEventListener("message", ({ data }) => data === "bye" ? server.close(4001, "bye") : server.send(data));
+  return new Response(null, { status: 101, webSocket: client, headers: { "sec-websocket-protocol": "oracle" } });
+} };"""
+
+
+@pytest.mark.parametrize("date", ["2025-06-01", "2026-07-30"])
+def test_texts_bytes_protocols_and_close_codes_pass_the_relay(tools: Tools, folder: Path, date: str) -> None:
+    """The second date brings other defaults: bytes come as a Blob, and a close is answered by itself."""
+    module = written(folder, f"echo-{date}", with_front(ECHO))
+    wanted = [Worker(name="echo", module=module, compatibility_date=date)]
+    with workers.running(tools, wanted) as running:
+        url = running["echo"].replace("http://", "ws://")
+        with connect(url, proxy=None, subprotocols=[Subprotocol("oracle")]) as socket:
+            assert socket.subprotocol == "oracle"
+            for sent in ("text", b"bytes\x00\xff", "", b"x" * 1_000_000):
+                socket.send(sent)
+                assert socket.recv() == sent
+            socket.send("bye")
+            with pytest.raises(ConnectionClosed) as closed:
+                socket.recv()
+    assert closed.value.rcvd is not None
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (4001, "bye")
 
 
 def test_the_reference_service_answers_behind_the_front(tools: Tools, folder: Path) -> None:

@@ -221,6 +221,28 @@ def test_service_binding_follows_the_other_workers_versions(worker: Any, ask: An
     assert ask("GET", HOST).text == "second"
 
 
+def test_an_open_socket_stays_on_its_version_and_a_binding_to_itself_reaches_the_one_that_serves(
+    worker: Any, ask: Any, edge: Edge
+) -> None:
+    """For as long as the socket is open; a new request meets the new version."""
+    module = """export default { async fetch(request, env) {
+      if (request.headers.get("upgrade") !== "websocket") return new Response("VERSION");
+      const [client, server] = Object.values(new WebSocketPair());
+      server.accept();
+      server.addEventListener("message", async () => server.send(
+        `VERSION asks ${await (await env.SELF.fetch("http://any/")).text()}`));
+      return new Response(null, { status: 101, webSocket: client });
+    } }"""
+    worker(module.replace("VERSION", "old"), services={"SELF": "hello"})
+    with socket.create_connection(("127.0.0.1", edge.port)) as raw, connect(f"ws://{HOST}/ws", sock=raw) as ws:
+        ws.send("?")
+        assert ws.recv() == "old asks old"
+        worker(module.replace("VERSION", "new"), "v2", services={"SELF": "hello"})
+        ws.send("?")
+        assert ws.recv() == "old asks new"
+        assert ask("GET", HOST).text == "new"
+
+
 def test_service_worker_syntax(worker: Any, ask: Any, spec: Any, tmp_path: Path) -> None:
     from localcloud.edge import Module
 
