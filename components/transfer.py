@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from settings import Settings
 
 MADE_BY_HAND = 1
+RESTART_SECONDS = 1800.0
 MOVE_SHARE = 3
 """One part in so many of a freeze must be left when the copy is made, for the api Worker to be moved in."""
 
@@ -153,7 +154,7 @@ def carry(platform: AppPlatform, source: Source, target: Target, policy: Policy)
     The source refuses writes afterwards, until the freeze's end at the latest. Raises Sentence; then it takes them.
     """
     origin = session_of(platform, source, target)
-    with _frozen(origin, source, policy, "carried") as left:
+    with _frozen(origin, source, policy.freeze, policy.drain, "carried") as left:
         carried = _copy(platform, origin, target)
         if left() < policy.freeze / MOVE_SHARE:
             raise Sentence(
@@ -192,10 +193,11 @@ def fresh_disk(platform: AppPlatform, target: Target, custody: Custody, policy: 
     """
     source = Source.of(platform.app(target.app_id), target.service)
     origin = session_of(platform, source, target)
-    with _frozen(origin, source, policy, "backed up"):
+    longest = max(policy.freeze, 1.5 * RESTART_SECONDS)  # it must not end before the old container does
+    with _frozen(origin, source, longest, policy.drain, "backed up"):
         backup = keep(source, origin, custody, "restart")
         deployment = platform.restart(target.app_id)
-        platform.wait(target.app_id, deployment.id, 1800)
+        platform.wait(target.app_id, deployment.id, RESTART_SECONDS)
     bootstrap(target, fresh=True)
     return backup
 
@@ -297,17 +299,19 @@ def _minor(version: str) -> list[str]:
 
 
 @contextmanager
-def _frozen(origin: Origin, source: Source, policy: Policy, work: str) -> Iterator[Callable[[], float]]:
+def _frozen(
+    origin: Origin, source: Source, seconds: float, drain: float, work: str
+) -> Iterator[Callable[[], float]]:
     """The source refuses writes, and those that were under way have ended. Yields what is left of the freeze, in s.
 
     Leaving by an exception ends the freeze; leaving normally does not.
     """
     began = time.monotonic()
     try:
-        freeze(origin.url, origin.login, "moving", policy.freeze)
+        freeze(origin.url, origin.login, "moving", seconds)
         tell(f"{source.name} refuses writes while its data is {work}; reads go on")
-        time.sleep(policy.drain)
-        yield lambda: policy.freeze - (time.monotonic() - began)
+        time.sleep(drain)
+        yield lambda: seconds - (time.monotonic() - began)
     except AdminError as error:
         _end_freeze(origin)
         raise Sentence(f"{source.name} could not be frozen: {error}") from None

@@ -41,6 +41,12 @@ def test_a_short_one_is_refused_before_anything_changes() -> None:
         rotation.new_password(3, "short")
 
 
+@pytest.mark.parametrize("chosen", ["a" * 72, "\N{SNOWMAN}" * 25])
+def test_a_long_one_is_refused_before_anything_changes(chosen: str) -> None:
+    with pytest.raises(Failure, match="71 characters and 72 bytes at most; nothing was changed"):
+        rotation.new_password(3, chosen)
+
+
 def test_a_secret_comes_by_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("  the token \nmore\n"))
     assert ask.secret("The token", "again") == "the token"

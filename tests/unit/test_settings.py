@@ -199,6 +199,14 @@ def test_a_secret_in_plain_text_is_refused_without_being_shown(key: str, tmp_pat
     assert "planted-secret-value" not in str(caught.value)
 
 
+@pytest.mark.parametrize("password", ["a" * 72, "\N{SNOWMAN}" * 25])
+def test_a_password_that_pocketbase_would_refuse_is_refused_before_it_goes_there(password: str) -> None:
+    with pytest.raises(SettingsError, match="71 characters and 72 bytes at most") as caught:
+        settings.parse({**values(), "adminPassword": password})
+    assert password not in str(caught.value)
+    settings.parse({**values(), "adminPassword": "a" * 71})
+
+
 def test_secrets_do_not_show_in_what_is_printed_of_settings() -> None:
     found = settings.parse({**values(), "adminPassword": "planted-secret", "githubToken": "planted-token"})
     assert "planted" not in repr(found)

@@ -123,6 +123,22 @@ def test_a_login_that_is_refused_is_the_backends_and_not_the_apis() -> None:
     assert blamed(seen) == ("backend", "degraded", "The backend refuses its admin's login.", "oracle up local")
 
 
+def test_a_backend_that_refuses_writes() -> None:
+    for state in ("moving", "ended"):
+        about, level, what, next = blamed(sight(freeze=state, admin=False))
+        assert (about, level) == ("backend", "degraded")
+        assert what.startswith("The backend refuses writes: its data is being moved, or an update")
+        assert next == "oracle up local"
+
+
+def test_a_backend_that_writes_to_deleted_files() -> None:
+    """Another app saves what is only in memory: a restart would lose it."""
+    about, level, what, next = blamed(sight(deleted_files=("data.db-shm", "data.db-wal")))
+    assert (about, level) == ("backend", "degraded")
+    assert "deleted files (data.db-shm and data.db-wal)" in what
+    assert next.startswith("pulumi config set oracle-net:replacement 2 -s local && ")
+
+
 def test_the_secrets_of_the_app_have_names_and_ages_only() -> None:
     row = judged(sight()).services[0]
     assert [(each.name, each.present, each.since) for each in row.secrets] == [

@@ -1,0 +1,72 @@
+"""No second process is started on a database in use: not by the program, and not by `oracle console` unasked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from appplatform import CommandResult
+from components import bootstrap
+from components.bootstrap import Target
+from ops.commands.console import opens_database
+from pocketbase import AdminError
+
+CONSOLE = "./oracle-universe superuser upsert"
+
+
+@pytest.mark.parametrize(
+    "command, opens",
+    [
+        (["./oracle-universe", "superuser", "upsert", "a@b.c", "x"], True),
+        (["/app/oracle-universe", "superuser", "otp", "a@b.c"], True),
+        (["sh", "-c", "cd /app && ./oracle-universe migrate up"], True),
+        (["pocketbase", "superuser", "list"], True),
+        (["./oracle-universe", "--version"], False),
+        (["ls", "-l", "pb_data"], False),
+        ([], False),
+    ],
+)
+def test_commands_that_open_the_database_are_known(command: list[str], opens: bool) -> None:
+    assert opens_database(command, CONSOLE) is opens
+
+
+class Platform:
+    def url(self, _: str) -> str:
+        return "http://backend"
+
+    def console_url(self, *_: str) -> str:
+        return "ws://console"
+
+
+def target() -> Target:
+    rest = dict.fromkeys(("endpoint", "service", "health_path", "release"), "x")
+    return Target(console=CONSOLE, email="a@b.c", password="p", operator="o", app_id="id", **rest)
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_only_a_fresh_backend_is_given_its_console(monkeypatch: pytest.MonkeyPatch, fresh: bool) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr(bootstrap, "wait_healthy", lambda *_: None)
+    monkeypatch.setattr(bootstrap, "ensure_admin", lambda *arguments: given.append(arguments[4]))
+    bootstrap._prove_admin(Platform(), target(), fresh)  # type: ignore[arg-type]
+    assert (given[0] is not None) is fresh
+
+
+@pytest.mark.parametrize("result", [(1, "no such program"), (0, "Error: unknown shorthand flag: -x")])
+def test_a_console_that_fails_is_heard_whatever_its_status(
+    monkeypatch: pytest.MonkeyPatch, result: tuple[int, str]
+) -> None:
+    """PocketBase ends with 0 also where it has not understood its arguments."""
+    ran: list[list[str]] = []
+
+    def run(url: str, command: list[str]) -> CommandResult:
+        ran.append(command)
+        return CommandResult(status=result[0], output=f"{result[1]} one-time")
+
+    monkeypatch.setattr(bootstrap, "run_command", run)
+    with pytest.raises(AdminError) as failed:
+        bootstrap._upsert(Platform(), target())("a@b.c", "one-time")  # type: ignore[arg-type]
+    assert ran == [[*CONSOLE.split(), "--", "a@b.c", "one-time"]]
+    assert result[1] in str(failed.value)
+    assert "one-time" not in str(failed.value)
