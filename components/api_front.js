@@ -2,8 +2,8 @@
  * Stands around the API's own Worker, in the same module, while a backend's data is moved to another backend.
  *
  * The backend itself refuses writes then (pocketbase/freeze.py). It tells so by a public collection, MARKER, whose one
- * record is called "moving" (the data is being copied) or "moved" (another backend serves). This front makes that
- * bearable for the API's clients, and the service needs no line for it:
+ * record is called "moving" (the data is being copied), "moved" (another backend serves) or "open". This front makes
+ * that bearable for the API's clients, and the service needs no line for it:
  *
  * - A write that the frozen backend refused is answered 503 with Retry-After and `x-oracle-hold: 1`, whatever the
  *   service made of it. A WebSocket on which it came is closed with 1012 (service restart) instead.
@@ -81,7 +81,7 @@ export default ((service, way) => {
       const options = { redirect: "manual", signal: AbortSignal.timeout(ANSWER_MS) };
       const answer = await way.native(`${url.origin}${MARKER}?perPage=1&skipTotal=1&fields=id`, options);
       const body = await answer.json();
-      if (answer.status === 200) return body.items[0]?.id ?? "ended";
+      if (answer.status === 200) return { open: "none" }[body.items[0]?.id] ?? body.items[0]?.id ?? "ended";
       return answer.status === 404 && body.status === 404 ? "none" : "unknown"; // else no PocketBase, or a busy one
     } catch {
       return "unknown";

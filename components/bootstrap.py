@@ -4,9 +4,10 @@ One function, used twice: by the app's hook, so that an admin exists as soon as 
 resource whose creation and update prove it again. The hook alone would not do: when it fails, the engine records the
 app as done and does not run it again.
 
-The console starts a second process on the backend's database. It is used on a fresh disk only, before anybody can have
-made a backup: PocketBase's backup drops the server's locks, and a second process then deletes the server's WAL (SQLite,
-"How To Corrupt An SQLite Database", 2.2). A backend in use is repaired through its own API, by the operator.
+The console starts a second process on the backend's database. PocketBase's backup drops the server's locks, and a
+second process then deletes the server's WAL (SQLite, "How To Corrupt An SQLite Database", 2.2). So a backend in use is
+repaired through its own API, by the operator. The console is for a backend that nobody uses yet; and for one that knows
+neither the admin nor the operator, as after its container was replaced, while the server is seen to hold its locks.
 """
 
 from __future__ import annotations
@@ -22,12 +23,18 @@ from appplatform import AppPlatform, AppPlatformError, ConsoleError, Deployment,
 from components.dynamic import Sentence
 from components.naming import RELEASE_VARIABLE
 from contract import ADOPTED
-from pocketbase import AdminError, Unhealthy, ensure_admin, wait_healthy
+from pocketbase import OPERATOR, AdminError, Unhealthy, ensure_admin, wait_healthy
 
 if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration
     from settings import Settings
 
 DEPLOY_SECONDS = 1800.0
+HELD = "held"
+LOCKS = """db=$(for p in /proc/[0-9]*; do
+[ "$(readlink "$p/cwd")" = "$(pwd -P)" ] && ls -l "$p/fd"
+done 2>/dev/null | sed -n 's/.* -> \\(.*[/]data[.]db\\)$/\\1/p' | head -n 1)
+[ -n "$db" ] && grep -q "POSIX .*READ .*:$(stat -c %i "$db") " /proc/locks && echo held"""
+"""A shell script: whether the process that serves here holds a lock on its database. It opens no database."""
 
 
 class Logins(Protocol):
@@ -117,7 +124,7 @@ def _prove_admin(platform: AppPlatform, target: Target, fresh: bool) -> str:
     """
     url = platform.url(target.app_id)
     wait_healthy(url, target.health_path)
-    upsert = _upsert(platform, target) if fresh else None
+    upsert = _upsert(platform, target) if fresh else _careful_upsert(platform, target)
     ensure_admin(url, target.email, target.password, "" if target.adopted else target.operator, upsert)
     return url
 
@@ -170,6 +177,23 @@ def changed_by_hand(app: str) -> str:
         "replace it, its data carried: pulumi config set oracle-net:replacement NUMBER (one more than now), then: "
         "pulumi up"
     )
+
+
+def _careful_upsert(platform: AppPlatform, target: Target) -> Callable[[str, str], None]:
+    """The same on a database in use. Raises AdminError unless the server is seen to hold its locks on it."""
+
+    def upsert(email: str, password: str) -> None:
+        url = platform.console_url(target.app_id, target.service)
+        if HELD not in run_command(url, ["sh", "-c", LOCKS]).output.splitlines():
+            raise AdminError(
+                f"The backend refuses the logins of its admin {email} and of {OPERATOR}, and its server is not seen to "
+                "hold the locks on its database, so no second process is started on it. Log in to its dashboard as "
+                f"another superuser, and give {email} the declared password: pulumi stack output adminPassword "
+                "--show-secrets"
+            )
+        _upsert(platform, target)(email, password)
+
+    return upsert
 
 
 def _upsert(platform: AppPlatform, target: Target) -> Callable[[str, str], None]:

@@ -299,9 +299,7 @@ def _minor(version: str) -> list[str]:
 
 
 @contextmanager
-def _frozen(
-    origin: Origin, source: Source, seconds: float, drain: float, work: str
-) -> Iterator[Callable[[], float]]:
+def _frozen(origin: Origin, source: Source, seconds: float, drain: float, work: str) -> Iterator[Callable[[], float]]:
     """The source refuses writes, and those that were under way have ended. Yields what is left of the freeze, in s.
 
     Leaving by an exception ends the freeze; leaving normally does not.

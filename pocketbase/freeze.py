@@ -2,8 +2,9 @@
 
 A freeze is made of three things, all through PocketBase's API, all visible in its dashboard, all reversible:
 
-1. a public view collection, `_write_freeze`, that says "moving" (the data is being copied) or "moved" (another backend
-   serves). It is empty once the freeze has ended by itself. Our front of the api Worker reads it (api_front.js).
+1. a public view collection, `_write_freeze`, whose one record is called "moving" (the data is being copied), "moved"
+   (another backend serves) or "open" (no freeze). It is empty once a freeze has ended by itself. Our front of the api
+   Worker reads it (api_front.js).
 2. every superuser but the operator gets another e-mail address, with SUFFIX behind it. PocketBase ends the sessions of
    a superuser whose address changes, and refuses the address of before. The password stays.
 3. every create, update and delete rule gets a condition that holds only after the freeze's end (`@now`).
@@ -11,6 +12,10 @@ A freeze is made of three things, all through PocketBase's API, all visible in i
 Rules do not bind superusers, so 2 is needed; 3 binds everybody else. A freeze ends by itself at its end for everybody
 but people at the dashboard, who need `unfreeze`. Freezing twice is freezing once, and a freeze that was killed halfway
 is completed or taken back by the next one.
+
+Collections are changed by PocketBase's import: all rules in one transaction, and without the migration files that its
+"automigrate" writes for every other change of a collection (plugins/migratecmd). An image would carry such a file out
+again when its process starts anew. So the view collection stays, once it has been made.
 
 What it cannot stop: a route or a timer of the backend's own program that writes without asking a rule, and PocketBase's
 links in e-mails (confirm an address, reset a password). Such writes are found afterwards, by comparing the data
@@ -20,7 +25,7 @@ links in e-mails (confirm an address, reset a password). Such writes are found a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
@@ -30,6 +35,10 @@ from pocketbase.admin import OPERATOR, SUPERUSERS, Login, ask
 
 MARKER = "_write_freeze"
 MARKER_PATH = f"/api/collections/{MARKER}/records"
+OPEN = "SELECT 'open' AS id FROM _collections LIMIT 1"
+"""From a table, although nothing is read from it: a connection of SQLite's that reads no table does not see that a view
+has changed, and would go on answering with the one of before.
+"""
 SUFFIX = ".write-freeze.invalid"
 """Ends the address of a superuser who may not log in; no mail ever gets there (RFC 2606)."""
 RULES = ("createRule", "updateRule", "deleteRule")
@@ -49,11 +58,11 @@ def freeze(url: str, operator: Login, state: State, seconds: float | None = None
     """
     with client(timeout=30, headers={"Authorization": operator.token}) as http:
         end = backend_time(url) + (FOR_EVER if seconds is None else timedelta(seconds=seconds))
-        _mark(http, url, state, end)
         _restore_superusers(http, url)  # ends the sessions that began when an earlier freeze had ended by itself
         for _ in range(2):  # once more for what was added in between
+            _import(http, url, [_mark(state, end)])
+            _import(http, url, list(_closed(_all(http, url, "/api/collections"), end)))
             _rename_superusers(http, url)
-            _close_rules(http, url, end)
     return end
 
 
@@ -61,16 +70,17 @@ def unfreeze(url: str, operator: Login) -> bool:
     """Take writes again; True when there was a freeze, or a part of one. Raises AdminError."""
     with client(timeout=30, headers={"Authorization": operator.token}) as http:
         collections = _all(http, url, "/api/collections")
-        changed = [_open(http, url, each) for each in collections]
-        changed += _restore_superusers(http, url)
-        if any(each["name"] == MARKER for each in collections):
-            ask(http, "DELETE", f"{url}/api/collections/{MARKER}")
-            changed.append(True)
-        return any(changed)
+        renamed = _restore_superusers(http, url)
+        opened = list(_opened(collections))
+        _import(http, url, opened)
+        marked = any(each["name"] == MARKER and each["viewQuery"] != OPEN for each in collections)
+        if marked:
+            _import(http, url, [_marker(OPEN)])
+        return bool(opened) or renamed or marked
 
 
 def freeze_state(url: str, timeout: float = 5.0) -> State | Literal["ended"] | None:
-    """What the backend says of its freeze; "ended" when it has ended by itself, None without one or without an answer.
+    """What the backend says of its freeze; "ended" when it has ended by itself, None for none and without an answer.
     Needs no login.
     """
     try:
@@ -81,8 +91,9 @@ def freeze_state(url: str, timeout: float = 5.0) -> State | Literal["ended"] | N
         return None
     if found is None:
         return None
-    said = found[0].get("id") if found else None
-    return "moving" if said == "moving" else "moved" if said == "moved" else "ended"
+    said = found[0].get("id") if found else "ended"
+    known: dict[str, State | Literal["ended"]] = {"moving": "moving", "moved": "moved", "ended": "ended"}
+    return known.get(str(said))
 
 
 def backend_time(url: str) -> datetime:
@@ -95,18 +106,25 @@ def backend_time(url: str) -> datetime:
         return datetime.now(UTC)
 
 
-def _mark(http: httpx.Client, url: str, state: State, end: datetime) -> None:
-    query = f"SELECT '{state}' AS id WHERE unixepoch('now') < {int(end.timestamp())}"
-    path = f"{url}/api/collections"
-    if any(each["name"] == MARKER for each in _all(http, url, "/api/collections")):
-        ask(http, "PATCH", f"{path}/{MARKER}", {"viewQuery": query})
+def _mark(state: State, end: datetime) -> dict[str, Any]:
+    return _marker(f"SELECT '{state}' AS id FROM _collections WHERE unixepoch('now') < {int(end.timestamp())} LIMIT 1")
+
+
+def _marker(query: str) -> dict[str, Any]:
+    return {"name": MARKER, "type": "view", "viewQuery": query, "listRule": "", "viewRule": ""}
+
+
+def _import(http: httpx.Client, url: str, collections: list[dict[str, Any]]) -> None:
+    """Makes collections, or changes what is given of them (core/collection_import.go). The view goes by itself: with
+    others in one import PocketBase saves it, and then its older query once more.
+    """
+    if not collections:
         return
-    body = {"name": MARKER, "type": "view", "viewQuery": query, "listRule": "", "viewRule": ""}
-    ask(http, "POST", path, body)
+    ask(http, "PUT", f"{url}/api/collections/import", {"collections": collections, "deleteMissing": False})
 
 
-def _restore_superusers(http: httpx.Client, url: str) -> list[bool]:
-    """Gives superusers their own addresses back; their sessions end. One entry for each.
+def _restore_superusers(http: httpx.Client, url: str) -> bool:
+    """Gives superusers their own addresses back; their sessions end. True when there was one.
 
     An image that makes its admin when it starts has made another one when the backend was restarted in a freeze, as
     after a restore: that one goes.
@@ -118,7 +136,7 @@ def _restore_superusers(http: httpx.Client, url: str) -> list[bool]:
         if own in known:
             ask(http, "DELETE", f"{url}{SUPERUSERS}/records/{known[own]}")
         _rename(http, url, known[email], own)
-    return [True] * len(frozen)
+    return bool(frozen)
 
 
 def _rename_superusers(http: httpx.Client, url: str) -> None:
@@ -131,22 +149,20 @@ def _rename(http: httpx.Client, url: str, superuser: str, email: str) -> None:
     ask(http, "PATCH", f"{url}{SUPERUSERS}/records/{superuser}", {"email": email})
 
 
-def _close_rules(http: httpx.Client, url: str, end: datetime) -> None:
+def _closed(collections: list[dict[str, Any]], end: datetime) -> Iterator[dict[str, Any]]:
     moment = f"{end:%Y-%m-%d %H:%M:%S}.000Z"
-    for each in _all(http, url, "/api/collections"):
-        if each["system"] or each["type"] == "view":
-            continue
-        closed = {name: close_rule(open_rule(each[name]), moment) for name in RULES if each[name] is not None}
-        if any(closed[name] != each[name] for name in closed):
-            ask(http, "PATCH", f"{url}/api/collections/{each['name']}", closed)
+    for each in collections:
+        if not each["system"] and each["type"] != "view":
+            rules = {name: close_rule(open_rule(each[name]), moment) for name in RULES if each[name] is not None}
+            if any(rules[name] != each[name] for name in rules):
+                yield {"id": each["id"], "name": each["name"], **rules}
 
 
-def _open(http: httpx.Client, url: str, collection: Mapping[str, Any]) -> bool:
-    opened = {name: open_rule(collection[name]) for name in RULES if collection.get(name) is not None}
-    changed = any(opened[name] != collection[name] for name in opened)
-    if changed:
-        ask(http, "PATCH", f"{url}/api/collections/{collection['name']}", opened)
-    return changed
+def _opened(collections: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for each in collections:
+        rules = {name: open_rule(each[name]) for name in RULES if each.get(name) is not None}
+        if any(rules[name] != each[name] for name in rules):
+            yield {"id": each["id"], "name": each["name"], **rules}
 
 
 def close_rule(rule: str, moment: str) -> str:

@@ -24,7 +24,7 @@ from pocketbase import (
 )
 from pocketbase.admin import set_superuser
 from pocketbase.freeze import MARKER, SUFFIX, close_rule, open_rule
-from tests.pocketbase.conftest import session_of
+from tests.pocketbase.conftest import Start, session_of
 from tests.support.backend import ADMIN, Backend
 
 SECRET = "an-operator-password-1"
@@ -69,7 +69,11 @@ class Scene:
 
     def rules(self) -> dict[str, Any]:
         found = self.ask("GET", "/api/collections?perPage=200", self.operator.token).json()["items"]
-        return {each["name"]: {key: each[key] for key in each if key.endswith("Rule")} for each in found}
+        return {
+            each["name"]: {key: each[key] for key in each if key.endswith("Rule")}
+            for each in found
+            if each["name"] != MARKER
+        }
 
 
 def _credentials(who: tuple[str, str]) -> dict[str, str]:
@@ -114,6 +118,7 @@ def test_the_end_of_a_freeze_brings_everything_back(scene: Scene) -> None:
     assert scene.rules() == rules
     assert login(scene.url, *ADMIN) is not None
     assert login(scene.url, *COLLEAGUE) is not None
+    assert freeze_state(scene.url) is None
     assert scene.ask("PATCH", scene.post, scene.human, title="changed").is_success
     assert unfreeze(scene.url, scene.operator) is False
 
@@ -125,6 +130,23 @@ def test_freezing_twice_is_freezing_once(scene: Scene) -> None:
     assert freeze_state(scene.url) == "moved"
     unfreeze(scene.url, scene.operator)
     assert scene.rules() == rules
+
+
+def test_no_migration_is_written(start: Start) -> None:
+    """PocketBase writes one for every other change of a collection, and carries it out at its next start."""
+    backend = start("automigrating")
+    backend.stop()
+    program = backend.folder / "oracle-universe"
+    program.write_text(program.read_text().replace("--automigrate=false", "--automigrate=true"))
+    backend.start()
+    scene, migrations = Scene(backend), backend.folder / "pb_migrations"
+    before = sorted(migrations.iterdir())
+    freeze(scene.url, scene.operator, "moving", 600)
+    unfreeze(scene.url, scene.operator)
+    assert sorted(migrations.iterdir()) == before
+    probe = {"name": "probe", "type": "base"}
+    assert scene.ask("POST", "/api/collections", scene.operator.token, **probe).is_success
+    assert sorted(migrations.iterdir()) != before, "it does write them"
 
 
 def test_everybody_can_ask_for_the_state(scene: Scene) -> None:

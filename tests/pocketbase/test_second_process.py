@@ -7,6 +7,7 @@ itself for the last one, and deletes the WAL (SQLite, "How To Corrupt An SQLite 
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 import zipfile
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from components.bootstrap import HELD, LOCKS
 from pocketbase import (
     OPERATOR,
     Login,
@@ -91,3 +93,19 @@ def test_the_admin_is_repaired_without_a_second_process(backend: Backend, operat
         write(backend, f"note {number}")
         assert f"note {number}" in back_up(backend, operator, tmp_path / "backup.zip")
         assert deleted_files(backend) == set()
+
+
+def locks_are_held(backend: Backend) -> bool:
+    """As the bootstrap asks in the backend's console."""
+    done = subprocess.run(["sh", "-c", LOCKS], cwd=backend.folder, capture_output=True, text=True, check=False)
+    return HELD in done.stdout.splitlines()
+
+
+def test_the_servers_locks_tell_whether_a_second_process_is_harmless(
+    backend: Backend, operator: Login, tmp_path: Path
+) -> None:
+    assert locks_are_held(backend)
+    assert backend.command("superuser", "upsert", "x@example.org", "a-password-1").returncode == 0
+    assert deleted_files(backend) == set()
+    back_up(backend, operator, tmp_path / "backup.zip")
+    assert not locks_are_held(backend)

@@ -44,13 +44,37 @@ def target() -> Target:
     return Target(console=CONSOLE, email="a@b.c", password="p", operator="o", app_id="id", **rest)
 
 
-@pytest.mark.parametrize("fresh", [False, True])
-def test_only_a_fresh_backend_is_given_its_console(monkeypatch: pytest.MonkeyPatch, fresh: bool) -> None:
+@pytest.mark.parametrize("output, allowed", [("held", True), ("", False), ("sh: not found", False)])
+def test_a_database_in_use_is_opened_only_while_its_server_holds_its_locks(
+    monkeypatch: pytest.MonkeyPatch, output: str, allowed: bool
+) -> None:
+    ran: list[list[str]] = []
+
+    def run(url: str, command: list[str]) -> CommandResult:
+        ran.append(command)
+        return CommandResult(status=0, output=output)
+
+    def repair(url: str, email: str, password: str, operator: str, upsert: Any) -> None:
+        upsert(email, "one-time")
+
+    monkeypatch.setattr(bootstrap, "wait_healthy", lambda *_: None)
+    monkeypatch.setattr(bootstrap, "ensure_admin", repair)
+    monkeypatch.setattr(bootstrap, "run_command", run)
+    if allowed:
+        bootstrap._prove_admin(Platform(), target(), fresh=False)  # type: ignore[arg-type]
+    else:
+        with pytest.raises(AdminError, match=r"no second process is started on it\. Log in to its dashboard"):
+            bootstrap._prove_admin(Platform(), target(), fresh=False)  # type: ignore[arg-type]
+    assert [command[0] for command in ran] == ["sh", "./oracle-universe"][: 1 + allowed]
+
+
+def test_a_backend_that_nobody_uses_is_not_asked_for_its_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[Any] = []
     monkeypatch.setattr(bootstrap, "wait_healthy", lambda *_: None)
+    monkeypatch.setattr(bootstrap, "_careful_upsert", lambda *_: pytest.fail("it asks"))
     monkeypatch.setattr(bootstrap, "ensure_admin", lambda *arguments: given.append(arguments[4]))
-    bootstrap._prove_admin(Platform(), target(), fresh)  # type: ignore[arg-type]
-    assert (given[0] is not None) is fresh
+    bootstrap._prove_admin(Platform(), target(), fresh=True)  # type: ignore[arg-type]
+    assert given[0] is not None
 
 
 @pytest.mark.parametrize("result", [(1, "no such program"), (0, "Error: unknown shorthand flag: -x")])
