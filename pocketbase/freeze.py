@@ -46,18 +46,21 @@ TAG = '"write-freeze" != ""'
 """Always true; tells our condition from a rule of the service's own that asks for the time."""
 CLOSED = re.compile(rf'@now >= "[^"]*" && {re.escape(TAG)}(?: && \((?P<rule>.*)\))?', re.DOTALL)
 PAGE = 200
-FOR_EVER = timedelta(days=36500)
+LONGEST = timedelta(days=7)
+"""A replaced app is frozen so long, and anew by each update that finds it. Its last backup has the freeze in it: where
+somebody restores that by hand, rules hold again after this time.
+"""
 
 State = Literal["moving", "moved"]
 
 
 def freeze(url: str, operator: Login, state: State, seconds: float | None = None) -> datetime:
-    """Refuse writes from now on, for `seconds` by the backend's clock, or for good. Returns the end (UTC).
+    """Refuse writes from now on, for `seconds` by the backend's clock, at most LONGEST. Returns the end (UTC).
 
     `operator` is a session of the operator, who alone keeps its login. Raises AdminError.
     """
     with client(timeout=30, headers={"Authorization": operator.token}) as http:
-        end = backend_time(url) + (FOR_EVER if seconds is None else timedelta(seconds=seconds))
+        end = backend_time(url) + (LONGEST if seconds is None else timedelta(seconds=seconds))
         _restore_superusers(http, url)  # ends the sessions that began when an earlier freeze had ended by itself
         for _ in range(2):  # once more for what was added in between
             _import(http, url, [_mark(state, end)])
