@@ -80,7 +80,7 @@ def remove_leftovers(target: Target, older: str, traffic: Traffic, drain: float)
         remove_stand_ins(url, session, after=lambda: time.sleep(drain))
         tell("a stand-in of the admin that an earlier update had left is gone")
     except (AppPlatformError, AdminError, WorkersApiError) as error:
-        raise Sentence(f"A stand-in of the admin that an earlier update left could not be removed: {error}") from None
+        raise Sentence(f"The backend is not ready: {error}") from None
 
 
 def _bound(email: str, password: str) -> dict[str, str]:

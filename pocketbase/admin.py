@@ -32,6 +32,10 @@ class AdminError(Exception):
     """The backend's admin could not be proven or repaired; never holds a password."""
 
 
+class SecondFactorWanted(AdminError):
+    """The password is right, and PocketBase wants a second factor that no program can give (MFA)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Login:
     token: str
@@ -63,7 +67,7 @@ def login(url: str, email: str, password: str, timeout: float = 10.0, seconds: f
             if response.status_code == 200 and (session := _session(answer)) is not None:
                 return session
             if response.status_code == 401 and answer.get("mfaId"):  # the password was right (apis/record_helpers.go)
-                raise AdminError(
+                raise SecondFactorWanted(
                     f"The backend at {url} wants a second factor (MFA) from {email}, which no program can give. The "
                     "password is right and stays as it is. Switch MFA off: in the dashboard, collection _superusers, "
                     f"Options; log in there with the code of `superuser otp {email}` in the backend's console"

@@ -33,6 +33,10 @@ class Seen:
     """To GET /api/version."""
     admin: bool | None
     """Whether the admin's login works; None when that is not known."""
+    second_factor: bool = False
+    """Whether it wants a second factor from its admin, whose password is right."""
+    console: str = ""
+    """What makes a superuser in its console; the program's name is first."""
     freeze: str | None = None
     """Whether it refuses writes, in its own word (pocketbase.freeze_state)."""
     deleted_files: tuple[str, ...] = ()
@@ -181,6 +185,14 @@ def _as_seen(seen: Seen) -> Finding | None:
     if seen.freeze is not None:
         what = "The backend refuses writes: its data is being moved, or an update that moved it ended halfway"
         return _finding(seen, what, seen.up)
+    if seen.second_factor:
+        what = (
+            "The backend wants a second factor (MFA) from its superusers, which neither updates nor the API can give; "
+        )
+        what += (
+            "the password is right. Switch MFA off in the dashboard, collection _superusers, Options; a code to log in"
+        )
+        return _finding(seen, f"{what} comes from the console", _one_time_code(seen))
     if seen.admin is False:
         return _finding(seen, "The backend refuses its admin's login", seen.up)
     return None
@@ -193,6 +205,12 @@ def _finding(seen: Seen, what: str, next: str) -> Finding:
 def _unpin(seen: Seen) -> str:
     """Another app beside the pinned one takes its data over; the pin goes with the old app."""
     return f"pulumi config set oracle-net:replacement {seen.replacement + 1} -s {seen.stack} && {seen.up}"
+
+
+def _one_time_code(seen: Seen) -> str:
+    email = seen.declared.outputs.admin_email if seen.declared else "EMAIL"
+    program = (seen.console.split() or ["PROGRAM"])[0]
+    return f"oracle console backend --yes --stack {seen.stack} -- {program} superuser otp {email}"
 
 
 def _logs(seen: Seen, facts: AppFacts | None) -> str:

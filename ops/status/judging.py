@@ -65,7 +65,9 @@ def judge(settings: Settings, declared: Declared | None, sight: Sight, commands:
     of_backend = apps.judge(backend) if declared else None
     seen = {name: worker_seen(name, settings, declared, sight, commands) for name in settings.workers}
     down = of_backend is not None and of_backend.level == "down"
-    of_workers = {name: workers.judge(each, down, backend.admin is False) for name, each in seen.items()}
+    of_workers = {
+        name: workers.judge(each, down, backend.admin is False or backend.second_factor) for name, each in seen.items()
+    }
     findings = [
         *_clouds(sight, commands),
         *([of_backend] if of_backend else []),
@@ -112,6 +114,8 @@ def backend_seen(settings: Settings, declared: Declared | None, sight: Sight, co
         health=health,
         about=sight.abouts.get("backend") or next(iter(sight.abouts.values())),
         admin=sight.admin if health.ok else None,
+        second_factor=sight.second_factor,
+        console=settings.backend.console,
         freeze=sight.freeze,
         deleted_files=sight.deleted_files,
         stack=commands.stack,

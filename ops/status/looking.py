@@ -21,7 +21,7 @@ from ops.status.certificates import Certificate
 from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts
 from ops.status.declared import Declared
 from ops.status.model import Backups
-from pocketbase import AdminError, freeze_state, login
+from pocketbase import AdminError, SecondFactorWanted, freeze_state, login
 from settings import Settings
 
 ONE = 5.0
@@ -33,6 +33,7 @@ OPEN_FILES = """for p in /proc/[0-9]*; do
 [ "$(readlink "$p/cwd")" = "$(pwd -P)" ] && ls -l "$p/fd"
 done 2>/dev/null | grep -F '(deleted)'"""
 DELETED = re.compile(r"/((?:data|auxiliary)\.db(?:-wal|-shm)?) \(deleted\)")
+SECOND_FACTOR = "second factor"
 T = TypeVar("T")
 LATE = Answer(trouble="timeout", detail=f"no answer in {ALL:g} s")
 PATHS = {"api": ("/api/health", "/api/version"), "web": ("/", "/config.json"), "universe": ("/", "/config.json")}
@@ -49,6 +50,8 @@ class Sight:
     abouts: Mapping[str, Answer]
     admin: bool | None
     """Whether the backend's admin can log in."""
+    second_factor: bool
+    """Whether the backend wants a second factor from its admin, whose password is right."""
     freeze: str | None
     """Whether the backend refuses writes, in its own word (pocketbase.freeze_state)."""
     deleted_files: tuple[str, ...]
@@ -79,7 +82,8 @@ def look(engine: Engine, settings: Settings, declared: Declared | None) -> Sight
         },
         fronts={name: _or(found[f"front {name}"], LATE) for name in services},
         abouts={name: _or(found[f"about {name}"], LATE) for name in services},
-        admin=_or(found["admin"], None),
+        admin=None if found["admin"] == SECOND_FACTOR else _or(found["admin"], None),
+        second_factor=found["admin"] == SECOND_FACTOR,
         freeze=_or(found["freeze"], None),
         deleted_files=_or(found["deleted files"], ()),
         worker_admin=_or(found["worker admin"], None),
@@ -150,13 +154,15 @@ def _deleted_files(endpoint: str, token: str | None, app: str | None, service: s
     return tuple(sorted(set(DELETED.findall(result.output))))
 
 
-def _admin(declared: Declared | None) -> bool | None:
-    """Whether the declared login works; None when it cannot be tried, or nothing answers."""
+def _admin(declared: Declared | None) -> bool | str | None:
+    """Whether the declared login works; None when it cannot be tried, or nothing answers; or SECOND_FACTOR."""
     if declared is None or declared.password is None:
         return None
     known = declared.outputs
     try:
         return login(known.backend_url, known.admin_email, declared.password, timeout=ONE, seconds=0) is not None
+    except SecondFactorWanted:
+        return SECOND_FACTOR
     except AdminError:
         return None
 

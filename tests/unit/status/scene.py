@@ -153,6 +153,7 @@ def sight(**changed: Any) -> Sight:
             "universe": answer({"release": UNIVERSE, "apiUrl": API}),
         },
         admin=True,
+        second_factor=False,
         freeze=None,
         deleted_files=(),
         worker_admin=answer({"admin": True}),

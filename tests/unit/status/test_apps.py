@@ -123,6 +123,15 @@ def test_a_login_that_is_refused_is_the_backends_and_not_the_apis() -> None:
     assert blamed(seen) == ("backend", "degraded", "The backend refuses its admin's login.", "oracle up local")
 
 
+def test_a_second_factor_is_named_and_the_password_is_not_blamed() -> None:
+    seen = sight(admin=None, second_factor=True, worker_admin=answer({"admin": False}))
+    about, _, what, next = blamed(seen)
+    assert about == "backend"
+    assert "wants a second factor (MFA)" in what
+    assert "the password is right. Switch MFA off" in what
+    assert next == ("oracle console backend --yes --stack local -- ./oracle-universe superuser otp admin@example.org")
+
+
 def test_a_backend_that_refuses_writes() -> None:
     for state in ("moving", "ended"):
         about, level, what, next = blamed(sight(freeze=state, admin=False))
