@@ -117,9 +117,8 @@ export default ((service, way) => {
     };
     if (frozen() && other.body && (await frozenNow(LEASE_MS))) {
       const answer = await inFreeze();
-      if (answer.ok) return answer;
-      await look(ANEW);
-      if (renamed()) return answer; // else the freeze has just ended
+      if (answer.ok) return answer; // else the freeze is just being taken back, or has gone with its container
+      return noted(await way.native(request), false);
     }
     const answer = await way.native(request);
     if (answer.ok) return noted(answer, false);

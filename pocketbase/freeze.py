@@ -25,6 +25,7 @@ links in e-mails (confirm an address, reset a password). Such writes are found a
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -61,7 +62,7 @@ def freeze(url: str, operator: Login, state: State, seconds: float | None = None
     """
     with client(timeout=30, headers={"Authorization": operator.token}) as http:
         end = backend_time(url) + (LONGEST if seconds is None else timedelta(seconds=seconds))
-        _restore_superusers(http, url)  # ends the sessions that began when an earlier freeze had ended by itself
+        _end_sessions(http, url)
         for _ in range(2):  # once more for what was added in between
             _import(http, url, [_mark(state, end)])
             _import(http, url, list(_closed(_all(http, url, "/api/collections"), end)))
@@ -140,6 +141,13 @@ def _restore_superusers(http: httpx.Client, url: str) -> bool:
             ask(http, "DELETE", f"{url}{SUPERUSERS}/records/{known[own]}")
         _rename(http, url, known[email], own)
     return bool(frozen)
+
+
+def _end_sessions(http: httpx.Client, url: str) -> None:
+    """End the sessions of superusers whom an earlier freeze has renamed: when it had ended, they could write."""
+    for each in _all(http, url, f"{SUPERUSERS}/records"):
+        if each["email"].endswith(SUFFIX):
+            ask(http, "PATCH", f"{url}{SUPERUSERS}/records/{each['id']}", {"tokenKey": secrets.token_hex(25)})
 
 
 def _rename_superusers(http: httpx.Client, url: str) -> None:

@@ -149,6 +149,26 @@ def test_no_migration_is_written(start: Start) -> None:
     assert sorted(migrations.iterdir()) != before, "it does write them"
 
 
+def test_the_fronts_login_is_good_at_every_moment_of_a_second_freeze(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freeze(scene.url, scene.operator, "moving", 600)
+    operator, asked = scene.operator, 0
+    real = httpx.Client.request
+
+    def watched(self: httpx.Client, method: str, url: Any, **options: Any) -> httpx.Response:
+        nonlocal asked
+        answer = real(self, method, url, **options)
+        if method != "GET" and "auth-with-password" not in str(url):
+            asked += 1
+            assert login(scene.url, ADMIN[0] + SUFFIX, ADMIN[1]) is not None, f"after {method} {url}"
+        return answer
+
+    monkeypatch.setattr(httpx.Client, "request", watched)
+    freeze(scene.url, operator, "moved")
+    assert asked > 0
+
+
 def test_everybody_can_ask_for_the_state(scene: Scene) -> None:
     assert freeze_state(scene.url) is None
     freeze(scene.url, scene.operator, "moving", 600)
@@ -164,6 +184,7 @@ def test_a_session_of_an_ended_freeze_does_not_outlive_the_next_one(scene: Scene
     assert scene.ask("PATCH", scene.post, renamed, title="changed").is_success
     freeze(scene.url, scene.operator, "moving", 600)
     assert not scene.ask("PATCH", scene.post, renamed, title="late").is_success
+    assert scene.log_in("_superusers", (ADMIN[0] + SUFFIX, ADMIN[1])), "the front's login goes on"
 
 
 def test_a_freeze_ends_by_itself_for_those_who_ask_rules(scene: Scene) -> None:
