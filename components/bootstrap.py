@@ -129,6 +129,14 @@ def _prove_admin(platform: AppPlatform, target: Target, fresh: bool) -> str:
     return url
 
 
+def make_logins(platform: AppPlatform, target: Target, url: str) -> None:
+    """Make the admin and the operator of a backend in use, which knows neither: its container was replaced.
+
+    Raises AppPlatformError, AdminError, ConsoleError.
+    """
+    ensure_admin(url, target.email, target.password, target.operator, _careful_upsert(platform, target))
+
+
 def bootstrap_hook(expected: Expected, *, fresh: bool) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
     """The same as an after-hook of the app. The engine shows its failure as the update's."""
 

@@ -12,12 +12,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from appplatform import AppPlatform, AppPlatformError, Deployment, variable
-from components.bootstrap import Expected, Logins, Target, bootstrap
+from appplatform import AppPlatform, AppPlatformError, ConsoleError, Deployment, variable
+from components.bootstrap import Expected, Logins, Target, bootstrap, make_logins
 from components.custody import Custody, scratch
 from components.dynamic import Sentence
 from components.naming import BACKEND_VARIABLE, GENERATION_VARIABLE, RELEASE_VARIABLE, worker_url
@@ -28,7 +28,6 @@ from pocketbase import (
     CountError,
     Login,
     Unhealthy,
-    ensure_operator,
     flush_wal,
     freeze,
     login,
@@ -240,17 +239,13 @@ def session_of(platform: AppPlatform, source: Source, admin: Target) -> Origin:
         url = platform.url(source.app_id)
         wait_healthy(url, admin.health_path)
         session = login(url, OPERATOR, admin.operator)
-        if session is None and (known := login(url, admin.email, admin.password)) is not None:
-            ensure_operator(url, known, admin.operator)
+        if session is None:
+            make_logins(platform, replace(admin, app_id=source.app_id), url)
             session = login(url, OPERATOR, admin.operator)
-    except (AppPlatformError, AdminError, Unhealthy) as error:
+    except (AppPlatformError, AdminError, ConsoleError, Unhealthy) as error:
         raise Sentence(f"The data of {source.name} cannot be read: {error}") from None
     if session is None:
-        raise Sentence(
-            f"{source.name} refuses the logins of its admin {admin.email} and of {OPERATOR}, so its data cannot be "
-            "read. Give its admin the declared password in its dashboard (pulumi stack output adminPassword "
-            "--show-secrets), then: pulumi up"
-        )
+        raise Sentence(f"{source.name} refuses the login of {OPERATOR}, which it has just got; try again: pulumi up")
     return Origin(url, session)
 
 
