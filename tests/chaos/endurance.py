@@ -72,15 +72,19 @@ def undisturbed(project: Project, options: Options) -> Iterator[Row]:
 
 
 def killed(project: Project, options: Options) -> Iterator[Row]:
-    """Each operation, killed at each of its moments once for each victim and put right by `oracle up`."""
+    """Every operation, killed at each of its moments once for each victim and put right by `oracle up`.
+
+    In turns, one moment of each: whatever runs is seen early, and a run that is broken off has tried them all alike.
+    """
     chosen = [OPERATIONS[name] for name in options.operations]
     moments = {operation.name: seeded(project, operation, options) for operation in chosen}
     with loaded(project, "kill", options.rate) as load:
         story = Story(project, load, backup_before=False)
-        for operation in chosen:
-            for moment in moments[operation.name]:
-                for victim in VICTIMS:
-                    yield _killed(story, operation, Kill(victim, moment))
+        for number in range(options.moments):
+            for operation in chosen:
+                for moment in moments[operation.name][number : number + 1]:
+                    for victim in VICTIMS:
+                        yield _killed(story, operation, Kill(victim, moment))
 
 
 def seeded(project: Project, operation: Operation, options: Options) -> list[Moment]:
