@@ -74,17 +74,18 @@ def undisturbed(project: Project, options: Options) -> Iterator[Row]:
 def killed(project: Project, options: Options) -> Iterator[Row]:
     """Every operation, killed at each of its moments once for each victim and put right by `oracle up`.
 
-    In turns, one moment of each: whatever runs is seen early, and a run that is broken off has tried them all alike.
+    In turns: a run that is broken off has tried all operations alike, and their moments before both victims of each.
     """
     chosen = [OPERATIONS[name] for name in options.operations]
     moments = {operation.name: seeded(project, operation, options) for operation in chosen}
     with loaded(project, "kill", options.rate) as load:
         story = Story(project, load, backup_before=False)
-        for number in range(options.moments):
+        for turn in range(options.moments * len(VICTIMS)):
+            number = turn % options.moments
+            victim = VICTIMS[(number + turn // options.moments) % len(VICTIMS)]
             for operation in chosen:
                 for moment in moments[operation.name][number : number + 1]:
-                    for victim in VICTIMS:
-                        yield _killed(story, operation, Kill(victim, moment))
+                    yield _killed(story, operation, Kill(victim, moment))
 
 
 def seeded(project: Project, operation: Operation, options: Options) -> list[Moment]:
