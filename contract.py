@@ -55,6 +55,23 @@ ADOPTED = "adopted:"
 made by hand, taken over, and not released from here yet.
 """
 
+OWNER_VARIABLE = "STACK"
+"""What an app and a Worker carry their owner under, as plain text: `organization/project/stack`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """A stack by its whole name. Whatever is kept is kept under it, and what is made carries it."""
+
+    organization: str
+    """`organization` in a state of one's own, as the engine calls it; else the one in Pulumi Cloud."""
+    project: str
+    stack: str
+
+    def __str__(self) -> str:
+        return f"{self.organization}/{self.project}/{self.stack}"
+
+
 OUTPUTS = (
     "backendUrl",
     "apiUrl",

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+import pulumi
+
+from contract import Owner
+
 RELEASE_VARIABLE = "RELEASE"
 """What the backend and the Workers find their own fingerprint under."""
 
@@ -14,6 +18,11 @@ backend finds its own app's name under it too: each release has another, so what
 replica of its database) can be named after it.
 """
 GENERATION_VARIABLE = "GENERATION"
+
+
+def owner() -> Owner:
+    """The running stack."""
+    return Owner(organization=pulumi.get_organization(), project=pulumi.get_project(), stack=pulumi.get_stack())
 
 
 def app_name(base: str, generation: int, revision: int) -> str:

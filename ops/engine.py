@@ -9,13 +9,15 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from contract import Outputs
+from contract import Outputs, Owner
 from ops.failures import KILLED, Failure, engine_sentence, program_cause, program_sentence
 from ops.workspace import Stack, exports
 from programs import Done, OutOfTime, run, start
+from settings import PROJECT
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 # What says that nothing changes: progress dots, reads that found nothing new, resources that stay as they are. A
@@ -27,6 +29,8 @@ NOISE = re.compile(
 QUIET_SECONDS = 1800.0  # for what is no deployment; large states in slow places are read in seconds
 
 
+OWN_STATE = "organization"
+"""What the engine calls the organization of every stack in a folder or a bucket."""
 FULL_TEXT = "Its full text: oracle logs"
 
 
@@ -116,6 +120,14 @@ class Engine:
         if self.stack.on_local_cloud:
             self.stack.make_private(self.stack.home, self.stack.state)
         self.must("stack", "select", "--create", self.stack.name)
+
+    @cached_property
+    def owner(self) -> Owner:
+        """The stack by its whole name, as its program knows it. Raises Failure."""
+        state = self.environment.get("PULUMI_BACKEND_URL") or str(json.loads(self.must("whoami", "--json"))["url"])
+        cloud = state.startswith(("https:", "http:"))
+        organization = self.must("org", "get-default").strip() if cloud else OWN_STATE
+        return Owner(organization=organization, project=PROJECT, stack=self.stack.name)
 
     def export(self) -> dict[str, Any]:
         """The state, secrets encrypted."""
