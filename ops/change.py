@@ -27,14 +27,14 @@ GATES = frozenset({"backend-image", "backend-generation"})
 """The names of what comes before anything that changes what runs."""
 
 
-def ready(name: str, quiet: bool = False) -> Engine:
-    """The engine of a stack at rest. Raises Failure, also when another update is at work."""
+def ready(name: str, quiet: bool = False, *, make: bool = False) -> Engine:
+    """The engine of a stack at rest; `make` it where there is none. Raises Failure, also when an update is at work."""
     stack = Stack(name)
     stack.settings()
     if stack.on_local_cloud:
         local_cloud.start(stack)
     engine = Engine(stack)
-    engine.ensure_stack()
+    engine.ensure_stack() if make else engine.require_stack()
     if stack.on_local_cloud:
         for line in recover(engine):
             print(line, file=sys.stderr if quiet else sys.stdout)

@@ -115,11 +115,26 @@ class Engine:
         """What went wrong in a recorded engine: the known failure's sentence, or the cause with `go_on` behind it."""
         return self.sentence(done, failed(done, go_on))
 
-    def ensure_stack(self) -> None:
-        """Makes the stack where there is none, in an existing state."""
+    def stacks(self) -> dict[str, dict[str, Any]]:
+        """What `pulumi stack ls` says of each stack of the project, by name without an organization. Raises Failure."""
         if self.stack.on_local_cloud:
             self.stack.make_private(self.stack.home, self.stack.state)
-        self.must("stack", "select", "--create", self.stack.name)
+        listed = json.loads(self.must("stack", "ls", "--json"))
+        return {str(each["name"]).rpartition("/")[2]: each for each in listed}
+
+    def ensure_stack(self) -> None:
+        """Makes the stack where there is none, in an existing state; which one a terminal has selected stays."""
+        if self.stack.name not in self.stacks():
+            self.must("stack", "init", "--no-select", self.stack.name)
+
+    def require_stack(self) -> None:
+        """Raises Failure where the state has no such stack; nothing is made."""
+        if self.stack.name not in self.stacks():
+            name = self.stack.name
+            deploy = self.stack.update if self.stack.on_local_cloud else f"oracle deploy --stack {name}"
+            raise Failure(
+                f"There is no stack {name} in the state (which state that is: pulumi whoami -v); deploy it: {deploy}"
+            )
 
     @cached_property
     def owner(self) -> Owner:

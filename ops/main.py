@@ -11,6 +11,7 @@ import typer
 from ops.failures import NO_STATUS, Failure, unexpected
 from ops.folding import say
 from ops.screen import WORKFLOWS, Entry, screen
+from ops.shellenv import unloaded
 from tracebacks import full_text
 
 ERRORS = Path(__file__).resolve().parents[1] / ".oracle" / "errors"
@@ -61,8 +62,12 @@ app = typer.Typer(
 
 
 @app.callback()
-def oracle() -> None:
+def oracle(context: typer.Context) -> None:
     """Runs the Oracle network: deploys it, rehearses it on this machine, looks after it."""
+    if context.invoked_subcommand != "env":  # each command loads what its own stack needs
+        before = unloaded(os.environ)
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def main() -> None:

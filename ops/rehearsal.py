@@ -29,7 +29,16 @@ from ops.runs import Runs, steps
 from ops.workspace import Stack, exports
 
 STACK = "local"
-CREDENTIALS = ("DIGITALOCEAN_", "CLOUDFLARE_", "AWS_", "PULUMI_", "ORACLE_STACK", "GITHUB_TOKEN", "GH_TOKEN")
+CREDENTIALS = (
+    "DIGITALOCEAN_",
+    "CLOUDFLARE_",
+    "AWS_",
+    "PULUMI_",
+    "ORACLE_STACK",
+    "ORACLE_ENV_",
+    "GITHUB_TOKEN",
+    "GH_TOKEN",
+)
 """What no rehearsed revision may see; names that begin so."""
 POSTS = 3
 TIMELINE_WIDTH = 100

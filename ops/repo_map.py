@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -87,9 +86,8 @@ def _place(stack: Stack) -> Place:
     settings = stack.settings()
     scripts = {key: each.script for key, each in settings.workers.items()}
     engine = Engine(stack)
-    known = json.loads(engine.must("stack", "ls", "--json"))
-    there = [each for each in known if each["name"].split("/")[-1] == stack.name and each.get("resourceCount")]
-    return Place(scripts, engine.outputs() if there else None)
+    known = engine.stacks().get(stack.name, {})
+    return Place(scripts, engine.outputs() if known.get("resourceCount") else None)
 
 
 def _repository(each: Version) -> tuple[str, ...]:

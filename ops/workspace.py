@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,39 +169,39 @@ def located_tools() -> tools.Tools:
         raise Failure(str(error)) from None
 
 
-def exports(stack: Stack) -> dict[str, str]:
+def exports(stack: Stack, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The variables after which plain `pulumi` commands work on the stack. Raises Failure.
 
-    A stack on the local cloud gets a Pulumi home, a state and tokens of its own; any other only the tools' places,
-    since its state and tokens are the user's.
+    A stack on the local cloud gets a Pulumi home, a state and tokens of its own; any other only its name and the tools'
+    places, since its state and tokens are the user's. `environment` is the user's.
     """
     located = located_tools()
     venv = Path(sys.prefix)
-    path = [str(located.engine_bin), str(venv / "bin"), *_other_path(located.engine_bin, venv / "bin")]
+    path = [str(located.engine_bin), str(venv / "bin"), *_other_path(environment, located.engine_bin, venv / "bin")]
     found = {"PATH": os.pathsep.join(path), "VIRTUAL_ENV": str(venv), "PULUMI_SKIP_UPDATE_CHECK": "true"}
-    found["PULUMI_SUPPRESS_NEO_LINK"] = "true"
-    found |= _direct_loopback()
-    return {**found, **_local_exports(stack)} if stack.on_local_cloud else found
+    found |= {"PULUMI_SUPPRESS_NEO_LINK": "true", "PULUMI_STACK": stack.name}
+    found |= _direct_loopback(environment)
+    return {**found, **_local_exports(stack, environment)} if stack.on_local_cloud else found
 
 
-def _direct_loopback() -> dict[str, str]:
+def _direct_loopback(environment: Mapping[str, str]) -> dict[str, str]:
     """Keeps what is on this machine from the proxies that the environment names.
 
     The engine, its program and its plugins talk on loopback, and the program's gRPC goes through `https_proxy` unless
     `no_proxy` says otherwise. Other programs read these names in capitals.
     """
-    if not any(os.environ.get(name) or os.environ.get(name.upper()) for name in PROXIES):
+    if not any(environment.get(name) or environment.get(name.upper()) for name in PROXIES):
         return {}
-    listed = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    listed = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
     entries = [entry for entry in re.split(r"[\s,]+", listed) if entry]
     value = ",".join(dict.fromkeys([*entries, *NEVER_BY_PROXY]))
     return {"NO_PROXY": value, "no_proxy": value}
 
 
-def _local_exports(stack: Stack) -> dict[str, str]:
+def _local_exports(stack: Stack, environment: Mapping[str, str]) -> dict[str, str]:
     found = {
         "PULUMI_HOME": str(stack.home),
-        "PULUMI_BACKEND_URL": os.environ.get(ELSEWHERE) or stack.state.as_uri(),  # as an address: with # and % escaped
+        "PULUMI_BACKEND_URL": environment.get(ELSEWHERE) or stack.state.as_uri(),  # with # and % escaped
         "PULUMI_CONFIG_PASSPHRASE": LOCAL_PASSPHRASE,
         # The plugins are in the home above; without this the engine looks for more on the internet at each run.
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
@@ -217,6 +218,6 @@ def _local_exports(stack: Stack) -> dict[str, str]:
     }
 
 
-def _other_path(*own: Path) -> list[str]:
+def _other_path(environment: Mapping[str, str], *own: Path) -> list[str]:
     mine = {str(path) for path in own}
-    return [entry for entry in os.environ.get("PATH", "").split(os.pathsep) if entry and entry not in mine]
+    return [entry for entry in environment.get("PATH", "").split(os.pathsep) if entry and entry not in mine]

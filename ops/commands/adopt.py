@@ -44,7 +44,7 @@ def adopt(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
 ) -> None:
     """Take over what was made by hand, as it runs; nothing is deployed."""
-    engine = ready(stack)
+    engine = ready(stack, make=True)
     settings = engine.stack.settings()
     Runs(engine.stack.runs).refuse_busy(stack)
     live = see(engine, settings)

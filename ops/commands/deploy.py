@@ -62,7 +62,7 @@ def _ready(stack: str, quiet: bool) -> Engine:
     chosen = Stack(stack)
     refuse_receipt(chosen)
     Runs(chosen.runs).refuse_busy(stack)
-    return ready(stack, quiet=quiet)
+    return ready(stack, quiet=quiet, make=True)
 
 
 def _whereabouts(info: RunInfo) -> str:

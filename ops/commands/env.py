@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import shlex
+import os
 
 import typer
 
+from ops import shellenv
 from ops.commands.options import StackArgument
 from ops.workspace import Stack, exports
 
 
 def env(stack: StackArgument = "local") -> None:
-    """Print the exports after which plain `pulumi` works: eval "$(oracle env local)"."""
+    """Print what makes plain `pulumi` work on the stack, in place of any other's: eval "$(oracle env local)"."""
     chosen = Stack(stack)
     chosen.config("digitalocean:apiEndpoint")
-    for name, value in exports(chosen).items():
-        typer.echo(f"export {name}={shlex.quote(value)}")
+    wanted = exports(chosen, shellenv.unloaded(os.environ))
+    typer.echo("\n".join(shellenv.script(os.environ, wanted)))

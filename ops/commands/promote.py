@@ -44,7 +44,7 @@ def promote(
         transport.fetch(custody, release, StackCustody(Engine(there)))
         _written(there, release, as_json)
         return
-    applying = ready(target, quiet=as_json)
+    applying = ready(target, quiet=as_json, make=True)
     transport.fetch(custody, release, StackCustody(applying))
     lines = [f"{target} gets what {source} runs:", *notes(release)]
     pin(applying, Pin(kind="promote", release=release, again=again, lines=lines), yes=yes, as_json=as_json)

@@ -17,6 +17,6 @@ def recover(stack: StackArgument = "local") -> None:
     if chosen.on_local_cloud:
         local_cloud.start(chosen)
     engine = Engine(chosen)
-    engine.ensure_stack()
+    engine.require_stack()
     done = take_over(engine)
     typer.echo("\n".join(done) if done else "There is nothing to recover.")

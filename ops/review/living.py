@@ -78,7 +78,7 @@ def bring_up(base: Stack, number: int, hours: int, say: Say) -> tuple[Outputs, d
 
 def take_down(base: Stack, number: int) -> bool:
     """Destroys the environment and forgets it; False when there is none. Raises Failure; then it can be tried again."""
-    if f"pr-{number}" not in _stacks(_engine_of(base)):
+    if f"pr-{number}" not in _engine_of(base).stacks():
         _forget(base, number)
         return False
     stack = Stack(f"pr-{number}", base.project)
@@ -104,7 +104,7 @@ def known(base: Stack) -> list[Environment]:
     """All environments on the stack's accounts, also those that were never brought up to the end. Raises Failure."""
     engine = _engine_of(base)
     found = []
-    for name, listed in _stacks(engine).items():
+    for name, listed in engine.stacks().items():
         if match := STACK.fullmatch(name):
             tags = json.loads(engine.must("stack", "tag", "ls", "--json", "--stack", name))
             found.append(Environment(number=int(match[1]), expires=expiry(tags, listed)))
@@ -172,14 +172,7 @@ def _engine_of(base: Stack) -> Engine:
     """The engine where the stack's state is, and those of the environments on its accounts."""
     if base.on_local_cloud:
         local_cloud.start(base)
-        base.make_private(base.home, base.state)
     return Engine(base)
-
-
-def _stacks(engine: Engine) -> dict[str, dict[str, Any]]:
-    """What `pulumi stack ls` says of each stack of the project, by name without an organization."""
-    listed = json.loads(engine.must("stack", "ls", "--json"))
-    return {str(each["name"]).rpartition("/")[2]: each for each in listed}
 
 
 def _written(base: Stack, number: int) -> Stack:

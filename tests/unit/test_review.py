@@ -174,14 +174,14 @@ class State:
 
             def must(self, *words: str) -> str:
                 state.said.append(words)
-                if words[:2] == ("stack", "ls"):
-                    listed = [{"name": name, "lastUpdate": state.changed.get(name)} for name in state.stacks]
-                    return json.dumps(listed)
                 if words[:3] == ("stack", "tag", "ls"):
                     return json.dumps(state.stacks[words[-1]])
                 if words[:2] == ("stack", "rm"):
                     del state.stacks[words[2]]
                 return ""
+
+            def stacks(self) -> dict[str, dict[str, Any]]:
+                return {name: {"lastUpdate": state.changed.get(name)} for name in state.stacks}
 
             def export(self) -> dict[str, Any]:
                 return state.exported
