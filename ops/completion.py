@@ -9,7 +9,7 @@ import typer
 from typer.models import ParameterInfo
 
 from ops.failures import Failure
-from ops.workspace import PROJECT, Stack
+from ops.workspace import FIRST, PROJECT, Stack, known
 
 SERVICES = {
     "backend": "PocketBase on App Platform",
@@ -31,9 +31,8 @@ def complete(*functions: Callable[..., Any] | None) -> None:
 
 
 def stacks(incomplete: str) -> list[str]:
-    """From `Pulumi.<stack>.yaml`."""
-    names = (path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in PROJECT.glob("Pulumi.*.yaml"))
-    return sorted(name for name in names if name.startswith(incomplete))
+    """From `Pulumi.<stack>.yaml`; the first one's is written when it is brought up."""
+    return sorted(name for name in {FIRST, *known(PROJECT)} if name.startswith(incomplete))
 
 
 def services(incomplete: str) -> list[tuple[str, str]]:

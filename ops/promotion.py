@@ -22,8 +22,7 @@ def existing(name: str) -> Stack:
     """The stack of this name. Raises Failure naming those there are."""
     stack = Stack(name)
     if not stack.file.is_file():
-        known = ", ".join(sorted(path.name.split(".")[1] for path in stack.project.glob("Pulumi.*.yaml")))
-        raise Failure(f"There is no stack {name}: {stack.file.name} does not exist. There are: {known}")
+        raise stack.missing
     return stack
 
 

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import programs
-from ops import compatibility, timeline
+from ops import compatibility, stacks, timeline
 from ops.engine import Engine
 from ops.failures import Failure
 from ops.reader import Reader
@@ -147,6 +147,8 @@ class Rehearsal:
         """The revision, on our ports, with the tools that it asks for."""
         git(self._clone, "checkout", "--quiet", "--force", "--detach", revision, hooks=False)
         stack = Stack(STACK, self._clone)
+        if not stack.file.is_file():  # not in git, as in older revisions
+            stacks.write(stack)
         text = stack.file.read_text()
         for known, ours in zip((stack.cloud_port, stack.edge_port), self._ports, strict=True):
             text = re.sub(rf":{known}\b", f":{ours}", text)

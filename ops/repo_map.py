@@ -12,7 +12,7 @@ from contract import ADOPTED, Outputs
 from ops.checkouts import configured
 from ops.engine import Engine
 from ops.failures import Failure
-from ops.workspace import NAME, Stack
+from ops.workspace import Stack, known
 from repositories.configuration import Repositories
 from repositories.processes import Processes
 from repositories.versions import COMMIT_LENGTH, Version, version
@@ -63,11 +63,8 @@ def versions(config: Repositories, project: Path) -> list[Version]:
 
 def places(project: Path) -> dict[str, Place]:
     """Every stack that runs in the clouds, with what it has deployed. Raises Failure when nobody can say."""
-    names = sorted(path.name.split(".")[1] for path in project.glob("Pulumi.*.yaml"))
-    stacks = [
-        stack for stack in (Stack(name, project) for name in names if NAME.fullmatch(name)) if not stack.on_local_cloud
-    ]
-    return {stack.name: _place(stack) for stack in stacks}
+    stacks = (Stack(name, project) for name in known(project))
+    return {stack.name: _place(stack) for stack in stacks if not stack.on_local_cloud}
 
 
 def rendered(found: Sequence[Version], stacks: Mapping[str, Place]) -> str:

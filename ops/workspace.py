@@ -45,6 +45,15 @@ class Stack:
             )
 
     @property
+    def missing(self) -> Failure:
+        """What is said where the stack has no file."""
+        there = ", ".join(known(self.project)) or "none"
+        make = (
+            "Bring it up: make up" if self.name == FIRST else f"One of your own on this machine: oracle up {self.name}"
+        )
+        return Failure(f"There is no stack {self.name}: {self.file.name} does not exist. There are: {there}. {make}")
+
+    @property
     def file(self) -> Path:
         return self.project / f"Pulumi.{self.name}.yaml"
 
@@ -68,8 +77,7 @@ class Stack:
         """
         if self._cloud.is_dir() or not self.file.is_file():
             return self.name
-        names = sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in self._files)
-        others = (Stack(name, self.project) for name in names if name != self.name and NAME.fullmatch(name))
+        others = (Stack(name, self.project) for name in known(self.project) if name != self.name)
         return next((each.name for each in others if each._cloud.is_dir() and each._is_at(self.endpoint)), self.name)
 
     @property
@@ -81,10 +89,6 @@ class Stack:
     def _cloud(self) -> Path:
         """The place of a local cloud that has this stack's name; the first stack's is another."""
         return self.private / "cloud" if self.name == FIRST else self.private / "clouds" / self.name
-
-    @property
-    def _files(self) -> list[Path]:
-        return list(self.project.glob("Pulumi.*.yaml"))
 
     def _is_at(self, endpoint: str | None) -> bool:
         try:
@@ -108,6 +112,8 @@ class Stack:
 
     def settings(self) -> Settings:
         """The stack's settings. Raises Failure."""
+        if not self.file.is_file():
+            raise self.missing
         try:
             return from_file(self.file)
         except SettingsError as error:
@@ -118,7 +124,7 @@ class Stack:
         try:
             document = yaml.safe_load(self.file.read_text()) or {}
         except FileNotFoundError:
-            raise Failure(f"{self.file.name} does not exist; the stacks there are: ls Pulumi.*.yaml") from None
+            raise self.missing from None
         except yaml.YAMLError:
             self.settings()  # which says where
             raise
@@ -159,6 +165,12 @@ class Stack:
     @property
     def edge_port(self) -> int:
         return urlsplit(self.settings().workers_url.replace("{script}.", "")).port or 80
+
+
+def known(project: Path) -> list[str]:
+    """The names of the project's stacks, as their files tell."""
+    names = (path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in project.glob("Pulumi.*.yaml"))
+    return sorted(name for name in names if NAME.fullmatch(name))
 
 
 def located_tools() -> tools.Tools:

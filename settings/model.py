@@ -26,6 +26,7 @@ OURS = ("PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD", "RELEASE", "GENERATION", "BACKEND
 PLACEHOLDER = "(encrypted)"
 """Stands for an encrypted value where there is no engine to open it."""
 APP_NAME_LIMIT = 32  # DigitalOcean: 2 to 32 characters
+SCRIPT_NAME_LIMIT = 63  # Cloudflare: a Worker's name is a label of its address
 UNLOCK_LIMIT = timedelta(days=1)
 """A moment further away unlocks nothing: an unlocking that nobody remembers would be none."""
 PASSWORD_CHARACTERS, PASSWORD_BYTES = 71, 72
@@ -36,7 +37,7 @@ Hostname = Annotated[
     str, Field(max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")
 ]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
-ScriptName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+ScriptName = Annotated[str, Field(pattern=rf"^[a-z0-9]([a-z0-9-]{{0,{SCRIPT_NAME_LIMIT - 2}}}[a-z0-9])?$")]
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 # A hand-written YAML date arrives as a date, one from the engine as text.
 IsoDate = Annotated[str, BeforeValidator(str), Field(pattern=r"^20\d\d-[01]\d-[0-3]\d$")]

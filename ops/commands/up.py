@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ops import local_cloud, report
+from ops import local_cloud, report, stacks
 from ops.commands.options import StackArgument
 from ops.engine import Engine
 from ops.failures import Failure
@@ -29,8 +29,10 @@ def up(
     stack: StackArgument = "local",
     plugins: Annotated[Plugins, typer.Option(help="Provider plugins for the local cloud.")] = Plugins.auto,
 ) -> None:
-    """Bring the stack up: local cloud, builds, update, and the table of what answers."""
+    """Bring the stack up: local cloud, builds, update, and the table of what answers; a new name is a new stack."""
     chosen = Stack(stack)
+    for line in stacks.provide(chosen):
+        say(line)
     chosen.settings()
     if not chosen.on_local_cloud:
         raise Failure(f"`oracle up` is for stacks on the local cloud; deploy {stack} with: pulumi up -s {stack}")

@@ -9,12 +9,11 @@ from typing import Any
 
 import yaml
 
-from settings import APP_NAME_LIMIT, GENERATION_SUFFIX, PROJECT, SECRET_KEYS
+from settings import APP_NAME_LIMIT, GENERATION_SUFFIX, PROJECT, SCRIPT_NAME_LIMIT, SECRET_KEYS
 
 STACK = re.compile(r"pr-([1-9]\d{0,6})")
 """The names of such stacks; the number is the pull request's."""
 APP_LIMIT = APP_NAME_LIMIT - GENERATION_SUFFIX
-SCRIPT_LIMIT = 63
 MARK = 6
 """Hex digits that keep shortened names apart."""
 LEFT_OUT = SECRET_KEYS | {
@@ -53,7 +52,7 @@ def declared(document: Mapping[str, Any], number: int) -> dict[str, Any]:
         worker = config.get(prefix + name)
         if isinstance(worker, dict):
             gone = {"adopted", "domain", "workersDev"}  # without a domain it is reached on workers.dev, as by default
-            config[prefix + name] = _renamed(worker, "script", number, SCRIPT_LIMIT, gone)
+            config[prefix + name] = _renamed(worker, "script", number, SCRIPT_NAME_LIMIT, gone)
     own = {"data": "ephemeral", "backup": {"store": f"folder:{folder(number)}"}, "keepReleases": 2}
     return {"config": {**config, **{prefix + key: value for key, value in own.items()}}}
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tests.live.project import PROJECT, Project, with_other_ports
+from tests.live.project import Project, with_other_ports
+from tests.support.stacks import LOCAL
 
 ACCOUNT = "0ac1e0000000000000000000000000ce"
 HEAD = """\
@@ -39,7 +40,7 @@ class Environments(NamedTuple):
 
 def _stack_file(title: str, suffix: str, account: str) -> str:
     """The committed local stack under other names: the real ones in production, `<name>-staging` in staging."""
-    text = with_other_ports((PROJECT / "Pulumi.local.yaml").read_text())
+    text = with_other_ports(LOCAL.read_text())
     text = text[text.index("config:") :]
     for name in ("jellyfish-app", "oracle-universe-api", "oracle-net", "oracle-universe-web"):
         for key in ("appName", "script"):

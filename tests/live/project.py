@@ -17,6 +17,8 @@ from typing import Any
 import yaml
 
 from httpclient import client
+from ops import stacks
+from ops.workspace import Stack
 from tests.support.waiting import free_port
 
 PROJECT = Path(__file__).parents[2]
@@ -65,7 +67,7 @@ def with_other_ports(text: str) -> str:
 
 @dataclass
 class Project:
-    """`root` is the copy. Its stack is the committed `local`, with other ports, unless another is asked `on`."""
+    """`root` is the copy. Its stack is `local`, on other ports, unless another is asked `on`."""
 
     root: Path
     stack: str = "local"
@@ -86,10 +88,12 @@ class Project:
                 shutil.copy2(source, target)
         (root / ".venv").symlink_to(sys.prefix)
         project = cls(root)
-        project._move_ports()
+        project._write_stack()
         return project
 
-    def _move_ports(self) -> None:
+    def _write_stack(self) -> None:
+        """As the first `oracle up` writes it, but on other ports."""
+        stacks.write(Stack(self.stack, self.root))
         self.stack_file.write_text(with_other_ports(self.stack_file.read_text()))
 
     def on(self, stack: str) -> Project:
@@ -145,7 +149,7 @@ class Project:
     @cached_property
     def engine_environment(self) -> dict[str, str]:
         printed = self.oracle("env", self.stack).well().output
-        words = [shlex.split(line)[1] for line in printed.splitlines()]
+        words = [shlex.split(line)[1] for line in printed.splitlines() if line.startswith("export ")]
         return {**os.environ, **self.environment, **dict(word.split("=", 1) for word in words)}
 
     def _run(self, command: list[str], environment: dict[str, str]) -> Done:

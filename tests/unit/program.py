@@ -14,6 +14,7 @@ import yaml
 from pulumi.runtime import mocks, sync_await
 
 from components import generation
+from tests.support.stacks import stack_file
 
 LIVE_URL = "https://jellyfish-app-abcde.ondigitalocean.app"
 MADE_PASSWORD = "made-password-of-the-mock"
@@ -99,7 +100,7 @@ def config_of(stack: str) -> dict[str, Any]:
     """The `config` section of `Pulumi.<stack>.yaml`, values as the engine hands them to the program."""
     import json
 
-    document = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())
+    document = yaml.safe_load(stack_file(stack).read_text())
     config = document["config"]
     return {key: json.dumps(value) if isinstance(value, dict) else str(value) for key, value in config.items()}
 

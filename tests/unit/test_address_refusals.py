@@ -16,6 +16,7 @@ from components.sources import read_sources
 from contract import KEPT_VARIABLE
 from releases import place
 from settings import Settings, from_file
+from tests.support.stacks import LOCAL
 from tests.unit import program
 
 HOST = "jellyfish-app-xml6o.ondigitalocean.app"
@@ -143,7 +144,7 @@ def files(project: Path) -> Site:
 
 
 def settings() -> Settings:
-    return from_file(program.PROJECT / "Pulumi.local.yaml")
+    return from_file(LOCAL)
 
 
 def test_what_was_adopted_is_left_as_it_runs(project: Path) -> None:

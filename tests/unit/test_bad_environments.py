@@ -26,7 +26,8 @@ from ops.main import app
 from ops.runs import Run, Runs
 from ops.workspace import Stack
 from settings import SettingsError, parse
-from tests.unit.test_promotion import PROJECT, A, B, release
+from tests.support.stacks import LOCAL, stack_file
+from tests.unit.test_promotion import A, B, release
 from tests.unit.test_settings import values
 
 COMMANDS: dict[str, list[str]] = {
@@ -50,11 +51,11 @@ READING = [name for name in COMMANDS if name not in ("recover", "rollback --list
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with the committed stacks and one of ours, `other`, which has a receipt; nothing else is reached."""
-    for file in PROJECT.glob("Pulumi.*yaml"):
-        (tmp_path / file.name).write_text(file.read_text())
+    for name in ("local", "staging", "prod"):
+        (tmp_path / f"Pulumi.{name}.yaml").write_text(stack_file(name).read_text())
     monkeypatch.setattr(Stack.__init__, "__defaults__", (tmp_path,))
     other = Stack("other")
-    other.file.write_text((PROJECT / "Pulumi.local.yaml").read_text())
+    other.file.write_text(LOCAL.read_text())
     receipts.write(other, release(A))
     reached = Mock(side_effect=AssertionError("the engine or a cloud was reached"))
     monkeypatch.setattr(subprocess, "Popen", reached)
@@ -77,15 +78,18 @@ def test_what_is_no_name_of_a_stack(project: Path, command: str, name: str) -> N
     assert said(command, name).endswith("dashes, dots and underscores; the stacks there are: ls Pulumi.*.yaml")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "up"])
 def test_a_stack_that_does_not_exist(project: Path, command: str) -> None:
     before = sorted(project.rglob("*"))
-    assert "Pulumi.nowhere.yaml does not exist" in said(command, "nowhere")
+    assert said(command, "nowhere") == (
+        "There is no stack nowhere: Pulumi.nowhere.yaml does not exist. There are: local, other, prod, staging. A new "
+        "one on this machine: oracle up nowhere"
+    )
     assert sorted(project.rglob("*")) == before
 
 
 def test_a_copy_that_an_editor_left_is_no_stack_and_in_nobodys_way(project: Path) -> None:
-    (project / "Pulumi.local copy.yaml").write_text((PROJECT / "Pulumi.local.yaml").read_text())
+    (project / "Pulumi.local copy.yaml").write_text(LOCAL.read_text())
     assert Stack("other").on_local_cloud
     assert Stack("other").cloud_state.name == "other"
 
@@ -240,7 +244,7 @@ def test_a_stack_is_looked_at_for_drift_before_its_release_is_taken(monkeypatch:
 @pytest.mark.parametrize("adopted", ["other", "local"])
 def test_what_was_adopted_is_neither_promoted_nor_promoted_over(project: Path, adopted: str) -> None:
     here, there = Stack("other"), Stack("local")
-    here.file.write_text((PROJECT / "Pulumi.local.yaml").read_text())
+    here.file.write_text(LOCAL.read_text())
     promotion.refuse_adopted(here, there)
     file = Stack(adopted).file
     file.write_text(

@@ -20,6 +20,7 @@ from ops import completion
 from ops.main import COMMANDS, app
 from ops.screen import WORKFLOWS, Entry, help_screen
 from ops.workspace import PROJECT, Stack
+from tests.support.stacks import LOCAL
 from tests.unit.commands import PAGE, page
 
 SKILLS = PROJECT / ".claude" / "skills"
@@ -134,7 +135,7 @@ def test_what_tab_offers_in_other_shells() -> None:
 
 
 def test_runs_and_backups_are_offered_newest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "Pulumi.local.yaml").write_text((PROJECT / "Pulumi.local.yaml").read_text())
+    (tmp_path / "Pulumi.local.yaml").write_text(LOCAL.read_text())
     for run in ("20261122-1-deploy", "20261123-1-wipe"):
         (tmp_path / ".oracle" / "runs" / run).mkdir(parents=True)
         (tmp_path / ".oracle" / "runs" / run / "run.json").touch()

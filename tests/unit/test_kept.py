@@ -11,6 +11,7 @@ import pytest
 from components.sources import read_sources
 from contract import KEPT_VARIABLE, Kept
 from settings import from_file
+from tests.support.stacks import LOCAL
 from tests.unit.program import PROJECT
 
 
@@ -31,7 +32,7 @@ def keep(checkout: Path, monkeypatch: pytest.MonkeyPatch, kept: Kept) -> None:
 
 
 def test_what_stays_is_told_on_as_it_runs(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = from_file(PROJECT / "Pulumi.local.yaml")
+    settings = from_file(LOCAL)
     before = read_sources(settings, checkout)
     keep(
         checkout,
@@ -48,7 +49,7 @@ def test_what_stays_is_told_on_as_it_runs(checkout: Path, monkeypatch: pytest.Mo
 
 
 def test_what_stays_need_not_even_be_there(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = from_file(PROJECT / "Pulumi.local.yaml")
+    settings = from_file(LOCAL)
     before = read_sources(settings, checkout)
     keep(checkout, monkeypatch, {"services": ["api", "web", "universe"], "release": before.release, "api": "what runs"})
     for name in ("api", "web", "universe"):

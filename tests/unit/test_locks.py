@@ -14,7 +14,8 @@ from ops import recover
 from ops.engine import Engine
 from ops.failures import Failure
 from ops.locks import bucket_at, folder_at, held_in
-from ops.workspace import PROJECT, Stack, exports
+from ops.workspace import Stack, exports
+from tests.support.stacks import LOCAL
 
 DEAD = 4_000_000  # above any process number
 
@@ -87,7 +88,7 @@ def test_the_local_state_is_found_below_a_folder_of_any_name(name: str, tmp_path
     """The engine reads an address, in which these are marks."""
     folder = tmp_path / name
     folder.mkdir()
-    (folder / "Pulumi.local.yaml").write_text((PROJECT / "Pulumi.local.yaml").read_text())
+    (folder / "Pulumi.local.yaml").write_text(LOCAL.read_text())
     stack = Stack("local", folder)
     url = exports(stack)["PULUMI_BACKEND_URL"]
     assert url.isascii()

@@ -11,7 +11,7 @@ from ops import planning
 from ops.failures import Failure
 from ops.planning import SERVICES, Change, Foreseen
 from settings import Settings, from_file
-from tests.unit.program import PROJECT
+from tests.support.stacks import LOCAL
 
 OLD = Release(
     backend="sha256:" + "a" * 64,
@@ -33,7 +33,7 @@ def outputs(**changed: Any) -> Outputs:
 
 
 def settings(**changed: Any) -> Settings:
-    return from_file(PROJECT / "Pulumi.local.yaml").model_copy(update=changed)
+    return from_file(LOCAL).model_copy(update=changed)
 
 
 def plan(*changes: Change, api: str = API, **release: Any) -> Foreseen:

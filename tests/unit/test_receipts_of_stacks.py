@@ -13,6 +13,7 @@ from ops import receipts, stackfile
 from ops.failures import Failure
 from ops.workspace import Stack
 from settings import from_file
+from tests.support.stacks import stack_file
 
 PROJECT = Path(__file__).parents[2]
 A, B, C = "a" * 64, "1" * 64, "2" * 64
@@ -45,7 +46,7 @@ def others(text: str) -> list[str]:
 
 @pytest.mark.parametrize("stack", ["local", "staging", "prod"])
 def test_every_committed_stack_takes_one(stack: str, tmp_path: Path) -> None:
-    text = (PROJECT / f"Pulumi.{stack}.yaml").read_text()
+    text = stack_file(stack).read_text()
     changed = receipts.edited(text, RELEASE, "Pulumi.x.yaml")
     path = tmp_path / "Pulumi.x.yaml"
     path.write_text(changed)

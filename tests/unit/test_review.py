@@ -22,7 +22,7 @@ from ops.locks import Lock
 from ops.main import app
 from ops.report import Row
 from ops.review import leftovers, living, showing
-from ops.review.declaring import APP_LIMIT, SCRIPT_LIMIT, declared, named, text
+from ops.review.declaring import APP_LIMIT, SCRIPT_NAME_LIMIT, declared, named, text
 from ops.workspace import Stack
 from settings import from_file
 from tests.unit import program
@@ -104,7 +104,7 @@ def test_the_other_stacks_document_stays_as_it_was() -> None:
 def test_names_fit_and_stay_apart() -> None:
     rest = random.Random(7)
     alphabet = string.ascii_lowercase + string.digits + "-"
-    for limit in (APP_LIMIT, SCRIPT_LIMIT):
+    for limit in (APP_LIMIT, SCRIPT_NAME_LIMIT):
         names = {f"a{''.join(rest.choices(alphabet, k=rest.randrange(1, 62)))}z" for _ in range(1500)}
         names |= {f"oracle-universe-backend-of-staging-{each}" for each in range(300)}
         seen: dict[str, tuple[int, str]] = {}
@@ -115,7 +115,7 @@ def test_names_fit_and_stay_apart() -> None:
                 assert made.startswith(f"pr-{number}-")
                 assert not made.endswith("-")
                 assert seen.setdefault(made, (number, name)) == (number, name)
-    assert named(7, "oracle-net-staging", SCRIPT_LIMIT) == "pr-7-oracle-net-staging"
+    assert named(7, "oracle-net-staging", SCRIPT_NAME_LIMIT) == "pr-7-oracle-net-staging"
 
 
 def test_the_engines_own_lines_of_the_file_stay_and_are_never_another_stacks() -> None:

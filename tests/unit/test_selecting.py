@@ -6,7 +6,6 @@ Every command that takes a stack is run, with an engine and clouds that only wri
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ ANY_STACK = frozenset({"config", "destroy", "export", "import", "output", "previ
 
 
 @pytest.fixture
-def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
+def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """The engine's command lines, in a project with the committed stacks, in whose state there is none."""
     for name in ("Pulumi.staging.yaml", "Pulumi.prod.yaml"):
         (tmp_path / name).write_text((PROJECT / name).read_text())
@@ -64,7 +63,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list
     monkeypatch.setattr(engine, "run", run)
     monkeypatch.setattr(programs, "run", run)
     monkeypatch.setattr(httpx.Client, "send", nowhere)
-    yield lines
+    return lines
 
 
 def takes_a_stack(name: str) -> bool:
@@ -110,5 +109,5 @@ def _arguments(name: str) -> list[str]:
         return ["staging", "{}"]
     if name == "runs":
         return ["--stack", "staging"]
-    more = {"restore": ["g1-20261122"], "rotate": ["admin"]}.get(name, [])
+    more = {"restore": ["g1-20261122"], "rotate": ["admin"], "console": ["backend"]}.get(name, [])
     return [*more, "--stack", "staging"]

@@ -12,12 +12,13 @@ import yaml
 
 import settings
 from settings import SettingsError, complaints, loading
+from tests.support.stacks import LOCAL, stack_file
 
 PROJECT = Path(__file__).parents[2]
 
 
 def values(stack: str = "local") -> dict[str, Any]:
-    config = yaml.safe_load((PROJECT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    config = yaml.safe_load(stack_file(stack).read_text())["config"]
     return {key.removeprefix("oracle-net:"): value for key, value in config.items() if key.startswith("oracle-net:")}
 
 
@@ -37,7 +38,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stack", ["local", "staging", "prod"])
 def test_every_committed_stack_is_valid(stack: str) -> None:
-    found = settings.from_file(PROJECT / f"Pulumi.{stack}.yaml")
+    found = settings.from_file(stack_file(stack))
     assert found.generation == 1
     assert list(found.workers) == ["api", "web", "universe"]
 
@@ -57,7 +58,7 @@ def test_prod_has_the_live_names() -> None:
 
 
 def test_staging_shares_no_name_with_prod() -> None:
-    staging, prod = (settings.from_file(PROJECT / f"Pulumi.{stack}.yaml") for stack in ("staging", "prod"))
+    staging, prod = (settings.from_file(stack_file(stack)) for stack in ("staging", "prod"))
     assert staging.backend.app_name != prod.backend.app_name
     assert {w.script for w in staging.workers.values()}.isdisjoint(w.script for w in prod.workers.values())
     assert all(worker.domain is None for worker in staging.workers.values())
@@ -189,7 +190,7 @@ def test_two_workers_may_not_share_a_script() -> None:
 
 @pytest.mark.parametrize("key", ["adminPassword", "githubToken"])
 def test_a_secret_in_plain_text_is_refused_without_being_shown(key: str, tmp_path: Path) -> None:
-    document = yaml.safe_load((PROJECT / "Pulumi.local.yaml").read_text())
+    document = yaml.safe_load(LOCAL.read_text())
     document["config"][f"oracle-net:{key}"] = "planted-secret-value"
     path = tmp_path / "Pulumi.planted.yaml"
     path.write_text(yaml.safe_dump(document))
@@ -243,7 +244,7 @@ def test_the_backends_own_secrets_are_kept_apart(tmp_path: Path) -> None:
     found = settings.parse({**values(), "backendSecrets": {"LITESTREAM_KEY": "planted-key"}})
     assert found.secret_variables == {"LITESTREAM_KEY": "planted-key"}
     assert "planted" not in repr(found)
-    document = yaml.safe_load((PROJECT / "Pulumi.local.yaml").read_text())
+    document = yaml.safe_load(LOCAL.read_text())
     document["config"]["oracle-net:backendSecrets"] = {"A": {"secure": "x"}, "B": "planted-secret-value"}
     path = tmp_path / "Pulumi.planted.yaml"
     path.write_text(yaml.safe_dump(document))

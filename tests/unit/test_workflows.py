@@ -19,6 +19,7 @@ import yaml
 
 from ops.main import app
 from ops.review.living import STALE
+from tests.support.stacks import stack_file
 from toolchain import actionlint
 
 PROJECT = Path(__file__).parents[2]
@@ -188,7 +189,7 @@ def test_the_stacks_checkouts_are_all_there() -> None:
     """What the stack files name beside this repository is what the action checks out beside it."""
     named = set()
     for stack in ("staging", "prod"):
-        for section in loaded(PROJECT / f"Pulumi.{stack}.yaml")["config"].values():
+        for section in loaded(stack_file(stack))["config"].values():
             if isinstance(section, dict) and str(section.get("path", "")).startswith("../"):
                 named.add(section["path"].removeprefix("../"))
     checked_out = {step["with"]["path"] for step in loaded(ACTIONS[0])["runs"]["steps"] if "with" in step}

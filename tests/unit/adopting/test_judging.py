@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +12,9 @@ from ops.adopting import Live, LiveWorker, adoption, differences, refusals
 from ops.adopting.seeing import Domain
 from ops.planning import SERVICES
 from settings import DomainSettings, Settings, from_file
+from tests.support.stacks import LOCAL
 
-SETTINGS = from_file(Path(__file__).parents[3] / "Pulumi.local.yaml")
+SETTINGS = from_file(LOCAL)
 ZONE = "1d0fd9b7e29746b98628860158cb6f6c"
 
 

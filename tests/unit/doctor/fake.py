@@ -15,7 +15,8 @@ from typing import Any
 
 import yaml
 
-from ops.workspace import PROJECT, Stack
+from ops.workspace import Stack
+from tests.support.stacks import LOCAL
 
 ACCOUNT = "0ac1e0000000000000000000000000ce"
 ZONE = "1" * 32
@@ -88,7 +89,7 @@ def served(fake: Fake) -> Iterator[Fake]:
 
 def stack(folder: Path, address: str, name: str = "local", **values: Any) -> Stack:
     """The local stack's file in a folder of its own, with other addresses and values."""
-    document = yaml.safe_load((PROJECT / "Pulumi.local.yaml").read_text())
+    document = yaml.safe_load(LOCAL.read_text())
     document["config"] |= {"digitalocean:apiEndpoint": address, "cloudflare:baseUrl": f"{address}/client/v4"}
     document["config"] |= {f"oracle-net:{key}": value for key, value in values.items()}
     made = Stack(name, folder)

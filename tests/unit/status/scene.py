@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from ops.status.asking import Answer
@@ -15,11 +14,12 @@ from ops.status.judging import Commands, Judgement, judge
 from ops.status.looking import Sight
 from ops.status.model import Backups
 from settings import from_file
+from tests.support.stacks import LOCAL
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 MADE = "2026-11-22T10:00:00.000000Z"
 LATER = "2026-11-22T11:00:00.000000Z"
-SETTINGS = from_file(Path(__file__).parents[3] / "Pulumi.local.yaml")
+SETTINGS = from_file(LOCAL)
 IMAGE, MODULE, WEB, UNIVERSE = (f"{digit}" * 64 for digit in "1234")
 PASSWORD = "the-admins-own-password"
 LOCAL = Commands(stack="local", local=True, endpoint="http://127.0.0.1:8400")
