@@ -36,12 +36,16 @@ ENGINE: tuple[tuple[str, str], ...] = (
         r"incorrect passphrase",
         (
             "The passphrase does not open the secrets of Pulumi.{stack}.yaml; load the stack's own: "
-            'eval "$(oracle env {stack})", or see where its encryptionsalt went: git diff Pulumi.{stack}.yaml'
+            'eval "$(oracle env {stack})", or see where its encryptionsalt went: git diff Pulumi.{stack}.yaml '
+            "(in a file that git ignores: delete that line)"
         ),
     ),
     (
         r"get stack secrets manager: illegal base64",
-        "The encryptionsalt of Pulumi.{stack}.yaml is damaged; take it back: git diff Pulumi.{stack}.yaml",
+        (
+            "The encryptionsalt of Pulumi.{stack}.yaml is damaged; take it back: git diff Pulumi.{stack}.yaml "
+            "(in a file that git ignores: delete that line)"
+        ),
     ),
     (
         r"passphrase must be set with PULUMI_CONFIG_PASSPHRASE",

@@ -270,7 +270,8 @@ def test_a_salt_of_another_passphrase(project: Project) -> None:
         told(
             project.oracle("up"),
             r"The passphrase does not open the secrets of Pulumi\.local\.yaml; load the stack's own: "
-            r'eval "\$\(oracle env local\)", or see where its encryptionsalt went: git diff Pulumi\.local\.yaml',
+            r'eval "\$\(oracle env local\)", or see where its encryptionsalt went: git diff Pulumi\.local\.yaml '
+            r"\(in a file that git ignores: delete that line\)",
         )
 
 

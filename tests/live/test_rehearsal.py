@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.stacks import TEMPLATE
 from tests.live.project import PROJECT
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -19,7 +20,7 @@ WHO = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with this checkout as it is, then a release, then a wipe by hand."""
+    """A repository with this checkout as it is, then a release, then one that leaves the data behind."""
     root = tmp_path_factory.mktemp("repository")
     listed = subprocess.run(
         ["git", "-C", str(PROJECT), "ls-files", "-coz", "--exclude-standard"], capture_output=True, check=True
@@ -33,9 +34,10 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     backend = root / "services/backend/entrypoint.sh"
     backend.write_text(backend.read_text().replace("exec ", "echo released\nexec ", 1))
     commit(root, "release")
-    stack = root / "Pulumi.local.yaml"
-    stack.write_text(stack.read_text().replace('oracle-net:generation: "1"', 'oracle-net:generation: "2"'))
-    commit(root, "wipe")
+    backend.write_text(backend.read_text().replace("exec ", "echo released again\nexec ", 1))
+    stack = root / TEMPLATE
+    stack.write_text(stack.read_text().replace("config:\n", "config:\n  oracle-net:data: ephemeral\n"))
+    commit(root, "a release that leaves the data behind")
     (root / ".venv").symlink_to(sys.prefix)
     return root
 
@@ -79,7 +81,7 @@ def test_a_release_is_rehearsed_from_end_to_end(repository: Path, tmp_path: Path
     assert not list((repository / ".oracle/rehearsals").iterdir())
 
 
-def test_a_wipe_in_a_change_has_to_be_agreed_to(repository: Path, tmp_path: Path) -> None:
+def test_a_change_that_loses_the_data_has_to_be_agreed_to(repository: Path, tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     done = rehearse(repository, "main~1..main", "--summary", str(summary))
     assert done.returncode == 1

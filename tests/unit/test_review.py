@@ -22,9 +22,9 @@ from ops.locks import Lock
 from ops.main import app
 from ops.report import Row
 from ops.review import leftovers, living, showing
-from ops.review.declaring import APP_LIMIT, SCRIPT_NAME_LIMIT, declared, named, text
+from ops.review.declaring import APP_LIMIT, declared, named, text
 from ops.workspace import Stack
-from settings import from_file
+from settings import SCRIPT_NAME_LIMIT, from_file
 from tests.unit import program
 from tests.unit.test_program import APP, DOMAIN, SCRIPT, checkouts
 

@@ -120,7 +120,12 @@ def test_a_command_in_a_shell_of_another_stack_works_on_its_own(project: Path, m
     monkeypatch.setenv("CLOUDFLARE_ACCOUNT_ID", "mine")
     evaluated("local")
     seen: dict[str, str] = {}
-    monkeypatch.setattr(build, "builds", lambda stack, _: seen.update(Engine(stack).environment) or [])
+
+    def builds(stack: Stack, _: object) -> list[object]:
+        seen.update(Engine(stack).environment)
+        return []
+
+    monkeypatch.setattr(build, "builds", builds)
     assert CliRunner().invoke(app, ["build", "--stack", "staging"]).exit_code == 0
     assert (seen["PULUMI_STACK"], seen["CLOUDFLARE_ACCOUNT_ID"]) == ("staging", "mine")
     assert not {"PULUMI_HOME", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "DIGITALOCEAN_TOKEN"} & set(seen)

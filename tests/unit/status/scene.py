@@ -14,12 +14,12 @@ from ops.status.judging import Commands, Judgement, judge
 from ops.status.looking import Sight
 from ops.status.model import Backups
 from settings import from_file
-from tests.support.stacks import LOCAL
+from tests.support.stacks import stack_file
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 MADE = "2026-11-22T10:00:00.000000Z"
 LATER = "2026-11-22T11:00:00.000000Z"
-SETTINGS = from_file(LOCAL)
+SETTINGS = from_file(stack_file("local"))
 IMAGE, MODULE, WEB, UNIVERSE = (f"{digit}" * 64 for digit in "1234")
 PASSWORD = "the-admins-own-password"
 LOCAL = Commands(stack="local", local=True, endpoint="http://127.0.0.1:8400")
