@@ -67,9 +67,9 @@ def test_a_file_that_cannot_be_used_tells_every_problem_with_its_remedy(tmp_path
 
 def test_a_stack_that_does_not_exist(tmp_path: Path) -> None:
     settings, (finding,) = place.configuration(Stack("nowhere", tmp_path))
-    assert settings is None
-    assert finding == Finding("stack", "fail", "Pulumi.nowhere.yaml does not exist", finding.remedy)
-    assert "Pulumi.*.yaml" in finding.remedy
+    what = "There is no stack nowhere: Pulumi.nowhere.yaml does not exist. There are: none"
+    assert (settings, finding) == (None, Finding("stack", "fail", what, "oracle up nowhere"))
+    assert place.configuration(Stack("local", tmp_path))[1][0].remedy == "make up"
 
 
 def test_the_local_stack_needs_no_envrc_and_others_do(tmp_path: Path) -> None:
