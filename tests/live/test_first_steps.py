@@ -72,8 +72,8 @@ class Shell:
     def type(self, *lines: str) -> None:
         self.lines += lines
 
-    def run(self) -> str:
-        """All that stood on the screen."""
+    def run(self) -> None:
+        """Raises AssertionError with the screen's end where a line failed."""
         script = self.home / "typed.sh"
         script.write_text("".join(f"{line}\n{_check(line)}\n" for line in self.lines))
         environment = {
@@ -81,6 +81,7 @@ class Shell:
             "HOME": str(self.home),
             "ORACLE_CACHE": str(cache.root()),
             "PYTHON": sys.executable,
+            "PULUMI_HOME": str(self.home / ".pulumi"),  # the engine takes no notice of HOME
             "TERM": "dumb",
             "PULUMI_SKIP_CONFIRMATIONS": "true",  # answers the engine's question
         }
@@ -91,7 +92,6 @@ class Shell:
         screen = _answered(terminal)
         _, status = os.waitpid(pid, 0)
         assert os.waitstatus_to_exitcode(status) == 0, screen[-6000:]
-        return screen
 
 
 def _check(line: str) -> str:
@@ -224,7 +224,7 @@ def test_the_tour_and_then_the_first_deploy_in_one_shell(
     people = {
         "cp .envrc.example": f"cp {prepared}/envrc .envrc && chmod 600 .envrc",
         ". ./.envrc": f"cp {prepared}/staging Pulumi.staging.yaml && .venv/bin/python -m localcloud.plugins install "
-        "$HOME/.pulumi random digitalocean cloudflare",
+        "$PULUMI_HOME random digitalocean cloudflare",
     }
     shell = Shell(root, home)
     shell.type(*tour())
@@ -237,8 +237,7 @@ def test_the_tour_and_then_the_first_deploy_in_one_shell(
         "pulumi preview --expect-no-changes",
     )
     shell.type("! PULUMI_CONFIG_PASSPHRASE=oracle-local pulumi stack output --show-secrets")
-    screen = shell.run()
-    assert "There is a backup" not in screen
+    shell.run()
     assert [path.name for path in (state / ".pulumi/stacks/oracle-net").glob("*.json")] == ["staging.json"]
     local = root / ".oracle/pulumi/local/state/.pulumi/stacks/oracle-net"
     assert [path.name for path in local.glob("*.json")] == ["local.json"]
