@@ -53,6 +53,11 @@ def changes(done: Done) -> dict[str, int]:
     return found
 
 
+def changed_names(done: Done) -> set[str]:
+    """The resources that the engine says it has changed."""
+    return set(re.findall(r"^ +\S+:\S+:\w+ ([\w-]+) (?:created|updated|replaced|deleted)\b", done.output, re.MULTILINE))
+
+
 def assert_quiet(done: Done) -> None:
     """The command succeeded, and the engine had nothing to do."""
     assert changes(done.well()).keys() == {"unchanged"}, done.output
