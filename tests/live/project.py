@@ -117,8 +117,9 @@ class Project:
     def config(self) -> dict[str, Any]:
         return dict(yaml.safe_load(self.stack_file.read_text())["config"])
 
-    @property
+    @cached_property
     def endpoint(self) -> str:
+        """Read once: the engine writes the file anew, and it is empty for a moment then."""
         return str(self.config["digitalocean:apiEndpoint"])
 
     def oracle(self, *arguments: str) -> Done:
