@@ -82,8 +82,8 @@ def test_what_is_no_name_of_a_stack(project: Path, command: str, name: str) -> N
 def test_a_stack_that_does_not_exist(project: Path, command: str) -> None:
     before = sorted(project.rglob("*"))
     assert said(command, "nowhere") == (
-        "There is no stack nowhere: Pulumi.nowhere.yaml does not exist. There are: local, other, prod, staging. A new "
-        "one on this machine: oracle up nowhere"
+        "There is no stack nowhere: Pulumi.nowhere.yaml does not exist. There are: local, other, prod, staging. One "
+        "of your own on this machine: oracle up nowhere"
     )
     assert sorted(project.rglob("*")) == before
 

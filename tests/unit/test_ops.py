@@ -129,14 +129,16 @@ def test_a_stack_is_local_by_its_addresses_and_not_by_its_name(tmp_path: Path) -
     assert not stack.on_local_cloud
 
 
-@pytest.mark.parametrize("arguments", [["env", "nowhere"], ["up", "nowhere"], ["cloud", "start", "--stack", "nowhere"]])
+@pytest.mark.parametrize(
+    "arguments", [["env", "nowhere"], ["down", "nowhere"], ["cloud", "start", "--stack", "nowhere"]]
+)
 def test_a_stack_that_does_not_exist_is_one_sentence(arguments: list[str]) -> None:
     command = [sys.executable, "-m", "ops", *arguments]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=60, check=False, cwd=Path(__file__).parents[2]
     )
     assert done.returncode == 1
-    assert done.stderr.startswith("oracle: Pulumi.nowhere.yaml does not exist;")
+    assert done.stderr.startswith("oracle: There is no stack nowhere: Pulumi.nowhere.yaml does not exist.")
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -24,6 +24,7 @@ from ops.status import Backups, Finding, Level, Status
 from ops.workspace import Stack
 from releases import items, place, same_bytes
 from releases.keep import Keep, Ran
+from tests.support.stacks import stack_file
 
 A, B = "a" * 64, "b" * 64
 PROJECT = Path(__file__).parents[2]
@@ -77,7 +78,10 @@ def test_what_runs_is_promoted_whatever_the_checkouts_and_the_file_hold(monkeypa
 
 
 def test_stacks_that_cannot_be_promoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(Failure, match=r"There is no stack prd: .* There are: local, prod, staging$"):
+    for name in ("local", "staging", "prod"):
+        (tmp_path / f"Pulumi.{name}.yaml").write_text(stack_file(name).read_text())
+    monkeypatch.setattr(Stack.__init__, "__defaults__", (tmp_path,))
+    with pytest.raises(Failure, match=r"There is no stack prd: .*: local, prod, staging\. .*: oracle up prd$"):
         promotion.distinct("staging", "prd")
     with pytest.raises(Failure, match="staging runs its own release already"):
         promotion.distinct("staging", "staging")
