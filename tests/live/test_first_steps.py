@@ -44,7 +44,8 @@ WHO = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
 REAL = "127.0.0.2"
 """Where the cloud is that stands for the real ones."""
 PASSPHRASE = "the team's own passphrase"
-SECONDS = 900
+SECONDS = 1200
+"""A tour takes two minutes on a machine that is not busy."""
 ANSWERS = {b"[y/N] ": b"y\n", b"to go on (local): ": b"local\n"}
 """What a person types when a command asks."""
 
@@ -212,6 +213,7 @@ def envrc(root: Path, cloud: RunningCloud, state: Path) -> str:
     )
 
 
+@pytest.mark.timeout(2 * SECONDS)
 def test_the_tour_and_then_the_first_deploy_in_one_shell(
     checkout: Project, real_clouds: tuple[RunningCloud, int], tmp_path: Path
 ) -> None:
@@ -246,6 +248,7 @@ def test_the_tour_and_then_the_first_deploy_in_one_shell(
     assert len(kept["checkpoint"]["latest"]["resources"]) > 10
 
 
+@pytest.mark.timeout(SECONDS)
 def test_a_stack_of_ones_own_comes_and_goes_beside_local(checkout: Project) -> None:
     project = checkout
     project.oracle("up").well()
@@ -254,7 +257,7 @@ def test_a_stack_of_ones_own_comes_and_goes_beside_local(checkout: Project) -> N
     said = ada.oracle("up", "ada").well().output
     assert said.startswith("The stack ada is new: Pulumi.ada.yaml, written from localcloud/stack.yaml")
     outputs = ada.outputs()
-    assert outputs["backendApp"].startswith("jellyfish-app-ada-")
+    assert outputs["backendApp"] == "jellyfish-app-ada"
     assert set(outputs.values()).isdisjoint({before["apiUrl"], before["webUrl"], before["universeUrl"]})
     ada.oracle("wipe", "ada", "--yes").well()
     assert 'generation: "2"' in ada.stack_file.read_text()
