@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from ops.failures import Failure
-from ops.rehearsal import Part, Report, bare, expected
+from ops.rehearsal import Part, Rehearsal, Report, bare, expected
 from ops.rehearsing import markdown, sentence
 from ops.revisions import Revisions, git, revisions
+from ops.stacks import TEMPLATE
+from ops.workspace import Stack
+from tests.support.stacks import LOCAL
 
 WHO = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
 
@@ -52,7 +55,7 @@ def test_a_revision_that_is_none(repository: Path, asked: str) -> None:
 
 def test_no_credential_and_no_tool_of_ours_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     secret = ("DIGITALOCEAN_TOKEN", "CLOUDFLARE_API_TOKEN", "AWS_SECRET_ACCESS_KEY", "PULUMI_ACCESS_TOKEN", "GH_TOKEN")
-    for name in (*secret, "PULUMI_CONFIG_PASSPHRASE", "VIRTUAL_ENV", "PYTHONPATH", "GITHUB_TOKEN"):
+    for name in (*secret, "PULUMI_CONFIG_PASSPHRASE", "ORACLE_ENV_BEFORE", "VIRTUAL_ENV", "PYTHONPATH", "GITHUB_TOKEN"):
         monkeypatch.setenv(name, "planted")
     monkeypatch.setenv("HOME", "/kept")
     assert "planted" not in bare().values()
@@ -84,3 +87,29 @@ def test_the_report_of_a_rehearsal() -> None:
 
 def test_what_a_failure_says_is_no_markup() -> None:
     assert "**It failed.** a &lt;img> 'x' next" in markdown(report("a <img> `x`\nnext"))
+
+
+def test_each_revision_has_a_local_stack_on_the_rehearsals_ports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The older one has its file in git, as all had once; the newer one the template alone; and back."""
+    project = tmp_path / "project"
+    (project / TEMPLATE).parent.mkdir(parents=True)
+    (project / "Pulumi.local.yaml").write_text(LOCAL.read_text())
+    git(project, "init", "-q", "-b", "main")
+    for step in ("tracked", "template"):
+        git(project, "add", "-A")
+        git(project, *WHO, "commit", "-q", "-m", step)
+        git(project, "tag", step)
+        if step == "tracked":
+            (project / "Pulumi.local.yaml").rename(project / TEMPLATE)
+            (project / ".gitignore").write_text("Pulumi.*.yaml\n.oracle\n")
+    rehearsal = Rehearsal(project, tmp_path / "rehearsal", Revisions("", "tracked", "template"), lambda _: None)
+    monkeypatch.setattr(rehearsal, "_run", lambda *_: None)
+    rehearsal._cloned()
+    stack = Stack("local", rehearsal._clone)
+    for revision in ("tracked", "template", "tracked", "template"):
+        rehearsal._checkout(revision)
+        stack.file.write_text(stack.file.read_text() + "encryptionsalt: written-by-the-engine\n")
+        assert (stack.cloud_port, stack.edge_port) == rehearsal._ports
+        assert stack.settings().backend.app_name == "jellyfish-app"
