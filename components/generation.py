@@ -27,7 +27,7 @@ from appplatform import AppPlatform, AppPlatformError, variable
 from components.custody import Custody
 from components.dynamic import Sentence, show_sentences
 from components.naming import GENERATION_VARIABLE, app_name
-from components.ownership import Names, refuse_existing, refuse_other
+from components.ownership import Names, refuse_existing, refuse_existing_app, refuse_other
 from components.transfer import Care, Traffic, served
 from contract import owner_of_app
 from workersapi import Workers
@@ -54,7 +54,10 @@ class GenerationProvider(ResourceProvider):
         _refuse_other(_olds, _news)
         _refuse(_olds, _news)
         moved = any(_olds.get(key) != _news[key] for key in ("generation", "trigger", "base"))
-        return DiffResult(changes=moved or (_olds.get("secrets") or {}) != (_news.get("secrets") or {}))
+        moved = moved or (_olds.get("secrets") or {}) != (_news.get("secrets") or {})
+        if moved:
+            _refuse_name(_next(_olds, _news)["app"], _news)
+        return DiffResult(changes=moved)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         _look(props)
@@ -62,7 +65,7 @@ class GenerationProvider(ResourceProvider):
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         _look(_news)
-        return UpdateResult(outs=_counted(_news, _olds["counts"] if _olds["base"] == _news["base"] else {}))
+        return UpdateResult(outs=_next(_olds, _news))
 
 
 class BackendGeneration(Resource, name="BackendGeneration"):
@@ -115,6 +118,17 @@ def _counted(props: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     generation = str(int(props["generation"]))
     counts = {**before, generation: int(before.get(generation, 0)) + 1}
     return {**props, "counts": counts, "app": app_name(props["base"], int(generation), counts[generation])}
+
+
+def _next(olds: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
+    """The resource after its next update."""
+    return _counted(news, olds["counts"] if olds["base"] == news["base"] else {})
+
+
+def _refuse_name(app: str, news: dict[str, Any]) -> None:
+    """Raises Sentence where the next app's name is taken."""
+    with AppPlatform(news["endpoint"]) as platform:
+        refuse_existing_app(platform, app, news["traffic"]["owner"])
 
 
 def _refuse_taken(news: dict[str, Any]) -> None:

@@ -49,8 +49,7 @@ class Monitoring(pulumi.ComponentResource):
         super().__init__("oracle-net:index:Monitoring", name, None, opts)
         for service, address in args.urls.items():
             path = args.health_path if service in WITH_HEALTH else "/"
-            target = pulumi.Output.concat(address, path)
-            self._watch(f"{name}-{service}", check_name(str(owner()), service), target, args)
+            self._watch(f"{name}-{service}", check_name(str(owner()), service), _target(address, path), args)
         self.register_outputs({})
 
     def _watch(self, name: str, title: str, target: pulumi.Output[str], args: MonitoringArgs) -> None:
@@ -81,3 +80,8 @@ class Monitoring(pulumi.ComponentResource):
 
         alert("down")
         alert("latency", threshold=settings.latency_ms, comparison="greater_than")
+
+
+def _target(address: pulumi.Input[str], path: str) -> pulumi.Output[str]:
+    """The address of what is looked at. A stack that was never made to its end has none as it is destroyed."""
+    return pulumi.Output.from_input(address).apply(lambda url: f"{url or ''}{path}")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ SUBDOMAIN = "cloudflare:index/workersScriptSubdomain:WorkersScriptSubdomain"
 DOMAIN = "cloudflare:index/workersCustomDomain:WorkersCustomDomain"
 CHECK = "digitalocean:index/uptimeCheck:UptimeCheck"
 ALERT = "digitalocean:index/uptimeAlert:UptimeAlert"
+COUNTED = re.compile(r"-g\d+(-r\d+)?$")
+"""Ends the names of apps after the first; by such a name nothing is adopted."""
 STATE_SECONDS = 60.0
 
 
@@ -130,16 +133,15 @@ class Taken:
     what: str
     mark: str | None
     key: str
+    adoptable: bool = True
 
     def sentence(self, ours: str) -> str:
         stack = stack_of(ours)
         other = f"choose another name: pulumi config set --path oracle-net:{self.key} NAME -s {stack}"
         if self.mark:
             return f"{self.what} exists already and is not of {ours} (it is of {self.mark}); {other}"
-        return (
-            f"{self.what} exists already and is not of {ours} (it carries no owner): adopt it: oracle adopt {stack}; "
-            f"or {other}"
-        )
+        found = f"{self.what} exists already and is not of {ours} (it carries no owner)"
+        return f"{found}: adopt it: oracle adopt {stack}; or {other}" if self.adoptable else f"{found}; {other}"
 
 
 def refuse_existing(platform: AppPlatform, workers: Workers, names: Names, ours: str) -> None:
@@ -180,7 +182,7 @@ def _taken_app(platform: AppPlatform, name: str, ours: str) -> Taken | None:
             f"The app {name} is of {ours} and not in its state. When an update that was killed made it: oracle recover "
             f"{stack}; when the state was lost: oracle adopt {stack}"
         )
-    return Taken(f"The app {name}", mark, "backend.appName")
+    return Taken(f"The app {name}", mark, "backend.appName", adoptable=not COUNTED.search(name))
 
 
 def _taken_worker(workers: Workers, service: str, script: str, ours: str) -> Taken | None:

@@ -94,10 +94,11 @@ def adoption(settings: Settings, live: Live, services: tuple[str, ...]) -> Adopt
 
 def _owner_refusals(settings: Settings, live: Live, services: tuple[str, ...], owner: Owner) -> Iterator[str]:
     """What another stack has made stays that one's."""
-    found = {name: each and owner_of_worker(each.bindings) for name, each in live.workers.items()}
-    found["backend"] = live.app and owner_of_app(live.app["spec"])
+    found = {name: owner_of_worker(each.bindings) for name, each in live.workers.items() if each}
+    backends = owner_of_app(live.app["spec"]) if live.app else None
     for name in services:
-        mark, backend = found.get(name), name == "backend"
+        backend = name == "backend"
+        mark = backends if backend else found.get(name)
         if mark and mark != str(owner):
             what = f"The app {settings.backend.app_name}" if backend else f"The Worker {settings.workers[name].script}"
             key = "backend.appName" if backend else f"{name}.script"

@@ -144,7 +144,8 @@ def serve(monkeypatch: pytest.MonkeyPatch, at: int | None, owner: str = "o/p/s")
     envs = [{"key": "GENERATION", "value": str(at)}, {"key": "STACK", "value": owner}]
     app = {"spec": {"name": "app", "services": [{"name": "service", "envs": envs}]}}
     platform = MagicMock()
-    platform.return_value.__enter__.return_value.find.return_value = app
+    there = {"app": app, "jellyfish-app": app}
+    platform.return_value.__enter__.return_value.find.side_effect = there.get
     monkeypatch.setattr(generation, "AppPlatform", platform)
     monkeypatch.setattr(generation, "served", lambda traffic: "app" if at else None)
 
@@ -208,6 +209,17 @@ def test_a_state_whose_app_is_another_stacks_is_refused_in_every_preview(monkeyp
     serve(monkeypatch, 1, owner="o/p/other")
     with pytest.raises(Sentence, match="The app jellyfish-app is of o/p/other, and not of o/p/s"):
         GenerationProvider().diff("", props(), props())
+
+
+def test_a_name_that_is_taken_is_refused_before_it_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = {"spec": {"name": "jellyfish-app-g2", "services": []}}
+    platform = MagicMock()
+    platform.return_value.__enter__.return_value.find.side_effect = {"jellyfish-app-g2": other}.get
+    monkeypatch.setattr(generation, "AppPlatform", platform)
+    with pytest.raises(Sentence, match="The app jellyfish-app-g2 exists already and is not of") as caught:
+        GenerationProvider().diff("", props(), props(generation=2.0))
+    assert "oracle adopt" not in str(caught.value), "what has a counted name is not adopted"
+    assert not GenerationProvider().diff("", props(), props()).changes
 
 
 def test_only_what_is_not_adopted_is_to_be_made() -> None:

@@ -239,8 +239,12 @@ def test_what_is_gone_may_be_deleted(clouds: Clouds) -> None:
 
 def test_a_refusal_is_a_sentence_of_the_update(clouds: Clouds) -> None:
     clouds.scripts["w"] = THEIRS
+
+    async def called(asked: Any) -> None:
+        await ownership._hook(hooks()._create)(asked)
+
     with pytest.raises(pulumi.RunError, match="The Worker w exists already"):
-        asyncio.run(ownership._hook(hooks()._create)(args(SCRIPT, scriptName="w")))
+        asyncio.run(called(args(SCRIPT, scriptName="w")))
 
 
 def test_another_stacks_worker_tells_nothing_of_our_traffic(clouds: Clouds) -> None:
