@@ -61,9 +61,9 @@ class Names:
 
     @classmethod
     def read(cls, props: Mapping[str, Any]) -> Names:
-        """From a resource's properties, in which there are no pairs."""
+        """From a resource's properties, in which there are no pairs, and which lack what is None."""
         pairs = {service: (hostname, script) for service, (hostname, script) in props["domains"].items()}
-        return cls(app=props["app"], scripts=props["scripts"], domains=pairs)
+        return cls(app=props.get("app"), scripts=props["scripts"], domains=pairs)
 
 
 class Ownership:

@@ -227,3 +227,4 @@ def test_only_what_is_not_adopted_is_to_be_made() -> None:
     assert (made.app, sorted(made.scripts)) == ("jellyfish-app", ["api", "universe", "web"])
     adopted = settings(adopted={"app": "app-12345678", "deployment": "dep-12345678"})
     assert Names.of(adopted).app is None
+    assert Names.read({"scripts": {}, "domains": {}}) == Names(app=None, scripts={}, domains={}), "as it is on the wire"
