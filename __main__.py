@@ -2,12 +2,12 @@
 
 Deploys:
 - admin: the backend's superusers, the team's and the program's own
-- generation: which app runs the backend; each wipe and each release is another app beside the old
+- generation: which app runs the backend; the gate that refuses what is not this stack's, before anything else
 - backend: PocketBase on App Platform, its image pinned by digest; deleted after a verified backup only
 - data: what the new app starts with: nothing, the data of the app before, or a backup's
 - backend ready: the declared release runs, is healthy, and its admin has logged in; its address goes on from here
 - api: a Worker that knows the backend by secret bindings
-- web, universe: Workers with static files, which get the API's address at run time, and wait for nothing
+- web, universe: Workers with static files, which get the API's address at run time, and wait for the gate only
 - uptime: checks and alerts
 - kept release: the deployed bytes, kept beside the backups for promotion and rollback
 """
@@ -35,11 +35,11 @@ from components.worker import Account, Worker, WorkerArgs
 
 config = settings.load()
 sources = read_sources(config, Path.cwd())
-account = Account(id=config.account_id, workers_url=config.workers_url)
 kept = pulumi.ResourceOptions(protect=config.locked)
 admin = Admin("admin", config)
 care = Care.of(config, sources.digest, admin)
 generation = BackendGeneration("backend-generation", config, sources.digest, care)
+account = Account.of(config, generation)
 backend = Backend(
     "backend",
     BackendArgs(
@@ -49,7 +49,7 @@ backend = Backend(
         release=sources.digest,
         digest=available_image("backend-image", config.backend.image, sources.digest),
         secrets={**config.secret_variables, "PB_ADMIN_EMAIL": admin.email, "PB_ADMIN_PASSWORD": admin.password},
-        keeping=Keeping(care),
+        keeping=Keeping(care, generation.app),
         log=DeployLog(care.expected.endpoint, generation.app),
     ),
 )
@@ -71,7 +71,7 @@ for name, site, assets in (("web", config.web, sources.web), ("universe", config
     args = WorkerArgs(account=account, settings=site, module=sources.static[name], bindings=run_time, assets=assets)
     urls[name] = Worker(name, args, kept).url
 
-monitor("uptime", config, urls, kept)
+monitor("uptime", config, urls, account.ownership, kept)
 KeptRelease("kept-release", config, sources.release, [*urls.values()], kept)
 
 outputs = {"backendApp": generation.app, "backendAppId": backend.app_id, "adminEmail": admin.email}

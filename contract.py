@@ -6,6 +6,7 @@ are deployed. Nothing else passes between the two.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -70,6 +71,33 @@ class Owner:
 
     def __str__(self) -> str:
         return f"{self.organization}/{self.project}/{self.stack}"
+
+
+def owner_of_app(spec: Mapping[str, Any]) -> str | None:
+    """Whose an app is by its spec, as App Platform's API shows it; None where it carries no owner."""
+    return next((str(env["value"]) for env in _variables(spec) if env.get("key") == OWNER_VARIABLE), None)
+
+
+def owner_of_worker(bindings: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Whose a Worker is by its bindings, as Cloudflare's API shows them; None where it carries no owner."""
+    text = (bindings.get(OWNER_VARIABLE) or {}).get("text")
+    return str(text) if text else None
+
+
+def check_name(owner: str, service: str) -> str:
+    """What the uptime check of a service is called. The API knows no other mark, and sets no limit to a name."""
+    return f"{owner} {service}"
+
+
+def owner_of_check(name: str) -> str | None:
+    """Whose an uptime check is by its name; None where that carries no owner."""
+    owner, space, _ = name.rpartition(" ")
+    return owner if space and owner.count("/") == 2 and " " not in owner else None
+
+
+def _variables(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    for service in spec.get("services") or []:
+        yield from (env for env in service.get("envs") or [] if env.get("value"))
 
 
 OUTPUTS = (

@@ -130,6 +130,15 @@ class AppPlatform:
         )
         return checks.get(name)
 
+    def check_name(self, check_id: str) -> str | None:
+        """What an uptime check is called; None when there is no such check any more."""
+        try:
+            return self._get(f"/v2/uptime/checks/{check_id}", lambda answer: _text(answer["check"]["name"]))
+        except AppPlatformError as error:
+            if error.status == 404:
+                return None
+            raise
+
     def deployment(self, app_id: str, deployment_id: str, seconds: float | None = None) -> Deployment:
         """One deployment. `seconds`: how long it is asked for again where the API fails for a while."""
         path = f"/v2/apps/{app_id}/deployments/{deployment_id}"

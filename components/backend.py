@@ -10,8 +10,9 @@ import pulumi
 
 from components.adopted import taken_over
 from components.dynamic import Hook, guarded
-from components.naming import BACKEND_VARIABLE, GENERATION_VARIABLE, RELEASE_VARIABLE
+from components.naming import BACKEND_VARIABLE, GENERATION_VARIABLE, RELEASE_VARIABLE, owner
 from components.providers import digitalocean
+from contract import OWNER_VARIABLE
 from settings import BackendSettings
 
 APP_INPUTS = ("spec", "project_id", "deployment_per_page", "dedicated_ips")
@@ -20,6 +21,8 @@ APP_INPUTS = ("spec", "project_id", "deployment_per_page", "dedicated_ips")
 class Keeping(Protocol):
     """What looks after an app's data."""
 
+    before_create: pulumi.ResourceHook
+    """Refuses a name that is taken, in previews too."""
     before_delete: pulumi.ResourceHook
     """Its failure keeps the app."""
     after_create: Hook
@@ -96,7 +99,7 @@ def _hooks(keeping: Keeping, log: Log) -> pulumi.ResourceHookBinding:
     start = guarded(log.start)
     return pulumi.ResourceHookBinding(
         on_error=[pulumi.ErrorHook("backend-failed", log.failed)],
-        before_create=[start],
+        before_create=[keeping.before_create, start],
         before_update=[guarded(keeping.before_update), start],
         before_delete=[keeping.before_delete],
         after_create=[guarded(log.then(keeping.after_create))],
@@ -126,6 +129,7 @@ def _own_variables(args: BackendArgs) -> dict[str, pulumi.Input[str]]:
         RELEASE_VARIABLE: args.release,
         GENERATION_VARIABLE: str(args.generation),
         BACKEND_VARIABLE: args.app,
+        OWNER_VARIABLE: str(owner()),
     }
 
 

@@ -21,8 +21,9 @@ import pulumi
 
 from appplatform import AppPlatform, AppPlatformError, ConsoleError, Deployment, run_command
 from components.dynamic import Sentence
-from components.naming import RELEASE_VARIABLE
-from contract import ADOPTED
+from components.naming import RELEASE_VARIABLE, owner
+from components.ownership import refuse_other
+from contract import ADOPTED, owner_of_app
 from pocketbase import OPERATOR, AdminError, Unhealthy, ensure_admin, wait_healthy
 
 if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration
@@ -57,6 +58,8 @@ class Required:
     release: str
     """The image digest that must run; or, of an app made by hand, the deployment."""
     email: str
+    owner: str
+    """Our stack; another's app is not touched."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +81,7 @@ class Expected(Required):
             console=backend.console,
             release=release,
             email=settings.admin_email,
+            owner=str(owner()),
             password=logins.password,
             operator=logins.operator,
         )
@@ -160,9 +164,10 @@ def _run_declared_release(platform: AppPlatform, target: Target) -> None:
     """Waits for, or starts, the deployment of the declared release.
 
     The provider forgets a failed deployment, so what runs is compared with what is declared. Never deploys over a
-    backend that runs, since that would empty its database. Raises AppPlatformError.
+    backend that runs, since that would empty its database. Raises AppPlatformError; Sentence for another stack's app.
     """
     app = platform.app(target.app_id)
+    refuse_other(f"The app {app['spec']['name']}", owner_of_app(app["spec"]), target.owner)
     active = Deployment.of(app.get("active_deployment"))
     if active is not None:
         if not _is(active, target):

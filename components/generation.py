@@ -13,13 +13,24 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import (
+    CheckResult,
+    ConfigureRequest,
+    CreateResult,
+    DiffResult,
+    Resource,
+    ResourceProvider,
+    UpdateResult,
+)
 
 from appplatform import AppPlatform, AppPlatformError, variable
 from components.custody import Custody
 from components.dynamic import Sentence, show_sentences
 from components.naming import GENERATION_VARIABLE, app_name
+from components.ownership import Names, refuse_existing, refuse_existing_app, refuse_other
 from components.transfer import Care, Traffic, served
+from contract import owner_of_app
+from workersapi import Workers
 
 if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration
     from settings import Settings
@@ -33,10 +44,20 @@ class GenerationProvider(ResourceProvider):
     def configure(self, _req: ConfigureRequest) -> None:
         show_sentences()
 
+    def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
+        """Part of every preview, unlike `create`."""
+        if not _olds:
+            _refuse_taken(news)
+        return CheckResult(inputs=news, failures=[])
+
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        _refuse_other(_olds, _news)
         _refuse(_olds, _news)
         moved = any(_olds.get(key) != _news[key] for key in ("generation", "trigger", "base"))
-        return DiffResult(changes=moved or (_olds.get("secrets") or {}) != (_news.get("secrets") or {}))
+        moved = moved or (_olds.get("secrets") or {}) != (_news.get("secrets") or {})
+        if moved:
+            _refuse_name(_next(_olds, _news)["app"], _news)
+        return DiffResult(changes=moved)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         _look(props)
@@ -44,15 +65,16 @@ class GenerationProvider(ResourceProvider):
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         _look(_news)
-        return UpdateResult(outs=_counted(_news, _olds["counts"] if _olds["base"] == _news["base"] else {}))
+        return UpdateResult(outs=_next(_olds, _news))
 
 
 class BackendGeneration(Resource, name="BackendGeneration"):
     """Produces `app`, the name of the app that runs the backend: another one for each generation and release, and when
     a secret variable changes, which the running app would not get.
 
-    Refuses a lowered generation, unless the higher one never got any traffic, and a `restoreFrom` whose backup is
-    unknown, damaged or cannot be opened.
+    Refuses, before anything of a new stack is made, names under which something exists that is not the stack's; an app
+    or an api Worker that carries another stack's mark; a lowered generation, unless the higher one never got any
+    traffic; and a `restoreFrom` whose backup is unknown, damaged or cannot be opened.
     """
 
     app: pulumi.Output[str]
@@ -71,6 +93,7 @@ class BackendGeneration(Resource, name="BackendGeneration"):
             "custody": care.custody.props(),
             "endpoint": care.expected.endpoint,
             "traffic": asdict(care.traffic),
+            "names": asdict(Names.of(settings)),
             "app": None,
             "counts": None,
         }
@@ -95,6 +118,33 @@ def _counted(props: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     generation = str(int(props["generation"]))
     counts = {**before, generation: int(before.get(generation, 0)) + 1}
     return {**props, "counts": counts, "app": app_name(props["base"], int(generation), counts[generation])}
+
+
+def _next(olds: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
+    """The resource after its next update."""
+    return _counted(news, olds["counts"] if olds["base"] == news["base"] else {})
+
+
+def _refuse_name(app: str, news: dict[str, Any]) -> None:
+    """Raises Sentence where the next app's name is taken."""
+    with AppPlatform(news["endpoint"]) as platform:
+        refuse_existing_app(platform, app, news["traffic"]["owner"])
+
+
+def _refuse_taken(news: dict[str, Any]) -> None:
+    """Raises Sentence where something exists already: nothing of the stack is in the state yet."""
+    traffic = Traffic(**news["traffic"])
+    with AppPlatform(news["endpoint"]) as platform, Workers(traffic.endpoint, traffic.account) as workers:
+        refuse_existing(platform, workers, Names.read(news["names"]), traffic.owner)
+
+
+def _refuse_other(olds: dict[str, Any], news: dict[str, Any]) -> None:
+    """Raises Sentence where what the state has is another stack's now: the state is a copy, or a name was taken."""
+    traffic = Traffic(**news["traffic"])
+    served(traffic)
+    with AppPlatform(news["endpoint"]) as platform:
+        app = platform.find(olds["app"])
+    refuse_other(f"The app {olds['app']}", owner_of_app(app["spec"]) if app else None, traffic.owner)
 
 
 def _refuse(olds: dict[str, Any], news: dict[str, Any]) -> None:

@@ -2,11 +2,12 @@
 
 The engine deletes a replaced app after everything else, so the traffic has moved when the hook runs. The hook
 
-1. refuses while the api Worker still names the app
-2. freezes the app for good, so that every write it has acknowledged is in the backup that follows
-3. takes a verified backup
-4. refuses when the app holds records that were written after its data was carried
-5. refuses when the app's own log shows requests of others since it was frozen: somebody still uses it
+1. refuses an app, or an api Worker, that carries another stack's mark
+2. refuses while the api Worker still names the app
+3. freezes the app for good, so that every write it has acknowledged is in the backup that follows
+4. takes a verified backup
+5. refuses when the app holds records that were written after its data was carried
+6. refuses when the app's own log shows requests of others since it was frozen: somebody still uses it
 
 A hook that fails keeps the app: it stays in the state as pending deletion, and the next `up` tries again.
 """
@@ -16,10 +17,10 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 
@@ -27,8 +28,9 @@ from appplatform import AppPlatform, AppPlatformError
 from components.bootstrap import Target, bootstrap_hook, changed_by_hand
 from components.dynamic import Sentence, guarded
 from components.history import note_kept, written_since
+from components.ownership import refuse_existing_app, refuse_other
 from components.transfer import Care, Origin, Source, keep, served, session_of, tell
-from contract import LATE_WRITES, WITHOUT_BACKUP
+from contract import LATE_WRITES, WITHOUT_BACKUP, owner_of_app
 from httpclient import client, httpx
 from pocketbase import AdminError, backend_time, freeze, record_requests, requests_since
 
@@ -42,10 +44,15 @@ SOCKET_SECONDS = 2.0
 
 
 class Keeping:
-    """Produces the app's hooks: `before_delete`, and `after_create` and `after_update`, which make it usable."""
+    """Produces the app's hooks: `before_create`, `before_update` and `before_delete`, which refuse what would harm, and
+    `after_create` and `after_update`, which make it usable.
+    """
 
-    def __init__(self, care: Care) -> None:
+    def __init__(self, care: Care, app: pulumi.Output[str]) -> None:
         self._care = care
+        self._app = app
+        always = pulumi.ResourceHookOptions(on_dry_run=True)
+        self.before_create = pulumi.ResourceHook("backend-before-create", guarded(self._create), always)
         self.after_create: Hook = bootstrap_hook(care.expected, fresh=True)
         self.after_update: Hook = bootstrap_hook(care.expected, fresh=False)
         self.before_delete = pulumi.ResourceHook("backup-before-delete", guarded(self._delete))
@@ -54,20 +61,34 @@ class Keeping:
         """Refuses a deployment over a backend that runs."""
         await _told(self._refuse, args.id)
 
+    async def _create(self, _: pulumi.ResourceHookArgs) -> None:
+        if name := await self._app.future():  # not known in a preview in which it changes; the gate looks at it then
+            await _told(self._refuse_taken, str(name))
+
     async def _delete(self, args: pulumi.ResourceHookArgs) -> None:
         await _told(self._keep, await self._care.expected.at(args.id))
+
+    def _refuse_taken(self, name: str) -> None:
+        with AppPlatform(self._care.expected.endpoint) as platform:
+            refuse_existing_app(platform, name, self._care.expected.owner)
 
     def _refuse(self, app_id: str) -> None:
         with AppPlatform(self._care.expected.endpoint) as platform:
             app = platform.known(app_id)
-        if app is not None and app.get("active_deployment"):
-            raise Sentence(changed_by_hand(app["spec"]["name"]))
+        if app is not None:
+            self._refuse_other(app)
+            if app.get("active_deployment"):
+                raise Sentence(changed_by_hand(app["spec"]["name"]))
+
+    def _refuse_other(self, app: Mapping[str, Any]) -> None:
+        refuse_other(f"The app {app['spec']['name']}", owner_of_app(app["spec"]), self._care.expected.owner)
 
     def _keep(self, target: Target) -> None:
         with AppPlatform(target.endpoint) as platform:
             app = platform.known(target.app_id)
             if app is None:
                 return
+            self._refuse_other(app)
             self._refuse_destroy(app["spec"]["name"])
             source = Source.of(app, target.service)
             if not source.running:

@@ -7,19 +7,28 @@ from dataclasses import dataclass
 
 import pulumi
 
+from components.naming import owner
+from components.ownership import Ownership
 from components.providers import digitalocean
+from contract import check_name
 from settings import MonitoringSettings, Settings
 
 WITH_HEALTH = frozenset({"backend", "api"})
 
 
 def monitor(
-    name: str, settings: Settings, urls: Mapping[str, pulumi.Input[str]], opts: pulumi.ResourceOptions | None = None
+    name: str,
+    settings: Settings,
+    urls: Mapping[str, pulumi.Input[str]],
+    ownership: Ownership,
+    opts: pulumi.ResourceOptions | None = None,
 ) -> Monitoring | None:
     """The checks of these addresses, by service, where the stack asks for them."""
     if settings.monitoring is None:
         return None
-    args = MonitoringArgs(settings=settings.monitoring, urls=urls, health_path=settings.backend.health_path)
+    args = MonitoringArgs(
+        settings=settings.monitoring, urls=urls, health_path=settings.backend.health_path, ownership=ownership
+    )
     return Monitoring(name, args, opts)
 
 
@@ -30,20 +39,22 @@ class MonitoringArgs:
     """Public addresses, by service."""
     health_path: str
     """Looked at instead of the front page, where a service has it."""
+    ownership: Ownership
 
 
 class Monitoring(pulumi.ComponentResource):
-    """Produces nothing that others use; one check with its alerts for each target."""
+    """Produces nothing that others use; one check with its alerts for each target, named after their owner."""
 
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oracle-net:index:Monitoring", name, None, opts)
         for service, address in args.urls.items():
             path = args.health_path if service in WITH_HEALTH else "/"
-            target = pulumi.Output.concat(address, path)
-            self._watch(f"{name}-{service}", f"oracle-{service}", target, args.settings)
+            self._watch(f"{name}-{service}", check_name(str(owner()), service), _target(address, path), args)
         self.register_outputs({})
 
-    def _watch(self, name: str, title: str, target: pulumi.Output[str], settings: MonitoringSettings) -> None:
+    def _watch(self, name: str, title: str, target: pulumi.Output[str], args: MonitoringArgs) -> None:
+        settings = args.settings
+        opts = pulumi.ResourceOptions(parent=self, hooks=args.ownership.having)
         check = digitalocean.UptimeCheck(
             f"{name}-check",
             name=title,
@@ -51,31 +62,26 @@ class Monitoring(pulumi.ComponentResource):
             type=target.apply(lambda url: url.partition(":")[0]),
             regions=list(settings.regions),
             enabled=True,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        self._alert(f"{name}-down", "down", check, settings)
-        self._alert(
-            f"{name}-latency", "latency", check, settings, threshold=settings.latency_ms, comparison="greater_than"
+            opts=opts,
         )
 
-    def _alert(
-        self,
-        name: str,
-        kind: str,
-        check: digitalocean.UptimeCheck,
-        settings: MonitoringSettings,
-        *,
-        threshold: int | None = None,
-        comparison: str | None = None,
-    ) -> None:
-        digitalocean.UptimeAlert(
-            name,
-            name=name,
-            check_id=check.id,
-            type=kind,
-            period="2m",
-            threshold=threshold,
-            comparison=comparison,
-            notifications=[digitalocean.UptimeAlertNotificationArgs(emails=list(settings.emails))],
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        def alert(kind: str, threshold: int | None = None, comparison: str | None = None) -> None:
+            digitalocean.UptimeAlert(
+                f"{name}-{kind}",
+                name=f"{title} {kind}",
+                check_id=check.id,
+                type=kind,
+                period="2m",
+                threshold=threshold,
+                comparison=comparison,
+                notifications=[digitalocean.UptimeAlertNotificationArgs(emails=list(settings.emails))],
+                opts=opts,
+            )
+
+        alert("down")
+        alert("latency", threshold=settings.latency_ms, comparison="greater_than")
+
+
+def _target(address: pulumi.Input[str], path: str) -> pulumi.Output[str]:
+    """The address of what is looked at. A stack that was never made to its end has none as it is destroyed."""
+    return pulumi.Output.from_input(address).apply(lambda url: f"{url or ''}{path}")

@@ -20,7 +20,9 @@ from appplatform import AppPlatform, AppPlatformError, ConsoleError, Deployment,
 from components.bootstrap import Expected, Logins, Target, bootstrap, make_logins
 from components.custody import Custody, scratch
 from components.dynamic import Sentence
-from components.naming import BACKEND_VARIABLE, GENERATION_VARIABLE, RELEASE_VARIABLE, worker_url
+from components.naming import BACKEND_VARIABLE, GENERATION_VARIABLE, RELEASE_VARIABLE, owner, worker_url
+from components.ownership import refuse_other
+from contract import owner_of_app, owner_of_worker
 from pocketbase import (
     OPERATOR,
     AdminError,
@@ -55,6 +57,8 @@ class Traffic:
     account: str
     script: str
     url: str
+    owner: str
+    """Our stack; another's Worker tells nothing of our traffic."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +72,8 @@ class Source:
     generation: int
     release: str | None
     running: bool
+    owner: str | None = None
+    """None where it carries none."""
 
     @classmethod
     def of(cls, app: Mapping[str, Any], service: str) -> Source:
@@ -80,6 +86,7 @@ class Source:
             generation=int(generation) if generation and generation.isdigit() else MADE_BY_HAND,
             release=variable(spec, service, RELEASE_VARIABLE),
             running=active is not None,
+            owner=owner_of_app(app["spec"]),
         )
 
 
@@ -125,7 +132,13 @@ class Care:
         url = worker_url(settings.workers_url, api.script, api.domain.hostname if api.domain else None)
         return cls(
             expected=Expected.of(settings, digest, logins),
-            traffic=Traffic(endpoint=cloudflare_endpoint(), account=settings.account_id, script=api.script, url=url),
+            traffic=Traffic(
+                endpoint=cloudflare_endpoint(),
+                account=settings.account_id,
+                script=api.script,
+                url=url,
+                owner=str(owner()),
+            ),
             policy=Policy(drain=settings.drain_seconds, freeze=settings.write_freeze_seconds),
             custody=Custody.of_settings(settings, revealed(settings.backup_key)),
             generation=settings.generation,
@@ -138,12 +151,14 @@ class Care:
 
 def served(traffic: Traffic) -> str | None:
     """The name of the app that the api Worker sends its requests to; None when there is no api Worker or it is older
-    than this program.
+    than this program. Raises Sentence for another stack's: whom that serves is nothing to us.
     """
     from workersapi import Workers
 
     with Workers(traffic.endpoint, traffic.account) as workers:
-        found = (workers.bindings(traffic.script) or {}).get(BACKEND_VARIABLE) or {}
+        bindings = workers.bindings(traffic.script) or {}
+    refuse_other(f"The Worker {traffic.script}", owner_of_worker(bindings), traffic.owner)
+    found = bindings.get(BACKEND_VARIABLE) or {}
     return str(found["text"]) if found.get("text") else None
 
 
@@ -233,8 +248,9 @@ class Origin:
 def session_of(platform: AppPlatform, source: Source, admin: Target) -> Origin:
     """A session of the source's operator, who is made where there is none yet: an app of before, or one made by hand.
 
-    Raises Sentence.
+    Raises Sentence, also when the app carries another stack's mark.
     """
+    refuse_other(f"The app {source.name}", source.owner, admin.owner)
     try:
         url = platform.url(source.app_id)
         wait_healthy(url, admin.health_path)

@@ -11,9 +11,11 @@ from artifacts import AssetSet, module_digest
 from components.adopted import taken_over
 from components.bindings import Binding, PlainText, render
 from components.dynamic import Hook, guarded
-from components.naming import RELEASE_VARIABLE, worker_url
+from components.naming import RELEASE_VARIABLE, owner, worker_url
+from components.ownership import Ownership
 from components.providers import cloudflare
-from settings import AssetsSettings, WorkerSettings
+from contract import OWNER_VARIABLE
+from settings import AssetsSettings, Settings, WorkerSettings
 
 MODULE = "worker.js"
 SCRIPT_INPUTS = (
@@ -36,10 +38,21 @@ RUN_TIME_PATHS = ["/config.json", "/_api/*"]
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """The Cloudflare account, and the form of a Worker's address in it, with `{script}` for its name."""
+    """The Cloudflare account, the form of a Worker's address in it, with `{script}` for its name, and what looks at
+    whose a Worker is there.
+    """
 
     id: str
     workers_url: str
+    ownership: Ownership
+    gate: pulumi.Resource
+    """No Worker is touched before it has let the update pass."""
+
+    @classmethod
+    def of(cls, settings: Settings, gate: pulumi.Resource) -> Account:
+        return cls(
+            id=settings.account_id, workers_url=settings.workers_url, ownership=Ownership.of(settings), gate=gate
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,10 +102,10 @@ class Worker(pulumi.ComponentResource):
             content=args.module,
             compatibility_date=args.settings.compatibility_date,
             compatibility_flags=list(args.settings.compatibility_flags),  # also when empty: a removal is not seen
-            bindings=render([*args.bindings, PlainText(name=RELEASE_VARIABLE, value=_fingerprint(args))]),
+            bindings=render([*args.bindings, *_own_bindings(args)]),
             observability=cloudflare.WorkersScriptObservabilityArgs(enabled=True, head_sampling_rate=1),
             assets=_assets(args),
-            opts=taken_over(pulumi.ResourceOptions(parent=self, hooks=_hooks(args.after)), adopted, SCRIPT_INPUTS),
+            opts=taken_over(self._options(args), adopted, SCRIPT_INPUTS),
         )
 
     def _subdomain(
@@ -104,7 +117,7 @@ class Worker(pulumi.ComponentResource):
             script_name=script.script_name,
             enabled=args.settings.workers_dev,
             previews_enabled=False,
-            opts=taken_over(_behind(self, script), _id_by_name(args), SUBDOMAIN_INPUTS),
+            opts=taken_over(_behind(self, script, args.account.ownership.having), _id_by_name(args), SUBDOMAIN_INPUTS),
         )
 
     def _domain(
@@ -122,19 +135,39 @@ class Worker(pulumi.ComponentResource):
             service=script.script_name,
             # Every change is a replacement; deleted last, the old one would take the new one of that name along.
             opts=taken_over(
-                pulumi.ResourceOptions.merge(_behind(self, script), pulumi.ResourceOptions(delete_before_replace=True)),
+                pulumi.ResourceOptions.merge(
+                    _behind(self, script, _owned(args)), pulumi.ResourceOptions(delete_before_replace=True)
+                ),
                 id,
                 (),
             ),
         )
 
+    def _options(self, args: WorkerArgs) -> pulumi.ResourceOptions:
+        hooks = _owned(args)
+        if args.after:
+            after = pulumi.ResourceHookBinding(after_update=[guarded(args.after)])
+            hooks = pulumi.ResourceHookBinding.merge(hooks, after)
+        return pulumi.ResourceOptions(parent=self, depends_on=[args.account.gate], hooks=hooks)
 
-def _hooks(after: Hook | None) -> pulumi.ResourceHookBinding | None:
-    return pulumi.ResourceHookBinding(after_update=[guarded(after)]) if after else None
+
+def _owned(args: WorkerArgs) -> pulumi.ResourceHookBinding:
+    """What is adopted is imported, and never created."""
+    ownership = args.account.ownership
+    return ownership.having if args.settings.adopted else ownership.making
 
 
-def _behind(worker: Worker, script: cloudflare.WorkersScript) -> pulumi.ResourceOptions:
-    return pulumi.ResourceOptions(parent=worker, depends_on=[script])
+def _behind(
+    worker: Worker, script: cloudflare.WorkersScript, hooks: pulumi.ResourceHookBinding
+) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions(parent=worker, depends_on=[script], hooks=hooks)
+
+
+def _own_bindings(args: WorkerArgs) -> list[Binding]:
+    return [
+        PlainText(name=RELEASE_VARIABLE, value=_fingerprint(args)),
+        PlainText(name=OWNER_VARIABLE, value=str(owner())),
+    ]
 
 
 def _id_by_name(args: WorkerArgs) -> str | None:

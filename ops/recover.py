@@ -15,6 +15,7 @@ from typing import Any
 
 from appplatform import AppPlatform, AppPlatformError, variable
 from backups import BackupsError
+from contract import owner_of_app
 from ops.engine import Engine
 from ops.failures import Failure
 from ops.locks import LOCKS, PROJECT, Lock, bucket_at, folder_at, held_in, lock_in, state_of
@@ -140,7 +141,7 @@ def _unanswered(engine: Engine, state: dict[str, Any]) -> tuple[dict[str, Any], 
 
 
 def _ours(engine: Engine, app_id: str, counted: dict[str, Any]) -> bool:
-    """Whether the app is the one that was asked for, and not somebody else's of the same name."""
+    """Whether the app is of the generation that was asked for."""
     service = engine.stack.settings().backend.service
     with AppPlatform(engine.stack.digitalocean, engine.environment.get("DIGITALOCEAN_TOKEN")) as platform:
         spec = platform.app(app_id)["spec"]
@@ -148,14 +149,15 @@ def _ours(engine: Engine, app_id: str, counted: dict[str, Any]) -> bool:
 
 
 def _existing(engine: Engine, resource: dict[str, Any]) -> str | None:
-    """The id of what a creation had made, for kinds whose name the cloud gives out only once."""
+    """The id of what a creation had made, by its name and its owner; None for kinds that may be made once more."""
     inputs = resource.get("inputs") or {}
     token = engine.environment.get("DIGITALOCEAN_TOKEN")
     try:
         with AppPlatform(engine.stack.digitalocean, token) as platform:
             if resource["type"] == APP:
                 app = platform.find((inputs.get("spec") or {}).get("name", ""))
-                return str(app["id"]) if app else None
+                ours = app is not None and owner_of_app(app["spec"]) == str(engine.owner)
+                return str(app["id"]) if app and ours else None
             if resource["type"] == CHECK:
                 return platform.uptime_check(inputs.get("name", ""))
     except AppPlatformError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from contract import owner_of_worker
 from ops import change, planning
 from ops.deploy import known_outputs
 from ops.drift import Drift, look_for
@@ -71,14 +72,21 @@ def _refuse_other_bytes(recording: Recording) -> None:
 
 
 def _give_back(recording: Recording, settings: Settings, service: str, version: str) -> None:
-    """All traffic to a version that is there. `force`, since its secrets may be others, which is what is wanted."""
+    """All traffic to a version that is there. `force`, since its secrets may be others, which is what is wanted.
+
+    Raises Failure, also when the Worker carries another stack's mark.
+    """
     engine, script = recording.engine, settings.workers[service].script
+    stack = engine.stack.name
     path = f"/accounts/{settings.account_id}/workers/scripts/{script}/deployments?force=true"
     shares = {"strategy": "percentage", "versions": [{"version_id": version, "percentage": 100}]}
     with recording.step(f"{service}-version", "repair"):
         try:
             token = engine.environment.get("CLOUDFLARE_API_TOKEN")
             with Workers(engine.stack.cloudflare, settings.account_id, token) as cloudflare:
+                mark = owner_of_worker(cloudflare.bindings(script) or {})
+                if mark not in (None, str(engine.owner)):
+                    raise Failure(f"{script} is of {mark}; see which names are taken: oracle doctor --stack {stack}")
                 cloudflare.request("POST", path, shares)
         except WorkersApiError as error:
             raise Failure(str(error)) from None

@@ -21,7 +21,7 @@ from pydantic.alias_generators import to_camel
 
 PROJECT = "oracle-net"
 SECRET_KEYS = frozenset({"adminPassword", "githubToken", "backupKey", "backendSecrets"})
-OURS = ("PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD", "RELEASE", "GENERATION", "BACKEND")
+OURS = ("PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD", "RELEASE", "GENERATION", "BACKEND", "STACK")
 """The variables that the program itself gives to the backend's app."""
 PLACEHOLDER = "(encrypted)"
 """Stands for an encrypted value where there is no engine to open it."""

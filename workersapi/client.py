@@ -58,7 +58,8 @@ class Workers:
             )  # fmt: skip
         except ApiError as error:
             raise WorkersApiError(str(error)) from None
-        self._scripts = f"/accounts/{quote(account, safe='')}/workers/scripts"
+        self._account = f"/accounts/{quote(account, safe='')}/workers"
+        self._scripts = f"{self._account}/scripts"
 
     def __enter__(self) -> Workers:
         return self
@@ -90,6 +91,11 @@ class Workers:
         deployments = self.request("GET", f"{self._script(script)}/deployments").get("deployments") or [{}]
         shares = {each["version_id"]: float(each["percentage"]) for each in deployments[0].get("versions") or []}
         return max(shares, key=lambda each: shares[each], default=None)
+
+    def leads_to(self, hostname: str) -> str | None:
+        """The script that a custom domain leads to; None where the account has no such domain."""
+        found = self.listed(f"{self._account}/domains?hostname={quote(hostname, safe='')}")
+        return next((str(each["service"]) for each in found if each.get("hostname") == hostname), None)
 
     def delete(self, script: str) -> None:
         """Deletes the script with everything that belongs to it."""

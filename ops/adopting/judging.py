@@ -9,14 +9,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from contract import OWNER_VARIABLE, Owner, owner_of_app, owner_of_worker
 from ops.adopting.seeing import Live, LiveWorker
 from settings import Settings, WorkerSettings
 
 KINDS = frozenset({"plain_text", "secret_text", "assets"})
 """What this program can bind: a Worker with anything else would lose it with its first release."""
 ADMIN = frozenset({"PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD"})
-API = ADMIN | {"POCKETBASE_URL", "GITHUB_TOKEN", "BACKEND", "RELEASE"}
-SITE = frozenset({"ASSETS", "API_URL", "RELEASE"})
+API = ADMIN | {"POCKETBASE_URL", "GITHUB_TOKEN", "BACKEND", "RELEASE", OWNER_VARIABLE}
+SITE = frozenset({"ASSETS", "API_URL", "RELEASE", OWNER_VARIABLE})
 UNREADABLE = (
     "nobody can read its value, and the first release runs without it, unless it is set before: "
     "pulumi config set --secret --path oracle-net:backendSecrets.{name}"
@@ -48,8 +49,9 @@ class Adoption:
     words: tuple[str, ...]
 
 
-def refusals(settings: Settings, live: Live, services: tuple[str, ...]) -> Iterator[str]:
+def refusals(settings: Settings, live: Live, services: tuple[str, ...], owner: Owner) -> Iterator[str]:
     """Why these services cannot be taken over as they run: a sentence each, none when they can."""
+    yield from _owner_refusals(settings, live, services, owner)
     if "backend" in services:
         yield from _app_refusals(settings, live)
     for name in services:
@@ -88,6 +90,22 @@ def adoption(settings: Settings, live: Live, services: tuple[str, ...]) -> Adopt
         holds = f", with its secrets {', '.join(secrets)}" if secrets else ""
         words.append(f"{name}: the Worker {worker.script} as its version {worker.version} runs{at}{holds}")
     return Adoption(values=values, words=tuple(words))
+
+
+def _owner_refusals(settings: Settings, live: Live, services: tuple[str, ...], owner: Owner) -> Iterator[str]:
+    """What another stack has made stays that one's."""
+    found = {name: owner_of_worker(each.bindings) for name, each in live.workers.items() if each}
+    backends = owner_of_app(live.app["spec"]) if live.app else None
+    for name in services:
+        backend = name == "backend"
+        mark = backends if backend else found.get(name)
+        if mark and mark != str(owner):
+            what = f"The app {settings.backend.app_name}" if backend else f"The Worker {settings.workers[name].script}"
+            key = "backend.appName" if backend else f"{name}.script"
+            yield (
+                f"{what} is of {mark}, and not of {owner}; choose another name: "
+                f"pulumi config set --path oracle-net:{key} NAME -s {owner.stack}"
+            )
 
 
 def _app_refusals(settings: Settings, live: Live) -> Iterator[str]:

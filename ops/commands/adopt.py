@@ -53,7 +53,7 @@ def adopt(
         raise Failure(f"Everything of {stack} was released from here already: oracle status --stack {stack}")
     code = fetch_code(engine, settings)
     if found := [
-        *refusals(settings, live, services),
+        *refusals(settings, live, services, engine.owner),
         *address_refusals(settings, live, code, services, engine.stack.project),
     ]:
         raise Failure("Nothing was adopted. " + "\n".join(found))

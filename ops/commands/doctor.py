@@ -22,7 +22,7 @@ def doctor(
     stack: StackOption = "local",
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
-    """Check tokens, tools, state, lock, clock, backups and disk. Exit status: 0 nothing fails, 1 something does."""
+    """Check tokens, names, tools, state, lock, clock, backups, disk. Exit status: 0 nothing fails, 1 something does."""
     found = examine(Stack(stack))
     level = worst(found)
     if as_json:

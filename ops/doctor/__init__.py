@@ -1,4 +1,4 @@
-"""What a stack's work needs, looked at: tools, tokens, state, lock, clocks, backups, disk; each with its remedy."""
+"""What a stack needs, looked at: tools, tokens, names, state, lock, clocks, backups, disk; each with its remedy."""
 
 from ops.doctor.examining import examine
 from ops.doctor.model import Finding, worst

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from appplatform import AppPlatform, AppPlatformError
+from contract import owner_of_app, owner_of_worker
 from ops.engine import Engine
 from ops.failures import Failure
 from settings import Settings
@@ -13,7 +14,8 @@ from workersapi import Workers, WorkersApiError
 
 
 def clear(engine: Engine) -> list[str]:
-    """Deletes apps and Workers that have the environment's own names; which they were. Raises Failure.
+    """Deletes apps and Workers that have the environment's own names; which they were. What carries another stack's
+    mark stays. Raises Failure.
 
     An upload that broke off is no more than an upload to the next update, which does it again. A destruction knows
     only what is in the state. Nobody else gives these names: each has the pull request's number and another name in it.
@@ -41,7 +43,8 @@ def _workers(engine: Engine, settings: Settings) -> Iterator[str]:
     token = engine.environment.get("CLOUDFLARE_API_TOKEN")
     with Workers(engine.stack.cloudflare, settings.account_id, token) as cloudflare:
         for worker in settings.workers.values():
-            if cloudflare.bindings(worker.script) is not None:
+            bindings = cloudflare.bindings(worker.script)
+            if bindings is not None and owner_of_worker(bindings) in (None, str(engine.owner)):
                 cloudflare.delete(worker.script)
                 yield worker.script
 
@@ -50,6 +53,7 @@ def _apps(engine: Engine, settings: Settings) -> Iterator[str]:
     ours = re.compile(rf"{re.escape(settings.backend.app_name)}(-g\d+(-r\d+)?)?")
     with AppPlatform(engine.stack.digitalocean, engine.environment.get("DIGITALOCEAN_TOKEN")) as platform:
         for name in filter(ours.fullmatch, platform.names()):
-            if app := platform.find(name):
+            app = platform.find(name)
+            if app and owner_of_app(app["spec"]) in (None, str(engine.owner)):
                 platform.request("DELETE", f"/v2/apps/{app['id']}")
                 yield name

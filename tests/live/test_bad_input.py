@@ -281,16 +281,12 @@ def test_an_app_name_that_is_taken(project: Project) -> None:
     spec = {"name": "jellyfish-app-g2", "region": "sgp", "services": [{"name": "other", "image": image}]}
     other = project.api("POST", "/v2/apps", {"spec": spec})["app"]["id"]
     project.edit("Pulumi.local.yaml", 'oracle-net:generation: "1"', 'oracle-net:generation: "2"')
-    remedy = "choose one: pulumi config set --path oracle-net:backend.appName NAME"
-    made = "; when an interrupted update has made it: oracle recover"
+    ours = "organization/oracle-net/local"
+    taken = rf"The app jellyfish-app-g2 exists already and is not of {ours} \(it carries no owner\)"
+    remedy = "choose another name: pulumi config set --path oracle-net:backend.appName NAME -s local"
     with unchanged(project):
-        shown(
-            project.up(), rf"The app name jellyfish-app-g2 is taken by another app of the account; {remedy}{made} STACK"
-        )
-        told(
-            project.oracle("up"),
-            rf"The backend's app name is taken by another app of the account; {remedy} --stack local{made} local",
-        )
+        shown(project.up(), f"{taken}; {remedy}")
+        told(project.oracle("up"), rf"The update failed: {taken}; {remedy}\. Then go on: make up")
     project.api("DELETE", f"/v2/apps/{other}")
     # The wipe is given up: nothing of it ever got traffic.
     project.edit("Pulumi.local.yaml", 'oracle-net:generation: "2"', 'oracle-net:generation: "1"')

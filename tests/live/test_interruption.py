@@ -71,6 +71,7 @@ def test_the_command_and_the_engine_killed_in_the_middle_of_an_up(empty: Project
         assert_quiet(empty.oracle("up"))
         assert len(empty.api("GET", "/v2/apps")["apps"]) == 1
         checks = [check["name"] for check in empty.api("GET", "/v2/uptime/checks")["checks"]]
-        assert sorted(checks) == ["oracle-api", "oracle-backend", "oracle-universe", "oracle-web"]
+        owner = "organization/oracle-net/local"
+        assert sorted(checks) == [f"{owner} {each}" for each in ("api", "backend", "universe", "web")]
     finally:
         empty.stop()

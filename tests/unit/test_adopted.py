@@ -196,6 +196,7 @@ def test_what_was_adopted_is_known_by_its_deployment(deployment: str, same: bool
             return by_hand(deployment)
 
     target = Target(
+        owner="o/p/s",
         endpoint="http://127.0.0.1:9",
         service="pb",
         health_path="/",

@@ -24,7 +24,7 @@ def props(**changed: Any) -> dict[str, Any]:
         "restore_from": "",
         "ephemeral": False,
         "restart": 0.0,
-        "traffic": {"endpoint": "e", "account": "a", "script": "s", "url": "u"},
+        "traffic": {"endpoint": "e", "account": "a", "script": "s", "url": "u", "owner": "o/p/s"},
         "policy": {"drain": 0.0, "freeze": 60.0},
         "custody": {"label": "jellyfish-app", "store": "folder:backups"},
     }

@@ -249,11 +249,15 @@ def test_every_hook_of_the_backend_is_guarded(monkeypatch: pytest.MonkeyPatch) -
     async def hook(_: Any) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(pulumi, "ResourceHook", lambda _, callback: callback)
+    monkeypatch.setattr(pulumi, "ResourceHook", lambda _, callback, options=None: callback)
     expected = SimpleNamespace(at=hook)  # what the hook asks first
-    before_delete = Keeping(SimpleNamespace(expected=expected)).before_delete  # type: ignore[arg-type]
+    made = Keeping(SimpleNamespace(expected=expected), SimpleNamespace(future=lambda: hook(None)))  # type: ignore[arg-type]
     keeping: Any = SimpleNamespace(
-        before_delete=before_delete, before_update=hook, after_create=hook, after_update=hook
+        before_create=made.before_create,
+        before_delete=made.before_delete,
+        before_update=hook,
+        after_create=hook,
+        after_update=hook,
     )
     log: Any = SimpleNamespace(start=hook, failed=hook, then=lambda each: each)
     found = backend._hooks(keeping, log)
@@ -264,7 +268,7 @@ def test_every_hook_of_the_backend_is_guarded(monkeypatch: pytest.MonkeyPatch) -
         found.after_create,
         found.after_update,
     ]
-    assert [len(each or []) for each in bound] == [1, 2, 1, 1, 1]
+    assert [len(each or []) for each in bound] == [2, 2, 1, 1, 1]
     for each in [*itertools.chain(*(each or [] for each in bound)), *(backend._kept_only(keeping).before_delete or [])]:
         with pytest.raises(pulumi.RunError, match="AssertionError"):
             asyncio.run(called(each))

@@ -13,6 +13,7 @@ from pocketbase import Census, Login
 
 MADE = "2026-11-22T12:00:00Z"
 TARGET = Target(
+    owner="o/p/s",
     endpoint="e",
     service="s",
     console="c",

@@ -13,6 +13,7 @@ from components import generation
 from components.dynamic import Sentence
 from components.generation import GenerationProvider, fingerprint
 from components.naming import app_name
+from components.ownership import Names
 from settings import Settings, parse
 from tests.unit import program
 
@@ -40,13 +41,15 @@ def props(**changed: Any) -> dict[str, Any]:
         "custody": custody,
         "secrets": {},
     }
-    traffic = {"endpoint": "e", "account": "a", "script": "s", "url": "u"}
+    base["app"] = "jellyfish-app"
+    traffic = {"endpoint": "e", "account": "a", "script": "s", "url": "u", "owner": "o/p/s"}
     return {**base, "endpoint": "e", "traffic": traffic, "counts": {"1": 1.0}, **changed}
 
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    serve(monkeypatch, 1)
 
 
 @pytest.mark.parametrize(
@@ -136,12 +139,13 @@ def test_a_generation_that_never_got_traffic_may_be_given_up(monkeypatch: pytest
     assert GenerationProvider().diff("", props(generation=2.0), props()).changes
 
 
-def serve(monkeypatch: pytest.MonkeyPatch, at: int | None) -> None:
+def serve(monkeypatch: pytest.MonkeyPatch, at: int | None, owner: str = "o/p/s") -> None:
     """The api Worker serves an app of the generation `at`, or there is none."""
-    envs = [{"key": "GENERATION", "value": str(at)}]
+    envs = [{"key": "GENERATION", "value": str(at)}, {"key": "STACK", "value": owner}]
     app = {"spec": {"name": "app", "services": [{"name": "service", "envs": envs}]}}
     platform = MagicMock()
-    platform.return_value.__enter__.return_value.find.return_value = app
+    there = {"app": app, "jellyfish-app": app}
+    platform.return_value.__enter__.return_value.find.side_effect = there.get
     monkeypatch.setattr(generation, "AppPlatform", platform)
     monkeypatch.setattr(generation, "served", lambda traffic: "app" if at else None)
 
@@ -182,3 +186,45 @@ def test_a_damaged_backup_is_refused_before_anything_changes(tmp_path: Any) -> N
     stored.write_bytes(stored.read_bytes()[:-1] + b"!")
     with pytest.raises(Sentence, match=kept.id):
         GenerationProvider().update("", props(), wanted)
+
+
+def test_a_new_stack_is_refused_in_the_preview_where_something_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Any] = []
+
+    def refuse(platform: Any, workers: Any, names: Names, ours: str) -> None:
+        looked.append((names.scripts, names.domains, ours))
+        raise Sentence("The Worker a exists already")
+
+    monkeypatch.setattr(generation, "refuse_existing", refuse)
+    monkeypatch.setattr(generation, "Workers", MagicMock())
+    names = {"app": "a", "scripts": {"web": "w"}, "domains": {"web": ["example.org", "w"]}}
+    with pytest.raises(Sentence, match="The Worker a exists already"):
+        GenerationProvider().check({}, props(names=names))
+    assert looked == [({"web": "w"}, {"web": ("example.org", "w")}, "o/p/s")]
+    GenerationProvider().check(props(names=names), props(names=names))
+    assert len(looked) == 1, "what the state has is no new stack"
+
+
+def test_a_state_whose_app_is_another_stacks_is_refused_in_every_preview(monkeypatch: pytest.MonkeyPatch) -> None:
+    serve(monkeypatch, 1, owner="o/p/other")
+    with pytest.raises(Sentence, match="The app jellyfish-app is of o/p/other, and not of o/p/s"):
+        GenerationProvider().diff("", props(), props())
+
+
+def test_a_name_that_is_taken_is_refused_before_it_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = {"spec": {"name": "jellyfish-app-g2", "services": []}}
+    platform = MagicMock()
+    platform.return_value.__enter__.return_value.find.side_effect = {"jellyfish-app-g2": other}.get
+    monkeypatch.setattr(generation, "AppPlatform", platform)
+    with pytest.raises(Sentence, match="The app jellyfish-app-g2 exists already and is not of") as caught:
+        GenerationProvider().diff("", props(), props(generation=2.0))
+    assert "oracle adopt" not in str(caught.value), "what has a counted name is not adopted"
+    assert not GenerationProvider().diff("", props(), props()).changes
+
+
+def test_only_what_is_not_adopted_is_to_be_made() -> None:
+    made = Names.of(settings())
+    assert (made.app, sorted(made.scripts)) == ("jellyfish-app", ["api", "universe", "web"])
+    adopted = settings(adopted={"app": "app-12345678", "deployment": "dep-12345678"})
+    assert Names.of(adopted).app is None
+    assert Names.read({"scripts": {}, "domains": {}}) == Names(app=None, scripts={}, domains={}), "as it is on the wire"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pulumi
@@ -18,6 +19,7 @@ from components.keeping import Keeping
 from components.transfer import Origin
 from pocketbase import Login, Request
 
+OWNER = "o/p/s"
 FROZEN = datetime(2026, 11, 26, 12, tzinfo=UTC)
 
 
@@ -44,6 +46,9 @@ class World:
     def known(self, app_id: str) -> dict[str, Any] | None:
         return self.app
 
+    def find(self, name: str) -> dict[str, Any] | None:
+        return self.app
+
     def freeze(self, url: str, operator: Any, state: str) -> None:
         self.done.append(f"frozen: {state}")
 
@@ -65,15 +70,15 @@ class Care:
     locked: bool = False
 
 
-def app(*, generation: int = 1, running: bool = True) -> dict[str, Any]:
-    envs = [{"key": "GENERATION", "value": str(generation)}]
+def app(*, generation: int = 1, running: bool = True, owner: str = OWNER) -> dict[str, Any]:
+    envs = [{"key": "GENERATION", "value": str(generation)}, {"key": "STACK", "value": owner}]
     spec = {"name": "old", "services": [{"name": "service", "envs": envs}]}
     return {"id": "id", "spec": spec, "active_deployment": {"id": "d", "spec": spec} if running else None}
 
 
 def target() -> Target:
     rest = dict.fromkeys(("endpoint", "health_path", "console", "release", "email", "password", "operator"), "x")
-    return Target(app_id="id", service="service", **rest)
+    return Target(app_id="id", service="service", owner=OWNER, **rest)
 
 
 def keeper(world: World, monkeypatch: pytest.MonkeyPatch) -> Keeping:
@@ -90,7 +95,7 @@ def keeper(world: World, monkeypatch: pytest.MonkeyPatch) -> Keeping:
     monkeypatch.setattr(keeping, "written_since", lambda *_: world.late)
     made = object.__new__(Keeping)
     made._care = Care(
-        expected=type("E", (), {"endpoint": "e", "health_path": "/api/health"})(),
+        expected=type("E", (), {"endpoint": "e", "health_path": "/api/health", "owner": OWNER})(),
         policy=type("P", (), {"drain": 0.0})(),
         traffic=type("T", (), {"url": "http://127.0.0.1:9"})(),
     )  # type: ignore[assignment]
@@ -122,6 +127,48 @@ def test_a_backup_that_fails_fails_the_deletion(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(pulumi.RunError, match="old is not touched, since its backup failed"):
         asyncio.run(keeping._told(keeper(world, monkeypatch)._keep, target()))
     assert world.done == ["frozen: moved"]
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_another_stacks_app_is_neither_frozen_nor_deleted(monkeypatch: pytest.MonkeyPatch, running: bool) -> None:
+    """As in the state of a stack that was copied."""
+    world = World(app(running=running, owner="o/p/other"))
+    with pytest.raises(Sentence, match=r"^The app old is of o/p/other, and not of o/p/s, so it is left as it is"):
+        keeper(world, monkeypatch)._keep(target())
+    assert world.done == []
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_another_stacks_app_is_not_deployed_over(monkeypatch: pytest.MonkeyPatch, running: bool) -> None:
+    made = keeper(World(app(running=running, owner="o/p/other")), monkeypatch)
+    with pytest.raises(Sentence, match="is of o/p/other"):
+        made._refuse("id")
+
+
+@pytest.mark.parametrize(
+    "there, words",
+    [
+        (app(owner="o/p/other"), "exists already and is not of o/p/s (it is of o/p/other)"),
+        (app(owner=""), "(it carries no owner): adopt it: oracle adopt s"),
+        (app(), "When an update that was killed made it: oracle recover s"),
+    ],
+)
+def test_an_app_is_not_made_under_a_name_that_is_taken(
+    monkeypatch: pytest.MonkeyPatch, there: dict[str, Any], words: str
+) -> None:
+    made = keeper(World(there), monkeypatch)
+
+    async def named() -> str:
+        return "old"
+
+    made._app = SimpleNamespace(future=named)  # type: ignore[assignment]
+    with pytest.raises(pulumi.RunError) as caught:
+        asyncio.run(made._create(None))  # type: ignore[arg-type]
+    assert words in str(caught.value)
+
+
+def test_an_app_of_a_free_name_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper(World(None), monkeypatch)._refuse_taken("old")
 
 
 def test_an_app_with_traffic_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:

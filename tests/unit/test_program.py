@@ -65,6 +65,7 @@ def test_the_api_gets_the_backend_by_secret_bindings(stack: str) -> None:
         "PB_ADMIN_PASSWORD": "secret_text",
         "POCKETBASE_URL": "secret_text",
         "RELEASE": "plain_text",
+        "STACK": "plain_text",
     }
     assert found["POCKETBASE_URL"][1] == program.LIVE_URL
     assert found["PB_ADMIN_PASSWORD"][1] == program.MADE_PASSWORD
@@ -90,6 +91,23 @@ def test_an_app_knows_its_own_name() -> None:
     spec = program.plain(program.run(program.config_of("local")).one("backend-app").inputs["spec"])
     plain = {each["key"]: each["value"] for each in spec["services"][0]["envs"]}
     assert plain["BACKEND"] == spec["name"] == "jellyfish-app"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_everything_that_can_carry_its_owner_does(stack: str) -> None:
+    run = program.run(program.config_of(stack), stack=stack)
+    owner = f"organization/oracle-net/{stack}"
+    for script in run.of(SCRIPT):
+        assert bindings(run, script.name.removesuffix("-script"))["STACK"] == ("plain_text", owner)
+        listed = {each["name"]: each for each in program.plain(script.inputs["bindings"])}
+        assert contract.owner_of_worker(listed) == owner
+    (app,) = run.of(APP)
+    assert contract.owner_of_app(program.plain(app.inputs["spec"])) == owner
+    for check in run.of("digitalocean:index/uptimeCheck:UptimeCheck"):
+        assert contract.owner_of_check(check.inputs["name"]) == owner
+    for alert in run.of("digitalocean:index/uptimeAlert:UptimeAlert"):
+        assert alert.inputs["name"].startswith(f"{owner} ")
+    assert {resource.type for resource in run.resources} >= {SCRIPT, APP}
 
 
 @pytest.mark.parametrize("stack", STACKS)

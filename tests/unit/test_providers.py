@@ -36,7 +36,7 @@ UNKNOWN_AFTER_ANY_CHANGE = (
     "etag", "handlers", "hasAssets", "hasModules", "lastDeployedFrom", "migrationTag", "modifiedOn", "namedHandlers",
     "placementMode", "placementStatus", "startupTimeMs",
 )  # fmt: skip
-HOOKED = ("bootstrap", "custody", "deploylog", "history", "keeping", "succession", "transfer")
+HOOKED = ("bootstrap", "custody", "deploylog", "history", "keeping", "ownership", "succession", "transfer")
 """The components' modules that hooks run in."""
 
 
@@ -115,6 +115,25 @@ def test_the_hook_that_keeps_the_data_has_a_name(requests: list[Any]) -> None:
     hooks = asked(requests, "backend-app").hooks
     assert list(hooks.before_delete) == ["backup-before-delete"]
     assert list(hooks.on_error) == ["backend-failed"]
+
+
+def test_what_the_clouds_know_by_a_name_is_looked_at_before_it_is_touched(requests: list[Any]) -> None:
+    """In previews too; and by hooks with names, which an engine finds that deletes what is declared no more."""
+    declared("prod", monitoring=json.dumps({"emails": ["ada@example.org"]}))
+    for request in requests:
+        if request.type in (SCRIPT, SUBDOMAIN, DOMAIN, CHECK, ALERT):
+            assert list(request.hooks.before_update) == ["owner-before-update"], request.name
+            assert list(request.hooks.before_delete) == ["owner-before-delete"], request.name
+            made = ["owner-before-create"] if request.type in (SCRIPT, DOMAIN) else []
+            assert list(request.hooks.before_create) == made, request.name
+    assert next(iter(asked(requests, "backend-app").hooks.before_create)) == "backend-before-create"
+
+
+def test_no_worker_is_touched_before_the_gate(requests: list[Any]) -> None:
+    declared()
+    for service in ("web", "universe"):
+        depends = {each.rpartition("::")[2] for each in asked(requests, f"{service}-script").dependencies}
+        assert "backend-generation" in depends
 
 
 def test_a_failed_hook_is_not_all_that_stands_before_the_traffic(requests: list[Any]) -> None:
@@ -278,8 +297,10 @@ def test_a_domain_is_let_go_before_it_is_made_anew(requests: list[Any]) -> None:
 def test_checks_and_alerts_have_names_of_ours() -> None:
     """Else the provider makes one up, and keeps it whatever is declared later."""
     run = declared("local")
-    for each in (*run.of(CHECK), *run.of(ALERT)):
-        assert each.inputs["name"].startswith(("oracle-", "uptime-"))
+    found = [*run.of(CHECK), *run.of(ALERT)]
+    assert found
+    for each in found:
+        assert each.inputs["name"].startswith("organization/oracle-net/unit ")
 
 
 def test_an_alert_that_tells_nobody_is_refused() -> None:

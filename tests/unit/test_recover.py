@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 import pytest
 
@@ -108,3 +108,20 @@ def test_somebody_elses_app_of_that_name_is_left_alone(
     monkeypatch.setattr(recover, "_ours", lambda *_: False)
     assert recovered(state(generation("new"), app("old", "old"))) == []
     assert imported == []
+
+
+@pytest.mark.parametrize(
+    "mark, taken", [("organization/oracle-net/x", True), ("organization/oracle-net/other", False), (None, False)]
+)
+def test_only_an_app_with_our_mark_is_taken_over(
+    monkeypatch: pytest.MonkeyPatch, mark: str | None, taken: bool
+) -> None:
+    envs = [{"key": "STACK", "value": mark}] if mark else []
+    platform = MagicMock()
+    platform.return_value.__enter__.return_value.find.return_value = {
+        "id": "made",
+        "spec": {"name": "new", "services": [{"name": "service", "envs": envs}]},
+    }
+    monkeypatch.setattr(recover, "AppPlatform", platform)
+    engine = Mock(Engine, environment={}, stack=Mock(digitalocean="d"), owner="organization/oracle-net/x")
+    assert recover._existing(engine, app("new")) == ("made" if taken else None)

@@ -306,7 +306,7 @@ def test_what_the_state_never_heard_of_goes_by_its_name_and_nothing_else(
     scripts = ["pr-7-oracle-net-staging", "pr-7-other", "oracle-net-staging"]
     platform, cloudflare = MagicMock(), MagicMock()
     platform.return_value.__enter__.return_value.names.return_value = apps
-    platform.return_value.__enter__.return_value.find.side_effect = lambda name: {"id": f"id-of-{name}"}
+    platform.return_value.__enter__.return_value.find.side_effect = lambda name: {"id": f"id-of-{name}", "spec": {}}
     cloudflare.return_value.__enter__.return_value.bindings.side_effect = lambda name: {} if name in scripts else None
     monkeypatch.setattr(leftovers, "AppPlatform", platform)
     monkeypatch.setattr(leftovers, "Workers", cloudflare)

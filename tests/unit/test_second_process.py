@@ -40,7 +40,7 @@ class Platform:
 
 
 def target() -> Target:
-    rest = dict.fromkeys(("endpoint", "service", "health_path", "release"), "x")
+    rest = dict.fromkeys(("endpoint", "service", "health_path", "release", "owner"), "x")
     return Target(console=CONSOLE, email="a@b.c", password="p", operator="o", app_id="id", **rest)
 
 

@@ -15,7 +15,7 @@ from components.transfer import Traffic
 from contract import LOGIN_MARK
 from pocketbase import AdminError, StandIn
 
-TRAFFIC = Traffic(endpoint="e", account="a", script="api", url="u")
+TRAFFIC = Traffic(endpoint="e", account="a", script="api", url="u", owner="organization/oracle-net/local")
 DEPUTY = StandIn(email="deputy@stand-in.invalid", password="newer")
 
 
@@ -101,7 +101,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def change(older: str = "older") -> None:
-    rest = dict.fromkeys(("endpoint", "health_path", "console", "release", "service", "operator"), "x")
+    rest = dict.fromkeys(("endpoint", "health_path", "console", "release", "service", "operator", "owner"), "x")
     target = Target(app_id="id", email="admin@example.org", password="newer", **rest)
     succession.succeed(target, older, TRAFFIC, 5.0)
 
@@ -162,7 +162,7 @@ def test_a_new_password_that_pocketbase_refuses_leaves_everything_as_it_was(worl
 
 
 def clear_up(older: str = "older") -> None:
-    rest = dict.fromkeys(("endpoint", "health_path", "console", "release", "service", "operator"), "x")
+    rest = dict.fromkeys(("endpoint", "health_path", "console", "release", "service", "operator", "owner"), "x")
     target = Target(app_id="id", email="admin@example.org", password="newer", **rest)
     succession.remove_leftovers(target, older, TRAFFIC, 5.0)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from contract import Owner
 from ops.adopting import Live, address_refusals, fetch_code
 from ops.commands import adopt as command
 from ops.failures import Failure
@@ -101,6 +102,7 @@ class Engine:
 
     def __init__(self, project: Path) -> None:
         self.environment = {"CLOUDFLARE_API_TOKEN": "token"}
+        self.owner = Owner(organization="organization", project="oracle-net", stack="prod")
         self.stack = SimpleNamespace(
             name="prod", cloudflare="http://127.0.0.1:1", runs=project, project=project, settings=lambda: SETTINGS
         )

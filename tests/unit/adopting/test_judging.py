@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from contract import Owner
 from ops.adopting import Live, LiveWorker, adoption, differences, refusals
 from ops.adopting.seeing import Domain
 from ops.planning import SERVICES
@@ -15,6 +16,7 @@ from settings import DomainSettings, Settings, from_file
 from tests.support.stacks import LOCAL
 
 SETTINGS = from_file(LOCAL)
+OWNER = Owner(organization="organization", project="oracle-net", stack="x")
 ZONE = "1d0fd9b7e29746b98628860158cb6f6c"
 
 
@@ -69,7 +71,7 @@ def domain(script: str) -> Domain:
 
 def test_what_is_as_declared_is_adopted() -> None:
     seen = live(domains=(domain("oracle-net"),))
-    assert list(refusals(with_domain(SETTINGS), seen, SERVICES)) == []
+    assert list(refusals(with_domain(SETTINGS), seen, SERVICES, OWNER)) == []
     found = adoption(with_domain(SETTINGS), seen, SERVICES)
     assert found.values == {
         "backend.adopted.app": "app-12345678",
@@ -126,15 +128,35 @@ def bindings(name: str, script: str, **kinds: str) -> Live:
     ],
 )
 def test_what_cannot_be_adopted_is_refused_in_one_sentence(seen: Live, words: str) -> None:
-    [sentence] = refusals(SETTINGS, seen, SERVICES)
+    [sentence] = refusals(SETTINGS, seen, SERVICES, OWNER)
     assert words in sentence
     assert sentence.count(". ") == 0
     assert any(command in sentence for command in ("oracle adopt", "pulumi config", "npx wrangler", "doctl"))
 
 
+def test_what_is_another_stacks_is_not_adopted() -> None:
+    theirs, ours = ("organization/oracle-net/local", str(OWNER))
+
+    def marked(owner: str) -> Live:
+        envs = [{"key": "STACK", "value": owner}]
+        mark = {"STACK": {"name": "STACK", "type": "plain_text", "text": owner}}
+        made = {"web": worker("oracle-net", bindings=mark), "universe": worker("oracle-universe-web", bindings=mark)}
+        return live(app=app(spec={"services": [service(envs=envs)]}), workers=made)
+
+    assert list(refusals(SETTINGS, marked(ours), SERVICES, OWNER)) == []
+    found = list(refusals(SETTINGS, marked(theirs), SERVICES, OWNER))
+    assert [each.partition(";")[0] for each in found] == [
+        f"{what} is of {theirs}, and not of {ours}"
+        for what in ("The app jellyfish-app", "The Worker oracle-net", "The Worker oracle-universe-web")
+    ]
+    assert [each.rpartition("oracle-net:")[2] for each in found] == [
+        f"{key} NAME -s x" for key in ("backend.appName", "web.script", "universe.script")
+    ]
+
+
 @pytest.mark.parametrize("seen", [live(), live(domains=(domain("another"),))])
 def test_a_domain_that_leads_elsewhere_is_refused(seen: Live) -> None:
-    [sentence] = refusals(with_domain(SETTINGS), seen, SERVICES)
+    [sentence] = refusals(with_domain(SETTINGS), seen, SERVICES, OWNER)
     assert sentence.startswith("oraclenet.org ")
     assert "and not to oracle-net" in sentence
 
@@ -142,13 +164,14 @@ def test_a_domain_that_leads_elsewhere_is_refused(seen: Live) -> None:
 def test_a_github_token_that_is_configured_is_no_obstacle() -> None:
     configured = SETTINGS.model_copy(update={"github_token": SecretStr("token")})
     assert (
-        list(refusals(configured, bindings("api", "oracle-universe-api", GITHUB_TOKEN="secret_text"), SERVICES)) == []
+        list(refusals(configured, bindings("api", "oracle-universe-api", GITHUB_TOKEN="secret_text"), SERVICES, OWNER))
+        == []
     )
 
 
 def test_only_services_that_are_asked_for_are_judged() -> None:
     broken = live(app=None, workers={"api": None})
-    assert list(refusals(SETTINGS, broken, ("web", "universe"))) == []
+    assert list(refusals(SETTINGS, broken, ("web", "universe"), OWNER)) == []
     assert set(adoption(SETTINGS, live(), ("web",)).values) == {"web.adopted.version"}
 
 

@@ -1,0 +1,133 @@
+"""What another stack, or a person, has made is refused before anything changes, and stays as it is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from httpclient import client
+from tests.live import network
+from tests.live.project import Done, Project, assert_quiet
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+
+API, WEB, UNIVERSE = "oracle-universe-api", "oracle-net", "oracle-universe-web"
+OWNER = "organization/oracle-net/local"
+BY_HAND = b"export default {async fetch() { return new Response('made by hand') }}"
+
+
+def cloudflare(project: Project, method: str, path: str, **options: Any) -> Any:
+    """The `result` of a request below the account's Workers."""
+    tokens = project.tokens()
+    address = f"{project.endpoint}/client/v4/accounts/{tokens['accountId']}/workers/{path}"
+    with client(timeout=30, headers={"Authorization": f"Bearer {tokens['cloudflare']}"}) as http:
+        answer = http.request(method, address, **options)
+    assert answer.status_code < 300, answer.text
+    return answer.json()["result"]
+
+
+def upload(project: Project, script: str) -> None:
+    """As anybody with a token may: Cloudflare asks nobody before it overwrites."""
+    metadata = {"main_module": "w.js", "compatibility_date": "2025-01-01", "bindings": []}
+    form = {
+        "metadata": (None, json.dumps(metadata), "application/json"),
+        "w.js": ("w.js", BY_HAND, "application/javascript+module"),
+    }
+    cloudflare(project, "PUT", f"scripts/{script}", files=form)
+
+
+def clouds(project: Project) -> dict[str, Any]:
+    """What the account runs: each app with its deployment, each Worker with its version, checks, and domains."""
+    apps = project.api("GET", "/v2/apps")["apps"] or []
+    return {
+        "apps": {each["spec"]["name"]: (each["id"], each["active_deployment"]["id"]) for each in apps},
+        "workers": {
+            each["id"]: cloudflare(project, "GET", f"scripts/{each['id']}/deployments")["deployments"]
+            for each in cloudflare(project, "GET", "scripts")
+        },
+        "subdomains": {
+            each["id"]: cloudflare(project, "GET", f"scripts/{each['id']}/subdomain")
+            for each in cloudflare(project, "GET", "scripts")
+        },
+        "checks": project.api("GET", "/v2/uptime/checks")["checks"],
+        "domains": cloudflare(project, "GET", "domains"),
+    }
+
+
+def destroy(project: Project, *options: str) -> Done:
+    words = ("destroy", "--run-program", "--yes", "--skip-preview", "--stack", project.stack)
+    return project.pulumi(*words, *options)
+
+
+@pytest.fixture(scope="module")
+def first(project: Project) -> Project:
+    network.plant(project)
+    return project
+
+
+@pytest.fixture
+def untouched(first: Project) -> Iterator[Project]:
+    """The first network, which is afterwards what it was: by the clouds, by its records, by its admin's login."""
+    before, held = clouds(first), network.holdings(first)
+    yield first
+    assert clouds(first) == before
+    assert network.holdings(first) == held, "and its admin can log in"
+    network.say(first, f"written after {len(held['posts'])} posts")
+
+
+def test_a_copied_file_is_refused_by_every_command(untouched: Project) -> None:
+    shutil.copy(untouched.stack_file, untouched.root / "Pulumi.x.yaml")
+    copy = untouched.on("x")
+    for command in (("plan", "x"), ("up", "x"), ("doctor", "--stack", "x")):
+        said = copy.oracle(*command).failed().output
+        for name in ("jellyfish-app", API, WEB, UNIVERSE):
+            assert name in said, said
+        assert OWNER in said.replace("\n", ""), said
+        assert "oracle-net:backend.appName NAME -s x" in " ".join(said.split()), said
+    assert "is of organization/oracle-net/local" in copy.oracle("adopt", "x", "--dry-run").failed().output
+    assert "exist already" in copy.pulumi("preview", "--stack", "x").failed().output
+    destroy(copy).well()
+
+
+def test_a_copied_state_neither_changes_nor_deletes(untouched: Project) -> None:
+    state = untouched.root / "state.json"
+    untouched.pulumi("stack", "export", "--stack", "local", "--file", str(state)).well()
+    shutil.copy(untouched.stack_file, untouched.root / "Pulumi.y.yaml")
+    copy = untouched.on("y")
+    copy.pulumi("stack", "init", "y")
+    state.write_text(state.read_text().replace("urn:pulumi:local::", "urn:pulumi:y::"))
+    copy.pulumi("stack", "import", "--stack", "y", "--file", str(state)).well()
+    for done in (copy.oracle("up", "y"), copy.pulumi("preview", "--stack", "y")):
+        assert f"is of {OWNER}, and not of organization/oracle-net/y" in done.failed().output
+    assert f"is of {OWNER}" in destroy(copy).failed().output
+
+
+def test_the_first_network_is_quiet_all_the_while(first: Project) -> None:
+    assert_quiet(first.up())
+    first.oracle("doctor").well()
+
+
+def test_a_worker_of_somebody_elses_under_one_of_our_names_is_not_overwritten(tmp_path: Any) -> None:
+    project = Project.copied(tmp_path / "project")
+    try:
+        project.oracle("cloud", "start").well()
+        upload(project, WEB)
+        before = clouds(project)
+        for command in (("plan", "local"), ("up", "local"), ("doctor", "--stack", "local")):
+            said = " ".join(project.oracle(*command).failed().output.split())
+            assert f"Worker {WEB} exists" in said
+            assert "oracle adopt local" in said
+        assert clouds(project) == before
+        cloudflare(project, "DELETE", f"scripts/{WEB}")
+        project.oracle("up").well()
+        upload(project, WEB)
+        project.pulumi("config", "set", "--path", "oracle-net:web.compatibilityDate", "2025-02-02", "-s", "local")
+        project.oracle("up").well()
+        bindings = cloudflare(project, "GET", f"scripts/{WEB}/settings")["bindings"]
+        assert OWNER in [each.get("text") for each in bindings], "a mark that was dropped is drift"
+    finally:
+        project.stop()

@@ -1,0 +1,109 @@
+"""Names under which something exists that is another stack's, or nobody's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from appplatform import AppPlatformError
+from ops.doctor import examining, names
+from ops.engine import Finished
+from ops.workspace import PROJECT, Stack
+from settings import DomainSettings, from_file
+
+OURS, THEIRS = "organization/oracle-net/x", "organization/oracle-net/local"
+SETTINGS = from_file(PROJECT / "Pulumi.local.yaml")
+DOMAIN = DomainSettings(hostname="example.org", zone_id="1" * 32)
+
+
+class Clouds:
+    """What exists, with its owners."""
+
+    def __init__(self, app: Any = "", scripts: dict[str, str | None] | None = None, domain: str = "") -> None:
+        self.app, self.scripts, self.domain = app, scripts or {}, domain
+
+    def __call__(self, *_: Any, **__: Any) -> Clouds:
+        return self
+
+    def __enter__(self) -> Clouds:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def find(self, name: str) -> dict[str, Any] | None:
+        envs = [{"key": "STACK", "value": self.app}]
+        return None if self.app == "" else {"id": "id", "spec": {"name": name, "services": [{"envs": envs}]}}
+
+    def bindings(self, script: str) -> dict[str, Any] | None:
+        return {"STACK": {"text": self.scripts[script]}} if script in self.scripts else None
+
+    def leads_to(self, hostname: str) -> str | None:
+        return self.domain or None
+
+
+def found(monkeypatch: pytest.MonkeyPatch, clouds: Any, *known: str, domain: bool = False) -> list[tuple[str, ...]]:
+    resources = [{"urn": f"urn:pulumi:x::oracle-net::t::{name}"} for name in known]
+    exported = Finished(0, json.dumps({"deployment": {"resources": resources}}))
+    monkeypatch.setattr(names, "AppPlatform", clouds)
+    monkeypatch.setattr(names, "Workers", clouds)
+    monkeypatch.setattr(names, "Engine", lambda _: SimpleNamespace(owner=OURS))
+    monkeypatch.setattr(names, "bounded", lambda *_: exported)
+    settings = SETTINGS.model_copy(update={"web": SETTINGS.web.model_copy(update={"domain": DOMAIN})})
+    stack: Any = SimpleNamespace(name="x", digitalocean="d", cloudflare="c", project=Path())
+    listed = names.owners(stack, settings if domain else SETTINGS, {})
+    return [(each.level, each.what, each.remedy) for each in listed]
+
+
+def test_what_is_free_or_ours_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    for clouds in (Clouds(), Clouds(OURS, {"oracle-net": OURS}, "oracle-net")):
+        assert [level for level, *_ in found(monkeypatch, clouds, domain=True)] == ["ok"]
+
+
+def test_what_is_another_stacks_is_never_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the state has it, as a copied one does."""
+    clouds = Clouds(THEIRS, {"oracle-net": THEIRS})
+    for known in ((), ("backend-app", "web-script")):
+        assert found(monkeypatch, clouds, *known) == [
+            (
+                "fail",
+                f"the app jellyfish-app exists and is of {THEIRS}, so an update is refused",
+                "pulumi config set --path oracle-net:backend.appName NAME -s x",
+            ),
+            (
+                "fail",
+                f"the Worker oracle-net exists and is of {THEIRS}, so an update is refused",
+                "pulumi config set --path oracle-net:web.script NAME -s x",
+            ),
+        ]
+
+
+def test_what_carries_no_owner_can_be_adopted_unless_the_state_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then it is drift, which the next update repairs."""
+    clouds = Clouds(None, {"oracle-net": None, "o": None}, "o")
+    listed = found(monkeypatch, clouds, domain=True)
+    assert [what.partition(" and ")[0] for _, what, _ in listed] == [
+        "the app jellyfish-app exists",
+        "the Worker oracle-net exists",
+        "the domain example.org leads to the Worker o",
+    ]
+    assert all(remedy.startswith("oracle adopt x; or another name: ") for *_, remedy in listed)
+    known = ("backend-app", "web-script", "web-domain")
+    assert [level for level, *_ in found(monkeypatch, clouds, *known, domain=True)] == ["ok"]
+
+
+def test_clouds_that_do_not_answer_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise AppPlatformError("DigitalOcean does not answer")
+
+    [(level, what, _)] = found(monkeypatch, broken)
+    assert (level, what) == ("warn", "what exists is not told: DigitalOcean does not answer")
+
+
+def test_a_stack_is_examined_by_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.local_cloud.health", lambda _: {"pid": 1})
+    assert "names" in examining._checks(Stack("local"), SETTINGS, {})

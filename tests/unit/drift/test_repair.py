@@ -1,0 +1,36 @@
+"""What a repair does by itself: it gives a version its traffic back."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+
+from ops import repair
+from ops.failures import Failure
+from ops.workspace import PROJECT
+from settings import from_file
+
+OURS = "organization/oracle-net/local"
+
+
+@pytest.mark.parametrize("mark, given", [(OURS, True), (None, True), ("organization/oracle-net/x", False)])
+def test_another_stacks_worker_keeps_its_version(
+    monkeypatch: pytest.MonkeyPatch, mark: str | None, given: bool
+) -> None:
+    """One without a mark was uploaded by hand, and that is what is repaired."""
+    workers, recording = MagicMock(), MagicMock()
+    cloudflare = workers.return_value.__enter__.return_value
+    cloudflare.bindings.return_value = {"STACK": {"text": mark}} if mark else {}
+    monkeypatch.setattr(repair, "Workers", workers)
+    recording.engine.owner = OURS
+    recording.step = lambda *_: nullcontext()
+    settings: Any = from_file(PROJECT / "Pulumi.local.yaml")
+    if given:
+        repair._give_back(recording, settings, "web", "version")
+    else:
+        with pytest.raises(Failure, match="oracle-net is of organization/oracle-net/x; see which"):
+            repair._give_back(recording, settings, "web", "version")
+    assert cloudflare.request.called is given

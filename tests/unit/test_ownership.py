@@ -1,0 +1,276 @@
+"""Whose a thing is, and what may be done with what is not ours."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import MagicMock
+
+import pulumi
+import pytest
+
+from components import bootstrap, ownership
+from components.bootstrap import Target
+from components.dynamic import Sentence
+from components.ownership import ALERT, CHECK, DOMAIN, SCRIPT, SUBDOMAIN, Names, Ownership, refuse_existing
+from components.transfer import Source, Traffic, served, session_of
+from contract import check_name, owner_of_app, owner_of_check, owner_of_worker
+from programs import Done
+
+OURS, THEIRS = "organization/oracle-net/x", "organization/oracle-net/local"
+URN = "urn:pulumi:x::oracle-net::t::web-script"
+TARGET = Target(
+    owner=OURS, app_id="id", **dict.fromkeys(
+        ("endpoint", "service", "health_path", "console", "release", "email", "password", "operator"), "x"
+    )
+)  # fmt: skip
+
+
+@dataclass
+class Clouds:
+    """An account: apps and Workers with their owners, domains with their Workers, checks with their names."""
+
+    apps: dict[str, str | None] = field(default_factory=dict)
+    scripts: dict[str, str | None] = field(default_factory=dict)
+    domains: dict[str, str] = field(default_factory=dict)
+    checks: dict[str, str] = field(default_factory=dict)
+
+    def __call__(self, *_: object) -> Clouds:
+        return self
+
+    def __enter__(self) -> Clouds:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def find(self, name: str) -> dict[str, Any] | None:
+        return {"id": name, "spec": spec(name, self.apps[name])} if name in self.apps else None
+
+    def bindings(self, script: str) -> dict[str, dict[str, Any]] | None:
+        if script not in self.scripts:
+            return None
+        mark = {"name": "STACK", "type": "plain_text", "text": self.scripts[script]}
+        return {"BACKEND": {"text": "app"}} | ({"STACK": mark} if self.scripts[script] else {})
+
+    def leads_to(self, hostname: str) -> str | None:
+        return self.domains.get(hostname)
+
+    def check_name(self, check_id: str) -> str | None:
+        return self.checks.get(check_id)
+
+
+def spec(name: str, owner: str | None) -> dict[str, Any]:
+    envs = [{"key": "MODE", "value": "a"}, *([{"key": "STACK", "value": owner}] if owner else [])]
+    return {"name": name, "services": [{"name": "any", "envs": envs}]}
+
+
+@pytest.fixture
+def clouds(monkeypatch: pytest.MonkeyPatch) -> Clouds:
+    made = Clouds()
+    monkeypatch.setattr(ownership, "AppPlatform", made)
+    monkeypatch.setattr(ownership, "Workers", made)
+    monkeypatch.setattr("workersapi.Workers", made)
+    return made
+
+
+@pytest.fixture
+def state(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The resources in the state."""
+    resources: list[dict[str, Any]] = []
+
+    def export(command: list[str], **_: Any) -> Done:
+        assert command[:5] == ["pulumi", "stack", "export", "--stack", OURS]
+        return Done(0, json.dumps({"deployment": {"resources": resources}}).encode())
+
+    monkeypatch.setattr(ownership, "run", export)
+    return resources
+
+
+def hooks() -> Ownership:
+    made = object.__new__(Ownership)
+    made._owner, made._cloudflare, made._account, made._digitalocean = OURS, "c", "a", "d"
+    return made
+
+
+def args(type: str, name: str = "web-script", **inputs: Any) -> Any:
+    return SimpleNamespace(type=type, name=name, urn=URN, id="id", new_inputs=inputs, old_inputs=inputs, old_outputs={})
+
+
+def test_the_owner_is_read_from_what_the_clouds_show() -> None:
+    assert owner_of_app(spec("a", OURS)) == OURS
+    assert owner_of_app(spec("a", None)) is None
+    assert owner_of_app({"name": "a"}) is None
+    assert owner_of_worker({"STACK": {"text": OURS}}) == OURS
+    assert owner_of_worker({"STACK": {"type": "secret_text"}}) is None
+    assert owner_of_check(check_name(OURS, "web")) == OURS
+    assert owner_of_check("oracle-web") is None
+    assert owner_of_check("checks of a/b/c and others") is None
+
+
+NAMES = Names(app="app", scripts={"web": "w", "api": "a"}, domains={"web": ("example.org", "w")})
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        {},
+        {"apps": {"another": THEIRS}, "scripts": {"another": None}},
+        {"scripts": {"w": OURS}},
+        {"scripts": {"w": OURS}, "domains": {"example.org": "w"}},
+        {"scripts": {"w-before": OURS}, "domains": {"example.org": "w-before"}},
+    ],
+)
+def test_a_stack_is_made_where_nothing_is_anybody_elses(there: dict[str, Any]) -> None:
+    """A Worker with our mark was made by an update that was killed; its upload may be repeated."""
+    made = Clouds(**there)
+    refuse_existing(made, made, NAMES, OURS)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "there, words, command",
+    [
+        ({"apps": {"app": THEIRS}}, f"The app app exists already and is not of {OURS} (it is of {THEIRS})", "appName"),
+        ({"apps": {"app": None}}, "(it carries no owner): adopt it: oracle adopt x", "backend.appName NAME -s x"),
+        ({"apps": {"app": OURS}}, f"The app app is of {OURS} and not in its state", "oracle recover x"),
+        ({"scripts": {"w": THEIRS}}, f"The Worker w exists already and is not of {OURS}", "web.script NAME -s x"),
+        ({"scripts": {"a": None}}, "The Worker a exists already", "oracle adopt x"),
+        (
+            {"scripts": {"o": THEIRS}, "domains": {"example.org": "o"}},
+            f"Worker o, exists already and is not of {OURS}",
+            "web.domain.hostname",
+        ),
+        (
+            {"scripts": {"o": None}, "domains": {"example.org": "o"}},
+            "The domain example.org, which leads to the",
+            "web.domain.hostname",
+        ),
+    ],
+)  # fmt: skip
+def test_what_exists_and_is_not_ours_is_refused(there: dict[str, Any], words: str, command: str) -> None:
+    made = Clouds(**there)
+    with pytest.raises(Sentence) as caught:
+        refuse_existing(made, made, NAMES, OURS)  # type: ignore[arg-type]
+    assert words in str(caught.value)
+    assert command in str(caught.value)
+
+
+def test_many_names_that_are_taken_are_one_sentence() -> None:
+    made = Clouds(apps={"app": THEIRS}, scripts={"w": None})
+    with pytest.raises(Sentence) as caught:
+        refuse_existing(made, made, NAMES, OURS)  # type: ignore[arg-type]
+    assert f"The app app (of {THEIRS}), The Worker w (no owner)" in str(caught.value)
+    assert "oracle doctor --stack x" in str(caught.value)
+    assert str(caught.value).endswith("or adopt what has no owner: oracle adopt x")
+
+
+@pytest.mark.parametrize("mark", [THEIRS, None])
+def test_a_worker_that_is_not_in_the_state_and_not_ours_is_not_uploaded_over(
+    clouds: Clouds, state: list[dict[str, Any]], mark: str | None
+) -> None:
+    clouds.scripts["w"] = mark
+    with pytest.raises(Sentence, match="The Worker w exists already"):
+        hooks()._create(args(SCRIPT, scriptName="w"))
+
+
+def test_a_worker_of_a_killed_update_is_uploaded_again(clouds: Clouds) -> None:
+    clouds.scripts["w"] = OURS
+    hooks()._create(args(SCRIPT, scriptName="w"))
+    hooks()._create(args(SCRIPT, scriptName="free"))
+
+
+def test_an_adopted_worker_of_files_gets_its_first_upload(clouds: Clouds, state: list[dict[str, Any]]) -> None:
+    """The engine has only read it, so its first release is a creation."""
+    clouds.scripts["w"] = None
+    state.append({"urn": URN, "external": True, "outputs": {"scriptName": "w"}})
+    hooks()._create(args(SCRIPT, scriptName="w"))
+    clouds.scripts["other"] = None
+    with pytest.raises(Sentence, match="The Worker other exists"):
+        hooks()._create(args(SCRIPT, scriptName="other"))
+    clouds.scripts["w"] = THEIRS
+    with pytest.raises(Sentence, match="is not of"):
+        hooks()._create(args(SCRIPT, scriptName="w"))
+
+
+@pytest.mark.parametrize(
+    "there, in_state, refused",
+    [(None, False, False), ("w", False, False), ("o", False, True), ("o", True, False), ("theirs", True, True)],
+)
+def test_a_domain_is_not_moved_away_from_somebody_else(
+    clouds: Clouds, state: list[dict[str, Any]], there: str | None, in_state: bool, refused: bool
+) -> None:
+    """One that the state has, and that somebody has led to a Worker of nobody's, is drift, which an update repairs."""
+    clouds.scripts.update({"w": OURS, "o": None, "theirs": THEIRS})
+    clouds.domains.update({"example.org": there} if there else {})
+    if in_state:
+        state.append({"urn": URN, "outputs": {"hostname": "example.org"}})
+    asked = args(DOMAIN, "web-domain", hostname="example.org", service="w")
+    if refused:
+        with pytest.raises(Sentence, match=r"The domain example\.org, which leads to"):
+            hooks()._create(asked)
+    else:
+        hooks()._create(asked)
+
+
+@pytest.mark.parametrize("mark, refused", [(OURS, False), (None, False), (THEIRS, True)])
+@pytest.mark.parametrize("type", [SCRIPT, SUBDOMAIN, DOMAIN, CHECK, ALERT])
+def test_what_carries_another_stacks_mark_is_neither_updated_nor_deleted(
+    clouds: Clouds, type: str, mark: str | None, refused: bool
+) -> None:
+    clouds.scripts["w"] = mark
+    clouds.domains["example.org"] = "w"
+    clouds.checks["id"] = check_name(mark, "web") if mark else "by hand"
+    asked = args(type, scriptName="w", hostname="example.org", service="w", checkId="id")
+    if refused:
+        with pytest.raises(Sentence, match=f"of {THEIRS}, and not of {OURS}") as caught:
+            hooks()._change(asked)
+        assert str(caught.value).endswith(f"Let go of it: pulumi state delete '{URN}' -s x")
+    else:
+        hooks()._change(asked)
+
+
+def test_what_is_gone_may_be_deleted(clouds: Clouds) -> None:
+    for type in (SCRIPT, SUBDOMAIN, DOMAIN, CHECK, ALERT):
+        hooks()._change(args(type, scriptName="w", hostname="example.org", service="w", checkId="id"))
+
+
+def test_a_refusal_is_a_sentence_of_the_update(clouds: Clouds) -> None:
+    clouds.scripts["w"] = THEIRS
+
+    async def called(asked: Any) -> None:
+        await ownership._hook(hooks()._create)(asked)
+
+    with pytest.raises(pulumi.RunError, match="The Worker w exists already"):
+        asyncio.run(called(args(SCRIPT, scriptName="w")))
+
+
+def test_another_stacks_worker_tells_nothing_of_our_traffic(clouds: Clouds) -> None:
+    traffic = Traffic(endpoint="c", account="a", script="w", url="u", owner=OURS)
+    assert served(traffic) is None
+    for mark in (OURS, None):
+        clouds.scripts["w"] = mark
+        assert served(traffic) == "app"
+    clouds.scripts["w"] = THEIRS
+    with pytest.raises(Sentence, match="See which names are taken: oracle doctor --stack x"):
+        served(traffic)
+
+
+def test_nobody_logs_in_to_another_stacks_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither to carry its data nor to freeze it."""
+    source = Source.of({"id": "id", "spec": spec("old", THEIRS), "active_deployment": None}, "any")
+    platform = MagicMock()
+    with pytest.raises(Sentence, match=f"The app old is of {THEIRS}"):
+        session_of(platform, source, TARGET)
+    assert platform.mock_calls == []
+
+
+def test_another_stacks_app_gets_no_admin(monkeypatch: pytest.MonkeyPatch) -> None:
+    platform = MagicMock()
+    platform.return_value.__enter__.return_value.app.return_value = {"id": "id", "spec": spec("old", THEIRS)}
+    monkeypatch.setattr(bootstrap, "AppPlatform", platform)
+    monkeypatch.setattr(bootstrap, "ensure_admin", lambda *_: pytest.fail("its admin was changed"))
+    with pytest.raises(Sentence, match=f"The app old is of {THEIRS}"):
+        bootstrap.bootstrap(TARGET)
