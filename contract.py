@@ -71,6 +71,12 @@ class Owner:
     def __str__(self) -> str:
         return f"{self.organization}/{self.project}/{self.stack}"
 
+    @classmethod
+    def of(cls, text: str) -> Owner:
+        """From what `str` makes of one. Raises ValueError for anything else."""
+        organization, project, stack = text.split("/")
+        return cls(organization=organization, project=project, stack=stack)
+
 
 OUTPUTS = (
     "backendUrl",

@@ -59,7 +59,7 @@ def apply(
     """
     names = {key: f"{SECRET}{number}" for number, key in enumerate(secrets or {})}
     hidden = {names[key]: value for key, value in (secrets or {}).items()}
-    with Runs(engine.stack.runs).start(kind, engine.stack.name, sys.argv[1:]) as run:
+    with Runs(engine.stack.runs).start(kind, engine.owner, sys.argv[1:]) as run:
         task = {"do": "change", "values": dict(values), "secrets": names, "only": list(only)}
         hand_over(run, engine.stack, task, {**(environment or {}), **hidden})
         return shown(run)

@@ -23,7 +23,7 @@ def fit_release(engine: Engine, again: str) -> Release:
     is wrong, and what to type.
     """
     stack = engine.stack
-    Runs(stack.runs).refuse_busy(stack.name)
+    Runs(stack.runs).refuse_busy(engine.owner)
     refuse_unhealthy(gather(stack))
     refuse_drifted(look_for(engine))
     runs, plan = engine.outputs().release, _foreseen(engine, again)
@@ -89,7 +89,7 @@ def _part(change: Change) -> str:
 
 
 def _foreseen(engine: Engine, again: str) -> Foreseen:
-    with Runs(engine.stack.runs).start("preview", engine.stack.name) as run:
+    with Runs(engine.stack.runs).start("preview", engine.owner) as run:
         try:
             return planning.foreseen(Recording(engine, run).preview(again=again))
         finally:

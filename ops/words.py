@@ -33,9 +33,8 @@ def plan(settings: Settings, outputs: Outputs, *, restart: bool) -> str:
 
 def backup(found: Backup) -> str:
     """One backup in a line."""
-    own = sum(count for name, count in found.records.items() if not name.startswith("_"))
     sealed = ", encrypted" if found.encrypted else ""
-    return f"{found.id} ({own} records, {found.files} files, {size(found.size)}, verified{sealed})"
+    return f"{found.id} ({found.own_records} records, {found.files} files, {size(found.size)}, verified{sealed})"
 
 
 def counts(records: dict[str, int]) -> str:

@@ -11,6 +11,7 @@ from backups import Backup
 from components.custody import Custody
 from components.history import Filled, note_change, written_since
 from components.transfer import Carried, Source
+from tests.support.owners import owner
 
 OLD = Source(app_id="id", name="old", generation=1, release="r", running=True)
 
@@ -19,17 +20,18 @@ OLD = Source(app_id="id", name="old", generation=1, release="r", running=True)
 def custody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Custody:
     monkeypatch.chdir(tmp_path)
     rest: dict[str, Any] = dict.fromkeys(("endpoint", "region", "key", "keep_count", "keep_days"))
-    made = Custody(label="jellyfish-app", store="folder:kept", **rest)
+    made = Custody(owner=owner(), store="folder:kept", **rest)
     carried = Carried({"posts": 3, "votes": 0}, "2026-11-22T16:00:00Z", {"posts": "p", "votes": "v"})
-    note_change(made, "release", OLD, Filled("new", 1, "s"), carried, None)
+    note_change(made, "release", OLD, Filled("new", "id-2", 1, "s"), carried, None)
     return made
 
 
 def backup(**changed: Any) -> Backup:
     known: dict[str, Any] = {
         "id": "kept",
-        "stack": "jellyfish-app",
+        "owner": str(owner()),
         "app": "old",
+        "app_id": "id",
         "generation": 1,
         "release": "r",
         "pocketbase": "",
@@ -60,5 +62,5 @@ def test_another_content_is_told_by_collection(custody: Custody, content: dict[s
 
 
 def test_what_was_never_carried_tells_nothing(custody: Custody) -> None:
-    other = Source(app_id="id", name="other", generation=1, release="r", running=True)
+    other = Source(app_id="another", name="old", generation=1, release="r", running=True)
     assert written_since(custody, other, backup(last_write=None)) is None
