@@ -53,7 +53,7 @@ def prepare(recording: Recording, services: Sequence[str]) -> Plan:
     recording.build(wanted)
     if outputs:
         state = engine.export()
-        planning.refuse_loss(wanted, settings, outputs, state)
+        planning.refuse_loss(wanted, settings, outputs, state, engine.stack.name)
         if wanted != SERVICES:
             path = recording.run.folder / "kept.json"
             path.touch(mode=0o600)

@@ -88,12 +88,13 @@ def test_what_runs_is_kept_as_the_state_has_it() -> None:
 
 def test_a_deploy_never_wipes() -> None:
     state = {"deployment": {"resources": [{"urn": "u::p::t::backend-data", "outputs": {"restart": 1}}]}}
-    planning.refuse_loss(ALL, settings(restart=1), outputs(), state)
-    planning.refuse_loss(("web",), settings(restart=2), outputs(), state)
-    with pytest.raises(Failure, match="oracle-net:generation is 2, and 1 runs: that is a wipe"):
-        planning.refuse_loss(("web",), settings(generation=2, restart=1), outputs(), state)
-    with pytest.raises(Failure, match="oracle-net:restart is 2, and 1 runs: that is a wipe"):
-        planning.refuse_loss(("backend",), settings(restart=2), outputs(), state)
+    planning.refuse_loss(ALL, settings(restart=1), outputs(), state, "local")
+    planning.refuse_loss(("web",), settings(restart=2), outputs(), state, "local")
+    finish = r"oracle-net:generation is 2, and 1 runs: that is a wipe.*: oracle wipe local; or .* -s local$"
+    with pytest.raises(Failure, match=finish):
+        planning.refuse_loss(("web",), settings(generation=2, restart=1), outputs(), state, "local")
+    with pytest.raises(Failure, match=r"oracle-net:restart is 2, and 1 runs: .*: oracle wipe --restart local; or"):
+        planning.refuse_loss(("backend",), settings(restart=2), outputs(), state, "local")
 
 
 def test_the_preview_s_events_are_read() -> None:
