@@ -408,6 +408,11 @@ def test_nine_nights_of_an_emptied_disk_do_not_push_out_the_backup_with_records(
     assert shelf.list() == [made[0], made[9]]
 
 
+def test_full_and_empty_backups_are_counted_apart(shelf: Shelf) -> None:
+    made = backdated(shelf, *range(6), records=[0, 0, 0, 5, 5, 5])
+    assert shelf.prune(2, None, set()) == [made[2], made[5]]
+
+
 def test_the_last_backup_before_a_loss_stays_when_people_begin_anew(shelf: Shelf) -> None:
     made = backdated(shelf, *range(6), records=[4, 3, 2, 1, 27, 26])
     shelf.prune(2, None, set())
