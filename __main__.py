@@ -72,7 +72,7 @@ for name, site, assets in (("web", config.web, sources.web), ("universe", config
     urls[name] = Worker(name, args, kept).url
 
 monitor("uptime", config, urls, account.ownership, kept)
-KeptRelease("kept-release", config, sources.release, [*urls.values()], kept)
+KeptRelease("kept-release", config, sources.release, generation.app, backend.app_id, [*urls.values()], kept)
 
 outputs = {"backendApp": generation.app, "backendAppId": backend.app_id, "adminEmail": admin.email}
 outputs |= {"adminPassword": admin.password, "generation": config.generation, "release": sources.release}

@@ -72,6 +72,12 @@ class Owner:
     def __str__(self) -> str:
         return f"{self.organization}/{self.project}/{self.stack}"
 
+    @classmethod
+    def of(cls, text: str) -> Owner:
+        """From what `str` makes of one. Raises ValueError for anything else."""
+        organization, project, stack = text.split("/")
+        return cls(organization=organization, project=project, stack=stack)
+
 
 def owner_of_app(spec: Mapping[str, Any]) -> str | None:
     """Whose an app is by its spec, as App Platform's API shows it; None where it carries no owner."""

@@ -78,14 +78,18 @@ class Bucket:
         except Missing:
             return None
 
-    def names(self, prefix: str) -> list[str]:
-        def listed(s3: S3Client) -> list[str]:
+    def sizes(self, prefix: str) -> dict[str, int]:
+        def listed(s3: S3Client) -> dict[str, int]:
             pages = s3.get_paginator("list_objects_v2").paginate(
                 Bucket=self.place.bucket, Prefix=self.place.key(prefix)
             )
-            return [entry["Key"] for page in pages for entry in _entries(page)]
+            return {entry["Key"]: int(entry["Size"]) for page in pages for entry in _entries(page)}
 
-        return sorted(key[len(self.place.key("")) :] for key in self._ask(prefix, listed))
+        above = len(self.place.key(""))
+        return {key[above:]: size for key, size in sorted(self._ask(prefix, listed).items())}
+
+    def names(self, prefix: str) -> list[str]:
+        return list(self.sizes(prefix))
 
     def delete(self, name: str) -> None:
         self._ask(name, lambda s3: s3.delete_object(Bucket=self.place.bucket, Key=self.place.key(name)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+from contract import Owner
+
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -14,6 +16,18 @@ class BackupsError(Exception):
 
 class Missing(BackupsError):
     """The store has no object of that name."""
+
+
+class Foreign(BackupsError):
+    """What lies among a stack's own and belongs to another."""
+
+
+def foreign(name: str, theirs: str, owner: Owner) -> Foreign:
+    """The sentence for the object `name`, which says that it belongs to the stack `theirs`."""
+    return Foreign(
+        f"{name} belongs to {theirs or 'nobody'} and lies among what {owner} has kept, so it is left alone; see what "
+        f"is its own: oracle backups {owner.stack}"
+    )
 
 
 def disk(error: OSError, path: Path) -> BackupsError:

@@ -34,7 +34,10 @@ class Folder:
 
     def size(self, name: str) -> int | None:
         path = self._path(name)
-        return path.stat().st_size if path.is_file() else None
+        try:
+            return path.stat().st_size if path.is_file() else None
+        except FileNotFoundError:  # another process has just removed it
+            return None
 
     def write_text(self, name: str, text: str) -> None:
         with whole(self._path(name)) as sink:
@@ -47,13 +50,17 @@ class Folder:
         except Missing:
             return None
 
-    def names(self, prefix: str) -> list[str]:
+    def sizes(self, prefix: str) -> dict[str, int]:
         top = self.root / Path(prefix).parent if not prefix.endswith("/") else self.root / prefix
         try:
-            files = [path.relative_to(self.root).as_posix() for path in top.rglob("*") if path.is_file()]
+            files = sorted(path.relative_to(self.root).as_posix() for path in top.rglob("*") if path.is_file())
+            found = [name for name in files if name.startswith(prefix) and not name.endswith(PART)]
+            return {name: size for name in found if (size := self.size(name)) is not None}
         except OSError as error:
             raise disk(error, top) from None
-        return sorted(name for name in files if name.startswith(prefix) and not name.endswith(PART))
+
+    def names(self, prefix: str) -> list[str]:
+        return list(self.sizes(prefix))
 
     def delete(self, name: str) -> None:
         path = self._path(name)

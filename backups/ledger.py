@@ -9,18 +9,23 @@ import getpass
 import os
 import secrets
 import socket
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from backups.errors import BackupsError
+from backups.errors import BackupsError, foreign
 from backups.notation import dump, load
 from backups.store import Store
+from contract import Owner
 from programs import OutOfTime, git
 
 Kind = Literal["first", "wipe", "release", "restore", "restart", "delete", "kept"]
 """`kept`: an old app was backed up before it was deleted; the others say why a new one began."""
+UNDONE: frozenset[Kind] = frozenset({"wipe", "restart", "restore"})
+"""Changes after which the data is not what it was: `oracle wipe --undo` takes back the newest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +45,13 @@ class Entry:
     backup: str | None
     """Id of the backup of the old one."""
     undo: str | None
-    """The command that brings the old state back."""
+    """The command that brings back what was before: of a wipe or a restore its data, of a release the one before."""
+    owner: str = ""
+    """The stack it belongs to, by its whole name; the ledger writes it."""
     from_app: str | None = None
+    from_app_id: str | None = None
     to_app: str | None = None
+    to_app_id: str | None = None
     last_write: str | None = None
     """The newest write among what was carried, ISO 8601 in UTC."""
     content: dict[str, str] = field(default_factory=dict)
@@ -51,34 +60,47 @@ class Entry:
 
 
 class Ledger:
-    """Objects `<stack>/ledger/<time>-<4 hex>.json`. Every method raises BackupsError."""
+    """Objects `<organization>/<project>/<stack>/ledger/<time>-<4 hex>.json`. Every method raises BackupsError."""
 
-    def __init__(self, store: Store, stack: str) -> None:
-        self.store, self.stack = store, stack
+    def __init__(self, store: Store, owner: Owner) -> None:
+        self.store, self.owner = store, owner
 
     def add(self, entry: Entry) -> None:
         """Raises ValueError when `at` is no time."""
         at = datetime.fromisoformat(entry.at).strftime("%Y%m%dT%H%M%S%fZ")
-        self.store.write_text(f"{self._folder}{at}-{secrets.token_hex(2)}.json", dump(entry))
+        self.store.write_text(
+            f"{self._folder}{at}-{secrets.token_hex(2)}.json", dump(replace(entry, owner=str(self.owner)))
+        )
 
     def entries(self, newest: int | None = None) -> list[Entry]:
-        """Newest first, all or so many. Entries that are damaged are left out: `survey` tells them."""
+        """Newest first, all or so many. Entries that are damaged, or another stack's, are left out: `survey` tells."""
         return self.survey(newest)[0]
 
     def survey(self, newest: int | None = None) -> tuple[list[Entry], list[str]]:
-        """The newest entries (all for None), newest first, and a sentence for each of them that is damaged."""
-        found: list[Entry] = []
+        """The newest entries (all for None), newest first, and a sentence for each that was left out."""
         complaints: list[str] = []
-        for name in self.store.names(self._folder)[::-1][:newest]:
+        found = list(islice(self._read(complaints), newest))
+        return found, complaints
+
+    def newest(self, kinds: Collection[Kind]) -> Entry | None:
+        """The newest entry of these kinds."""
+        return next((entry for entry in self._read([]) if entry.kind in kinds), None)
+
+    def _read(self, complaints: list[str]) -> Iterator[Entry]:
+        """Newest first, as they are asked for; adds a sentence for each that is damaged or another stack's."""
+        for name in reversed(self.store.names(self._folder)):
             try:
-                found.append(load(Entry, self.store.read_text(name) or "", name))
+                entry = load(Entry, self.store.read_text(name) or "", name)
+                if entry.owner != str(self.owner):
+                    raise foreign(name, entry.owner, self.owner)
             except BackupsError as error:
                 complaints.append(str(error))
-        return found, complaints
+                continue
+            yield entry
 
     @property
     def _folder(self) -> str:
-        return f"{self.stack}/ledger/"
+        return f"{self.owner}/ledger/"
 
 
 def who() -> str:

@@ -12,10 +12,10 @@ Reason = Literal["wipe", "release", "restore", "restart", "delete", "manual"]
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What the taker of a backup knows: whose data it is, and why it is taken."""
+    """What the taker of a backup knows: which app's data it is, and why it is taken."""
 
-    stack: str
     app: str
+    app_id: str
     generation: int
     release: str
     pocketbase: str
@@ -27,6 +27,8 @@ class About:
 class Backup(About):
     """A backup that was read back and found whole: its manifest is written last, and only then."""
 
+    owner: str
+    """The stack it belongs to, by its whole name (contract.Owner)."""
     id: str
     created: str
     """ISO 8601 in UTC, to the millisecond, ending in Z."""
@@ -45,6 +47,11 @@ class Backup(About):
     content: dict[str, str] = field(default_factory=dict)
     """SHA-256 over all records of each collection not PocketBase's own, in hex."""
     verified: Literal[True] = True
+
+    @property
+    def own_records(self) -> int:
+        """How many records people have made: PocketBase's own collections, `_…`, do not count."""
+        return sum(count for name, count in self.records.items() if not name.startswith("_"))
 
     def to_json(self) -> str:
         return dump(self)

@@ -5,35 +5,44 @@ from __future__ import annotations
 import difflib
 import re
 import secrets
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeAlias
 
 from backups import keys
 from backups.archive import Contents
-from backups.errors import BackupsError, Missing
+from backups.errors import BackupsError, Foreign, Missing, foreign
 from backups.files import CHUNK, Digest, Sink, copy, digest, room, whole
+from backups.ledger import UNDONE, Ledger
 from backups.manifest import About, Backup
 from backups.store import Store
+from contract import Owner
 
 STAMP = "%Y%m%dT%H%M%SZ"
 Backups: TypeAlias = list[Backup]
 Strings: TypeAlias = list[str]
+Sizes: TypeAlias = dict[str, int]
+ID = re.compile(r"(?P<stack>[\w.-]+)-g\d+-(?P<at>\d{8}T\d{6}Z)-[0-9a-f]{4}", re.ASCII)
 ORPHAN = timedelta(days=1)
 """How old an archive without a manifest must be before nobody can still be writing it."""
 
 
 class Shelf:
-    """Objects `<stack>/<id>.zip` or `<stack>/<id>.zip.age`, and `<stack>/<id>.json`, the manifest.
+    """Objects `<organization>/<project>/<stack>/<id>.zip`, or `.zip.age`, and `<id>.json` beside it, the manifest.
+
+    A manifest names its owner. One that names another stack, as when it was copied here by hand, is refused by name,
+    left out of lists with a sentence, and never deleted.
 
     `key` is an age identity, or None: then archives are stored as they are. `scratch` is a folder of this machine
     for what is written on the way; nothing stays there. Every method raises BackupsError.
     """
 
-    def __init__(self, store: Store, stack: str, key: str | None, scratch: Path) -> None:
-        self.store, self.stack, self.scratch = store, stack, scratch
+    def __init__(self, store: Store, owner: Owner, key: str | None, scratch: Path) -> None:
+        self.store, self.owner, self.scratch = store, owner, scratch
         self._key = key
         if key is not None:
             keys.check(key)
@@ -47,6 +56,7 @@ class Shelf:
         backup = Backup(
             **asdict(about),
             **asdict(contents),
+            owner=str(self.owner),
             id=self._new_id(about.generation, now),
             created=_iso(now),
             size=was.size,
@@ -74,67 +84,99 @@ class Shelf:
     def check(self, id: str) -> Backup:
         """The backup, when its archive is there and as large as it must be; nothing is downloaded."""
         backup = self.find(id)
-        size = self.store.size(self._archive(backup))
-        if size is None:
-            raise _gone(backup)
-        if size not in (keys.sealed_sizes(backup.size) if backup.encrypted else [backup.size]):
-            raise _damaged(backup, f"it has {size} bytes")
+        self._refuse_damaged(backup, self.store.size(self._archive(backup)))
         return backup
 
     def find(self, id: str) -> Backup:
-        """What the manifest says of one backup."""
-        text = self.store.read_text(self._manifest(id)) if self._id.fullmatch(id) else None
+        """What the manifest says of one backup. Raises Foreign for another stack's."""
+        text = self.store.read_text(self._manifest(id)) if ID.fullmatch(id) else None
         if text is None:
             raise self._unknown(id)
         backup = Backup.from_json(text, self._manifest(id))
+        if backup.owner != str(self.owner):
+            raise foreign(f"The backup {id}", backup.owner, self.owner)
         if backup.id != id:
-            raise BackupsError(f"{self._manifest(id)} is damaged (it is of {backup.id}); see others: oracle backups")
+            raise BackupsError(
+                f"{self._manifest(id)} is damaged (it is of {backup.id}); see others: oracle backups {self.owner.stack}"
+            )
         return backup
 
     def list(self) -> Backups:
-        """All backups, newest first. Manifests that are damaged are left out: `survey` tells them."""
+        """All backups, newest first. Those that are damaged, or another stack's, are left out: `survey` tells."""
         return self.survey()[0]
 
     def survey(self) -> tuple[Backups, Strings]:
-        """All backups, newest first, and a sentence for each manifest that is damaged."""
-        found: Backups = []
-        complaints: Strings = []
-        for id in self._ids():
-            try:
-                found.append(self.find(id))
-            except BackupsError as error:
-                complaints.append(str(error))
-        return sorted(found, key=lambda backup: (backup.created, backup.id), reverse=True), complaints
+        """All backups, newest first, and a sentence for each that was left out.
+
+        Left out is one whose manifest is damaged, whose archive is gone or has another size, or that is another
+        stack's. One list of the store tells the archives' sizes.
+        """
+        sizes = self._sizes()
+        found, complaints = self._manifests(sizes)
+        damaged = [why for backup in found if (why := self._damage(backup, sizes))]
+        return [backup for backup in found if not self._damage(backup, sizes)], complaints + damaged
 
     def delete(self, id: str) -> None:
-        """Removes manifest and archive, also of a backup whose manifest is damaged."""
-        if id not in self._ids():
+        """Removes manifest and archive, also of a backup whose manifest is damaged; never another stack's."""
+        if id not in _ids(self._sizes()):
             raise self._unknown(id)
+        try:
+            self.find(id)
+        except Foreign:
+            raise
+        except BackupsError:
+            pass
         self._remove(id)
 
     def prune(self, count: int | None, days: int | None, keep: set[str]) -> Backups:
         """Deletes what no rule keeps, and says what it was. None for both: nothing is deleted.
 
-        A backup is kept when it is among the newest `count`, younger than `days`, named in `keep`, or the newest of
-        all. Archives that an interrupted `keep` has left without a manifest go too, after a day.
+        A backup is kept when it is younger than `days` or named in `keep`; of those with records of people the newest
+        `count`, and of the empty ones as many, so that neither crowds out the other. What a person would miss stays
+        whatever the rules say (`_protected`). Archives that an interrupted `keep` has left without a manifest go too,
+        after a day.
         """
-        self._sweep()
+        sizes = self._sizes()
+        self._sweep(sizes)
         if count is None and days is None:
             return []
         since = _iso(datetime.now(UTC) - timedelta(days=days)) if days is not None else None
+        found, _ = self._manifests(sizes)
+        whole = [backup for backup in found if not self._damage(backup, sizes)]
+        stays = keep | set(self._protected(whole))
         old = [
             backup
-            for place, backup in enumerate(self.list())
-            if place >= max(1, count or 0) and (since is None or backup.created < since) and backup.id not in keep
+            for backup in found
+            if backup.id not in stays
+            and (since is None or backup.created < since)
+            and (count is None or len(_newer(whole, backup)) >= count)
         ]
         for backup in old:
             self._remove(backup.id)
         return old
 
+    def _protected(self, whole: Backups) -> Iterator[str]:
+        """Ids of what no rule may clear away; `whole` has the backups that are neither damaged nor gone, newest first.
+
+        The newest; the newest with records; the last one before the records became fewer than half; what the newest
+        wipe, restart or restore took; and the newest with records of each app which that one left or began.
+        """
+        full = [backup for backup in whole if backup.own_records]
+        losses = [before for after, before in pairwise(whole) if 2 * after.own_records < before.own_records]
+        yield from (backup.id for some in (whole, full, losses) for backup in some[:1])
+        change = Ledger(self.store, self.owner).newest(UNDONE)
+        if change is None:
+            return
+        if change.backup:
+            yield change.backup
+        for app in (change.from_app_id, change.to_app_id):
+            yield from [backup.id for backup in full if backup.app_id == app][:1]
+        yield from [backup.id for backup in whole if backup.app_id == change.from_app_id][:1]
+
     def check_writable(self) -> None:
         """Writes a little, reads it back and deletes it, so that what is wrong is told before anything changes."""
         # Named like an archive without a manifest: one that is left by somebody who was killed is swept.
-        name, noise = f"{self.stack}/{self._new_id(0, datetime.now(UTC))}.zip", secrets.token_bytes(CHUNK)
+        name, noise = f"{self.owner}/{self._new_id(0, datetime.now(UTC))}.zip", secrets.token_bytes(CHUNK)
         with self.room() as room:
             with whole(room / "probe") as sink:
                 sink.write(noise)
@@ -192,39 +234,76 @@ class Shelf:
     def _remove(self, id: str) -> None:
         # The manifest first: what has one is there and whole, at every moment.
         for ending in (".json", ".zip", ".zip.age"):
-            self.store.delete(f"{self.stack}/{id}{ending}")
+            self.store.delete(f"{self.owner}/{id}{ending}")
 
-    def _sweep(self) -> None:
-        names = self.store.names(f"{self.stack}/")
+    def _sweep(self, sizes: Sizes) -> None:
         before = (datetime.now(UTC) - ORPHAN).strftime(STAMP)
-        for name in names:
-            id, _, ending = name.removeprefix(f"{self.stack}/").partition(".zip")
-            match = self._id.fullmatch(id)
-            if match and ending in ("", ".age") and self._manifest(id) not in names and match["at"] < before:
-                self.store.delete(name)
+        for name in sizes:
+            id, _, ending = name.partition(".zip")
+            match = ID.fullmatch(id)
+            ours = match and match["stack"] == self.owner.stack and match["at"] < before
+            if ours and ending in ("", ".age") and f"{id}.json" not in sizes:
+                self.store.delete(f"{self.owner}/{name}")
 
-    def _ids(self) -> Strings:
-        names = [name.removeprefix(f"{self.stack}/") for name in self.store.names(f"{self.stack}/")]
-        ids = [name.removesuffix(".json") for name in names if name.endswith(".json")]
-        return [id for id in ids if self._id.fullmatch(id)]
+    def _sizes(self) -> Sizes:
+        """Bytes of each of the stack's objects, by name below its folder."""
+        above = f"{self.owner}/"
+        return {name.removeprefix(above): size for name, size in self.store.sizes(above).items()}
+
+    def _manifests(self, sizes: Sizes) -> tuple[Backups, Strings]:
+        """What the stack's manifests say, newest first, and a sentence for each that is damaged or another's."""
+        found: Backups = []
+        complaints: Strings = []
+        for id in _ids(sizes):
+            try:
+                found.append(self.find(id))
+            except BackupsError as error:
+                complaints.append(str(error))
+        return sorted(found, key=lambda backup: (backup.created, backup.id), reverse=True), complaints
+
+    def _damage(self, backup: Backup, sizes: Sizes) -> str:
+        """What is wrong with the archive, as far as its size tells; empty when nothing is."""
+        try:
+            self._refuse_damaged(backup, sizes.get(self._archive(backup).removeprefix(f"{self.owner}/")))
+        except BackupsError as error:
+            return str(error)
+        return ""
+
+    def _refuse_damaged(self, backup: Backup, size: int | None) -> None:
+        if size is None:
+            raise _gone(backup)
+        if size not in (keys.sealed_sizes(backup.size) if backup.encrypted else [backup.size]):
+            raise _damaged(backup, f"it has {size} bytes")
 
     def _unknown(self, id: str) -> BackupsError:
-        near = difflib.get_close_matches(id, self._ids(), n=3, cutoff=0.5)
+        near = difflib.get_close_matches(id, _ids(self._sizes()), n=3, cutoff=0.5)
         hint = f" (near it: {', '.join(near)})" if near else ""
-        return BackupsError(f"There is no backup {id!r} of {self.stack}{hint}; see what there is: oracle backups")
-
-    @property
-    def _id(self) -> re.Pattern[str]:
-        return re.compile(rf"{re.escape(self.stack)}-g\d+-(?P<at>\d{{8}}T\d{{6}}Z)-[0-9a-f]{{4}}", re.ASCII)
+        stack = self.owner.stack
+        return BackupsError(f"There is no backup {id!r} of {stack}{hint}; see what there is: oracle backups {stack}")
 
     def _new_id(self, generation: int, now: datetime) -> str:
-        return f"{self.stack}-g{generation}-{now.strftime(STAMP)}-{secrets.token_hex(2)}"
+        return f"{self.owner.stack}-g{generation}-{now.strftime(STAMP)}-{secrets.token_hex(2)}"
 
     def _archive(self, backup: Backup) -> str:
-        return f"{self.stack}/{backup.id}.zip{'.age' if backup.encrypted else ''}"
+        return f"{self.owner}/{backup.id}.zip{'.age' if backup.encrypted else ''}"
 
     def _manifest(self, id: str) -> str:
-        return f"{self.stack}/{id}.json"
+        return f"{self.owner}/{id}.json"
+
+
+def _ids(sizes: Sizes) -> Strings:
+    """Of the backups that have a manifest."""
+    ids = [name.removesuffix(".json") for name in sizes if name.endswith(".json")]
+    return [id for id in ids if ID.fullmatch(id)]
+
+
+def _newer(whole: Backups, than: Backup) -> Backups:
+    """The backups that came later and hold records, or hold none, as that one does."""
+    return [
+        each
+        for each in whole
+        if (each.created, each.id) > (than.created, than.id) and bool(each.own_records) == bool(than.own_records)
+    ]
 
 
 def _iso(time: datetime) -> str:
@@ -232,10 +311,14 @@ def _iso(time: datetime) -> str:
 
 
 def _gone(backup: Backup) -> BackupsError:
-    return BackupsError(f"The archive of the backup {backup.id} is gone; see what else there is: oracle backups")
+    return BackupsError(f"The archive of the backup {backup.id} is gone; see what else there is: {_look(backup)}")
 
 
 def _damaged(backup: Backup, how: str) -> BackupsError:
     return BackupsError(
-        f"The archive of the backup {backup.id} is damaged ({how}); see what else there is: oracle backups"
+        f"The archive of the backup {backup.id} is damaged ({how}); see what else there is: {_look(backup)}"
     )
+
+
+def _look(backup: Backup) -> str:
+    return f"oracle backups {Owner.of(backup.owner).stack}"

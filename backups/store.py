@@ -37,6 +37,9 @@ class Store(Protocol):
     def read_text(self, name: str) -> str | None:
         """None when there is no such object. Bytes that are no UTF-8 are replaced: the reader will refuse them."""
 
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """Bytes of each object whose name starts with `prefix`, by name, sorted. One list, and no look at each."""
+
     def names(self, prefix: str) -> list[str]:
         """All names that start with `prefix`, sorted."""
 

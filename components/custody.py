@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from components.dynamic import Sentence
+from components.naming import owner
+from contract import Owner
 
 if TYPE_CHECKING:  # boto3 and age are imported by those who need them, not by every run
     from backups import Backup, Ledger, Shelf
@@ -19,8 +21,8 @@ if TYPE_CHECKING:  # boto3 and age are imported by those who need them, not by e
 
 @dataclass(frozen=True, kw_only=True)
 class Custody:
-    label: str
-    """What the backups are filed under: the app's base name."""
+    owner: Owner
+    """The stack that all of it is kept for, and that alone may have it back."""
     store: str
     endpoint: str | None
     region: str | None
@@ -31,14 +33,14 @@ class Custody:
 
     @classmethod
     def of_settings(cls, settings: Settings, key: str | None) -> Custody:
-        return cls(label=settings.backend.app_name, key=key, **settings.backup.model_dump())
+        return cls(owner=owner(), key=key, **settings.backup.model_dump())
 
     @classmethod
     def of(cls, props: dict[str, Any]) -> Custody:
         """From a resource's properties, in which numbers are floats."""
         count, days = props.get("keep_count"), props.get("keep_days")
         return cls(
-            label=props["label"],
+            owner=Owner.of(props["owner"]),
             store=props["store"],
             endpoint=props.get("endpoint"),
             region=props.get("region"),
@@ -49,7 +51,8 @@ class Custody:
 
     def props(self) -> dict[str, pulumi.Input[Any]]:
         """For a resource's inputs; the key is a secret there."""
-        plain = {name: value for name, value in asdict(self).items() if value is not None and name != "key"}
+        known = {**asdict(self), "owner": str(self.owner)}
+        plain = {name: value for name, value in known.items() if value is not None and name != "key"}
         return {**plain, "key": pulumi.Output.secret(self.key)} if self.key else plain
 
     def shelf(self) -> Shelf:
@@ -58,7 +61,7 @@ class Custody:
 
         try:
             store = open_store(self.store, Path.cwd(), self.endpoint, self.region)
-            return Shelf(store, self.label, self.key, scratch())
+            return Shelf(store, self.owner, self.key, self.scratch())
         except BackupsError as error:
             raise Sentence(str(error)) from None
 
@@ -66,7 +69,7 @@ class Custody:
         from backups import BackupsError, Ledger, open_store
 
         try:
-            return Ledger(open_store(self.store, Path.cwd(), self.endpoint, self.region), self.label)
+            return Ledger(open_store(self.store, Path.cwd(), self.endpoint, self.region), self.owner)
         except BackupsError as error:
             raise Sentence(str(error)) from None
 
@@ -76,7 +79,7 @@ class Custody:
         from releases.keep import Keep
 
         try:
-            return Keep(open_store(self.store, Path.cwd(), self.endpoint, self.region), self.label)
+            return Keep(open_store(self.store, Path.cwd(), self.endpoint, self.region), self.owner)
         except BackupsError as error:
             raise Sentence(str(error)) from None
 
@@ -94,7 +97,7 @@ class Custody:
         from backups import BackupsError
 
         try:
-            with tempfile.TemporaryDirectory(dir=scratch()) as folder:
+            with tempfile.TemporaryDirectory(dir=self.scratch()) as folder:
                 return self.shelf().fetch(backup, Path(folder) / "proof.zip")
         except BackupsError as error:
             raise Sentence(str(error)) from None
@@ -108,12 +111,13 @@ class Custody:
         except BackupsError as error:
             raise Sentence(str(error)) from None
 
+    def scratch(self) -> Path:
+        """A folder of the stack's for archives on their way, which only the user may enter."""
+        from backups.files import private_folder
 
-def scratch() -> Path:
-    """A folder of the project's for archives on their way, which only its owner may enter."""
-    private = Path.cwd() / ".oracle"
-    private.mkdir(exist_ok=True)
-    private.chmod(0o700)
-    folder = private / "scratch"
-    folder.mkdir(exist_ok=True, mode=0o700)
-    return folder
+        private = Path.cwd() / ".oracle"
+        private.mkdir(exist_ok=True)
+        private.chmod(0o700)
+        folder = private / "scratch" / str(self.owner)
+        private_folder(folder)
+        return folder

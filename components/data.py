@@ -71,7 +71,7 @@ class Wanted:
 
     @property
     def filled(self) -> Filled:
-        return Filled(self.app, self.generation, self.target.release)
+        return Filled(self.app, self.target.app_id, self.generation, self.target.release)
 
     @classmethod
     def of(cls, props: dict[str, Any]) -> Wanted:
@@ -163,7 +163,7 @@ def _filled(wanted: Wanted, before: str | None) -> dict[str, Any]:
         same = source is not None and source.generation == wanted.generation
         carried: Carried | None = None
         if source is not None and source.running and same and not wanted.ephemeral:
-            carried = carry(platform, source, wanted.target, wanted.policy)
+            carried = carry(platform, source, wanted.target, wanted.custody, wanted.policy)
             origin = f"carried from {source.name}"
         elif wanted.restore_from and not same:
             carried = restore(wanted.target, wanted.custody, wanted.restore_from)

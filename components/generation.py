@@ -150,18 +150,20 @@ def _refuse_other(olds: dict[str, Any], news: dict[str, Any]) -> None:
 def _refuse(olds: dict[str, Any], news: dict[str, Any]) -> None:
     """What can be seen in every preview. Raises Sentence."""
     old, new, wanted = int(olds["generation"]), int(news["generation"]), news["restore_from"]
+    custody = Custody.of(news["custody"])
     if new < old and not _serves(news, new):
         raise Sentence(
             f"oracle-net:generation is {new}, and generation {old} runs: none ever comes back. Put the "
-            f"number back: pulumi config set oracle-net:generation {old}; to have earlier data: oracle wipe --undo"
+            f"number back: pulumi config set oracle-net:generation {old}; to have earlier data: oracle wipe --undo "
+            f"{custody.owner.stack}"
         )
     if new == old and wanted and wanted != olds.get("restore_from"):
         raise Sentence(
             f"oracle-net:restoreFrom is {wanted}, and generation {old} runs already with its own data. "
-            f"A restore is a new generation: oracle restore {wanted}"
+            f"A restore is a new generation: oracle restore {wanted} {custody.owner.stack}"
         )
     if new > old and wanted:
-        Custody.of(news["custody"]).check(wanted)
+        custody.check(wanted)
 
 
 def _serves(props: dict[str, Any], generation: int) -> bool:

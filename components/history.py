@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.custody import Custody, scratch
+from components.custody import Custody
 from components.dynamic import Sentence
 from components.transfer import Carried, Source, tell
 
@@ -33,6 +33,7 @@ def note_change(
             who=who(),
             **_from(source),
             to_app=target.app,
+            to_app_id=target.app_id,
             to_generation=target.generation,
             to_release=target.release,
             records=backup.records if backup else {},
@@ -40,7 +41,7 @@ def note_change(
             last_write=carried.last_write if carried else None,
             content=carried.content if carried else {},
             backup=backup.id if backup else None,
-            undo=f"oracle restore {backup.id}" if backup else None,
+            undo=_release_before(custody, source) if kind == "release" else _restore(custody, backup),
         ),
     )
 
@@ -61,10 +62,27 @@ def note_kept(custody: Custody, source: Source, backup: Backup | None, notes: li
             records=backup.records if backup else {},
             carried=None,
             backup=backup.id if backup else None,
-            undo=f"oracle restore {backup.id}" if backup else None,
+            undo=None if backup and backup.reason == "release" else _restore(custody, backup),
             notes=notes,
         ),
     )
+
+
+def _restore(custody: Custody, backup: Backup | None) -> str | None:
+    """The command that brings back the data that was there before."""
+    return f"oracle restore {backup.id} {custody.owner.stack}" if backup else None
+
+
+def _release_before(custody: Custody, source: Source | None) -> str | None:
+    """The command that brings back the release before, with the data of today; None where it is not kept."""
+    from backups import BackupsError
+    from releases.keep import before
+
+    try:
+        found = before(custody.keep().ran(), _now(), source.release if source else None)
+    except (BackupsError, Sentence):
+        return None
+    return f"oracle rollback {custody.owner.stack} --to {found.id}" if found else None
 
 
 def written_since(custody: Custody, source: Source, backup: Backup) -> str | None:
@@ -79,7 +97,7 @@ def written_since(custody: Custody, source: Source, backup: Backup) -> str | Non
         entries = custody.ledger().entries(newest=50)
     except BackupsError:
         return None
-    carried = next((each for each in entries if each.kind == "release" and each.from_app == source.name), None)
+    carried = next((each for each in entries if each.kind == "release" and each.from_app_id == source.app_id), None)
     if carried is None or carried.carried is None:
         return None
     differ = sorted(
@@ -92,7 +110,7 @@ def _told(custody: Custody, backup: Backup, moment: str | None, collections: lis
     from backups import BackupsError, written_after
 
     try:
-        with tempfile.TemporaryDirectory(dir=scratch()) as folder:
+        with tempfile.TemporaryDirectory(dir=custody.scratch()) as folder:
             archive = Path(folder) / "backup.zip"
             custody.shelf().fetch(backup.id, archive)
             found = written_after(archive, Path(folder), moment, collections)
@@ -113,6 +131,7 @@ class Filled:
     """The app that has got its data."""
 
     app: str
+    app_id: str
     generation: int
     release: str
 
@@ -120,6 +139,7 @@ class Filled:
 def _from(source: Source | None) -> dict[str, Any]:
     return {
         "from_app": source.name if source else None,
+        "from_app_id": source.app_id if source else None,
         "from_generation": source.generation if source else None,
         "from_release": source.release if source else None,
     }

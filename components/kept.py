@@ -18,6 +18,7 @@ from contract import Release
 from releases import Item, ReleaseError, adopted, items, place, same_bytes, sweep
 
 if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration
+    from releases.keep import Ran
     from settings import Settings
 
 
@@ -34,7 +35,7 @@ class KeptProvider(ResourceProvider):
         return DiffResult(changes=moved or not same_bytes(_olds["release"], _news["release"]) or _lost(_olds, _news))
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        return CreateResult(id_=props["custody"]["label"], outs={**props, "lacking": _keep(props)})
+        return CreateResult(id_=props["custody"]["owner"], outs={**props, "lacking": _keep(props)})
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         return UpdateResult(outs={**_news, "lacking": _keep(_news)})
@@ -52,11 +53,15 @@ class KeptRelease(Resource, name="KeptRelease"):
         name: str,
         settings: Settings,
         release: Release,
+        app: pulumi.Input[str],
+        app_id: pulumi.Input[str],
         after: Sequence[pulumi.Input[str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         props = {
             "release": release,
+            "app": app,
+            "app_id": app_id,
             "packed": settings.backend.image.path is not None,
             "count": settings.keep_releases,
             "custody": Custody.of_settings(settings, None).props(),
@@ -79,8 +84,7 @@ def _lost(olds: dict[str, Any], news: dict[str, Any]) -> bool:
 
 def _keep(props: dict[str, Any]) -> list[str]:
     """Keeps what the store does not have, writes the receipt down, clears away what is old. Raises Sentence."""
-    from backups import BackupsError, who
-    from releases.keep import Ran, now
+    from backups import BackupsError
 
     custody = Custody.of(props["custody"])
     keep, project = custody.keep(), Path.cwd()
@@ -92,13 +96,21 @@ def _keep(props: dict[str, Any]) -> list[str]:
             else:
                 lacking.append(item)
         if not adopted(props["release"]):  # else nobody could run it again
-            keep.note(Ran(at=now(), who=who(), release=props["release"], packed=props["packed"]))
+            keep.note(_ran(props))
         gone = keep.prune(int(props["count"]), _images(custody, int(props["count"])))
     except (BackupsError, ReleaseError) as error:
         raise Sentence(f"All of it is deployed, but its bytes could not be kept: {error} Again: pulumi up") from None
     sweep(project)
     _tell(lacking, gone)
     return [item.name for item in lacking]
+
+
+def _ran(props: dict[str, Any]) -> Ran:
+    from backups import who
+    from releases.keep import Ran, now
+
+    known = {key: props[key] for key in ("release", "packed", "app", "app_id")}
+    return Ran(at=now(), who=who(), **known)
 
 
 def _items(props: dict[str, Any]) -> list[Item]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from appplatform import AppPlatform, AppPlatformError, ConsoleError, Deployment, variable
 from components.bootstrap import Expected, Logins, Target, bootstrap, make_logins
-from components.custody import Custody, scratch
+from components.custody import Custody
 from components.dynamic import Sentence
 from components.naming import BACKEND_VARIABLE, GENERATION_VARIABLE, RELEASE_VARIABLE, owner, worker_url
 from components.ownership import refuse_other
@@ -162,14 +162,14 @@ def served(traffic: Traffic) -> str | None:
     return str(found["text"]) if found.get("text") else None
 
 
-def carry(platform: AppPlatform, source: Source, target: Target, policy: Policy) -> Carried:
+def carry(platform: AppPlatform, source: Source, target: Target, custody: Custody, policy: Policy) -> Carried:
     """Make the target's data the source's; returns what was carried.
 
     The source refuses writes afterwards, until the freeze's end at the latest. Raises Sentence; then it takes them.
     """
     origin = session_of(platform, source, target)
     with _frozen(origin, source, policy.freeze, policy.drain, "carried") as left:
-        carried = _copy(platform, origin, target)
+        carried = _copy(platform, origin, target, custody.scratch())
         if left() < policy.freeze / MOVE_SHARE:
             raise Sentence(
                 f"Carrying the data of {source.name} took too long for oracle-net:writeFreezeSeconds, so it takes "
@@ -184,7 +184,7 @@ def restore(target: Target, custody: Custody, backup: str) -> Carried:
     """Makes the target's data the backup's; returns what it is. Raises Sentence."""
     from backups import BackupsError
 
-    with tempfile.TemporaryDirectory(dir=scratch()) as folder:
+    with tempfile.TemporaryDirectory(dir=custody.scratch()) as folder:
         archive = Path(folder) / "backup.zip"
         try:
             kept = custody.shelf().fetch(backup, archive)
@@ -221,8 +221,8 @@ def keep(source: Source, origin: Origin, custody: Custody, reason: Reason) -> Ba
     from backups import About, BackupsError, take
 
     about = About(
-        stack=custody.label,
         app=source.name,
+        app_id=source.app_id,
         generation=source.generation,
         release=source.release or "",
         pocketbase=version_of(origin.url),
@@ -335,13 +335,13 @@ def _end_freeze(origin: Origin) -> None:
         unfreeze(origin.url, origin.login)
 
 
-def _copy(platform: AppPlatform, origin: Origin, target: Target) -> Carried:
+def _copy(platform: AppPlatform, origin: Origin, target: Target, scratch: Path) -> Carried:
     from backups import BackupsError, inspect
     from pocketbase import create_backup, delete_backup, download_backup
 
     name = f"carried-{int(time.time())}.zip"
     try:
-        with tempfile.TemporaryDirectory(dir=scratch()) as folder:
+        with tempfile.TemporaryDirectory(dir=scratch) as folder:
             archive = Path(folder) / name
             flush_wal(origin.url, origin.login)
             create_backup(origin.url, origin.login, name)

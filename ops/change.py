@@ -65,7 +65,7 @@ def apply(
     """
     names = {key: f"{SECRET}{number}" for number, key in enumerate(secrets or {})}
     hidden = {names[key]: value for key, value in (secrets or {}).items()}
-    with Runs(engine.stack.runs).start(kind, engine.stack.name, sys.argv[1:]) as run:
+    with Runs(engine.stack.runs).start(kind, engine.owner, sys.argv[1:]) as run:
         task = {"do": "change", "values": dict(values), "secrets": names, "only": list(only)}
         hand_over(run, engine.stack, task, hidden)
         return shown(run)
@@ -88,7 +88,7 @@ def replace_data(engine: Engine, wanted: OtherData, agree: Callable[[Sequence[st
     The release that runs is kept, whatever the checkouts hold. What `agree` raises has changed nothing.
     """
     engine.environment.update(wanted.environment)
-    with Runs(engine.stack.runs).start(wanted.kind, engine.stack.name, sys.argv[1:]) as run:
+    with Runs(engine.stack.runs).start(wanted.kind, engine.owner, sys.argv[1:]) as run:
         lines = _previewed(Recording(engine, run), wanted)
         try:
             agree(lines)

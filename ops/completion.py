@@ -10,6 +10,7 @@ from typer.models import ParameterInfo
 
 from ops.failures import Failure
 from ops.workspace import FIRST, PROJECT, Stack, known
+from settings import PROJECT as PROJECT_NAME
 
 SERVICES = {
     "backend": "PocketBase on App Platform",
@@ -42,7 +43,7 @@ def services(incomplete: str) -> list[tuple[str, str]]:
 def runs(incomplete: str) -> list[str]:
     """The newest first."""
     kept = PROJECT / ".oracle" / "runs"
-    return sorted((run.parent.name for run in kept.glob(f"{_plain(incomplete)}*/run.json")), reverse=True)
+    return sorted((run.parent.name for run in kept.glob(f"*/*/*/{_plain(incomplete)}*/run.json")), reverse=True)
 
 
 def repositories(incomplete: str) -> list[str]:
@@ -62,10 +63,12 @@ def backups(ctx: typer.Context, incomplete: str) -> list[str]:
         stack = Stack(str(ctx.params.get("stack") or "local"))
         settings = stack.settings()
         store = open_store(settings.backup.store, stack.project, settings.backup.endpoint, settings.backup.region)
-        names = store.names(f"{settings.backend.app_name}/") if isinstance(store, Folder) else []
+        names = store.names("") if isinstance(store, Folder) else []
     except (Failure, BackupsError):
         return []
-    ids = [name.rpartition("/")[2].removesuffix(".json") for name in names if name.endswith(".json")]
+    # Whose state it is, only the engine can say: the organization may be any.
+    paths = [name.removesuffix(".json").split("/") for name in names if name.endswith(".json")]
+    ids = {path[3] for path in paths if len(path) == 4 and path[1:3] == [PROJECT_NAME, stack.name]}
     return sorted((id for id in ids if id.startswith(incomplete)), reverse=True)
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Set
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
-from backups import BackupsError, Entry, Ledger, Shelf, Store, open_store
+from backups import UNDONE, BackupsError, Entry, Ledger, Shelf, Store, open_store
 from contract import Outputs
 from ops.engine import Engine
 from ops.failures import Failure
 from pocketbase import AdminError, Census, CountError, Login, Unhealthy, census, login, version
-
-UNDONE = frozenset({"wipe", "restart", "restore"})
-"""Changes after which the data is not what it was."""
+from releases.keep import Keep, Ran, before
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Backend:
 
 
 class StackCustody:
-    """Opens what the stack's configuration names. Everything raises Failure."""
+    """Opens what is kept for the stack, where its configuration says. Looking makes nothing. Raises Failure."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -57,16 +57,23 @@ class StackCustody:
 
     @cached_property
     def shelf(self) -> Shelf:
-        scratch = self.engine.stack.private / "scratch"
-        self.engine.stack.make_private(scratch)
         try:
-            return Shelf(self.store, self.settings.backend.app_name, self._key(), scratch)
+            return Shelf(self.store, self.engine.owner, self._key(), self._scratch)
         except BackupsError as error:
             raise Failure(str(error)) from None
 
     @property
+    def catalog(self) -> Shelf:
+        """The same without the key, which nothing but an archive needs: for looking."""
+        return Shelf(self.store, self.engine.owner, None, self._scratch)
+
+    @property
     def ledger(self) -> Ledger:
-        return Ledger(self.store, self.settings.backend.app_name)
+        return Ledger(self.store, self.engine.owner)
+
+    @property
+    def releases(self) -> Keep:
+        return Keep(self.store, self.engine.owner)
 
     def backend(self) -> Backend:
         """The backend that runs, asked as its admin."""
@@ -84,13 +91,24 @@ class StackCustody:
     def changes(self) -> list[Change]:
         """What became of the backend's data, newest first."""
         try:
-            entries = self.ledger.entries()
+            return _changes(self.ledger.entries())
         except BackupsError as error:
             raise Failure(str(error)) from None
-        kept = {entry.from_app: entry for entry in reversed(entries) if entry.kind == "kept"}
-        return [
-            _change(entry, kept) for entry in entries if entry.kind != "kept" or entry.notes or _last(entry, entries)
-        ]
+
+    def history(self) -> tuple[list[Change], list[str]]:
+        """The changes, each with what undoes it today, and a sentence for whatever is kept here and left out.
+
+        The store is asked once which backups there are and once which releases, however many changes there were.
+        """
+        try:
+            entries, strange = self.ledger.survey()
+            backups, damaged = self.catalog.survey()
+            whole, lost, foreign = self.releases.survey()
+        except BackupsError as error:
+            raise Failure(str(error)) from None
+        there, left = {backup.id for backup in backups}, {each.from_app_id for each in entries if each.kind != "kept"}
+        undo = Undo(self.engine.stack.name, there, whole, lost, left)
+        return [undo.told(change) for change in _changes(entries)], [*strange, *damaged, *foreign]
 
     def last_undone(self) -> str:
         """The backup that `--undo` goes back to."""
@@ -103,6 +121,10 @@ class StackCustody:
                     f"{self.engine.stack.name}; or choose one: oracle backups {self.engine.stack.name}"
                 )
         raise Failure(f"Nothing was wiped that could be undone; see: oracle history {self.engine.stack.name}")
+
+    @property
+    def _scratch(self) -> Path:
+        return self.engine.stack.private / "scratch" / str(self.engine.owner)
 
     def _key(self) -> str | None:
         if self.settings.backup_key is None:
@@ -118,10 +140,55 @@ class Change:
     backup: str | None
     records: dict[str, int]
     notes: list[str]
+    undo: str | None = None
+    """The command that undoes it."""
+    gone: str = ""
+    """Why there is no such command any more."""
+
+
+@dataclass(frozen=True)
+class Undo:
+    """What there is to go back to: ids of backups, and releases, newest first."""
+
+    stack: str
+    backups: Set[str]
+    releases: list[Ran]
+    lost: list[Ran]
+    """Releases some of whose bytes are gone."""
+    left: Set[str | None]
+    """Ids of the apps that another has taken over from; a backup of one is no change of its own."""
+
+    def told(self, change: Change) -> Change:
+        """The change with what undoes it: of a release the one before with the data of today, else the data before."""
+        entry = change.entry
+        if entry.kind == "kept" and entry.from_app_id in self.left:
+            return change
+        undo, gone = self._release(entry) if entry.kind == "release" else self._data(change.backup)
+        return replace(change, undo=undo, gone=gone)
+
+    def _data(self, backup: str | None) -> tuple[str | None, str]:
+        if backup is None:
+            return None, ""
+        if backup in self.backups:
+            return f"oracle restore {backup} {self.stack}", ""
+        return None, "gone: the backup was cleared away or is damaged"
+
+    def _release(self, entry: Entry) -> tuple[str | None, str]:
+        both = sorted([*self.releases, *self.lost], key=lambda each: each.at, reverse=True)
+        found = before(both, entry.at, entry.from_release)
+        if found is None or found in self.lost:
+            return None, "gone: the release before is not kept"
+        return f"oracle rollback {self.stack} --to {found.id}", ""
+
+
+def _changes(entries: list[Entry]) -> list[Change]:
+    """A change each, without the backups that a change of its own speaks of."""
+    kept = {entry.from_app_id: entry for entry in reversed(entries) if entry.kind == "kept"}
+    return [_change(entry, kept) for entry in entries if entry.kind != "kept" or entry.notes or _last(entry, entries)]
 
 
 def _change(entry: Entry, kept: dict[str | None, Entry]) -> Change:
-    before = entry if entry.kind == "kept" else kept.get(entry.from_app) if entry.kind != "restart" else None
+    before = entry if entry.kind == "kept" else kept.get(entry.from_app_id) if entry.kind != "restart" else None
     return Change(
         entry,
         entry.backup or (before.backup if before else None),
@@ -132,4 +199,4 @@ def _change(entry: Entry, kept: dict[str | None, Entry]) -> Change:
 
 def _last(entry: Entry, entries: list[Entry]) -> bool:
     """Whether an app was deleted without a successor: no change says that it began from it."""
-    return not any(other.kind != "kept" and other.from_app == entry.from_app for other in entries)
+    return not any(other.kind != "kept" and other.from_app_id == entry.from_app_id for other in entries)

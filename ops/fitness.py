@@ -17,7 +17,7 @@ from releases import named
 def fit_release(engine: Engine) -> Release:
     """The receipt of what a fit stack runs. Raises Failure naming the first thing that is wrong, and what to type."""
     stack = engine.stack
-    Runs(stack.runs).refuse_busy(stack.name)
+    Runs(stack.runs).refuse_busy(engine.owner)
     refuse_unhealthy(gather(stack))
     refuse_drifted(look_for(engine))
     return named(engine.outputs().release)

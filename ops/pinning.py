@@ -47,7 +47,7 @@ class Pin:
 def pin(engine: Engine, wanted: Pin, *, yes: bool, as_json: bool) -> None:
     """Writes the receipt, shows what it would do, asks, and carries it out. Raises Failure."""
     stack = engine.stack
-    with Runs(stack.runs).start(wanted.kind, stack.name, sys.argv[1:]) as run:
+    with Runs(stack.runs).start(wanted.kind, engine.owner, sys.argv[1:]) as run:
         before = _kept(run, BEFORE, stack.file.read_bytes())
         after = _kept(run, AFTER, receipts.edited(before.decode(), wanted.release, stack.file.name).encode())
         plan = _prepared(Recording(engine, run, None if as_json else say), wanted)

@@ -9,7 +9,6 @@ from contract import Outputs, Release
 from ops import words
 from ops.custody import StackCustody
 from ops.failures import Failure
-from ops.transport import keep_of
 from releases import named, same_bytes
 from releases.keep import Ran
 from settings import Settings
@@ -18,9 +17,20 @@ from settings import Settings
 def ran(custody: StackCustody) -> list[Ran]:
     """What the stack has run, newest first. Raises Failure."""
     try:
-        return keep_of(custody).ran()
+        return custody.releases.ran()
     except BackupsError as error:
         raise Failure(str(error)) from None
+
+
+def listed(custody: StackCustody) -> tuple[list[Ran], list[str]]:
+    """What there is to go back to, newest first, and a sentence for each release that is not. Raises Failure."""
+    try:
+        whole, lost, foreign = custody.releases.survey()
+    except BackupsError as error:
+        raise Failure(str(error)) from None
+    stack = custody.engine.stack.name
+    gone = [f"The release {each.id} of {stack} is gone: some of its bytes were lost or cleared away." for each in lost]
+    return whole, gone + foreign
 
 
 def declared(settings: Settings, outputs: Outputs) -> Release:
@@ -58,7 +68,7 @@ def warnings(custody: StackCustody, outputs: Outputs, release: Release) -> Itera
 
 def since(custody: StackCustody, outputs: Outputs) -> str:
     """What was written since the backend's release began, in numbers: an earlier backend has never seen such data."""
-    entry = _begin(custody, outputs.backend_app)
+    entry = _begin(custody, outputs.backend_app_id)
     try:
         now = custody.backend().census().records
     except Failure as failure:
@@ -77,10 +87,10 @@ def since(custody: StackCustody, outputs: Outputs) -> str:
     )
 
 
-def _begin(custody: StackCustody, app: str) -> Entry | None:
+def _begin(custody: StackCustody, app_id: str) -> Entry | None:
     """The ledger's entry of how the running app got its data."""
     try:
         entries = custody.ledger.entries()
     except BackupsError as error:
         raise Failure(str(error)) from None
-    return next((each for each in entries if each.to_app == app and each.kind != "kept"), None)
+    return next((each for each in entries if each.to_app_id == app_id and each.kind != "kept"), None)

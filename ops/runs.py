@@ -1,8 +1,9 @@
 """Runs: what each deploy, wipe, restore and update did, written down as it happens, so that no terminal is needed.
 
-A run is a folder `.oracle/runs/<id>/`: `run.json` (what `RunInfo` says), `output.log` (the text as it came) and
-`events.jsonl` (one JSON object a line, as ops/events.py writes them). Only the owner may read them. Nothing secret is
-in them: the engine hides what is secret in its text, and of its events only names, kinds and times are kept.
+A run is a folder `.oracle/runs/<organization>/<project>/<stack>/<id>/`: `run.json` (what `RunInfo` says), `output.log`
+(the text as it came) and `events.jsonl` (one JSON object a line, as ops/events.py writes them). Only the user may read
+them. Nothing secret is in them: the engine hides what is secret in its text, and of its events only names, kinds and
+times are kept.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,11 +23,13 @@ from typing import Any, Self
 import psutil
 
 from backups import who
+from backups.files import private_folder
+from contract import Owner
 from ops.events import Step, read_steps
 from ops.failures import Failure
 
 KEPT_RUNS = 200
-"""Older runs are removed when a new one begins."""
+"""Of a stack; its older ones are removed when a new one begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,8 @@ class RunInfo:
 
     id: str
     kind: str
-    stack: str
+    owner: str
+    """The stack whose run it is, by its whole name (contract.Owner)."""
     who: str
     began: str
     """ISO 8601, UTC."""
@@ -52,6 +57,10 @@ class RunInfo:
     folder: Path
 
     @property
+    def stack(self) -> str:
+        return Owner.of(self.owner).stack
+
+    @property
     def output(self) -> Path:
         return self.folder / "output.log"
 
@@ -65,37 +74,40 @@ class RunInfo:
 
 
 class Runs:
-    """The runs of a project, in `folder`."""
+    """The runs of a project, of all its stacks, in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def start(self, kind: str, stack: str, arguments: Sequence[str] = ()) -> Run:
+    def start(self, kind: str, owner: Owner, arguments: Sequence[str] = ()) -> Run:
         """A new run, of this process as yet. Raises Failure while another run of the stack is at work."""
-        self.refuse_busy(stack)
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._forget()
-        folder = self._made(kind)
+        self.refuse_busy(owner)
+        private_folder(self.folder / str(owner))
+        self._forget(owner)
+        folder = self._made(kind, owner)
         run = Run(folder)
         run.write(
-            id=folder.name, kind=kind, stack=stack, who=who(), began=_now(), ended=None, status="running", error="",
-            arguments=list(arguments), result={}, clock=time.time(), **_me(),
+            id=folder.name, kind=kind, owner=str(owner), who=who(), began=_now(), ended=None, status="running",
+            error="", arguments=list(arguments), result={}, clock=time.time(), **_me(),
         )  # fmt: skip
         (folder / "output.log").touch(mode=0o600)
         return run
 
-    def refuse_busy(self, stack: str) -> None:
+    def refuse_busy(self, owner: Owner) -> None:
         """Raises Failure while a run of the stack is at work."""
-        if busy := next((run for run in self.list() if run.running and run.stack == stack), None):
+        if busy := next((run for run in self.of(owner) if run.running), None):
             raise Failure(
-                f"Another run of {stack} is at work: {busy.kind} of {busy.who}, since {busy.began[:19]}Z, process "
-                f"{busy.pid}. Watch it: oracle logs {busy.id} -f"
+                f"Another run of {owner.stack} is at work: {busy.kind} of {busy.who}, since {busy.began[:19]}Z, "
+                f"process {busy.pid}. Watch it: oracle logs {busy.id} -f"
             )
 
     def list(self) -> list[RunInfo]:
         """All runs, newest first."""
-        found = sorted(self.folder.glob("*/run.json"), reverse=True) if self.folder.is_dir() else []
-        return [info for path in found if (info := _read(path.parent)) is not None]
+        return _all(self.folder, "*/*/*/*/run.json")
+
+    def of(self, owner: Owner) -> Sequence[RunInfo]:
+        """The stack's own, newest first."""
+        return _all(self.folder / str(owner), "*/run.json")
 
     def find(self, prefix: str = "") -> RunInfo:
         """The run whose id begins, or ends, so; the newest when nothing is asked for. Raises Failure."""
@@ -107,21 +119,21 @@ class Runs:
             raise Failure(f"{prefix} may be {', '.join(run.id for run in found[:3])}; name one of them: oracle runs")
         return found[0]
 
-    def _made(self, kind: str) -> Path:
+    def _made(self, kind: str, owner: Owner) -> Path:
+        """A folder whose name no run of any stack has, so that `oracle logs` needs nothing else to find it."""
         name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{kind}"
         for number in range(1, 1000):
-            folder = self.folder / (name if number == 1 else f"{name}-{number}")
-            try:
+            folder = self.folder / str(owner) / (name if number == 1 else f"{name}-{number}")
+            if any(self.folder.glob(f"*/*/*/{folder.name}")):
+                continue
+            with suppress(FileExistsError):
                 folder.mkdir(mode=0o700)
                 return folder
-            except FileExistsError:
-                continue
         raise Failure(f"{self.folder} has too many runs of this second; look what starts them: oracle runs")
 
-    def _forget(self) -> None:
-        for run in self.list()[KEPT_RUNS - 1 :]:
-            if not run.running:
-                shutil.rmtree(run.folder, ignore_errors=True)
+    def _forget(self, owner: Owner) -> None:
+        for run in self.of(owner)[KEPT_RUNS - 1 :]:
+            shutil.rmtree(run.folder, ignore_errors=True)
 
 
 class Run:
@@ -211,6 +223,11 @@ def steps(run: RunInfo | Run) -> list[Step]:
     return read_steps(run.folder / "events.jsonl")
 
 
+def _all(folder: Path, pattern: str) -> list[RunInfo]:
+    found = sorted(folder.glob(pattern), key=lambda path: path.parent.name, reverse=True) if folder.is_dir() else []
+    return [info for path in found if (info := _read(path.parent)) is not None]
+
+
 def _read(folder: Path) -> RunInfo | None:
     try:
         known = json.loads((folder / "run.json").read_text())
@@ -218,7 +235,7 @@ def _read(folder: Path) -> RunInfo | None:
         return RunInfo(
             id=known["id"],
             kind=known["kind"],
-            stack=known["stack"],
+            owner=known["owner"],
             who=known["who"],
             began=known["began"],
             clock=known["clock"],

@@ -11,11 +11,6 @@ from releases import Item, ReleaseError, items, place
 from releases.keep import Keep
 
 
-def keep_of(custody: StackCustody) -> Keep:
-    """Where the stack's releases are kept. Raises Failure."""
-    return Keep(custody.store, custody.settings.backend.app_name)
-
-
 def fetch(custody: StackCustody, release: Release, to: StackCustody | None = None) -> int:
     """Makes the bytes be on this machine, and in the store of `to`; returns how many of them there are.
 
@@ -23,7 +18,7 @@ def fetch(custody: StackCustody, release: Release, to: StackCustody | None = Non
     """
     stack = custody.engine.stack
     wanted = items(release, packed=custody.settings.backend.image.path is not None)
-    lost = [f"{item.told()}: {why}" for item in wanted if (why := _fetched(keep_of(custody), item, custody))]
+    lost = [f"{item.told()}: {why}" for item in wanted if (why := _fetched(custody.releases, item, custody))]
     if lost:
         raise Failure(
             f"{stack.name} has not kept all bytes of this release ({'; '.join(lost)}); what it can go back to: "
@@ -54,7 +49,7 @@ def _fetched(keep: Keep, item: Item, custody: StackCustody) -> str:
 
 
 def _hand_on(to: StackCustody, wanted: list[Item]) -> None:
-    keep = keep_of(to)
+    keep = to.releases
     try:
         for item in keep.lacks(wanted):
             keep.put(item, place(to.engine.stack.project, item))

@@ -17,9 +17,8 @@ def loss(app: str, found: Census) -> str:
 
 def backup(found: Backup) -> str:
     """One backup in a line."""
-    own = sum(count for name, count in found.records.items() if not name.startswith("_"))
     sealed = ", encrypted" if found.encrypted else ""
-    return f"{found.id} ({own} records, {found.files} files, {size(found.size)}, verified{sealed})"
+    return f"{found.id} ({found.own_records} records, {found.files} files, {size(found.size)}, verified{sealed})"
 
 
 def counts(records: dict[str, int]) -> str:

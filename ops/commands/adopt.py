@@ -46,7 +46,7 @@ def adopt(
     """Take over what was made by hand, as it runs; nothing is deployed."""
     engine = ready(stack, make=True)
     settings = engine.stack.settings()
-    Runs(engine.stack.runs).refuse_busy(stack)
+    Runs(engine.stack.runs).refuse_busy(engine.owner)
     live = see(engine, settings)
     services = _left(engine, settings)
     if not services:
@@ -68,7 +68,7 @@ def adopt(
         raise Failure("Nothing was changed.")
     if engine.stack.on_local_cloud:
         provide(engine.stack, Plugins.auto)
-    with Runs(engine.stack.runs).start("adopt", stack, sys.argv[1:]) as run:
+    with Runs(engine.stack.runs).start("adopt", engine.owner, sys.argv[1:]) as run:
         hand_over(run, engine.stack, {"do": "adopt", "services": list(services), "values": dict(plan.values)})
         shown(run)
 

@@ -31,7 +31,7 @@ def backups(
         typer.echo(f"Keep a copy elsewhere; then: pulumi config set --secret oracle-net:backupKey -s {stack}", err=True)
         return
     try:
-        found, complaints = StackCustody(Engine(Stack(stack))).shelf.survey()
+        found, complaints = StackCustody(Engine(Stack(stack))).catalog.survey()
     except BackupsError as error:
         raise Failure(str(error)) from None
     if as_json:
@@ -45,6 +45,13 @@ def backups(
 
 
 def _row(found: Backup) -> tuple[str, ...]:
-    own = sum(count for name, count in found.records.items() if not name.startswith("_"))
     verified = "yes, encrypted" if found.encrypted else "yes"
-    return found.id, found.reason, found.created[:16], words.size(found.size), str(own), str(found.files), verified
+    return (
+        found.id,
+        found.reason,
+        found.created[:16],
+        words.size(found.size),
+        str(found.own_records),
+        str(found.files),
+        verified,
+    )

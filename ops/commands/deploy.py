@@ -40,7 +40,7 @@ def deploy(
     if not yes and (as_json or not sys.stdin.isatty()):
         raise Failure(f"Nobody is at a terminal to agree to this; agree beforehand: {again} --yes")
     engine = _ready(stack, as_json)
-    with Runs(engine.stack.runs).start("deploy", stack, sys.argv[1:]) as run:
+    with Runs(engine.stack.runs).start("deploy", engine.owner, sys.argv[1:]) as run:
         prepared = None
         if not yes:
             plan = prepare(Recording(engine, run, say), wanted)
@@ -61,7 +61,7 @@ def deploy(
 def _ready(stack: str, quiet: bool) -> Engine:
     chosen = Stack(stack)
     refuse_receipt(chosen)
-    Runs(chosen.runs).refuse_busy(stack)
+    Runs(chosen.runs).refuse_busy(Engine(chosen).owner)
     return ready(stack, quiet=quiet, make=True)
 
 

@@ -65,8 +65,8 @@ def _repair(engine: Engine, found: Report) -> None:
     can = [each for each in found.drifts if each.remedy != "none"]
     if not can:
         raise Failure(f"None of this can be put right without a decision of yours; see above: {found.drifts[0].next}")
-    Runs(engine.stack.runs).refuse_busy(found.stack)
+    Runs(engine.stack.runs).refuse_busy(engine.owner)
     engine = ready(found.stack)
-    with Runs(engine.stack.runs).start("repair", found.stack, sys.argv[1:]) as run:
+    with Runs(engine.stack.runs).start("repair", engine.owner, sys.argv[1:]) as run:
         hand_over(run, engine.stack, {"do": "repair", "drifts": [asdict(each) for each in can]})
         shown(run)

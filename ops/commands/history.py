@@ -22,22 +22,24 @@ def history(
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """List every wipe, restore and release, newest first."""
-    found = StackCustody(Engine(Stack(stack))).changes()
+    found, complaints = StackCustody(Engine(Stack(stack))).history()
     if as_json:
-        typer.echo(json.dumps([_plain(each, stack) for each in found], indent=2))
+        typer.echo(json.dumps([_plain(each) for each in found], indent=2))
     elif found:
         table(
             ("when", "what", "who", "from", "to", "records before", "backup", "to undo"),
-            (_row(each, stack) for each in found),
+            (_row(each) for each in found),
         )
         for each in found:
             for note in each.notes:
                 typer.echo(f"{each.entry.at[:16]}: {note}")
     else:
         typer.echo(f"Nothing has happened to the data of {stack} yet; deploy it: pulumi up -s {stack}")
+    for complaint in complaints:
+        typer.echo(complaint, err=True)
 
 
-def _row(each: Change, stack: str) -> tuple[str, ...]:
+def _row(each: Change) -> tuple[str, ...]:
     entry = each.entry
     own = sum(count for name, count in each.records.items() if not name.startswith("_"))
     return (
@@ -48,13 +50,12 @@ def _row(each: Change, stack: str) -> tuple[str, ...]:
         f"{entry.to_app} {_short(entry.to_release)}" if entry.to_app else "-",
         str(own) if each.backup else "-",
         each.backup or "-",
-        f"oracle restore {each.backup} {stack}" if each.backup else "-",
+        each.undo or each.gone or "-",
     )
 
 
-def _plain(each: Change, stack: str) -> dict[str, object]:
-    undo = f"oracle restore {each.backup} {stack}" if each.backup else None
-    return {**asdict(each.entry), "backup": each.backup, "records": each.records, "notes": each.notes, "undo": undo}
+def _plain(each: Change) -> dict[str, object]:
+    return {**asdict(each.entry), **{key: value for key, value in vars(each).items() if key != "entry"}}
 
 
 def _short(release: str | None) -> str:

@@ -47,7 +47,7 @@ def plan(
 
 def _forecast(stack: str, quiet: bool) -> Forecast:
     engine = ready(stack, quiet=quiet)
-    with Runs(engine.stack.runs).start("plan", stack, sys.argv[1:]) as run:
+    with Runs(engine.stack.runs).start("plan", engine.owner, sys.argv[1:]) as run:
         found = forecast(Recording(engine, run))
         run.discard()
         return found

@@ -35,7 +35,7 @@ def promote(
     refuse_other_kind(here, there)
     refuse_adopted(here, there)
     refuse_unattended(again, yes=yes or receipt_only, as_json=as_json)
-    Runs(there.runs).refuse_busy(there.name)
+    Runs(there.runs).refuse_busy(Engine(there).owner)
     _tell(f"Looking whether {source} may be promoted …", as_json)
     engine = Engine(here)
     release = fit_release(engine)

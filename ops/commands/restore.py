@@ -27,7 +27,7 @@ def restore(
     custody = StackCustody(engine)
     chosen = _checked(custody, backup)
     backend = custody.backend()
-    _refuse_version(chosen, backend.pocketbase)
+    _refuse_version(chosen, backend.pocketbase, stack)
     say(f"Restores {words.backup(chosen)}")
     say(words.loss(backend.outputs.backend_app, backend.census()))
     again = f"oracle restore {backup} {stack}"
@@ -53,9 +53,9 @@ def _checked(custody: StackCustody, backup: str) -> Backup:
         raise Failure(str(error)) from None
 
 
-def _refuse_version(backup: Backup, runs: str) -> None:
+def _refuse_version(backup: Backup, runs: str, stack: str) -> None:
     if runs and backup.pocketbase and runs.split(".")[:2] != backup.pocketbase.split(".")[:2]:
         raise Failure(
             f"The backup {backup.id} was made by PocketBase {backup.pocketbase}, and {runs} runs; deploy the "
-            f"release it came from first ({backup.release[:19]}), then: oracle restore {backup.id}"
+            f"release it came from first ({backup.release[:19]}), then: oracle restore {backup.id} {stack}"
         )

@@ -15,7 +15,7 @@ from ops.engine import Engine
 from ops.pinning import Pin, pin, refuse_unattended
 from ops.promotion import existing
 from ops.report import table
-from ops.returning import chosen, declared, ran, warnings
+from ops.returning import chosen, declared, listed, ran, warnings
 from ops.runs import Runs
 from releases import short
 from releases.keep import Ran
@@ -32,10 +32,13 @@ def rollback(
     chosen_stack = existing(stack)
     again = f"oracle rollback {stack}{f' --to {to}' * bool(to)}"
     if show:
-        _list(ran(StackCustody(Engine(chosen_stack))), as_json)
+        found, complaints = listed(StackCustody(Engine(chosen_stack)))
+        _list(found, as_json)
+        for complaint in complaints:
+            typer.echo(complaint, err=True)
         return
     refuse_unattended(again, yes=yes, as_json=as_json)
-    Runs(chosen_stack.runs).refuse_busy(stack)
+    Runs(chosen_stack.runs).refuse_busy(Engine(chosen_stack).owner)
     engine = ready(stack, quiet=as_json)
     custody = StackCustody(engine)
     outputs = engine.outputs()

@@ -42,7 +42,7 @@ def up(
     engine.ensure_stack()
     for line in recover(engine):  # first of all: nothing is built or exchanged under an update that is at work
         say(line)
-    with Runs(chosen.runs).start("up", stack, sys.argv[1:]) as run:
+    with Runs(chosen.runs).start("up", engine.owner, sys.argv[1:]) as run:
         _prepare(Recording(engine, run, say), plugins)
         hand_over(run, chosen, {"do": "up"})
         shown(run)

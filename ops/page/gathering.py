@@ -6,7 +6,7 @@ What cannot be read, or not soon enough, leaves its section with the reason; the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,18 +50,20 @@ class Gatherer:
         custody = StackCustody(Engine(self._stack))
         sources: dict[str, Callable[[], Any]] = {
             "services": self._look.gather,
-            "runs": lambda: _runs(self._stack),
+            "runs": lambda: _runs(Runs(self._stack.runs).of(custody.engine.owner)),
             "graph": lambda: self._graph(custody.engine),
-            "backups": lambda: custody.shelf.survey(),
-            "history": custody.changes,
+            "backups": lambda: custody.catalog.survey(),
+            "history": custody.history,
         }
         found = together({name: _caught(source) for name, source in sources.items()}, SECONDS)
         problems = {name: _problem(value) for name, value in found.items() if isinstance(value, Late | Failure)}
         good: dict[str, Any] = {name: value for name, value in found.items() if name not in problems}
-        kept, complaints = good.pop("backups", ([], []))
-        if complaints:
-            problems["backups"] = " ".join(complaints)
-        return _content(self._stack.name, good.pop("services", None), problems, {**good, "backups": kept[:SHOWN]})
+        for name in ("backups", "history"):
+            kept, complaints = good.pop(name, ([], []))
+            good[name] = kept[:SHOWN]
+            if complaints:
+                problems[name] = " ".join(complaints)
+        return _content(self._stack.name, good.pop("services", None), problems, good)
 
     def _graph(self, engine: Engine) -> Graph:
         """The engine takes a second to show the state, so it is asked once in a while only."""
@@ -73,7 +75,6 @@ class Gatherer:
 
 
 def _content(stack: str, status: Status | None, problems: dict[str, str], others: dict[str, Any]) -> Content:
-    others["history"] = others.get("history", [])[:SHOWN]
     if status is None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return Content(stack=stack, at=now, level="unknown", problems=problems, **others)
@@ -136,10 +137,9 @@ def _finding(found: Any) -> Finding:
     return Finding(level=found.level, what=found.what, command=found.next)
 
 
-def _runs(stack: Stack) -> list[Run]:
+def _runs(found: Sequence[RunInfo]) -> list[Run]:
     """The newest; the last of them with a chart."""
-    found = [run for run in Runs(stack.runs).list() if run.stack == stack.name][:SHOWN]
-    return [_run(run, with_chart=number < CHARTS) for number, run in enumerate(found)]
+    return [_run(run, with_chart=number < CHARTS) for number, run in enumerate(found[:SHOWN])]
 
 
 def _run(info: RunInfo, *, with_chart: bool) -> Run:

@@ -80,7 +80,7 @@ def backups(content: Content) -> Html:
 
 def history(content: Content) -> Html:
     """What became of the backend's data."""
-    rows = [_change(each, content.stack) for each in content.history]
+    rows = [_change(each) for each in content.history]
     return _section(
         content,
         "history",
@@ -187,19 +187,18 @@ def _lasted(run: Run) -> str:
 
 
 def _backup(found: Backup, stack: str) -> tuple[Child, ...]:
-    own = sum(count for name, count in found.records.items() if not name.startswith("_"))
     sealed = " encrypted" if found.encrypted else ""
     return (
         when(found.created),
         found.reason,
-        str(own),
+        str(found.own_records),
         str(found.files),
         words.size(found.size) + sealed,
         _command(f"oracle restore {found.id} {stack}"),
     )
 
 
-def _change(change: Change, stack: str) -> tuple[Child, ...]:
+def _change(change: Change) -> tuple[Child, ...]:
     entry = change.entry
     kind = KINDS.get(entry.kind, entry.kind)
     return (
@@ -211,7 +210,7 @@ def _change(change: Change, stack: str) -> tuple[Child, ...]:
         entry.who,
         _version(entry.from_app, entry.from_release),
         _version(entry.to_app, entry.to_release),
-        _command(f"oracle restore {change.backup} {stack}") if change.backup else NONE,
+        _command(change.undo) if change.undo else change.gone or NONE,
     )
 
 

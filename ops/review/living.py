@@ -68,7 +68,7 @@ def bring_up(base: Stack, number: int, hours: int, say: Say) -> tuple[Outputs, d
     engine.must("stack", "tag", "set", TAG, _moment(expires), "--stack", stack.name)
     settle(engine)
     outputs = known_outputs(ready(stack.name))
-    with Runs(stack.runs).start("review", stack.name, sys.argv[1:]) as run:
+    with Runs(stack.runs).start("review", engine.owner, sys.argv[1:]) as run:
         Recording(engine, run, say).build()
         # A release replaces the app, and what the one before held is as ephemeral as the environment.
         hand_over(run, stack, {"do": "up"}, {WITHOUT_BACKUP: outputs.backend_app} if outputs else None)
@@ -90,7 +90,7 @@ def take_down(base: Stack, number: int) -> bool:
     state = engine.export()
     if unhook(state):
         take_in(engine, state)
-    with Runs(stack.runs).start("review", stack.name, sys.argv[1:]) as run:
+    with Runs(stack.runs).start("review", engine.owner, sys.argv[1:]) as run:
         done = Recording(engine, run).destroy()
         if done.status != 0:
             raise Failure(engine.failure(done, f"What is left stays known; again: oracle review {number} --down"))

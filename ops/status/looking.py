@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from addresses import BackendAddresses
 from appplatform import AppPlatform, AppPlatformError, ConsoleError, run_command
-from backups import BackupsError, Shelf
+from backups import BackupsError
 from ops.custody import StackCustody
 from ops.engine import Engine
 from ops.failures import Failure
@@ -170,8 +170,7 @@ def _admin(declared: Declared | None) -> bool | str | None:
 def _backups(engine: Engine, settings: Settings) -> tuple[Backups, tuple[str, ...]]:
     """What is on the shelf. Manifests are read without the key, so none is asked for."""
     try:
-        store = StackCustody(engine).store
-        found, complaints = Shelf(store, settings.backend.app_name, None, engine.stack.private / "scratch").survey()
+        found, complaints = StackCustody(engine).catalog.survey()
     except (BackupsError, Failure) as error:
         return _no_backups(settings), (str(error),)
     newest = found[0] if found else None

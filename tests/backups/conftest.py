@@ -15,8 +15,11 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from backups import About, Bucket, Contents, Folder, Shelf, Store, new_key
+from tests.support.owners import owner
 
-ABOUT = About(stack="prod", app="jellyfish-app", generation=3, release="r7", pocketbase="0.36.9", reason="wipe")
+PROD = owner("prod")
+STAGING = owner("staging")
+ABOUT = About(app="jellyfish-app", app_id="app-1", generation=3, release="r7", pocketbase="0.36.9", reason="wipe")
 CONTENTS = Contents(records={"humans": 2}, files=1, file_bytes=5, users=2, last_write="2026-01-31T23:59:59.000Z")
 NUMBERS = itertools.count()
 Write = Callable[..., Path]
@@ -72,7 +75,7 @@ def scratch(tmp_path: Path) -> Path:
 @pytest.fixture
 def shelf(folder: Folder, key: str, scratch: Path) -> Iterator[Shelf]:
     """An encrypting shelf in a folder; the scratch folder is empty afterwards."""
-    yield Shelf(folder, "prod", key, scratch)
+    yield Shelf(folder, PROD, key, scratch)
     assert not scratch.exists() or not list(scratch.iterdir())
 
 

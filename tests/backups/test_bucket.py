@@ -20,7 +20,7 @@ from urllib3.exceptions import ProtocolError
 from backups import BackupsError, Bucket, Shelf
 from backups.errors import Missing
 from httpclient import certificate_file
-from tests.backups.conftest import ABOUT, CONTENTS
+from tests.backups.conftest import ABOUT, CONTENTS, PROD
 from tests.support.scripted import HTML, Reply, scripted
 from tests.support.waiting import free_port
 
@@ -349,7 +349,7 @@ def test_a_large_backup_is_never_whole_in_memory(
 ) -> None:
     bucket = Bucket("bucket-of-memory", endpoint=s3_elsewhere)
     bucket._client().create_bucket(Bucket=bucket.place.bucket)
-    shelf = Shelf(bucket, "prod", key, scratch)
+    shelf = Shelf(bucket, PROD, key, scratch)
     shelf.check_writable()
     tracemalloc.start()
     try:

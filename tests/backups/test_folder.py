@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from backups import BackupsError, Folder, Shelf, inspect
-from tests.backups.conftest import ABOUT, CONTENTS, Write
+from tests.backups.conftest import ABOUT, CONTENTS, PROD, Write
 
 
 def everything(root: Path) -> list[Path]:
@@ -95,7 +95,7 @@ def tiny(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_is_really_full(tiny: Path, key: str, tmp_path: Path) -> None:
     large = tmp_path / "large"
     large.write_bytes(os.urandom(3 << 20))
-    shelf = Shelf(Folder(tiny / "kept"), "prod", key, tmp_path / "scratch")
+    shelf = Shelf(Folder(tiny / "kept"), PROD, key, tmp_path / "scratch")
     shelf.check_writable()
     with pytest.raises(BackupsError, match=r"disk that holds .*\.zip\.age is full"):
         shelf.keep(large, ABOUT, CONTENTS)
@@ -109,7 +109,7 @@ def test_a_disk_that_is_really_full(tiny: Path, key: str, tmp_path: Path) -> Non
 def test_a_full_scratch_disk_is_told_before_anything_changes(tiny: Path, folder: Folder, key: str) -> None:
     (tiny / "other").write_bytes(bytes(3 << 19))
     with pytest.raises(BackupsError, match="is full"):
-        Shelf(folder, "prod", key, tiny / "scratch").check_writable()
+        Shelf(folder, PROD, key, tiny / "scratch").check_writable()
     assert everything(folder.root) == []
     assert everything(tiny) == [tiny / "other"]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from backups import Entry, Folder, Ledger, Store, who
+from tests.backups.conftest import PROD, STAGING
 
 ENTRY = Entry(
     at="2026-01-31T10:00:00.000Z",
@@ -29,20 +30,21 @@ ENTRY = Entry(
 
 
 def test_entries_come_back_newest_first(store: Store) -> None:
-    ledger = Ledger(store, "prod")
+    ledger = Ledger(store, PROD)
     assert ledger.entries() == []
     first = replace(ENTRY, kind="first", at="2026-01-30T10:00:00Z", backup=None, undo=None, from_generation=None)
     last = replace(ENTRY, at="2026-01-31T10:00:00.001Z", carried={"humans": 2}, notes=[])
     for entry in (ENTRY, last, first):
         ledger.add(entry)
-    assert ledger.entries() == [last, ENTRY, first]
-    assert Ledger(store, "staging").entries() == []
-    assert all(name.startswith("prod/ledger/2026013") for name in store.names(""))
+    assert [replace(entry, owner="") for entry in ledger.entries()] == [last, ENTRY, first]
+    assert {entry.owner for entry in ledger.entries()} == {"organization/oracle-net/prod"}
+    assert Ledger(store, STAGING).entries() == []
+    assert all(name.startswith("organization/oracle-net/prod/ledger/2026013") for name in store.names(""))
 
 
 def test_two_writers_lose_nothing(tmp_path: Path) -> None:
     """Each with a store of its own, all with the same time."""
-    ledgers = [Ledger(Folder(tmp_path / "kept"), "prod") for _ in range(2)]
+    ledgers = [Ledger(Folder(tmp_path / "kept"), PROD) for _ in range(2)]
     people = [f"writer {number}" for number in range(40)]
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda name: ledgers[len(name) % 2].add(replace(ENTRY, who=name)), people))
@@ -50,20 +52,20 @@ def test_two_writers_lose_nothing(tmp_path: Path) -> None:
 
 
 def test_a_damaged_entry_hides_no_other(folder: Folder) -> None:
-    ledger = Ledger(folder, "prod")
+    ledger = Ledger(folder, PROD)
     ledger.add(ENTRY)
-    folder.write_text("prod/ledger/20270101T000000000000Z-0000.json", '{"kind": "wipe"}')
+    folder.write_text(f"{PROD}/ledger/20270101T000000000000Z-0000.json", '{"kind": "wipe"}')
     found, complaints = ledger.survey()
-    assert found == [ENTRY]
+    assert found == [replace(ENTRY, owner=str(PROD))]
     assert len(complaints) == 1
-    assert "prod/ledger/20270101T000000000000Z-0000.json is damaged" in complaints[0]
+    assert f"{PROD}/ledger/20270101T000000000000Z-0000.json is damaged" in complaints[0]
 
 
 def test_an_entry_of_a_later_release_is_read(folder: Folder) -> None:
-    Ledger(folder, "prod").add(ENTRY)
+    Ledger(folder, PROD).add(ENTRY)
     (name,) = folder.names("")
     folder.write_text(name, json.dumps({**json.loads(folder.read_text(name) or ""), "weather": "fine"}))
-    assert Ledger(folder, "prod").entries() == [ENTRY]
+    assert Ledger(folder, PROD).entries() == [replace(ENTRY, owner=str(PROD))]
 
 
 def test_who_is_the_person_behind_ci_then_git_then_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -80,3 +82,17 @@ def test_who_is_the_person_behind_ci_then_git_then_the_user(monkeypatch: pytest.
     assert who() == "ada@laptop"
     monkeypatch.setenv("GITHUB_ACTOR", "ada-at-github")
     assert who() == "ada-at-github"
+
+
+def test_an_entry_of_another_stack_is_left_out_and_said(folder: Folder) -> None:
+    ledger, other = Ledger(folder, PROD), Ledger(folder, STAGING)
+    other.add(replace(ENTRY, at="2026-03-01T10:00:00Z"))
+    (copied,) = (path.name for path in (folder.root / str(STAGING) / "ledger").iterdir())
+    folder.write_text(f"{PROD}/ledger/{copied}", folder.read_text(f"{STAGING}/ledger/{copied}") or "")
+    ledger.add(ENTRY)
+    found, complaints = ledger.survey(newest=1)
+    assert found == [replace(ENTRY, owner=str(PROD))]
+    assert len(complaints) == 1
+    assert complaints[0].startswith(f"{PROD}/ledger/{copied} belongs to {STAGING} and lies among what {PROD} has kept")
+    assert ledger.newest({"wipe"}) == found[0]
+    assert ledger.newest({"restart"}) is None

@@ -7,17 +7,17 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyrage  # type: ignore[import-untyped]
 import pytest
 
-from backups import Backup, BackupsError, Folder, Shelf, Store, new_key
-from tests.backups.conftest import ABOUT, CONTENTS
+from backups import Backup, BackupsError, Entry, Folder, Ledger, Shelf, Store, new_key
+from tests.backups.conftest import ABOUT, CONTENTS, PROD, STAGING
 
 
 def stored(shelf: Shelf) -> list[str]:
@@ -25,10 +25,10 @@ def stored(shelf: Shelf) -> list[str]:
 
 
 def test_a_backup_comes_back(store: Store, key: str, scratch: Path, archive: Path, tmp_path: Path) -> None:
-    shelf = Shelf(store, "prod", key, scratch)
+    shelf = Shelf(store, PROD, key, scratch)
     backup = shelf.keep(archive, ABOUT, CONTENTS)
     assert re.fullmatch(r"prod-g3-\d{8}T\d{6}Z-[0-9a-f]{4}", backup.id)
-    assert stored(shelf) == [f"prod/{backup.id}.json", f"prod/{backup.id}.zip.age"]
+    assert stored(shelf) == [f"{PROD}/{backup.id}.json", f"{PROD}/{backup.id}.zip.age"]
     assert shelf.fetch(backup.id, tmp_path / "back") == backup == shelf.find(backup.id) == shelf.check(backup.id)
     assert (tmp_path / "back").read_bytes() == archive.read_bytes()
     assert (tmp_path / "back").stat().st_mode & 0o777 == 0o600
@@ -37,37 +37,39 @@ def test_a_backup_comes_back(store: Store, key: str, scratch: Path, archive: Pat
 
 def test_the_manifest_says_what_was_kept(shelf: Shelf, archive: Path) -> None:
     backup = shelf.keep(archive, ABOUT, CONTENTS)
-    said = json.loads(shelf.store.read_text(f"prod/{backup.id}.json") or "")
+    said = json.loads(shelf.store.read_text(f"{PROD}/{backup.id}.json") or "")
     assert said["sha256"] == hashlib.sha256(archive.read_bytes()).hexdigest()
     assert said["size"] == archive.stat().st_size
     assert said["verified"] is True
     assert said["encrypted"] is True
     assert (said["records"], said["users"], said["files"], said["file_bytes"]) == ({"humans": 2}, 2, 1, 5)
-    assert (said["stack"], said["app"], said["generation"], said["reason"]) == ("prod", "jellyfish-app", 3, "wipe")
+    assert [said[key] for key in ("owner", "app", "app_id", "generation", "reason")] == [
+        "organization/oracle-net/prod", "jellyfish-app", "app-1", 3, "wipe",
+    ]  # fmt: skip
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", said["created"])
 
 
 def test_age_opens_it_and_nobody_else(shelf: Shelf, folder: Folder, key: str, archive: Path) -> None:
     backup = shelf.keep(archive, ABOUT, CONTENTS)
-    sealed = (folder.root / "prod" / f"{backup.id}.zip.age").read_bytes()
+    sealed = (folder.root / str(PROD) / f"{backup.id}.zip.age").read_bytes()
     assert sealed.startswith(b"age-encryption.org/v1\n")
     assert b"plain words" not in sealed
     assert pyrage.decrypt(sealed, [pyrage.x25519.Identity.from_str(key)]) == archive.read_bytes()
-    assert key not in (folder.root / "prod" / f"{backup.id}.json").read_text()
+    assert key not in (folder.root / str(PROD) / f"{backup.id}.json").read_text()
 
 
 def test_without_a_key_it_is_stored_as_it_is(folder: Folder, scratch: Path, archive: Path, tmp_path: Path) -> None:
-    shelf = Shelf(folder, "prod", None, scratch)
+    shelf = Shelf(folder, PROD, None, scratch)
     backup = shelf.keep(archive, ABOUT, CONTENTS)
     assert not backup.encrypted
-    assert folder.names("prod/")[1] == f"prod/{backup.id}.zip"
+    assert folder.names(f"{PROD}/")[1] == f"{PROD}/{backup.id}.zip"
     assert shelf.check(shelf.fetch(backup.id, tmp_path / "back").id) == backup
     assert (tmp_path / "back").read_bytes() == archive.read_bytes()
 
 
 def test_a_key_that_is_none_is_refused_at_once(folder: Folder, scratch: Path) -> None:
     with pytest.raises(BackupsError, match=r"no age identity.*oracle backups --new-key") as refused:
-        Shelf(folder, "prod", "hunter2-not-a-key", scratch)
+        Shelf(folder, PROD, "hunter2-not-a-key", scratch)
     assert "hunter2" not in str(refused.value)
 
 
@@ -92,7 +94,7 @@ def test_damage_is_told(
     archive: Path,
     tmp_path: Path,
 ) -> None:
-    shelf = Shelf(folder, "prod", key if encrypted else None, scratch)
+    shelf = Shelf(folder, PROD, key if encrypted else None, scratch)
     backup = shelf.keep(archive, ABOUT, CONTENTS)
     path = folder.root / next(name for name in stored(shelf) if ".zip" in name)
     path.write_bytes(damage(path.read_bytes()))
@@ -104,15 +106,15 @@ def test_damage_is_told(
 def test_another_key_or_none_is_told(shelf: Shelf, scratch: Path, archive: Path, tmp_path: Path) -> None:
     backup = shelf.keep(archive, ABOUT, CONTENTS)
     with pytest.raises(BackupsError, match=r"encrypted with another key; set .* pulumi config set --secret"):
-        Shelf(shelf.store, "prod", new_key(), scratch).fetch(backup.id, tmp_path / "back")
+        Shelf(shelf.store, PROD, new_key(), scratch).fetch(backup.id, tmp_path / "back")
     with pytest.raises(BackupsError, match=r"encrypted and there is no key; set .* pulumi config set --secret"):
-        Shelf(shelf.store, "prod", None, scratch).fetch(backup.id, tmp_path / "back")
+        Shelf(shelf.store, PROD, None, scratch).fetch(backup.id, tmp_path / "back")
     assert not (tmp_path / "back").exists()
 
 
 def test_an_archive_that_is_gone_or_cut_is_told_without_a_download(shelf: Shelf, folder: Folder, archive: Path) -> None:
     backup = shelf.keep(archive, ABOUT, CONTENTS)
-    path = folder.root / "prod" / f"{backup.id}.zip.age"
+    path = folder.root / str(PROD) / f"{backup.id}.zip.age"
     path.write_bytes(path.read_bytes()[:100_000])
     with pytest.raises(BackupsError, match=r"damaged .it has 100000 bytes"):
         shelf.check(backup.id)
@@ -137,7 +139,7 @@ def test_an_unknown_id_names_those_near_it(shelf: Shelf, archive: Path, tmp_path
 
 def test_another_stack_has_a_shelf_of_its_own(shelf: Shelf, scratch: Path, archive: Path) -> None:
     backup = shelf.keep(archive, ABOUT, CONTENTS)
-    other = Shelf(shelf.store, "staging", None, scratch)
+    other = Shelf(shelf.store, STAGING, None, scratch)
     assert other.list() == []
     with pytest.raises(BackupsError, match="There is no backup"):
         other.find(backup.id)
@@ -145,12 +147,12 @@ def test_another_stack_has_a_shelf_of_its_own(shelf: Shelf, scratch: Path, archi
 
 def test_a_damaged_manifest_hides_no_other_backup(shelf: Shelf, folder: Folder, archive: Path) -> None:
     good, bad, swapped = (shelf.keep(archive, ABOUT, CONTENTS) for _ in range(3))
-    (folder.root / "prod" / f"{bad.id}.json").write_text('{"id": "prod-g3-')
-    (folder.root / "prod" / f"{swapped.id}.json").write_text(good.to_json())
+    (folder.root / str(PROD) / f"{bad.id}.json").write_text('{"id": "prod-g3-')
+    (folder.root / str(PROD) / f"{swapped.id}.json").write_text(good.to_json())
     found, complaints = shelf.survey()
     assert found == [good] == shelf.list()
     assert len(complaints) == 2
-    assert any(f"prod/{bad.id}.json is damaged" in line for line in complaints)
+    assert any(f"{PROD}/{bad.id}.json is damaged" in line for line in complaints)
     shelf.delete(bad.id)
     assert not [name for name in stored(shelf) if bad.id in name]
 
@@ -201,7 +203,7 @@ def test_what_goes_wrong_leaves_nothing(
     store = Interrupting(tmp_path / "kept")
     store.step, store.error = step, error or store.error
     with pytest.raises(type(error) if error else BackupsError, match=None if error else "damaged"):
-        Shelf(store, "prod", key if encrypted else None, scratch).keep(archive, ABOUT, CONTENTS)
+        Shelf(store, PROD, key if encrypted else None, scratch).keep(archive, ABOUT, CONTENTS)
     assert store.names("") == []
     assert not list(scratch.glob("*"))
 
@@ -226,29 +228,30 @@ def test_the_manifest_comes_last_and_goes_first(tmp_path: Path, scratch: Path, a
             seen.append("delete manifest" if name.endswith(".json") else "delete archive")
             super().delete(name)
 
-    shelf = Shelf(Watched(tmp_path / "kept"), "prod", None, scratch)
+    shelf = Shelf(Watched(tmp_path / "kept"), PROD, None, scratch)
     shelf.delete(shelf.keep(archive, ABOUT, CONTENTS).id)
     assert seen[:4] == ["put archive", "read archive", "write manifest", "read manifest"]
-    assert seen[4:6] == ["delete manifest", "delete archive"]
+    assert [step for step in seen if step.startswith("delete")][:2] == ["delete manifest", "delete archive"]
 
 
-def backdated(shelf: Shelf, *days: float) -> list[Backup]:
-    """Backups that say they were made so many days ago; their archives are a byte."""
+def backdated(shelf: Shelf, *days: float, records: Sequence[int] = (), app_id: str = "app-1") -> list[Backup]:
+    """Backups that say they were made so many days ago and hold so many records, else two."""
     made = []
     for number, age in enumerate(days):
         at = datetime.now(UTC) - timedelta(days=age)
-        id = f"prod-g1-{at:%Y%m%dT%H%M%SZ}-{number:04x}"
+        id = f"{shelf.owner.stack}-g1-{at:%Y%m%dT%H%M%SZ}-{number:04x}"
         example = Backup(
-            **vars(ABOUT),
-            **vars(CONTENTS),
+            **{**vars(ABOUT), "app_id": app_id},
+            **{**vars(CONTENTS), "records": {"humans": records[number] if records else 2, "_superusers": 1}},
+            owner=str(shelf.owner),
             id=id,
             created=f"{at:%Y-%m-%dT%H:%M:%S}.000Z",
             size=1,
             sha256="",
-            encrypted=True,
+            encrypted=False,
         )
-        shelf.store.write_text(f"prod/{id}.json", example.to_json())
-        shelf.store.write_text(f"prod/{id}.zip.age", "x")
+        shelf.store.write_text(f"{shelf.owner}/{id}.json", example.to_json())
+        shelf.store.write_text(f"{shelf.owner}/{id}.zip", "x")
         made.append(example)
     return made
 
@@ -281,15 +284,17 @@ def test_what_is_named_is_kept(shelf: Shelf) -> None:
 
 def test_what_was_killed_half_way_is_swept_after_a_day(shelf: Shelf) -> None:
     kept = backdated(shelf, 3)[0]
-    old, new = "prod/prod-g1-20200101T000000Z-abcd.zip.age", "prod/prod-g1-29990101T000000Z-abcd.zip"
-    for name in (old, new, "prod/somebody-elses.zip"):
+    old, new = (
+        f"{PROD}/prod-g1-{at}Z-abcd.zip{end}" for at, end in (("20200101T000000", ".age"), ("29990101T000000", ""))
+    )
+    for name in (old, new, f"{PROD}/somebody-elses.zip"):
         shelf.store.write_text(name, "half")
     shelf.prune(None, None, set())
     assert stored(shelf) == [
-        f"prod/{kept.id}.json",
-        f"prod/{kept.id}.zip.age",
+        f"{PROD}/{kept.id}.json",
+        f"{PROD}/{kept.id}.zip",
         new,
-        "prod/somebody-elses.zip",
+        f"{PROD}/somebody-elses.zip",
     ]
 
 
@@ -304,15 +309,15 @@ def test_plain_data_of_who_was_killed_goes_after_a_day(shelf: Shelf, scratch: Pa
 
 def test_somebody_else_may_prune_at_the_same_time(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     made = backdated(shelf, 1, 5, 9)
-    seen = shelf.list()
-    monkeypatch.setattr(shelf, "list", lambda: seen)
-    Shelf(shelf.store, "prod", None, shelf.scratch).prune(2, None, set())
+    seen = shelf._manifests(shelf._sizes())
+    monkeypatch.setattr(shelf, "_manifests", lambda _: seen)
+    Shelf(shelf.store, PROD, None, shelf.scratch).prune(2, None, set())
     assert shelf.prune(1, None, set()) == made[1:]
     assert len(stored(shelf)) == 2
 
 
 def test_a_probe_leaves_nothing(store: Store, scratch: Path) -> None:
-    Shelf(store, "prod", None, scratch).check_writable()
+    Shelf(store, PROD, None, scratch).check_writable()
     assert store.names("") == []
     assert not list(scratch.iterdir())
 
@@ -323,12 +328,12 @@ def test_a_store_that_gives_back_other_bytes_is_told(tmp_path: Path, scratch: Pa
             target.write_bytes(b"other")
 
     with pytest.raises(BackupsError, match="gives back other bytes"):
-        Shelf(Forgetful(tmp_path / "kept"), "prod", None, scratch).check_writable()
+        Shelf(Forgetful(tmp_path / "kept"), PROD, None, scratch).check_writable()
 
 
 def test_a_manifest_with_more_in_it_is_read(shelf: Shelf, folder: Folder, archive: Path) -> None:
     backup = shelf.keep(archive, ABOUT, CONTENTS)
-    path = folder.root / "prod" / f"{backup.id}.json"
+    path = folder.root / str(PROD) / f"{backup.id}.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "of a later release": [1]}))
     assert shelf.find(backup.id) == backup
 
@@ -343,3 +348,100 @@ def test_a_manifest_with_other_types_is_damaged(change: dict[str, object], shelf
     with pytest.raises(BackupsError, match=rf"prod/x\.json is damaged \({next(iter(change))}.*oracle backups"):
         Backup.from_json(text, "prod/x.json")
     assert Backup.from_json(replace(backup, last_write=None).to_json(), "prod/x.json").last_write is None
+
+
+def test_stacks_whose_names_begin_alike_see_nothing_of_each_other(folder: Folder, scratch: Path) -> None:
+    owners = [
+        replace(PROD, stack="prod-2"),
+        replace(PROD, stack="pr"),
+        replace(PROD, organization="acme"),
+        replace(PROD, project="oracle"),
+    ]
+    others = [Shelf(folder, owner, None, scratch) for owner in owners]
+    theirs = [backdated(other, 1, 2, 3) for other in others]
+    shelf = Shelf(folder, PROD, None, scratch)
+    mine = backdated(shelf, 4, 5)
+    assert shelf.survey() == (mine, [])
+    assert shelf.prune(1, None, set()) == mine[1:]
+    assert [other.list() for other in others] == theirs
+
+
+def test_what_was_copied_from_another_stack_is_refused_and_left_alone(
+    shelf: Shelf, folder: Folder, scratch: Path, archive: Path, tmp_path: Path
+) -> None:
+    """By hand, into the wrong folder: its manifest says whose it is."""
+    mine = backdated(shelf, 100)
+    for owner in (STAGING, replace(PROD, organization="acme")):
+        theirs = Shelf(folder, owner, None, scratch).keep(archive, ABOUT, CONTENTS)
+        for ending in (".json", ".zip"):
+            content = (folder.root / str(owner) / f"{theirs.id}{ending}").read_bytes()
+            (folder.root / str(PROD) / f"{theirs.id}{ending}").write_bytes(content)
+        said = f"The backup {theirs.id} belongs to {owner} and lies among what {PROD} has kept, so it is left alone; "
+        for ask in (shelf.find, shelf.check, shelf.delete, lambda id: shelf.fetch(id, tmp_path / "back")):
+            with pytest.raises(BackupsError, match=re.escape(f"{said}see what is its own: oracle backups prod")):
+                ask(theirs.id)
+        found, complaints = shelf.survey()
+        assert found == mine
+        assert any(complaint.startswith(said) for complaint in complaints)
+        before = stored(shelf)
+        assert shelf.prune(0, 0, set()) == []
+        assert stored(shelf) == before
+
+
+def test_what_is_gone_or_cut_is_left_out_of_the_list_and_said(shelf: Shelf, folder: Folder) -> None:
+    """One list of the store tells; what is left out counts for nothing, and goes when its time is over."""
+    good, cut, gone = backdated(shelf, 1, 2, 3)
+    (folder.root / str(PROD) / f"{cut.id}.zip").write_bytes(b"")
+    (folder.root / str(PROD) / f"{gone.id}.zip").unlink()
+    found, complaints = shelf.survey()
+    assert found == [good]
+    assert f"The archive of the backup {cut.id} is damaged (it has 0 bytes)" in complaints[0]
+    assert f"The archive of the backup {gone.id} is gone; see what else there is: oracle backups prod" in complaints
+    assert shelf.prune(2, None, set()) == []
+    assert shelf.prune(1, None, set()) == [cut, gone]
+
+
+def test_nine_nights_of_an_emptied_disk_do_not_push_out_the_backup_with_records(shelf: Shelf) -> None:
+    made = backdated(shelf, *range(10), records=[0] * 9 + [27])
+    assert shelf.prune(3, None, set()) == made[3:9]
+    assert shelf.prune(1, 0, set()) == made[1:3]
+    assert shelf.list() == [made[0], made[9]]
+
+
+def test_full_and_empty_backups_are_counted_apart(shelf: Shelf) -> None:
+    made = backdated(shelf, *range(6), records=[0, 0, 0, 5, 5, 5])
+    assert shelf.prune(2, None, set()) == [made[2], made[5]]
+
+
+def test_the_last_backup_before_a_loss_stays_when_people_begin_anew(shelf: Shelf) -> None:
+    made = backdated(shelf, *range(6), records=[4, 3, 2, 1, 27, 26])
+    shelf.prune(2, None, set())
+    assert shelf.list() == [made[0], made[1], made[4]]
+    shelf.prune(None, 0, set())
+    assert shelf.list() == [made[0], made[4]]
+
+
+def change(**values: Any) -> Entry:
+    known = dict.fromkeys(
+        ("from_generation", "from_release", "to_generation", "to_release", "carried", "backup", "undo")
+    )
+    whole = {"at": "2026-01-31T10:00:00Z", "kind": "wipe", "who": "ada", "records": {}, **known, **values}
+    return Entry(**whole)
+
+
+def test_what_the_newest_wipe_took_stays(shelf: Shelf) -> None:
+    """Also when the new app has had other backups since, and as many records; older wipes hold nothing back."""
+    made = backdated(shelf, 6, app_id="older"), backdated(shelf, 5, app_id="old"), backdated(shelf, 2, 1, app_id="new")
+    ledger = Ledger(shelf.store, PROD)
+    ledger.add(change(at="2026-01-30T10:00:00Z", from_app_id="older", to_app_id="old"))
+    ledger.add(change(from_app_id="old", to_app_id="new"))
+    ledger.add(change(at="2026-02-01T10:00:00Z", kind="release", from_app_id="new", to_app_id="new-r2"))
+    assert shelf.prune(1, 0, set()) == [made[2][0], made[0][0]]
+    assert shelf.list() == [made[2][1], made[1][0]]
+
+
+def test_what_a_restart_took_stays(shelf: Shelf) -> None:
+    """The app is the same before and after: its newest backup is not the one that the restart took."""
+    made = backdated(shelf, 1, 2, 3, 4)
+    Ledger(shelf.store, PROD).add(change(kind="restart", from_app_id="app-1", to_app_id="app-1", backup=made[2].id))
+    assert shelf.prune(1, None, set()) == [made[1], made[3]]

@@ -40,6 +40,7 @@ def test_names_are_those_below_the_prefix(store: Store) -> None:
     assert store.names("prod/ledger/") == ["prod/ledger/1.json"]
     assert store.names("prod") == ["prod/a.json", "prod/b.json", "prod/ledger/1.json", "production/a.json"]
     assert store.names("staging/") == []
+    assert store.sizes("prod/ledger/") == {"prod/ledger/1.json": 2}
 
 
 def test_what_is_deleted_is_gone_and_may_be_deleted_again(store: Store) -> None:

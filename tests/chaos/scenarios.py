@@ -44,7 +44,7 @@ def release(project: Project) -> None:
 
 
 def undo(project: Project) -> None:
-    newest = max(project.root.glob(".oracle/backups/*/*.json"), key=lambda path: path.stat().st_mtime)
+    newest = max(project.root.glob(".oracle/backups/*/*/*/*.json"), key=lambda path: path.stat().st_mtime)
     _raise(project, newest.stem)
 
 
@@ -53,7 +53,7 @@ def _not_restored(root: Path) -> list[str]:
     restored = RESTORE.search((root / "Pulumi.local.yaml").read_text())
     if restored is None:
         return []
-    (archive,) = root.glob(f".oracle/backups/*/{restored[1]}.zip")
+    (archive,) = root.glob(f".oracle/backups/*/*/*/{restored[1]}.zip")
     missing = [title for title in titles(archive) if not any(on_disk(each, title) for each in databases(root))]
     return [f"{title} was not restored" for title in missing]
 

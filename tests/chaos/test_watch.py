@@ -26,7 +26,7 @@ def database(path: Path, *names: str) -> Path:
 
 
 def archived(root: Path, name: str, *names: str) -> Path:
-    archive = root / f".oracle/backups/jellyfish-app/{name}.zip"
+    archive = root / f".oracle/backups/organization/oracle-net/local/{name}.zip"
     archive.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(archive, "w") as opened:
         opened.write(database(root / f"{name}.db", *names), "data.db")

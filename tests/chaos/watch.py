@@ -64,7 +64,7 @@ class Watch:
 
     def backups(self) -> list[str]:
         """Names of the verified backups that have the data. A manifest is written when its archive was read back."""
-        for manifest in sorted(self.root.glob(".oracle/backups/*/*.json")):
+        for manifest in sorted(self.root.glob(".oracle/backups/*/*/*/*.json")):
             if manifest.stem not in self._known and (archive := manifest.with_suffix(".zip")).exists():
                 self._known[manifest.stem] = in_archive(archive, self.title)
         return [name for name, has in self._known.items() if has]

@@ -21,10 +21,13 @@ class Environments(NamedTuple):
     prod: Project
 
     @classmethod
-    def made(cls, project: Project) -> Environments:
-        """Writes `Pulumi.staging.yaml` and `Pulumi.prod.yaml` of a copied project; nothing is started yet."""
+    def made(cls, project: Project, suffix: str = "-staging") -> Environments:
+        """Writes `Pulumi.staging.yaml` and `Pulumi.prod.yaml` of a copied project; nothing is started yet.
+
+        Staging's app and Workers have the suffix behind their names; an empty one leaves both stacks with the same.
+        """
         made = cls(project.on("staging"), project.on("prod"))
-        made.staging.stack_file.write_text(_stack_file("Staging", "-staging", "51a9"))
+        made.staging.stack_file.write_text(_stack_file("Staging", suffix, "51a9"))
         made.prod.stack_file.write_text(_stack_file("Production", "", "940d"))
         return made
 

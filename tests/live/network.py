@@ -102,7 +102,7 @@ def backups(project: Project) -> list[dict[str, Any]]:
 
 def backed_up_titles(project: Project, backup: str, scratch: Path) -> set[str]:
     """The titles of all posts in a backup's database."""
-    archive = project.root / f".oracle/backups/jellyfish-app/{backup}.zip"
+    archive = project.root / f".oracle/backups/organization/oracle-net/{project.stack}/{backup}.zip"
     if not archive.exists():
         key = project.pulumi("config", "get", "oracle-net:backupKey", "--stack", "local").well().output.strip()
         sealed, archive = archive.with_name(f"{backup}.zip.age"), scratch / "opened.zip"

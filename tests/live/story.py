@@ -139,7 +139,7 @@ class Records:
 
     def backed_up(self) -> set[str]:
         """The titles in any verified backup that was ever seen; a manifest is written once its archive was verified."""
-        for manifest in self.project.root.glob(".oracle/backups/*/*.json"):
+        for manifest in self.project.root.glob(".oracle/backups/*/*/*/*.json"):
             archive = manifest.with_suffix(".zip")
             if archive not in self._archives and archive.exists():
                 self._archives[archive] = archived_titles(archive)

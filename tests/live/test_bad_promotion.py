@@ -216,7 +216,7 @@ def test_killed_between_the_yes_and_the_first_change(environments: Environments)
     running = prod.outputs()["release"]
     command = prod.start_oracle("promote", "staging", "prod", "--yes")
     until(lambda: prod.stack_file.read_bytes() != before, "the receipt is in the file", seconds=120)
-    run = max(runs.glob("*-promote"))
+    run = max(runs.glob("*/*/prod/*-promote"))
     until(lambda: (run / "output.log").read_text().count("Updating"), "the engine has begun", seconds=60)
     runner = psutil.Process(json.loads((run / "run.json").read_text())["pid"])
     for victim in [*runner.children(recursive=True), runner, psutil.Process(command.pid)]:
@@ -236,7 +236,7 @@ def test_bytes_that_were_lost_on_the_way_are_not_built_anew(environments: Enviro
     release(environments, "fourth", "web")
     shutil.rmtree(staging.root / ".oracle/releases")
     wanted = staging.outputs()["release"]["assets"]["web"]
-    kept = staging.root / f".oracle/backups/{PROD}-staging/releases/assets/{wanted}"
+    kept = staging.root / f".oracle/backups/organization/oracle-net/staging/releases/assets/{wanted}"
     content = kept.read_bytes()
     kept.write_bytes(content[: len(content) // 2])
     with untouched(prod):

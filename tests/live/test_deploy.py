@@ -171,9 +171,8 @@ def test_everything_at_once_without_waiting_for_it(project: Project) -> None:
     for service, change in (("backend", "new app"), ("api", "updated"), ("web", "updated"), ("universe", "updated")):
         assert re.search(rf"^{service} +\w{{12}} +{change} ", followed, re.MULTILINE), followed
     assert "// another" in module(project)
-    done = {
-        (step.name, step.op): step for step in read_steps(project.root / f".oracle/runs/{left['run']}/events.jsonl")
-    }
+    folder = project.root / f".oracle/runs/organization/oracle-net/local/{left['run']}"
+    done = {(step.name, step.op): step for step in read_steps(folder / "events.jsonl")}
     backend = done["backend-app", "create-replacement"]
     for site in ("web-script", "universe-script"):
         assert done[site, "update"].began < (backend.ended or 0), "the sites do not wait for the backend"
@@ -206,6 +205,6 @@ def test_no_run_holds_a_secret(project: Project) -> None:
     secrets = {name: tokens[name] for name in ("digitalocean", "cloudflare")}
     secrets["password"] = str(project.outputs()["adminPassword"])
     folder = project.root / ".oracle/runs"
-    assert len(list(folder.glob("*/output.log"))) >= 4
+    assert len(list(folder.rglob("output.log"))) >= 4
     assert not leaked_in_files(folder, secrets, frozenset())
     assert not [path for path in folder.rglob("*") if path.stat().st_mode & 0o077]

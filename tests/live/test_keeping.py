@@ -80,23 +80,23 @@ def test_a_generation_lowered_by_hand(project: Project) -> None:
 
 
 def test_a_restore_of_what_is_not_there(project: Project) -> None:
-    set_config(project, "restoreFrom", "jellyfish-app-g1-no-such")
+    set_config(project, "restoreFrom", "local-g1-no-such")
     with untouched(project):
         assert "A restore is a new generation: oracle restore" in project.up().failed().output
     set_config(project, "generation", "3")
     with untouched(project):
         done = project.pulumi("preview", "--stack", "local").failed()
-        assert "jellyfish-app-g1-no-such" in done.output
+        assert "local-g1-no-such" in done.output
         assert "oracle backups" in done.output
     project.pulumi("config", "rm", "oracle-net:restoreFrom", "--stack", "local").well()
     set_config(project, "generation", "2")
     with untouched(project):
-        assert "oracle backups" in project.oracle("restore", "jellyfish-app-g1-no-such", "--yes").failed().output
+        assert "oracle backups" in project.oracle("restore", "local-g1-no-such", "--yes").failed().output
 
 
 def test_a_damaged_backup_is_refused_before_anything_changes(project: Project) -> None:
     kept = network.backups(project)[0]["id"]
-    file = project.root / f".oracle/backups/jellyfish-app/{kept}.zip"
+    file = project.root / f".oracle/backups/organization/oracle-net/local/{kept}.zip"
     whole = file.read_bytes()
     file.chmod(0o600)
     file.write_bytes(whole[:200] + bytes([whole[200] ^ 1]) + whole[201:])
@@ -114,7 +114,7 @@ def test_an_encrypted_backup_opens_with_its_own_key_only(project: Project) -> No
     kept = network.backups(project)[0]
     assert kept["id"] in done.output
     assert kept["encrypted"]
-    sealed = project.root / f".oracle/backups/jellyfish-app/{kept['id']}.zip.age"
+    sealed = project.root / f".oracle/backups/organization/oracle-net/local/{kept['id']}.zip.age"
     assert sealed.read_bytes().startswith(b"age-encryption.org/v1")
     set_config(project, "backupKey", new_key(), "--secret")
     with untouched(project):

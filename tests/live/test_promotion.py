@@ -179,7 +179,7 @@ def test_a_no_changes_nothing(environments: Environments) -> None:
         until(lambda: "Nothing was changed." in screen.text, "the answer is told", seconds=30)
         screen.leave()
     assert "a new app takes over from jellyfish-app, release" in " ".join(screen.text.split())
-    assert not list((environments.prod.root / ".oracle/runs").glob("*-promote"))
+    assert not list((environments.prod.root / ".oracle/runs").rglob("*-promote"))
 
 
 @pytest.mark.slow

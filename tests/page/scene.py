@@ -175,7 +175,8 @@ def _run(identifier: str, kind: str, status: str, ended: str, chart: str = CHART
 
 def _backup(number: int, name: str = "") -> Backup:
     return Backup(
-        stack="jellyfish-app",
+        owner="organization/oracle-net/local",
+        app_id=f"app-{number}",
         app=f"jellyfish-app-g{number}",
         generation=number,
         release="sha256:" + "a" * 64,
@@ -211,4 +212,4 @@ def _change(kind: str, backup: str | None, notes: list[str]) -> Change:
         from_app=None if first else "jellyfish-app-g2",
         to_app="jellyfish-app-g3",
     )
-    return Change(entry, backup, {}, notes)
+    return Change(entry, backup, {}, notes, f"oracle restore {backup} local" if backup else None)

@@ -17,6 +17,7 @@ from ops.runs import Runs
 from ops.status import Backups, Finding, Secret, Service, Status
 from ops.workspace import Stack
 from tests.page import scene
+from tests.support.owners import owner
 
 NOW = "2026-11-22T01:12:44+00:00"
 
@@ -64,14 +65,15 @@ class Parts:
         self.status: Any = lambda: status(service())
         self.export: Any = scene.state
         self.survey: Any = lambda: (list(scene.ordinary().backups), [])
-        self.changes: Any = lambda: list(scene.ordinary().history)
+        self.history: Any = lambda: (list(scene.ordinary().history), [])
+        self.owner = owner()
 
     @property
     def engine(self) -> Parts:
         return self
 
     @property
-    def shelf(self) -> Parts:
+    def catalog(self) -> Parts:
         return self
 
     def gather(self) -> Any:
@@ -145,7 +147,7 @@ def test_what_is_wrong_with_it_is_shown_with_it(parts: Parts, gathered: Callable
     assert [(finding.what, finding.command) for finding in content.findings] == [("The token is revoked.", "x")]
 
 
-@pytest.mark.parametrize("part,section", [("export", "graph"), ("survey", "backups"), ("changes", "history")])
+@pytest.mark.parametrize("part,section", [("export", "graph"), ("survey", "backups"), ("history", "history")])
 @pytest.mark.parametrize("error", [Failure("It is broken."), BackupsError("It is broken.")])
 def test_a_part_that_fails_leaves_its_section_with_the_reason(
     parts: Parts, gathered: Callable[[], Content], part: str, section: str, error: Exception
@@ -195,7 +197,7 @@ def test_runs_of_the_stack_with_charts_and_the_end_of_what_they_said(
     gathered: Callable[[], Content], tmp_path: Path
 ) -> None:
     runs = Runs(Stack("local", tmp_path).runs)
-    with runs.start("wipe", "local") as done:
+    with runs.start("wipe", owner("local")) as done:
         (done.folder / "events.jsonl").write_text(
             '{"at": 0.1, "event": "begin", "urn": "a::b::c::web", "type": "t:u:W", "op": "update"}\n'
             '{"at": 0.5, "event": "end", "urn": "a::b::c::web", "type": "t:u:W", "op": "update"}\n'
@@ -203,9 +205,9 @@ def test_runs_of_the_stack_with_charts_and_the_end_of_what_they_said(
         for number in range(2000):
             done.say(f"line {number}")
         done.say("\nTimeline\n* web  update  ###\n* critical path: web\n\nline of the table")
-    with pytest.raises(ValueError, match="no"), runs.start("up", "local"):
+    with pytest.raises(ValueError, match="no"), runs.start("up", owner("local")):
         raise ValueError("no")
-    with runs.start("deploy", "staging"):
+    with runs.start("deploy", owner("staging")):
         pass
     shown = {run.kind: run for run in gathered().runs}
     assert set(shown) == {"wipe", "up"}

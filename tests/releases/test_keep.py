@@ -19,6 +19,7 @@ from backups.errors import Missing
 from contract import Release
 from releases import Item, Kind, ReleaseError, cache, items, place, stash, sweep
 from releases.keep import Keep, Ran
+from tests.support.owners import owner
 
 NUMBERS = itertools.count()
 
@@ -47,7 +48,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.fixture
 def keep(store: Store) -> Keep:
-    return Keep(store, "jellyfish-app")
+    return Keep(store, owner())
 
 
 def made(folder: Path, kind: Kind, text: str) -> tuple[Item, Path]:
@@ -81,7 +82,7 @@ def release(number: int) -> Release:
 
 def ran(number: int) -> Ran:
     at = f"2026-01-01T00:{number:02}:00Z"
-    return Ran(at=at, who="ada", release=dict(release(number)), packed=True)
+    return Ran(at=at, who="ada", release=dict(release(number)), packed=True, app="jellyfish-app", app_id="app-1")
 
 
 @pytest.mark.parametrize("kind", ["module", "assets", "image"])
@@ -102,7 +103,7 @@ def test_other_bytes_are_not_kept_and_not_fetched(keep: Keep, tmp_path: Path, ki
         keep.put(item, wrong)
     assert keep.lacks([item]) == [item]
     keep.put(item, path)
-    keep.store.put(f"jellyfish-app/releases/{item.name}", wrong)  # somebody's mistake, or the store's
+    keep.store.put(f"{owner()}/releases/{item.name}", wrong)  # somebody's mistake, or the store's
     with pytest.raises(ReleaseError, match=rf"has other bytes \(its digest is {other.digest[:12]}\)"):
         keep.get(item, tmp_path / "back")
     assert not (tmp_path / "back").exists()
@@ -114,7 +115,7 @@ def test_what_was_cut_off_is_not_fetched(keep: Keep, tmp_path: Path) -> None:
     keep.put(item, path)
     short = tmp_path / "short"
     short.write_bytes(path.read_bytes()[:700])
-    keep.store.put(f"jellyfish-app/releases/{item.name}", short)
+    keep.store.put(f"{owner()}/releases/{item.name}", short)
     with pytest.raises(ReleaseError, match="cannot be read"):
         keep.get(item, tmp_path / "back")
 
@@ -138,7 +139,7 @@ def test_a_store_that_gives_back_other_bytes_keeps_nothing(
 def test_receipts_come_newest_first_and_once(keep: Keep) -> None:
     for number in (1, 2, 2, 1):
         keep.note(ran(number))
-    keep.store.write_text("jellyfish-app/releases/receipts/20270101T000000000000Z-dead.json", "{")
+    keep.store.write_text(f"{owner()}/releases/receipts/20270101T000000000000Z-dead.json", "{")
     # The last one is as old as the first: the order is that of the times.
     assert [each.receipt["backend"][-1] for each in keep.ran()] == ["2", "1", "1"]
     assert {each.id for each in keep.ran()} == {"20260101-000100", "20260101-000200"}
@@ -148,19 +149,19 @@ def test_bytes_that_no_kept_receipt_names_are_cleared_away(keep: Keep, tmp_path:
     (tmp_path / "bytes").write_bytes(b"")
     for number in (1, 2, 3):
         for item in items(release(number), packed=True):
-            keep.store.put(f"jellyfish-app/releases/{item.name}", tmp_path / "bytes")
+            keep.store.put(f"{owner()}/releases/{item.name}", tmp_path / "bytes")
         keep.note(ran(number))
-    neighbour = Keep(keep.store, "jellyfish-app-staging")
+    neighbour = Keep(keep.store, owner("local-2"))
     for item in items(release(1), packed=True):
-        neighbour.store.put(f"jellyfish-app-staging/releases/{item.name}", tmp_path / "bytes")
-    keep.store.write_text("jellyfish-app/jellyfish-app-g1.json", "a backup's")
+        neighbour.store.put(f"{owner('local-2')}/releases/{item.name}", tmp_path / "bytes")
+    keep.store.write_text(f"{owner()}/local-g1.json", "a backup's")
     assert keep.prune(3, set()) == []
     gone = keep.prune(2, {f"sha256:{1:064x}"})
     assert len(gone) == 2  # the api's module and web's files; the image is needed by a backup
     assert keep.lacks(items(release(2), packed=True) + items(release(3), packed=True)) == []
     assert {item.kind for item in keep.lacks(items(release(1), packed=True))} == {"module", "assets"}
     assert neighbour.lacks(items(release(1), packed=True)) == []
-    assert keep.store.read_text("jellyfish-app/jellyfish-app-g1.json") == "a backup's"
+    assert keep.store.read_text(f"{owner()}/local-g1.json") == "a backup's"
     assert [each.receipt["backend"][-1] for each in keep.ran()] == ["3", "2"]
 
 
@@ -196,3 +197,31 @@ def test_the_cache_is_the_owners_and_forgets_what_is_not_used(tmp_path: Path) ->
     assert not place(tmp_path, item).exists()
     assert place(tmp_path, other).read_text() == "one"
     assert cache.UNUSED_SECONDS > 24 * 3600
+
+
+def test_a_release_is_whole_while_all_its_bytes_are_there(keep: Keep, tmp_path: Path) -> None:
+    (tmp_path / "bytes").write_bytes(b"")
+    wanted = items(release(1), packed=True)
+    for item in wanted:
+        keep.store.put(f"{owner()}/releases/{item.name}", tmp_path / "bytes")
+    keep.note(ran(1))
+    assert [len(part) for part in keep.survey()] == [1, 0, 0]
+    keep.store.delete(f"{owner()}/releases/{wanted[0].name}")
+    assert [len(part) for part in keep.survey()] == [0, 1, 0]
+
+
+def test_a_receipt_of_another_stack_is_left_out_and_left_alone(keep: Keep) -> None:
+    other = Keep(keep.store, owner("local-2"))
+    other.note(ran(5))
+    (copied,) = keep.store.names(f"{owner('local-2')}/")
+    name = f"{owner()}/releases/receipts/{copied.rpartition('/')[2]}"
+    keep.store.write_text(name, keep.store.read_text(copied) or "")
+    for number in (1, 2):
+        keep.note(ran(number))
+    whole, lost, complaints = keep.survey()
+    assert (whole, [each.receipt["backend"][-1] for each in lost], len(complaints)) == ([], ["2", "1"], 1)
+    assert complaints[0].startswith(f"{name} belongs to {owner('local-2')} and lies among what {owner()} has kept")
+    assert [each.owner for each in keep.ran()] == [str(owner())] * 2
+    keep.prune(1, set())
+    assert [each.receipt["backend"][-1] for each in keep.ran()] == ["2"]
+    assert keep.store.read_text(name)

@@ -121,9 +121,7 @@ def run(
     seen = Run()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    pulumi.runtime.set_mocks(
-        seen, project="oracle-net", stack=stack, preview=preview, monitor=Monitor(seen), organization="organization"
-    )
+    pulumi.runtime.set_mocks(seen, "oracle-net", stack, preview, monitor=Monitor(seen), organization="organization")
     pulumi.runtime.set_all_config(dict(config), secret_keys or [])
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]

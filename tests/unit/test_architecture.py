@@ -78,7 +78,7 @@ MAY_IMPORT = {
     "appplatform": {"appplatform", "cloudapi", "httpclient", "waiting"},
     "pocketbase": {"httpclient", "pocketbase", "waiting"},
     "workersapi": {"cloudapi", "httpclient", "waiting", "workersapi"},
-    "backups": {"backups", "httpclient", "pocketbase", "programs"},
+    "backups": {"backups", "contract", "httpclient", "pocketbase", "programs"},
     "releases": {"releases", "artifacts", "backups", "contract"},
     "components": {
         "components",

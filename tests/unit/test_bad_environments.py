@@ -26,6 +26,7 @@ from ops.main import app
 from ops.runs import Run, Runs
 from ops.workspace import Stack
 from settings import SettingsError, parse
+from tests.support.owners import owner
 from tests.support.stacks import LOCAL, stack_file
 from tests.unit.test_promotion import A, B, release
 from tests.unit.test_settings import values
@@ -177,7 +178,7 @@ def test_what_the_engine_says_of_a_state_or_a_token_is_a_sentence(engine: str, s
 def run(tmp_path: Path) -> Run:
     stack = Stack("prod", tmp_path)
     stack.file.write_text("config:\n  as: before\n")
-    return Runs(stack.runs).start("rotate", "prod")
+    return Runs(stack.runs).start("rotate", owner("prod"))
 
 
 @pytest.mark.parametrize(

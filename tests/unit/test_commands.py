@@ -20,6 +20,7 @@ from ops import completion
 from ops.main import COMMANDS, app
 from ops.screen import WORKFLOWS, Entry, help_screen
 from ops.workspace import PROJECT, Stack
+from tests.support.owners import owner
 from tests.support.stacks import LOCAL
 from tests.unit.commands import PAGE, page
 
@@ -137,12 +138,13 @@ def test_what_tab_offers_in_other_shells() -> None:
 def test_runs_and_backups_are_offered_newest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "Pulumi.local.yaml").write_text(LOCAL.read_text())
     for run in ("20261122-1-deploy", "20261123-1-wipe"):
-        (tmp_path / ".oracle" / "runs" / run).mkdir(parents=True)
-        (tmp_path / ".oracle" / "runs" / run / "run.json").touch()
+        (tmp_path / ".oracle" / "runs" / str(owner()) / run).mkdir(parents=True)
+        (tmp_path / ".oracle" / "runs" / str(owner()) / run / "run.json").touch()
     kept = Folder(tmp_path / ".oracle" / "backups")
     for name in ("g1-20261122", "g2-20261123"):
-        kept.write_text(f"jellyfish-app/{name}.json", "{}")
-        kept.write_text(f"jellyfish-app/{name}.zip", "")
+        kept.write_text(f"{owner()}/{name}.json", "{}")
+        kept.write_text(f"{owner()}/{name}.zip", "")
+        kept.write_text(f"{owner('local-2')}/{name}-of-another.json", "{}")
     monkeypatch.setattr(completion, "PROJECT", tmp_path)
     monkeypatch.setattr(completion, "Stack", lambda name: Stack(name, tmp_path))
     assert completion.runs("") == ["20261123-1-wipe", "20261122-1-deploy"]

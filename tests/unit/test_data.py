@@ -11,6 +11,7 @@ from components import data
 from components.data import DataProvider
 from components.transfer import Carried, Source
 from pocketbase import Census, Login
+from tests.support.owners import owner
 
 OLD, NEW = "id-of-old", "id-of-new"
 
@@ -26,7 +27,7 @@ def props(**changed: Any) -> dict[str, Any]:
         "restart": 0.0,
         "traffic": {"endpoint": "e", "account": "a", "script": "s", "url": "u", "owner": "o/p/s"},
         "policy": {"drain": 0.0, "freeze": 60.0},
-        "custody": {"label": "jellyfish-app", "store": "folder:backups"},
+        "custody": {"owner": str(owner()), "store": "folder:backups"},
     }
     return {**base, **changed}
 

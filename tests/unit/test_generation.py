@@ -15,6 +15,7 @@ from components.generation import GenerationProvider, fingerprint
 from components.naming import app_name
 from components.ownership import Names
 from settings import Settings, parse
+from tests.support.owners import owner
 from tests.unit import program
 
 RELEASE = f"sha256:{'1' * 64}"
@@ -32,7 +33,7 @@ def settings(**backend: Any) -> Settings:
 
 
 def props(**changed: Any) -> dict[str, Any]:
-    custody = {"label": "jellyfish-app", "store": "folder:backups"}
+    custody = {"owner": str(owner()), "store": "folder:backups"}
     base = {
         "base": "jellyfish-app",
         "generation": 1.0,
@@ -175,13 +176,13 @@ def test_a_store_that_takes_nothing_is_refused_before_anything_changes(tmp_path:
 def test_a_damaged_backup_is_refused_before_anything_changes(tmp_path: Any) -> None:
     archive = tmp_path / "pb.zip"
     archive.write_bytes(b"not looked into here" * 100)
-    shelf = Shelf(open_store("folder:backups", tmp_path), "jellyfish-app", None, tmp_path)
-    about = About(stack="jellyfish-app", app="jellyfish-app", generation=1, release="", pocketbase="", reason="manual")
+    shelf = Shelf(open_store("folder:backups", tmp_path), owner(), None, tmp_path)
+    about = About(app="jellyfish-app", app_id="app-1", generation=1, release="", pocketbase="", reason="manual")
     kept = shelf.keep(archive, about, Contents(records={}, files=0, file_bytes=0, users=0, last_write=None))
     wanted = props(generation=2.0, restore_from=kept.id)
     assert GenerationProvider().diff("", props(), wanted).changes
     generation._look(wanted)
-    stored = tmp_path / "backups" / "jellyfish-app" / f"{kept.id}.zip"
+    stored = tmp_path / "backups" / str(owner()) / f"{kept.id}.zip"
     stored.chmod(0o600)
     stored.write_bytes(stored.read_bytes()[:-1] + b"!")
     with pytest.raises(Sentence, match=kept.id):

@@ -14,9 +14,10 @@ from components.kept import KeptProvider
 from contract import ADOPTED
 from releases import items, named
 from releases.keep import Keep
+from tests.support.owners import owner
 from tests.unit import program
 
-LABEL = "jellyfish-app"
+OWNER = owner("unit")
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def declared(**config: str) -> dict[str, Any]:
 
 
 def keep(project: Path) -> Keep:
-    return Keep(Folder(project / ".oracle/backups"), LABEL)
+    return Keep(Folder(project / ".oracle/backups"), OWNER)
 
 
 def created(props: dict[str, Any]) -> dict[str, Any]:
@@ -60,7 +61,8 @@ def test_nothing_is_to_be_done_until_bytes_differ_or_are_lost(project: Path) -> 
     assert KeptProvider().diff("", olds, other).changes
     moved = {**props, "custody": {**props["custody"], "store": "folder:elsewhere"}}
     assert KeptProvider().diff("", olds, moved).changes
-    (project / ".oracle/backups" / LABEL / "releases" / items(named(props["release"]), packed=True)[0].name).unlink()
+    first = items(named(props["release"]), packed=True)[0]
+    (project / ".oracle/backups" / str(OWNER) / "releases" / first.name).unlink()
     assert KeptProvider().diff("", olds, props).changes
     KeptProvider().update("", olds, props)
     assert not KeptProvider().diff("", olds, props).changes
@@ -92,7 +94,7 @@ def test_old_releases_are_cleared_away_but_for_images_of_the_ledger(project: Pat
     entry: dict[str, Any] = dict.fromkeys(("carried", "backup", "undo", "from_generation", "from_release"))
     at = "2026-01-01T00:00:00Z"
     image = props["release"]["backend"]
-    Ledger(keep(project).store, LABEL).add(
+    Ledger(keep(project).store, OWNER).add(
         Entry(at=at, kind="first", who="ada", records={}, to_generation=1, to_release=image, **entry)
     )
     for digit in "123":

@@ -19,6 +19,7 @@ from ops.failures import Failure
 from ops.recording import Recording
 from ops.runs import Runs
 from ops.workspace import Stack
+from tests.support.owners import owner
 from tests.unit.test_planning import OLD, outputs, settings
 
 PROJECT = Path(__file__).parents[2]
@@ -45,7 +46,7 @@ class Asked:
         self.stack.file.write_text((PROJECT / "Pulumi.staging.yaml").read_text())
         self.previewed: list[str] = []
         self.handed: dict[str, Any] = {}
-        self.engine = Mock(Engine, stack=self.stack, environment={})
+        self.engine = Mock(Engine, stack=self.stack, owner=owner(), environment={})
         self.engine.outputs.return_value = outputs()
         self.engine.export.return_value = STATE
         monkeypatch.setattr(Recording, "preview", lambda _, *options, again: self._preview(steps, options))
@@ -135,7 +136,7 @@ def test_what_to_type_after_a_break_depends_on_whether_the_traffic_has_moved(
     asked.engine.export.return_value = {"deployment": {"resources": [*STATE["deployment"]["resources"], gate]}}
     asked.engine.outputs.return_value = Mock(Outputs, generation=runs, release=OLD)
     asked.engine.sentence.side_effect = lambda _done, sentence: sentence
-    with Runs(asked.stack.runs).start("wipe", "local") as run:
+    with Runs(asked.stack.runs).start("wipe", owner()) as run:
         recording = Mock(engine=asked.engine, run=run)
         recording.update.return_value = SimpleNamespace(status=1, output="error: broke")
         with pytest.raises(Failure, match=f"Nothing is lost; go on: {on}$"):

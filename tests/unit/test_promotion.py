@@ -24,6 +24,7 @@ from ops.status import Backups, Finding, Level, Status
 from ops.workspace import Stack
 from releases import items, place, same_bytes
 from releases.keep import Keep, Ran
+from tests.support.owners import owner
 from tests.support.stacks import stack_file
 
 A, B = "a" * 64, "b" * 64
@@ -97,7 +98,8 @@ def test_files_of_no_commit_are_said() -> None:
 
 
 def ran(day: int, digest: str) -> Ran:
-    return Ran(at=f"2026-01-{day:02}T00:00:00Z", who="ada", release=dict(release(digest)), packed=True)
+    at = f"2026-01-{day:02}T00:00:00Z"
+    return Ran(at=at, who="ada", release=dict(release(digest)), packed=True, app="app", app_id="app-1")
 
 
 def test_gone_back_to_is_the_newest_other_release() -> None:
@@ -125,7 +127,7 @@ class Custody:
     def ledger(self) -> Any:
         entry = Entry(
             at="2026-01-01T10:11:12Z", kind="release", who="ada", from_generation=1, from_release=A, to_generation=1,
-            to_release=B, records={}, carried=self.carried, backup=None, undo=None, to_app="jellyfish-app-g1-r2",
+            to_release=B, records={}, carried=self.carried, backup=None, undo=None, to_app_id="app-2",
         )  # fmt: skip
         return SimpleNamespace(entries=lambda: [entry])
 
@@ -135,8 +137,8 @@ class Custody:
     settings = SimpleNamespace(receipt=object())
 
 
-def warned(custody: Custody, back_to: str, app: str = "jellyfish-app-g1-r2") -> str:
-    outputs = SimpleNamespace(backend_app=app, release=release(B))
+def warned(custody: Custody, back_to: str, app_id: str = "app-2") -> str:
+    outputs = SimpleNamespace(backend_app_id=app_id, release=release(B))
     (said,) = returning.warnings(custody, outputs, release(back_to))  # type: ignore[arg-type]
     return said
 
@@ -189,7 +191,7 @@ def stack(tmp_path: Path) -> Stack:
 
 @pytest.fixture
 def run(stack: Stack) -> Run:
-    run = Runs(stack.runs).start("promote", "prod")
+    run = Runs(stack.runs).start("promote", owner("prod"))
     (run.folder / pinning.BEFORE).write_text("config: {as: before}\n")
     return run
 
@@ -218,10 +220,12 @@ def test_the_file_is_put_back_unless_something_has_changed(
         assert str(caught.value) == (undone if put_back else f"{on}; or go back: oracle rollback prod")
 
 
-def custody(project: Path, name: str, label: str) -> Any:
-    backend = SimpleNamespace(app_name=label, image=SimpleNamespace(path="services/backend"))
+def custody(project: Path, name: str) -> Any:
+    backend = SimpleNamespace(image=SimpleNamespace(path="services/backend"))
+    store = Folder(project / "kept")
     return SimpleNamespace(
-        store=Folder(project / "kept"),
+        store=store,
+        releases=Keep(store, owner(name)),
         settings=SimpleNamespace(backend=backend),
         engine=SimpleNamespace(stack=Stack(name, project)),
     )
@@ -231,11 +235,11 @@ def test_bytes_that_are_not_kept_stop_everything(tmp_path: Path) -> None:
     module = "module text"
     digest = hashlib.sha256(module.encode()).hexdigest()
     wanted = Release(backend=f"sha256:{A}", workers={"api": digest}, assets={"web": B}, commits={})
-    staging, prod = custody(tmp_path, "staging", "app-staging"), custody(tmp_path, "prod", "app")
+    staging, prod = custody(tmp_path, "staging"), custody(tmp_path, "prod")
     source = tmp_path / "source"
     source.write_text(module)
     (item, *_) = items(wanted, packed=False)
-    Keep(staging.store, "app-staging").put(item, source)
+    Keep(staging.store, owner("staging")).put(item, source)
     with pytest.raises(Failure) as caught:
         transport.fetch(staging, wanted, prod)
     assert str(caught.value) == (
@@ -243,11 +247,11 @@ def test_bytes_that_are_not_kept_stop_everything(tmp_path: Path) -> None:
         "backend (aaaaaaaaaaaa): not there); what it can go back to: oracle rollback staging --list"
     )
     assert place(tmp_path, item).read_text() == module
-    assert Keep(prod.store, "app").lacks([item]) == [item]
+    assert Keep(prod.store, owner("prod")).lacks([item]) == [item]
     only = Release(backend=f"sha256:{A}", workers={"api": digest}, assets={}, commits={})
     staging.settings.backend.image.path = None
     assert transport.fetch(staging, only, prod) == 1
-    assert Keep(prod.store, "app").lacks([item]) == []
+    assert Keep(prod.store, owner("prod")).lacks([item]) == []
 
 
 def test_a_stack_with_a_receipt_is_not_deployed_from_the_checkouts(tmp_path: Path) -> None:

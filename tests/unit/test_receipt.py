@@ -16,6 +16,7 @@ from components import image
 from components.dynamic import Sentence
 from releases import items, named, place
 from releases.keep import Keep
+from tests.support.owners import owner
 from tests.unit import program
 
 
@@ -66,7 +67,7 @@ def moved_to_the_store(project: Path, release: dict[str, Any]) -> Keep:
     """The bytes are in the stack's store alone, as for whoever has just cloned the project."""
     from backups import Folder
 
-    keep = Keep(Folder(project / ".oracle/backups"), "jellyfish-app")
+    keep = Keep(Folder(project / ".oracle/backups"), owner("unit"))
     for item in items(named(release), packed=True):
         keep.put(item, place(project, item))
     shutil.rmtree(project / ".oracle/releases")
@@ -197,7 +198,7 @@ def test_what_is_deployed_is_kept_after_everything_that_runs_it() -> None:
     (kept,) = run.of("pulumi-python:dynamic:KeptRelease")
     known = program.plain(kept.inputs)
     assert known["release"] == run.outputs["release"]
-    assert (known["packed"], known["count"], known["custody"]["label"]) == (True, 10, "jellyfish-app")
+    assert (known["packed"], known["count"], known["custody"]["owner"]) == (True, 10, str(owner("unit")))
     assert "key" not in known["custody"]
 
 

@@ -25,6 +25,7 @@ from ops.review import leftovers, living, showing
 from ops.review.declaring import APP_LIMIT, declared, named, text
 from ops.workspace import Stack
 from settings import SCRIPT_NAME_LIMIT, from_file
+from tests.support.owners import owner
 from tests.unit import program
 from tests.unit.test_program import APP, DOMAIN, SCRIPT, checkouts
 
@@ -170,6 +171,7 @@ class State:
         class Fake:
             def __init__(self) -> None:
                 self.stack = stack
+                self.owner = owner(stack.name)
                 self.environment: dict[str, str] = {}
 
             def must(self, *words: str) -> str:

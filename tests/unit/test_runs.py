@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,7 @@ from ops.events import Recorder
 from ops.failures import Failure
 from ops.following import ended_badly, follow
 from ops.runs import Run, Runs, steps
+from tests.support.owners import owner
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def runs(tmp_path: Path) -> Runs:
 
 
 def test_a_run_is_written_down_as_it_goes(runs: Runs) -> None:
-    with runs.start("deploy", "local", ["deploy", "web"]) as run:
+    with runs.start("deploy", owner("local"), ["deploy", "web"]) as run:
         assert run.info.running
         assert (run.info.kind, run.info.stack, run.info.arguments) == ("deploy", "local", ("deploy", "web"))
         assert (run.info.pid, run.info.ended, run.info.seconds) == (os.getpid(), None, None)
@@ -43,7 +45,7 @@ def test_a_run_is_written_down_as_it_goes(runs: Runs) -> None:
 
 def test_a_run_that_breaks_says_why(runs: Runs) -> None:
     def broken() -> None:
-        with runs.start("wipe", "local"):
+        with runs.start("wipe", owner("local")):
             raise Failure("The disk is full; make room: df -h")
 
     with pytest.raises(Failure):
@@ -54,13 +56,13 @@ def test_a_run_that_breaks_says_why(runs: Runs) -> None:
 
 
 def test_an_interrupted_run_says_so(runs: Runs) -> None:
-    with pytest.raises(KeyboardInterrupt), runs.start("wipe", "local"):
+    with pytest.raises(KeyboardInterrupt), runs.start("wipe", owner("local")):
         raise KeyboardInterrupt
     assert runs.list()[0].error == "interrupted"
 
 
 def test_what_another_process_has_taken_over_is_not_ended_here(runs: Runs) -> None:
-    with runs.start("deploy", "local") as run, subprocess.Popen(["sleep", "60"]) as other:
+    with runs.start("deploy", owner("local")) as run, subprocess.Popen(["sleep", "60"]) as other:
         run.write(pid=other.pid, pid_since=psutil.Process(other.pid).create_time())
         run.__exit__(None, None, None)
         assert run.info.running
@@ -73,27 +75,27 @@ def test_what_another_process_has_taken_over_is_not_ended_here(runs: Runs) -> No
 
 
 def test_another_process_with_the_same_number_is_not_the_run_s(runs: Runs) -> None:
-    run = runs.start("deploy", "local")
+    run = runs.start("deploy", owner("local"))
     run.write(pid_since=psutil.Process().create_time() - 100)
     assert runs.list()[0].status == "killed"
 
 
 def test_one_run_of_a_stack_at_a_time(runs: Runs) -> None:
-    with runs.start("deploy", "local") as run:
+    with runs.start("deploy", owner("local")) as run:
         with pytest.raises(
             Failure, match=rf"Another run of local is at work: deploy of .* oracle logs {run.info.id} -f"
         ):
-            runs.start("wipe", "local")
-        assert runs.start("deploy", "prod").info.running
-    assert runs.start("wipe", "local").info.running
+            runs.start("wipe", owner("local"))
+        assert runs.start("deploy", owner("prod")).info.running
+    assert runs.start("wipe", owner("local")).info.running
 
 
 def test_runs_are_listed_newest_first_and_found_by_a_part_of_their_name(runs: Runs) -> None:
     for number in range(3):
-        runs.start(f"kind{number}", f"stack{number}").end()
+        runs.start(f"kind{number}", owner(f"stack{number}")).end()
     first = runs.list()[-1]
     for number, name in enumerate(("20250101-000000-deploy", "20260101-000000-deploy")):
-        folder = runs.folder / name
+        folder = first.folder.with_name(name)
         first.folder.rename(folder) if number == 0 else folder.mkdir()
         (folder / "run.json").write_text(
             json.dumps({**json.loads((runs.list()[0].folder / "run.json").read_text()), "id": name})
@@ -110,7 +112,7 @@ def test_runs_are_listed_newest_first_and_found_by_a_part_of_their_name(runs: Ru
 
 
 def test_two_runs_of_one_second_have_two_names(runs: Runs) -> None:
-    names = {runs.start("deploy", f"stack{number}").info.id for number in range(5)}
+    names = {runs.start("deploy", owner(f"stack{number}")).info.id for number in range(5)}
     assert len(names) == 5
 
 
@@ -120,32 +122,44 @@ def test_without_runs_there_is_a_sentence(runs: Runs) -> None:
         runs.find()
 
 
+def test_stacks_whose_names_begin_alike_have_runs_of_their_own(runs: Runs) -> None:
+    """Each forgets its own old ones only; all of them are listed."""
+    for each in (owner("pr-1"), owner("pr-12"), replace(owner("pr-1"), organization="acme")):
+        runs.start("deploy", each)
+    with pytest.raises(Failure, match="Another run of pr-1 is at work"):
+        runs.refuse_busy(owner("pr-1"))
+    runs.refuse_busy(owner("pr"))
+    assert [run.owner for run in runs.of(owner("pr-12"))] == ["organization/oracle-net/pr-12"]
+    assert len({run.id for run in runs.list()}) == 3
+
+
 def test_what_is_no_run_is_left_out(runs: Runs) -> None:
-    runs.start("deploy", "local").end()
+    runs.start("deploy", owner("local")).end()
     for name, text in (("20990101-000000-cut", '{"id": "2099'), ("20990101-000000-empty", "{}")):
-        (runs.folder / name).mkdir()
-        (runs.folder / name / "run.json").write_text(text)
+        folder = runs.list()[-1].folder.with_name(name)
+        folder.mkdir()
+        (folder / "run.json").write_text(text)
     assert [run.kind for run in runs.list()] == ["deploy"]
 
 
 def test_old_runs_are_forgotten_but_never_one_at_work(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEPT_RUNS", 3)
-    at_work = runs.start("at-work", "other")
-    at_work.folder.rename(runs.folder / "20000101-000000-at-work")
+    at_work = runs.start("at-work", owner("other"))
+    at_work.folder.rename(at_work.folder.with_name("20000101-000000-at-work"))
     for number in range(6):
-        runs.start(f"kind{number}", "local").end()
+        runs.start(f"kind{number}", owner("local")).end()
     assert [run.kind for run in runs.list()] == ["kind5", "kind4", "kind3", "at-work"]
 
 
 def test_a_discarded_run_is_gone(runs: Runs) -> None:
-    with runs.start("deploy", "local") as run:
+    with runs.start("deploy", owner("local")) as run:
         run.discard()
     assert runs.list() == []
 
 
 def test_a_run_s_output_is_followed_to_its_end(runs: Runs) -> None:
     """By a process that writes while it is read; lines come whole, and those that say nothing are left out."""
-    run = runs.start("deploy", "local")
+    run = runs.start("deploy", owner("local"))
     script = (
         "import sys, time, pathlib; from ops.runs import Run; run = Run(pathlib.Path(sys.argv[1])); run.take_over();"
         "log = open(run.folder / 'output.log', 'a', buffering=1); log.write('begin'); log.flush(); time.sleep(0.3);"
@@ -164,7 +178,7 @@ def test_a_run_s_output_is_followed_to_its_end(runs: Runs) -> None:
 
 
 def test_what_there_is_so_far_is_shown_without_waiting(runs: Runs) -> None:
-    run = runs.start("deploy", "local")
+    run = runs.start("deploy", owner("local"))
     run.say("so far")
     seen: list[str] = []
     assert follow(run.info, seen.append, wait=False).running
@@ -172,7 +186,7 @@ def test_what_there_is_so_far_is_shown_without_waiting(runs: Runs) -> None:
 
 
 def test_a_runs_steps_are_its_events(runs: Runs) -> None:
-    run = runs.start("deploy", "local")
+    run = runs.start("deploy", owner("local"))
     events = Recorder(run.folder / "events.jsonl", time.time() - 5)
     events.write("begin", urn="build web", type="build", op="build")
     (step,) = steps(run.info)
@@ -181,7 +195,7 @@ def test_a_runs_steps_are_its_events(runs: Runs) -> None:
 
 
 def test_a_task_that_breaks_ends_the_run_with_where_to_look(tmp_path: Path) -> None:
-    run = Runs(tmp_path / "runs").start("deploy", "local")
+    run = Runs(tmp_path / "runs").start("deploy", owner("local"))
     run.write(task={"do": "nothing that is known"})
     done = subprocess.run(
         [sys.executable, "-m", "ops.runner", str(run.folder)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 
 from backups import Backup
 from components.custody import Custody
-from components.history import Filled, note_change, written_since
+from components.history import Filled, note_change, note_kept, written_since
 from components.transfer import Carried, Source
+from releases.keep import Ran
+from tests.support.owners import owner
 
 OLD = Source(app_id="id", name="old", generation=1, release="r", running=True)
 
@@ -19,17 +22,18 @@ OLD = Source(app_id="id", name="old", generation=1, release="r", running=True)
 def custody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Custody:
     monkeypatch.chdir(tmp_path)
     rest: dict[str, Any] = dict.fromkeys(("endpoint", "region", "key", "keep_count", "keep_days"))
-    made = Custody(label="jellyfish-app", store="folder:kept", **rest)
+    made = Custody(owner=owner(), store="folder:kept", **rest)
     carried = Carried({"posts": 3, "votes": 0}, "2026-11-22T16:00:00Z", {"posts": "p", "votes": "v"})
-    note_change(made, "release", OLD, Filled("new", 1, "s"), carried, None)
+    note_change(made, "release", OLD, Filled("new", "id-2", 1, "s"), carried, None)
     return made
 
 
 def backup(**changed: Any) -> Backup:
     known: dict[str, Any] = {
         "id": "kept",
-        "stack": "jellyfish-app",
+        "owner": str(owner()),
         "app": "old",
+        "app_id": "id",
         "generation": 1,
         "release": "r",
         "pocketbase": "",
@@ -60,5 +64,28 @@ def test_another_content_is_told_by_collection(custody: Custody, content: dict[s
 
 
 def test_what_was_never_carried_tells_nothing(custody: Custody) -> None:
-    other = Source(app_id="id", name="other", generation=1, release="r", running=True)
+    other = Source(app_id="another", name="old", generation=1, release="r", running=True)
     assert written_since(custody, other, backup(last_write=None)) is None
+
+
+def test_a_release_is_undone_by_the_one_before_and_a_restart_by_its_backup(custody: Custody) -> None:
+    """An entry says what is true when it is written; history looks again."""
+    receipt = {
+        "backend": "r",
+        "workers": dict.fromkeys(("api", "web", "universe"), "a"),
+        "assets": dict.fromkeys(("web", "universe"), "b"),
+        "commits": {},
+    }
+    ran = Ran(at="2026-01-31T23:59:59Z", who="ada", release=receipt, packed=True, app="old", app_id="id")
+    custody.keep().note(ran)
+    note_change(custody, "release", OLD, Filled("new", "id-2", 1, "s"), None, None)
+    note_change(custody, "release", replace(OLD, release="of nobody"), Filled("new", "id-3", 1, "s"), None, None)
+    note_change(custody, "restart", OLD, Filled("old", "id", 1, "r"), None, backup())
+    note_kept(custody, OLD, backup(reason="release"), [])
+    note_kept(custody, OLD, backup(reason="wipe"), [])
+    entries = custody.ledger().entries()[:-1]
+    restore = "oracle restore kept local"
+    assert [entry.undo for entry in entries] == [
+        restore, None, restore, None, "oracle rollback local --to 20260131-235959"
+    ]  # fmt: skip
+    assert {(entry.from_app_id, entry.owner) for entry in entries} == {("id", str(owner()))}

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from contract import Owner
 from ops.adopting import Live, address_refusals, fetch_code
 from ops.commands import adopt as command
 from ops.failures import Failure
 from ops.planning import SERVICES
 from ops.runs import Runs
+from tests.support.owners import owner
 from tests.unit.adopting.test_judging import SETTINGS, app, bound, live, worker
 from workersapi import Workers, WorkersApiError
 
@@ -102,7 +102,7 @@ class Engine:
 
     def __init__(self, project: Path) -> None:
         self.environment = {"CLOUDFLARE_API_TOKEN": "token"}
-        self.owner = Owner(organization="organization", project="oracle-net", stack="prod")
+        self.owner = owner("prod")
         self.stack = SimpleNamespace(
             name="prod", cloudflare="http://127.0.0.1:1", runs=project, project=project, settings=lambda: SETTINGS
         )

@@ -1,0 +1,9 @@
+"""Stacks by their whole names, as in a state of one's own."""
+
+from __future__ import annotations
+
+from contract import Owner
+
+
+def owner(stack: str = "local") -> Owner:
+    return Owner(organization="organization", project="oracle-net", stack=stack)
