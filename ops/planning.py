@@ -17,6 +17,8 @@ from settings import Settings
 
 SERVICES = ("backend", "api", "web", "universe")
 API_SCRIPT = "api-script"
+API_MOVES = frozenset({API_SCRIPT, "api-declared"})
+"""What of the api follows another backend."""
 APP = "backend-app"
 QUIET = frozenset({"same", "refresh", "read"})
 MOVES = frozenset({"replace", "create-replacement", "delete-replaced"})
@@ -68,7 +70,7 @@ def options(services: Sequence[str]) -> list[str]:
     for service in services:
         patterns += [service, f"{service}-*", f"uptime-{service}-*"]
     if "backend" in services:
-        patterns += ["admin", "admin-*", API_SCRIPT]
+        patterns += ["admin", "admin-*", *sorted(API_MOVES)]
     return [word for pattern in dict.fromkeys(patterns) for word in ("--target", f"**::{pattern}")]
 
 
@@ -118,8 +120,8 @@ def foreseen(events: Sequence[Mapping[str, Any]]) -> Foreseen:
 def refuse_strangers(services: Sequence[str], plan: Foreseen, outputs: Outputs | None) -> None:
     """Raises Failure where another service's release would be touched, or left behind."""
     if "backend" in services and "api" not in services:
-        other = {key for change in plan.of("api") for key in change.inputs} - {"bindings"}
-        if other or any(change.name != API_SCRIPT for change in plan.of("api")):
+        other = {key for change in plan.of("api") if change.name == API_SCRIPT for key in change.inputs} - {"bindings"}
+        if other or any(change.name not in API_MOVES for change in plan.of("api")):
             raise Failure(
                 f"backend has to take the Worker api along, since its address moves, and api has changes of its own "
                 f"({', '.join(sorted(other)) or 'its resources'}); deploy both: oracle deploy backend api"
@@ -194,7 +196,7 @@ def _data_words(outputs: Outputs, settings: Settings) -> str:
 def _worker_words(service: str, plan: Foreseen, outputs: Outputs | None) -> str:
     script = f"{service}-script"
     ops = plan.ops(script)
-    rest = [change for change in plan.of(service) if change.name not in (script, service)]
+    rest = [change for change in plan.of(service) if change.name not in (script, service, f"{service}-declared")]
     also = f" Also: {_listed(rest)}." if rest and "create" not in ops else ""
     if "create" in ops:
         return f"a new Worker{_versions(service, plan, outputs)}."

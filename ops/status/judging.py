@@ -270,7 +270,7 @@ def _secrets(seen: workers.Seen, facts: WorkerFacts) -> tuple[Secret, ...]:
     if facts.active is None:
         return ()
     there = {name for name, each in facts.bindings.items() if each["type"] == "secret_text"} - {LOGIN_MARK}
-    bindings = (seen.declared.bindings if seen.declared else None) or {}
+    bindings = seen.declared.bindings if seen.declared else {}
     wanted = {name for name, each in bindings.items() if each.type == "secret_text"}
     by_id = {each.id: each for each in facts.versions}
     changed = workers.changed_secret(facts)

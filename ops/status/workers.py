@@ -188,7 +188,7 @@ def _which(seen: Seen, facts: WorkerFacts, upload: str) -> str:
 
 
 def _bindings(seen: Seen, facts: WorkerFacts) -> Finding | None:
-    if seen.declared is None or seen.declared.bindings is None or not facts.bindings:
+    if seen.declared is None or facts.active is None:
         return None
     wrong = list(_differences(seen.declared, facts))
     if not wrong:
@@ -198,7 +198,7 @@ def _bindings(seen: Seen, facts: WorkerFacts) -> Finding | None:
 
 def _differences(declared: DeclaredWorker, facts: WorkerFacts) -> Iterator[str]:
     """Names and kinds, and the text of plain bindings; never a secret's."""
-    wanted = declared.bindings or {}
+    wanted = declared.bindings
     for name in sorted(set(wanted) | set(facts.bindings)):
         here, there = wanted.get(name), facts.bindings.get(name)
         if name == LOGIN_MARK:

@@ -48,6 +48,7 @@ COMPONENT_BASE = frozenset(
         "bootstrap",
         "checkout",
         "custody",
+        "declared",
         "dynamic",
         "foreign",
         "front",

@@ -108,9 +108,8 @@ def test_an_app_that_is_another_is_replaced_with_its_data(cause: str | None, own
 
 def test_variables_of_the_app_are_compared_by_name() -> None:
     known = declared()
-    envs = [{"key": "RELEASE", "value": "x"}, {"key": "MODE", "value": "a"}, {"key": "GONE", "value": "b"}]
-    service: dict[str, Any] = {**known.spec["services"][0], "envs": envs}
-    known = replace(known, spec={**known.spec, "services": [service]})
+    assert known.app is not None
+    known = replace(known, app=replace(known.app, variables={"RELEASE": "x", "MODE": "a", "GONE": "b"}))
     running = spec()
     running["services"][0]["envs"] += [{"key": "MODE", "value": "private-value"}, {"key": "MORE", "value": "c"}]
     seen = with_app(active_deployment={**active(), "spec": running})

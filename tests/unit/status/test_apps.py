@@ -61,7 +61,7 @@ def test_a_pinned_rollback_is_the_cause_of_the_other_release() -> None:
     about, level, what, next = blamed(seen)
     assert (about, level) == ("backend", "degraded")
     assert "rolled jellyfish-app back at 2026-11-22T11:00 and it is pinned" in what
-    assert next == "pulumi config set oracle-net:replacement 2 -s local && oracle up local"
+    assert next == "oracle drift local --repair"
     row = judged(seen).services[0]
     assert (row.phase, row.pinned) == ("pinned", True)
 
@@ -89,6 +89,8 @@ def test_a_deployment_at_work_is_a_note() -> None:
     [
         (scene.spec("sha256:" + "9" * 64), "RELEASE is 999999999999, not 111111111111"),
         (scene.spec(envs=[]), "RELEASE is missing"),
+        (scene.spec(health_check={"http_path": "/"}), "its health check asks /, not /api/health"),
+        (scene.spec() | {"envs": [*scene.spec()["envs"], {"key": "TOKEN", "type": "SECRET"}]}, "TOKEN was added"),
         (scene.spec(instance_size_slug="basic-s"), "instance_size_slug is basic-s, not basic-xxs"),
         (scene.spec(instance_count=2), "instance_count is 2, not 1"),
         (scene.spec(image={"digest": "sha256:" + "9" * 64}), "its image is 999999999999"),
@@ -98,7 +100,7 @@ def test_a_deployment_at_work_is_a_note() -> None:
 )
 def test_drift_is_told_by_what_the_program_put_there(spec: dict[str, Any], said: str) -> None:
     about, level, what, next = blamed(running(spec))
-    assert (about, level, next) == ("backend", "degraded", "oracle up local")
+    assert (about, level, next) == ("backend", "degraded", "oracle drift local --repair")
     assert said in what
 
 
