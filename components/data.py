@@ -23,9 +23,11 @@ from pulumi.runtime import rpc
 from appplatform import AppPlatform, AppPlatformError
 from components.bootstrap import Target, bootstrap
 from components.custody import Custody
+from components.disk import refuse_lost
 from components.dynamic import Sentence, show_sentences
 from components.foreign import refuse_foreign
 from components.history import Filled, note_change
+from components.naming import owner
 from components.transfer import (
     Care,
     Carried,
@@ -68,6 +70,7 @@ class Wanted:
     traffic: Traffic
     policy: Policy
     custody: Custody
+    stack: str
 
     @property
     def filled(self) -> Filled:
@@ -85,6 +88,7 @@ class Wanted:
             traffic=Traffic(**props["traffic"]),
             policy=Policy(**props["policy"]),
             custody=Custody.of(props["custody"]),
+            stack=props["stack"],
         )
 
 
@@ -135,6 +139,7 @@ class BackendData(Resource, name="BackendData"):
             "traffic": asdict(care.traffic),
             "policy": asdict(care.policy),
             "custody": care.custody.props(),
+            "stack": owner().stack,
             "url": None,
             "origin": None,
         }
@@ -163,6 +168,9 @@ def _filled(wanted: Wanted, before: str | None) -> dict[str, Any]:
         same = source is not None and source.generation == wanted.generation
         carried: Carried | None = None
         if source is not None and source.running and same and not wanted.ephemeral:
+            refuse_lost(
+                platform, source, {**vars(wanted.target), "stack": wanted.stack}, wanted.custody, wanted.restore_from
+            )
             carried = carry(platform, source, wanted.target, wanted.policy)
             origin = f"carried from {source.name}"
         elif wanted.restore_from and not same:

@@ -17,6 +17,7 @@ from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource,
 
 from appplatform import AppPlatform, AppPlatformError, variable
 from components.custody import Custody
+from components.disk import BackendDisk
 from components.dynamic import Sentence, show_sentences
 from components.naming import GENERATION_VARIABLE, app_name
 from components.transfer import Care, Traffic, served
@@ -52,7 +53,7 @@ class BackendGeneration(Resource, name="BackendGeneration"):
     a secret variable changes, which the running app would not get.
 
     Refuses a lowered generation, unless the higher one never got any traffic, and a `restoreFrom` whose backup is
-    unknown, damaged or cannot be opened.
+    unknown, damaged or cannot be opened. Comes after the look at the disk (components/disk.py).
     """
 
     app: pulumi.Output[str]
@@ -75,7 +76,9 @@ class BackendGeneration(Resource, name="BackendGeneration"):
             "counts": None,
         }
         secret = pulumi.ResourceOptions(additional_secret_outputs=["custody", "secrets"])
-        super().__init__(GenerationProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
+        behind = pulumi.ResourceOptions(depends_on=[BackendDisk("backend-disk", care)])
+        merged = pulumi.ResourceOptions.merge(pulumi.ResourceOptions.merge(opts, secret), behind)
+        super().__init__(GenerationProvider(), name, props, merged)
 
 
 def fingerprint(settings: Settings, release: str) -> str:

@@ -23,7 +23,7 @@ SECRET = "ORACLE_NEW_SECRET_"
 """Begins the names of the variables by which a run gets secrets."""
 GATE = "pulumi-python:dynamic:BackendGeneration"
 """The type of the resource that refuses what cannot be done."""
-GATES = frozenset({"backend-image", "backend-generation"})
+GATES = frozenset({"backend-image", "backend-disk", "backend-generation"})
 """The names of what comes before anything that changes what runs."""
 
 

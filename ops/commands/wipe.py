@@ -8,7 +8,7 @@ import typer
 
 from backups import Backup
 from contract import WITHOUT_BACKUP
-from ops import words
+from ops import disk, words
 from ops.ask import confirm
 from ops.change import apply, ready
 from ops.commands.options import StackArgument
@@ -37,7 +37,7 @@ def wipe(
         )
     engine = ready(stack)
     custody = StackCustody(engine)
-    backend = custody.backend()
+    backend = disk.backend(custody)
     outputs, settings = backend.outputs, custody.settings
     say(words.loss(outputs.backend_app, backend.census()))
     say(words.plan(settings, outputs, restart=restart))

@@ -68,6 +68,12 @@ def _backend(scene: Scene) -> Iterator[Drift]:
     found = apps.behind_the_back(seen)
     if found is None:
         return
+    if apps.empty_disk(seen):
+        yield _of(found, "the platform", next=found.next)
+        return
+    if found == apps.new_disk(seen):
+        yield Drift(about="backend", what=found.what, owner="the platform", remedy="update", next=found.next)
+        return
     facts = scene.sight.app
     assert isinstance(facts, AppFacts)
     gone, idle = facts.app is None, facts.active is None
@@ -75,8 +81,6 @@ def _backend(scene: Scene) -> Iterator[Drift]:
         next = f"oracle backups {scene.commands.stack}, then: oracle restore BACKUP {scene.commands.stack}"
         yield _of(found, "by hand", next=next)
         return
-    number = scene.settings.replacement + 1
-    carried = f"pulumi config set oracle-net:replacement {number} -s {scene.commands.stack} && {scene.commands.up}"
     cause = str(((facts.active or {}).get("cause_details") or {}).get("type") or "")
     owner: Owner = "the platform" if cause in PLATFORM else "by hand"
     failed = bool(facts.deployments) and facts.deployments[0].get("phase") in apps.FAILED
@@ -86,7 +90,7 @@ def _backend(scene: Scene) -> Iterator[Drift]:
     can = not idle and not failed
     yield Drift(
         about="backend", what=found.what, owner=owner, remedy="replacement" if can else "none",
-        next=carried if can else found.next,
+        next=found.next,
     )  # fmt: skip
 
 

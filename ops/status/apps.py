@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from appplatform import variable
+from backups.loss import Loss
 from contract import ADOPTED
 from ops.status.asking import Answer
 from ops.status.clouds import AppFacts, CloudTrouble
@@ -39,6 +40,8 @@ class Seen:
     freeze: str | None = None
     """Whether it refuses writes, in its own word (pocketbase.freeze_state)."""
     deleted_files: tuple[str, ...] = ()
+    loss: Loss | None = None
+    """What it has lost with its disk."""
     stack: str
     replacement: int
     """As configured: raising it makes another app, which the data is carried to."""
@@ -68,8 +71,28 @@ def judge(seen: Seen) -> Finding | None:
 
 
 def behind_the_back(seen: Seen) -> Finding | None:
-    """The first way in which the app is another than was declared; None where its cloud tells nothing."""
-    return _behind_the_back(seen, seen.facts) if isinstance(seen.facts, AppFacts) else None
+    """The first way in which the app is another than was declared: its data, or what its cloud shows of it."""
+    shown = _behind_the_back(seen, seen.facts) if isinstance(seen.facts, AppFacts) else None
+    return empty_disk(seen) or shown or new_disk(seen)
+
+
+def empty_disk(seen: Seen) -> Finding | None:
+    """That the backend has lost its data: nothing else about it matters, since only a restore puts it right."""
+    loss = seen.loss
+    if loss is None or not loss.known.records:
+        return None
+    none = "" if loss.known.backup else ". No backup that is kept has them"
+    what = f"Empty: {loss.told}{none}. To go on with the empty one on purpose: oracle wipe {seen.stack}."
+    return Finding(about="backend", level="down", what=what, next=loss.way_back(seen.stack))
+
+
+def new_disk(seen: Seen) -> Finding | None:
+    """A replaced container of which nobody knows that it held anything; an update makes its logins again."""
+    if seen.loss is None:
+        return None
+    since = f" at {seen.loss.since[:16]}Z" if seen.loss.since else ""
+    what = f"The container of {seen.loss.app} was replaced{since} by one with an empty disk; no backup and no entry of "
+    return _finding(seen, f"{what}the ledger says that it held records", seen.up)
 
 
 def phase(facts: AppFacts | CloudTrouble) -> str | None:

@@ -16,7 +16,8 @@ from ops.status.model import Finding, Level, Secret, Service
 from releases import named, same_bytes
 from settings import Settings
 
-OLD_BACKUP = timedelta(days=7)
+OLD_BACKUP = timedelta(days=2)
+"""The scheduled backup comes each day (.github/workflows/backup.yml)."""
 STALE_APP = timedelta(days=1)
 """How long an app with data may be without any backup."""
 SILENT = frozenset({"unreachable", "late", "no token", "unknown"})
@@ -118,6 +119,7 @@ def backend_seen(settings: Settings, declared: Declared | None, sight: Sight, co
         console=settings.backend.console,
         freeze=sight.freeze,
         deleted_files=sight.deleted_files,
+        loss=sight.loss,
         stack=commands.stack,
         replacement=settings.replacement,
         up=commands.up,

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from addresses import BackendAddresses
 from appplatform import AppPlatform, AppPlatformError, ConsoleError, run_command
 from backups import BackupsError, Shelf
+from backups.loss import Logins, Loss, find_loss
 from ops.custody import StackCustody
 from ops.engine import Engine
 from ops.failures import Failure
@@ -21,7 +22,7 @@ from ops.status.certificates import Certificate
 from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts
 from ops.status.declared import Declared
 from ops.status.model import Backups
-from pocketbase import AdminError, SecondFactorWanted, freeze_state, login
+from pocketbase import AdminError, CountError, SecondFactorWanted, freeze_state, login
 from settings import Settings
 
 ONE = 5.0
@@ -62,6 +63,8 @@ class Sight:
     backups: Backups
     complaints: tuple[str, ...]
     """What is wrong with backups: sentences that end in a command."""
+    loss: Loss | None = None
+    """What the backend has lost with its disk; None also where that cannot be seen."""
     backend_addresses: Mapping[str, Found | None] = field(default_factory=dict)
     """What the code of each Worker has written in it; None where it could not be read."""
 
@@ -90,6 +93,7 @@ def look(engine: Engine, settings: Settings, declared: Declared | None) -> Sight
         certificates={name: each for name in services if (each := _or(found[f"certificate {name}"], None))},
         backups=kept,
         complaints=complaints,
+        loss=_or(found["loss"], None),
         backend_addresses={name: _or(found[f"addresses {name}"], None) for name in settings.workers},
     )
 
@@ -115,6 +119,7 @@ def _questions(
         questions[f"about {name}"] = partial(get, f"{address}{about}", ONE)
         questions[f"certificate {name}"] = partial(certificates.look, address, ONE)
     questions["admin"] = partial(_admin, declared)
+    questions["loss"] = partial(_loss, engine, settings, declared)
     questions["freeze"] = partial(freeze_state, addresses["backend"], ONE) if declared else lambda: None
     questions["worker admin"] = partial(get, f"{addresses['api']}/api/admin/check", ONE)
     return questions
@@ -170,8 +175,7 @@ def _admin(declared: Declared | None) -> bool | str | None:
 def _backups(engine: Engine, settings: Settings) -> tuple[Backups, tuple[str, ...]]:
     """What is on the shelf. Manifests are read without the key, so none is asked for."""
     try:
-        store = StackCustody(engine).store
-        found, complaints = Shelf(store, settings.backend.app_name, None, engine.stack.private / "scratch").survey()
+        found, complaints = _shelf(engine, settings).survey()
     except (BackupsError, Failure) as error:
         return _no_backups(settings), (str(error),)
     newest = found[0] if found else None
@@ -184,6 +188,23 @@ def _backups(engine: Engine, settings: Settings) -> tuple[Backups, tuple[str, ..
         ),
         tuple(complaints),
     )
+
+
+def _shelf(engine: Engine, settings: Settings) -> Shelf:
+    """Without a key: only manifests are read. Raises Failure, BackupsError."""
+    return Shelf(StackCustody(engine).store, settings.backend.app_name, None, engine.stack.private / "scratch")
+
+
+def _loss(engine: Engine, settings: Settings, declared: Declared | None) -> Loss | None:
+    if declared is None or declared.password is None or declared.operator is None:
+        return None
+    known = declared.outputs
+    logins = Logins(email=known.admin_email, password=declared.password, operator=declared.operator)
+    where = (StackCustody(engine).ledger, _shelf(engine, settings), settings.restore_from)
+    try:
+        return find_loss(known.backend_url, logins, known.backend_app, *where, seconds=ONE)
+    except (AdminError, CountError, BackupsError, Failure):
+        return None
 
 
 def _no_backups(settings: Settings) -> Backups:

@@ -49,6 +49,7 @@ COMPONENT_BASE = frozenset(
         "checkout",
         "custody",
         "declared",
+        "disk",
         "dynamic",
         "foreign",
         "front",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from addresses import Occurrence
+from backups.loss import Known, Loss
 from contract import ADOPTED, Release
 from ops.adopting import Live
 from ops.adopting.seeing import Domain
@@ -103,7 +104,7 @@ def test_shared_traffic_goes_back_to_one_version() -> None:
 def test_an_app_that_is_another_is_replaced_with_its_data(cause: str | None, owner: str) -> None:
     found = only(scene(with_app(active_deployment=active(cause, instance_size_slug="basic-xl"))))
     assert (found.about, found.owner, found.remedy) == ("backend", owner, "replacement")
-    assert "oracle-net:replacement 2" in found.next
+    assert found.next == "oracle drift local --repair"
 
 
 def test_variables_of_the_app_are_compared_by_name() -> None:
@@ -222,3 +223,12 @@ def test_code_that_could_not_be_read_is_not_no_drift() -> None:
     assert "The code of oracle-universe-api could not be read." in said
     assert not [each for each in said if "The code of oracle-net " in each]  # it is gone, which is told of it
     assert not [each for each in said if "The code of oracle-universe-web " in each]  # nor was anything else of it
+
+
+def test_an_empty_disk_is_left_to_a_person_and_a_new_one_without_records_to_an_update() -> None:
+    known = Known(records={"posts": 28}, at=MADE, backup="kept")
+    lost = Loss(app="jellyfish-app", since=LATER, now={}, known=known)
+    found = only(scene(sight(loss=lost)))
+    assert (found.owner, found.remedy, found.next) == ("the platform", "none", "oracle restore kept local")
+    found = only(scene(sight(loss=replace(lost, known=replace(known, records={}, backup=None)))))
+    assert (found.remedy, found.next) == ("update", "oracle up local")

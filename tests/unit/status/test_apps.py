@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from backups.loss import Known, Loss
 from ops.status.clouds import AppFacts
 from ops.status.looking import Sight
 from tests.unit.status import scene
@@ -157,3 +158,37 @@ def test_the_secrets_of_the_app_have_names_and_ages_only() -> None:
         ("PB_ADMIN_PASSWORD", True, MADE),
     ]
     assert (row.usd_per_month, row.since, row.runs) == (5.0, MADE, "d-1")
+
+
+def lost(**changed: Any) -> Loss:
+    known = Known(records={"posts": 28}, at=MADE, backup="kept")
+    return replace(Loss(app="jellyfish-app", since=LATER, now={}, known=known), **changed)
+
+
+def test_an_empty_disk_is_down_and_names_the_restore() -> None:
+    found = judged(sight(loss=lost(), admin=False))
+    assert [(each.about, each.level) for each in found.findings] == [("backend", "down")]
+    assert found.findings[0].what.startswith("Empty: jellyfish-app is empty since 2026-11-22T11:00Z")
+    assert "held 28 records (28 posts)" in found.findings[0].what
+    assert "oracle wipe local" in found.findings[0].what
+    assert found.findings[0].next == "oracle restore kept local"
+    assert found.services[0].level == "down"
+
+
+def test_an_empty_disk_comes_before_what_else_was_changed_by_hand() -> None:
+    seen = running(scene.spec(instance_size_slug="basic-s"))
+    assert blamed(replace(seen, loss=lost()))[1] == "down"
+
+
+def test_without_any_backup_the_loss_is_said() -> None:
+    gone = lost(known=Known(records={"posts": 28}, at=MADE, backup=None))
+    _, level, what, next = blamed(sight(loss=gone))
+    assert (level, next) == ("down", "oracle backups local")
+    assert "No backup that is kept has them" in what
+
+
+def test_a_new_disk_of_which_nothing_is_known_gets_its_logins_by_an_update() -> None:
+    nothing = lost(known=Known(records={}, at=MADE, backup=None))
+    about, level, what, next = blamed(sight(loss=nothing, admin=False))
+    assert (about, level, next) == ("backend", "degraded", "oracle up local")
+    assert "was replaced at 2026-11-22T11:00Z by one with an empty disk" in what

@@ -106,11 +106,11 @@ def test_every_service_down_with_a_cloud_that_answers_is_not_the_network() -> No
 
 
 def test_backups() -> None:
-    old = Backups(where="x", count=2, newest="b", at=(NOW - timedelta(days=8)).isoformat())
+    old = Backups(where="x", count=2, newest="b", at=(NOW - timedelta(days=3)).isoformat())
     assert blamed(sight(backups=old)) == (
         "backups",
         "degraded",
-        "The newest backup is 8 days old.",
+        "The newest backup is 3 days old.",
         "oracle backup local",
     )
     none = Backups(where="x", count=0, newest=None, at=None)
