@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from contract import KEPT_VARIABLE
@@ -18,11 +19,17 @@ from ops.recording import Recording
 from ops.recover import recover
 from ops.runs import Run, RunInfo, Runs, steps
 from ops.workspace import Stack
+from settings import from_file
 
 SECRET = "ORACLE_NEW_SECRET_"
 """Begins the names of the variables by which a run gets secrets."""
 GATE = "pulumi-python:dynamic:BackendGeneration"
 """The type of the resource that refuses what cannot be done."""
+BACKEND = ("backend",)
+DATA_ONLY = planning.resources(BACKEND)
+"""What changes when the data becomes another: the backend, and what must follow it."""
+AFTER = "after.yaml"
+"""In a run's folder: the stack's file as it will be."""
 GATES = frozenset({"backend-image", "backend-disk", "backend-generation"})
 """The names of what comes before anything that changes what runs."""
 
@@ -45,7 +52,6 @@ def apply(
     engine: Engine,
     kind: str,
     values: Mapping[str, str | None],
-    environment: Mapping[str, str] | None = None,
     secrets: Mapping[str, str] | None = None,
     only: Sequence[str] = (),
 ) -> RunInfo:
@@ -61,7 +67,36 @@ def apply(
     hidden = {names[key]: value for key, value in (secrets or {}).items()}
     with Runs(engine.stack.runs).start(kind, engine.stack.name, sys.argv[1:]) as run:
         task = {"do": "change", "values": dict(values), "secrets": names, "only": list(only)}
-        hand_over(run, engine.stack, task, {**(environment or {}), **hidden})
+        hand_over(run, engine.stack, task, hidden)
+        return shown(run)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OtherData:
+    """A wipe or a restore that is asked for: the backend and what must follow it change, and nothing else does."""
+
+    kind: str
+    values: Mapping[str, str | None]
+    again: str
+    """The command that asks for it, and goes on with it."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def replace_data(engine: Engine, wanted: OtherData, agree: Callable[[Sequence[str]], None]) -> RunInfo:
+    """Shows `agree` what a preview says, and carries just that out, as a run that is shown. Raises Failure.
+
+    The release that runs is kept, whatever the checkouts hold. What `agree` raises has changed nothing.
+    """
+    engine.environment.update(wanted.environment)
+    with Runs(engine.stack.runs).start(wanted.kind, engine.stack.name, sys.argv[1:]) as run:
+        lines = _previewed(Recording(engine, run), wanted)
+        try:
+            agree(lines)
+        except BaseException:
+            run.discard()
+            raise
+        task = {"do": "change", "values": dict(wanted.values), "only": list(DATA_ONLY), "again": wanted.again}
+        hand_over(run, engine.stack, task, wanted.environment)
         return shown(run)
 
 
@@ -70,15 +105,18 @@ def carry_out(
     values: Mapping[str, str | None],
     secrets: Mapping[str, str] | None = None,
     only: Sequence[str] = (),
+    again: str = "",
 ) -> dict[str, Any]:
-    """A change as the run's task; `secrets` names a variable of the environment for each key. Raises Failure."""
+    """A change as the run's task; `secrets` names a variable of the environment for each key, and `again` the command
+    that goes on where this ends, unless an update does. Raises Failure.
+    """
     engine = recording.engine
     with _configured(engine, values, {key: _taken(engine, name) for key, name in (secrets or {}).items()}):
         done = recording.update(*_narrowed(recording, only))
         if done.status == 0:
             return {}
-        on = engine.stack.update
         if _begun(recording, values):
+            on = again if again and not _moved(recording, values) else engine.stack.update
             sentence = failed(done, f"Nothing is lost; go on: {on}", "The update failed: ")
             raise Failure(engine.sentence(done, sentence))
         raise Refused(engine.sentence(done, failed(done, "")))
@@ -108,6 +146,19 @@ class Refused(Failure):
     """The update ended before it had changed anything."""
 
 
+def _previewed(recording: Recording, wanted: OtherData) -> list[str]:
+    """What would change, in words. Raises Failure, also where something else than the backend would."""
+    engine, after = recording.engine, recording.run.folder / AFTER
+    after.touch(mode=0o600)
+    after.write_bytes(engine.stack.file.read_bytes())
+    _set(engine, wanted.values, "--config-file", str(after))
+    options = ["--config-file", str(after), *_narrowed(recording, DATA_ONLY)]
+    plan = planning.foreseen(recording.preview(*options, again=wanted.again))
+    outputs = engine.outputs()
+    planning.refuse_strangers(BACKEND, plan, outputs)
+    return list(planning.words(BACKEND, plan, outputs, from_file(after), engine.stack.name))
+
+
 def _narrowed(recording: Recording, only: Sequence[str]) -> list[str]:
     """The options that hold the engine to some resources; the program is given what runs in place of its sources."""
     if not only:
@@ -116,7 +167,7 @@ def _narrowed(recording: Recording, only: Sequence[str]) -> list[str]:
     path.touch(mode=0o600)
     path.write_text(json.dumps(planning.kept((), engine.export(), engine.outputs().release)))
     engine.environment[KEPT_VARIABLE] = str(path)
-    return [word for name in only for word in ("--target", f"**::{name}")]
+    return planning.targets(only)
 
 
 def _taken(engine: Engine, name: str) -> str:
@@ -132,15 +183,27 @@ def _configured(engine: Engine, values: Mapping[str, str | None], secrets: Mappi
     try:
         for key, hidden in secrets.items():
             engine.set_secret(key, hidden)
-        for key, value in values.items():
-            if value is not None:
-                engine.must("config", "set", "--stack", engine.stack.name, "--", key, value)
-            elif engine.stack.config(key) is not None:
-                engine.must("config", "rm", key, "--stack", engine.stack.name)
+        _set(engine, values)
         yield
     except Refused:
         stackfile.replace(file, before)
         raise
+
+
+def _set(engine: Engine, values: Mapping[str, str | None], *options: str) -> None:
+    for key, value in values.items():
+        if value is not None:
+            engine.must("config", "set", *options, "--stack", engine.stack.name, "--", key, value)
+        elif engine.stack.config(key) is not None:
+            engine.must("config", "rm", key, *options, "--stack", engine.stack.name)
+
+
+def _moved(recording: Recording, values: Mapping[str, str | None]) -> bool:
+    """Whether the traffic has moved: what is left to do is then an update's, and asking again would begin anew."""
+    generation, restart = values.get("oracle-net:generation"), values.get("oracle-net:restart")
+    if generation is not None:
+        return recording.engine.outputs().generation == int(generation)
+    return restart is None or planning.restarts(recording.engine.export()) == int(restart)
 
 
 def _begun(recording: Recording, values: Mapping[str, str | None]) -> bool:

@@ -1,35 +1,26 @@
-"""Whether a stack may be promoted: it is healthy, nothing is at work on it, and it is what is declared."""
+"""Whether a stack may be promoted: it is healthy, nothing is at work on it, and it runs what its last update declared.
+
+What lies in the checkouts, or in a stack's file and was not deployed, is not looked at: what runs is promoted.
+"""
 
 from __future__ import annotations
 
 from contract import Release
-from ops import planning
 from ops.drift import Report, look_for
 from ops.engine import Engine
 from ops.failures import Failure
-from ops.planning import Change, Foreseen
-from ops.recording import Recording
 from ops.runs import Runs
 from ops.status import Status, gather
-from ops.workspace import Stack
-from releases import named, same_bytes
-
-HELD = frozenset({"oracle-net:receipt", "oracle-net:backend"})
-"""What the receipt of what runs changes in the configuration; whatever else follows from it is in the plan itself."""
+from releases import named
 
 
-def fit_release(engine: Engine, again: str) -> Release:
-    """The receipt of a stack that is fit, with the commits as they are now. Raises Failure naming the first thing that
-    is wrong, and what to type.
-    """
+def fit_release(engine: Engine) -> Release:
+    """The receipt of what a fit stack runs. Raises Failure naming the first thing that is wrong, and what to type."""
     stack = engine.stack
     Runs(stack.runs).refuse_busy(stack.name)
     refuse_unhealthy(gather(stack))
     refuse_drifted(look_for(engine))
-    runs, plan = engine.outputs().release, _foreseen(engine, again)
-    declared: Release = plan.new.get("release") or runs
-    refuse_unrest(stack, plan, same=same_bytes(declared, runs))
-    return named(declared)
+    return named(engine.outputs().release)
 
 
 def refuse_unhealthy(found: Status) -> None:
@@ -64,33 +55,3 @@ def refuse_drifted(found: Report) -> None:
             f"Whether {found.stack} has drifted is not known: {found.unknown[0].rstrip('.')}. See: "
             f"oracle drift {found.stack}"
         )
-
-
-def refuse_unrest(stack: Stack, plan: Foreseen, *, same: bool) -> None:
-    """Raises Failure where an update would change anything: then what runs is not what is declared."""
-    changes = [each for each in plan.changes if not _held_only(each)]
-    if changes or not same:
-        changed = ", ".join(dict.fromkeys(map(_part, changes))) or "its receipt"
-        raise Failure(
-            f"{stack.name} is not what is declared: an update would change {changed}. Look: pulumi preview -s "
-            f"{stack.name}; then update it first: {stack.update}"
-        )
-
-
-def _held_only(change: Change) -> bool:
-    """Whether the stack is merely held to what it runs, by a receipt that no update has seen yet."""
-    return change.name == planning.CONFIGURED and bool(change.inputs) and change.inputs <= HELD
-
-
-def _part(change: Change) -> str:
-    if change.name == planning.CONFIGURED:
-        return "what its configuration says"
-    return planning.service_of(change.name) or change.name
-
-
-def _foreseen(engine: Engine, again: str) -> Foreseen:
-    with Runs(engine.stack.runs).start("preview", engine.stack.name) as run:
-        try:
-            return planning.foreseen(Recording(engine, run).preview(again=again))
-        finally:
-            run.discard()

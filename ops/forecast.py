@@ -53,7 +53,7 @@ def forecast(recording: Recording) -> Forecast:
     lost = "\n".join(_loss(engine, settings, outputs, plan))
     return Forecast(
         stack=engine.stack.name,
-        words=tuple(planning.words(planning.SERVICES, plan, outputs, settings)),
+        words=tuple(planning.words(planning.SERVICES, plan, outputs, settings, engine.stack.name)),
         changes=tuple(_changes(plan)),
         loss=lost,
         cost=_cost(engine, settings, outputs),
@@ -90,7 +90,7 @@ def _loss(engine: Engine, settings: Settings, outputs: Outputs | None, plan: For
 def _reasons(settings: Settings, outputs: Outputs, plan: Foreseen) -> Iterator[str]:
     gone = Change(planning.APP, "delete") in [Change(each.name, each.op) for each in plan.changes]
     moves = bool(plan.ops(planning.APP) & planning.MOVES)
-    data = {key for change in plan.changes if change.name == "backend-data" for key in change.inputs}
+    data = {key for change in plan.changes if change.name == planning.DATA for key in change.inputs}
     if settings.generation != outputs.generation:
         what = f"a restore of {settings.restore_from}" if settings.restore_from else "a wipe"
         yield f"The generation goes from {outputs.generation} to {settings.generation}: {what}."

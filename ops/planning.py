@@ -20,6 +20,7 @@ API_SCRIPT = "api-script"
 API_MOVES = frozenset({API_SCRIPT, "api-declared"})
 """What of the api follows another backend."""
 APP = "backend-app"
+DATA = "backend-data"
 QUIET = frozenset({"same", "refresh", "read"})
 MOVES = frozenset({"replace", "create-replacement", "delete-replaced"})
 OURS = ("uptime", "kept-release")
@@ -64,14 +65,22 @@ def chosen(services: Sequence[str]) -> tuple[str, ...]:
 
 def options(services: Sequence[str]) -> list[str]:
     """What holds the engine to the services; nothing when they are all."""
-    if set(services) == set(SERVICES):
-        return []
+    return [] if set(services) == set(SERVICES) else targets(resources(services))
+
+
+def resources(services: Sequence[str]) -> tuple[str, ...]:
+    """The names, with `*`, of the resources that a deploy of the services may change."""
     patterns = [*OURS]
     for service in services:
         patterns += [service, f"{service}-*", f"uptime-{service}-*"]
     if "backend" in services:
         patterns += ["admin", "admin-*", *sorted(API_MOVES)]
-    return [word for pattern in dict.fromkeys(patterns) for word in ("--target", f"**::{pattern}")]
+    return tuple(dict.fromkeys(patterns))
+
+
+def targets(names: Sequence[str]) -> list[str]:
+    """The options that hold the engine to resources of these names."""
+    return [word for name in names for word in ("--target", f"**::{name}")]
 
 
 def kept(services: Sequence[str], state: Mapping[str, Any], release: Release) -> Kept:
@@ -86,20 +95,30 @@ def kept(services: Sequence[str], state: Mapping[str, Any], release: Release) ->
     return Kept(services=stays, release=release, api=module or "")
 
 
-def refuse_loss(services: Sequence[str], settings: Settings, outputs: Outputs, state: Mapping[str, Any]) -> None:
+def restarts(state: Mapping[str, Any]) -> int | None:
+    """How often the backend's container was given an empty disk; None before the first update's end."""
+    found = next((each["outputs"].get("restart") for each in _named(state, DATA)), None)
+    return None if found is None else int(found)
+
+
+def refuse_loss(
+    services: Sequence[str], settings: Settings, outputs: Outputs, state: Mapping[str, Any], stack: str
+) -> None:
     """Raises Failure where the configuration asks for other data: that is no release."""
-    restarts = next((each["outputs"].get("restart") for each in _named(state, "backend-data")), None)
+    seen = restarts(state)
     wiped = settings.generation != outputs.generation
-    restarted = "backend" in services and restarts is not None and int(restarts) != settings.restart
+    restarted = "backend" in services and seen is not None and seen != settings.restart
     if wiped or restarted:
         key, runs, asked = (
             ("generation", outputs.generation, settings.generation)
             if wiped
-            else ("restart", int(restarts or 0), settings.restart)
+            else ("restart", seen or 0, settings.restart)
         )
+        back = f"oracle restore {settings.restore_from} {stack}" if settings.restore_from else f"oracle wipe {stack}"
         raise Failure(
             f"oracle-net:{key} is {asked}, and {runs} runs: that is a wipe or a restore, and no deploy. Finish it: "
-            f"pulumi up; or take the number back: pulumi config set oracle-net:{key} {runs}"
+            f"{back if wiped else f'oracle wipe --restart {stack}'}; or take the number back: pulumi config set "
+            f"oracle-net:{key} {runs} -s {stack}"
         )
 
 
@@ -135,10 +154,12 @@ def refuse_strangers(services: Sequence[str], plan: Foreseen, outputs: Outputs |
         )
 
 
-def words(services: Sequence[str], plan: Foreseen, outputs: Outputs | None, settings: Settings) -> Iterator[str]:
+def words(
+    services: Sequence[str], plan: Foreseen, outputs: Outputs | None, settings: Settings, stack: str
+) -> Iterator[str]:
     """What changes, what restarts, what becomes of the data: one line each."""
     for service in services:
-        yield f"{service}: {''.join(_words(service, plan, outputs, settings))}"
+        yield f"{service}: {''.join(_words(service, plan, outputs, settings, stack))}"
     if "backend" in services and "api" not in services and plan.of("api"):
         yield "api: keeps its code; POCKETBASE_URL and BACKEND follow the backend, without a restart."
     if stays := [service for service in SERVICES if service not in services]:
@@ -166,7 +187,7 @@ def version(release: Mapping[str, Any], service: str) -> str:
     return MADE_BY_HAND if found.startswith(ADOPTED) else found.removeprefix("sha256:")[:12]
 
 
-def _words(service: str, plan: Foreseen, outputs: Outputs | None, settings: Settings) -> str:
+def _words(service: str, plan: Foreseen, outputs: Outputs | None, settings: Settings, stack: str) -> str:
     own = plan.of(service)
     if not own:
         return "unchanged."
@@ -181,6 +202,18 @@ def _words(service: str, plan: Foreseen, outputs: Outputs | None, settings: Sett
         )
     if "create" in ops:
         return f"a new app{_versions(service, plan, outputs)}, with no data."
+    if outputs and any(change.name == DATA and "restart" in change.inputs for change in own):
+        return (
+            f"{outputs.backend_app} keeps its address and its release; it is backed up, and its container is replaced "
+            "by one with an EMPTY disk. Writes wait (503, Retry-After) until it is there."
+        )
+    if (
+        "update" in ops and outputs and not settings.backend.adopted
+    ):  # what the program declares is another app; only what a refresh found differs
+        return (
+            f"{outputs.backend_app} was changed by hand, so the update would be REFUSED: a deployment over it empties "
+            f"its database. Another app beside it takes its data over: oracle drift {stack} --repair"
+        )
     return f"{_listed(own)}; no new app, no restart, the data stays."
 
 

@@ -23,15 +23,19 @@ def carry_out(recording: Recording, drifts: Sequence[dict[str, Any]]) -> dict[st
     engine = recording.engine
     found = [Drift(**each) for each in drifts]
     settings = engine.stack.settings()
-    if any(each.remedy in ("update", "replacement") for each in found):
+    replaced = any(each.remedy == "replacement" for each in found)
+    updated = tuple(dict.fromkeys(each.about for each in found if each.remedy == "update"))
+    beside = [name for name in updated if not (replaced and name == "backend")]
+    if beside:
         _refuse_other_bytes(recording)
     for each in found:
         if each.remedy == "version" and each.version:
             _give_back(recording, settings, each.about, each.version)
-    if any(each.remedy == "replacement" for each in found):
-        change.carry_out(recording, {"oracle-net:replacement": str(settings.replacement + 1)})
-    elif services := tuple(dict.fromkeys(each.about for each in found if each.remedy == "update")):
-        done = recording.update(*planning.options(services))
+    if replaced:
+        values = {"oracle-net:replacement": str(settings.replacement + 1)}
+        change.carry_out(recording, values, only=() if beside else change.DATA_ONLY)
+    elif updated:
+        done = recording.update(*planning.options(updated))
         if done.status != 0:
             raise Failure(engine.failure(done, f"Try again: oracle drift {engine.stack.name} --repair"))
     return _proven(recording)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from backups import Backup
-from contract import Outputs
 from pocketbase import Census
-from settings import Settings
 
 
 def loss(app: str, found: Census) -> str:
@@ -14,20 +12,6 @@ def loss(app: str, found: Census) -> str:
     return (
         f"{app} holds {named or 'no records'}; {found.users} users, {found.files} files; "
         f"last write {found.last_write or 'never'}."
-    )
-
-
-def plan(settings: Settings, outputs: Outputs, *, restart: bool) -> str:
-    """What will change, and what will not."""
-    if restart:
-        return (
-            f"{outputs.backend_app} keeps its address and release; its container is replaced by one with an empty "
-            "disk. Writes are refused (503, Retry-After) until it is there; no Worker is deployed."
-        )
-    return (
-        f"A new app takes over from {outputs.backend_app}, with another address. POCKETBASE_URL and BACKEND of the "
-        f"Worker {settings.api.script} follow, and so does the backend's uptime check; {settings.web.script} and "
-        f"{settings.universe.script} stay as they are. No request fails meanwhile."
     )
 
 

@@ -17,7 +17,6 @@ TOKEN_VARIABLE = "CLOUDFLARE_API_TOKEN"
 RETRY_SECONDS = 8.0
 METHODS = frozenset({"GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"})
 NO_SCRIPT = frozenset({10007, 10090})
-NO_SECRET = frozenset({10056})
 # Missing, malformed, unknown and insufficient credentials, each with a code of its own.
 BAD_TOKEN = frozenset({6003, 6111, 9106, 9109, 10000, 10001})
 
@@ -100,23 +99,10 @@ class Workers:
             if not error.codes & NO_SCRIPT:
                 raise
 
-    def put_secret(self, script: str, name: str, text: str) -> None:
-        """Sets one secret and leaves the others: a new version that serves at once."""
-        secret = {"name": name, "text": text, "type": "secret_text"}
-        self.request("PUT", f"{self._script(script)}/secrets", secret)
-
     def put_secrets(self, script: str, texts: Mapping[str, str]) -> None:
         """Sets several secrets at once and leaves the others: one new version that serves at once."""
         secrets = {name: {"name": name, "text": text, "type": "secret_text"} for name, text in texts.items()}
         self.request("PATCH", f"{self._script(script)}/secrets-bulk", {"secrets": secrets})
-
-    def delete_secret(self, script: str, name: str) -> None:
-        """Removes one secret; nothing is done when it, or the script, does not exist."""
-        try:
-            self.request("DELETE", f"{self._script(script)}/secrets/{quote(name, safe='')}")
-        except WorkersApiError as error:
-            if not error.codes & (NO_SECRET | NO_SCRIPT):
-                raise
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """The answer's `result` ({} when it is null). Raises WorkersApiError with the API's own message."""

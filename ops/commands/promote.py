@@ -38,7 +38,7 @@ def promote(
     Runs(there.runs).refuse_busy(there.name)
     _tell(f"Looking whether {source} may be promoted …", as_json)
     engine = Engine(here)
-    release = fit_release(engine, again)
+    release = fit_release(engine)
     custody = StackCustody(engine)
     if receipt_only:
         transport.fetch(custody, release, StackCustody(Engine(there)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from backups import Backup, BackupsError
 from ops import disk, words
 from ops.ask import confirm
-from ops.change import apply, ready
+from ops.change import OtherData, ready, replace_data
 from ops.commands.options import StackArgument
 from ops.custody import StackCustody
 from ops.failures import Failure
@@ -29,10 +30,17 @@ def restore(
     _refuse_version(chosen, backend.pocketbase)
     say(f"Restores {words.backup(chosen)}")
     say(words.loss(backend.outputs.backend_app, backend.census()))
-    say(words.plan(custody.settings, backend.outputs, restart=False))
-    confirm(stack, yes, f"oracle restore {backup} {stack}", "A verified backup of what is there now is kept.")
-    generation = str(custody.settings.generation + 1)
-    apply(engine, "restore", {"oracle-net:restoreFrom": backup, "oracle-net:generation": generation})
+    again = f"oracle restore {backup} {stack}"
+
+    def agree(lines: Sequence[str]) -> None:
+        say("\n".join(lines))
+        confirm(stack, yes, again, "A verified backup of what is there now is kept.")
+
+    settings = custody.settings
+    begun = settings.generation > backend.outputs.generation and settings.restore_from == backup
+    generation = str(settings.generation if begun else settings.generation + 1)
+    values = {"oracle-net:restoreFrom": backup, "oracle-net:generation": generation}
+    replace_data(engine, OtherData(kind="restore", values=values, again=again), agree)
     newest = custody.shelf.list()[0]
     say(f"\nKept: {words.backup(newest)}")
     say(f"To undo: oracle wipe --undo {stack}   (or: oracle restore {newest.id} {stack})")

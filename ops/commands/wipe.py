@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from backups import Backup
-from contract import WITHOUT_BACKUP
-from ops import disk, words
+from contract import WITHOUT_BACKUP, Outputs
+from ops import disk, planning, words
 from ops.ask import confirm
-from ops.change import apply, ready
+from ops.change import OtherData, ready, replace_data
 from ops.commands.options import StackArgument
 from ops.commands.restore import restore
 from ops.custody import StackCustody
+from ops.engine import Engine
 from ops.failures import Failure
 from ops.folding import say
+from settings import Settings
 
 
 def wipe(
@@ -39,17 +42,35 @@ def wipe(
     custody = StackCustody(engine)
     backend = disk.backend(custody)
     outputs, settings = backend.outputs, custody.settings
+    again = f"oracle wipe {stack}{' --restart' * restart}{' --no-backup' * no_backup}"
     say(words.loss(outputs.backend_app, backend.census()))
-    say(words.plan(settings, outputs, restart=restart))
-    confirm(
-        stack, yes, f"oracle wipe {stack}", "There will be NO backup." if no_backup else "A verified backup is kept."
+
+    def agree(lines: Sequence[str]) -> None:
+        say("\n".join(lines))
+        confirm(stack, yes, again, "There will be NO backup." if no_backup else "A verified backup is kept.")
+
+    wanted = OtherData(
+        kind="wipe",
+        values=_restarted(engine, settings) if restart else _wiped(settings, outputs),
+        again=again,
+        environment={WITHOUT_BACKUP: outputs.backend_app} if no_backup else {},
     )
-    if restart:
-        values: dict[str, str | None] = {"oracle-net:restart": str(settings.restart + 1)}
-    else:
-        values = {"oracle-net:generation": str(settings.generation + 1), "oracle-net:restoreFrom": None}
-    apply(engine, "wipe", values, {WITHOUT_BACKUP: outputs.backend_app} if no_backup else None)
+    replace_data(engine, wanted, agree)
     _show_undo(custody, stack, no_backup)
+
+
+def _wiped(settings: Settings, outputs: Outputs) -> dict[str, str | None]:
+    """The next generation; the one that was begun, where a wipe did not end."""
+    begun = settings.generation > outputs.generation and settings.restore_from is None
+    generation = settings.generation if begun else settings.generation + 1
+    return {"oracle-net:generation": str(generation), "oracle-net:restoreFrom": None}
+
+
+def _restarted(engine: Engine, settings: Settings) -> dict[str, str | None]:
+    """The next restart; the one that was begun, where it did not end."""
+    done = planning.restarts(engine.export())
+    begun = done is not None and settings.restart > done
+    return {"oracle-net:restart": str(settings.restart if begun else settings.restart + 1)}
 
 
 def _show_undo(custody: StackCustody, stack: str, no_backup: bool) -> None:

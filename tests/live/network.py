@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import sqlite3
 import zipfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pyrage  # type: ignore[import-untyped]
 from httpclient import client
 from tests.live.project import Project
 
+PAGE = 1000  # PocketBase answers with no more at once
 KEEPSAKES = {
     "name": "keepsakes",
     "type": "base",
@@ -70,7 +73,7 @@ def holdings(project: Project) -> dict[str, Any]:
     for collection in admin(project, "GET", "/api/collections?perPage=100")["items"]:
         name = collection["name"]
         if not name.startswith("_"):
-            found[name] = admin(project, "GET", f"/api/collections/{name}/records?perPage=1000&sort=id")["items"]
+            found[name] = list(records(project, name))
     for record in found.get("keepsakes", []):
         content = admin(project, "GET", f"/api/files/keepsakes/{record['id']}/{record['file']}")
         record["sha256"] = hashlib.sha256(content).hexdigest()
@@ -79,14 +82,17 @@ def holdings(project: Project) -> dict[str, Any]:
 
 def titles(project: Project) -> set[str]:
     """The titles of all posts."""
-    found: set[str] = set()
-    page = 1
-    while items := admin(project, "GET", f"/api/collections/posts/records?perPage=1000&page={page}&fields=title")[
-        "items"
-    ]:
-        found |= {item["title"] for item in items}
-        page += 1
-    return found
+    return {str(post["title"]) for post in records(project, "posts")}
+
+
+def records(project: Project, collection: str) -> Iterator[dict[str, Any]]:
+    """All of a collection, by id."""
+    for page in itertools.count(1):
+        path = f"/api/collections/{collection}/records?perPage={PAGE}&page={page}&sort=id"
+        items = admin(project, "GET", path)["items"]
+        yield from items
+        if len(items) < PAGE:
+            return
 
 
 def backups(project: Project) -> list[dict[str, Any]]:

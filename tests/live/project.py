@@ -53,6 +53,11 @@ def changes(done: Done) -> dict[str, int]:
     return found
 
 
+def changed_names(done: Done) -> set[str]:
+    """The resources that the engine says it has changed."""
+    return set(re.findall(r"^ +\S+:\S+:\w+ ([\w-]+) (?:created|updated|replaced|deleted)\b", done.output, re.MULTILINE))
+
+
 def assert_quiet(done: Done) -> None:
     """The command succeeded, and the engine had nothing to do."""
     assert changes(done.well()).keys() == {"unchanged"}, done.output
@@ -112,8 +117,9 @@ class Project:
     def config(self) -> dict[str, Any]:
         return dict(yaml.safe_load(self.stack_file.read_text())["config"])
 
-    @property
+    @cached_property
     def endpoint(self) -> str:
+        """Read once: the engine writes the file anew, and it is empty for a moment then."""
         return str(self.config["digitalocean:apiEndpoint"])
 
     def oracle(self, *arguments: str) -> Done:

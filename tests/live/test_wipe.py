@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.live import leaks, load, network
-from tests.live.project import Project, assert_quiet, changes
+from tests.live.project import Done, Project, assert_quiet, changed_names, changes
 
 pytestmark = pytest.mark.live
 
@@ -78,12 +78,49 @@ def test_the_plan_of_a_wipe_is_loud_and_changes_nothing(project: Project, plante
     assert "nothing changes" in project.oracle("plan", "--refuse-loss").well().output
 
 
-def test_a_wipe_leaves_nothing_and_keeps_everything(project: Project, planted: dict[str, Any], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def unfinished(project: Project) -> dict[str, str]:
+    """Changes in the checkouts that nobody has deployed: what each file was before."""
+    files = {
+        "services/backend/entrypoint.sh": ("exec ", "echo unfinished\nexec "),
+        "services/api/src/worker.js": ("/**", "// unfinished\n/**"),
+        "services/web/public/index.html": ("</body>", "<!-- unfinished --></body>"),
+    }
+    before = {name: (project.root / name).read_text() for name in files}
+    for name, (old, new) in files.items():
+        project.edit(name, old, new)
+    return before
+
+
+def held_to(project: Project, release: dict[str, Any], done: Done) -> None:
+    """The release is the same one, and only the backend and what follows it was touched."""
+    assert project.outputs()["release"] == release
+    assert network.running(project) == release["backend"]
+    assert changed_names(done) <= {
+        "backend-app",
+        "backend-data",
+        "backend-generation",
+        "backend-ready",
+        "api-script",
+        "uptime-backend-check",
+        "kept-release",
+        "default",
+    }
+
+
+def test_a_wipe_leaves_nothing_and_keeps_everything(
+    project: Project, planted: dict[str, Any], unfinished: dict[str, str], tmp_path: Path
+) -> None:
     [old] = network.apps(project)
+    release = project.outputs()["release"]
     with load.running(project.outputs()["apiUrl"], "wipe") as people:
         done = project.oracle("wipe", "--yes").well()
     print(people.summary())
     assert_unharmed(people)
+    assert f"backend: a new app takes over from {old}" in done.output
+    assert "it starts EMPTY" in done.output
+    assert "Not touched: web, universe." in done.output
+    held_to(project, release, done)
     assert f"{old} holds " in done.output
     assert "To undo: oracle wipe --undo local" in done.output
     kept = network.backups(project)[0]
@@ -99,11 +136,15 @@ def test_a_wipe_leaves_nothing_and_keeps_everything(project: Project, planted: d
     assert "keepsakes" not in network.holdings(project)
 
 
-def test_the_undo_brings_everything_back(project: Project, planted: dict[str, Any], tmp_path: Path) -> None:
+def test_the_undo_brings_everything_back(
+    project: Project, planted: dict[str, Any], unfinished: dict[str, str], tmp_path: Path
+) -> None:
+    release = project.outputs()["release"]
     with load.running(project.outputs()["apiUrl"], "undo") as people:
-        project.oracle("wipe", "--undo", "--yes").well()
+        done = project.oracle("wipe", "--undo", "--yes").well()
     print(people.summary())
     assert_unharmed(people)
+    held_to(project, release, done)
     in_backup = network.backed_up_titles(project, network.backups(project)[0]["id"], tmp_path)
     assert set(people.acknowledged) <= in_backup | network.titles(project)
     after = network.holdings(project)
@@ -118,18 +159,22 @@ def test_the_undo_brings_everything_back(project: Project, planted: dict[str, An
 
 
 @pytest.mark.slow
-def test_restart_empties_the_disk_of_the_same_app(project: Project, tmp_path: Path) -> None:
+def test_restart_empties_the_disk_of_the_same_app(project: Project, unfinished: dict[str, str], tmp_path: Path) -> None:
     before = network.titles(project)
+    release = project.outputs()["release"]
     address = project.outputs()["backendUrl"]
     with load.running(project.outputs()["apiUrl"], "restart") as people:
         done = project.oracle("wipe", "--restart", "--yes").well()
     print(people.summary())
     assert_unharmed(people)
     assert project.outputs()["backendUrl"] == address
+    held_to(project, release, done)
     kept = network.backups(project)[0]["id"]
     assert f"oracle restore {kept} local" in done.output
     in_backup = network.backed_up_titles(project, kept, tmp_path)
     assert before <= in_backup
     assert set(people.acknowledged) <= in_backup | network.titles(project)
     assert not before & network.titles(project)
+    for name, text in unfinished.items():
+        (project.root / name).write_text(text)
     assert_quiet(project.up())

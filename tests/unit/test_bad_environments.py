@@ -233,7 +233,7 @@ def test_a_stack_is_looked_at_for_drift_before_its_release_is_taken(monkeypatch:
     drifted = Report(stack="staging", drifts=(BY_HAND,), unknown=())
     monkeypatch.setattr(fitness, "look_for", Mock(return_value=drifted))
     with pytest.raises(Failure, match="staging has drifted"):
-        fitness.fit_release(engine, "oracle promote staging prod")
+        fitness.fit_release(engine)
     engine.outputs.assert_not_called()
 
 

@@ -8,20 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from backups import Entry, Folder
 from contract import Release
 from ops import fitness, pinning, promotion, returning, transport
+from ops.drift import Report
 from ops.engine import Finished
 from ops.events import Recorder
 from ops.failures import Failure
-from ops.planning import Change, Foreseen
 from ops.runs import Run, Runs
 from ops.status import Backups, Finding, Level, Status
 from ops.workspace import Stack
-from releases import items, place
+from releases import items, place, same_bytes
 from releases.keep import Keep, Ran
 
 A, B = "a" * 64, "b" * 64
@@ -63,30 +64,16 @@ def test_only_what_is_healthy_is_promoted() -> None:
         fitness.refuse_unhealthy(status(notes=("An update is at work",)))
 
 
-@pytest.mark.parametrize(
-    "changes, same, said",
-    [
-        (["web-script", "web-domain", "kept-release"], True, "web, kept-release"),
-        (["default"], True, "what its configuration says"),
-        ([], False, "its receipt"),
-    ],
-)
-def test_only_what_is_declared_is_promoted(changes: list[str], same: bool, said: str) -> None:
-    stack = Stack("prod", PROJECT)
-    fitness.refuse_unrest(stack, Foreseen(), same=True)
-    plan = Foreseen(tuple(Change(name, "update") for name in changes))
-    with pytest.raises(Failure, match=rf"an update would change {said}\. Look: .*pulumi up -s prod$"):
-        fitness.refuse_unrest(stack, plan, same=same)
-
-
-def test_a_stack_that_is_merely_held_to_what_it_runs_is_at_rest() -> None:
-    """As the workflow does it, which builds nothing and updates nothing in staging."""
-    stack, held = Stack("prod", PROJECT), Change("default", "update", frozenset({"oracle-net:receipt"}))
-    fitness.refuse_unrest(stack, Foreseen((held,)), same=True)
-    more = Change("default", "update", frozenset({"oracle-net:receipt", "oracle-net:drainSeconds"}))
-    for plan, same in ((Foreseen((more,)), True), (Foreseen((held,)), False)):
-        with pytest.raises(Failure, match="an update would change"):
-            fitness.refuse_unrest(stack, plan, same=same)
+def test_what_runs_is_promoted_whatever_the_checkouts_and_the_file_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No preview is made: it would look at files that nobody has deployed."""
+    engine = Mock()
+    engine.stack.name = "staging"
+    engine.outputs.return_value = SimpleNamespace(release=release(A))
+    monkeypatch.setattr(fitness, "Runs", Mock())
+    monkeypatch.setattr(fitness, "gather", lambda _: status())
+    monkeypatch.setattr(fitness, "look_for", lambda _: Report(stack="staging", drifts=(), unknown=()))
+    assert same_bytes(fitness.fit_release(engine), release(A))
+    engine.recorded.assert_not_called()
 
 
 def test_stacks_that_cannot_be_promoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,143 @@
+"""A wipe or a restore that is asked for: what is previewed is what is carried out, and nothing else goes along."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from contract import KEPT_VARIABLE, Outputs
+from ops import change
+from ops.change import DATA_ONLY, OtherData, replace_data
+from ops.commands import wipe as command
+from ops.engine import Engine
+from ops.failures import Failure
+from ops.recording import Recording
+from ops.runs import Runs
+from ops.workspace import Stack
+from tests.unit.test_planning import OLD, outputs, settings
+
+PROJECT = Path(__file__).parents[2]
+STATE = {
+    "deployment": {
+        "resources": [
+            {"urn": "u::p::t::api-script", "type": "", "inputs": {"content": "the module that runs"}, "outputs": {}},
+            {"urn": "u::p::t::backend-data", "type": "", "inputs": {}, "outputs": {"restart": 3}},
+        ]
+    }
+}
+
+
+def step(name: str, op: str, **changed: str) -> dict[str, Any]:
+    old, new = ({"inputs": {key: f"{side} {key}" for key in changed}} for side in ("old", "new"))
+    return {"resourcePreEvent": {"metadata": {"urn": f"u::p::t::{name}", "op": op, "old": old, "new": new}}}
+
+
+class Asked:
+    """An engine that foresees some steps, and a run that is handed over."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, steps: list[dict[str, Any]]) -> None:
+        self.stack = Stack("local", folder)
+        self.stack.file.write_text((PROJECT / "Pulumi.staging.yaml").read_text())
+        self.previewed: list[str] = []
+        self.handed: dict[str, Any] = {}
+        self.engine = Mock(Engine, stack=self.stack, environment={})
+        self.engine.outputs.return_value = outputs()
+        self.engine.export.return_value = STATE
+        monkeypatch.setattr(Recording, "preview", lambda _, *options, again: self._preview(steps, options))
+        monkeypatch.setattr(change, "hand_over", self._hand_over)
+        monkeypatch.setattr(change, "shown", lambda run: run.info)
+
+    def wipe(self, agree: Any = lambda _: None) -> None:
+        values = {"oracle-net:generation": "2", "oracle-net:restoreFrom": None}
+        replace_data(self.engine, OtherData(kind="wipe", values=values, again="oracle wipe local"), agree)
+
+    def _preview(self, steps: list[dict[str, Any]], options: tuple[str, ...]) -> list[dict[str, Any]]:
+        self.previewed = list(options)
+        self.kept = json.loads(Path(self.engine.environment[KEPT_VARIABLE]).read_text())
+        return steps
+
+    def _hand_over(self, run: Any, _stack: Stack, task: Any, environment: Any) -> None:
+        self.handed = {**task, "environment": environment}
+        run.end()
+
+
+WIPE = [step("backend-app", "replace", spec=""), step("api-script", "update", bindings="")]
+
+
+def test_the_preview_is_held_to_what_the_update_is_held_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, lines = Asked(tmp_path, monkeypatch, WIPE), list[str]()
+    asked.wipe(lines.extend)
+    assert asked.kept["services"] == ["backend", "api", "web", "universe"]
+    assert asked.kept["release"] == OLD
+    targets = asked.previewed[2:]
+    assert targets == [word for name in DATA_ONLY for word in ("--target", f"**::{name}")]
+    assert asked.handed["only"] == list(DATA_ONLY)
+    assert asked.handed["values"] == {"oracle-net:generation": "2", "oracle-net:restoreFrom": None}
+    assert asked.previewed[0] == "--config-file"
+    assert lines[0].startswith("backend: a new app takes over from")
+    assert lines[-1] == "Not touched: web, universe."
+
+
+def test_the_stack_s_file_is_not_touched_before_somebody_agrees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Asked(tmp_path, monkeypatch, WIPE)
+    before = asked.stack.file.read_bytes()
+
+    def refuse(_: object) -> None:
+        raise Failure("Nobody agrees.")
+
+    with pytest.raises(Failure, match="Nobody agrees"):
+        asked.wipe(refuse)
+    assert asked.stack.file.read_bytes() == before
+    assert not asked.handed
+    assert not Runs(asked.stack.runs).list()
+
+
+def test_other_changes_of_the_api_do_not_go_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = [*WIPE, step("api-script", "update", compatibilityFlags="")]
+    asked = Asked(tmp_path, monkeypatch, other)
+    with pytest.raises(Failure, match=r"api has changes of its own .*oracle deploy backend api"):
+        asked.wipe()
+    assert not asked.handed
+
+
+@pytest.mark.parametrize(
+    "declared, runs, restore_from, wanted",
+    [(1, 1, None, "2"), (2, 1, None, "2"), (2, 1, "app-g1-20260101T000000Z-0000", "3")],
+)
+def test_a_wipe_that_did_not_end_is_gone_on_with(
+    declared: int, runs: int, restore_from: str | None, wanted: str
+) -> None:
+    """And is not begun once more: that would be another generation, emptied again."""
+    declaration = settings(generation=declared, restore_from=restore_from)
+    assert command._wiped(declaration, outputs(generation=runs))["oracle-net:generation"] == wanted
+
+
+@pytest.mark.parametrize("declared, wanted", [(3, "4"), (4, "4")])
+def test_a_restart_that_did_not_end_is_gone_on_with(declared: int, wanted: str) -> None:
+    engine = Mock(Engine)
+    engine.export.return_value = STATE
+    assert command._restarted(engine, settings(restart=declared)) == {"oracle-net:restart": wanted}
+
+
+@pytest.mark.parametrize("runs, on", [(1, "oracle wipe local"), (2, "pulumi up -s local")])
+def test_what_to_type_after_a_break_depends_on_whether_the_traffic_has_moved(
+    tmp_path: Path, runs: int, on: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Asked(tmp_path, monkeypatch, [])
+    gate = {"urn": "u::p::t::backend-generation", "type": change.GATE, "outputs": {"generation": 2}}
+    asked.engine.export.return_value = {"deployment": {"resources": [*STATE["deployment"]["resources"], gate]}}
+    asked.engine.outputs.return_value = Mock(Outputs, generation=runs, release=OLD)
+    asked.engine.sentence.side_effect = lambda _done, sentence: sentence
+    with Runs(asked.stack.runs).start("wipe", "local") as run:
+        recording = Mock(engine=asked.engine, run=run)
+        recording.update.return_value = SimpleNamespace(status=1, output="error: broke")
+        with pytest.raises(Failure, match=f"Nothing is lost; go on: {on}$"):
+            change.carry_out(recording, {"oracle-net:generation": "2"}, only=DATA_ONLY, again="oracle wipe local")
+        run.end()
