@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ops.adopting import Live
 from ops.drift.model import Drift, Owner
-from ops.status import addresses, apps, workers
+from ops.status import addresses, apps, checks, workers
 from ops.status.clouds import AppFacts, CloudTrouble
 from ops.status.declared import Declared
 from ops.status.judging import Commands, backend_seen, worker_seen
@@ -43,6 +43,7 @@ def drifts(scene: Scene) -> Iterator[Drift]:
     for name in scene.settings.workers:
         yield from _worker(name, scene)
     yield from _addresses(scene)
+    yield from _checks(scene)
     if scene.live:
         yield from _left_behind(scene, scene.live)
         yield from _domains(scene, scene.live)
@@ -59,6 +60,8 @@ def unknown(scene: Scene) -> Iterator[str]:
             yield f"The code of {scene.settings.workers[name].script} could not be read."
     if scene.declared.sealed:
         yield f"{scene.declared.sealed}, so bindings were not compared: {scene.commands.environment}"
+    if scene.settings.monitoring is not None and scene.sight.checks is None:
+        yield "The account's uptime checks were not listed."
     if scene.live is None:
         yield "The account's apps and custom domains were not listed."
 
@@ -116,6 +119,12 @@ def _addresses(scene: Scene) -> Iterator[Drift]:
             yield Drift(about=name, what=what, owner="the code", remedy="none", next=next)
 
 
+def _checks(scene: Scene) -> Iterator[Drift]:
+    """Services that are not watched as declared."""
+    for found in checks.findings(scene.settings, scene.sight.addresses, scene.sight.checks, scene.commands.up):
+        yield Drift(about=found.about, what=found.what, owner="by hand", remedy="update", next=found.next)
+
+
 def _left_behind(scene: Scene, live: Live) -> Iterator[Drift]:
     """Apps with names that only this program gives, of which none is declared."""
     ours = re.compile(rf"{re.escape(scene.settings.backend.app_name)}(-g\d+(-r\d+)?)?")
@@ -128,11 +137,6 @@ def _left_behind(scene: Scene, live: Live) -> Iterator[Drift]:
 def _domains(scene: Scene, live: Live) -> Iterator[Drift]:
     for name, worker in scene.settings.workers.items():
         wanted = worker.domain.hostname if worker.domain else None
-        domain = live.domain(wanted) if wanted else None
-        if wanted and (domain is None or domain.script != worker.script):
-            leads = f"leads to {domain.script}" if domain else "leads to no Worker"
-            what = f"{wanted} {leads}, not to {worker.script}."
-            yield Drift(about=name, what=what, owner="by hand", remedy="update", next=scene.commands.up)
         for other in live.domains:
             if other.script == worker.script and other.hostname != wanted:
                 what = f"{other.hostname} leads to {worker.script}, and is not declared."

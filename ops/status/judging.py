@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from contract import LOGIN_MARK
-from ops.status import addresses, apps, workers
+from ops.status import addresses, apps, checks, workers
 from ops.status.certificates import WARN_DAYS
 from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts
 from ops.status.declared import Declared
@@ -74,6 +74,7 @@ def judge(settings: Settings, declared: Declared | None, sight: Sight, commands:
         *([of_backend] if of_backend else []),
         *(each for each in of_workers.values() if each),
         *addresses.findings(settings, sight.backend_addresses, commands.stack),
+        *(checks.findings(settings, sight.addresses, sight.checks, commands.up) if declared else ()),
         *_certificates(sight, now),
         *_backups(sight, commands, now),
     ]
@@ -143,6 +144,8 @@ def worker_seen(
         admin=sight.worker_admin if name == "api" else None,
         api_url=sight.addresses["api"] if name != "api" else None,
         workers_dev=worker.workers_dev,
+        hostname=worker.domain.hostname if worker.domain else None,
+        domains=sight.domains,
         wrangler=commands.wrangler,
         up=commands.up,
     )

@@ -26,6 +26,7 @@ from tests.unit.status.scene import (
     SETTINGS,
     app,
     bindings,
+    checks,
     declared,
     deployed,
     outputs,
@@ -154,7 +155,8 @@ def with_domain() -> Settings:
 def test_domains_are_compared(domains: tuple[str, ...], words: str, remedy: str) -> None:
     listed = [Domain(id="d", hostname=domains[0], zone_id=ZONE, script=domains[1])] if domains else []
     settings = SETTINGS if "more.org" in domains else with_domain()
-    found = only(scene(sight(), settings=settings, live=replace(ALONE, domains=tuple(listed))))
+    seen = sight(domains={each.hostname: each.script for each in listed})
+    found = only(scene(seen, settings=settings, live=replace(ALONE, domains=tuple(listed))))
     assert words in found.what
     assert found.remedy == remedy
 
@@ -232,3 +234,11 @@ def test_an_empty_disk_is_left_to_a_person_and_a_new_one_without_records_to_an_u
     assert (found.owner, found.remedy, found.next) == ("the platform", "none", "oracle restore kept local")
     found = only(scene(sight(loss=replace(lost, known=replace(known, records={}, backup=None)))))
     assert (found.remedy, found.next) == ("update", "oracle up local")
+
+
+def test_an_uptime_check_changed_by_hand_is_put_right_by_an_update() -> None:
+    found = list(drifts(scene(sight(checks=checks(enabled=False)))))
+    assert [(each.about, each.remedy) for each in found] == [
+        (name, "update") for name in ("backend", "api", "web", "universe")
+    ]
+    assert list(unknown(scene(sight(checks=None)))) == ["The account's uptime checks were not listed."]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.status.asking import Answer
+from ops.status.checks import Check
 from ops.status.clouds import AppFacts, Deployed, Version, WorkerFacts
 from ops.status.declared import READY, SIGNATURE, WORKER, Declared, of
 from ops.status.judging import Commands, Judgement, judge
@@ -138,6 +139,18 @@ def answer(body: Any = None, status: int = 200) -> Answer:
     return Answer(status=status, body=body, milliseconds=7)
 
 
+def checks(**changed: Any) -> tuple[Check, ...]:
+    """One for each service, as the stack declares them."""
+    known, monitoring = outputs(), SETTINGS.monitoring
+    assert monitoring is not None
+    paths = {"backend": "/api/health", "api": "/api/health", "web": "/", "universe": "/"}
+    made = (
+        Check(target=f"{known[f'{name}Url']}{path}", enabled=True, regions=frozenset(monitoring.regions))
+        for name, path in paths.items()
+    )
+    return tuple(replace(each, **changed) for each in made)
+
+
 HUNG = Answer(trouble="timeout", detail="no answer in 5 s")
 REFUSED = Answer(trouble="refused", detail="no connection")
 
@@ -168,6 +181,8 @@ def sight(**changed: Any) -> Sight:
         certificates={},
         backups=Backups(where="folder:.oracle/backups", count=1, newest="jellyfish-app-g1-x", at=MADE),
         complaints=(),
+        checks=checks(),
+        domains={},
     )
     return replace(seen, **changed)
 
