@@ -28,6 +28,14 @@ class Known:
     backup: str | None
     """Which backup has them; None where none is kept."""
 
+    @property
+    def told(self) -> str:
+        return f"{_counted(self.records)} (as of {self.at[:16]}Z)"
+
+    def way_back(self, stack: str) -> str:
+        """The command that brings the records back; without a backup, the one that shows what there is."""
+        return f"oracle restore {self.backup} {stack}" if self.backup else f"oracle backups {stack}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
@@ -50,7 +58,7 @@ class Loss:
 
     def way_back(self, stack: str) -> str:
         """The command that brings the records back."""
-        return f"oracle restore {self.known.backup} {stack}" if self.known.backup else f"oracle backups {stack}"
+        return self.known.way_back(stack)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +94,16 @@ def find_loss(
     return Loss(app=app, since=since, now=_own(count_records(url, session)), known=known)
 
 
+def last_known(app: str, generation: int, ledger: Ledger, shelf: Shelf, restored: str | None) -> Known | None:
+    """What is known of an app of this generation that is gone; None of one that the program has never filled.
+
+    Raises BackupsError.
+    """
+    entries = ledger.entries()
+    filled = next((each for each in entries if (each.to_app, each.to_generation) == (app, generation)), None)
+    return known_of(filled, entries, shelf.list(), restored) if filled else None
+
+
 def known_of(filled: Entry, entries: Sequence[Entry], backups: Sequence[Backup], restored: str | None) -> Known:
     """What an app held that began with `filled`. Both lists are newest first."""
     began = datetime.fromisoformat(filled.at)
@@ -101,7 +119,7 @@ def known_of(filled: Entry, entries: Sequence[Entry], backups: Sequence[Backup],
 
 def _origin(filled: Entry, entries: Sequence[Entry], backups: Sequence[Backup], restored: str | None) -> str | None:
     """The backup that has what the app began with: the one it was restored from, or of the app it was carried from."""
-    if filled.kind == "restore":
+    if filled.kind in ("restore", "first"):  # the first app of a stack whose app was gone may be restored too
         wanted = restored
     else:
         wanted = next((e.backup for e in entries if e.kind == "kept" and e.from_app == filled.from_app), None)

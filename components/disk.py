@@ -87,11 +87,31 @@ def refuse_empty_disk(props: Mapping[str, Any]) -> None:
         at = served(Traffic(**props["traffic"]))
         with AppPlatform(props["endpoint"], timeout=10) as platform:
             app = platform.find(at) if at else None
+            if at and app is None:
+                _refuse_gone(at, props)
             source = Source.of(app, props["service"]) if app else None
             if source is not None and source.running and source.generation == int(props["generation"]):
                 refuse_lost(platform, source, props, Custody.of(props["custody"]), props["restore_from"])
     except (AppPlatformError, WorkersApiError) as error:
         raise Sentence(str(error)) from None
+
+
+def _refuse_gone(app: str, props: Mapping[str, Any]) -> None:
+    """Raises Sentence where the deleted app held records: the next one would begin without them."""
+    from backups import BackupsError
+    from backups.loss import last_known
+
+    custody, stack = Custody.of(props["custody"]), props["stack"]
+    try:
+        store = (custody.ledger(), custody.shelf())
+        known = last_known(app, int(props["generation"]), *store, props["restore_from"] or None)
+    except BackupsError as error:
+        raise Sentence(str(error)) from None
+    if known is not None and known.records:
+        raise Sentence(
+            f"The app {app} is gone, and {known.told} went with it. Nothing was changed. To have them back: "
+            f"{known.way_back(stack)}; to go on with an empty one on purpose: oracle wipe {stack}"
+        )
 
 
 def refuse_lost(

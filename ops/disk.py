@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from appplatform import AppPlatform, AppPlatformError
 from backups import BackupsError
 from backups.loss import Logins, Loss, find_loss
 from ops.custody import Backend, StackCustody
@@ -43,13 +44,24 @@ def refuse_backup(custody: StackCustody) -> None:
 
 
 def backend(custody: StackCustody) -> Backend:
-    """The backend that runs; without a session where its disk is empty and knows none of our logins. For a wipe and a
-    restore, which leave it behind. Raises Failure.
+    """The backend that runs; without a session where its app is gone, or its disk is empty and knows no login of ours.
+    For a wipe and a restore, which leave it behind. Raises Failure.
     """
     try:
         return custody.backend()
     except Failure:
-        if find(custody) is None:
+        if not _gone(custody) and find(custody) is None:
             raise
         outputs = custody.engine.outputs()
         return Backend(outputs.backend_url, None, outputs)
+
+
+def _gone(custody: StackCustody) -> bool:
+    """Whether the app was deleted behind the engine's back; False where that cannot be seen."""
+    engine = custody.engine
+    token = engine.environment.get("DIGITALOCEAN_TOKEN") or engine.environment.get("DIGITALOCEAN_ACCESS_TOKEN")
+    try:
+        with AppPlatform(engine.stack.digitalocean, token) as platform:
+            return platform.known(engine.outputs().backend_app_id) is None
+    except AppPlatformError:
+        return False

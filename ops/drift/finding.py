@@ -81,8 +81,7 @@ def _backend(scene: Scene) -> Iterator[Drift]:
     assert isinstance(facts, AppFacts)
     gone, idle = facts.app is None, facts.active is None
     if gone:
-        next = f"oracle backups {scene.commands.stack}, then: oracle restore BACKUP {scene.commands.stack}"
-        yield _of(found, "by hand", next=next)
+        yield _of(found, "by hand", next=found.next)
         return
     cause = str(((facts.active or {}).get("cause_details") or {}).get("type") or "")
     owner: Owner = "the platform" if cause in PLATFORM else "by hand"

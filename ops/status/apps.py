@@ -119,7 +119,8 @@ def secrets(facts: AppFacts | CloudTrouble, since: str | None) -> tuple[Secret, 
 def _behind_the_back(seen: Seen, facts: AppFacts) -> Finding | None:
     name = seen.declared.outputs.backend_app if seen.declared else "of the backend"
     if facts.app is None:
-        return _finding(seen, f"The app {name} is gone: it was deleted behind the engine's back", seen.up)
+        what = f"The app {name} is gone, and its data with it: it was deleted behind the engine's back. Where it held "
+        return _finding(seen, f"{what}records, an update is refused, and names the backup to restore", seen.up)
     if pinned := facts.app.get("pinned_deployment"):
         when = (pinned.get("created_at") or "")[:16]
         what = f"Somebody rolled {name} back at {when} and it is pinned there, on a disk that began empty; "

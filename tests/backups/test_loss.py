@@ -9,7 +9,7 @@ import pytest
 
 from backups import Backup, Entry, loss
 from backups.ledger import Kind
-from backups.loss import Logins, Loss, find_loss, known_of
+from backups.loss import Logins, Loss, find_loss, known_of, last_known
 from pocketbase import Login, SecondFactorWanted
 
 FILLED = "2026-11-22T10:00:00.000000Z"
@@ -143,3 +143,15 @@ def test_an_operator_that_somebody_deleted_is_no_new_disk(monkeypatch: pytest.Mo
 
 def test_an_app_made_by_hand_has_no_ledger_and_no_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found(monkeypatch, {"the-password"}, entries=[]) is None
+
+
+def test_an_app_that_is_gone_is_known_by_the_ledger() -> None:
+    kept: Any = Kept([entry()])
+    known = last_known("app-g1-r2", 1, kept, kept, None)
+    assert known is not None
+    assert (known.told, known.way_back("prod")) == (
+        "30 records (30 posts) (as of 2026-11-22T11:00Z)",
+        "oracle restore b prod",
+    )
+    assert last_known("app-g1-r2", 2, kept, kept, None) is None  # a wipe of it had begun
+    assert last_known("another", 1, kept, kept, None) is None

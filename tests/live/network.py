@@ -125,7 +125,7 @@ def until_settled(project: Project, app: str) -> None:
     def settled() -> bool:
         newest = project.api("GET", f"/v2/apps/{app}/deployments")["deployments"][0]
         found = project.api("GET", f"/v2/apps/{app}")["app"]["active_deployment"]
-        return newest["phase"] == "ACTIVE" and found["id"] == newest["id"]
+        return bool(newest["phase"] == "ACTIVE" and found["id"] == newest["id"])
 
     until(settled, "the newest deployment serves", seconds=60)
 

@@ -93,6 +93,17 @@ def test_a_wipe_that_ended_halfway_goes_on(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.usefixtures("lost")
+def test_an_app_that_is_gone_with_its_records_is_not_followed_by_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Platform, "find", lambda *_: None)
+    monkeypatch.setattr(loss, "last_known", lambda *_: KNOWN)
+    with pytest.raises(Sentence, match=r"The app app is gone, and 28 records .* oracle restore kept prod"):
+        DiskProvider().check(props(), props())
+    for nothing in (None, NOTHING):
+        monkeypatch.setattr(loss, "last_known", lambda *_, found=nothing: found)
+        assert DiskProvider().check(props(), props()).inputs == props()
+
+
+@pytest.mark.usefixtures("lost")
 def test_a_first_update_and_a_refresh_look_at_nothing() -> None:
     assert DiskProvider().check({}, props()).inputs == props()
     assert not DiskProvider().diff("", {"generation": 1.0, "restart": 0.0}, props()).changes

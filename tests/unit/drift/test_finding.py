@@ -124,7 +124,7 @@ def test_variables_of_the_app_are_compared_by_name() -> None:
 def test_an_app_that_is_gone_is_not_repaired_without_a_person() -> None:
     found = only(scene(sight(app=AppFacts(app=None))))
     assert (found.about, found.remedy) == ("backend", "none")
-    assert "oracle restore" in found.next
+    assert found.next == "oracle up local"  # which is refused, and names the backup, where the app held records
 
 
 def test_a_failed_deployment_beside_what_serves_is_left_to_a_person() -> None:

@@ -45,12 +45,10 @@ def test_a_hung_backend_says_so() -> None:
 
 def test_an_app_that_is_gone() -> None:
     seen = with_front("api", WAITING, with_front("backend", answer(status=404), sight(app=AppFacts(), admin=False)))
-    assert blamed(seen) == (
-        "backend",
-        "down",
-        "The app jellyfish-app is gone: it was deleted behind the engine's back.",
-        "oracle up local",
-    )
+    about, level, what, next = blamed(seen)
+    assert (about, level, next) == ("backend", "down", "oracle up local")
+    assert what.startswith("The app jellyfish-app is gone, and its data with it: it was deleted")
+    assert "an update is refused, and names the backup to restore" in what
     row = judged(seen).services[0]
     assert (row.phase, row.admin, row.version) == ("gone", None, scene.IMAGE)
 
