@@ -54,7 +54,7 @@ backend = Backend(
     ),
 )
 data = BackendData("backend-data", DataArgs(care=care, app_id=backend.app_id, app=generation.app))
-ready = BackendReady("backend-ready", ReadyArgs(care=care, app_id=backend.app_id, url=data.url))
+ready = BackendReady("backend-ready", ReadyArgs(care=care, app=backend, url=data.url))
 
 knows: list[Binding] = [
     SecretText(name="POCKETBASE_URL", value=ready.url),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import pulumi
 
@@ -63,7 +63,7 @@ class BackendArgs:
 
 
 class Backend(pulumi.ComponentResource):
-    """Produces the running app's `app_id`.
+    """Produces the running app's `app_id`, and `declared`, what it is to be as status compares it: a secret.
 
     Every change of what runs is another app beside the old one: App Platform's disks are ephemeral, and a deployment
     in place would empty the database.
@@ -74,12 +74,14 @@ class Backend(pulumi.ComponentResource):
     """
 
     app_id: pulumi.Output[str]
+    declared: pulumi.Output[dict[str, Any]]
 
     def __init__(self, name: str, args: BackendArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oracle-net:index:Backend", name, None, opts)
         app = digitalocean.App(f"{name}-app", spec=_spec(args), opts=self._options(args))
         self.app_id = app.id
-        self.register_outputs({"app_id": self.app_id})
+        self.declared = _declared(args)
+        self.register_outputs({"app_id": self.app_id, "declared": self.declared})
 
     def _options(self, args: BackendArgs) -> pulumi.ResourceOptions:
         adopted = args.settings.adopted
@@ -110,6 +112,20 @@ def _hooks(keeping: Keeping, log: Log) -> pulumi.ResourceHookBinding:
 def _kept_only(keeping: Keeping) -> pulumi.ResourceHookBinding:
     """Of an app made by hand: nothing is deployed, and an import is followed by an update that only the state sees."""
     return pulumi.ResourceHookBinding(before_delete=[keeping.before_delete])
+
+
+def _declared(args: BackendArgs) -> pulumi.Output[dict[str, Any]]:
+    """With the names of DigitalOcean's API; of secret variables the names only. Plain ones may be confidential too."""
+    service = args.settings
+    wanted = {
+        "http_port": service.port,
+        "instance_count": service.instances,
+        "instance_size_slug": service.size,
+        "health_path": service.health_path,
+        "variables": {**service.env, **_own_variables(args)},
+        "secrets": sorted(args.secrets),
+    }
+    return pulumi.Output.secret(pulumi.Output.from_input(wanted))
 
 
 def _spec(args: BackendArgs) -> digitalocean.AppSpecArgs:

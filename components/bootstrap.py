@@ -187,8 +187,8 @@ def changed_by_hand(app: str) -> str:
     """The sentence about an app that is not what was declared, and that must not be deployed over."""
     return (
         f"The app {app} was changed or rolled back by hand, and putting it right in place would empty its database; "
-        "replace it, its data carried: pulumi config set oracle-net:replacement NUMBER (one more than now), then: "
-        "pulumi up"
+        "replace it, its data carried: oracle drift STACK --repair (or: pulumi config set oracle-net:replacement "
+        "NUMBER, one more than now, then: pulumi up)"
     )
 
 

@@ -23,6 +23,7 @@ from pulumi.runtime import rpc
 from appplatform import AppPlatform, AppPlatformError
 from components.bootstrap import Target, bootstrap
 from components.custody import Custody
+from components.disk import refuse_lost
 from components.dynamic import Sentence, show_sentences
 from components.foreign import refuse_foreign
 from components.history import Filled, note_change
@@ -163,6 +164,7 @@ def _filled(wanted: Wanted, before: str | None) -> dict[str, Any]:
         same = source is not None and source.generation == wanted.generation
         carried: Carried | None = None
         if source is not None and source.running and same and not wanted.ephemeral:
+            refuse_lost(platform, source, vars(wanted.target), wanted.custody, wanted.restore_from)
             carried = carry(platform, source, wanted.target, wanted.custody, wanted.policy)
             origin = f"carried from {source.name}"
         elif wanted.restore_from and not same:

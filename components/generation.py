@@ -25,6 +25,7 @@ from pulumi.dynamic import (
 
 from appplatform import AppPlatform, AppPlatformError, variable
 from components.custody import Custody
+from components.disk import BackendDisk
 from components.dynamic import Sentence, show_sentences
 from components.naming import GENERATION_VARIABLE, app_name
 from components.ownership import Names, refuse_existing, refuse_existing_app, refuse_other
@@ -74,7 +75,8 @@ class BackendGeneration(Resource, name="BackendGeneration"):
 
     Refuses, before anything of a new stack is made, names under which something exists that is not the stack's; an app
     or an api Worker that carries another stack's mark; a lowered generation, unless the higher one never got any
-    traffic; and a `restoreFrom` whose backup is unknown, damaged or cannot be opened.
+    traffic; and a `restoreFrom` whose backup is unknown, damaged or cannot be opened. Comes after the look at the disk
+    (components/disk.py).
     """
 
     app: pulumi.Output[str]
@@ -98,7 +100,9 @@ class BackendGeneration(Resource, name="BackendGeneration"):
             "counts": None,
         }
         secret = pulumi.ResourceOptions(additional_secret_outputs=["custody", "secrets"])
-        super().__init__(GenerationProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
+        behind = pulumi.ResourceOptions(depends_on=[BackendDisk("backend-disk", care)])
+        merged = pulumi.ResourceOptions.merge(pulumi.ResourceOptions.merge(opts, secret), behind)
+        super().__init__(GenerationProvider(), name, props, merged)
 
 
 def fingerprint(settings: Settings, release: str) -> str:

@@ -26,6 +26,7 @@ import pulumi
 
 from appplatform import AppPlatform, AppPlatformError
 from components.bootstrap import Target, bootstrap_hook, changed_by_hand
+from components.disk import find_lost
 from components.dynamic import Sentence, guarded
 from components.history import note_kept, written_since
 from components.ownership import refuse_existing_app, refuse_other
@@ -98,10 +99,15 @@ class Keeping:
                 note_kept(self._care.custody, source, None, ["without a backup, as asked for"])
                 return
             replaced = self._replaced(source)
+            restored = self._care.restore_from or ""
+            lost = find_lost(platform, source, vars(target), self._care.custody, restored)
             origin = session_of(platform, source, target)
         frozen = self._freeze(origin, source)
         backup = keep(source, origin, self._care.custody, self._reason(source))
         notes = self._late_writes(source, backup)
+        if lost is not None:
+            tell(f"{lost.told}; its last backup {backup.id} is of the new disk")
+            notes.append(lost.told)
         if replaced:
             self._refuse_used(origin, source, frozen)
         note_kept(self._care.custody, source, backup, notes)

@@ -9,7 +9,7 @@ removed by hand) says "update", which repairs it.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Protocol
 
 import pulumi
 from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
@@ -23,13 +23,19 @@ from components.transfer import Care, Policy, Traffic
 from pocketbase import AdminError, freeze_state, login, stand_ins
 
 TARGET = tuple(field.name for field in fields(Target))
-KEYS = (*TARGET, "url")
+KEYS = (*TARGET, "url", "declared")
+
+
+class App(Protocol):
+    app_id: pulumi.Output[str]
+    declared: pulumi.Output[dict[str, Any]]
+    """What it is to be, a secret: kept here, where no refresh writes, for status to compare."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadyArgs:
     care: Care
-    app_id: pulumi.Input[str]
+    app: App
     url: pulumi.Input[str]
     """The app's address, known once its data is there."""
 
@@ -65,12 +71,13 @@ class BackendReady(Resource, name="BackendReady"):
     def __init__(self, name: str, args: ReadyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         props = {
             **vars(args.care.expected),
-            "app_id": args.app_id,
+            "app_id": args.app.app_id,
             "url": args.url,
+            "declared": args.app.declared,
             "traffic": asdict(args.care.traffic),
             "policy": asdict(args.care.policy),
         }
-        secret = pulumi.ResourceOptions(additional_secret_outputs=["password", "operator"])
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["password", "operator", "declared"])
         super().__init__(ReadyProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
 
 

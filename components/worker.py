@@ -10,6 +10,7 @@ import pulumi
 from artifacts import AssetSet, module_digest
 from components.adopted import taken_over
 from components.bindings import Binding, PlainText, render
+from components.declared import DeclaredWorker, Uploads
 from components.dynamic import Hook, guarded
 from components.naming import RELEASE_VARIABLE, owner, worker_url
 from components.ownership import Ownership
@@ -81,7 +82,13 @@ class Worker(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: WorkerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oracle-net:index:Worker", name, None, opts)
-        script = self._script(name, args)
+        uploads = Uploads()
+        bindings = [*args.bindings, *_own_bindings(args)]
+        script = self._script(name, args, bindings, uploads)
+        behind = pulumi.ResourceOptions(parent=self, depends_on=[script])
+        DeclaredWorker(
+            f"{name}-declared", args.settings.script, bindings, uploads, script.etag, script.modified_on, behind
+        )
         subdomain = self._subdomain(name, args, script)
         domain = self._domain(name, args, script)
         hostname = args.settings.domain.hostname if args.settings.domain else None
@@ -89,7 +96,9 @@ class Worker(pulumi.ComponentResource):
         self.url = pulumi.Output.all(subdomain.id, domain.id if domain else "").apply(lambda _: self.address)
         self.register_outputs({"url": self.url})
 
-    def _script(self, name: str, args: WorkerArgs) -> cloudflare.WorkersScript:
+    def _script(
+        self, name: str, args: WorkerArgs, bindings: Sequence[Binding], uploads: Uploads
+    ) -> cloudflare.WorkersScript:
         adopted = _id_by_name(args)
         if adopted and args.assets:
             # The provider cannot import files: it reads none back, and then refuses a Worker without any.
@@ -102,10 +111,10 @@ class Worker(pulumi.ComponentResource):
             content=args.module,
             compatibility_date=args.settings.compatibility_date,
             compatibility_flags=list(args.settings.compatibility_flags),  # also when empty: a removal is not seen
-            bindings=render([*args.bindings, *_own_bindings(args)]),
+            bindings=render(bindings),
             observability=cloudflare.WorkersScriptObservabilityArgs(enabled=True, head_sampling_rate=1),
             assets=_assets(args),
-            opts=taken_over(self._options(args), adopted, SCRIPT_INPUTS),
+            opts=taken_over(self._options(args, uploads), adopted, SCRIPT_INPUTS),
         )
 
     def _subdomain(
@@ -143,11 +152,11 @@ class Worker(pulumi.ComponentResource):
             ),
         )
 
-    def _options(self, args: WorkerArgs) -> pulumi.ResourceOptions:
-        hooks = _owned(args)
-        if args.after:
-            after = pulumi.ResourceHookBinding(after_update=[guarded(args.after)])
-            hooks = pulumi.ResourceHookBinding.merge(hooks, after)
+    def _options(self, args: WorkerArgs, uploads: Uploads) -> pulumi.ResourceOptions:
+        after = pulumi.ResourceHookBinding(
+            after_create=[guarded(uploads.noted())], after_update=[guarded(uploads.noted(args.after))]
+        )
+        hooks = pulumi.ResourceHookBinding.merge(_owned(args), after)
         return pulumi.ResourceOptions(parent=self, depends_on=[args.account.gate], hooks=hooks)
 
 

@@ -30,7 +30,7 @@ DATA_ONLY = planning.resources(BACKEND)
 """What changes when the data becomes another: the backend, and what must follow it."""
 AFTER = "after.yaml"
 """In a run's folder: the stack's file as it will be."""
-GATES = frozenset({"backend-image", "backend-generation"})
+GATES = frozenset({"backend-image", "backend-disk", "backend-generation"})
 """The names of what comes before anything that changes what runs."""
 
 
@@ -156,7 +156,7 @@ def _previewed(recording: Recording, wanted: OtherData) -> list[str]:
     plan = planning.foreseen(recording.preview(*options, again=wanted.again))
     outputs = engine.outputs()
     planning.refuse_strangers(BACKEND, plan, outputs)
-    return list(planning.words(BACKEND, plan, outputs, from_file(after)))
+    return list(planning.words(BACKEND, plan, outputs, from_file(after), engine.stack.name))
 
 
 def _narrowed(recording: Recording, only: Sequence[str]) -> list[str]:

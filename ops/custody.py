@@ -18,14 +18,16 @@ from releases.keep import Keep, Ran, before
 
 @dataclass(frozen=True)
 class Backend:
-    """The running backend, with a session of its admin."""
+    """The running backend, with a session of its admin; None where its disk is empty and knows no login of ours."""
 
     url: str
-    session: Login
+    session: Login | None
     outputs: Outputs
 
     def census(self) -> Census:
         """What it holds. Raises Failure."""
+        if self.session is None:
+            return Census(records={}, users=0, files=0, last_write=None)
         try:
             return census(self.url, self.session)
         except CountError as error:

@@ -63,7 +63,7 @@ def prepare(recording: Recording, services: Sequence[str]) -> Plan:
         plan = planning.foreseen(recording.preview(*planning.options(wanted)))
     planning.refuse_strangers(wanted, plan, outputs)
     nothing = not plan.changes and outputs is not None and plan.new.get("release") == outputs.release
-    lines = [*planning.words(wanted, plan, outputs, settings), *risk(engine, plan)]
+    lines = [*planning.words(wanted, plan, outputs, settings, engine.stack.name), *risk(engine, plan)]
     recording.say("\n".join(["", *lines, ""]))
     return Plan(wanted, tuple(lines), nothing)
 

@@ -105,7 +105,11 @@ def _prepared(recording: Recording, wanted: Pin) -> Plan:
     if outputs:
         planning.refuse_loss(SERVICES, settings, outputs, engine.export(), engine.stack.name)
     plan = planning.foreseen(recording.preview("--config-file", str(recording.run.folder / AFTER), again=wanted.again))
-    lines = [*wanted.lines, *planning.words(SERVICES, plan, outputs, settings), *deploy.risk(engine, plan)]
+    lines = [
+        *wanted.lines,
+        *planning.words(SERVICES, plan, outputs, settings, engine.stack.name),
+        *deploy.risk(engine, plan),
+    ]
     recording.say("\n".join(["", *lines, ""]))
     return Plan(SERVICES, tuple(lines), _nothing(plan, outputs))
 

@@ -17,6 +17,8 @@ from settings import Settings
 
 SERVICES = ("backend", "api", "web", "universe")
 API_SCRIPT = "api-script"
+API_MOVES = frozenset({API_SCRIPT, "api-declared"})
+"""What of the api follows another backend."""
 APP = "backend-app"
 DATA = "backend-data"
 QUIET = frozenset({"same", "refresh", "read"})
@@ -72,7 +74,7 @@ def resources(services: Sequence[str]) -> tuple[str, ...]:
     for service in services:
         patterns += [service, f"{service}-*", f"uptime-{service}-*"]
     if "backend" in services:
-        patterns += ["admin", "admin-*", API_SCRIPT]
+        patterns += ["admin", "admin-*", *sorted(API_MOVES)]
     return tuple(dict.fromkeys(patterns))
 
 
@@ -137,8 +139,8 @@ def foreseen(events: Sequence[Mapping[str, Any]]) -> Foreseen:
 def refuse_strangers(services: Sequence[str], plan: Foreseen, outputs: Outputs | None) -> None:
     """Raises Failure where another service's release would be touched, or left behind."""
     if "backend" in services and "api" not in services:
-        other = {key for change in plan.of("api") for key in change.inputs} - {"bindings"}
-        if other or any(change.name != API_SCRIPT for change in plan.of("api")):
+        other = {key for change in plan.of("api") if change.name == API_SCRIPT for key in change.inputs} - {"bindings"}
+        if other or any(change.name not in API_MOVES for change in plan.of("api")):
             raise Failure(
                 f"backend has to take the Worker api along, since its address moves, and api has changes of its own "
                 f"({', '.join(sorted(other)) or 'its resources'}); deploy both: oracle deploy backend api"
@@ -152,10 +154,12 @@ def refuse_strangers(services: Sequence[str], plan: Foreseen, outputs: Outputs |
         )
 
 
-def words(services: Sequence[str], plan: Foreseen, outputs: Outputs | None, settings: Settings) -> Iterator[str]:
+def words(
+    services: Sequence[str], plan: Foreseen, outputs: Outputs | None, settings: Settings, stack: str
+) -> Iterator[str]:
     """What changes, what restarts, what becomes of the data: one line each."""
     for service in services:
-        yield f"{service}: {''.join(_words(service, plan, outputs, settings))}"
+        yield f"{service}: {''.join(_words(service, plan, outputs, settings, stack))}"
     if "backend" in services and "api" not in services and plan.of("api"):
         yield "api: keeps its code; POCKETBASE_URL and BACKEND follow the backend, without a restart."
     if stays := [service for service in SERVICES if service not in services]:
@@ -183,7 +187,7 @@ def version(release: Mapping[str, Any], service: str) -> str:
     return MADE_BY_HAND if found.startswith(ADOPTED) else found.removeprefix("sha256:")[:12]
 
 
-def _words(service: str, plan: Foreseen, outputs: Outputs | None, settings: Settings) -> str:
+def _words(service: str, plan: Foreseen, outputs: Outputs | None, settings: Settings, stack: str) -> str:
     own = plan.of(service)
     if not own:
         return "unchanged."
@@ -203,6 +207,13 @@ def _words(service: str, plan: Foreseen, outputs: Outputs | None, settings: Sett
             f"{outputs.backend_app} keeps its address and its release; it is backed up, and its container is replaced "
             "by one with an EMPTY disk. Writes wait (503, Retry-After) until it is there."
         )
+    if (
+        "update" in ops and outputs and not settings.backend.adopted
+    ):  # what the program declares is another app; only what a refresh found differs
+        return (
+            f"{outputs.backend_app} was changed by hand, so the update would be REFUSED: a deployment over it empties "
+            f"its database. Another app beside it takes its data over: oracle drift {stack} --repair"
+        )
     return f"{_listed(own)}; no new app, no restart, the data stays."
 
 
@@ -218,7 +229,7 @@ def _data_words(outputs: Outputs, settings: Settings) -> str:
 def _worker_words(service: str, plan: Foreseen, outputs: Outputs | None) -> str:
     script = f"{service}-script"
     ops = plan.ops(script)
-    rest = [change for change in plan.of(service) if change.name not in (script, service)]
+    rest = [change for change in plan.of(service) if change.name not in (script, service, f"{service}-declared")]
     also = f" Also: {_listed(rest)}." if rest and "create" not in ops else ""
     if "create" in ops:
         return f"a new Worker{_versions(service, plan, outputs)}."

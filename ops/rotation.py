@@ -15,8 +15,8 @@ from settings import PASSWORD_BYTES, PASSWORD_CHARACTERS
 from workersapi import Workers, WorkersApiError
 
 ADMIN, VERSION, GITHUB = "oracle-net:adminPassword", "oracle-net:adminPasswordVersion", "oracle-net:githubToken"
-ADMIN_ONLY = ("admin", "admin-*", "backend-ready", "api-script")
-GITHUB_ONLY = ("api-script",)
+ADMIN_ONLY = ("admin", "admin-*", "backend-ready", "api-script", "api-declared")
+GITHUB_ONLY = ("api-script", "api-declared")
 """The resources that a rotation changes; no source that waits to be deployed goes along."""
 LEAST = 10
 """Characters of a chosen password, as settings/ wants them."""

@@ -14,6 +14,7 @@ from pocketbase.admin import (
     remove_stand_ins,
     set_superuser,
     stand_ins,
+    superuser_since,
 )
 from pocketbase.backupapi import BackupFailed, StoredBackup
 from pocketbase.backups import (
@@ -65,6 +66,7 @@ __all__ = [
     "restore_backup",
     "set_superuser",
     "stand_ins",
+    "superuser_since",
     "unfreeze",
     "upload_backup",
     "version",

@@ -203,6 +203,13 @@ def add_stand_in(url: str, session: Login, password: str) -> StandIn:
     return made
 
 
+def superuser_since(url: str, session: Login, email: str) -> str | None:
+    """When this superuser was made: ISO 8601 in UTC; None when there is none of that address. Raises AdminError."""
+    listed = _asked(url, session, "GET", "/records?perPage=500&fields=email,created")["items"]
+    made = next((each["created"] for each in listed if each["email"] == email), None)
+    return str(made).replace(" ", "T") if made else None
+
+
 def stand_ins(url: str, session: Login) -> dict[str, str]:
     """The ids of all stand-ins by their addresses. Raises AdminError."""
     listed = _asked(url, session, "GET", "/records?perPage=500&fields=id,email")["items"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backups import About, BackupsError, take
-from ops import words
+from ops import disk, words
 from ops.change import ready
 from ops.commands.options import StackArgument
 from ops.custody import StackCustody
@@ -13,8 +13,9 @@ from pocketbase import BackupFailed, CountError
 
 
 def backup(stack: StackArgument = "local") -> None:
-    """Take a verified backup now; nobody notices."""
+    """Take a verified backup now; nobody notices. Exit status 1, and no backup, of a backend that has lost its data."""
     custody = StackCustody(ready(stack))
+    disk.refuse_backup(custody)
     backend = custody.backend()
     outputs = backend.outputs
     about = About(
@@ -25,6 +26,7 @@ def backup(stack: StackArgument = "local") -> None:
         pocketbase=backend.pocketbase,
         reason="manual",
     )
+    assert backend.session is not None
     try:
         kept = take(backend.url, backend.session, custody.shelf, about)
         rules = custody.settings.backup

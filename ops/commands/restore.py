@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from backups import Backup, BackupsError
-from ops import words
+from ops import disk, words
 from ops.ask import confirm
 from ops.change import OtherData, ready, replace_data
 from ops.commands.options import StackArgument
@@ -26,7 +26,7 @@ def restore(
     engine = ready(stack)
     custody = StackCustody(engine)
     chosen = _checked(custody, backup)
-    backend = custody.backend()
+    backend = disk.backend(custody)
     _refuse_version(chosen, backend.pocketbase, stack)
     say(f"Restores {words.backup(chosen)}")
     say(words.loss(backend.outputs.backend_app, backend.census()))

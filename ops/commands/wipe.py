@@ -9,7 +9,7 @@ import typer
 
 from backups import Backup
 from contract import WITHOUT_BACKUP, Outputs
-from ops import planning, words
+from ops import disk, planning, words
 from ops.ask import confirm
 from ops.change import OtherData, ready, replace_data
 from ops.commands.options import StackArgument
@@ -40,7 +40,7 @@ def wipe(
         )
     engine = ready(stack)
     custody = StackCustody(engine)
-    backend = custody.backend()
+    backend = disk.backend(custody)
     outputs, settings = backend.outputs, custody.settings
     again = f"oracle wipe {stack}{' --restart' * restart}{' --no-backup' * no_backup}"
     say(words.loss(outputs.backend_app, backend.census()))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ops.adopting import Live
 from ops.drift.model import Drift, Owner
-from ops.status import addresses, apps, workers
+from ops.status import addresses, apps, checks, workers
 from ops.status.clouds import AppFacts, CloudTrouble
 from ops.status.declared import Declared
 from ops.status.judging import Commands, backend_seen, worker_seen
@@ -43,6 +43,7 @@ def drifts(scene: Scene) -> Iterator[Drift]:
     for name in scene.settings.workers:
         yield from _worker(name, scene)
     yield from _addresses(scene)
+    yield from _checks(scene)
     if scene.live:
         yield from _left_behind(scene, scene.live)
         yield from _domains(scene, scene.live)
@@ -59,6 +60,8 @@ def unknown(scene: Scene) -> Iterator[str]:
             yield f"The code of {scene.settings.workers[name].script} could not be read."
     if scene.declared.sealed:
         yield f"{scene.declared.sealed}, so bindings were not compared: {scene.commands.environment}"
+    if scene.settings.monitoring is not None and scene.sight.checks is None:
+        yield "The account's uptime checks were not listed."
     if scene.live is None:
         yield "The account's apps and custom domains were not listed."
 
@@ -68,15 +71,18 @@ def _backend(scene: Scene) -> Iterator[Drift]:
     found = apps.behind_the_back(seen)
     if found is None:
         return
+    if apps.empty_disk(seen):
+        yield _of(found, "the platform", next=found.next)
+        return
+    if found == apps.new_disk(seen):
+        yield Drift(about="backend", what=found.what, owner="the platform", remedy="update", next=found.next)
+        return
     facts = scene.sight.app
     assert isinstance(facts, AppFacts)
     gone, idle = facts.app is None, facts.active is None
     if gone:
-        next = f"oracle backups {scene.commands.stack}, then: oracle restore BACKUP {scene.commands.stack}"
-        yield _of(found, "by hand", next=next)
+        yield _of(found, "by hand", next=found.next)
         return
-    number = scene.settings.replacement + 1
-    carried = f"pulumi config set oracle-net:replacement {number} -s {scene.commands.stack} && {scene.commands.up}"
     cause = str(((facts.active or {}).get("cause_details") or {}).get("type") or "")
     owner: Owner = "the platform" if cause in PLATFORM else "by hand"
     failed = bool(facts.deployments) and facts.deployments[0].get("phase") in apps.FAILED
@@ -86,7 +92,7 @@ def _backend(scene: Scene) -> Iterator[Drift]:
     can = not idle and not failed
     yield Drift(
         about="backend", what=found.what, owner=owner, remedy="replacement" if can else "none",
-        next=carried if can else found.next,
+        next=found.next,
     )  # fmt: skip
 
 
@@ -112,6 +118,12 @@ def _addresses(scene: Scene) -> Iterator[Drift]:
             yield Drift(about=name, what=what, owner="the code", remedy="none", next=next)
 
 
+def _checks(scene: Scene) -> Iterator[Drift]:
+    """Services that are not watched as declared."""
+    for found in checks.findings(scene.settings, scene.sight.addresses, scene.sight.checks, scene.commands.up):
+        yield Drift(about=found.about, what=found.what, owner="by hand", remedy="update", next=found.next)
+
+
 def _left_behind(scene: Scene, live: Live) -> Iterator[Drift]:
     """Apps with names that only this program gives, of which none is declared."""
     ours = re.compile(rf"{re.escape(scene.settings.backend.app_name)}(-g\d+(-r\d+)?)?")
@@ -124,11 +136,6 @@ def _left_behind(scene: Scene, live: Live) -> Iterator[Drift]:
 def _domains(scene: Scene, live: Live) -> Iterator[Drift]:
     for name, worker in scene.settings.workers.items():
         wanted = worker.domain.hostname if worker.domain else None
-        domain = live.domain(wanted) if wanted else None
-        if wanted and (domain is None or domain.script != worker.script):
-            leads = f"leads to {domain.script}" if domain else "leads to no Worker"
-            what = f"{wanted} {leads}, not to {worker.script}."
-            yield Drift(about=name, what=what, owner="by hand", remedy="update", next=scene.commands.up)
         for other in live.domains:
             if other.script == worker.script and other.hostname != wanted:
                 what = f"{other.hostname} leads to {worker.script}, and is not declared."

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from appplatform import variable
+from backups.loss import Loss
 from contract import ADOPTED
 from ops.status.asking import Answer
 from ops.status.clouds import AppFacts, CloudTrouble
-from ops.status.declared import Declared
+from ops.status.declared import Declared, DeclaredApp
 from ops.status.model import Finding, Level, Secret, short
 
 FAILED = frozenset({"ERROR", "CANCELED"})
 SECRETS = ("PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD")
-# What the app's spec has in the state (the SDK's name) and in the API, of what a plan of ours would change.
-SERVICE_FIELDS = {"httpPort": "http_port", "instanceCount": "instance_count", "instanceSizeSlug": "instance_size_slug"}
+SERVICE_FIELDS = ("http_port", "instance_count", "instance_size_slug")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,8 @@ class Seen:
     freeze: str | None = None
     """Whether it refuses writes, in its own word (pocketbase.freeze_state)."""
     deleted_files: tuple[str, ...] = ()
+    loss: Loss | None = None
+    """What it has lost with its disk."""
     stack: str
     replacement: int
     """As configured: raising it makes another app, which the data is carried to."""
@@ -69,8 +71,28 @@ def judge(seen: Seen) -> Finding | None:
 
 
 def behind_the_back(seen: Seen) -> Finding | None:
-    """The first way in which the app is another than was declared; None where its cloud tells nothing."""
-    return _behind_the_back(seen, seen.facts) if isinstance(seen.facts, AppFacts) else None
+    """The first way in which the app is another than was declared: its data, or what its cloud shows of it."""
+    shown = _behind_the_back(seen, seen.facts) if isinstance(seen.facts, AppFacts) else None
+    return empty_disk(seen) or shown or new_disk(seen)
+
+
+def empty_disk(seen: Seen) -> Finding | None:
+    """That the backend has lost its data: nothing else about it matters, since only a restore puts it right."""
+    loss = seen.loss
+    if loss is None or not loss.known.records:
+        return None
+    none = "" if loss.known.backup else ". No backup that is kept has them"
+    what = f"Empty: {loss.told}{none}. To go on with the empty one on purpose: oracle wipe {seen.stack}."
+    return Finding(about="backend", level="down", what=what, next=loss.way_back(seen.stack))
+
+
+def new_disk(seen: Seen) -> Finding | None:
+    """A replaced container of which nobody knows that it held anything; an update makes its logins again."""
+    if seen.loss is None:
+        return None
+    since = f" at {seen.loss.since[:16]}Z" if seen.loss.since else ""
+    what = f"The container of {seen.loss.app} was replaced{since} by one with an empty disk; no backup and no entry of "
+    return _finding(seen, f"{what}the ledger says that it held records", seen.up)
 
 
 def phase(facts: AppFacts | CloudTrouble) -> str | None:
@@ -97,11 +119,12 @@ def secrets(facts: AppFacts | CloudTrouble, since: str | None) -> tuple[Secret, 
 def _behind_the_back(seen: Seen, facts: AppFacts) -> Finding | None:
     name = seen.declared.outputs.backend_app if seen.declared else "of the backend"
     if facts.app is None:
-        return _finding(seen, f"The app {name} is gone: it was deleted behind the engine's back", seen.up)
+        what = f"The app {name} is gone, and its data with it: it was deleted behind the engine's back. Where it held "
+        return _finding(seen, f"{what}records, an update is refused, and names the backup to restore", seen.up)
     if pinned := facts.app.get("pinned_deployment"):
         when = (pinned.get("created_at") or "")[:16]
         what = f"Somebody rolled {name} back at {when} and it is pinned there, on a disk that began empty; "
-        return _finding(seen, f"{what}nothing can be deployed in it{seen.but}", _unpin(seen))
+        return _finding(seen, f"{what}nothing can be deployed in it{seen.but}", _repair(seen))
     if facts.active is None:
         return _finding(seen, f"The app {name} has no deployment that serves", seen.up)
     if facts.deployments and facts.deployments[0].get("phase") in FAILED:
@@ -110,12 +133,12 @@ def _behind_the_back(seen: Seen, facts: AppFacts) -> Finding | None:
         return _finding(seen, f"{what}the one before serves on{seen.but}", _logs(seen, facts))
     wrong = list(_differences(seen, facts)) if seen.health.ok else []
     if wrong:
-        return _finding(seen, f"{name} is not as declared: {', '.join(wrong)}", seen.up)
+        return _finding(seen, f"{name} is not as declared: {', '.join(wrong)}", _repair(seen))
     return None
 
 
 def _differences(seen: Seen, facts: AppFacts) -> Iterator[str]:
-    """What runs against the state, by what we put there ourselves; secrets by name and kind only."""
+    """What runs against what is declared, by what we put there ourselves; secrets by name and kind only."""
     if seen.declared is None or facts.active is None:
         return
     if seen.declared.outputs.release["backend"].startswith(ADOPTED):
@@ -123,41 +146,46 @@ def _differences(seen: Seen, facts: AppFacts) -> Iterator[str]:
         return
     running = dict(facts.active.get("spec") or {})
     outputs = seen.declared.outputs
-    for key, wanted in {"RELEASE": outputs.release["backend"], "GENERATION": str(outputs.generation)}.items():
+    for key, ours in {"RELEASE": outputs.release["backend"], "GENERATION": str(outputs.generation)}.items():
         found = variable(running, seen.service, key)
-        if found != wanted:
-            yield f"{key} is {short(found) or 'missing'}, not {short(wanted)}"
-    there, here = _component(running, seen.service), _component(seen.declared.spec, seen.service)
+        if found != ours:
+            yield f"{key} is {short(found) or 'missing'}, not {short(ours)}"
+    there, wanted = _component(running, seen.service), seen.declared.app
     digest = (there.get("image") or {}).get("digest")
     if digest and digest != outputs.release["backend"]:
         yield f"its image is {short(digest)}, not {short(outputs.release['backend'])}"
-    for ours, theirs in SERVICE_FIELDS.items():
-        if here.get(ours) is not None and there.get(theirs) is not None and here[ours] != there[theirs]:
-            yield f"{theirs} is {there[theirs]}, not {here[ours]}"
-    yield from _variables(here, there)
+    if wanted is not None:
+        yield from _fields(wanted, there)
     kinds = _kinds(running)
-    for name in SECRETS:
+    for name in wanted.secrets if wanted is not None else SECRETS:
         if kinds.get(name) != "SECRET":
             yield f"{name} is {'in plain text' if name in kinds else 'missing'}"
+    if wanted is not None:
+        yield from (f"the variable {name} was added" for name in sorted(set(kinds) - set(wanted.secrets)))
 
 
-def _variables(declared: Mapping[str, Any], running: Mapping[str, Any]) -> Iterator[str]:
-    """The service's plain variables, by name; ours above are told of in their own words."""
-    wanted, found = _plain(declared), _plain(running)
-    if not wanted:  # the state could not be opened
-        return
-    for name in sorted(({*wanted, *found}) - {"RELEASE", "GENERATION"}):
+def _fields(wanted: DeclaredApp, running: Mapping[str, Any]) -> Iterator[str]:
+    """What a deployment by hand may have changed of the service."""
+    for name in SERVICE_FIELDS:
+        declared = getattr(wanted, name)
+        if running.get(name) is not None and running[name] != declared:
+            yield f"{name} is {running[name]}, not {declared}"
+    path = (running.get("health_check") or {}).get("http_path")
+    if path is not None and path != wanted.health_path:
+        yield f"its health check asks {path}, not {wanted.health_path}"
+    yield from _variables(wanted.variables, running)
+
+
+def _variables(wanted: Mapping[str, str], running: Mapping[str, Any]) -> Iterator[str]:
+    """The service's variables, by name; ours above are told of in their own words."""
+    found = {each["key"]: each.get("value") for each in running.get("envs") or []}
+    for name in sorted({*wanted, *found} - {"RELEASE", "GENERATION"}):
         if name not in found:
             yield f"the variable {name} is missing"
         elif name not in wanted:
             yield f"the variable {name} was added"
         elif wanted[name] != found[name]:
             yield f"the variable {name} is another"
-
-
-def _plain(service: Mapping[str, Any]) -> dict[str, Any]:
-    envs = service.get("envs") or []
-    return {each["key"]: each.get("value") for each in envs if each.get("type") != "SECRET"}
 
 
 def _since_adoption(adopted: str, running: str) -> Iterator[str]:
@@ -181,7 +209,7 @@ def _as_seen(seen: Seen) -> Finding | None:
         files = " and ".join(seen.deleted_files)
         what = f"The backend writes to deleted files ({files}), so what it takes now is lost with its container: a "
         what += "second process on its database, such as a PocketBase command in its console, has deleted them. "
-        return _finding(seen, f"{what}Another app saves it, the data carried", _unpin(seen))
+        return _finding(seen, f"{what}Another app saves it, the data carried", _another_app(seen))
     if seen.freeze is not None:
         what = "The backend refuses writes: its data is being moved, or an update that moved it ended halfway"
         return _finding(seen, what, seen.up)
@@ -202,8 +230,14 @@ def _finding(seen: Seen, what: str, next: str) -> Finding:
     return Finding(about="backend", level=seen.level, what=f"{what}.", next=next)
 
 
-def _unpin(seen: Seen) -> str:
-    """Another app beside the pinned one takes its data over; the pin goes with the old app."""
+def _repair(seen: Seen) -> str:
+    """What puts an app right that is not as declared: an update would deploy over its database, and is refused."""
+    adopted = seen.declared is not None and seen.declared.outputs.release["backend"].startswith(ADOPTED)
+    return f"oracle adopt {seen.stack}" if adopted else f"oracle drift {seen.stack} --repair"
+
+
+def _another_app(seen: Seen) -> str:
+    """Takes the data over from the one that runs; the old one goes."""
     return f"pulumi config set oracle-net:replacement {seen.replacement + 1} -s {seen.stack} && {seen.up}"
 
 

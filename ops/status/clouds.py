@@ -164,6 +164,18 @@ def look_at_worker(
         return CloudTrouble(why=why, text=_short(str(error)))
 
 
+def look_at_domains(endpoint: str, account: str, token: str | None, seconds: float) -> dict[str, str] | None:
+    """The account's custom domains, each with its Worker's script; None where Cloudflare does not tell."""
+    if not token:
+        return None
+    try:
+        with Workers(endpoint, account, token, timeout=seconds, patience=PATIENCE) as workers:
+            listed = workers.listed(f"/accounts/{account}/workers/domains")
+    except WorkersApiError:
+        return None
+    return {each["hostname"]: each["service"] for each in listed}
+
+
 def _worker(get: Callable[[str], dict[str, Any]], path: str) -> WorkerFacts:
     deployments = tuple(Deployed.of(each) for each in get(f"{path}/deployments").get("deployments") or [])
     versions = tuple(Version.of(each) for each in get(f"{path}/versions").get("items") or [])

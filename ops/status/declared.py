@@ -1,4 +1,8 @@
-"""What the stack's state says there is: the receipt, each Worker as the engine made it, the app's spec.
+"""What the stack's state says is declared: the receipt, each Worker as the engine uploaded it, the app.
+
+A refresh writes what it finds into the state of the clouds' own resources, also when the update is refused afterwards.
+So nothing is taken from those: the program keeps what it declared and carried out in resources of its own
+(components/declared.py, components/ready.py).
 
 The values of secrets stay in memory and out of every text: `repr` leaves them out, and nothing shows them.
 """
@@ -16,8 +20,8 @@ from ops.failures import engine_sentence
 from programs import OutOfTime
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"  # marks a secret in the engine's state
-SCRIPT = "cloudflare:index/workersScript:WorkersScript"
-APP = "digitalocean:index/app:App"
+WORKER = "pulumi-python:dynamic:DeclaredWorker"
+READY = "pulumi-python:dynamic:BackendReady"
 PASSWORD = "random:index/randomPassword:RandomPassword"
 STACK = "pulumi:pulumi:Stack"
 
@@ -43,10 +47,23 @@ class Bound:
 class DeclaredWorker:
     script: str
     modified: str
-    """When the engine, or a refresh, last saw the script change: ISO 8601."""
+    """When the engine uploaded it: ISO 8601."""
     etag: str
-    bindings: Mapping[str, Bound] | None
-    """None where the state cannot be opened."""
+    bindings: Mapping[str, Bound]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclaredApp:
+    """With the names of DigitalOcean's API."""
+
+    http_port: int
+    instance_count: int
+    instance_size_slug: str
+    health_path: str
+    variables: Mapping[str, str]
+    """The service's plain ones."""
+    secrets: tuple[str, ...]
+    """The names of the app's secret ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +71,10 @@ class Declared:
     outputs: Outputs
     workers: Mapping[str, DeclaredWorker]
     """By service."""
-    spec: Mapping[str, Any]
-    """The app's, with the names of the provider's SDK."""
+    app: DeclaredApp | None = field(repr=False)
+    """None where the state cannot be opened."""
+    operator: str | None = field(repr=False)
+    """The password of the program's own superuser; None where the state cannot be opened."""
     password: str | None = field(repr=False)
     """The admin's; None where the state cannot be opened."""
     password_since: str | None
@@ -85,14 +104,14 @@ def of(stack: str, state: Mapping[str, Any], sealed: str | None = None) -> Decla
         known = Outputs.from_state(outputs)
     except KeyError:
         raise Undeclared(f"The stack {stack} is not deployed", None) from None
-    made = {_name(each): each for each in resources if each["type"] == SCRIPT}
-    workers = {name.removesuffix("-script"): _worker(each) for name, each in made.items()}
-    app = next((each for each in resources if each["type"] == APP), None)
+    workers = {_name(each).removesuffix("-declared"): _worker(each) for each in resources if each["type"] == WORKER}
+    ready = _opened(next((each.get("outputs") or {} for each in resources if each["type"] == READY), {}))
     password = outputs.get("adminPassword")
     return Declared(
         outputs=known,
         workers=workers,
-        spec=_opened(app["outputs"].get("spec") or {}) if app else {},
+        app=_app(ready.get("declared")),
+        operator=ready.get("operator"),
         password=password if isinstance(password, str) else None,
         password_since=next((each.get("created") for each in resources if each["type"] == PASSWORD), None),
         pending=bool(state.get("pending_operations")),
@@ -101,19 +120,27 @@ def of(stack: str, state: Mapping[str, Any], sealed: str | None = None) -> Decla
 
 
 def _worker(resource: dict[str, Any]) -> DeclaredWorker:
-    outputs = _opened(resource["outputs"])
-    bindings = outputs.get("bindings")
+    outputs = resource["outputs"]
     return DeclaredWorker(
-        script=outputs.get("scriptName") or resource["id"],
-        modified=outputs.get("modifiedOn") or "",
-        etag=outputs.get("etag") or "",
-        bindings={each["name"]: _bound(each) for each in bindings} if isinstance(bindings, list) else None,
+        script=outputs["script"],
+        modified=outputs["modified"],
+        etag=outputs["etag"],
+        bindings={name: Bound(type=each["type"], text=each.get("text")) for name, each in outputs["bindings"].items()},
     )
 
 
-def _bound(binding: Mapping[str, Any]) -> Bound:
-    plain = binding["type"] == "plain_text"
-    return Bound(type=binding["type"], text=str(binding.get("text")) if plain else None)
+def _app(found: Mapping[str, Any] | None) -> DeclaredApp | None:
+    """Numbers of a resource of ours come back as floats."""
+    if found is None:
+        return None
+    return DeclaredApp(
+        http_port=int(found["http_port"]),
+        instance_count=int(found["instance_count"]),
+        instance_size_slug=found["instance_size_slug"],
+        health_path=found["health_path"],
+        variables=found["variables"],
+        secrets=tuple(found["secrets"]),
+    )
 
 
 def _opened(value: Any) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from contract import LOGIN_MARK
-from ops.status import addresses, apps, workers
+from ops.status import addresses, apps, checks, workers
 from ops.status.certificates import WARN_DAYS
 from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts
 from ops.status.declared import Declared
@@ -16,7 +16,8 @@ from ops.status.model import Finding, Level, Secret, Service
 from releases import named, same_bytes
 from settings import Settings
 
-OLD_BACKUP = timedelta(days=7)
+OLD_BACKUP = timedelta(days=2)
+"""The scheduled backup comes each day (.github/workflows/backup.yml)."""
 STALE_APP = timedelta(days=1)
 """How long an app with data may be without any backup."""
 SILENT = frozenset({"unreachable", "late", "no token", "unknown"})
@@ -73,6 +74,7 @@ def judge(settings: Settings, declared: Declared | None, sight: Sight, commands:
         *([of_backend] if of_backend else []),
         *(each for each in of_workers.values() if each),
         *addresses.findings(settings, sight.backend_addresses, commands.stack),
+        *(checks.findings(settings, sight.addresses, sight.checks, commands.up) if declared else ()),
         *_certificates(sight, now),
         *_backups(sight, commands, now),
     ]
@@ -118,6 +120,7 @@ def backend_seen(settings: Settings, declared: Declared | None, sight: Sight, co
         console=settings.backend.console,
         freeze=sight.freeze,
         deleted_files=sight.deleted_files,
+        loss=sight.loss,
         stack=commands.stack,
         replacement=settings.replacement,
         up=commands.up,
@@ -141,6 +144,8 @@ def worker_seen(
         admin=sight.worker_admin if name == "api" else None,
         api_url=sight.addresses["api"] if name != "api" else None,
         workers_dev=worker.workers_dev,
+        hostname=worker.domain.hostname if worker.domain else None,
+        domains=sight.domains,
         wrangler=commands.wrangler,
         up=commands.up,
     )
@@ -270,7 +275,7 @@ def _secrets(seen: workers.Seen, facts: WorkerFacts) -> tuple[Secret, ...]:
     if facts.active is None:
         return ()
     there = {name for name, each in facts.bindings.items() if each["type"] == "secret_text"} - {LOGIN_MARK}
-    bindings = (seen.declared.bindings if seen.declared else None) or {}
+    bindings = seen.declared.bindings if seen.declared else {}
     wanted = {name for name, each in bindings.items() if each.type == "secret_text"}
     by_id = {each.id: each for each in facts.versions}
     changed = workers.changed_secret(facts)

@@ -11,17 +11,19 @@ from typing import Any, TypeVar
 from addresses import BackendAddresses
 from appplatform import AppPlatform, AppPlatformError, ConsoleError, run_command
 from backups import BackupsError
+from backups.loss import Logins, Loss, find_loss
 from ops.custody import StackCustody
 from ops.engine import Engine
 from ops.failures import Failure
-from ops.status import certificates, clouds
+from ops.status import certificates, checks, clouds
 from ops.status.addresses import Found, find_in_worker
 from ops.status.asking import Answer, Late, get, together
 from ops.status.certificates import Certificate
+from ops.status.checks import Check
 from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts
 from ops.status.declared import Declared
 from ops.status.model import Backups
-from pocketbase import AdminError, SecondFactorWanted, freeze_state, login
+from pocketbase import AdminError, CountError, SecondFactorWanted, freeze_state, login
 from settings import Settings
 
 ONE = 5.0
@@ -62,6 +64,12 @@ class Sight:
     backups: Backups
     complaints: tuple[str, ...]
     """What is wrong with backups: sentences that end in a command."""
+    checks: tuple[Check, ...] | None = None
+    """The account's uptime checks; None where they could not be listed."""
+    domains: Mapping[str, str] | None = None
+    """The account's custom domains, each with its Worker's script; None where they could not be listed."""
+    loss: Loss | None = None
+    """What the backend has lost with its disk; None also where that cannot be seen."""
     backend_addresses: Mapping[str, Found | None] = field(default_factory=dict)
     """What the code of each Worker has written in it; None where it could not be read."""
 
@@ -90,6 +98,9 @@ def look(engine: Engine, settings: Settings, declared: Declared | None) -> Sight
         certificates={name: each for name in services if (each := _or(found[f"certificate {name}"], None))},
         backups=kept,
         complaints=complaints,
+        checks=_or(found["checks"], None),
+        domains=_or(found["domains"], None),
+        loss=_or(found["loss"], None),
         backend_addresses={name: _or(found[f"addresses {name}"], None) for name in settings.workers},
     )
 
@@ -103,7 +114,9 @@ def _questions(
     app = declared.outputs.backend_app_id if declared else None
     questions["app"] = partial(clouds.look_at_app, stack.digitalocean, token, app, ONE) if app else _unknown_app
     questions["deleted files"] = partial(_deleted_files, stack.digitalocean, token, app, settings.backend.service)
+    questions["checks"] = partial(checks.look_at_checks, stack.digitalocean, token, ONE)
     token = environment.get("CLOUDFLARE_API_TOKEN")
+    questions["domains"] = partial(clouds.look_at_domains, stack.cloudflare, settings.account_id, token, ONE)
     backends = BackendAddresses.of(settings.backend.app_name, [addresses.get("backend")])
     for name, worker in settings.workers.items():
         where = (stack.cloudflare, settings.account_id, token, worker.script)
@@ -115,6 +128,7 @@ def _questions(
         questions[f"about {name}"] = partial(get, f"{address}{about}", ONE)
         questions[f"certificate {name}"] = partial(certificates.look, address, ONE)
     questions["admin"] = partial(_admin, declared)
+    questions["loss"] = partial(_loss, engine, settings, declared)
     questions["freeze"] = partial(freeze_state, addresses["backend"], ONE) if declared else lambda: None
     questions["worker admin"] = partial(get, f"{addresses['api']}/api/admin/check", ONE)
     return questions
@@ -183,6 +197,19 @@ def _backups(engine: Engine, settings: Settings) -> tuple[Backups, tuple[str, ..
         ),
         tuple(complaints),
     )
+
+
+def _loss(engine: Engine, settings: Settings, declared: Declared | None) -> Loss | None:
+    if declared is None or declared.password is None or declared.operator is None:
+        return None
+    known = declared.outputs
+    logins = Logins(email=known.admin_email, password=declared.password, operator=declared.operator)
+    try:
+        custody = StackCustody(engine)
+        where = (custody.ledger, custody.catalog, settings.restore_from)
+        return find_loss(known.backend_url, logins, known.backend_app, *where, seconds=ONE)
+    except (AdminError, CountError, BackupsError, Failure):
+        return None
 
 
 def _no_backups(settings: Settings) -> Backups:

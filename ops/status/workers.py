@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -37,6 +37,10 @@ class Seen:
     api_url: str | None
     """Front ends: where the API is to be."""
     workers_dev: bool
+    hostname: str | None = None
+    """Its own domain, as declared."""
+    domains: Mapping[str, str] | None = None
+    """The account's custom domains, each with its script; None where they are not known."""
     wrangler: str
     """How wrangler is called for this stack."""
     up: str
@@ -118,8 +122,13 @@ def _behind_the_back(seen: Seen) -> Finding | None:
     assert isinstance(seen.facts, WorkerFacts)
     if seen.facts.gone:
         return _finding(seen, f"The Worker {seen.script} is gone: it was deleted behind the engine's back", seen.up)
-    if seen.workers_dev and seen.facts.enabled is False:
-        return _finding(seen, f"The workers.dev address of {seen.script} was switched off{seen.but}", seen.up)
+    if seen.facts.enabled is not None and seen.facts.enabled is not seen.workers_dev:
+        turned = "on" if seen.facts.enabled else "off"
+        return _finding(seen, f"The workers.dev address of {seen.script} was switched {turned}{seen.but}", seen.up)
+    if seen.hostname and seen.domains is not None and seen.domains.get(seen.hostname) != seen.script:
+        other = seen.domains.get(seen.hostname)
+        leads = f"leads to {other}" if other else "leads to no Worker"
+        return _finding(seen, f"{seen.hostname} {leads}, not to {seen.script}{seen.but}", seen.up)
     if seen.adopted:
         return _shared(seen, seen.facts) or _since_adoption(seen, seen.facts)
     found = _shared(seen, seen.facts) or _rolled_back(seen, seen.facts) or _secret(seen, seen.facts)
@@ -188,7 +197,7 @@ def _which(seen: Seen, facts: WorkerFacts, upload: str) -> str:
 
 
 def _bindings(seen: Seen, facts: WorkerFacts) -> Finding | None:
-    if seen.declared is None or seen.declared.bindings is None or not facts.bindings:
+    if seen.declared is None or facts.active is None:
         return None
     wrong = list(_differences(seen.declared, facts))
     if not wrong:
@@ -198,7 +207,7 @@ def _bindings(seen: Seen, facts: WorkerFacts) -> Finding | None:
 
 def _differences(declared: DeclaredWorker, facts: WorkerFacts) -> Iterator[str]:
     """Names and kinds, and the text of plain bindings; never a secret's."""
-    wanted = declared.bindings or {}
+    wanted = declared.bindings
     for name in sorted(set(wanted) | set(facts.bindings)):
         here, there = wanted.get(name), facts.bindings.get(name)
         if name == LOGIN_MARK:

@@ -16,6 +16,7 @@ import pyrage  # type: ignore[import-untyped]
 
 from httpclient import client
 from tests.live.project import Project
+from tests.support.waiting import until
 
 PAGE = 1000  # PocketBase answers with no more at once
 KEEPSAKES = {
@@ -116,6 +117,17 @@ def backed_up_titles(project: Project, backup: str, scratch: Path) -> set[str]:
 def apps(project: Project) -> list[str]:
     """The names of the account's apps."""
     return sorted(app["spec"]["name"] for app in project.api("GET", "/v2/apps")["apps"] or [])
+
+
+def until_settled(project: Project, app: str) -> None:
+    """Waits until the app's newest deployment serves."""
+
+    def settled() -> bool:
+        newest = project.api("GET", f"/v2/apps/{app}/deployments")["deployments"][0]
+        found = project.api("GET", f"/v2/apps/{app}")["app"]["active_deployment"]
+        return bool(newest["phase"] == "ACTIVE" and found["id"] == newest["id"])
+
+    until(settled, "the newest deployment serves", seconds=60)
 
 
 def running(project: Project) -> str:

@@ -113,7 +113,7 @@ def test_an_admin_removed_by_hand_is_planned_and_restored(project: Project) -> N
     assert not can_log_in(project)
     preview = project.pulumi("preview", "--stack", "local").well()
     assert changes(preview) == {"to": 1} or "1 to update" in preview.output
-    assert changes(project.up().well()) == {"updated": 1, "unchanged": 32}
+    assert changes(project.up().well()) == {"updated": 1, "unchanged": 36}
     assert can_log_in(project)
     assert api_has_its_admin(project)
 

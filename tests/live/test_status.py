@@ -168,7 +168,9 @@ def test_an_app_that_is_rolled_back_and_pinned(project: Project) -> None:
     assert _row(found, "backend").pinned
     project.api("POST", f"/v2/apps/{app}/rollback/revert")
     _active(project, app, "REVERT_APP_ROLLBACK")
-    assert look.gather().findings == ()
+    _blames(look.gather(), "backend", "degraded", "by one with an empty disk")  # of which no records are known
+    project.up().well()
+    assert Look(Stack("local", project.root)).gather().findings == ()
 
 
 def test_without_the_local_cloud_that_alone_is_said(project: Project) -> None:

@@ -31,7 +31,7 @@ def test_a_release_carries_the_data_while_people_read_and_write(project: Project
     with load.running(project.outputs()["apiUrl"], "release") as people:
         done = project.up().well()
     print(people.summary())
-    assert changes(done) == {"updated": 7, "replaced": 1, "unchanged": 25}
+    assert changes(done) == {"updated": 8, "replaced": 1, "unchanged": 28}
     assert_unharmed(people)
     outputs = project.outputs()
     assert network.running(project) == outputs["release"]["backend"] != released

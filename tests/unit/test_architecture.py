@@ -48,6 +48,8 @@ COMPONENT_BASE = frozenset(
         "bootstrap",
         "checkout",
         "custody",
+        "declared",
+        "disk",
         "dynamic",
         "foreign",
         "front",

@@ -9,6 +9,7 @@ import pytest
 
 from components import data
 from components.data import DataProvider
+from components.dynamic import Sentence
 from components.transfer import Carried, Source
 from pocketbase import Census, Login
 from tests.support.owners import owner
@@ -130,6 +131,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(data, "carry", carry)
     monkeypatch.setattr(data, "restore", restore)
     monkeypatch.setattr(data, "note_change", note)
+    monkeypatch.setattr(data, "refuse_lost", lambda *_: None)
     monkeypatch.setattr(data, "refuse_foreign", lambda platform, target, url: made.done.append(f"looks into {url}"))
     return made
 
@@ -149,6 +151,20 @@ def test_a_release_carries(world: World) -> None:
     outs = updated(props(app_id=OLD, app="old"), props())
     assert world.done == [f"carry old to {NEW}", "release"]
     assert outs["origin"] == "carried from old"
+
+
+def test_the_data_of_a_disk_that_became_empty_is_not_carried(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its container may be replaced after the plan was made."""
+
+    def refuse(_: Any, source: Source, logins: dict[str, Any], *__: Any) -> None:
+        raise Sentence(f"{source.name} is empty: oracle restore kept {logins['stack']}")
+
+    monkeypatch.setattr(data, "refuse_lost", refuse)
+    with pytest.raises(Sentence, match="old is empty: oracle restore kept local"):
+        updated(props(app_id=OLD, app="old"), props())
+    assert world.done == []
+    updated(props(app_id=OLD, app="old"), props(generation=2.0))
+    assert world.done == [f"looks into http://{NEW}", "wipe"]
 
 
 def test_a_wipe_starts_empty(world: World) -> None:

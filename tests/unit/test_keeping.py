@@ -31,6 +31,8 @@ class World:
     fails: bool = False
     late: str | None = None
     """What was written after the data was carried."""
+    lost: Any = None
+    """What it has lost with its disk."""
     asked: list[Request] = field(default_factory=list)
     """Requests of others."""
 
@@ -93,6 +95,7 @@ def keeper(world: World, monkeypatch: pytest.MonkeyPatch) -> Keeping:
     monkeypatch.setattr(keeping, "keep", world.keep)
     monkeypatch.setattr(keeping, "note_kept", lambda *arguments: world.done.append(f"noted {arguments[3]}"))
     monkeypatch.setattr(keeping, "written_since", lambda *_: world.late)
+    monkeypatch.setattr(keeping, "find_lost", lambda *_: world.lost)
     made = object.__new__(Keeping)
     made._care = Care(
         expected=type("E", (), {"endpoint": "e", "health_path": "/api/health", "owner": OWNER})(),
@@ -101,6 +104,12 @@ def keeper(world: World, monkeypatch: pytest.MonkeyPatch) -> Keeping:
     )  # type: ignore[assignment]
     monkeypatch.setattr(made, "_prune", lambda newest: world.done.append(f"pruned but {newest}"))
     return made
+
+
+def test_a_backup_of_an_empty_disk_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(app(), lost=type("Lost", (), {"told": "old is empty since then"})())
+    keeper(world, monkeypatch)._keep(target())
+    assert "noted ['old is empty since then']" in world.done
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def change(name: str, op: str = "update", *inputs: str) -> Change:
 
 
 def said(services: tuple[str, ...], found: Foreseen, **config: Any) -> list[str]:
-    return list(planning.words(services, found, outputs(), settings(**config)))
+    return list(planning.words(services, found, outputs(), settings(**config), "prod"))
 
 
 def test_services_are_known_and_in_their_order() -> None:
@@ -184,10 +184,24 @@ def test_what_only_has_other_bindings_says_so() -> None:
 
 def test_a_first_deploy_and_repairs_in_words() -> None:
     first = Foreseen((change("backend-app", "create"), change("web-script", "create")), {"release": OLD})
-    assert list(planning.words(("backend", "web"), first, None, settings()))[:2] == [
+    assert list(planning.words(("backend", "web"), first, None, settings(), "prod"))[:2] == [
         "backend: a new app, release aaaaaaaaaaaa, with no data.",
         "web: a new Worker, release dddddddddddd.",
     ]
     (repaired, *_) = said(("backend",), plan(change("backend-ready")))
     assert repaired == "backend: update backend-ready; no new app, no restart, the data stays."
+
+
+def test_an_app_changed_by_hand_is_said_to_be_refused_with_what_puts_it_right() -> None:
+    """A plan of ours always has another app; only what a refresh found is an update in place."""
+    (changed, *_) = said(("backend",), plan(change("backend-app", "update", "spec")))
+    assert "was changed by hand, so the update would be REFUSED" in changed
+    assert changed.endswith("oracle drift prod --repair")
+    assert "the data stays" not in changed
+
+
+def test_what_is_kept_of_the_apis_declaration_follows_the_backend_too() -> None:
+    moved = plan(change("api-script", "update", "bindings"), change("api-declared", "update", "bindings", "etag"))
+    planning.refuse_strangers(("backend",), moved, outputs())
+    assert {"api-script", "api-declared", "backend-*"} <= set(planning.resources(("backend",)))
     assert "deleted and made again" in said(("web",), plan(change("web-script", "replace")))[0]

@@ -136,7 +136,7 @@ def test_what_runs_by_the_clock_waits_for_no_approval() -> None:
                 for event in triggers(loaded(path)) & set(by_event):
                     if (event == "schedule") is other or len(triggers(loaded(path)) & set(by_event)) == 1:
                         by_event[event].add(job["environment"])
-    assert by_event == {"schedule": {"drift", "sweep"}, "pull_request": {"preview", "review"}}
+    assert by_event == {"schedule": {"backup", "drift", "sweep"}, "pull_request": {"preview", "review"}}
 
 
 def test_what_deploys_is_never_stopped_in_the_middle() -> None:

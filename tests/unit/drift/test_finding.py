@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from addresses import Occurrence
+from backups.loss import Known, Loss
 from contract import ADOPTED, Release
 from ops.adopting import Live
 from ops.adopting.seeing import Domain
@@ -25,6 +26,7 @@ from tests.unit.status.scene import (
     SETTINGS,
     app,
     bindings,
+    checks,
     declared,
     deployed,
     outputs,
@@ -103,14 +105,13 @@ def test_shared_traffic_goes_back_to_one_version() -> None:
 def test_an_app_that_is_another_is_replaced_with_its_data(cause: str | None, owner: str) -> None:
     found = only(scene(with_app(active_deployment=active(cause, instance_size_slug="basic-xl"))))
     assert (found.about, found.owner, found.remedy) == ("backend", owner, "replacement")
-    assert "oracle-net:replacement 2" in found.next
+    assert found.next == "oracle drift local --repair"
 
 
 def test_variables_of_the_app_are_compared_by_name() -> None:
     known = declared()
-    envs = [{"key": "RELEASE", "value": "x"}, {"key": "MODE", "value": "a"}, {"key": "GONE", "value": "b"}]
-    service: dict[str, Any] = {**known.spec["services"][0], "envs": envs}
-    known = replace(known, spec={**known.spec, "services": [service]})
+    assert known.app is not None
+    known = replace(known, app=replace(known.app, variables={"RELEASE": "x", "MODE": "a", "GONE": "b"}))
     running = spec()
     running["services"][0]["envs"] += [{"key": "MODE", "value": "private-value"}, {"key": "MORE", "value": "c"}]
     seen = with_app(active_deployment={**active(), "spec": running})
@@ -123,7 +124,7 @@ def test_variables_of_the_app_are_compared_by_name() -> None:
 def test_an_app_that_is_gone_is_not_repaired_without_a_person() -> None:
     found = only(scene(sight(app=AppFacts(app=None))))
     assert (found.about, found.remedy) == ("backend", "none")
-    assert "oracle restore" in found.next
+    assert found.next == "oracle up local"  # which is refused, and names the backup, where the app held records
 
 
 def test_a_failed_deployment_beside_what_serves_is_left_to_a_person() -> None:
@@ -154,7 +155,8 @@ def with_domain() -> Settings:
 def test_domains_are_compared(domains: tuple[str, ...], words: str, remedy: str) -> None:
     listed = [Domain(id="d", hostname=domains[0], zone_id=ZONE, script=domains[1])] if domains else []
     settings = SETTINGS if "more.org" in domains else with_domain()
-    found = only(scene(sight(), settings=settings, live=replace(ALONE, domains=tuple(listed))))
+    seen = sight(domains={each.hostname: each.script for each in listed})
+    found = only(scene(seen, settings=settings, live=replace(ALONE, domains=tuple(listed))))
     assert words in found.what
     assert found.remedy == remedy
 
@@ -223,3 +225,20 @@ def test_code_that_could_not_be_read_is_not_no_drift() -> None:
     assert "The code of oracle-universe-api could not be read." in said
     assert not [each for each in said if "The code of oracle-net " in each]  # it is gone, which is told of it
     assert not [each for each in said if "The code of oracle-universe-web " in each]  # nor was anything else of it
+
+
+def test_an_empty_disk_is_left_to_a_person_and_a_new_one_without_records_to_an_update() -> None:
+    known = Known(records={"posts": 28}, at=MADE, backup="kept")
+    lost = Loss(app="jellyfish-app", since=LATER, now={}, known=known)
+    found = only(scene(sight(loss=lost)))
+    assert (found.owner, found.remedy, found.next) == ("the platform", "none", "oracle restore kept local")
+    found = only(scene(sight(loss=replace(lost, known=replace(known, records={}, backup=None)))))
+    assert (found.remedy, found.next) == ("update", "oracle up local")
+
+
+def test_an_uptime_check_changed_by_hand_is_put_right_by_an_update() -> None:
+    found = list(drifts(scene(sight(checks=checks(enabled=False)))))
+    assert [(each.about, each.remedy) for each in found] == [
+        (name, "update") for name in ("backend", "api", "web", "universe")
+    ]
+    assert list(unknown(scene(sight(checks=None)))) == ["The account's uptime checks were not listed."]

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ops.status.asking import Answer
+from ops.status.checks import Check
 from ops.status.clouds import AppFacts, Deployed, Version, WorkerFacts
-from ops.status.declared import SIGNATURE, Declared, of
+from ops.status.declared import READY, SIGNATURE, WORKER, Declared, of
 from ops.status.judging import Commands, Judgement, judge
 from ops.status.looking import Sight
 from ops.status.model import Backups
@@ -22,6 +23,7 @@ LATER = "2026-11-22T11:00:00.000000Z"
 SETTINGS = from_file(stack_file("local"))
 IMAGE, MODULE, WEB, UNIVERSE = (f"{digit}" * 64 for digit in "1234")
 PASSWORD = "the-admins-own-password"
+OPERATOR_PASSWORD = "the-programs-own-password"
 LOCAL = Commands(stack="local", local=True, endpoint="http://127.0.0.1:8400")
 REAL = Commands(stack="prod", local=False, endpoint="https://api.digitalocean.com")
 API = "https://api.example.org"
@@ -46,9 +48,13 @@ def resources() -> list[dict[str, Any]]:
     return [
         {"type": "pulumi:pulumi:Stack", "urn": "a::oracle-net-local", "outputs": outputs()},
         {"type": "random:index/randomPassword:RandomPassword", "urn": "a::admin-password", "created": MADE},
-        {"type": "digitalocean:index/app:App", "urn": "a::backend-app", "outputs": {"spec": declared_spec()}},
+        {"type": READY, "urn": "a::backend-ready", "outputs": ready()},
         *(script(name) for name in NAMES),
     ]
+
+
+def ready() -> dict[str, Any]:
+    return {"declared": secret(declared_app()), "operator": secret(OPERATOR_PASSWORD)}
 
 
 def outputs() -> dict[str, Any]:
@@ -68,17 +74,20 @@ def outputs() -> dict[str, Any]:
     }
 
 
-def declared_spec() -> dict[str, Any]:
-    service = {"name": "oracle-universe-backend", "httpPort": 8090, "instanceSizeSlug": "basic-xxs", "instanceCount": 1}
-    return {"name": "jellyfish-app", "services": [service], "envs": secret([])}
+def declared_app(**changed: Any) -> dict[str, Any]:
+    """As the engine keeps it: numbers are floats."""
+    made = {"http_port": 8090.0, "instance_size_slug": "basic-xxs", "instance_count": 1.0, "health_path": "/api/health"}
+    variables = {"RELEASE": f"sha256:{IMAGE}", "GENERATION": "1"}
+    return {**made, "variables": variables, "secrets": list(SECRETS[:2]), **changed}
 
 
 def script(name: str) -> dict[str, Any]:
-    bound = [{"name": key, "type": "plain_text", "text": secret(text)} for key, text in PLAIN[name].items()]
+    """What is kept of a Worker's last upload."""
+    bound = {key: {"type": "plain_text", "text": text} for key, text in PLAIN[name].items()}
     if name == "api":
-        bound += [{"name": key, "type": "secret_text", "text": secret("hidden")} for key in SECRETS]
-    made = {"scriptName": NAMES[name], "modifiedOn": MADE, "etag": f"etag-{name}", "bindings": secret(bound)}
-    return {"type": "cloudflare:index/workersScript:WorkersScript", "urn": f"a::{name}-script", "outputs": made}
+        bound |= {key: {"type": "secret_text"} for key in SECRETS}
+    made = {"script": NAMES[name], "modified": MADE, "etag": f"etag-{name}", "bindings": bound}
+    return {"type": WORKER, "urn": f"a::{name}-declared", "outputs": made}
 
 
 def declared() -> Declared:
@@ -130,6 +139,18 @@ def answer(body: Any = None, status: int = 200) -> Answer:
     return Answer(status=status, body=body, milliseconds=7)
 
 
+def checks(**changed: Any) -> tuple[Check, ...]:
+    """One for each service, as the stack declares them."""
+    known, monitoring = outputs(), SETTINGS.monitoring
+    assert monitoring is not None
+    paths = {"backend": "/api/health", "api": "/api/health", "web": "/", "universe": "/"}
+    made = (
+        Check(target=f"{known[f'{name}Url']}{path}", enabled=True, regions=frozenset(monitoring.regions))
+        for name, path in paths.items()
+    )
+    return tuple(replace(each, **changed) for each in made)
+
+
 HUNG = Answer(trouble="timeout", detail="no answer in 5 s")
 REFUSED = Answer(trouble="refused", detail="no connection")
 
@@ -160,6 +181,8 @@ def sight(**changed: Any) -> Sight:
         certificates={},
         backups=Backups(where="folder:.oracle/backups", count=1, newest="jellyfish-app-g1-x", at=MADE),
         complaints=(),
+        checks=checks(),
+        domains={},
     )
     return replace(seen, **changed)
 

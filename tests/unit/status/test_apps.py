@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from backups.loss import Known, Loss
 from ops.status.clouds import AppFacts
 from ops.status.looking import Sight
 from tests.unit.status import scene
@@ -44,12 +45,10 @@ def test_a_hung_backend_says_so() -> None:
 
 def test_an_app_that_is_gone() -> None:
     seen = with_front("api", WAITING, with_front("backend", answer(status=404), sight(app=AppFacts(), admin=False)))
-    assert blamed(seen) == (
-        "backend",
-        "down",
-        "The app jellyfish-app is gone: it was deleted behind the engine's back.",
-        "oracle up local",
-    )
+    about, level, what, next = blamed(seen)
+    assert (about, level, next) == ("backend", "down", "oracle up local")
+    assert what.startswith("The app jellyfish-app is gone, and its data with it: it was deleted")
+    assert "an update is refused, and names the backup to restore" in what
     row = judged(seen).services[0]
     assert (row.phase, row.admin, row.version) == ("gone", None, scene.IMAGE)
 
@@ -61,7 +60,7 @@ def test_a_pinned_rollback_is_the_cause_of_the_other_release() -> None:
     about, level, what, next = blamed(seen)
     assert (about, level) == ("backend", "degraded")
     assert "rolled jellyfish-app back at 2026-11-22T11:00 and it is pinned" in what
-    assert next == "pulumi config set oracle-net:replacement 2 -s local && oracle up local"
+    assert next == "oracle drift local --repair"
     row = judged(seen).services[0]
     assert (row.phase, row.pinned) == ("pinned", True)
 
@@ -89,6 +88,8 @@ def test_a_deployment_at_work_is_a_note() -> None:
     [
         (scene.spec("sha256:" + "9" * 64), "RELEASE is 999999999999, not 111111111111"),
         (scene.spec(envs=[]), "RELEASE is missing"),
+        (scene.spec(health_check={"http_path": "/"}), "its health check asks /, not /api/health"),
+        (scene.spec() | {"envs": [*scene.spec()["envs"], {"key": "TOKEN", "type": "SECRET"}]}, "TOKEN was added"),
         (scene.spec(instance_size_slug="basic-s"), "instance_size_slug is basic-s, not basic-xxs"),
         (scene.spec(instance_count=2), "instance_count is 2, not 1"),
         (scene.spec(image={"digest": "sha256:" + "9" * 64}), "its image is 999999999999"),
@@ -98,7 +99,7 @@ def test_a_deployment_at_work_is_a_note() -> None:
 )
 def test_drift_is_told_by_what_the_program_put_there(spec: dict[str, Any], said: str) -> None:
     about, level, what, next = blamed(running(spec))
-    assert (about, level, next) == ("backend", "degraded", "oracle up local")
+    assert (about, level, next) == ("backend", "degraded", "oracle drift local --repair")
     assert said in what
 
 
@@ -155,3 +156,37 @@ def test_the_secrets_of_the_app_have_names_and_ages_only() -> None:
         ("PB_ADMIN_PASSWORD", True, MADE),
     ]
     assert (row.usd_per_month, row.since, row.runs) == (5.0, MADE, "d-1")
+
+
+def lost(**changed: Any) -> Loss:
+    known = Known(records={"posts": 28}, at=MADE, backup="kept")
+    return replace(Loss(app="jellyfish-app", since=LATER, now={}, known=known), **changed)
+
+
+def test_an_empty_disk_is_down_and_names_the_restore() -> None:
+    found = judged(sight(loss=lost(), admin=False))
+    assert [(each.about, each.level) for each in found.findings] == [("backend", "down")]
+    assert found.findings[0].what.startswith("Empty: jellyfish-app is empty since 2026-11-22T11:00Z")
+    assert "held 28 records (28 posts)" in found.findings[0].what
+    assert "oracle wipe local" in found.findings[0].what
+    assert found.findings[0].next == "oracle restore kept local"
+    assert found.services[0].level == "down"
+
+
+def test_an_empty_disk_comes_before_what_else_was_changed_by_hand() -> None:
+    seen = running(scene.spec(instance_size_slug="basic-s"))
+    assert blamed(replace(seen, loss=lost()))[1] == "down"
+
+
+def test_without_any_backup_the_loss_is_said() -> None:
+    gone = lost(known=Known(records={"posts": 28}, at=MADE, backup=None))
+    _, level, what, next = blamed(sight(loss=gone))
+    assert (level, next) == ("down", "oracle backups local")
+    assert "No backup that is kept has them" in what
+
+
+def test_a_new_disk_of_which_nothing_is_known_gets_its_logins_by_an_update() -> None:
+    nothing = lost(known=Known(records={}, at=MADE, backup=None))
+    about, level, what, next = blamed(sight(loss=nothing, admin=False))
+    assert (about, level, next) == ("backend", "degraded", "oracle up local")
+    assert "was replaced at 2026-11-22T11:00Z by one with an empty disk" in what

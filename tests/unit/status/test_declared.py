@@ -25,18 +25,37 @@ def test_everything_that_is_needed_is_in_the_state() -> None:
     assert api.bindings is not None
     assert api.bindings["BACKEND"] == Bound(type="plain_text", text="jellyfish-app")
     assert api.bindings["PB_ADMIN_PASSWORD"] == Bound(type="secret_text", text=None)
-    assert found.spec["services"][0]["httpPort"] == 8090
+    assert found.app is not None
+    assert (found.app.http_port, found.app.secrets) == (8090, ("PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD"))
+    assert found.operator == scene.OPERATOR_PASSWORD
+
+
+def test_what_a_refresh_wrote_is_not_declared() -> None:
+    """An upload by hand and a variable added by hand, as a refused update leaves them in the state."""
+    script = {"scriptName": "oracle-net", "modifiedOn": scene.LATER, "etag": "by-hand", "bindings": scene.secret([])}
+    envs = scene.secret([{"key": "DEBUG", "value": "1"}])
+    found = of(
+        "local",
+        {
+            "resources": [
+                *scene.resources(),
+                {"type": "cloudflare:index/workersScript:WorkersScript", "urn": "a::web-script", "outputs": script},
+                {"type": "digitalocean:index/app:App", "urn": "a::backend-app", "outputs": {"spec": {"envs": envs}}},
+            ]
+        },
+    )
+    assert found == scene.declared()
 
 
 def test_secrets_are_not_in_what_it_prints() -> None:
     assert scene.PASSWORD not in repr(scene.declared())
-    assert "hidden" not in repr(scene.declared())
+    assert scene.OPERATOR_PASSWORD not in repr(scene.declared())
 
 
 def test_a_state_that_cannot_be_opened_tells_the_rest() -> None:
     sealed = json.loads(json.dumps(scene.resources()).replace('"plaintext"', '"ciphertext"'))
     found = of("local", {"resources": sealed}, "the passphrase is wrong")
-    assert (found.password, found.workers["api"].bindings) == (None, None)
+    assert (found.password, found.operator, found.app) == (None, None, None)
     assert found.outputs.api_url == scene.API
 
 

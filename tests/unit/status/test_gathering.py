@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -31,7 +32,8 @@ def arranged(monkeypatch: pytest.MonkeyPatch) -> Arranged:
         monkeypatch.setattr(local_cloud, "health", lambda _: {"pid": 1})
         monkeypatch.setattr(gathering, "Engine", lambda _: None)
         monkeypatch.setattr(gathering, "read", read)
-        monkeypatch.setattr(gathering, "look", lambda *_: scene.sight())
+        new = replace(scene.sight().backups, at=datetime.now(UTC).isoformat())  # an old one would be a finding
+        monkeypatch.setattr(gathering, "look", lambda *_: scene.sight(backups=new))
         return lambda: gather(Stack("local"))
 
     return arrange

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from ops.status.certificates import Certificate
+from ops.status.checks import Check
 from ops.status.clouds import AppFacts, CloudTrouble, Why
 from ops.status.judging import judge
 from ops.status.model import Backups
@@ -106,11 +107,11 @@ def test_every_service_down_with_a_cloud_that_answers_is_not_the_network() -> No
 
 
 def test_backups() -> None:
-    old = Backups(where="x", count=2, newest="b", at=(NOW - timedelta(days=8)).isoformat())
+    old = Backups(where="x", count=2, newest="b", at=(NOW - timedelta(days=3)).isoformat())
     assert blamed(sight(backups=old)) == (
         "backups",
         "degraded",
-        "The newest backup is 8 days old.",
+        "The newest backup is 3 days old.",
         "oracle backup local",
     )
     none = Backups(where="x", count=0, newest=None, at=None)
@@ -145,3 +146,26 @@ def test_without_a_state_what_answers_is_shown() -> None:
     assert [each.name for each in found.services] == ["api", "web", "universe"]
     broken = replace(seen, fronts={**seen.fronts, "web": answer(status=500)})
     assert [each.about for each in judge(scene.SETTINGS, None, broken, LOCAL, NOW).findings] == ["web"]
+
+
+@pytest.mark.parametrize(
+    "found, what",
+    [
+        (scene.checks()[1:], "No uptime check watches https://app.example.org/api/health"),
+        (
+            (replace(scene.checks()[0], enabled=False), *scene.checks()[1:]),
+            "check of https://app.example.org/api/health was",
+        ),
+        ((replace(scene.checks()[0], regions=frozenset({"se_asia"})), *scene.checks()[1:]), "asks from se_asia, not"),
+    ],
+)
+def test_an_uptime_check_that_was_changed_by_hand(found: tuple[Check, ...], what: str) -> None:
+    about, level, said, next = scene.blamed(scene.sight(checks=found))
+    assert (about, level, next) == ("backend", "degraded", "oracle up local")
+    assert what in said
+
+
+def test_checks_that_are_not_declared_or_not_listed_are_no_finding() -> None:
+    assert scene.judged(scene.sight(checks=None)).findings == ()
+    nothing = scene.SETTINGS.model_copy(update={"monitoring": None})
+    assert judge(nothing, scene.declared(), scene.sight(checks=()), scene.LOCAL, NOW).findings == ()

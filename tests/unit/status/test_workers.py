@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from contract import LOGIN_MARK
 from ops.status.clouds import CloudTrouble, WorkerFacts
+from ops.status.judging import judge
+from settings import DomainSettings
 from tests.unit.status import scene
 from tests.unit.status.scene import (
     LATER,
@@ -223,3 +226,21 @@ def test_what_an_api_that_is_silent_would_have_told_is_unknown() -> None:
     assert [each.about for each in found.findings] == ["cloudflare"]
     assert {each.level for each in found.services} == {"healthy"}
     assert [each.phase for each in found.services] == ["ACTIVE", None, None, None]
+
+
+def test_a_domain_that_leads_elsewhere_and_a_switch_that_was_turned_on() -> None:
+    domain = DomainSettings(hostname="oraclenet.org", zone_id="1" * 32)
+    web = scene.SETTINGS.web.model_copy(update={"domain": domain, "workers_dev": False})
+    settings = scene.SETTINGS.model_copy(update={"web": web})
+
+    def said(**changed: Any) -> list[str]:
+        seen = scene.with_worker("web", scene.worker("web", enabled=False), domains={"oraclenet.org": "oracle-net"})
+        found = judge(settings, scene.declared(), replace(seen, **changed), scene.LOCAL, scene.NOW).findings
+        return [each.what for each in found]
+
+    assert said() == []
+    assert said(domains={}) == ["oraclenet.org leads to no Worker, not to oracle-net."]
+    assert said(domains={"oraclenet.org": "other"}) == ["oraclenet.org leads to other, not to oracle-net."]
+    assert said(domains=None) == []
+    on = {**scene.sight().workers, "web": scene.worker("web", enabled=True)}
+    assert said(workers=on) == ["The workers.dev address of oracle-net was switched on."]
