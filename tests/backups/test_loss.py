@@ -11,6 +11,7 @@ from backups import Backup, Entry, loss
 from backups.ledger import Kind
 from backups.loss import Logins, Loss, find_loss, known_of, last_known
 from pocketbase import Login, SecondFactorWanted
+from tests.support.owners import owner
 
 FILLED = "2026-11-22T10:00:00.000000Z"
 BEFORE, LATER, LAST = "2026-11-22T09:00:00.000Z", "2026-11-22T11:00:00.000Z", "2026-11-22T12:00:00.000Z"
@@ -38,8 +39,9 @@ def entry(kind: Kind = "release", **changed: Any) -> Entry:
 
 def backup(id: str, created: str, app: str = "app-g1-r2", posts: int = 30, reason: Any = "manual") -> Backup:
     return Backup(
-        stack="local",
+        owner=str(owner()),
         app=app,
+        app_id="id",
         generation=1,
         release="",
         pocketbase="",
