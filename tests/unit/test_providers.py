@@ -219,7 +219,8 @@ def poisoned(monkeypatch: pytest.MonkeyPatch, token: str, keys: tuple[str, ...])
     monkeypatch.setattr(program.Run, "new_resource", answered)
     run = declared()
     shown = {each.name: json.dumps(program.plain(each.inputs), default=str) for each in run.resources}
-    assert not [name for name, inputs in shown.items() if "poison" in inputs]
+    hang = [name for name, inputs in shown.items() if "poison" in inputs]
+    assert not [name for name in hang if not name.endswith("-declared")]  # which keep it, and nothing hangs on them
     assert "poison" not in json.dumps(run.outputs, default=str)
 
 
