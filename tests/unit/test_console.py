@@ -311,13 +311,22 @@ def test_a_console_that_says_something_else_is_an_error(frame: str) -> None:
 
 
 REFUSED = [
-    (["web", "--", "ls"], "web is a Worker, and Workers have no console; the backend has: oracle console backend"),
+    (
+        ["web", "--stack", "prod", "--", "ls"],
+        "web is a Worker, and Workers have no console; the backend has: oracle console backend --stack prod",
+    ),
     (
         ["oracle-net", "--stack", "prod"],
         "oracle-net is a Worker, and Workers have no console; the backend has: oracle console backend --stack prod",
     ),
-    (["wbe", "--", "ls"], "There is no service wbe; the one with a console is the backend: oracle console backend"),
-    (["backend"], "Standard input is no terminal; give a command: oracle console backend -- COMMAND"),
+    (
+        ["wbe", "--stack", "prod", "--", "ls"],
+        "There is no service wbe; the one with a console is the backend: oracle console backend --stack prod",
+    ),
+    (
+        ["backend", "--stack", "prod"],
+        "Standard input is no terminal; give a command: oracle console backend --stack prod -- COMMAND",
+    ),
 ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from components import data
+from components.custody import Custody
 from components.data import DataProvider
 from components.dynamic import Sentence
 from components.transfer import Carried, Source
@@ -156,8 +157,8 @@ def test_a_release_carries(world: World) -> None:
 def test_the_data_of_a_disk_that_became_empty_is_not_carried(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its container may be replaced after the plan was made."""
 
-    def refuse(_: Any, source: Source, logins: dict[str, Any], *__: Any) -> None:
-        raise Sentence(f"{source.name} is empty: oracle restore kept {logins['stack']}")
+    def refuse(_: Any, source: Source, logins: dict[str, Any], custody: Custody, __: str) -> None:
+        raise Sentence(f"{source.name} is empty: oracle restore kept {custody.owner.stack}")
 
     monkeypatch.setattr(data, "refuse_lost", refuse)
     with pytest.raises(Sentence, match="old is empty: oracle restore kept local"):

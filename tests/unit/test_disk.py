@@ -27,7 +27,7 @@ def props(**changed: Any) -> dict[str, Any]:
         "generation": 1.0,
         "restart": 0.0,
         "restore_from": "",
-        "traffic": {"endpoint": "e", "account": "a", "script": "s", "url": "u"},
+        "traffic": {"endpoint": "e", "account": "a", "script": "s", "url": "u", "owner": "o/p/prod"},
         "custody": {},
     }
     return {**made, **changed}

@@ -20,6 +20,7 @@ from components.worker import RUN_TIME_PATHS
 from localcloud.cloud import Tokens
 from ops import workspace
 from settings import SettingsError, parse
+from tests.support.stacks import LOCAL
 from tests.unit import program
 from tests.unit.test_policy import SECRETS
 from tests.unit.test_program import APP, DOMAIN, SCRIPT, STACKS, SUBDOMAIN, checkouts
@@ -334,10 +335,12 @@ def test_the_local_clouds_token_is_one_that_the_provider_takes(tmp_path: Path) -
         assert re.fullmatch(r"[0-9A-Za-z_-]{40,80}", made.cloudflare)
 
 
-def test_the_engine_looks_for_no_plugin_on_the_internet(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_engine_looks_for_no_plugin_on_the_internet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each run would try five times for every provider whose SDK is installed."""
     monkeypatch.setattr(workspace, "located_tools", lambda: type("Tools", (), {"engine_bin": Path("/engine/bin")}))
-    found = workspace.exports(workspace.Stack("local"))
+    stack = workspace.Stack("local", tmp_path)
+    stack.file.write_text(LOCAL.read_text())
+    found = workspace.exports(stack)
     assert found["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
 
 

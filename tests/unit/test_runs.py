@@ -195,7 +195,7 @@ def test_a_runs_steps_are_its_events(runs: Runs) -> None:
 
 
 def test_a_task_that_breaks_ends_the_run_with_where_to_look(tmp_path: Path) -> None:
-    run = Runs(tmp_path / "runs").start("deploy", owner("local"))
+    run = Runs(tmp_path / "runs").start("deploy", owner("prod"))
     run.write(task={"do": "nothing that is known"})
     done = subprocess.run(
         [sys.executable, "-m", "ops.runner", str(run.folder)],

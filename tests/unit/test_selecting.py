@@ -55,6 +55,8 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
             lines.append(words[1:])
         if words[1:3] == ["stack", "ls"]:
             return Done(0, b"[]", "")
+        if words[1] == "whoami":
+            return Done(0, b'{"user": "ann", "url": "file://state"}', "")
         return Done(255, b"", "error: no stack named 'staging' found")
 
     def nowhere(*_: Any, **__: Any) -> None:

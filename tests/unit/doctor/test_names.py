@@ -12,11 +12,12 @@ import pytest
 from appplatform import AppPlatformError
 from ops.doctor import examining, names
 from ops.engine import Finished
-from ops.workspace import PROJECT, Stack
+from ops.workspace import Stack
 from settings import DomainSettings, from_file
+from tests.support.stacks import LOCAL
 
 OURS, THEIRS = "organization/oracle-net/x", "organization/oracle-net/local"
-SETTINGS = from_file(PROJECT / "Pulumi.local.yaml")
+SETTINGS = from_file(LOCAL)
 DOMAIN = DomainSettings(hostname="example.org", zone_id="1" * 32)
 
 
