@@ -16,7 +16,11 @@ from ops.workspace import PROJECT, Stack
 from settings import DomainSettings, from_file
 
 OURS, THEIRS = "organization/oracle-net/x", "organization/oracle-net/local"
-SETTINGS = from_file(PROJECT / "Pulumi.local.yaml")
+PROD = from_file(PROJECT / "Pulumi.prod.yaml")
+NOWHERE = {"domain": None}
+SETTINGS = PROD.model_copy(
+    update={"api": PROD.api.model_copy(update=NOWHERE), "web": PROD.web.model_copy(update=NOWHERE)}
+)
 DOMAIN = DomainSettings(hostname="example.org", zone_id="1" * 32)
 
 
