@@ -211,7 +211,7 @@ def _announce(olds: dict[str, Any], news: dict[str, Any]) -> None:
     if not (wiped or news["ephemeral"]):
         return
     try:
-        target = Target(**{key: olds[key] for key in TARGET})
+        target = Target(**{key: {**news, **olds}[key] for key in TARGET})  # an older program's state has fewer
         with AppPlatform(target.endpoint, timeout=10) as platform:
             app = platform.known(target.app_id)
             if app is None or not app.get("active_deployment"):

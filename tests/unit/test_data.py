@@ -62,6 +62,13 @@ def test_a_preview_says_in_numbers_what_is_lost(
     assert capsys.readouterr().err.strip() == told
 
 
+def test_a_state_of_an_older_program_is_read_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "login", lambda *_, **__: ADMIN)
+    monkeypatch.setattr(data, "census", lambda *_: HELD)
+    older = {key: value for key, value in props(app_id=OLD, app="old").items() if key != "owner"}
+    assert DataProvider().diff("data", older, props(generation=2.0)).changes
+
+
 def test_without_a_backup_nothing_is_said_to_be_kept(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

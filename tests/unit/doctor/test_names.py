@@ -12,12 +12,15 @@ import pytest
 from appplatform import AppPlatformError
 from ops.doctor import examining, names
 from ops.engine import Finished
-from ops.workspace import Stack
+from ops.workspace import PROJECT, Stack
 from settings import DomainSettings, from_file
-from tests.support.stacks import LOCAL
 
 OURS, THEIRS = "organization/oracle-net/x", "organization/oracle-net/local"
-SETTINGS = from_file(LOCAL)
+PROD = from_file(PROJECT / "Pulumi.prod.yaml")
+NOWHERE = {"domain": None}
+SETTINGS = PROD.model_copy(
+    update={"api": PROD.api.model_copy(update=NOWHERE), "web": PROD.web.model_copy(update=NOWHERE)}
+)
 DOMAIN = DomainSettings(hostname="example.org", zone_id="1" * 32)
 
 

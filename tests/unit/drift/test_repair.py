@@ -10,8 +10,8 @@ import pytest
 
 from ops import repair
 from ops.failures import Failure
+from ops.workspace import PROJECT
 from settings import from_file
-from tests.support.stacks import LOCAL
 
 OURS = "organization/oracle-net/local"
 
@@ -27,7 +27,7 @@ def test_another_stacks_worker_keeps_its_version(
     monkeypatch.setattr(repair, "Workers", workers)
     recording.engine.owner = OURS
     recording.step = lambda *_: nullcontext()
-    settings: Any = from_file(LOCAL)
+    settings: Any = from_file(PROJECT / "Pulumi.prod.yaml")
     if given:
         repair._give_back(recording, settings, "web", "version")
     else:
