@@ -166,8 +166,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     try:
         yield project
     finally:
-        if (root / ".venv").exists():
-            project.stop()
+        project.stop()
 
 
 @pytest.fixture
@@ -251,6 +250,8 @@ def test_the_tour_and_then_the_first_deploy_in_one_shell(
 @pytest.mark.timeout(SECONDS)
 def test_a_stack_of_ones_own_comes_and_goes_beside_local(checkout: Project) -> None:
     project = checkout
+    if not (project.root / ".venv").exists():  # the tour makes one
+        (project.root / ".venv").symlink_to(sys.prefix)
     project.oracle("up").well()
     before = project.outputs()
     ada = project.on("ada")
@@ -258,7 +259,8 @@ def test_a_stack_of_ones_own_comes_and_goes_beside_local(checkout: Project) -> N
     assert said.startswith("The stack ada is new: Pulumi.ada.yaml, written from localcloud/stack.yaml")
     outputs = ada.outputs()
     assert outputs["backendApp"] == "jellyfish-app-ada"
-    assert set(outputs.values()).isdisjoint({before["apiUrl"], before["webUrl"], before["universeUrl"]})
+    for service in ("backend", "api", "web", "universe"):
+        assert outputs[f"{service}Url"] != before[f"{service}Url"]
     ada.oracle("wipe", "ada", "--yes").well()
     assert 'generation: "2"' in ada.stack_file.read_text()
     ada.oracle("up", "ada").well()
