@@ -88,7 +88,7 @@ def test_the_restore_that_the_alarm_names_ends_it(project: Project) -> None:
 def test_after_the_password_was_changed_too_and_then_a_wipe_on_purpose(project: Project) -> None:
     """The image's admin has the password that the app was made with, so nobody of ours can log in."""
     backed_up(project, "three")
-    project.oracle("rotate", "admin", "--yes").well()
+    project.oracle("rotate", "admin", "local").well()
     restart(project)
     assert alarm(project).startswith("oracle restore ")
     project.oracle("wipe", "local", "--yes").well()
