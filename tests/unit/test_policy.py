@@ -16,6 +16,7 @@ import pytest
 
 import settings
 from components.naming import app_name
+from tests.support.stacks import stack_file
 from tests.unit import program
 from tests.unit.test_program import APP, DOMAIN, SCRIPT, STACKS, SUBDOMAIN, checkouts
 
@@ -133,7 +134,7 @@ def test_names_are_within_the_clouds_limits(run: program.Run) -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_last_app_there_may_be_has_a_name_too(stack: str) -> None:
-    found = settings.from_file(program.PROJECT / f"Pulumi.{stack}.yaml")
+    found = settings.from_file(stack_file(stack))
     assert APP_NAME.fullmatch(app_name(found.backend.app_name, 999, 999))
 
 

@@ -110,4 +110,4 @@ def test_clouds_that_do_not_answer_are_told(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_stack_is_examined_by_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ops.local_cloud.health", lambda _: {"pid": 1})
-    assert "names" in examining._checks(Stack("local"), SETTINGS, {})
+    assert "names" in examining._checks(Stack("prod"), SETTINGS, {})
