@@ -20,7 +20,7 @@ from components.bootstrap import Target, bootstrap, runs_declared_release
 from components.dynamic import show_sentences
 from components.succession import remove_leftovers, succeed
 from components.transfer import Care, Policy, Traffic
-from pocketbase import AdminError, freeze_state, login, stand_ins
+from pocketbase import OPERATOR, AdminError, freeze_state, login, stand_ins
 
 TARGET = tuple(field.name for field in fields(Target))
 KEYS = (*TARGET, "url", "declared")
@@ -102,6 +102,8 @@ def _proven(props: dict[str, Any]) -> bool:
         session = login(props["url"], target.email, target.password, timeout=5, seconds=0)
         if session is None or stand_ins(props["url"], session):
             return False
+        if not target.adopted and login(props["url"], OPERATOR, target.operator, timeout=5, seconds=0) is None:
+            return False  # a new disk, where the image has made the admin alone
         return freeze_state(props["url"]) is None
     except (AppPlatformError, AdminError):
         return False
