@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 import yaml
 
-from ops import report
+from ops import local_cloud, report
 from ops.adopting import (
     Adoption,
     Difference,
@@ -31,6 +31,7 @@ from ops.following import hand_over, shown
 from ops.planning import SERVICES
 from ops.plugins import Plugins, provide
 from ops.runs import Runs
+from ops.workspace import Stack
 from pocketbase import AdminError, login
 from settings import Settings
 
@@ -44,7 +45,7 @@ def adopt(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
 ) -> None:
     """Take over what was made by hand, as it runs; nothing is deployed."""
-    engine = ready(stack, make=True)
+    engine = _looking(stack) if dry_run else ready(stack, make=True)
     settings = engine.stack.settings()
     Runs(engine.stack.runs).refuse_busy(engine.owner)
     live = see(engine, settings)
@@ -73,9 +74,19 @@ def adopt(
         shown(run)
 
 
+def _looking(name: str) -> Engine:
+    """The engine of a stack that need not be in the state yet, and is not made."""
+    stack = Stack(name)
+    stack.settings()
+    if stack.on_local_cloud:
+        local_cloud.start(stack)
+    return Engine(stack)
+
+
 def _left(engine: Engine, settings: Settings) -> tuple[str, ...]:
     """The services that the state does not have as its own."""
-    resources = (engine.export().get("deployment") or {}).get("resources") or []
+    state = engine.export() if engine.stack.name in engine.stacks() else {}
+    resources = (state.get("deployment") or {}).get("resources") or []
     known = {each["urn"].rpartition("::")[2] for each in resources}
     own = {name for name in SERVICES if ("backend-app" if name == "backend" else f"{name}-script") in known}
     return tuple(name for name in SERVICES if name not in own or name in settings.adopted)

@@ -230,10 +230,10 @@ def test_a_checkout_that_is_not_there_and_a_service_that_is_none(project: Projec
 
 
 @pytest.mark.parametrize(
-    "command", [["env", "nowhere"], ["up", "nowhere"], ["cloud", "status", "--stack", "nowhere"]], ids=" ".join
+    "command", [["env", "nowhere"], ["down", "nowhere"], ["cloud", "status", "--stack", "nowhere"]], ids=" ".join
 )
 def test_a_stack_that_does_not_exist(project: Project, command: list[str]) -> None:
-    told(project.oracle(*command), r"Pulumi\.nowhere\.yaml does not exist; .*ls Pulumi\.\*\.yaml.*")
+    told(project.oracle(*command), r"There is no stack nowhere: Pulumi\.nowhere\.yaml does not .*: oracle up nowhere")
 
 
 @pytest.mark.parametrize("variable", ["DIGITALOCEAN_TOKEN", "CLOUDFLARE_API_TOKEN"])
