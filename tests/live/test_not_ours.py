@@ -93,6 +93,65 @@ def test_a_copied_file_is_refused_by_every_command(untouched: Project) -> None:
     destroy(copy).well()
 
 
+EVERY = """
+status --stack x
+drift x
+drift x --repair
+history x
+backups x
+runs --stack x
+plan x
+doctor --stack x
+rollback x --list
+rollback x --yes
+backup x
+wipe x --yes
+wipe x --restart --yes
+wipe x --undo --yes
+restore {kept} x --yes
+rotate admin x
+adopt x --yes
+deploy --stack x --yes
+promote x local --yes
+promote local x --yes
+console backend --stack x -- true
+"""
+ONLY_LOOKS = {"history", "backups", "rollback --list", "runs"}
+"""What ends well for a stack that has made nothing: there is nothing of it."""
+
+
+@pytest.mark.timeout(1800)
+def test_no_command_on_a_copied_file_finds_or_changes_anything_of_the_first(untouched: Project) -> None:
+    """Before and after an update of the copy was refused, which leaves a stack in the state that has made nothing."""
+    shutil.copy(untouched.stack_file, untouched.root / "Pulumi.x.yaml")
+    untouched.oracle("backup", "local").well()
+    kept, copy = network.backups(untouched)[0]["id"], untouched.on("x")
+    before, store = clouds(untouched), stored(untouched)
+    commands = [line.split() for line in EVERY.format(kept=kept).splitlines() if line]
+    for command in [*commands, ["up", "x"], *commands]:
+        done = copy.oracle(*command)
+        print(f"| `oracle {' '.join(command)}` | {done.status} | {last_words(done)} |")
+        looks = any(" ".join(command).startswith(each) for each in ONLY_LOOKS) or command[-1] == "--list"
+        assert (done.status == 0) is looks, done.output
+        assert "Traceback" not in done.output
+        assert kept not in done.output.replace(f"restore {kept} x", "").replace(f"'{kept}'", ""), done.output
+        assert clouds(untouched) == before, command
+        assert stored(untouched) == store, command
+    destroy(copy)
+    assert clouds(untouched) == before
+
+
+def stored(project: Project) -> dict[str, bytes]:
+    """What is kept for the first stack, to the byte; its runs are not."""
+    folder = project.root / ".oracle/backups" / OWNER
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def last_words(done: Done) -> str:
+    lines = [line.strip() for line in done.output.splitlines() if line.strip()]
+    return lines[-1][:150] if lines else ""
+
+
 def test_a_copied_state_neither_changes_nor_deletes(untouched: Project) -> None:
     state = untouched.root / "state.json"
     untouched.pulumi("stack", "export", "--stack", "local", "--file", str(state)).well()

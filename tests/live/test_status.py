@@ -66,6 +66,9 @@ def test_a_backend_that_is_killed_is_the_only_one_to_blame(project: Project, loo
     _blames(found, "backend", "down", "The backend does not serve: status 503")
     assert _row(found, "api").because == "backend"
     assert [_row(found, name).level for name in ("api", "web", "universe")] == ["degraded", "healthy", "healthy"]
+    _settled(look, lambda found: found.level == "degraded")
+    _blames(look.gather(), "backend", "degraded", "The container of jellyfish-app was replaced")
+    project.oracle("up").well()
     _settled(look, lambda found: found.level == "healthy")
 
 
