@@ -156,7 +156,7 @@ class Engine:
             return Outputs.from_state(found)
         except KeyError as error:
             raise Failure(
-                f"The stack {self.stack.name} has no {error.args[0]} yet; deploy it: pulumi up -s {self.stack.name}"
+                f"The stack {self.stack.name} has no {error.args[0]} yet; deploy it: {self.stack.update}"
             ) from None
 
 

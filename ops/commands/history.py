@@ -34,7 +34,7 @@ def history(
             for note in each.notes:
                 typer.echo(f"{each.entry.at[:16]}: {note}")
     else:
-        typer.echo(f"Nothing has happened to the data of {stack} yet; deploy it: pulumi up -s {stack}")
+        typer.echo(f"Nothing has happened to the data of {stack} yet; deploy it: {Stack(stack).update}")
     for complaint in complaints:
         typer.echo(complaint, err=True)
 
