@@ -130,6 +130,7 @@ def test_code_that_cannot_be_read_is_a_failure(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_the_command_adopts_nothing_then(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dry_run: bool) -> None:
     monkeypatch.setattr(command, "ready", lambda _, make: Engine(tmp_path))
+    monkeypatch.setattr(command, "_looking", lambda _: Engine(tmp_path))
     monkeypatch.setattr(Runs, "refuse_busy", lambda *_: None)
     monkeypatch.setattr(command, "see", lambda *_: replace(live(), apps=("jellyfish-app",)))
     monkeypatch.setattr(command, "_left", lambda *_: SERVICES)
