@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser
 
 from tests.support import browser as browsers
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what tests start: a background job of a shell ignores SIGINT, and so would its children."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")
