@@ -56,6 +56,9 @@ ADOPTED = "adopted:"
 made by hand, taken over, and not released from here yet.
 """
 
+WITH_HEALTH = frozenset({"backend", "api"})
+"""Services with a health route."""
+
 OWNER_VARIABLE = "STACK"
 """What an app and a Worker carry their owner under, as plain text: `organization/project/stack`."""
 
@@ -93,6 +96,11 @@ def owner_of_worker(bindings: Mapping[str, Mapping[str, Any]]) -> str | None:
 def check_name(owner: str, service: str) -> str:
     """What the uptime check of a service is called. The API knows no other mark, and sets no limit to a name."""
     return f"{owner} {service}"
+
+
+def watched_path(service: str, health_path: str) -> str:
+    """What the uptime check of a service asks for: its health, where it has a route for that, else its front page."""
+    return health_path if service in WITH_HEALTH else "/"
 
 
 def owner_of_check(name: str) -> str | None:

@@ -124,11 +124,12 @@ class AppPlatform:
 
     def uptime_check(self, name: str) -> str | None:
         """The id of the account's uptime check of that name, or None."""
+        return next((str(each["id"]) for each in self.uptime_checks() if each["name"] == name), None)
+
+    def uptime_checks(self) -> list[dict[str, Any]]:
+        """The account's uptime checks, as its API shows them."""
         path = f"/v2/uptime/checks?per_page={2 * PAGE}"
-        checks = self._get(
-            path, lambda answer: {each["name"]: _text(each["id"]) for each in _list(answer.get("checks"))}
-        )
-        return checks.get(name)
+        return self._get(path, lambda answer: [_check(each) for each in _list(answer.get("checks"))])
 
     def check_name(self, check_id: str) -> str | None:
         """What an uptime check is called; None when there is no such check any more."""
@@ -275,6 +276,10 @@ def _list(value: Any) -> list[Any]:
     if not isinstance(value or [], list):
         raise TypeError(value)
     return value or []
+
+
+def _check(value: Any) -> dict[str, Any]:
+    return {**value, "id": _text(value["id"]), "name": _text(value["name"])}
 
 
 def _text(value: Any) -> str:

@@ -14,7 +14,7 @@ from datetime import datetime
 from backups.ledger import Entry, Ledger
 from backups.manifest import Backup
 from backups.shelf import Shelf
-from pocketbase import OPERATOR, SecondFactorWanted, count_records, login, superuser_since
+from pocketbase import OPERATOR, SecondFactorWanted, count_records, login, own_records, superuser_since
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Known:
     """Which backup has them; None where none is kept."""
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         return f"{_counted(self.records)} (as of {self.at[:16]}Z)"
 
     def way_back(self, stack: str) -> str:
@@ -49,7 +49,7 @@ class Loss:
     known: Known
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """One sentence for people, without its full stop."""
         since = f" since {self.since[:16]}Z" if self.since else ""
         holds = f"holds {_counted(self.now)}" if self.now is not None else "knows neither of the program's logins"
@@ -134,7 +134,7 @@ def _logs_in(url: str, email: str, password: str, seconds: float) -> bool:
 
 
 def _own(records: Mapping[str, int]) -> dict[str, int]:
-    return {name: count for name, count in records.items() if count and not name.startswith("_")}
+    return {name: count for name, count in own_records(records).items() if count}
 
 
 def _counted(records: Mapping[str, int]) -> str:

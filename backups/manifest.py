@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from backups.notation import dump, load
+from pocketbase import own_records
 
 Reason = Literal["wipe", "release", "restore", "restart", "delete", "manual"]
 
@@ -51,7 +52,7 @@ class Backup(About):
     @property
     def own_records(self) -> int:
         """How many records people have made: PocketBase's own collections, `_…`, do not count."""
-        return sum(count for name, count in self.records.items() if not name.startswith("_"))
+        return sum(own_records(self.records).values())
 
     def to_json(self) -> str:
         return dump(self)

@@ -84,7 +84,8 @@ class Shelf:
     def check(self, id: str) -> Backup:
         """The backup, when its archive is there and as large as it must be; nothing is downloaded."""
         backup = self.find(id)
-        self._refuse_damaged(backup, self.store.size(self._archive(backup)))
+        if wrong := _damage(backup, self.store.size(self._archive(backup))):
+            raise wrong
         return backup
 
     def find(self, id: str) -> Backup:
@@ -113,8 +114,8 @@ class Shelf:
         """
         sizes = self._sizes()
         found, complaints = self._manifests(sizes)
-        damaged = [why for backup in found if (why := self._damage(backup, sizes))]
-        return [backup for backup in found if not self._damage(backup, sizes)], complaints + damaged
+        whole, damaged = self._sorted(found, sizes)
+        return whole, complaints + damaged
 
     def delete(self, id: str) -> None:
         """Removes manifest and archive, also of a backup whose manifest is damaged; never another stack's."""
@@ -142,7 +143,7 @@ class Shelf:
             return []
         since = _iso(datetime.now(UTC) - timedelta(days=days)) if days is not None else None
         found, _ = self._manifests(sizes)
-        whole = [backup for backup in found if not self._damage(backup, sizes)]
+        whole, _ = self._sorted(found, sizes)
         stays = keep | set(self._protected(whole))
         old = [
             backup
@@ -261,19 +262,11 @@ class Shelf:
                 complaints.append(str(error))
         return sorted(found, key=lambda backup: (backup.created, backup.id), reverse=True), complaints
 
-    def _damage(self, backup: Backup, sizes: Sizes) -> str:
-        """What is wrong with the archive, as far as its size tells; empty when nothing is."""
-        try:
-            self._refuse_damaged(backup, sizes.get(self._archive(backup).removeprefix(f"{self.owner}/")))
-        except BackupsError as error:
-            return str(error)
-        return ""
-
-    def _refuse_damaged(self, backup: Backup, size: int | None) -> None:
-        if size is None:
-            raise _gone(backup)
-        if size not in (keys.sealed_sizes(backup.size) if backup.encrypted else [backup.size]):
-            raise _damaged(backup, f"it has {size} bytes")
+    def _sorted(self, found: Backups, sizes: Sizes) -> tuple[Backups, Strings]:
+        """The backups whose archives have their sizes, and a sentence for each of the others."""
+        above = f"{self.owner}/"
+        checked = [(each, _damage(each, sizes.get(self._archive(each).removeprefix(above)))) for each in found]
+        return [each for each, wrong in checked if not wrong], [str(wrong) for _, wrong in checked if wrong]
 
     def _unknown(self, id: str) -> BackupsError:
         near = difflib.get_close_matches(id, _ids(self._sizes()), n=3, cutoff=0.5)
@@ -308,6 +301,15 @@ def _newer(whole: Backups, than: Backup) -> Backups:
 
 def _iso(time: datetime) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03}Z"
+
+
+def _damage(backup: Backup, size: int | None) -> BackupsError | None:
+    """What is wrong with an archive of so many bytes, None where there is none; as far as its size shows."""
+    if size is None:
+        return _gone(backup)
+    if size not in (keys.sealed_sizes(backup.size) if backup.encrypted else [backup.size]):
+        return _damaged(backup, f"it has {size} bytes")
+    return None
 
 
 def _gone(backup: Backup) -> BackupsError:

@@ -40,7 +40,7 @@ from components.transfer import (
     tell,
 )
 from contract import WITHOUT_BACKUP
-from pocketbase import OPERATOR, AdminError, BackupFailed, Census, CountError, Unhealthy, census, login
+from pocketbase import OPERATOR, AdminError, BackupFailed, Census, CountError, Unhealthy, census, login, own_records
 
 if TYPE_CHECKING:
     from backups.ledger import Kind
@@ -229,7 +229,7 @@ def _announce(olds: dict[str, Any], news: dict[str, Any]) -> None:
 
 
 def _loss(found: Census) -> str:
-    named = [f"{count} {name}" for name, count in sorted(found.records.items()) if count and not name.startswith("_")]
+    named = [f"{count} {name}" for name, count in sorted(own_records(found.records).items()) if count]
     return ", ".join(named or ["no records"]) + f"; {found.files} files; last write {found.last_write or 'never'}"
 
 

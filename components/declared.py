@@ -7,7 +7,7 @@ like the engine's own. What a refresh found is drift until somebody declares it,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -26,7 +26,7 @@ UPLOAD = ("etag", "modified")
 class Uploads:
     """Whether this update has uploaded the script: the engine calls the hooks of a step that it really took."""
 
-    seen: bool = field(default=False)
+    seen: bool = False
 
     def noted(self, after: Hook | None = None) -> Hook:
         """An after-hook of the script, which calls `after` too."""

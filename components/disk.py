@@ -108,7 +108,7 @@ def _refuse_gone(app: str, props: Mapping[str, Any]) -> None:
         raise Sentence(str(error)) from None
     if known is not None and known.records:
         raise Sentence(
-            f"The app {app} is gone, and {known.told} went with it. Nothing was changed. To have them back: "
+            f"The app {app} is gone, and {known.summary} went with it. Nothing was changed. To have them back: "
             f"{known.way_back(stack)}; to go on with an empty one on purpose: oracle wipe {stack}"
         )
 
@@ -125,8 +125,8 @@ def refuse_lost(
         stack = custody.owner.stack
         none = "" if found.known.backup else " No backup that is kept has them."
         raise Sentence(
-            f"{found.told}. Nothing was changed.{none} To have them back: {found.way_back(stack)}; to go on with the "
-            f"empty one on purpose: oracle wipe {stack}"
+            f"{found.summary}. Nothing was changed.{none} To have them back: {found.way_back(stack)}; to go on with "
+            f"the empty one on purpose: oracle wipe {stack}"
         )
 
 

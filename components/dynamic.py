@@ -8,6 +8,7 @@ command, and a trace around it would bury it; an unknown one begins with a sente
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import functools
 import os
@@ -54,6 +55,14 @@ def guarded(hook: Hook) -> Hook:
             raise pulumi.RunError(told(error)) from error
 
     return checked
+
+
+async def in_thread(work: Callable[..., None], *arguments: object) -> None:
+    """Run a hook's blocking work beside the event loop. Raises pulumi.RunError with the failure's sentence."""
+    try:
+        await asyncio.to_thread(work, *arguments)
+    except Exception as error:
+        raise pulumi.RunError(told(error)) from error
 
 
 def _format(*arguments: Any, **options: Any) -> str:

@@ -8,7 +8,7 @@ from appplatform import AppPlatform
 from components.bootstrap import Target
 from components.dynamic import Sentence
 from components.naming import BACKEND_VARIABLE
-from pocketbase import census, login
+from pocketbase import census, login, own_records
 
 
 def refuse_foreign(platform: AppPlatform, target: Target, url: str) -> None:
@@ -22,7 +22,7 @@ def refuse_foreign(platform: AppPlatform, target: Target, url: str) -> None:
     found = census(url, session)
     app = platform.app(target.app_id)
     last, made = _moment(found.last_write), _moment(app.get("created_at"))
-    count = sum(number for name, number in found.records.items() if not name.startswith("_"))
+    count = sum(own_records(found.records).values())
     if count and last and made and last < made:
         raise Sentence(
             f"The new backend should be empty, and started with {count} records, the last written at "

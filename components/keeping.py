@@ -14,7 +14,6 @@ A hook that fails keeps the app: it stays in the state as pending deletion, and 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -24,10 +23,10 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from appplatform import AppPlatform, AppPlatformError
+from appplatform import AppPlatform
 from components.bootstrap import Target, bootstrap_hook, changed_by_hand
 from components.disk import find_lost
-from components.dynamic import Sentence, guarded
+from components.dynamic import Sentence, guarded, in_thread
 from components.history import note_kept, written_since
 from components.ownership import refuse_existing_app, refuse_other
 from components.transfer import Care, Origin, Source, keep, served, session_of, tell
@@ -60,14 +59,14 @@ class Keeping:
 
     async def before_update(self, args: pulumi.ResourceHookArgs) -> None:
         """Refuses a deployment over a backend that runs."""
-        await _told(self._refuse, args.id)
+        await in_thread(self._refuse, args.id)
 
     async def _create(self, _: pulumi.ResourceHookArgs) -> None:
         if name := await self._app.future():  # not known in a preview in which it changes; the gate looks at it then
-            await _told(self._refuse_taken, str(name))
+            await in_thread(self._refuse_taken, str(name))
 
     async def _delete(self, args: pulumi.ResourceHookArgs) -> None:
-        await _told(self._keep, await self._care.expected.at(args.id))
+        await in_thread(self._keep, await self._care.expected.at(args.id))
 
     def _refuse_taken(self, name: str) -> None:
         with AppPlatform(self._care.expected.endpoint) as platform:
@@ -106,8 +105,8 @@ class Keeping:
         backup = keep(source, origin, self._care.custody, self._reason(source))
         notes = self._late_writes(source, backup)
         if lost is not None:
-            tell(f"{lost.told}; its last backup {backup.id} is of the new disk")
-            notes.append(lost.told)
+            tell(f"{lost.summary}; its last backup {backup.id} is of the new disk")
+            notes.append(lost.summary)
         if replaced:
             self._refuse_used(origin, source, frozen)
         note_kept(self._care.custody, source, backup, notes)
@@ -198,12 +197,3 @@ def _ask_api(url: str) -> None:
         for path in ("/", "/api/health", "/health"):
             with suppress(httpx.HTTPError):
                 http.get(f"{url}{path}")
-
-
-async def _told(work: Callable[..., None], *arguments: object) -> None:
-    from workersapi import WorkersApiError
-
-    try:
-        await asyncio.to_thread(work, *arguments)
-    except (Sentence, AppPlatformError, WorkersApiError) as error:
-        raise pulumi.RunError(str(error)) from None

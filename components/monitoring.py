@@ -10,10 +10,8 @@ import pulumi
 from components.naming import owner
 from components.ownership import Ownership
 from components.providers import digitalocean
-from contract import check_name
+from contract import check_name, watched_path
 from settings import MonitoringSettings, Settings
-
-WITH_HEALTH = frozenset({"backend", "api"})
 
 
 def monitor(
@@ -48,7 +46,7 @@ class Monitoring(pulumi.ComponentResource):
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oracle-net:index:Monitoring", name, None, opts)
         for service, address in args.urls.items():
-            path = args.health_path if service in WITH_HEALTH else "/"
+            path = watched_path(service, args.health_path)
             self._watch(f"{name}-{service}", check_name(str(owner()), service), _target(address, path), args)
         self.register_outputs({})
 

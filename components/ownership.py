@@ -11,22 +11,22 @@ belongs to the Worker that it leads to, and hooks of these resources look at the
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from appplatform import AppPlatform, AppPlatformError
-from components.dynamic import Hook, Sentence, guarded
+from appplatform import AppPlatform
+from components.dynamic import Hook, Sentence, guarded, in_thread
 from components.naming import owner
-from contract import owner_of_app, owner_of_check, owner_of_worker
+from contract import Owner, owner_of_app, owner_of_check, owner_of_worker
 from programs import OutOfTime, run
-from workersapi import Workers, WorkersApiError
+from workersapi import Workers
 
 if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration
     from settings import Settings
@@ -74,8 +74,9 @@ class Ownership:
     def __init__(self, cloudflare: str, account: str, digitalocean: str) -> None:
         self._cloudflare, self._account, self._digitalocean = cloudflare, account, digitalocean
         self._owner = str(owner())
+        always = pulumi.ResourceHookOptions(on_dry_run=True)
         create, update, delete = (
-            pulumi.ResourceHook(f"owner-before-{name}", _hook(check), pulumi.ResourceHookOptions(on_dry_run=True))
+            pulumi.ResourceHook(f"owner-before-{name}", _hook(check), always)
             for name, check in (("create", self._create), ("update", self._change), ("delete", self._change))
         )
         self.having = pulumi.ResourceHookBinding(before_update=[update], before_delete=[delete])
@@ -136,7 +137,7 @@ class Taken:
     adoptable: bool = True
 
     def sentence(self, ours: str) -> str:
-        stack = stack_of(ours)
+        stack = Owner.of(ours).stack
         other = f"choose another name: pulumi config set --path oracle-net:{self.key} NAME -s {stack}"
         if self.mark:
             return f"{self.what} exists already and is not of {ours} (it is of {self.mark}); {other}"
@@ -156,7 +157,7 @@ def refuse_existing(platform: AppPlatform, workers: Workers, names: Names, ours:
     if len(taken) == 1:
         raise Sentence(taken[0].sentence(ours))
     if taken:
-        stack = stack_of(ours)
+        stack = Owner.of(ours).stack
         named = ", ".join(f"{each.what} ({f'of {each.mark}' if each.mark else 'no owner'})" for each in taken)
         adopt = "" if all(each.mark for each in taken) else f"; or adopt what has no owner: oracle adopt {stack}"
         raise Sentence(
@@ -176,7 +177,7 @@ def _taken_app(platform: AppPlatform, name: str, ours: str) -> Taken | None:
     app = platform.find(name)
     if app is None:
         return None
-    mark, stack = owner_of_app(app["spec"]), stack_of(ours)
+    mark, stack = owner_of_app(app["spec"]), Owner.of(ours).stack
     if mark == ours:
         raise Sentence(
             f"The app {name} is of {ours} and not in its state. When an update that was killed made it: oracle recover "
@@ -204,7 +205,7 @@ def refuse_other(what: str, mark: str | None, ours: str, urn: str = "") -> None:
     """Raises Sentence when what the stack has carries another stack's mark; `urn` is its place in the state."""
     if mark is None or mark == ours:
         return
-    stack = stack_of(ours)
+    stack = Owner.of(ours).stack
     go = f"pulumi state delete '{urn}' -s {stack}" if urn else f"oracle doctor --stack {stack}"
     raise Sentence(
         f"{what} is of {mark}, and not of {ours}, so it is left as it is. "
@@ -212,20 +213,9 @@ def refuse_other(what: str, mark: str | None, ours: str, urn: str = "") -> None:
     )
 
 
-def stack_of(ours: str) -> str:
-    """The stack's own name, in its whole name."""
-    return ours.rpartition("/")[2]
-
-
 def _mark(workers: Workers, script: str) -> str | None:
     return owner_of_worker(workers.bindings(script) or {})
 
 
 def _hook(check: Callable[[pulumi.ResourceHookArgs], None]) -> Hook:
-    async def hook(args: pulumi.ResourceHookArgs) -> None:
-        try:
-            await asyncio.to_thread(check, args)
-        except (Sentence, AppPlatformError, WorkersApiError) as error:
-            raise pulumi.RunError(str(error)) from None
-
-    return guarded(hook)
+    return guarded(partial(in_thread, check))

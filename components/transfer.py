@@ -33,6 +33,7 @@ from pocketbase import (
     flush_wal,
     freeze,
     login,
+    own_records,
     unfreeze,
     wait_healthy,
 )
@@ -194,7 +195,7 @@ def restore(target: Target, custody: Custody, backup: str) -> Carried:
             url = platform.url(target.app_id)
         refuse_other_version(kept, url)
         _put(archive, target, url)
-    expected = own(kept.records)
+    expected = own_records(kept.records)
     _compare(target, expected, f"the backup {backup}")
     tell(f"restored {sum(expected.values())} records from {backup}")
     return Carried(expected, kept.last_write, kept.content)
@@ -233,7 +234,7 @@ def keep(source: Source, origin: Origin, custody: Custody, reason: Reason) -> Ba
         backup = take(origin.url, origin.login, custody.shelf(), about)
     except (BackupsError, BackupFailed, CountError) as error:
         raise Sentence(f"{source.name} is not touched, since its backup failed: {error}") from None
-    tell(f"backup {backup.id}: {sum(own(backup.records).values())} records, {backup.files} files, verified")
+    tell(f"backup {backup.id}: {sum(own_records(backup.records).values())} records, {backup.files} files, verified")
     return backup
 
 
@@ -265,17 +266,12 @@ def session_of(platform: AppPlatform, source: Source, admin: Target) -> Origin:
     return Origin(url, session)
 
 
-def own(records: Mapping[str, int]) -> dict[str, int]:
-    """Without PocketBase's own collections, which change at every login."""
-    return {name: count for name, count in records.items() if not name.startswith("_")}
-
-
 def records(url: str, session: Login) -> dict[str, int]:
     """Records by collection, without PocketBase's own. Raises Sentence."""
     from pocketbase import count_records
 
     try:
-        return own(count_records(url, session))
+        return own_records(count_records(url, session))
     except CountError as error:
         raise Sentence(str(error)) from None
 
@@ -349,8 +345,9 @@ def _copy(platform: AppPlatform, origin: Origin, target: Target, scratch: Path) 
             delete_backup(origin.url, origin.login, name)
             contents = inspect(archive, Path(folder))
             counted = records(origin.url, origin.login)
-            if own(contents.records) != counted:
-                raise Sentence(_differ(counted, own(contents.records), "The copy of the data", "the old backend"))
+            copied = own_records(contents.records)
+            if copied != counted:
+                raise Sentence(_differ(counted, copied, "The copy of the data", "the old backend"))
             _put(archive, target, platform.url(target.app_id))
     except (BackupFailed, BackupsError) as error:
         raise Sentence(f"The data could not be carried: {error}") from None

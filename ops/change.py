@@ -17,7 +17,7 @@ from ops.failures import Failure
 from ops.following import hand_over, shown
 from ops.recording import Recording
 from ops.recover import recover
-from ops.runs import Run, RunInfo, Runs, steps
+from ops.runs import AFTER, KEPT, Run, RunInfo, Runs, steps
 from ops.workspace import Stack
 from settings import from_file
 
@@ -28,8 +28,6 @@ GATE = "pulumi-python:dynamic:BackendGeneration"
 BACKEND = ("backend",)
 DATA_ONLY = planning.resources(BACKEND)
 """What changes when the data becomes another: the backend, and what must follow it."""
-AFTER = "after.yaml"
-"""In a run's folder: the stack's file as it will be."""
 GATES = frozenset({"backend-image", "backend-disk", "backend-generation"})
 """The names of what comes before anything that changes what runs."""
 
@@ -148,9 +146,8 @@ class Refused(Failure):
 
 def _previewed(recording: Recording, wanted: OtherData) -> list[str]:
     """What would change, in words. Raises Failure, also where something else than the backend would."""
-    engine, after = recording.engine, recording.run.folder / AFTER
-    after.touch(mode=0o600)
-    after.write_bytes(engine.stack.file.read_bytes())
+    engine = recording.engine
+    after = recording.run.add_file(AFTER, engine.stack.file.read_bytes())
     _set(engine, wanted.values, "--config-file", str(after))
     options = ["--config-file", str(after), *_narrowed(recording, DATA_ONLY)]
     plan = planning.foreseen(recording.preview(*options, again=wanted.again))
@@ -163,10 +160,9 @@ def _narrowed(recording: Recording, only: Sequence[str]) -> list[str]:
     """The options that hold the engine to some resources; the program is given what runs in place of its sources."""
     if not only:
         return []
-    engine, path = recording.engine, recording.run.folder / "kept.json"
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(planning.kept((), engine.export(), engine.outputs().release)))
-    engine.environment[KEPT_VARIABLE] = str(path)
+    engine = recording.engine
+    kept = planning.kept((), engine.export(), engine.outputs().release)
+    engine.environment[KEPT_VARIABLE] = str(recording.run.add_file(KEPT, json.dumps(kept).encode()))
     return planning.targets(only)
 
 

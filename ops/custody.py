@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from backups import UNDONE, BackupsError, Entry, Ledger, Shelf, Store, open_store
+from backups.loss import Logins, Loss, find_loss
 from contract import Outputs
 from ops.engine import Engine
 from ops.failures import Failure
@@ -90,6 +91,12 @@ class StackCustody:
             raise Failure(f"The backend of {stack} refuses its admin's login; repair it: pulumi up -s {stack}")
         return Backend(outputs.backend_url, session, outputs)
 
+    def loss(self, outputs: Outputs, logins: Logins, seconds: float) -> Loss | None:
+        """What the backend that runs has lost with its disk. Raises AdminError, CountError, BackupsError."""
+        restored = self.settings.restore_from
+        stores = (self.ledger, self.catalog)
+        return find_loss(outputs.backend_url, logins, outputs.backend_app, *stores, restored, seconds)
+
     def changes(self) -> list[Change]:
         """What became of the backend's data, newest first."""
         try:
@@ -110,7 +117,7 @@ class StackCustody:
             raise Failure(str(error)) from None
         there, left = {backup.id for backup in backups}, {each.from_app_id for each in entries if each.kind != "kept"}
         undo = Undo(self.engine.stack.name, there, whole, lost, left)
-        return [undo.told(change) for change in _changes(entries)], [*strange, *damaged, *foreign]
+        return [undo.of(change) for change in _changes(entries)], [*strange, *damaged, *foreign]
 
     def last_undone(self) -> str:
         """The backup that `--undo` goes back to."""
@@ -160,8 +167,8 @@ class Undo:
     left: Set[str | None]
     """Ids of the apps that another has taken over from; a backup of one is no change of its own."""
 
-    def told(self, change: Change) -> Change:
-        """The change with what undoes it: of a release the one before with the data of today, else the data before."""
+    def of(self, change: Change) -> Change:
+        """The change and the command that undoes it: the release before with today's data, or the data before."""
         entry = change.entry
         if entry.kind == "kept" and entry.from_app_id in self.left:
             return change

@@ -15,7 +15,7 @@ from ops.events import Step
 from ops.failures import Failure
 from ops.planning import SERVICES, Foreseen
 from ops.recording import Recording
-from ops.runs import steps
+from ops.runs import KEPT, steps
 from ops.workspace import Stack
 
 
@@ -55,9 +55,7 @@ def prepare(recording: Recording, services: Sequence[str]) -> Plan:
         state = engine.export()
         planning.refuse_loss(wanted, settings, outputs, state, engine.stack.name)
         if wanted != SERVICES:
-            path = recording.run.folder / "kept.json"
-            path.touch(mode=0o600)
-            path.write_text(json.dumps(planning.kept(wanted, state, outputs.release)))
+            recording.run.add_file(KEPT, json.dumps(planning.kept(wanted, state, outputs.release)).encode())
     _keep(recording)
     with releasing.as_if_released(engine, releasing.first_releases(settings, wanted)):
         plan = planning.foreseen(recording.preview(*planning.options(wanted)))
@@ -138,7 +136,7 @@ def refuse_receipt(stack: Stack) -> None:
 
 def _keep(recording: Recording) -> None:
     """Names the file with what stays as it is to the program, where there is one."""
-    path = recording.run.folder / "kept.json"
+    path = recording.run.folder / KEPT
     if path.exists():
         recording.engine.environment[KEPT_VARIABLE] = str(path)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from appplatform import AppPlatform, AppPlatformError
 from backups import BackupsError
-from backups.loss import Logins, Loss, find_loss
+from backups.loss import Loss
 from ops.custody import Backend, StackCustody
 from ops.failures import Failure
 from ops.status.declared import Undeclared, read
 from pocketbase import AdminError, CountError
 
-STATE_SECONDS = 60.0
+STATE_SECONDS, LOGIN_SECONDS = 60.0, 5.0
 
 
 def find(custody: StackCustody) -> Loss | None:
@@ -18,12 +18,9 @@ def find(custody: StackCustody) -> Loss | None:
     engine = custody.engine
     try:
         declared = read(engine, STATE_SECONDS)
-        if declared.operator is None or declared.password is None:
+        if declared.logins is None:
             return None
-        known = declared.outputs
-        logins = Logins(email=known.admin_email, password=declared.password, operator=declared.operator)
-        restored = custody.settings.restore_from
-        found = find_loss(known.backend_url, logins, known.backend_app, custody.ledger, custody.shelf, restored)
+        found = custody.loss(declared.outputs, declared.logins, LOGIN_SECONDS)
     except Undeclared as error:
         raise Failure(f"{error}; {error.next or engine.stack.update}") from None
     except BackupsError as error:
@@ -38,7 +35,7 @@ def refuse_backup(custody: StackCustody) -> None:
     loss, stack = find(custody), custody.engine.stack.name
     if loss is not None:
         raise Failure(
-            f"{loss.told}, so no backup of it was taken. To have the records back: {loss.way_back(stack)}; to go on "
+            f"{loss.summary}, so no backup of it was taken. To have the records back: {loss.way_back(stack)}; to go on "
             f"with the empty one on purpose: oracle wipe {stack}"
         )
 

@@ -24,11 +24,10 @@ from ops.folding import say
 from ops.following import hand_over
 from ops.planning import SERVICES, Foreseen
 from ops.recording import Recording
-from ops.runs import Run, Runs
+from ops.runs import AFTER, Runs
 
 BEFORE = "before.yaml"
-AFTER = "after.yaml"
-"""In a run's folder: the stack's file as it was, and with the receipt."""
+"""In a run's folder: the stack's file as it was."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +47,10 @@ def pin(engine: Engine, wanted: Pin, *, yes: bool, as_json: bool) -> None:
     """Writes the receipt, shows what it would do, asks, and carries it out. Raises Failure."""
     stack = engine.stack
     with Runs(stack.runs).start(wanted.kind, engine.owner, sys.argv[1:]) as run:
-        before = _kept(run, BEFORE, stack.file.read_bytes())
-        after = _kept(run, AFTER, receipts.edited(before.decode(), wanted.release, stack.file.name).encode())
+        before = stack.file.read_bytes()
+        after = receipts.edited(before.decode(), wanted.release, stack.file.name).encode()
+        run.add_file(BEFORE, before)
+        run.add_file(AFTER, after)
         plan = _prepared(Recording(engine, run, None if as_json else say), wanted)
         if not agree(yes, wanted.again, f"{wanted.kind.capitalize()} this?"):
             run.discard()
@@ -85,13 +86,6 @@ def carry_out(recording: Recording, prepared: dict[str, Any]) -> dict[str, Any]:
         raise Failure(f"Nothing was changed, and {stack.file.name} is as it was: {why}")
     on = "Go back" if unexpected(done) else f"Then go on: {stack.update}; or go back"
     raise Failure(f"The update broke off, and nothing is lost: {why}. {on}: oracle rollback {stack.name}")
-
-
-def _kept(run: Run, name: str, content: bytes) -> bytes:
-    path = run.folder / name
-    path.touch(mode=0o600)
-    path.write_bytes(content)
-    return content
 
 
 def _undo(recording: Recording) -> None:

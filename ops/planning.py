@@ -207,9 +207,8 @@ def _words(service: str, plan: Foreseen, outputs: Outputs | None, settings: Sett
             f"{outputs.backend_app} keeps its address and its release; it is backed up, and its container is replaced "
             "by one with an EMPTY disk. Writes wait (503, Retry-After) until it is there."
         )
-    if (
-        "update" in ops and outputs and not settings.backend.adopted
-    ):  # what the program declares is another app; only what a refresh found differs
+    # Whatever the program declares is another app, so an update in place is only of what a refresh found.
+    if "update" in ops and outputs and not settings.backend.adopted:
         return (
             f"{outputs.backend_app} was changed by hand, so the update would be REFUSED: a deployment over it empties "
             f"its database. Another app beside it takes its data over: oracle drift {stack} --repair"

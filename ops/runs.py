@@ -28,6 +28,8 @@ from contract import Owner
 from ops.events import Step, read_steps
 from ops.failures import Failure
 
+AFTER, KEPT = "after.yaml", "kept.json"
+"""Files of a run: the stack's file as it will be, and the services that stay as they are (contract.Kept)."""
 KEPT_RUNS = 200
 """Of a stack; its older ones are removed when a new one begins."""
 
@@ -180,6 +182,13 @@ class Run:
         scratch.touch(mode=0o600)
         scratch.write_text(json.dumps({**known, **values}, indent=1))
         scratch.replace(path)
+
+    def add_file(self, name: str, content: bytes) -> Path:
+        """Writes a file of the run's, which only its user may read, and returns its path."""
+        path = self.folder / name
+        path.touch(mode=0o600)
+        path.write_bytes(content)
+        return path
 
     def take_over(self) -> None:
         """From now on the run is this process's."""

@@ -20,7 +20,7 @@ import yaml
 from ops import stackfile
 from ops.failures import Failure
 from ops.workspace import FIRST, Stack, known
-from settings import APP_NAME_LIMIT, GENERATION_SUFFIX, PROJECT, SCRIPT_NAME_LIMIT
+from settings import APP_NAME_LIMIT, GENERATION_SUFFIX, HISTORY_KEYS, PROJECT, SCRIPT_NAME_LIMIT
 
 TEMPLATE = Path("localcloud") / "stack.yaml"
 MARK = f"# Written by `oracle up` from {TEMPLATE}"
@@ -31,10 +31,7 @@ OWN_NAME = re.compile(r"[a-z][a-z0-9-]*")
 ALIKE = 0.7
 """From this likeness on (difflib's ratio) a name is taken for a misspelt one."""
 REVIEW = re.compile(r"pr-\d+")
-HISTORY = {
-    f"{PROJECT}:{key}" for key in ("generation", "receipt", "replacement", "restart", "restoreFrom", "unlockedUntil")
-}
-"""What became of one network, which no change of the template may touch."""
+HISTORY = {f"{PROJECT}:{key}" for key in HISTORY_KEYS}
 DIGITS = 6
 ABSENT = object()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backups import Backup
-from pocketbase import Census
+from pocketbase import Census, own_records
 
 
 def loss(app: str, found: Census) -> str:
@@ -23,7 +23,7 @@ def backup(found: Backup) -> str:
 
 def counts(records: dict[str, int]) -> str:
     """`3 humans, 12 posts`; PocketBase's own collections and empty ones left out."""
-    return ", ".join(f"{count} {name}" for name, count in sorted(records.items()) if count and not name.startswith("_"))
+    return ", ".join(f"{count} {name}" for name, count in sorted(own_records(records).items()) if count)
 
 
 def size(count: int) -> str:

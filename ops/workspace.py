@@ -46,12 +46,20 @@ class Stack:
 
     @property
     def missing(self) -> Failure:
-        """What is said where the stack has no file."""
+        """The failure where the stack has no file."""
+        what = "Bring it up" if self.name == FIRST else "One of your own on this machine"
+        return Failure(f"{self.absence}. {what}: {self.first_up}")
+
+    @property
+    def absence(self) -> str:
+        """That the stack has no file, and which stacks have one; without a full stop."""
         there = ", ".join(known(self.project)) or "none"
-        make = (
-            "Bring it up: make up" if self.name == FIRST else f"One of your own on this machine: oracle up {self.name}"
-        )
-        return Failure(f"There is no stack {self.name}: {self.file.name} does not exist. There are: {there}. {make}")
+        return f"There is no stack {self.name}: {self.file.name} does not exist. There are: {there}"
+
+    @property
+    def first_up(self) -> str:
+        """The command that makes a stack of this name on this machine."""
+        return "make up" if self.name == FIRST else f"oracle up {self.name}"
 
     @property
     def file(self) -> Path:
@@ -155,7 +163,7 @@ class Stack:
     def update(self) -> str:
         """The command that updates the stack."""
         if self.on_local_cloud:
-            return "make up" if self.name == FIRST else f"oracle up {self.name}"
+            return self.first_up
         return f"pulumi up -s {self.name}"
 
     @property

@@ -25,7 +25,7 @@ from pocketbase.backups import (
     list_backups,
     upload_backup,
 )
-from pocketbase.counts import Census, CountError, census, count_records
+from pocketbase.counts import Census, CountError, census, count_records, own_records
 from pocketbase.freeze import MARKER_PATH, State, backend_time, freeze, freeze_state, unfreeze
 from pocketbase.health import Unhealthy, version, wait_healthy
 from pocketbase.requests import Request, record_requests, requests_since
@@ -60,6 +60,7 @@ __all__ = [
     "freeze_state",
     "list_backups",
     "login",
+    "own_records",
     "record_requests",
     "remove_stand_ins",
     "requests_since",

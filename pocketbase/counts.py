@@ -6,7 +6,7 @@ Routes: https://pocketbase.io/docs/api-collections/ and https://pocketbase.io/do
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +39,11 @@ class Census:
     users: int
     files: int
     last_write: str | None
+
+
+def own_records(records: Mapping[str, int]) -> dict[str, int]:
+    """The counts of the collections that are not PocketBase's own; its own begin with `_` and change at every login."""
+    return {name: count for name, count in records.items() if not name.startswith("_")}
 
 
 @dataclass(frozen=True)

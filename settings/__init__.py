@@ -19,6 +19,7 @@ from settings.loading import (
 from settings.model import (
     APP_NAME_LIMIT,
     GENERATION_SUFFIX,
+    HISTORY_KEYS,
     OURS,
     PASSWORD_BYTES,
     PASSWORD_CHARACTERS,
@@ -42,6 +43,7 @@ __all__ = [
     "CLOUDFLARE",
     "DIGITALOCEAN",
     "GENERATION_SUFFIX",
+    "HISTORY_KEYS",
     "OURS",
     "PASSWORD_BYTES",
     "PASSWORD_CHARACTERS",

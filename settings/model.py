@@ -21,6 +21,8 @@ from pydantic.alias_generators import to_camel
 
 PROJECT = "oracle-net"
 SECRET_KEYS = frozenset({"adminPassword", "githubToken", "backupKey", "backendSecrets"})
+HISTORY_KEYS = frozenset({"generation", "receipt", "replacement", "restart", "restoreFrom", "unlockedUntil"})
+"""What one network alone has come to: no other stack, and no template, has a say in it."""
 OURS = ("PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD", "RELEASE", "GENERATION", "BACKEND", "STACK")
 """The variables that the program itself gives to the backend's app."""
 PLACEHOLDER = "(encrypted)"

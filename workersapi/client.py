@@ -94,8 +94,12 @@ class Workers:
 
     def leads_to(self, hostname: str) -> str | None:
         """The script that a custom domain leads to; None where the account has no such domain."""
-        found = self.listed(f"{self._account}/domains?hostname={quote(hostname, safe='')}")
+        found = self.domains(f"?hostname={quote(hostname, safe='')}")
         return next((str(each["service"]) for each in found if each.get("hostname") == hostname), None)
+
+    def domains(self, query: str = "") -> list[dict[str, Any]]:
+        """The account's custom domains, each with its `service`, the script that it leads to."""
+        return self.listed(f"{self._account}/domains{query}")
 
     def delete(self, script: str) -> None:
         """Deletes the script with everything that belongs to it."""

@@ -75,7 +75,7 @@ def see(engine: Engine, settings: Settings) -> Live:
         app, apps = _apps(engine, settings)
         with _workers(engine, settings) as cloudflare:
             scripts = {name: _worker(cloudflare, settings, worker.script) for name, worker in settings.workers.items()}
-            listed = cloudflare.listed(f"/accounts/{settings.account_id}/workers/domains")
+            listed = cloudflare.domains()
     except (AppPlatformError, WorkersApiError) as error:
         raise Failure(str(error)) from None
     return Live(app=app, apps=apps, workers=scripts, domains=tuple(_domain(each) for each in listed))

@@ -13,6 +13,7 @@ from ops.custody import Change, StackCustody
 from ops.engine import Engine
 from ops.report import table
 from ops.workspace import Stack
+from pocketbase import own_records
 
 NAMES = {"kept": "delete", "first": "first"}
 
@@ -41,7 +42,7 @@ def history(
 
 def _row(each: Change) -> tuple[str, ...]:
     entry = each.entry
-    own = sum(count for name, count in each.records.items() if not name.startswith("_"))
+    own = sum(own_records(each.records).values())
     return (
         entry.at[:16],
         NAMES.get(entry.kind, entry.kind),

@@ -22,8 +22,7 @@ SECONDS = 8.0
 def configuration(stack: Stack) -> tuple[Settings | None, list[Finding]]:
     """The stack's settings when they can be used, and what is to be said of them."""
     if not stack.file.is_file():
-        what, _, remedy = str(stack.missing).rpartition(". ")
-        return None, [Finding("stack", "fail", what, remedy.rpartition(": ")[2])]
+        return None, [Finding("stack", "fail", stack.absence, stack.first_up)]
     try:
         return from_file(stack.file), [Finding("stack", "ok", f"{stack.file.name} can be used")]
     except SettingsError as error:

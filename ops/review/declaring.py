@@ -9,25 +9,14 @@ from typing import Any
 
 import yaml
 
-from settings import APP_NAME_LIMIT, GENERATION_SUFFIX, PROJECT, SCRIPT_NAME_LIMIT, SECRET_KEYS
+from settings import APP_NAME_LIMIT, GENERATION_SUFFIX, HISTORY_KEYS, PROJECT, SCRIPT_NAME_LIMIT, SECRET_KEYS
 
 STACK = re.compile(r"pr-([1-9]\d{0,6})")
 """The names of such stacks; the number is the pull request's."""
 APP_LIMIT = APP_NAME_LIMIT - GENERATION_SUFFIX
 MARK = 6
 """Hex digits that keep shortened names apart."""
-LEFT_OUT = SECRET_KEYS | {
-    "adminPasswordVersion",
-    "backup",
-    "generation",
-    "monitoring",
-    "protect",
-    "receipt",
-    "replacement",
-    "restart",
-    "restoreFrom",
-    "unlockedUntil",
-}
+LEFT_OUT = SECRET_KEYS | HISTORY_KEYS | {"adminPasswordVersion", "backup", "monitoring", "protect"}
 """What belongs to the other stack alone: its secrets, its history, its alarms, its protection."""
 WORKERS = ("api", "web", "universe")
 SEALED = ("encryptionsalt", "encryptedkey", "secretsprovider")

@@ -82,7 +82,7 @@ def empty_disk(seen: Seen) -> Finding | None:
     if loss is None or not loss.known.records:
         return None
     none = "" if loss.known.backup else ". No backup that is kept has them"
-    what = f"Empty: {loss.told}{none}. To go on with the empty one on purpose: oracle wipe {seen.stack}."
+    what = f"Empty: {loss.summary}{none}. To go on with the empty one on purpose: oracle wipe {seen.stack}."
     return Finding(about="backend", level="down", what=what, next=loss.way_back(seen.stack))
 
 

@@ -9,12 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from appplatform import AppPlatform, AppPlatformError
+from contract import watched_path
 from ops.status.model import Finding
 from settings import Settings
-
-WITH_HEALTH = frozenset({"backend", "api"})
-"""Services with a health route; of the others the front page is watched."""
-MANY = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +27,7 @@ def look_at_checks(endpoint: str, token: str | None, seconds: float) -> tuple[Ch
         return None
     try:
         with AppPlatform(endpoint, token, timeout=seconds) as platform:
-            listed = platform.request("GET", f"/v2/uptime/checks?per_page={MANY}").get("checks") or []
+            listed = platform.uptime_checks()
     except AppPlatformError:
         return None
     return tuple(
@@ -51,7 +48,7 @@ def findings(
         return
     wanted = frozenset(settings.monitoring.regions)
     for service, address in addresses.items():
-        target = f"{address}{settings.backend.health_path if service in WITH_HEALTH else '/'}"
+        target = f"{address}{watched_path(service, settings.backend.health_path)}"
         if wrong := _wrong(target, [each for each in checks if each.target == target], wanted):
             yield Finding(about=service, level="degraded", what=f"{wrong}.", next=up)
 

@@ -170,7 +170,7 @@ def look_at_domains(endpoint: str, account: str, token: str | None, seconds: flo
         return None
     try:
         with Workers(endpoint, account, token, timeout=seconds, patience=PATIENCE) as workers:
-            listed = workers.listed(f"/accounts/{account}/workers/domains")
+            listed = workers.domains()
     except WorkersApiError:
         return None
     return {each["hostname"]: each["service"] for each in listed}

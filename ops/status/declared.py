@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from backups.loss import Logins
 from contract import Outputs
 from ops.engine import Engine, Finished, bounded
 from ops.failures import engine_sentence
@@ -82,6 +83,13 @@ class Declared:
     """Whether the state knows of operations that were begun and not ended."""
     sealed: str | None
     """Why secrets could not be opened: a sentence."""
+
+    @property
+    def logins(self) -> Logins | None:
+        """Of the backend; None where the state cannot be opened."""
+        if self.password is None or self.operator is None:
+            return None
+        return Logins(email=self.outputs.admin_email, password=self.password, operator=self.operator)
 
 
 def read(engine: Engine, seconds: float) -> Declared:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from addresses import BackendAddresses
 from appplatform import AppPlatform, AppPlatformError, ConsoleError, run_command
 from backups import BackupsError
-from backups.loss import Logins, Loss, find_loss
+from backups.loss import Loss
 from ops.custody import StackCustody
 from ops.engine import Engine
 from ops.failures import Failure
@@ -128,7 +128,7 @@ def _questions(
         questions[f"about {name}"] = partial(get, f"{address}{about}", ONE)
         questions[f"certificate {name}"] = partial(certificates.look, address, ONE)
     questions["admin"] = partial(_admin, declared)
-    questions["loss"] = partial(_loss, engine, settings, declared)
+    questions["loss"] = partial(_loss, engine, declared)
     questions["freeze"] = partial(freeze_state, addresses["backend"], ONE) if declared else lambda: None
     questions["worker admin"] = partial(get, f"{addresses['api']}/api/admin/check", ONE)
     return questions
@@ -199,15 +199,11 @@ def _backups(engine: Engine, settings: Settings) -> tuple[Backups, tuple[str, ..
     )
 
 
-def _loss(engine: Engine, settings: Settings, declared: Declared | None) -> Loss | None:
-    if declared is None or declared.password is None or declared.operator is None:
+def _loss(engine: Engine, declared: Declared | None) -> Loss | None:
+    if declared is None or declared.logins is None:
         return None
-    known = declared.outputs
-    logins = Logins(email=known.admin_email, password=declared.password, operator=declared.operator)
     try:
-        custody = StackCustody(engine)
-        where = (custody.ledger, custody.catalog, settings.restore_from)
-        return find_loss(known.backend_url, logins, known.backend_app, *where, seconds=ONE)
+        return StackCustody(engine).loss(declared.outputs, declared.logins, ONE)
     except (AdminError, CountError, BackupsError, Failure):
         return None
 

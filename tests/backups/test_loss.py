@@ -124,7 +124,7 @@ def test_a_new_disk_has_an_admin_of_its_own_and_no_operator(monkeypatch: pytest.
     lost = found(monkeypatch, {"the-password"})
     assert lost is not None
     assert (lost.since, lost.now, lost.known.records) == (LAST, {"posts": 1}, {"posts": 30})
-    assert lost.told == (
+    assert lost.summary == (
         "app-g1-r2 is empty since 2026-11-22T12:00Z: its container was replaced, and the new disk holds 1 records "
         "(1 posts); it held 30 records (30 posts) at 2026-11-22T11:00Z"
     )
@@ -136,7 +136,7 @@ def test_a_new_disk_after_the_password_was_changed_knows_nobody(monkeypatch: pyt
     lost = found(monkeypatch, set())
     assert lost is not None
     assert lost.now is None
-    assert "knows neither of the program's logins" in lost.told
+    assert "knows neither of the program's logins" in lost.summary
 
 
 def test_an_operator_that_somebody_deleted_is_no_new_disk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,7 +151,7 @@ def test_an_app_that_is_gone_is_known_by_the_ledger() -> None:
     kept: Any = Kept([entry()])
     known = last_known("app-g1-r2", 1, kept, kept, None)
     assert known is not None
-    assert (known.told, known.way_back("prod")) == (
+    assert (known.summary, known.way_back("prod")) == (
         "30 records (30 posts) (as of 2026-11-22T11:00Z)",
         "oracle restore b prod",
     )

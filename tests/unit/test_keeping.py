@@ -14,7 +14,7 @@ import pytest
 import contract
 from components import keeping
 from components.bootstrap import Target
-from components.dynamic import Sentence
+from components.dynamic import Sentence, in_thread
 from components.keeping import Keeping
 from components.transfer import Origin
 from pocketbase import Login, Request
@@ -107,7 +107,7 @@ def keeper(world: World, monkeypatch: pytest.MonkeyPatch) -> Keeping:
 
 
 def test_a_backup_of_an_empty_disk_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(app(), lost=type("Lost", (), {"told": "old is empty since then"})())
+    world = World(app(), lost=type("Lost", (), {"summary": "old is empty since then"})())
     keeper(world, monkeypatch)._keep(target())
     assert "noted ['old is empty since then']" in world.done
 
@@ -134,7 +134,7 @@ def test_what_goes_is_backed_up_first(
 def test_a_backup_that_fails_fails_the_deletion(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(app(), fails=True)
     with pytest.raises(pulumi.RunError, match="old is not touched, since its backup failed"):
-        asyncio.run(keeping._told(keeper(world, monkeypatch)._keep, target()))
+        asyncio.run(in_thread(keeper(world, monkeypatch)._keep, target()))
     assert world.done == ["frozen: moved"]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
@@ -19,6 +18,7 @@ from components.ownership import ALERT, CHECK, DOMAIN, SCRIPT, SUBDOMAIN, Names,
 from components.transfer import Source, Traffic, served, session_of
 from contract import check_name, owner_of_app, owner_of_check, owner_of_worker
 from programs import Done
+from tests.support.clouds import Clouds, spec
 
 OURS, THEIRS = "organization/oracle-net/x", "organization/oracle-net/local"
 URN = "urn:pulumi:x::oracle-net::t::web-script"
@@ -27,45 +27,6 @@ TARGET = Target(
         ("endpoint", "service", "health_path", "console", "release", "email", "password", "operator"), "x"
     )
 )  # fmt: skip
-
-
-@dataclass
-class Clouds:
-    """An account: apps and Workers with their owners, domains with their Workers, checks with their names."""
-
-    apps: dict[str, str | None] = field(default_factory=dict)
-    scripts: dict[str, str | None] = field(default_factory=dict)
-    domains: dict[str, str] = field(default_factory=dict)
-    checks: dict[str, str] = field(default_factory=dict)
-
-    def __call__(self, *_: object) -> Clouds:
-        return self
-
-    def __enter__(self) -> Clouds:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def find(self, name: str) -> dict[str, Any] | None:
-        return {"id": name, "spec": spec(name, self.apps[name])} if name in self.apps else None
-
-    def bindings(self, script: str) -> dict[str, dict[str, Any]] | None:
-        if script not in self.scripts:
-            return None
-        mark = {"name": "STACK", "type": "plain_text", "text": self.scripts[script]}
-        return {"BACKEND": {"text": "app"}} | ({"STACK": mark} if self.scripts[script] else {})
-
-    def leads_to(self, hostname: str) -> str | None:
-        return self.domains.get(hostname)
-
-    def check_name(self, check_id: str) -> str | None:
-        return self.checks.get(check_id)
-
-
-def spec(name: str, owner: str | None) -> dict[str, Any]:
-    envs = [{"key": "MODE", "value": "a"}, *([{"key": "STACK", "value": owner}] if owner else [])]
-    return {"name": name, "services": [{"name": "any", "envs": envs}]}
 
 
 @pytest.fixture

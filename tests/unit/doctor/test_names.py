@@ -14,40 +14,16 @@ from ops.doctor import examining, names
 from ops.engine import Finished
 from ops.workspace import PROJECT, Stack
 from settings import DomainSettings, from_file
+from tests.support.clouds import Clouds
 
 OURS, THEIRS = "organization/oracle-net/x", "organization/oracle-net/local"
 PROD = from_file(PROJECT / "Pulumi.prod.yaml")
+APP = PROD.backend.app_name
 NOWHERE = {"domain": None}
 SETTINGS = PROD.model_copy(
     update={"api": PROD.api.model_copy(update=NOWHERE), "web": PROD.web.model_copy(update=NOWHERE)}
 )
 DOMAIN = DomainSettings(hostname="example.org", zone_id="1" * 32)
-
-
-class Clouds:
-    """What exists, with its owners."""
-
-    def __init__(self, app: Any = "", scripts: dict[str, str | None] | None = None, domain: str = "") -> None:
-        self.app, self.scripts, self.domain = app, scripts or {}, domain
-
-    def __call__(self, *_: Any, **__: Any) -> Clouds:
-        return self
-
-    def __enter__(self) -> Clouds:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def find(self, name: str) -> dict[str, Any] | None:
-        envs = [{"key": "STACK", "value": self.app}]
-        return None if self.app == "" else {"id": "id", "spec": {"name": name, "services": [{"envs": envs}]}}
-
-    def bindings(self, script: str) -> dict[str, Any] | None:
-        return {"STACK": {"text": self.scripts[script]}} if script in self.scripts else None
-
-    def leads_to(self, hostname: str) -> str | None:
-        return self.domain or None
 
 
 def found(monkeypatch: pytest.MonkeyPatch, clouds: Any, *known: str, domain: bool = False) -> list[tuple[str, ...]]:
@@ -64,13 +40,13 @@ def found(monkeypatch: pytest.MonkeyPatch, clouds: Any, *known: str, domain: boo
 
 
 def test_what_is_free_or_ours_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    for clouds in (Clouds(), Clouds(OURS, {"oracle-net": OURS}, "oracle-net")):
+    for clouds in (Clouds(), Clouds({APP: OURS}, {"oracle-net": OURS}, {DOMAIN.hostname: "oracle-net"})):
         assert [level for level, *_ in found(monkeypatch, clouds, domain=True)] == ["ok"]
 
 
 def test_what_is_another_stacks_is_never_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when the state has it, as a copied one does."""
-    clouds = Clouds(THEIRS, {"oracle-net": THEIRS})
+    clouds = Clouds({APP: THEIRS}, {"oracle-net": THEIRS})
     for known in ((), ("backend-app", "web-script")):
         assert found(monkeypatch, clouds, *known) == [
             (
@@ -88,7 +64,7 @@ def test_what_is_another_stacks_is_never_well(monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_carries_no_owner_can_be_adopted_unless_the_state_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Then it is drift, which the next update repairs."""
-    clouds = Clouds(None, {"oracle-net": None, "o": None}, "o")
+    clouds = Clouds({APP: None}, {"oracle-net": None, "o": None}, {DOMAIN.hostname: "o"})
     listed = found(monkeypatch, clouds, domain=True)
     assert [what.partition(" and ")[0] for _, what, _ in listed] == [
         "the app jellyfish-app exists",
