@@ -7,11 +7,15 @@ import fcntl
 import os
 import shutil
 import stat
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 from toolchain.errors import DiskFull, ToolError, is_disk_full
 from toolchain.progress import say
+
+POLL_SECONDS = 0.1
 
 
 def root() -> Path:
@@ -84,17 +88,37 @@ def lock(name: str) -> Iterator[None]:
     folder = root() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{name}.lock").open("a+") as file:
+        _acquire(file, name)
+        _write(file, str(os.getpid()))
+        try:
+            yield
+        finally:
+            _write(file, "")
+
+
+def _acquire(file: IO[str], name: str) -> None:
+    """Waits for the lock, and names each process that has it, once that one has written who it is."""
+    said = ""
+    while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            say(f"  {name}: another make (process {file.read().strip() or '?'}) is at it; waiting for it to end …")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        file.truncate()
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+            holder = file.read().strip()
+            if holder not in ("", said):
+                say(f"  {name}: another make (process {holder}) is at it; waiting for it to end …")
+                said = holder
+            time.sleep(POLL_SECONDS)
+        else:
+            return
+
+
+def _write(file: IO[str], holder: str) -> None:
+    """Replaces what the lock's file says of who has it."""
+    file.seek(0)
+    file.truncate()
+    file.write(holder)
+    file.flush()
 
 
 def _scratch(name: str) -> Path:

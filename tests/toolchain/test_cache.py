@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import selectors
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,14 +35,23 @@ CHILD = """
 """
 
 
-def child(name: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(CHILD).replace("{name}", name)],
+@contextlib.contextmanager
+def child(name: str, before: str = "") -> Iterator[subprocess.Popen[str]]:
+    """A process of its own that makes a part; it ends with the block, also when an assertion fails in it."""
+    script = textwrap.dedent(CHILD).replace("{name}", name)
+    process = subprocess.Popen(
+        [sys.executable, "-c", before + script],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+    with process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
 
 
 def line(stream: object) -> str:
@@ -99,9 +111,51 @@ def test_two_at_once_make_it_once_and_the_second_says_whom_it_waits_for() -> Non
         assert (cache.root() / "part-1" / "rest").read_text() == f"made by {name}"
 
 
-def _came_first(first: subprocess.Popen[str], second: subprocess.Popen[str]) -> bool:
-    import selectors
+# Holds the lock for a while before it writes who it is, as a process does that the system stops there.
+SLOW_TO_WRITE = """
+import sys
+from toolchain import cache
 
+real = cache._write
+
+def late(file, holder):
+    if holder:
+        print("held", flush=True)
+        sys.stdin.readline()
+    real(file, holder)
+
+cache._write = late
+"""
+
+# Says each time that it has found the lock taken.
+SAYS_THAT_IT_WAITS = """
+from toolchain import cache
+
+cache.time.sleep = lambda seconds, sleep=cache.time.sleep: (print("waits", flush=True), sleep(seconds))
+"""
+
+
+def test_the_waiting_one_names_nobody_before_the_other_has_written_who_it_is() -> None:
+    with child("the slow one", SLOW_TO_WRITE) as slow:
+        assert line(slow.stdout) == "held"
+        with child("the waiting one", SAYS_THAT_IT_WAITS) as waiting:
+            assert slow.stdin is not None
+            assert waiting.stderr is not None
+            assert line(waiting.stdout) == "waits"
+            with selectors.DefaultSelector() as said:
+                said.register(waiting.stderr, selectors.EVENT_READ)
+                assert not said.select(timeout=0)
+            slow.stdin.write("\n")
+            slow.stdin.flush()
+            assert f"process {slow.pid}" in line(waiting.stderr)
+            slow.stdin.close()
+            assert line(slow.stdout) == "half"
+            assert line(slow.stdout) == str(cache.root() / "part-1")
+            assert waiting.stdout is not None
+            assert waiting.stdout.read().replace("waits\n", "").strip() == str(cache.root() / "part-1")
+
+
+def _came_first(first: subprocess.Popen[str], second: subprocess.Popen[str]) -> bool:
     with selectors.DefaultSelector() as ready:
         assert first.stdout is not None
         assert second.stdout is not None
