@@ -20,6 +20,8 @@ from waiting import backoff
 
 LATE_SECONDS = 30.0
 """How long a backend may be idle without the restored data: PocketBase begins after one second (apis/backup.go)."""
+AWAY_SECONDS = 60.0
+"""How long it may not answer at all: it still answers while it unpacks a backup, and has only to start then."""
 OFTEN_SECONDS = 10.0
 QUIET_AFTER_SECONDS = 2.5
 LOG_SECONDS = 4.5
@@ -80,6 +82,7 @@ def _wait_restored(url: str, session: Login, name: str, sign: _Sign, seconds: fl
     process can read the new data. Its listener is closed before a second look comes, over a connection of its own.
     """
     seen, began, start = 0, False, time.monotonic()
+    answered = start
     for _ in _often(seconds):
         with client(timeout=10.0, headers={"Authorization": session.token}) as http:
             look = _look(http, url, sign)
@@ -87,6 +90,9 @@ def _wait_restored(url: str, session: Login, name: str, sign: _Sign, seconds: fl
             if seen == 2:
                 return
             waited = time.monotonic() - start
+            answered = answered if look == "away" else time.monotonic()
+            if time.monotonic() - answered > AWAY_SECONDS:
+                raise BackupFailed(f"The backend at {url} does not answer since it was to take backup {name}; {AGAIN}")
             if look == "own data" and (began or waited > QUIET_AFTER_SECONDS):
                 why = _failure(http, url, name, sign)
                 if why or began or waited > LATE_SECONDS:

@@ -43,6 +43,7 @@ class Options:
     kill: bool
     moments: int
     seed: int
+    begin: int
     operations: list[str]
 
 
@@ -80,7 +81,7 @@ def killed(project: Project, options: Options) -> Iterator[Row]:
     moments = {operation.name: seeded(project, operation, options) for operation in chosen}
     with loaded(project, "kill", options.rate) as load:
         story = Story(project, load, backup_before=False)
-        for turn in range(options.moments * len(VICTIMS)):
+        for turn in range(options.begin, options.moments * len(VICTIMS)):
             number = turn % options.moments
             victim = VICTIMS[(number + turn // options.moments) % len(VICTIMS)]
             for operation in chosen:
@@ -178,6 +179,7 @@ def _options() -> Options:
     parser.add_argument("--kill", action="store_true", help="kill the engine and the local cloud at seeded moments")
     parser.add_argument("--moments", type=int, default=10, help="how many in each operation (10)")
     parser.add_argument("--seed", type=int, default=1, help="another number draws other moments (1)")
+    parser.add_argument("--begin", type=int, default=0, help="the turn to begin with, after one that broke off (0)")
     parser.add_argument("operations", nargs="*", default=list(OPERATIONS), help=f"{', '.join(OPERATIONS)} (all)")
     options = parser.parse_args()
     if unknown := [name for name in options.operations if name not in OPERATIONS]:
