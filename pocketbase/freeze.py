@@ -151,9 +151,14 @@ def _end_sessions(http: httpx.Client, url: str) -> None:
 
 
 def _rename_superusers(http: httpx.Client, url: str) -> None:
-    for each in _all(http, url, f"{SUPERUSERS}/records"):
-        if each["email"] != OPERATOR and not each["email"].endswith(SUFFIX):
-            _rename(http, url, each["id"], each["email"] + SUFFIX)
+    """One whom the image has made when it was restarted in an earlier freeze goes: the one of before is renamed."""
+    known = {each["email"]: each["id"] for each in _all(http, url, f"{SUPERUSERS}/records")}
+    for email, superuser in known.items():
+        if email != OPERATOR and not email.endswith(SUFFIX):
+            if email + SUFFIX in known:
+                ask(http, "DELETE", f"{url}{SUPERUSERS}/records/{superuser}")
+            else:
+                _rename(http, url, superuser, email + SUFFIX)
 
 
 def _rename(http: httpx.Client, url: str, superuser: str, email: str) -> None:

@@ -204,6 +204,21 @@ def test_an_admin_whom_a_restart_has_made_gives_way_to_the_one_of_before(scene: 
     assert login(scene.url, *ADMIN) is not None
 
 
+def test_a_backend_that_was_restarted_in_a_freeze_can_be_frozen_again(scene: Scene, backend: Backend) -> None:
+    before = [each["id"] for each in scene.superusers()]
+    freeze(scene.url, scene.operator, "moving", 600)
+    backend.stop()
+    backend.start()
+    late = scene.log_in("_superusers", ADMIN)
+    assert late, "the image makes its admin when it starts"
+    freeze(scene.url, scene.operator, "moved")
+    assert login(scene.url, *ADMIN) is None
+    assert not scene.ask("PATCH", scene.post, late, title="late").is_success
+    unfreeze(scene.url, scene.operator)
+    assert [each["id"] for each in scene.superusers()] == before
+    assert login(scene.url, *ADMIN) is not None
+
+
 def test_the_operator_repairs_the_admin_of_a_freeze_that_nobody_ended(scene: Scene) -> None:
     rules = scene.rules()
     freeze(scene.url, scene.operator, "moving", 600)
