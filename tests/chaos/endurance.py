@@ -20,7 +20,7 @@ import psutil
 from tests.chaos.calls import Call, folded, record, recorded
 from tests.chaos.kills import Kill, Moment
 from tests.chaos.network import taken
-from tests.chaos.runs import Reader, end_leftovers, engines_of, wait_for_command, wait_for_engines
+from tests.chaos.runs import Reader, end_leftovers, engines_of, first_words, wait_for_command, wait_for_engines
 from tests.live import rpc_api
 from tests.live.network_load import RATE, loaded
 from tests.live.project import Done, Project
@@ -149,7 +149,7 @@ def _recover(project: Project, ended: str) -> Done:
     project.api("DELETE", "/_cloud/faults")
     for number in range(1, UPS + 1):
         done = project.oracle("up")
-        print(f"  {ended}; up {number}: exit status {done.status}", file=sys.stderr, flush=True)
+        print(f"  {ended}; up {number}: exit status {done.status} {first_words(done)}", file=sys.stderr, flush=True)
         if done.status == 0:
             break
     return done
