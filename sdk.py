@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import Any
 
 TYPE_MODULES = ("_inputs", "outputs")
-CLASS = re.compile(r"^(?:@pulumi\.\w+\n)?class (\w+)[(:]", re.MULTILINE)
+CLASS = re.compile(r"\n(?:@pulumi\.\w+\n)?class (\w+)[(:]")  # `^` in its place takes thrice the time, in megabytes
 REFERENCE = re.compile(r"'(\w+)'")
 EXPORTED = re.compile(r"^__all__ = \[(.*?)^\]", re.MULTILINE | re.DOTALL)
 
@@ -88,9 +88,9 @@ def _types_module(package: str, path: Path) -> TypesModule | None:
     if not exported or sorted(REFERENCE.findall(exported.group(1))) != sorted(start.group(1) for start in starts):
         return None
     ends = [start.start() for start in starts[1:]] + [len(source)]
-    classes = {start.group(1): source[start.start() : end] for start, end in zip(starts, ends, strict=True)}
+    classes = {start.group(1): source[start.start() + 1 : end + 1] for start, end in zip(starts, ends, strict=True)}
     return TypesModule(
-        f"{package}.{path.stem}", path, source[: starts[0].start()].replace("__all__", "_exported"), classes
+        f"{package}.{path.stem}", path, source[: starts[0].start() + 1].replace("__all__", "_exported"), classes
     )
 
 

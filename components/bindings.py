@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pulumi
-from pydantic import SecretStr
 
-from components.providers import cloudflare
+if TYPE_CHECKING:  # dynamic providers import this module, in a process of their own: it costs them nothing more
+    from pydantic import SecretStr
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,20 +40,3 @@ Binding = SecretText | PlainText | Assets
 def optional_secret(name: str, value: SecretStr | None) -> list[SecretText]:
     """The binding, when the configuration has a value for it."""
     return [SecretText(name=name, value=pulumi.Output.secret(value.get_secret_value()))] if value else []
-
-
-def render(bindings: Sequence[Binding]) -> list[cloudflare.WorkersScriptBindingArgs]:
-    """The provider's arguments, sorted by name: the provider compares bindings as an ordered list."""
-    return [_argument(binding) for binding in sorted(bindings, key=lambda each: each.name)]
-
-
-def _argument(binding: Binding) -> cloudflare.WorkersScriptBindingArgs:
-    match binding:
-        case SecretText():
-            return cloudflare.WorkersScriptBindingArgs(
-                name=binding.name, type="secret_text", text=pulumi.Output.secret(binding.value)
-            )
-        case PlainText():
-            return cloudflare.WorkersScriptBindingArgs(name=binding.name, type="plain_text", text=binding.value)
-        case Assets():
-            return cloudflare.WorkersScriptBindingArgs(name=binding.name, type="assets")

@@ -9,7 +9,7 @@ import pulumi
 
 from artifacts import AssetSet, module_digest
 from components.adopted import taken_over
-from components.bindings import Binding, PlainText, render
+from components.bindings import Assets, Binding, PlainText, SecretText
 from components.declared import DeclaredWorker, Uploads
 from components.dynamic import Hook, guarded
 from components.naming import RELEASE_VARIABLE, owner, worker_url
@@ -111,7 +111,9 @@ class Worker(pulumi.ComponentResource):
             content=args.module,
             compatibility_date=args.settings.compatibility_date,
             compatibility_flags=list(args.settings.compatibility_flags),  # also when empty: a removal is not seen
-            bindings=render(bindings),
+            bindings=[
+                _argument(each) for each in sorted(bindings, key=lambda each: each.name)
+            ],  # the provider compares their order too
             observability=cloudflare.WorkersScriptObservabilityArgs(enabled=True, head_sampling_rate=1),
             assets=_assets(args),
             opts=taken_over(self._options(args, uploads), adopted, SCRIPT_INPUTS),
@@ -201,3 +203,15 @@ def _assets(args: WorkerArgs) -> cloudflare.WorkersScriptAssetsArgs | None:
             redirects=args.assets.redirects,
         ),
     )
+
+
+def _argument(binding: Binding) -> cloudflare.WorkersScriptBindingArgs:
+    match binding:
+        case SecretText():
+            return cloudflare.WorkersScriptBindingArgs(
+                name=binding.name, type="secret_text", text=pulumi.Output.secret(binding.value)
+            )
+        case PlainText():
+            return cloudflare.WorkersScriptBindingArgs(name=binding.name, type="plain_text", text=binding.value)
+        case Assets():
+            return cloudflare.WorkersScriptBindingArgs(name=binding.name, type="assets")

@@ -57,3 +57,23 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
     package = sdk.lazily("pulumi_random")
     with pytest.raises(AttributeError, match="has no attribute 'NoSuchThing'"):
         _ = package.NoSuchThing
+
+
+HOST = """
+import importlib, re, sys
+from pathlib import Path
+import pulumi.dynamic
+texts = {path.stem: path.read_text() for path in Path("components").glob("*.py")}
+served = [name for name, text in texts.items() if re.search(r"\\(ResourceProvider\\)", text)]
+for name in served:
+    importlib.import_module(f"components.{name}")
+print(len(served), sorted({"pydantic", "settings", "pulumi_cloudflare", "pulumi_digitalocean"} & set(sys.modules)))
+"""
+
+
+def test_the_host_of_dynamic_providers_imports_neither_an_sdk_nor_the_settings() -> None:
+    """Each engine run starts one, and both cost it as much as all else that it imports."""
+    done = subprocess.run([sys.executable, "-c", HOST], cwd=PROJECT, capture_output=True, text=True, check=False)
+    served, _, costly = done.stdout.partition(" ")
+    assert int(served) > 4, done.stderr
+    assert costly.strip() == "[]"
