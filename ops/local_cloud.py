@@ -96,6 +96,7 @@ def _command(stack: Stack) -> list[str]:
         "port": stack.cloud_port,
         "edge-port": stack.edge_port,
         "account-id": stack.settings().account_id,
+        "plugins": stack.home,
         "node": located.node,
         "node-modules": located.node_modules,
         "pocketbase": located.pocketbase,

@@ -1,6 +1,7 @@
 """`python -m localcloud.plugins NAME [ENGINE_ADDRESS]` runs one plugin, as the engine starts it.
 
 `python -m localcloud.plugins install HOME [NAME ...]` puts the named ones (all, if none is named) into a Pulumi home.
+`python -m localcloud.plugins warm HOME` has their imports done, for plugins that a home's engines start.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ def main(arguments: list[str]) -> int:
     try:
         if words[:1] == ["install"]:
             _install(words[1:])
+        elif words[:1] == ["warm"]:
+            _warm(Path(words[1]))
         else:
             _serve(*(words or [""])[:2])
     except (LookupError, OSError) as error:
@@ -34,6 +37,12 @@ def _install(words: list[str]) -> None:
     if unknown:
         raise LookupError(f"there is no offline plugin {unknown[0]!r}; there are: {', '.join(VERSIONS)}")
     install(Path(words[0]), Path(sys.executable), names)
+
+
+def _warm(home: Path) -> None:
+    from localcloud.plugins.warm import main as warm
+
+    warm(home)
 
 
 def _serve(name: str, engine: str = "") -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from localcloud.plugins import VERSIONS
+from localcloud.plugins.launch import SOCKET
 
 _ROOT = Path(__file__).resolve().parents[2]  # the folder that holds localcloud/
 
@@ -21,19 +22,30 @@ def install(home: Path, python: Path, names: Iterable[str]) -> None:
     meanwhile sees all of a plugin or nothing. Raises OSError.
     """
     for name in names:
-        script = _script(name, python)
+        script = _script(home, name, python)
         folder = home / "plugins" / f"resource-{name}-v{VERSIONS[name]}"
         executable = folder / f"pulumi-resource-{name}"
         if not (executable.is_file() and executable.read_text() == script and os.access(executable, os.X_OK)):
             _put(folder, executable.name, script)
 
 
-def _script(name: str, python: Path) -> str:
+def _script(home: Path, name: str, python: Path) -> str:
     """Replaces the shell, so that the plugin's parent is the engine: the plugin ends when that changes."""
-    # -I: nothing from the user's site, the environment or the working directory, which is the program's.
+    plugin = shlex.quote(code())
+    run, launch = shlex.quote(str(python)), shlex.quote(str(Path(__file__).with_name("launch.py")))
+    where = shlex.quote(str(home.absolute()))
+    return (
+        f'#!/bin/sh\n[ -S {where}/{SOCKET} ] && exec {run} -I -S {launch} {where} {plugin} {name} "$@"\n'
+        f'exec {run} -I -c {plugin} {name} "$@"\n'
+    )
+
+
+def code() -> str:
+    """Python that runs `localcloud.plugins`; with -I it gets nothing from the user's site, the environment or the
+    working directory, which is the program's.
+    """
     found = f"import sys; sys.path.insert(0, {str(_ROOT)!r})"
-    run = f"{found}; from localcloud.plugins.__main__ import main; sys.exit(main(sys.argv[1:]))"
-    return f'#!/bin/sh\nexec {shlex.quote(str(python))} -I -c {shlex.quote(run)} {name} "$@"\n'
+    return f"{found}; from localcloud.plugins.__main__ import main; sys.exit(main(sys.argv[1:]))"
 
 
 def _put(folder: Path, name: str, script: str) -> None:

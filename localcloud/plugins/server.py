@@ -256,8 +256,10 @@ def start(provider: Provider, engine: str) -> tuple[grpc.Server, int]:
     return server, port
 
 
-def serve(provider: Provider, engine: str) -> None:
+def serve(provider: Provider, engine: str, until_gone: Callable[[], object] | None = None) -> None:
     """Serves until the process that started us is gone; prints the port, as the engine expects of a plugin.
+
+    `until_gone` returns then; the parent is looked at without it.
 
     The engine interrupts its plugins one after another, waits for the end of each, and has five seconds for all of
     them together; those whose turn comes later are reported as "exited prematurely" (`ReleaseContext` in the engine's
@@ -265,11 +267,20 @@ def serve(provider: Provider, engine: str) -> None:
     threads and take an interpreter down costs seconds on a busy machine, and the engine has no call under way then.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    parent = os.getppid()
+    until_gone = until_gone or _parent_watch()
     _server, port = start(provider, engine)
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    # The engine ends its plugins; when it is killed itself, the parent changes and nobody else would end us.
-    while os.getppid() == parent:
-        time.sleep(PARENT_SECONDS)
+    until_gone()
     os._exit(0)  # nobody waits for the calls under way, and their threads would be joined otherwise
+
+
+def _parent_watch() -> Callable[[], None]:
+    """The engine ends its plugins; when it is killed itself, our parent changes and nobody else would end us."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_SECONDS)
+
+    return watch

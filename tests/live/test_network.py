@@ -1,4 +1,4 @@
-"""Up, used, changed, changed back, refreshed, destroyed: the network as its people live with it."""
+"""Up, used, changed, changed back, refreshed, destroyed: the network as its people live with it. One story."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from httpclient import client, httpx
+from localcloud.plugins.launch import SOCKET
 from tests.live import network
 from tests.live.project import Project, assert_quiet, changes
 
@@ -53,6 +54,13 @@ def test_a_second_up_and_a_refreshed_preview_have_nothing_to_do(project: Project
     assert_quiet(project.oracle("up"))
     assert_quiet(project.pulumi("preview", "--refresh", "--stack", "local"))
     assert_quiet(project.up())
+
+
+def test_the_local_cloud_has_the_plugins_imports_done(project: Project) -> None:
+    """Ours alone; where the official ones could be had, there is nothing to be done."""
+    home = project.root / ".oracle/pulumi/local/home"
+    ours = list(home.glob("plugins/*/offline-stand-in"))
+    assert (home / SOCKET).is_socket() == bool(ours)
 
 
 def test_the_apis_health_names_the_backends(project: Project) -> None:
