@@ -24,19 +24,33 @@ up: ready  ## the whole network on the local cloud (ARGS="…" go to `oracle up`
 down: ready  ## stop the local cloud; its apps, data and addresses are kept
 	@$(BIN)/oracle down $(ARGS)
 
-test: check  ## every check, and the tests but the slow ones (ARGS="…" go to pytest)
-	@$(PYTEST) -m "not slow" $(ARGS)
+test:  ## every check, and the tests but the slow ones (ARGS="…" go to pytest)
+	@echo "Checks and tests, side by side: about MINUTES minutes on two cores; the first time mypy takes three more."
+	@$(MAKE) --no-print-directory -j 3 lint types quick-tests
 
-test-all: check  ## the slow tests too
-	@$(PYTEST) $(ARGS)
+test-all:  ## the slow tests too
+	@echo "Checks and all tests, side by side: about MINUTES minutes on two cores."
+	@$(MAKE) --no-print-directory -j 3 lint types all-tests
 
 chaos: ready  ## wipes, releases and undos with every API call failing in turn, and kill -9 of everything (an hour and more)
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
-check: ready  ## ruff and mypy
+check: lint types  ## ruff and mypy
+
+# What `test`, `test-all` and `check` are made of.
+.PHONY: lint types quick-tests all-tests
+lint: ready
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
+
+types: ready
 	@$(BIN)/mypy --no-error-summary
+
+quick-tests: ready
+	@$(PYTEST) -m "not slow" $(ARGS)
+
+all-tests: ready
+	@$(PYTEST) $(ARGS)
 
 tools:  ## get what is missing, and say what is used
 	@$(RUN) ensure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -16,13 +17,14 @@ from typing import Any
 
 import yaml
 
-from httpclient import client
+from httpclient import client, httpx
 from ops import stacks
 from ops.workspace import Stack
-from tests.support.waiting import free_port
+from tests.support.waiting import free_port, until
 
 PROJECT = Path(__file__).parents[2]
 COMMAND_SECONDS = 240
+START_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,11 @@ def with_other_ports(text: str) -> str:
     return text.replace(":8400", f":{free_port()}").replace(":8401", f":{free_port()}")
 
 
+def _identity(written: os.stat_result) -> tuple[int, int]:
+    """Of a file that is replaced whenever it is written."""
+    return written.st_ino, written.st_mtime_ns
+
+
 @dataclass
 class Project:
     """`root` is the copy. Its stack is `local`, on other ports, unless another is asked `on`."""
@@ -79,6 +86,7 @@ class Project:
     environment: dict[str, str] = field(default_factory=dict)
     seconds: float = COMMAND_SECONDS
     """What a command may take."""
+    _outputs: tuple[tuple[int, int], dict[str, Any]] | None = None
 
     @classmethod
     def copied(cls, root: Path) -> Project:
@@ -95,6 +103,24 @@ class Project:
         project = cls(root)
         project._write_stack()
         return project
+
+    def copy(self, root: Path) -> Project:
+        """This project with its state, cloud and ports, in another folder; only one of them may run at a time."""
+        shutil.copytree(self.root, root, symlinks=True)
+        for plugin in (root / f".oracle/pulumi/{self.stack}/home/plugins").glob("*/pulumi-resource-*"):
+            plugin.write_text(plugin.read_text().replace(str(self.root), str(root)))
+        return Project(root, self.stack, self.environment, self.seconds)
+
+    def start(self) -> None:
+        """Its local cloud and all that runs on it, as they were when it stopped."""
+        self.oracle("cloud", "start", "--stack", self.stack).well()
+
+        def serves() -> bool:
+            with client() as http, contextlib.suppress(httpx.HTTPError):
+                return http.get(f"{self.outputs()['apiUrl']}/api/health").status_code == 200
+            return False
+
+        until(serves, "the api and its backend serve", START_SECONDS)
 
     def _write_stack(self) -> None:
         """As the first `oracle up` writes it, but on other ports."""
@@ -173,6 +199,16 @@ class Project:
         return Done(done.returncode, done.stdout)
 
     def outputs(self) -> dict[str, Any]:
+        """The stack's outputs with their secrets; the engine is asked again once it has written the state anew."""
+        written = self.state_file.stat() if self.state_file.exists() else None
+        if written is None or self._outputs is None or self._outputs[0] != _identity(written):
+            found = self._asked_outputs()
+            if written is None:
+                return found
+            self._outputs = (_identity(written), found)
+        return dict(self._outputs[1])
+
+    def _asked_outputs(self) -> dict[str, Any]:
         shown = self.pulumi("stack", "output", "--json", "--show-secrets", "--stack", self.stack).well().output
         return dict(json.loads(shown))
 

@@ -1,4 +1,4 @@
-"""Adoption: a network made by hand becomes a stack, and its first release moves it, while people use it."""
+"""Adoption: a network made by hand becomes a stack, and its first release moves it, while people use it. One story."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 from collections.abc import Callable, Iterator
@@ -90,17 +89,23 @@ def plain_up(project: Project, **environment: str) -> Done:
     return project.pulumi("up", "--yes", "--skip-preview", "--refresh=false", "--stack", "local", **environment)
 
 
+MISSING = (
+    r"oracle-net:adminEmail is missing; the backend would have no admin\. "
+    r"Mend it: pulumi config set oracle-net:adminEmail admin@example\.org"
+)
+
+
+def test_a_missing_key_of_the_configuration(project: Project) -> None:
+    """By both ways in; every other sentence of this kind comes from the same place (tests/unit/test_settings.py)."""
+    with unchanged(project), config(project, "  oracle-net:adminEmail: admin@oracle.localhost\n", ""):
+        with unchanged(project, whole=True):
+            told(project.oracle("up"), MISSING)
+        shown(plain_up(project), MISSING)
+
+
 @pytest.mark.parametrize(
     "old, new, sentence",
     [
-        (
-            "  oracle-net:adminEmail: admin@oracle.localhost\n",
-            "",
-            (
-                r"oracle-net:adminEmail is missing; the backend would have no admin\. "
-                r"Mend it: pulumi config set oracle-net:adminEmail admin@example\.org"
-            ),
-        ),
         (
             "compatibilityDate: ",
             "compatibilityDate: yesterday # ",
@@ -110,23 +115,21 @@ def plain_up(project: Project, **environment: str) -> Done:
                 r"Mend it: pulumi config set --path oracle-net:api\.compatibilityDate 2025-06-01"
             ),
         ),
-        pytest.param(
+        (
             "    createTimeout: ",
             "    createTimeuot: ",
             (
                 r"oracle-net:backend\.createTimeuot is not a key this program knows \(did you mean createTimeout\?\)\. "
                 r"Mend it: pulumi config rm --path oracle-net:backend\.createTimeuot"
             ),
-            marks=pytest.mark.slow,
         ),
-        pytest.param(
+        (
             "appName: jellyfish-app",
             "appName: jellyfish-app-with-too-long-a-name",
             (
                 r"oracle-net:backend\.appName should be 2 to 22 characters, .*; the backend could not be deployed\. "
                 r"Mend it: pulumi config set --path oracle-net:backend\.appName jellyfish-app"
             ),
-            marks=pytest.mark.slow,
         ),
         (
             "  oracle-net:adminEmail: ",
@@ -137,15 +140,13 @@ def plain_up(project: Project, **environment: str) -> Done:
             ),
         ),
     ],
-    ids=["missing", "malformed", "unknown", "too long", "plain secret"],
+    ids=["malformed", "unknown", "too long", "plain secret"],
 )
 def test_a_bad_key_of_the_configuration(project: Project, old: str, new: str, sentence: str) -> None:
-    with unchanged(project), config(project, old, new):
-        with unchanged(project, whole=True):
-            told(project.oracle("up"), sentence)
-        done = plain_up(project)
-        shown(done, sentence)
-        assert "planted" not in done.output
+    with unchanged(project, whole=True), config(project, old, new):
+        done = project.oracle("up")
+    told(done, sentence)
+    assert "planted" not in done.output
 
 
 def test_a_file_that_is_not_yaml(project: Project) -> None:
@@ -153,19 +154,9 @@ def test_a_file_that_is_not_yaml(project: Project) -> None:
         told(project.oracle("up"), r"Pulumi\.local\.yaml is not YAML: .*\. Edit it, then try again\.")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name, sentence",
-    [
-        ("services/api/src/worker.js", r"The Worker's module \S+worker\.js does not exist; build it: oracle build"),
-        ("services/web/public", r"The directory \S+public does not exist; build it: oracle build"),
-        ("services/backend", r"The directory \S+backend does not exist; build it: oracle build"),
-    ],
-    ids=["entry", "assets", "image"],
-)
-def test_a_build_that_is_missing(project: Project, name: str, sentence: str) -> None:
-    with unchanged(project), moved_away(project, name):
-        shown(plain_up(project), sentence)
+def test_a_build_that_is_missing(project: Project) -> None:
+    with unchanged(project), moved_away(project, "services/api/src/worker.js"):
+        shown(plain_up(project), r"The Worker's module \S+worker\.js does not exist; build it: oracle build")
 
 
 def test_the_cause_of_a_failed_update_is_repeated_as_its_last_line(project: Project) -> None:
@@ -173,33 +164,6 @@ def test_the_cause_of_a_failed_update_is_repeated_as_its_last_line(project: Proj
         told(
             project.oracle("up"),
             r"The update failed: The directory \S+public does not exist; build it: oracle build\. Then go on: make up",
-        )
-
-
-@pytest.mark.slow
-def test_an_asset_over_the_limit(project: Project) -> None:
-    large = project.root / "services/web/public/large.bin"
-    large.touch()
-    os.truncate(large, 26 * 2**20)
-    try:
-        with unchanged(project):
-            shown(
-                plain_up(project),
-                r"The asset \S+large\.bin is over Cloudflare's limit of 25 MiB for one file; "
-                "make it smaller, then: oracle build",
-            )
-    finally:
-        large.unlink()
-
-
-@pytest.mark.slow
-def test_a_script_over_the_limit(project: Project) -> None:
-    comment = f"//{'x' * (11 * 2**20)}\nexport default"
-    with unchanged(project), edited(project, "services/api/src/worker.js", "export default", comment):
-        shown(
-            plain_up(project),
-            r"The Worker's module \S+worker\.js has 11\.0 MiB, Cloudflare takes 10 MiB; "
-            "make it smaller, then: oracle build",
         )
 
 

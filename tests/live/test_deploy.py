@@ -1,4 +1,4 @@
-"""`oracle deploy`, `runs`, `logs`, `timeline`: one service without the others, and a terminal closed meanwhile."""
+"""`oracle deploy`, `runs`, `logs`, `timeline`: one service alone, and a terminal closed meanwhile. One story."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.live
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def project(brought_up: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A project that is up, and whose API is used over sockets."""
-    made = Project.copied(tmp_path_factory.mktemp("project"))
+    made = brought_up.copy(tmp_path_factory.mktemp("copy") / "project")
     rpc_api.install(made)
     try:
         made.oracle("up").well()

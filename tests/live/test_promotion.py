@@ -1,4 +1,4 @@
-"""A change on its way: staging, promoted to prod byte for byte, and rolled back; and all that stops it on the way.
+"""A change on its way: staging, promoted to prod byte for byte, and rolled back; and all that stops it. One story.
 
 What runs is fetched back from both clouds: the api's code from Cloudflare's API, the sites' files as a browser gets
 them, the backend's from the disk of its running container.

@@ -1,4 +1,4 @@
-"""Wipe, release and undo, with people at work meanwhile."""
+"""Release, wipe, undo and restart, with people at work meanwhile. One story."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +243,43 @@ def test_a_missing_build_is_one_sentence(checkouts: Path, gone: str, sentence: s
         program.run(program.config_of("prod"))
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_missing_image_is_one_sentence(checkouts: Path) -> None:
+    local_services(checkouts)
+    shutil.rmtree(checkouts / "services/backend")
+    with pytest.raises(pulumi.RunError, match=r"^The directory \S+backend does not exist; build it: oracle build$"):
+        program.run(program.config_of("local"))
+
+
+@pytest.mark.parametrize(
+    "name, content, sentence",
+    [
+        (
+            "web/public/large.bin",
+            b"\0" * (26 * 2**20),
+            r"The asset \S+large\.bin is over Cloudflare's limit of 25 MiB for one file",
+        ),
+        (
+            "api/src/worker.js",
+            b"//" + b"x" * (11 * 2**20),
+            r"The Worker's module \S+worker\.js has 11\.0 MiB, Cloudflare takes 10 MiB",
+        ),
+    ],
+    ids=["asset", "script"],
+)
+def test_what_is_over_a_limit_is_one_sentence(checkouts: Path, name: str, content: bytes, sentence: str) -> None:
+    (local_services(checkouts) / name).write_bytes(content)
+    with pytest.raises(pulumi.RunError, match=rf"^{sentence}; make it smaller, then: oracle build$"):
+        program.run(program.config_of("local"))
+
+
+def local_services(checkouts: Path) -> Path:
+    """The checkouts of the local stack, as copies that a test may change."""
+    services = checkouts / "services"
+    services.unlink()
+    shutil.copytree(program.PROJECT / "services", services)
+    return services
 
 
 def test_bad_configuration_is_a_run_error() -> None:
