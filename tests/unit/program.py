@@ -72,7 +72,13 @@ class Run(mocks.Mocks):
         raise AssertionError(f"the program should not call {args.token}")
 
     def of(self, token: str) -> list[Declared]:
-        return [resource for resource in self.resources if resource.type == token]
+        """All of a type, of which there is one at least: what is asserted of each is asserted of something."""
+        found = [resource for resource in self.resources if resource.type == token]
+        assert found, f"the program declares no {token}"
+        return found
+
+    def declares(self, token: str) -> bool:
+        return any(resource.type == token for resource in self.resources)
 
     def one(self, name: str) -> Declared:
         return next(resource for resource in self.resources if resource.name == name)

@@ -136,7 +136,7 @@ def test_the_program_makes_of_it_what_it_makes_of_every_stack(tmp_path: Path) ->
         "pr-7-oracle-net-staging",
         "pr-7-oracle-universe-web-staging",
     }
-    assert not run.of(DOMAIN)
+    assert not run.declares(DOMAIN)
     assert not run.protected
     assert not [each for each in run.resources if "uptime" in each.type.lower()]
     assert run.outputs["adminPassword"] == program.MADE_PASSWORD
