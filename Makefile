@@ -13,6 +13,10 @@ RUN     = python=$(PYTHON); if [ -x $(BIN)/python ]; then python=$(BIN)/python; 
 # What mypy learns about libraries takes minutes; other checkouts need not learn it again.
 export MYPY_CACHE_DIR ?= $(or $(ORACLE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/oracle-net)/mypy
 
+# Compiled code is kept also where the environment says otherwise: else each process compiles the project anew, and each
+# of pytest's processes all tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help up down test test-all check chaos tools lock clean
 
 help:  ## these lines

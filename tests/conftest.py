@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser
 
-from tests.support import browser as browsers
+from tests.support import s3 as s3_server
+
+if TYPE_CHECKING:  # importing it takes a third of a second, and most tests open no page
+    from playwright.sync_api import Browser
 
 
 def pytest_configure() -> None:
@@ -21,6 +24,8 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A browser for a module's tests. No longer: while it runs, playwright holds the thread's event loop."""
+    from tests.support import browser as browsers
+
     try:
         browsers.program()
     except browsers.BrowserMissing as missing:
@@ -29,3 +34,10 @@ def browser() -> Iterator[Browser]:
         pytest.skip(str(missing))
     with browsers.launched() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The address of an S3 server on loopback."""
+    with s3_server.serving() as address:
+        yield address

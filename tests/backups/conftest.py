@@ -12,7 +12,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from backups import About, Bucket, Contents, Folder, Shelf, Store, new_key
 from tests.support.owners import owner
@@ -23,16 +22,6 @@ ABOUT = About(app="jellyfish-app", app_id="app-1", generation=3, release="r7", p
 CONTENTS = Contents(records={"humans": 2}, files=1, file_bytes=5, users=2, last_write="2026-01-31T23:59:59.000Z")
 NUMBERS = itertools.count()
 Write = Callable[..., Path]
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[str]:
-    """The address of an S3 server on loopback."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from backups import new_key
 from tests.live import network
@@ -154,23 +153,18 @@ def test_backups_in_a_bucket(project: Project, bucket: str) -> None:
 
 
 @pytest.fixture
-def bucket() -> Iterator[str]:
+def bucket(s3: str) -> str:
     """The address of an S3 server on loopback that has the bucket `oracle`."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    address = f"http://{host}:{port}"
-    s3 = boto3.client(
+    store = boto3.client(
         "s3",
-        endpoint_url=address,
+        endpoint_url=s3,
         region_name="us-east-1",
         aws_access_key_id="somebody",
         aws_secret_access_key="something",
     )
-    s3.create_bucket(Bucket="oracle")
-    s3.close()
-    yield address
-    server.stop()
+    store.create_bucket(Bucket="oracle")
+    store.close()
+    return s3
 
 
 def test_an_app_that_cannot_be_deleted_stays_and_goes_with_the_next_up(project: Project) -> None:

@@ -20,7 +20,6 @@ from typing import Any
 
 import pytest
 import yaml
-from moto.server import ThreadedMotoServer
 
 from httpclient import client
 from tests.live.environments import Environments
@@ -34,16 +33,6 @@ RULES = ("_headers", "_redirects")
 STORE = "  oracle-net:backup:\n    store: s3://releases/prod\n    endpoint: {s3}\n"
 FETCHED: dict[str, dict[str, str]] = {}
 """What prod ran at each point, for the tests that come after."""
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
-    """The address of an S3 server on loopback."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 def bucket(project: Project, s3: str) -> None:

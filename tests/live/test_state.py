@@ -13,7 +13,6 @@ from pathlib import Path
 import boto3
 import psutil
 import pytest
-from moto.server import ThreadedMotoServer
 
 from ops.locks import bucket_at, held_in
 from tests.live.project import Project, assert_quiet
@@ -43,26 +42,22 @@ class Team:
 
 
 @pytest.fixture(scope="module")
-def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
-    """A network on the local cloud whose state is in a bucket of an S3 server on loopback."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
+def team(s3: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    """A network on the local cloud whose state is in a bucket."""
     options = "use_path_style=true&region=us-east-1&response_checksum_validation=when_required"
-    url = f"s3://states/team?endpoint=http://{host}:{port}&{options}"
+    url = f"s3://states/team?endpoint={s3}&{options}"
     project = Project.copied(tmp_path_factory.mktemp("team"))
     project.environment |= {"ORACLE_LOCAL_STATE": url, **CREDENTIALS}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in project.environment.items():
             patch.setenv(name, value)
-        client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1")
+        client = boto3.client("s3", endpoint_url=s3, region_name="us-east-1")
         client.create_bucket(Bucket="states")
         try:
             project.oracle("up").well()
             yield Team(project, url)
         finally:
             project.stop()
-            server.stop()
 
 
 def test_the_state_is_in_the_bucket_and_nowhere_else(team: Team) -> None:

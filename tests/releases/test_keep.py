@@ -7,11 +7,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from artifacts import assets_digest, image_digest, pack_assets, pack_image
 from backups import Bucket, Folder, Store
@@ -22,15 +20,6 @@ from releases.keep import Keep, Ran
 from tests.support.owners import owner
 
 NUMBERS = itertools.count()
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture(params=["folder", "bucket"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import shlex
@@ -37,6 +38,7 @@ FREE = re.compile(r"\$\{\{[^}]*(github\.event\.|github\.head_ref|inputs\.|steps\
 GIVEN = {"NUMBER": "7", "RECEIPT": "{}", "GITHUB_BASE_REF": "main", "GITHUB_STEP_SUMMARY": "summary.md"}
 
 
+@functools.cache
 def loaded(path: Path) -> dict[Any, Any]:
     return dict(yaml.safe_load(path.read_text()))
 
