@@ -29,11 +29,11 @@ down: ready  ## stop the local cloud; its apps, data and addresses are kept
 	@$(BIN)/oracle down $(ARGS)
 
 test:  ## every check, and the tests but the slow ones (ARGS="…" go to pytest)
-	@echo "Checks and tests, side by side: about MINUTES minutes on two cores; the first time mypy takes three more."
+	@echo "Checks and tests, side by side: about twenty minutes on two cores."
 	@$(MAKE) --no-print-directory -j 3 lint types quick-tests
 
 test-all:  ## the slow tests too
-	@echo "Checks and all tests, side by side: about MINUTES minutes on two cores."
+	@echo "Checks and all tests, side by side: much longer than `make test`."
 	@$(MAKE) --no-print-directory -j 3 lint types all-tests
 
 chaos: ready  ## wipes, releases and undos with every API call failing in turn, and kill -9 of everything (an hour and more)
