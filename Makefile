@@ -33,7 +33,7 @@ test:  ## every check, and the tests but the slow ones (ARGS="…" go to pytest)
 	@$(MAKE) --no-print-directory -j 3 lint types quick-tests
 
 test-all:  ## the slow tests too
-	@echo "Checks and all tests, side by side: much longer than `make test`."
+	@echo "Checks and all tests, side by side: much longer than make test."
 	@$(MAKE) --no-print-directory -j 3 lint types all-tests
 
 chaos: ready  ## wipes, releases and undos with every API call failing in turn, and kill -9 of everything (an hour and more)

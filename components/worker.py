@@ -111,9 +111,7 @@ class Worker(pulumi.ComponentResource):
             content=args.module,
             compatibility_date=args.settings.compatibility_date,
             compatibility_flags=list(args.settings.compatibility_flags),  # also when empty: a removal is not seen
-            bindings=[
-                _argument(each) for each in sorted(bindings, key=lambda each: each.name)
-            ],  # the provider compares their order too
+            bindings=_arguments(bindings),
             observability=cloudflare.WorkersScriptObservabilityArgs(enabled=True, head_sampling_rate=1),
             assets=_assets(args),
             opts=taken_over(self._options(args, uploads), adopted, SCRIPT_INPUTS),
@@ -203,6 +201,11 @@ def _assets(args: WorkerArgs) -> cloudflare.WorkersScriptAssetsArgs | None:
             redirects=args.assets.redirects,
         ),
     )
+
+
+def _arguments(bindings: Sequence[Binding]) -> list[cloudflare.WorkersScriptBindingArgs]:
+    """Sorted by name: the provider compares bindings as an ordered list."""
+    return [_argument(binding) for binding in sorted(bindings, key=lambda each: each.name)]
 
 
 def _argument(binding: Binding) -> cloudflare.WorkersScriptBindingArgs:

@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--node", type=Path, required=True, help="the Node executable")
     options.add_argument("--node-modules", type=Path, required=True, help="the folder that holds miniflare")
     options.add_argument("--pocketbase", type=Path, required=True, help="the PocketBase executable")
-    options.add_argument("--plugins", type=Path, help="a Pulumi home: its offline plugins start quicker meanwhile")
+    options.add_argument("--plugins", type=Path, help="a Pulumi home whose offline plugins are to start quickly")
     options.add_argument("--account-id", help="the Cloudflare account's id; made at the first start when left out")
     return options
 

@@ -13,6 +13,7 @@ import psutil
 import programs
 from httpclient import client, httpx
 from ops.failures import Failure
+from ops.plugins import are_offline
 from ops.workspace import PROJECT, Stack, exports, located_tools
 from waiting import backoff
 
@@ -96,11 +97,12 @@ def _command(stack: Stack) -> list[str]:
         "port": stack.cloud_port,
         "edge-port": stack.edge_port,
         "account-id": stack.settings().account_id,
-        "plugins": stack.home,
         "node": located.node,
         "node-modules": located.node_modules,
         "pocketbase": located.pocketbase,
     }
+    if are_offline(stack):
+        options["plugins"] = stack.home
     return [sys.executable, "-m", "localcloud", *(f"--{name}={value}" for name, value in options.items())]
 
 

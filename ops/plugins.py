@@ -26,14 +26,18 @@ class Plugins(StrEnum):
 
 def provide(stack: Stack, choice: Plugins) -> Plugins:
     """Makes the chosen plugins the ones in the stack's own Pulumi home and returns which they are. Raises Failure."""
-    present = {_kind(stack, name) for name in NAMES}
-    if choice is Plugins.offline or (choice is Plugins.auto and present == {Plugins.offline}):
+    if choice is Plugins.offline or (choice is Plugins.auto and are_offline(stack)):
         return _offline(stack)
     if _official(stack):
         return Plugins.official
     if choice is Plugins.official:
         raise Failure("The official provider plugins cannot be had here; use ours: oracle up --plugins offline")
     return _offline(stack)
+
+
+def are_offline(stack: Stack) -> bool:
+    """Whether all plugins in the stack's Pulumi home are the offline stand-ins."""
+    return all(_kind(stack, name) is Plugins.offline for name in NAMES)
 
 
 def _name(name: str) -> str:

@@ -133,7 +133,7 @@ def _restore_superusers(http: httpx.Client, url: str) -> bool:
     An image that makes its admin when it starts has made another one when the backend was restarted in a freeze, as
     after a restore: that one goes.
     """
-    known = {each["email"]: each["id"] for each in _all(http, url, f"{SUPERUSERS}/records")}
+    known = _superusers(http, url)
     frozen = [email for email in known if email.endswith(SUFFIX)]
     for email in frozen:
         own = email.removesuffix(SUFFIX)
@@ -145,20 +145,25 @@ def _restore_superusers(http: httpx.Client, url: str) -> bool:
 
 def _end_sessions(http: httpx.Client, url: str) -> None:
     """End the sessions of superusers whom an earlier freeze has renamed: when it had ended, they could write."""
-    for each in _all(http, url, f"{SUPERUSERS}/records"):
-        if each["email"].endswith(SUFFIX):
-            ask(http, "PATCH", f"{url}{SUPERUSERS}/records/{each['id']}", {"tokenKey": secrets.token_hex(25)})
+    for email, superuser in _superusers(http, url).items():
+        if email.endswith(SUFFIX):
+            ask(http, "PATCH", f"{url}{SUPERUSERS}/records/{superuser}", {"tokenKey": secrets.token_hex(25)})
 
 
 def _rename_superusers(http: httpx.Client, url: str) -> None:
     """One whom the image has made when it was restarted in an earlier freeze goes: the one of before is renamed."""
-    known = {each["email"]: each["id"] for each in _all(http, url, f"{SUPERUSERS}/records")}
+    known = _superusers(http, url)
     for email, superuser in known.items():
         if email != OPERATOR and not email.endswith(SUFFIX):
             if email + SUFFIX in known:
                 ask(http, "DELETE", f"{url}{SUPERUSERS}/records/{superuser}")
             else:
                 _rename(http, url, superuser, email + SUFFIX)
+
+
+def _superusers(http: httpx.Client, url: str) -> dict[str, str]:
+    """The id of each, by its address."""
+    return {each["email"]: each["id"] for each in _all(http, url, f"{SUPERUSERS}/records")}
 
 
 def _rename(http: httpx.Client, url: str, superuser: str, email: str) -> None:

@@ -89,9 +89,9 @@ def _wait_restored(url: str, session: Login, name: str, sign: _Sign, seconds: fl
             seen = seen + 1 if look == "restored" else 0
             if seen == 2:
                 return
-            waited = time.monotonic() - start
-            answered = answered if look == "away" else time.monotonic()
-            if time.monotonic() - answered > AWAY_SECONDS:
+            now = time.monotonic()
+            waited, answered = now - start, answered if look == "away" else now
+            if now - answered > AWAY_SECONDS:
                 raise BackupFailed(f"The backend at {url} does not answer since it was to take backup {name}; {AGAIN}")
             if look == "own data" and (began or waited > QUIET_AFTER_SECONDS):
                 why = _failure(http, url, name, sign)

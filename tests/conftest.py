@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import s3 as s3_server
-
 if TYPE_CHECKING:  # importing it takes a third of a second, and most tests open no page
     from playwright.sync_api import Browser
 
@@ -39,5 +37,10 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def s3() -> Iterator[str]:
     """The address of an S3 server on loopback."""
-    with s3_server.serving() as address:
-        yield address
+    from moto.server import ThreadedMotoServer  # takes a second
+
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()

@@ -40,18 +40,23 @@ def _install(words: list[str]) -> None:
 
 
 def _warm(home: Path) -> None:
+    _spare_asyncio()
     from localcloud.plugins.warm import main as warm
 
     warm(home)
 
 
 def _serve(name: str, engine: str = "") -> None:
-    # grpc imports its asyncio half, and asyncio with it, only to offer it as grpc.aio: nearly half of a plugin's start.
-    sys.modules.setdefault("grpc.aio", ModuleType("grpc.aio"))
+    _spare_asyncio()
     from localcloud.plugins.catalog import provider
     from localcloud.plugins.server import serve
 
     serve(provider(name), engine)
+
+
+def _spare_asyncio() -> None:
+    """grpc imports its asyncio half, and asyncio with it, only to offer it as grpc.aio: half of a plugin's start."""
+    sys.modules.setdefault("grpc.aio", ModuleType("grpc.aio"))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Plugins forked from a process that has its imports done: these are nearly all of what a plugin's start costs.
 
-An engine starts eight plugins and more for one update. Each is a process of its own as before, with the environment,
+An engine starts six plugins for one update. Each is a process of its own as before, with the environment,
 the folder and the output of the one that the engine started (`launch`), and it ends with that one. The socket lies in
 the Pulumi home, for its owner only. Once a file of ours has changed, a plugin is started anew, and so is this process.
 """
@@ -16,7 +16,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import ModuleType
 
 from localcloud.plugins import VERSIONS
 from localcloud.plugins.folder import code
@@ -28,8 +27,8 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @contextmanager
 def running(home: Path | None) -> Iterator[None]:
-    """Such a process beside this one, while it works on; none where our plugins are not in the home."""
-    if home is None or not list(home.glob("plugins/*/offline-stand-in")):
+    """Such a process beside this one, for the plugins of a Pulumi home; none where none is named."""
+    if home is None:
         yield
         return
     command = [sys.executable, "-I", "-c", code(), "warm", str(home)]
@@ -67,8 +66,6 @@ def main(home: Path) -> None:
 
 
 def _import_all() -> None:
-    # grpc imports its asyncio half, and asyncio with it, only to offer it as grpc.aio.
-    sys.modules.setdefault("grpc.aio", ModuleType("grpc.aio"))
     from localcloud.plugins import server  # noqa: F401
     from localcloud.plugins.catalog import provider
 

@@ -41,7 +41,6 @@ MAY_LIST = {
     "localcloud/images.py": "what a build of the local cloud has made, links kept as links",
     "addresses.py": "a checkout's sources, to say where an address comes from: what cannot be read is passed over",
     "localcloud/plugins/cloudflare/assets.py": "the staged copy, walked as the official provider does",
-    "localcloud/plugins/warm.py": "a Pulumi home",
     "ops/completion.py": "stacks' files and runs",
     "ops/doctor/place.py": "the engine's locks",
     "ops/recover.py": "the engine's locks",

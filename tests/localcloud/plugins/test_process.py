@@ -40,8 +40,6 @@ def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @contextmanager
 def _warm(home: Path) -> Iterator[psutil.Process]:
-    (home / "plugins" / "any").mkdir(exist_ok=True)
-    (home / "plugins" / "any" / "offline-stand-in").touch()
     before = set(psutil.Process().children())
     with warm.running(home):
         until(lambda: _forks(home), "it listens")
