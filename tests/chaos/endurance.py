@@ -24,7 +24,22 @@ from tests.chaos.runs import Reader, end_leftovers, engines_of, first_words, wai
 from tests.live import rpc_api
 from tests.live.network_load import RATE, loaded
 from tests.live.project import Done, Project
-from tests.live.story import HEAD, OPERATIONS, RULE, STORY, UNDO, WIPE, Operation, Row, Story, sums, table
+from tests.live.story import (
+    HEAD,
+    OPERATIONS,
+    RELEASE,
+    ROLLBACK,
+    RULE,
+    STORY,
+    UNDO,
+    WIPE,
+    Operation,
+    Row,
+    Story,
+    change_backend,
+    sums,
+    table,
+)
 from tests.support.waiting import until
 
 LOADED = ("GET /api/health", "GET /api/version", "GET /api/collections/*/records", "POST /api/collections/*/records")
@@ -78,6 +93,9 @@ def killed(project: Project, options: Options) -> Iterator[Row]:
     In turns: a run that is broken off has tried all operations alike, and their moments before both victims of each.
     """
     chosen = [OPERATIONS[name] for name in options.operations]
+    if ROLLBACK in chosen:  # to what ran before this release
+        change_backend(project)
+        project.oracle(*RELEASE.command).well()
     moments = {operation.name: seeded(project, operation, options) for operation in chosen}
     with loaded(project, "kill", options.rate) as load:
         story = Story(project, load, backup_before=False)
