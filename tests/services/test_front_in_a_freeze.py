@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from websockets.sync.client import ClientConnection, connect
 
 from components.front import with_front
 from pocketbase import OPERATOR, Login, ensure_operator, freeze, login, unfreeze
-from pocketbase.admin import change_password, set_superuser
+from pocketbase.admin import SUPERUSERS, change_password, set_superuser
+from pocketbase.freeze import SUFFIX
+from tests.pocketbase.gateway import Answer, Gateway, Passing, passed_on
 from tests.services.conftest import RunBackend
 from tests.support import workers
 from tests.support.backend import ADMIN
@@ -147,11 +150,18 @@ def scene(tools: Tools, run_backend: RunBackend, tmp_path: Path) -> Iterator[Sce
     admin = login(backend.url, *ADMIN)
     assert admin is not None
     ensure_operator(backend.url, admin, SECRET)
-    module = tmp_path / "api.js"
+    with served(tools, tmp_path, backend.url) as api:
+        yield Scene(backend.url, api)
+
+
+@contextmanager
+def served(tools: Tools, folder: Path, backend_url: str) -> Iterator[str]:
+    """The address of an API that knows the backend by this one."""
+    module = folder / "api.js"
     module.write_text(with_front(SERVICE))
-    bindings = {"POCKETBASE_URL": backend.url, "PB_ADMIN_EMAIL": ADMIN[0], "PB_ADMIN_PASSWORD": ADMIN[1]}
+    bindings = {"POCKETBASE_URL": backend_url, "PB_ADMIN_EMAIL": ADMIN[0], "PB_ADMIN_PASSWORD": ADMIN[1]}
     with workers.running(tools, [Worker(name="api", module=module, bindings=bindings)]) as running:
-        yield Scene(backend.url, running["api"])
+        yield running["api"]
 
 
 def test_every_write_is_refused_and_every_read_answered(scene: Scene) -> None:
@@ -202,6 +212,43 @@ def test_no_read_fails_and_no_refusal_is_raw_where_a_freeze_begins_and_ends(scen
             unfreeze(scene.backend, scene.operator)
             assert scene.ask("GET", path).status_code == 200
             assert call(socket, "GET", path)["status"] == 200
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["begins", "ends"])
+def test_an_address_that_changes_between_two_tries_of_a_login_costs_no_read(
+    scene: Scene, tools: Tools, tmp_path: Path, is_known: bool
+) -> None:
+    """A freeze says that it begins before it renames superusers, and names them back before it says that it is over."""
+    tries: list[str] = []
+
+    def interfere(passing: Passing) -> Answer | None:
+        if passing.path != f"{SUPERUSERS}/auth-with-password":
+            return None
+        answer = passed_on(passing)
+        tries.append(json.loads(passing.body)["identity"])
+        if len(tries) == 1:
+            rename(scene, ADMIN[0] + SUFFIX if is_known else ADMIN[0])
+        return answer
+
+    freeze(scene.backend, scene.operator, "moving", 600)
+    with Gateway(scene.backend, interfere) as gateway, served(tools, tmp_path, gateway.url) as api:
+        if is_known:
+            assert ask("GET", f"{api}/fresh").is_success
+            tries.clear()
+            rename(scene, ADMIN[0])
+        assert ask("GET", f"{api}/fresh").status_code == 200
+    known = [ADMIN[0] + SUFFIX, ADMIN[0]]
+    assert tries == ([*known, known[0]] if is_known else [known[1], *known])
+
+
+def rename(scene: Scene, email: str) -> None:
+    """Give the backend's admin this address, with or without SUFFIX behind it."""
+    records, headers = f"{scene.backend}{SUPERUSERS}/records", {"authorization": scene.operator.token}
+    known = {
+        each["email"].removesuffix(SUFFIX): each["id"] for each in ask("GET", records, headers=headers).json()["items"]
+    }
+    body = {"email": email}
+    assert ask("PATCH", f"{records}/{known[ADMIN[0]]}", json=body, headers=headers).is_success
 
 
 @pytest.mark.parametrize("path", ["/fresh", "/human"])
