@@ -13,7 +13,7 @@ import psutil
 import programs
 from httpclient import client, httpx
 from ops.failures import Failure
-from ops.plugins import are_offline
+from ops.plugins import are_official
 from ops.workspace import PROJECT, Stack, exports, located_tools
 from waiting import backoff
 
@@ -36,7 +36,7 @@ def start(stack: Stack) -> bool:
     _require_local(stack)
     if _runs(stack):
         return False
-    stack.make_private(stack.cloud_state)
+    stack.make_private(stack.cloud_state, stack.home)
     with log_file(stack).open("ab") as log:
         begin = log.tell()
         process = programs.start(_command(stack), output=log, cwd=PROJECT, session=True)
@@ -101,7 +101,7 @@ def _command(stack: Stack) -> list[str]:
         "node-modules": located.node_modules,
         "pocketbase": located.pocketbase,
     }
-    if are_offline(stack):
+    if not are_official(stack):  # on a stack's first `oracle up` there are none yet
         options["plugins"] = stack.home
     return [sys.executable, "-m", "localcloud", *(f"--{name}={value}" for name, value in options.items())]
 

@@ -40,6 +40,11 @@ def are_offline(stack: Stack) -> bool:
     return all(_kind(stack, name) is Plugins.offline for name in NAMES)
 
 
+def are_official(stack: Stack) -> bool:
+    """Whether all plugins in the stack's Pulumi home are the official ones."""
+    return all(_kind(stack, name) is Plugins.official for name in NAMES)
+
+
 def _name(name: str) -> str:
     return f"resource-{name}-v{metadata.version(f'pulumi-{name}')}"
 

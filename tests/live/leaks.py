@@ -69,15 +69,17 @@ class ProcessList:
         self._thread.join()
 
     def _look(self) -> None:
+        """A program's arguments do not change any more, but a process may begin as a copy of another's."""
         ages: dict[str, int] = {}
         while not self._ended.wait(PAUSE_SECONDS):
             self.looks += 1
-            there = [name for name in os.listdir("/proc") if name.isdigit()]
-            ages = {name: ages.get(name, 0) + 1 for name in there}
-            for name in there:
-                if ages[name] > YOUNG and (ages[name] + int(name)) % YOUNG:
-                    continue
+            there = set(filter(str.isdigit, os.listdir("/proc")))
+            young = {name: ages[name] + 1 for name in there & ages.keys() if ages[name] < YOUNG}
+            young |= dict.fromkeys(there - ages.keys(), 1)
+            ages = {name: ages[name] for name in there & ages.keys()} | young
+            for name in there if self.looks % YOUNG == 0 else young:
                 try:
-                    self.seen.add(Path(f"/proc/{name}/cmdline").read_bytes())
+                    with open(f"/proc/{name}/cmdline", "rb") as arguments:
+                        self.seen.add(arguments.read())
                 except OSError:
                     continue  # it has ended

@@ -59,7 +59,8 @@ def changes(done: Done) -> dict[str, int]:
 
 def changed_names(done: Done) -> set[str]:
     """The resources that the engine says it has changed."""
-    return set(re.findall(r"^ +\S+:\S+:\w+ ([\w-]+) (?:created|updated|replaced|deleted)\b", done.output, re.MULTILINE))
+    done_to = r"^ +(?:[~+-]+ +)?\S+:\S+:\w+ ([\w-]+) (?:created|updated|replaced|deleted)\b"
+    return set(re.findall(done_to, done.output, re.MULTILINE))
 
 
 def assert_quiet(done: Done) -> None:

@@ -68,6 +68,7 @@ def test_a_wrong_password_is_refused_before_anything_is_written(hand: HandMade) 
     assert (hand.running(), hand.project.stack_file.read_text()) == (before, file)
 
 
+@pytest.mark.slow
 def test_code_with_the_backends_address_in_it_is_not_adopted(hand: HandMade) -> None:
     [app] = hand.project.api("GET", "/v2/apps")["apps"]
     host = urlsplit(app["live_url"]).hostname
@@ -110,18 +111,25 @@ def test_an_adoption_that_failed_halfway_goes_on_and_deletes_nothing(hand: HandM
     assert '"protect":true' in state
 
 
-def test_from_hand_made_to_released(hand: HandMade) -> None:
+def test_an_adoption_changes_nothing_that_runs(hand: HandMade) -> None:
     project = hand.project
     hand.configure_password(PASSWORD)
-    with load.running(api_url(hand), "adopt") as under:
-        before = hand.running()
+    before = hand.running()
+    with load.running(api_url(hand), "adoption") as under:
         done = project.oracle("adopt", "local", "--yes").well().output
-        assert PASSWORD not in done
-        assert hand.running() == before
-        assert_quiet(project.pulumi("preview", "--stack", "local"))
-        assert "nothing differs" in project.oracle("drift", "local").well().output
-        assert "made by hand" in project.oracle("status").well().output
+    assert set(under.reads) == {"200"}, under.summary()
+    assert set(under.writes) <= {"201", "register 201"}, under.summary()
+    assert PASSWORD not in done
+    assert hand.running() == before
+    assert_quiet(project.pulumi("preview", "--stack", "local"))
+    assert "nothing differs" in project.oracle("drift", "local").well().output
+    assert "made by hand" in project.oracle("status").well().output
 
+
+@pytest.mark.slow
+def test_the_first_releases_move_it_while_people_use_it(hand: HandMade) -> None:
+    project, before = hand.project, hand.running()
+    with load.running(api_url(hand), "release") as under:
         project.oracle("deploy", "api", "web", "universe", "--yes").well()
         assert hand.running()["jellyfish-app"] == before["jellyfish-app"]
         bindings = {each["name"]: each for each in hand.cloudflare("/scripts/oracle-universe-api/settings")["bindings"]}

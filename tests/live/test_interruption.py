@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
 
 from httpclient import client
+from tests.live import network
 from tests.live.project import Project, assert_quiet
+from tests.live.story import change_backend
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.live
@@ -18,11 +22,6 @@ pytestmark = pytest.mark.live
 def cloud_process(project: Project) -> int:
     with client() as http:
         return int(http.get(f"{project.endpoint}/_cloud/health").json()["pid"])
-
-
-def requested(project: Project, method: str, prefix: str) -> bool:
-    listed = project.api("GET", "/_cloud/requests")["requests"]
-    return any(each["method"] == method and each["path"].startswith(prefix) for each in listed)
 
 
 def kill_tree(pid: int) -> None:
@@ -36,42 +35,56 @@ def kill_tree(pid: int) -> None:
     psutil.wait_procs(tree, timeout=10)
 
 
+def has_begun(project: Project) -> bool:
+    """Whether an app is being made."""
+    listed = project.api("GET", "/_cloud/requests")["requests"]
+    return any((each["method"], each["path"]) == ("POST", "/v2/apps") for each in listed)
+
+
+def test_the_local_cloud_killed_in_the_middle_of_a_release(project: Project) -> None:
+    change_backend(project)
+    running = project.start_oracle("up")
+    until(lambda: has_begun(project), "the app is being made", seconds=120)
+    os.kill(cloud_process(project), signal.SIGKILL)
+    running.communicate(timeout=200)
+    assert running.returncode != 0
+    project.oracle("up").well()
+    assert_quiet(project.oracle("up"))
+    assert network.apps(project) == ["jellyfish-app-g1-r2"]
+
+
 @pytest.fixture
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def empty(tmp_path: Path) -> Iterator[Project]:
     """A project whose local cloud runs, with nothing deployed on it."""
-    project = Project.copied(tmp_path_factory.mktemp("killed"))
+    project = Project.copied(tmp_path / "project")
     project.oracle("cloud", "start").well()
-    return project
+    yield project
+    project.stop()
 
 
-def test_the_local_cloud_killed_in_the_middle_of_an_up(empty: Project) -> None:
-    try:
-        running = empty.start_oracle("up")
-        until(lambda: requested(empty, "POST", "/v2/apps"), "the app is being made", seconds=120)
-        os.kill(cloud_process(empty), signal.SIGKILL)
-        running.communicate(timeout=200)
-        assert running.returncode != 0
-        empty.oracle("up").well()
-        assert_quiet(empty.oracle("up"))
-        assert len(empty.api("GET", "/v2/apps")["apps"]) == 1
-    finally:
-        empty.stop()
+@pytest.mark.slow
+def test_the_local_cloud_killed_in_the_middle_of_the_first_up(empty: Project) -> None:
+    running = empty.start_oracle("up")
+    until(lambda: has_begun(empty), "the app is being made", seconds=120)
+    os.kill(cloud_process(empty), signal.SIGKILL)
+    running.communicate(timeout=200)
+    assert running.returncode != 0
+    empty.oracle("up").well()
+    assert_quiet(empty.oracle("up"))
+    assert network.apps(empty) == ["jellyfish-app"]
 
 
 @pytest.mark.slow
 def test_the_command_and_the_engine_killed_in_the_middle_of_an_up(empty: Project) -> None:
-    try:
-        running = empty.start_oracle("up")
-        until(lambda: requested(empty, "POST", "/v2/apps"), "the app is being made", seconds=120)
-        kill_tree(running.pid)
-        running.communicate(timeout=30)
-        done = empty.oracle("up").well()
-        assert "took the lock over from process" in done.output
-        assert "took over" in done.output
-        assert_quiet(empty.oracle("up"))
-        assert len(empty.api("GET", "/v2/apps")["apps"]) == 1
-        checks = [check["name"] for check in empty.api("GET", "/v2/uptime/checks")["checks"]]
-        owner = "organization/oracle-net/local"
-        assert sorted(checks) == [f"{owner} {each}" for each in ("api", "backend", "universe", "web")]
-    finally:
-        empty.stop()
+    running = empty.start_oracle("up")
+    until(lambda: has_begun(empty), "the app is being made", seconds=120)
+    kill_tree(running.pid)
+    running.communicate(timeout=30)
+    done = empty.oracle("up").well()
+    assert "took the lock over from process" in done.output
+    assert "took over" in done.output
+    assert_quiet(empty.oracle("up"))
+    assert network.apps(empty) == ["jellyfish-app"]
+    checks = [check["name"] for check in empty.api("GET", "/v2/uptime/checks")["checks"]]
+    owner = "organization/oracle-net/local"
+    assert sorted(checks) == [f"{owner} {each}" for each in ("api", "backend", "universe", "web")]

@@ -44,20 +44,29 @@ def bucket(project: Project, s3: str) -> None:
 
 @pytest.fixture(scope="module")
 def environments(tmp_path_factory: pytest.TempPathFactory, s3: str) -> Iterator[Environments]:
-    """Both are up; staging keeps its releases in a folder, prod in a bucket."""
+    """Both are up, staging with a change more; it keeps its releases in a folder, prod in a bucket."""
     project = Project.copied(tmp_path_factory.mktemp("project"))
     made = Environments.made(project)
     bucket(project, s3)
     made.prod.edit("Pulumi.prod.yaml", "  oracle-net:backend:\n", f"{STORE.format(s3=s3)}  oracle-net:backend:\n")
     for arguments in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "as it is"]):
-        identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
-        subprocess.run(["git", "-C", str(project.root), *identity, *arguments], check=True)
+        git(project, *arguments)
     try:
-        made.up()
+        project.edit("services/web/public/index.html", "</body>", "<!-- promoted --></body>")
+        project.edit("services/api/src/worker.js", "/**", "// promoted\r\n/**")
+        project.edit("services/backend/entrypoint.sh", "exec ", "echo promoted\nexec ")
+        made.staging.oracle("up", "staging").well()
+        git(project, "checkout", "--quiet", "services")
+        made.prod.oracle("up", "prod").well()
         FETCHED["first"] = fetched(made.prod)
         yield made
     finally:
         made.stop()
+
+
+def git(project: Project, *arguments: str) -> None:
+    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+    subprocess.run(["git", "-C", str(project.root), *identity, *arguments], check=True)
 
 
 def fetched(project: Project) -> dict[str, str]:
@@ -141,19 +150,14 @@ def test_stacks_that_do_not_exist(environments: Environments) -> None:
         told(promote(environments), r"Nobody is at a terminal .*: oracle promote staging prod --yes")
 
 
-def test_what_is_not_deployed_to_staging_is_not_looked_at(environments: Environments) -> None:
-    project, file = environments.staging, environments.prod.stack_file
-    runs, before = project.outputs()["release"], file.read_text()
-    project.edit("services/web/public/index.html", "</body>", "<!-- promoted --></body>")
-    project.edit("services/api/src/worker.js", "/**", "// promoted\r\n/**")
-    project.edit("services/backend/entrypoint.sh", "exec ", "echo promoted\nexec ")
+def test_what_staging_runs_is_promoted_and_not_what_is_checked_out(environments: Environments) -> None:
+    runs, before = environments.staging.outputs()["release"], environments.prod.stack_file.read_text()
     promote(environments, "--receipt-only").well()
     receipt = environments.prod.config["oracle-net:receipt"]
-    file.write_text(before)
+    environments.prod.stack_file.write_text(before)
     assert {kind: receipt[kind] for kind in ("backend", "workers", "assets")} == {
         kind: runs[kind] for kind in ("backend", "workers", "assets")
     }
-    project.oracle("deploy", "--stack", "staging", "--yes").well()
 
 
 @pytest.mark.slow
@@ -224,15 +228,15 @@ def test_promotion_byte_for_byte(environments: Environments) -> None:
 @pytest.mark.slow
 def test_prod_stays_what_its_receipt_says_whatever_the_checkout_builds(environments: Environments) -> None:
     prod = environments.prod
-    prod.edit("services/web/public/index.html", "promoted", "not promoted")
-    prod.edit("services/backend/entrypoint.sh", "echo promoted", "echo not promoted")
+    prod.edit("services/web/public/index.html", "</body>", "<!-- not promoted --></body>")
+    prod.edit("services/backend/entrypoint.sh", "exec ", "echo not promoted\nexec ")
     shutil.rmtree(prod.root / ".oracle/releases")  # then they come from prod's own store
     preview = prod.pulumi("preview", "--stack", "prod")
     assert_quiet(preview)
     assert "what the receipt names is deployed, and not what this checkout builds" in preview.output
     shutil.rmtree(prod.root / "services/universe/public")  # nor need it build anything
     assert_quiet(prod.up())
-    subprocess.run(["git", "-C", str(prod.root), "checkout", "--quiet", "services/universe"], check=True)
+    git(prod, "checkout", "--quiet", "services/universe")
     assert fetched(prod) == FETCHED["promoted"]
     told(prod.oracle("deploy", "web", "--stack", "prod", "--yes"), r"prod deploys what its receipt names, .*")
 
@@ -301,8 +305,6 @@ def test_rollback_brings_backend_and_workers_back_together(environments: Environ
 @pytest.mark.slow
 def test_an_unhealthy_or_drifted_staging_is_not_promoted(environments: Environments) -> None:
     staging = environments.staging
-    staging.edit("services/web/public/index.html", "not promoted", "promoted")
-    staging.edit("services/backend/entrypoint.sh", "echo not promoted", "echo promoted")
     config = staging.config
     script = config["oracle-net:web"]["script"]
     staging.fault(host=f"{script}.*", path="*", status=500, count=1000)

@@ -61,9 +61,11 @@ class Session:
 
 
 @pytest.fixture(scope="module")
-def worked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Session, ProcessList, dict[str, str]]]:
+def worked(
+    brought_up: Project, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Session, ProcessList, dict[str, str]]]:
     """A project that was worked with while the process list was watched, and every secret that there was."""
-    project = Project.copied(tmp_path_factory.mktemp("secrets"))
+    project = brought_up.copy(tmp_path_factory.mktemp("copy") / "project")
     temporary = project.root / "temporary"
     temporary.mkdir()
     project.environment["TMPDIR"] = str(temporary)
@@ -103,7 +105,7 @@ def change_passwords(session: Session) -> None:
     session.up().well()
     # The app still starts with its first password, so the console has to make the declared one work again.
     restart(session.project)
-    session.up().well()
+    session.oracle("up").well()
 
 
 def fail(session: Session) -> None:
@@ -122,8 +124,6 @@ def look(session: Session) -> None:
     session.pulumi("config").well()
     session.oracle("image", "push", "services/backend").well()
     session.oracle("recover").well()
-    restart(session.project)
-    session.oracle("up").well()
     session.oracle("cloud", "logs", "-n", "100000").well()
     session.printed += list(answers(session.project))
 

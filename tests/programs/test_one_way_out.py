@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[2]
+from tests.support.sources import PROJECT, sources, tree
+
 BARE = {
     "subprocess": {"Popen", "run", "call", "check_call", "check_output", "getoutput", "getstatusoutput"},
     "os": {"system", "popen", "fork", "forkpty"},
@@ -26,23 +26,12 @@ ELSEWHERE = {
     "benchmarks/commit_all.py": "measures a command from the outside, as a person's shell would start it",
     "benchmarks/quiet_up.py": "measures a command from the outside, as a person's shell would start it",
 }
-NOT_OURS = {".venv", ".oracle", "tests", "node_modules", "build"}
 
 
-def sources() -> list[Path]:
-    found = (path for place in PROJECT.iterdir() if place.name not in NOT_OURS for path in _python(place))
-    return sorted(found)
-
-
-def _python(place: Path) -> list[Path]:
-    return list(place.rglob("*.py")) if place.is_dir() else [place] if place.suffix == ".py" else []
-
-
-def bare(text: str) -> Iterator[str]:
+def bare(module: ast.Module) -> Iterator[str]:
     """What starts programs in a module: calls, functions handed on, names imported. A type's name does not."""
-    tree = ast.parse(text)
-    types = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Subscript)}
-    for node in ast.walk(tree):
+    types = {id(node.value) for node in ast.walk(module) if isinstance(node, ast.Subscript)}
+    for node in ast.walk(module):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and id(node) not in types:
             yield from _known(node.value.id, node.attr)
         elif isinstance(node, ast.ImportFrom):
@@ -60,14 +49,14 @@ def test_programs_are_started_in_one_place() -> None:
         f"{path.relative_to(PROJECT)}: {name}"
         for path in sources()
         if str(path.relative_to(PROJECT)) not in ELSEWHERE
-        for name in bare(path.read_text())
+        for name in bare(tree(path))
     }
     assert not found
 
 
 @pytest.mark.parametrize("file", sorted(ELSEWHERE))
 def test_every_exception_is_needed(file: str) -> None:
-    assert list(bare((PROJECT / file).read_text()))
+    assert list(bare(tree(PROJECT / file)))
 
 
 @pytest.mark.parametrize(
@@ -84,9 +73,9 @@ def test_every_exception_is_needed(file: str) -> None:
     ],
 )
 def test_it_is_seen(text: str) -> None:
-    assert list(bare(text))
+    assert list(bare(ast.parse(text)))
 
 
 @pytest.mark.parametrize("text", ["x: subprocess.Popen[bytes]", "subprocess.TimeoutExpired", "os.path", "run(['x'])"])
 def test_what_starts_nothing_is_not(text: str) -> None:
-    assert not list(bare(text))
+    assert not list(bare(ast.parse(text)))

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[2]
+from tests.support.sources import PROJECT, tree
+
 OURS = frozenset(
     {
         "addresses",
@@ -132,7 +133,7 @@ def files(part: str) -> list[Path]:
 
 def imports(path: Path) -> Iterator[str]:
     """Dotted names of our own modules that the file imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] in OURS)
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in OURS:
@@ -167,7 +168,7 @@ def test_nothing_asks_for_the_stacks_name() -> None:
     for path in [*files("__main__"), *files("settings"), *files("components")]:
         if path.stem == "naming":
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree(path)):
             asked = isinstance(node, ast.Attribute | ast.Name) and "get_stack" in ast.unparse(node)
             assert not asked, path
 
@@ -182,7 +183,7 @@ def test_the_toolchain_starts_on_the_standard_library_alone() -> None:
     """It runs before there is an environment to import anything from."""
     allowed = {*sys.stdlib_module_names, "programs", "toolchain"}
     for path in [*files("toolchain"), *files("programs")]:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree(path)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.module:
                 names = [node.module]

@@ -13,8 +13,8 @@ import pytest
 
 from artifacts import pack_image, read_module, stage_assets
 from folders import ArtifactError, SourceFile, read_file, shown, source_files
+from tests.support.sources import PROJECT, tree
 
-PROJECT = Path(__file__).parents[2]
 PROGRAM = (
     "addresses.py",
     "artifacts.py",
@@ -222,7 +222,7 @@ def test_a_path_is_shown_on_one_line() -> None:
 
 def listings(path: Path) -> set[str]:
     """The calls in a file that list a folder."""
-    calls = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    calls = (node.func for node in ast.walk(tree(path)) if isinstance(node, ast.Call))
     named = {call.attr: ast.unparse(call) for call in calls if isinstance(call, ast.Attribute)}
     return {text for name, text in named.items() if name in LISTING and text != "ast.walk"}
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[2]
-NOT_OURS = ("tests/", "benchmarks/", ".")
-"""Tests and benchmarks speak to servers of their own on loopback."""
+from tests.support.sources import PROJECT, sources, tree
+
+NOT_OURS = PROJECT / "benchmarks"
+"""They speak to servers of their own on loopback, as tests do."""
 ROADS = (
     "aiohttp",
     "boto3",
@@ -44,16 +45,9 @@ EXCEPTIONS = {
 }
 
 
-def sources() -> Iterator[Path]:
-    for path in sorted(PROJECT.rglob("*.py")):
-        relative = path.relative_to(PROJECT).as_posix()
-        if not relative.startswith(NOT_OURS) and "node_modules" not in path.parts:
-            yield path
-
-
 def roads(path: Path) -> Iterator[str]:
     """What the file opens connections with."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if _is_road(alias.name))
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -62,9 +56,9 @@ def roads(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.Attribute):
             if node.attr in CALLS:
                 yield node.attr
-        elif isinstance(node, ast.Call) and (called := ast.unparse(node.func)).startswith("httpx."):
-            if called.removeprefix("httpx.") in VERBS | MAKERS:
-                yield called
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in VERBS | MAKERS:
+            if ast.unparse(node.func.value) == "httpx":
+                yield f"httpx.{node.func.attr}"
         elif isinstance(node, ast.keyword) and node.arg == "follow_redirects":
             yield "follow_redirects"
 
@@ -74,7 +68,11 @@ def _is_road(name: str) -> bool:
 
 
 def test_all_requests_go_one_way() -> None:
-    found = {path.relative_to(PROJECT).as_posix(): sorted(set(roads(path))) for path in sources()}
+    found = {
+        path.relative_to(PROJECT).as_posix(): sorted(set(roads(path)))
+        for path in sources()
+        if NOT_OURS not in path.parents
+    }
     assert {name: used for name, used in found.items() if used and name not in EXCEPTIONS} == {}
 
 

@@ -190,7 +190,7 @@ class TestTrouble:
     def test_an_answer_that_is_no_envelope_is_an_error(self, body: bytes) -> None:
         with (
             answering(200, body) as (url, _),
-            Workers(url, "a", TOKEN) as workers,
+            Workers(url, "a", TOKEN, patience=0) as workers,
             pytest.raises(WorkersApiError, match="not its own"),
         ):
             workers.bindings("s")

@@ -1,0 +1,24 @@
+"""The project's own Python files, as tests of their text read them."""
+
+from __future__ import annotations
+
+import ast
+import functools
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+NOT_OURS = {"build", "node_modules", "tests"}
+
+
+@functools.cache
+def sources() -> tuple[Path, ...]:
+    """All of them but the tests. Folders that begin with a dot hold other people's code, and very much of it."""
+    places = (place for place in PROJECT.iterdir() if place.name not in NOT_OURS and not place.name.startswith("."))
+    found = (path for place in places for path in (place.rglob("*.py") if place.is_dir() else [place]))
+    return tuple(sorted(path for path in found if path.suffix == ".py" and "node_modules" not in path.parts))
+
+
+@functools.cache
+def tree(path: Path) -> ast.Module:
+    """The file as parsed, once in a test process; it must not be changed."""
+    return ast.parse(path.read_text())
