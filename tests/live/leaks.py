@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
+KEPT = frozenset({".oracle/cloud/tokens.json", ".oracle/cloud/vault.key"})
+"""Where tokens and the key of what is sealed belong; both for their owner only."""
 PAUSE_SECONDS = 0.005
 YOUNG = 20
 """For so many looks a process is looked at each time; then only each so often: its arguments do not change any more."""

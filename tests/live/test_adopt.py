@@ -15,7 +15,7 @@ from tests.live.handmade import API, EMAIL, HOST, PASSWORD, HandMade, declare
 from tests.live.network import titles
 from tests.live.project import Project, assert_quiet
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,6 @@ def test_a_wrong_password_is_refused_before_anything_is_written(hand: HandMade) 
     assert (hand.running(), hand.project.stack_file.read_text()) == (before, file)
 
 
-@pytest.mark.slow
 def test_code_with_the_backends_address_in_it_is_not_adopted(hand: HandMade) -> None:
     [app] = hand.project.api("GET", "/v2/apps")["apps"]
     host = urlsplit(app["live_url"]).hostname
@@ -98,7 +97,6 @@ def changed(path: Path, line: str) -> Iterator[None]:
         path.write_text(before)
 
 
-@pytest.mark.slow
 def test_an_adoption_that_failed_halfway_goes_on_and_deletes_nothing(hand: HandMade) -> None:
     before = hand.running()
     hand.configure_password(PASSWORD)
@@ -126,7 +124,6 @@ def test_an_adoption_changes_nothing_that_runs(hand: HandMade) -> None:
     assert "made by hand" in project.oracle("status").well().output
 
 
-@pytest.mark.slow
 def test_the_first_releases_move_it_while_people_use_it(hand: HandMade) -> None:
     project, before = hand.project, hand.running()
     with load.running(api_url(hand), "release") as under:

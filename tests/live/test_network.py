@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,17 @@ import pytest
 from httpclient import client, httpx
 from localcloud.plugins.launch import SOCKET
 from tests.live import network
+from tests.live.leaks import KEPT, ProcessList, leaked, leaked_in_files
 from tests.live.project import Project, assert_quiet, changed_names
 
 pytestmark = pytest.mark.live
+
+
+@pytest.fixture(scope="module", autouse=True)
+def processes() -> Iterator[ProcessList]:
+    """Looks at the machine's processes while the module's tests run."""
+    with ProcessList() as seen:
+        yield seen
 
 
 def get(url: str) -> httpx.Response:
@@ -116,6 +125,16 @@ def test_formatting_the_configuration_changes_nothing(project: Project) -> None:
     text = project.stack_file.read_text()
     project.stack_file.write_text("# a remark\n" + text.replace("config:\n", "config:\n\n", 1).replace("'", '"'))
     assert_quiet(project.up())
+
+
+def test_no_secret_is_in_a_file_or_was_an_argument(project: Project, processes: ProcessList) -> None:
+    """Of what was done so far; every other kind of work is searched in test_secrets.py."""
+    tokens = project.tokens()
+    secrets = {name: tokens[name] for name in ("digitalocean", "cloudflare")}
+    secrets["password"] = str(project.outputs()["adminPassword"])
+    assert not leaked_in_files(project.root, secrets, KEPT)
+    assert any(b"localcloud" in arguments for arguments in processes.seen)
+    assert not [arguments for arguments in processes.seen if leaked(arguments, secrets)]
 
 
 def test_destroy_takes_a_backup_and_leaves_nothing_in_the_clouds(project: Project, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from tests.live.project import Done, Project, assert_quiet
 from tests.live.test_deploy import Screen, terminal
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 RULES = ("_headers", "_redirects")
 STORE = "  oracle-net:backup:\n    store: s3://releases/prod\n    endpoint: {s3}\n"
 FETCHED: dict[str, dict[str, str]] = {}
@@ -138,7 +138,6 @@ def promote(environments: Environments, *options: str) -> Done:
     return environments.staging.oracle("promote", "staging", "prod", *options)
 
 
-@pytest.mark.slow
 def test_stacks_that_do_not_exist(environments: Environments) -> None:
     known = r"There are: local, prod, staging"
     with nothing_done(environments.prod):
@@ -160,7 +159,6 @@ def test_what_staging_runs_is_promoted_and_not_what_is_checked_out(environments:
     }
 
 
-@pytest.mark.slow
 def test_a_no_changes_nothing(environments: Environments) -> None:
     with nothing_done(environments.prod), terminal(environments.prod, "promote", "staging", "prod") as at:
         process, master = at
@@ -175,7 +173,6 @@ def test_a_no_changes_nothing(environments: Environments) -> None:
     assert not list((environments.prod.root / ".oracle/runs").rglob("*-promote"))
 
 
-@pytest.mark.slow
 def test_a_receipt_for_a_pull_request_changes_one_file(environments: Environments) -> None:
     before, state = environments.prod.stack_file.read_bytes(), held(environments.prod)
     document = json.loads(promote(environments, "--receipt-only", "--json").well().output)
@@ -189,7 +186,6 @@ def test_a_receipt_for_a_pull_request_changes_one_file(environments: Environment
     assert [line for line in after.splitlines() if line not in receipt] == before.decode().splitlines()
 
 
-@pytest.mark.slow
 def test_a_promotion_that_breaks_off_is_taken_back(environments: Environments) -> None:
     prod = environments.prod
     prod.fault(app="jellyfish-app-g1-r2", step="deploy", message="planted failure")
@@ -225,7 +221,6 @@ def test_promotion_byte_for_byte(environments: Environments) -> None:
     assert prod.stack_file.read_text().startswith("# Production. Comments")
 
 
-@pytest.mark.slow
 def test_prod_stays_what_its_receipt_says_whatever_the_checkout_builds(environments: Environments) -> None:
     prod = environments.prod
     prod.edit("services/web/public/index.html", "</body>", "<!-- not promoted --></body>")
@@ -241,7 +236,6 @@ def test_prod_stays_what_its_receipt_says_whatever_the_checkout_builds(environme
     told(prod.oracle("deploy", "web", "--stack", "prod", "--yes"), r"prod deploys what its receipt names, .*")
 
 
-@pytest.mark.slow
 def test_a_receipt_edited_by_hand(environments: Environments) -> None:
     prod = environments.prod
     known = prod.outputs()["release"]["assets"]["web"]
@@ -262,7 +256,6 @@ def test_a_receipt_edited_by_hand(environments: Environments) -> None:
     assert fetched(prod) == FETCHED["promoted"]
 
 
-@pytest.mark.slow
 def test_a_lock_that_is_held(environments: Environments, tmp_path: Path) -> None:
     prod = environments.prod
     engine = tmp_path / "pulumi"
@@ -302,7 +295,6 @@ def test_rollback_brings_backend_and_workers_back_together(environments: Environ
     assert_quiet(prod.pulumi("preview", "--stack", "prod"))
 
 
-@pytest.mark.slow
 def test_an_unhealthy_or_drifted_staging_is_not_promoted(environments: Environments) -> None:
     staging = environments.staging
     config = staging.config

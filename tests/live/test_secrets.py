@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from httpclient import client
-from tests.live.leaks import ProcessList, forms, leaked, leaked_in_files
+from tests.live.leaks import KEPT, ProcessList, forms, leaked, leaked_in_files
 from tests.live.project import Done, Project
 from tests.support.waiting import until
 
@@ -22,8 +22,6 @@ CHOSEN = {
     "first token": "planted-github-token-one-91ab",
     "second token": "planted-github-token-two-5e2c",
 }
-# Where tokens and the key of what is sealed belong; both for their owner only.
-KEPT = frozenset({".oracle/cloud/tokens.json", ".oracle/cloud/vault.key"})
 
 
 class Session:
@@ -152,6 +150,7 @@ def answers(project: Project) -> Iterator[str]:
                 yield answer.text
 
 
+@pytest.mark.slow
 def test_the_secrets_are_at_work(worked: tuple[Session, ProcessList, dict[str, str]]) -> None:
     session, _, secrets = worked
     assert all(len(secret) >= 20 for secret in secrets.values())
@@ -161,12 +160,14 @@ def test_the_secrets_are_at_work(worked: tuple[Session, ProcessList, dict[str, s
         assert http.get(f"{outputs['apiUrl']}/api/github").json()["configured"]
 
 
+@pytest.mark.slow
 def test_nothing_printed_holds_a_secret(worked: tuple[Session, ProcessList, dict[str, str]]) -> None:
     session, _, secrets = worked
     found = [(sorted(names), text[:2000]) for text in session.printed if (names := leaked(text.encode(), secrets))]
     assert not found
 
 
+@pytest.mark.slow
 def test_no_file_holds_a_secret(worked: tuple[Session, ProcessList, dict[str, str]]) -> None:
     session, _, secrets = worked
     root = session.project.root
@@ -178,12 +179,14 @@ def test_no_file_holds_a_secret(worked: tuple[Session, ProcessList, dict[str, st
     assert not leaked_in_files(root, secrets, KEPT)
 
 
+@pytest.mark.slow
 def test_the_files_that_hold_tokens_are_their_owners(worked: tuple[Session, ProcessList, dict[str, str]]) -> None:
     root = worked[0].project.root
     assert {name: oct((root / name).stat().st_mode & 0o777) for name in KEPT} == dict.fromkeys(KEPT, "0o600")
     assert (root / ".oracle").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 def test_no_process_had_a_secret_among_its_arguments(worked: tuple[Session, ProcessList, dict[str, str]]) -> None:
     _, processes, secrets = worked
     assert processes.looks > 100

@@ -10,11 +10,11 @@ from tests.repositories.lab import Lab
 
 
 @pytest.fixture
-def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+def lab(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Lab:
     home = tmp_path / "home"
     home.mkdir()
     (home / "gitconfig").write_text(
-        "[user]\n\tname = Ada\n\temail = ada@example.org\n[init]\n\tdefaultBranch = main\n"
+        "[user]\n\tname = Ada\n\temail = ada@example.org\n[init]\n\tdefaultBranch = main\n\ttemplateDir =\n"
         '[advice]\n\tdetachedHead = false\n[protocol "file"]\n\tallow = always\n[commit]\n\tgpgSign = false\n'
     )
     monkeypatch.setenv("HOME", str(home))
@@ -23,4 +23,4 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_SSH_COMMAND", "EDITOR", "GIT_EDITOR"):
         monkeypatch.delenv(name, raising=False)
-    return Lab(tmp_path / "all")
+    return Lab(tmp_path / "all", tmp_path_factory.getbasetemp() / "repository")

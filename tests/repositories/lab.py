@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -37,10 +38,13 @@ class Finished:
 
 
 class Lab:
-    """A project with a list of repositories, each with a checkout and a bare remote."""
+    """A project with a list of repositories, each with a checkout and a bare remote.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    They are copies of one that is made in `template`, since each takes git eight processes.
+    """
+
+    def __init__(self, folder: Path, template: Path) -> None:
+        self.folder, self.template = folder, template
         self.project = folder / "project"
         self.project.mkdir(parents=True)
         self.names: list[str] = []
@@ -48,17 +52,31 @@ class Lab:
     def repository(self, name: str) -> Path:
         """A checkout with one commit that is on its remote."""
         remote, checkout = self.remote(name), self.folder / name
-        git(self.folder, "init", "-q", "--bare", str(remote))
-        git(self.folder, "init", "-q", str(checkout))
-        (checkout / "README.md").write_text(f"# {name}\n")
+        if not self.template.exists():
+            self._make_template()
+        shutil.copytree(self.template / "remote", remote)
+        shutil.copytree(self.template / "checkout", checkout)
+        config = checkout / ".git" / "config"
+        config.write_text(config.read_text().replace(str(self.template / "remote"), str(remote)))
+        self.enlist(name)
+        return checkout
+
+    def _make_template(self) -> None:
+        making = self.template.with_suffix(".making")
+        shutil.rmtree(making, ignore_errors=True)
+        remote, checkout = making / "remote", making / "checkout"
+        making.mkdir(parents=True)
+        git(making, "init", "-q", "--bare", str(remote))
+        git(making, "init", "-q", str(checkout))
+        (checkout / "README.md").write_text("# A repository\n")
         (checkout / "src").mkdir()
         (checkout / "src" / "a.ts").write_text("export const a = 1\n")
         git(checkout, "add", "-A")
         git(checkout, "commit", "-qm", "Begin")
         git(checkout, "remote", "add", "origin", str(remote))
         git(checkout, "push", "-qu", "origin", "main")
-        self.enlist(name)
-        return checkout
+        git(checkout, "remote", "set-url", "origin", str(self.template / "remote"))
+        making.rename(self.template)
 
     def remote(self, name: str) -> Path:
         return self.folder / "remotes" / f"{name}.git"

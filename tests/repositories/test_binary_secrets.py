@@ -73,7 +73,10 @@ def test_staged_it_is_refused(lab: Lab, case: str) -> None:
     assert lab.tip("bad") == git(checkout, "rev-parse", "HEAD")
 
 
-@pytest.mark.parametrize("case", ["attribute", "utf-16", "a NUL byte", "large", "a program"])
+SHORT = ("attribute", "utf-16", "a NUL byte", "a program")
+
+
+@pytest.mark.parametrize("case", [*SHORT, pytest.param("large", marks=pytest.mark.slow)])
 def test_committed_and_not_pushed_it_stays_here(lab: Lab, case: str) -> None:
     """Also when a later commit has taken it out again."""
     checkout = lab.repository("bad")

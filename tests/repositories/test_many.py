@@ -34,7 +34,7 @@ def make(lab: Lab, name: str, state: str) -> None:
         (checkout / ".envrc").write_text("export A=1\n")
 
 
-@pytest.mark.parametrize("count", [5, 50])
+@pytest.mark.parametrize("count", [10, pytest.param(50, marks=pytest.mark.slow)])
 def test_each_gets_its_own_row_and_its_own_end(lab: Lab, count: int) -> None:
     states = {f"repo-{number:02}": STATES[number % len(STATES)] for number in range(count)}
     for name, state in states.items():

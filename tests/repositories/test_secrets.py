@@ -121,7 +121,7 @@ def bad_changes(lab: Lab) -> Iterator[Path]:
     yield checkout / "huge.log"
 
 
-@pytest.mark.parametrize("which", range(4))
+@pytest.mark.parametrize("which", [0, 1, 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_nothing_of_it_is_committed_or_shown(lab: Lab, which: int) -> None:
     path = list(bad_changes(lab))[which]
     value = letters(40)

@@ -145,7 +145,7 @@ def test_there_what_others_have_pushed_is_seen(lab: Lab) -> None:
 
 def test_a_checkout_of_another_user_is_named_as_git_does(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Git heeds no relative path there."""
-    spaced = Lab(lab.folder.parent / "a b")
+    spaced = Lab(lab.folder.parent / "a b", lab.template)
     checkout = spaced.repository("api")
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     advice = spaced.run().row("api").partition("if you trust it: ")[2]
