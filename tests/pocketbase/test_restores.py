@@ -226,7 +226,10 @@ def without_its_database(path: Path) -> None:
 
 class TestKept:
     @pytest.mark.parametrize("damage", [without_its_end, with_a_flipped_byte, without_its_database])
-    def test_a_damaged_backup(self, target: Backend, archive: Path, damage: Damage) -> None:
+    def test_a_damaged_backup(
+        self, target: Backend, archive: Path, damage: Damage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(restores, "QUIET_AFTER_SECONDS", 0.5)
         damage(archive)
         session = session_of(target)
         upload_backup(target.url, session, archive, "bad.zip")

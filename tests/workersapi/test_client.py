@@ -141,12 +141,10 @@ class TestTrouble:
         workers.put_secrets(fronted.name, {"TRIED": "again"})
         assert "TRIED" in (workers.bindings(fronted.name) or {})
 
-    def test_what_stays_is_given_up(
-        self, cloud: RunningCloud, workers: Workers, fronted: Site, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(client_module, "RETRY_SECONDS", 1.0)
+    def test_what_stays_is_given_up(self, cloud: RunningCloud, fronted: Site) -> None:
         fault(cloud, path="*/secrets*", count=1000, status=502)
-        with pytest.raises(WorkersApiError, match="status 502"):
+        known = (f"{cloud.url}/client/v4/", cloud.tokens.account_id, cloud.tokens.cloudflare)
+        with Workers(*known, patience=1.0) as workers, pytest.raises(WorkersApiError, match="status 502"):
             workers.put_secrets(fronted.name, {"A": PLANTED})
 
     def test_who_has_no_patience_asks_once_and_gets_the_status(self) -> None:
