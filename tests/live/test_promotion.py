@@ -139,7 +139,7 @@ def promote(environments: Environments, *options: str) -> Done:
 
 
 def test_stacks_that_do_not_exist(environments: Environments) -> None:
-    known = r"There are: local, prod, staging"
+    known = r"There are: local, prod, staging\. One of your own on this machine: oracle up stagin"
     with nothing_done(environments.prod):
         for words in (("promote", "stagin", "prod", "--yes"), ("promote", "staging", "stagin", "--yes")):
             told(
