@@ -31,13 +31,36 @@ class Platform:
     ids=["both", "a new disk, where the image has made the admin", "no admin", "made by hand"],
 )
 def test_both_logins_are_proven(monkeypatch: pytest.MonkeyPatch, knows: set[str], release: str, proven: bool) -> None:
+    see(monkeypatch, knows)
+    assert ready._proven(props(release)) is proven
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        {"freeze_state": "moving"},
+        {"freeze_state": "ended"},
+        {"stand_ins": {"a": "b"}},
+        {"runs_declared_release": False},
+    ],
+    ids=["frozen", "a freeze that ended by itself", "a stand-in is left", "another release"],
+)
+def test_what_an_update_left_halfway_is_put_right(monkeypatch: pytest.MonkeyPatch, seen: dict[str, Any]) -> None:
+    see(monkeypatch, {"admin", "operator"}, **seen)
+    assert ready._proven(props()) is False
+
+
+def props(release: str = "sha256:1") -> dict[str, Any]:
+    return {**dict.fromkeys(ready.KEYS, "x"), "release": release, "password": "admin", "operator": "operator"}
+
+
+def see(monkeypatch: pytest.MonkeyPatch, knows: set[str], **seen: Any) -> None:
+    """A backend that lets these passwords in, and is otherwise as declared but for what is `seen`."""
+
     def login(_url: str, _email: str, password: str, **_: Any) -> Login | None:
         return Login(token="t", id="i") if password in knows else None
 
     monkeypatch.setattr(ready, "AppPlatform", Platform)
-    monkeypatch.setattr(ready, "runs_declared_release", lambda *_: True)
-    monkeypatch.setattr(ready, "stand_ins", lambda *_: {})
-    monkeypatch.setattr(ready, "freeze_state", lambda *_: None)
     monkeypatch.setattr(ready, "login", login)
-    props = {**dict.fromkeys(ready.KEYS, "x"), "release": release, "password": "admin", "operator": "operator"}
-    assert ready._proven(props) is proven
+    for name, value in ({"runs_declared_release": True, "stand_ins": {}, "freeze_state": None} | seen).items():
+        monkeypatch.setattr(ready, name, lambda *_, value=value: value)
