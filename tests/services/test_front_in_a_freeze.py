@@ -197,8 +197,7 @@ def test_writes_go_on_when_the_freeze_is_over(scene: Scene) -> None:
     for path in PATHS:
         assert is_held(scene.ask("POST", path)), path
     unfreeze(scene.backend, scene.operator)
-    for path in PATHS:
-        until(lambda path=path: scene.ask("POST", path).status_code == 200, "the next look at the backend")
+    until(lambda: all(scene.ask("POST", path).status_code == 200 for path in PATHS), "the next look at the backend")
 
 
 def test_no_read_fails_and_no_refusal_is_raw_where_a_freeze_begins_and_ends(scene: Scene) -> None:
