@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ops import plugins
+from ops import local_cloud, plugins
 from ops.failures import Failure
 from ops.plugins import NAMES, Plugins, provide
-from ops.workspace import Stack
+from ops.workspace import PROJECT, Stack
 
 # What `pulumi plugin install` does, as far as the choice depends on it: it makes a plugin in $PULUMI_HOME, or fails.
 PULUMI = """#!/bin/sh
@@ -61,3 +61,14 @@ def test_one_can_change_to_and_fro(stack: Stack) -> None:
     for choice in (Plugins.offline, Plugins.official, Plugins.offline):
         assert provide(stack, choice) is choice
         assert kinds(stack) == {choice}
+
+
+@pytest.mark.parametrize("choice, forked", [(None, True), (Plugins.offline, True), (Plugins.official, False)], ids=str)
+def test_a_local_cloud_forks_plugins_unless_they_are_the_official_ones(
+    stack: Stack, choice: Plugins | None, forked: bool
+) -> None:
+    """It is started before the first `oracle up` provides any, and may run for days."""
+    stack.file.write_bytes((PROJECT / "localcloud/stack.yaml").read_bytes())
+    if choice:
+        provide(stack, choice)
+    assert (f"--plugins={stack.home}" in local_cloud._command(stack)) is forked
