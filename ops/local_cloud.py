@@ -13,7 +13,7 @@ import psutil
 import programs
 from httpclient import client, httpx
 from ops.failures import Failure
-from ops.plugins import are_official
+from ops.plugins import Plugins, are_all
 from ops.workspace import PROJECT, Stack, exports, located_tools
 from waiting import backoff
 
@@ -101,7 +101,7 @@ def _command(stack: Stack) -> list[str]:
         "node-modules": located.node_modules,
         "pocketbase": located.pocketbase,
     }
-    if not are_official(stack):  # on a stack's first `oracle up` there are none yet
+    if not are_all(stack, Plugins.official):  # on a stack's first `oracle up` there are none yet
         options["plugins"] = stack.home
     return [sys.executable, "-m", "localcloud", *(f"--{name}={value}" for name, value in options.items())]
 

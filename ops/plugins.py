@@ -26,7 +26,7 @@ class Plugins(StrEnum):
 
 def provide(stack: Stack, choice: Plugins) -> Plugins:
     """Makes the chosen plugins the ones in the stack's own Pulumi home and returns which they are. Raises Failure."""
-    if choice is Plugins.offline or (choice is Plugins.auto and are_offline(stack)):
+    if choice is Plugins.offline or (choice is Plugins.auto and are_all(stack, Plugins.offline)):
         return _offline(stack)
     if _official(stack):
         return Plugins.official
@@ -35,14 +35,9 @@ def provide(stack: Stack, choice: Plugins) -> Plugins:
     return _offline(stack)
 
 
-def are_offline(stack: Stack) -> bool:
-    """Whether all plugins in the stack's Pulumi home are the offline stand-ins."""
-    return all(_kind(stack, name) is Plugins.offline for name in NAMES)
-
-
-def are_official(stack: Stack) -> bool:
-    """Whether all plugins in the stack's Pulumi home are the official ones."""
-    return all(_kind(stack, name) is Plugins.official for name in NAMES)
+def are_all(stack: Stack, kind: Plugins) -> bool:
+    """Whether all plugins in the stack's Pulumi home are of this kind."""
+    return all(_kind(stack, name) is kind for name in NAMES)
 
 
 def _name(name: str) -> str:

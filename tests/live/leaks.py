@@ -71,7 +71,7 @@ class ProcessList:
         self._thread.join()
 
     def _look(self) -> None:
-        """A program's arguments do not change any more, but a process may begin as a copy of another's."""
+        """Read young processes at each look: one begins as a copy of its parent, and gets its own arguments later."""
         ages: dict[str, int] = {}
         while not self._ended.wait(PAUSE_SECONDS):
             self.looks += 1

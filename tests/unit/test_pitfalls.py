@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import re
 from functools import cache
-from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parents[2]
+from tests.support.sources import PROJECT, tree
+
 PAGE = PROJECT / "docs/pitfalls.md"
 NAMED = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 REASON = "Cannot show: "
@@ -25,8 +25,9 @@ def rows() -> list[list[str]]:
 @cache
 def names_in(path: str) -> frozenset[str]:
     """The names of a file's tests, which are not run and not even imported."""
-    tree = ast.parse((PROJECT / path).read_text())
-    defined = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    defined = (
+        node for node in ast.walk(tree(PROJECT / path)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
     return frozenset(node.name for node in defined if node.name.startswith("test_"))
 
 
