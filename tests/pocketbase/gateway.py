@@ -50,6 +50,8 @@ class Gateway:
         gateway = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"  # workerd uses a connection again that HTTP/1.0 closes without a word
+
             def handle_any(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 kept = {name.lower(): value for name, value in self.headers.items()}
@@ -63,6 +65,7 @@ class Gateway:
                 self.send_header("Content-Length", str(len(answer.body)))
                 self.end_headers()
                 self.wfile.write(answer.body[: answer.cut])
+                self.close_connection = self.close_connection or answer.cut is not None
 
             do_GET = do_POST = do_DELETE = handle_any
 

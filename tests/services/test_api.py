@@ -292,6 +292,8 @@ def answering(status: int, body: str) -> Iterator[str]:
     """The address of a server that always answers the same."""
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # workerd uses a connection again that HTTP/1.0 closes without a word
+
         def do_GET(self) -> None:
             self.send_response(status)
             self.send_header("location", "/elsewhere")
