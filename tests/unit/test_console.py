@@ -31,6 +31,7 @@ from websockets.sync.server import ServerConnection, serve
 from appplatform import typist
 from appplatform.console import Console, ConsoleError, run_command
 from appplatform.terminal import hold_session, show_command
+from localcloud.processes import end_session
 from ops.failures import Failure
 from ops.main import app
 from tests.support.scripted import scripted
@@ -73,6 +74,7 @@ class Terminal:
         finally:
             self.cut.set()
             shell.kill()
+            end_session(shell.pid)  # all that runs in a container ends with it; the terminal is open until it has
             shell.wait()
             for thread in threads:
                 thread.join()
