@@ -113,6 +113,7 @@ def test_one_service_is_deployed_and_the_others_keep_what_they_run(project: Proj
     assert (newest["id"], newest["kind"], newest["status"]) == (document["run"], "deploy", "ok")
 
 
+@pytest.mark.slow
 def test_a_terminal_closed_in_the_middle_and_the_run_followed_from_another(project: Project, tmp_path: Path) -> None:
     before, code = project.outputs(), module(project)
     project.edit("services/backend/entrypoint.sh", "exec ", "echo released\nexec ")
@@ -205,6 +206,6 @@ def test_no_run_holds_a_secret(project: Project) -> None:
     secrets = {name: tokens[name] for name in ("digitalocean", "cloudflare")}
     secrets["password"] = str(project.outputs()["adminPassword"])
     folder = project.root / ".oracle/runs"
-    assert len(list(folder.rglob("output.log"))) >= 4
+    assert len(list(folder.rglob("output.log"))) >= 3
     assert not leaked_in_files(folder, secrets, frozenset())
     assert not [path for path in folder.rglob("*") if path.stat().st_mode & 0o077]

@@ -11,7 +11,7 @@ from tests.live import network
 from tests.live.project import Project, assert_quiet, changes
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 SUPERUSERS = "/api/collections/_superusers"
 
@@ -45,7 +45,7 @@ def change_backend(project: Project) -> None:
     project.edit("services/backend/entrypoint.sh", "exec ", "echo changed\nexec ")
 
 
-@pytest.mark.parametrize("step", ["build", pytest.param("health", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", ["build", "health"])
 def test_a_failed_deployment_tells_its_logs_end_and_the_next_up_heals(project: Project, step: str) -> None:
     before = running(project)
     change_backend(project)
@@ -59,7 +59,6 @@ def test_a_failed_deployment_tells_its_logs_end_and_the_next_up_heals(project: P
     assert_quiet(project.up())
 
 
-@pytest.mark.slow
 def test_an_app_that_the_api_refuses_is_sent_again(project: Project) -> None:
     before = running(project)
     change_backend(project)
@@ -70,7 +69,6 @@ def test_an_app_that_the_api_refuses_is_sent_again(project: Project) -> None:
     assert running(project) == declared(project) != before
 
 
-@pytest.mark.slow
 def test_a_bootstrap_that_fails_stops_what_follows_and_the_next_up_completes_it(project: Project) -> None:
     api_before = get(f"{project.outputs()['apiUrl']}/api/version").json()["version"]
     remove_admin(project, "operator@oracle-net.invalid")
@@ -105,7 +103,6 @@ def remove_admin(project: Project, *others: str) -> None:
             assert http.delete(f"{records}/{known[email]}", headers=headers).status_code == 204
 
 
-@pytest.mark.slow
 def test_an_admin_removed_by_hand_is_planned_and_restored(project: Project) -> None:
     restart(project)
     assert can_log_in(project)
@@ -125,7 +122,6 @@ def restart(project: Project) -> None:
     until(lambda: deployed(project, app, deployment), "the restarted container serves")
 
 
-@pytest.mark.slow
 def test_a_chosen_password_is_in_pocketbase_and_in_the_worker_after_one_up(project: Project) -> None:
     project.pulumi(
         "config", "set", "--secret", "oracle-net:adminPassword", "chosen-password-1", "--stack", "local"
@@ -143,7 +139,6 @@ def test_a_chosen_password_is_in_pocketbase_and_in_the_worker_after_one_up(proje
     assert_quiet(project.up())
 
 
-@pytest.mark.slow
 def test_what_was_deleted_behind_the_engines_back_is_made_again(project: Project) -> None:
     account, tokens = project.tokens()["accountId"], project.tokens()
     with client(headers={"Authorization": f"Bearer {tokens['cloudflare']}"}) as http:
@@ -154,7 +149,6 @@ def test_what_was_deleted_behind_the_engines_back_is_made_again(project: Project
     assert get(project.outputs()["webUrl"]).status_code == 200
 
 
-@pytest.mark.slow
 def test_a_first_deployment_that_fails_is_healed_by_the_next_up(tmp_path: Path) -> None:
     project = Project.copied(tmp_path)
     try:
@@ -169,7 +163,6 @@ def test_a_first_deployment_that_fails_is_healed_by_the_next_up(tmp_path: Path) 
         project.stop()
 
 
-@pytest.mark.slow
 def test_what_was_changed_by_hand_is_told_and_replaced_with_its_data(project: Project) -> None:
     app = project.api("GET", f"/v2/apps/{project.outputs()['backendAppId']}")["app"]
     spec = app["spec"]

@@ -16,7 +16,7 @@ from tests.live.project import Project, assert_quiet
 from tests.live.story import change_backend
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 
 def cloud_process(project: Project) -> int:
@@ -67,13 +67,11 @@ def empty(tmp_path: Path) -> Iterator[Project]:
     project.stop()
 
 
-@pytest.mark.slow
 def test_the_local_cloud_killed_in_the_middle_of_the_first_up(empty: Project) -> None:
     go_on_after_the_cloud_was_killed(empty)
     assert network.apps(empty) == ["jellyfish-app"]
 
 
-@pytest.mark.slow
 def test_the_command_and_the_engine_killed_in_the_middle_of_an_up(empty: Project) -> None:
     running = empty.start_oracle("up")
     until(lambda: has_begun(empty), "the app is being made", seconds=120)

@@ -12,6 +12,7 @@ from tests.live.story import change_backend
 
 pytestmark = [
     pytest.mark.live,
+    pytest.mark.slow,
     pytest.mark.skipif(not PROCESSES.is_dir(), reason="only Linux shows the open files of a process so"),
 ]
 WRITES = 3
@@ -63,7 +64,6 @@ def test_a_login_repaired_after_a_backup_keeps_the_database_s_files(project: Pro
     back_up_repair_and_write(project, 0, set())
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_ten_repairs_and_releases_in_a_row_lose_nothing(project: Project) -> None:
     written: set[str] = set()

@@ -59,6 +59,7 @@ def test_a_healthy_network_has_no_findings_and_nothing_secret_in_it(project: Pro
     assert not leaked((shown.output + told.output).encode(), {"password": project.outputs()["adminPassword"]})
 
 
+@pytest.mark.slow
 def test_a_backend_that_is_killed_is_the_only_one_to_blame(project: Project, look: Look) -> None:
     with _killed(project):
         _settled(look, lambda found: found.level == "down")
@@ -160,6 +161,7 @@ def test_a_deleted_worker_and_then_a_rollback(project: Project, look: Look) -> N
     assert after.gather().findings == ()
 
 
+@pytest.mark.slow
 def test_an_app_that_is_rolled_back_and_pinned(project: Project) -> None:
     look = Look(Stack("local", project.root), FOR_EVER)
     app = project.outputs()["backendAppId"]

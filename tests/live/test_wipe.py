@@ -20,6 +20,8 @@ from tests.live.story import RELEASE, RESTARTED, ROLLBACK, ROTATION, UNDO, WIPE,
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
+WRITES_A_SECOND = 8.0
+"""Less than the machine could: else half of the time of `make test` went into the load. In full: tests/chaos/endurance.py."""
 FOLLOWING = {
     "backend-app",
     "backend-data",
@@ -48,7 +50,7 @@ def project(brought_up: Project, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.fixture(scope="module")
 def story(project: Project) -> Iterator[Story]:
-    with loaded(project, "story") as load:
+    with loaded(project, "story", WRITES_A_SECOND) as load:
         yield Story(project, load)
 
 

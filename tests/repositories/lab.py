@@ -12,6 +12,8 @@ from pathlib import Path
 
 import yaml
 
+from tests.support import forked
+
 ROOT = Path(__file__).parents[2]
 RUN = "import sys; from pathlib import Path; from ops.commit_all import commit_all; "
 
@@ -25,11 +27,7 @@ def git(folder: Path, *arguments: str, check: bool = True) -> str:
 
 
 @dataclass(frozen=True)
-class Finished:
-    status: int
-    output: str
-    errors: str
-
+class Finished(forked.Finished):
     def row(self, name: str, table: int = -1) -> str:
         """A repository's line in one of the tables; in the last by default."""
         tables = [part for part in self.output.split("\n\n") if part.startswith("repository")]
@@ -110,16 +108,9 @@ class Lab:
 
     def run(self, *names: str, message: str | None = None, dry_run: bool = False, seconds: float = 120) -> Finished:
         """The command, as a program of its own without a terminal."""
-        done = subprocess.run(
-            self.command([*names], message, dry_run),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=seconds,
-            stdin=subprocess.DEVNULL,
-        )
-        return Finished(done.returncode, done.stdout, done.stderr)
+        given = (self.project, [*names], message, dry_run)
+        done = forked.call("ops.commit_all.commit_all", *given, cwd=ROOT, seconds=seconds)
+        return Finished(done.status, done.output, done.errors)
 
     def tip(self, name: str) -> str:
         """The commit of the remote's main."""
