@@ -13,7 +13,7 @@ from tests.live.test_network import make_post
 from tests.support.browser import visit
 from tests.support.looks import overflow, overlaps, spills
 
-pytestmark = [pytest.mark.live, pytest.mark.browser]
+pytestmark = [pytest.mark.live, pytest.mark.browser, pytest.mark.slow]
 
 
 def test_a_post_is_on_both_pages(project: Project, browser: Browser) -> None:

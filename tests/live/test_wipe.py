@@ -21,7 +21,7 @@ from tests.live.story import RELEASE, RESTARTED, ROLLBACK, ROTATION, UNDO, WIPE,
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
 WRITES_A_SECOND = 8.0
-"""Less than the machine could: else half of the time of `make test` went into the load. In full: tests/chaos/endurance.py."""
+"""A third of what tests/chaos/endurance.py does: else half of the time of `make test` would go into the load."""
 FOLLOWING = {
     "backend-app",
     "backend-data",

@@ -304,6 +304,7 @@ def test_it_is_readable(seen: Visit, account: Account) -> None:
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_what_happens_arrives_while_it_is_looked_at(seen: Visit, account: Account, network: Json) -> None:
     page = seen.page
     follow(page, "console-app", "run")
@@ -335,6 +336,7 @@ def test_nobody_is_let_in_without_a_code(browser: Browser, cloud: RunningCloud) 
 
 
 @pytest.mark.browser
+@pytest.mark.slow
 def test_a_restart_is_lived_through(browser: Browser, own_cloud: RunningCloud) -> None:
     with Account(own_cloud) as account, visit(browser, "phone") as seen:
         seen.page.goto(way_in(account))

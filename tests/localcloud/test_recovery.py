@@ -40,6 +40,7 @@ def login(account: Account, app: Json) -> str:
     return str(answer.json()["token"])
 
 
+@pytest.mark.slow
 def test_a_real_pocketbase_keeps_data_and_address_over_stop_and_kill(own_cloud: RunningCloud) -> None:
     with Account(own_cloud) as account:
         app = pocketbase(account, "jellyfish-app")
@@ -221,6 +222,7 @@ def test_health_says_who_is_there(cloud: RunningCloud, account: Account) -> None
 
 
 @pytest.mark.chaos
+@pytest.mark.slow
 def test_whenever_it_is_killed_the_declared_spec_runs_in_the_end(own_cloud: RunningCloud) -> None:
     with Account(own_cloud) as account:
         app = account.up("chaos", envs=[{"key": "GREETING", "value": "round 0"}])

@@ -15,7 +15,7 @@ from tests.support.http import ask
 from tests.support.workers import PROJECT, Worker
 from toolchain.tools import Tools
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 SITES = ("web", "universe")
 

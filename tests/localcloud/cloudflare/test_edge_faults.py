@@ -194,6 +194,7 @@ def test_what_a_worker_asks_of_an_app_fails_too(
         loop.run(edge.remove_worker(name))
 
 
+@pytest.mark.slow
 def test_the_record_keeps_the_last_requests_only(ask: Any, routed: App, fault: Any, recorded: Any) -> None:
     fault(record=True)
     fault(count=2100, status=404)

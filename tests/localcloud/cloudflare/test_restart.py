@@ -64,6 +64,7 @@ def test_all_is_there_after_a_restart(cloud: Any) -> None:
     api.result("PUT", "~/workers/scripts/site", files={"metadata": (None, json.dumps(metadata))})
 
 
+@pytest.mark.slow
 def test_shares_survive_a_restart(cloud: Any) -> None:
     api = cloud()
     api.put("worker", CODE.replace("VERSION", "one"))
@@ -77,6 +78,7 @@ def test_shares_survive_a_restart(cloud: Any) -> None:
     assert {api.get(host).text[:3] for _ in range(60)} == {"one", "two"}
 
 
+@pytest.mark.slow
 def test_a_worker_that_no_longer_starts_does_not_stop_the_others(cloud: Any, tmp_path: Path) -> None:
     api = cloud()
     api.put("broken", CODE.replace("VERSION", "broken"))
@@ -126,6 +128,7 @@ def test_a_worker_reaches_an_app_by_its_name(cloud: Any, loop: Loop, app: App) -
     assert (answer["app"], answer["path"], answer["method"], answer["bytes"]) == ("one", "/api/health", "POST", 5)
 
 
+@pytest.mark.slow
 def test_what_nothing_needs_is_removed_at_a_restart(cloud: Any, tmp_path: Path) -> None:
     api = cloud()
     api.put("gone", CODE.replace("VERSION", "gone"))

@@ -110,6 +110,7 @@ def test_from_first_deploy_to_deletion(api: Client, project: Path, wrangler: Wra
     assert api.get("wr.oraclenet.localhost").status_code == 404
 
 
+@pytest.mark.slow
 def test_code_that_does_not_load(project: Path, wrangler: Wrangler) -> None:
     project.joinpath("src/index.js").write_text("nope();\nexport default { fetch() {} };\n")
     done = wrangler("deploy", fails=True)
