@@ -246,11 +246,14 @@ def without_its_database(path: Path) -> None:
 
 
 class TestKept:
-    @pytest.mark.parametrize("damage", [
+    @pytest.mark.parametrize(
+        "damage",
+        [
             with_a_flipped_byte,
             pytest.param(without_its_end, marks=pytest.mark.slow),
             pytest.param(without_its_database, marks=pytest.mark.slow),
-        ])
+        ],
+    )
     def test_a_damaged_backup(
         self, target: Backend, archive: Path, damage: Damage, monkeypatch: pytest.MonkeyPatch
     ) -> None:
