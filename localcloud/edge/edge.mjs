@@ -7,7 +7,7 @@
 
 import { randomBytes } from "node:crypto";
 import http from "node:http";
-import { createRequire } from "node:module";
+import { createRequire, enableCompileCache } from "node:module";
 import path from "node:path";
 import readline from "node:readline";
 import { parseArgs } from "node:util";
@@ -25,6 +25,7 @@ const HEADER_BYTES = 64 * 1024;
 const INTERNAL = ["x-edge-key", "x-edge-service"];
 
 const { values } = parseArgs({ options: { port: { type: "string" }, "node-modules": { type: "string" } } });
+enableCompileCache(path.resolve(values["node-modules"], "..", "compiled")); // a fifth of the start is reading miniflare
 const miniflare = createRequire(path.resolve(values["node-modules"], "..", "package.json"))("miniflare");
 const secret = randomBytes(16).toString("hex");
 const routes = new Routes();

@@ -20,6 +20,7 @@ import yaml
 from httpclient import client, httpx
 from ops import stacks
 from ops.workspace import Stack
+from tests.support import forked
 from tests.support.waiting import free_port, until
 
 PROJECT = Path(__file__).parents[2]
@@ -156,7 +157,8 @@ class Project:
     def oracle(self, *arguments: str) -> Done:
         """The command, as a script runs it."""
         environment = {**os.environ, "PYTHONPATH": str(self.root), **self.environment}
-        return self._run([sys.executable, "-m", "ops", *arguments], environment)
+        done = forked.python(["-m", "ops", *arguments], self.root, environment, self.seconds, merged=True)
+        return Done(done.status, done.output)
 
     def start_oracle(self, *arguments: str) -> subprocess.Popen[str]:
         """The command in the background, in a process group of its own; its output is in `.stdout`."""

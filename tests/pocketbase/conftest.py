@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -35,8 +36,16 @@ def start(tmp_path: Path) -> Iterator[Start]:
         yield run
 
 
+@pytest.fixture(scope="session")
+def started_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a backend that has stopped: its migrations are done, and its admin is there."""
+    with Backend(tmp_path_factory.mktemp("backend") / "a", locate().pocketbase, ENVIRONMENT) as backend:
+        return backend.folder
+
+
 @pytest.fixture
-def backend(start: Start) -> Backend:
+def backend(started_once: Path, start: Start, tmp_path: Path) -> Backend:
+    shutil.copytree(started_once, tmp_path / "a")
     return start("a")
 
 

@@ -108,8 +108,9 @@ class Lab:
 
     def run(self, *names: str, message: str | None = None, dry_run: bool = False, seconds: float = 120) -> Finished:
         """The command, as a program of its own without a terminal."""
-        given = (self.project, [*names], message, dry_run)
-        done = forked.call("ops.commit_all.commit_all", *given, cwd=ROOT, seconds=seconds)
+        *_, code = self.command([*names], message, dry_run)
+        strictly = f"import warnings; warnings.simplefilter('error'); {code}"
+        done = forked.python(["-c", strictly], ROOT, os.environ, seconds)
         return Finished(done.status, done.output, done.errors)
 
     def tip(self, name: str) -> str:

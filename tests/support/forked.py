@@ -1,17 +1,20 @@
-"""Calls in processes of their own, forked from one that has its imports done: else the imports are most of the time."""
+"""Python in processes of their own, forked from one that has libraries imported: else that is most of the time.
+
+Nothing of ours is imported there, so what runs is the code of the folder that it runs in.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import runpy
 import sys
-import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from pydoc import locate
 from tempfile import TemporaryDirectory
-from typing import Any
+
+LIBRARIES = ["httpx", "psutil", "pydantic", "rich.console", "rich.table", "typer", "yaml"]
 
 
 @dataclass(frozen=True)
@@ -19,42 +22,46 @@ class Finished:
     status: int
     output: str
     errors: str
+    """Empty where they are in the output."""
 
 
-def call(name: str, *arguments: Any, cwd: Path, seconds: float) -> Finished:
-    """`sys.exit(name(*arguments))` as a program without a terminal, in today's environment, warnings being errors.
+def python(
+    words: Sequence[str], cwd: Path, environment: Mapping[str, str], seconds: float, merged: bool = False
+) -> Finished:
+    """`python WORDS` in a folder, without a terminal: `-m MODULE ARGUMENT…` or `-c CODE`. Raises TimeoutError.
 
-    `name` has its module before it. Raises TimeoutError after so many seconds.
+    `merged`: its errors stand among its output.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([name.rpartition(".")[0]])
+    context.set_forkserver_preload(LIBRARIES)
     with TemporaryDirectory() as folder:
-        output, errors = Path(folder, "output"), Path(folder, "errors")
-        given = (name, arguments, cwd, dict(os.environ), output, errors)
+        output, errors = Path(folder, "output"), Path(folder, "output" if merged else "errors")
+        given = (list(words), cwd, dict(environment), output, errors)
         process = context.Process(target=_become, args=given)
         process.start()
         process.join(seconds)
         if process.exitcode is None:
             process.kill()
             process.join()
-            raise TimeoutError(f"{name} did not end within {seconds} s: {output.read_text()}")
-        return Finished(process.exitcode, output.read_text(), errors.read_text())
+            raise TimeoutError(f"{words} did not end within {seconds} s: {output.read_text(errors='replace')}")
+        return Finished(process.exitcode, output.read_text(), "" if merged else errors.read_text())
 
 
-def _become(
-    name: str, arguments: tuple[Any, ...], cwd: Path, environment: Mapping[str, str], output: Path, errors: Path
-) -> None:
-    for number, (path, flags) in enumerate(
-        [(Path(os.devnull), os.O_RDONLY), *((each, os.O_WRONLY | os.O_CREAT) for each in (output, errors))]
-    ):
-        os.dup2(os.open(path, flags), number)
+def _become(words: list[str], cwd: Path, environment: Mapping[str, str], output: Path, errors: Path) -> None:
+    for number, path in enumerate((Path(os.devnull), output, errors)):
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(file, number)
+        os.close(file)
     # Python's own objects for these were made for other files.
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115
-    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)
-    warnings.simplefilter("error")
-    called: Any = locate(name)
-    sys.exit(called(*arguments))
+    sys.path[:0] = [str(cwd)]
+    kind, name, *arguments = words
+    sys.argv = [kind, *arguments]
+    if kind == "-m":
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
+    else:
+        exec(compile(name, "<string>", "exec"), {"__name__": "__main__"})

@@ -2,10 +2,12 @@
 // Worker's address is answered as a line of JSON. The end of stdin ends it, so that nothing outlives a killed test.
 
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { createRequire, enableCompileCache } from "node:module";
+import path from "node:path";
 import { createInterface } from "node:readline";
 
 const [, , nodeModules] = process.argv;
+enableCompileCache(path.resolve(nodeModules, "..", "compiled"));
 const { Miniflare, Log, LogLevel } = createRequire(`${nodeModules}/`)("miniflare");
 const running = [];
 

@@ -63,7 +63,11 @@ class Terminal:
             words, stdin=slave, stdout=slave, stderr=slave, env={"PATH": self.path, "HOME": "/nonexistent"}
         )
         os.close(slave)
-        threads = [threading.Thread(target=self._print, args=(master, socket)), self._container(shell, socket)]
+        threads = [
+            threading.Thread(target=self._print, args=(master, socket)),
+            threading.Thread(target=self._outlive, args=(shell,)),
+            self._container(socket),
+        ]
         for thread in threads:
             thread.start()
         try:
@@ -74,8 +78,6 @@ class Terminal:
         finally:
             self.cut.set()
             shell.kill()
-            end_session(shell.pid)  # all that runs in a container ends with it; the terminal is open until it has
-            shell.wait()
             for thread in threads:
                 thread.join()
             os.close(master)
@@ -89,7 +91,12 @@ class Terminal:
         except (OSError, ConnectionClosed):
             socket.close()
 
-    def _container(self, shell: subprocess.Popen[bytes], socket: ServerConnection) -> threading.Thread:
+    def _outlive(self, shell: subprocess.Popen[bytes]) -> None:
+        """All that a shell has begun ends with it, as in a container: until then the terminal is open."""
+        shell.wait()
+        end_session(shell.pid)
+
+    def _container(self, socket: ServerConnection) -> threading.Thread:
         def watch() -> None:
             self.cut.wait()
             socket.close() if self.polite else socket.socket.shutdown(sockets.SHUT_RDWR)
