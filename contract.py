@@ -56,9 +56,6 @@ ADOPTED = "adopted:"
 made by hand, taken over, and not released from here yet.
 """
 
-WITH_HEALTH = frozenset({"backend", "api"})
-"""Services with a health route."""
-
 OWNER_VARIABLE = "STACK"
 """What an app and a Worker carry their owner under, as plain text: `organization/project/stack`."""
 
@@ -96,11 +93,6 @@ def owner_of_worker(bindings: Mapping[str, Mapping[str, Any]]) -> str | None:
 def check_name(owner: str, service: str) -> str:
     """What the uptime check of a service is called. The API knows no other mark, and sets no limit to a name."""
     return f"{owner} {service}"
-
-
-def watched_path(service: str, health_path: str) -> str:
-    """What the uptime check of a service asks for: its health, where it has a route for that, else its front page."""
-    return health_path if service in WITH_HEALTH else "/"
 
 
 def owner_of_check(name: str) -> str | None:
@@ -143,6 +135,11 @@ class Outputs:
     generation: int
     release: Release
     admin_email: str
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """By service, in the order in which they are shown."""
+        return {"backend": self.backend_url, "api": self.api_url, "web": self.web_url, "universe": self.universe_url}
 
     @classmethod
     def from_state(cls, outputs: dict[str, Any]) -> Outputs:

@@ -29,7 +29,7 @@ from components.disk import find_lost
 from components.dynamic import Sentence, guarded, in_thread
 from components.history import note_kept, written_since
 from components.ownership import refuse_existing_app, refuse_other
-from components.transfer import Care, Origin, Source, keep, served, session_of, tell
+from components.transfer import Care, Origin, Source, Traffic, keep, served, session_of, tell
 from contract import LATE_WRITES, WITHOUT_BACKUP, owner_of_app
 from httpclient import client, httpx
 from pocketbase import AdminError, backend_time, freeze, record_requests, requests_since
@@ -158,7 +158,7 @@ class Keeping:
         """Raises Sentence when somebody has asked the app for something since it was frozen."""
         health = self._care.expected.health_path
         try:
-            _ask_api(self._care.traffic.url)
+            _ask_api(self._care.traffic)
             rest = self._care.policy.drain - (backend_time(origin.url) - frozen).total_seconds()
             time.sleep(max(0.0, rest))
             found = requests_since(origin.url, origin.login, frozen, health)
@@ -191,9 +191,9 @@ class Keeping:
             print(f"{len(gone)} old backups cleared away", flush=True)
 
 
-def _ask_api(url: str) -> None:
+def _ask_api(traffic: Traffic) -> None:
     """Some requests, so that an API that uses another address than its binding's shows itself in that one's log."""
     with client(timeout=10) as http:
-        for path in ("/", "/api/health", "/health"):
+        for path in {"/", traffic.health}:
             with suppress(httpx.HTTPError):
-                http.get(f"{url}{path}")
+                http.get(f"{traffic.url}{path}")

@@ -10,7 +10,7 @@ import pulumi
 from components.naming import owner
 from components.ownership import Ownership
 from components.providers import digitalocean
-from contract import check_name, watched_path
+from contract import check_name
 from settings import MonitoringSettings, Settings
 
 
@@ -24,9 +24,8 @@ def monitor(
     """The checks of these addresses, by service, where the stack asks for them."""
     if settings.monitoring is None:
         return None
-    args = MonitoringArgs(
-        settings=settings.monitoring, urls=urls, health_path=settings.backend.health_path, ownership=ownership
-    )
+    paths = {service: health.path for service, health in settings.health.items()}
+    args = MonitoringArgs(settings=settings.monitoring, urls=urls, paths=paths, ownership=ownership)
     return Monitoring(name, args, opts)
 
 
@@ -35,8 +34,8 @@ class MonitoringArgs:
     settings: MonitoringSettings
     urls: Mapping[str, pulumi.Input[str]]
     """Public addresses, by service."""
-    health_path: str
-    """Looked at instead of the front page, where a service has it."""
+    paths: Mapping[str, str]
+    """What is asked for there, by service."""
     ownership: Ownership
 
 
@@ -46,8 +45,8 @@ class Monitoring(pulumi.ComponentResource):
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oracle-net:index:Monitoring", name, None, opts)
         for service, address in args.urls.items():
-            path = watched_path(service, args.health_path)
-            self._watch(f"{name}-{service}", check_name(str(owner()), service), _target(address, path), args)
+            target = _target(address, args.paths[service])
+            self._watch(f"{name}-{service}", check_name(str(owner()), service), target, args)
         self.register_outputs({})
 
     def _watch(self, name: str, title: str, target: pulumi.Output[str], args: MonitoringArgs) -> None:

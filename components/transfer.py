@@ -60,6 +60,8 @@ class Traffic:
     url: str
     owner: str
     """Our stack; another's Worker tells nothing of our traffic."""
+    health: str = "/"
+    """The path at which it is asked whether it is well."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +141,7 @@ class Care:
                 script=api.script,
                 url=url,
                 owner=str(owner()),
+                health=api.health.path,
             ),
             policy=Policy(drain=settings.drain_seconds, freeze=settings.write_freeze_seconds),
             custody=Custody.of_settings(settings, revealed(settings.backup_key)),

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from contract import KEPT_VARIABLE, Outputs
-from ops import planning, releasing, report, words
+from ops import planning, releasing, words
 from ops.custody import StackCustody
 from ops.engine import Engine
 from ops.events import Step
@@ -16,6 +16,7 @@ from ops.failures import Failure
 from ops.planning import SERVICES, Foreseen
 from ops.recording import Recording
 from ops.runs import KEPT, steps
+from ops.status import running
 from ops.workspace import Stack
 
 
@@ -164,7 +165,7 @@ def _rows(recording: Recording, services: Sequence[str]) -> list[Deployed]:
             row.address,
             row.answer,
         )
-        for row in report.rows(recording.engine.outputs())
+        for row in running.rows(recording.engine)
     ]
 
 

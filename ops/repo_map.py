@@ -107,17 +107,7 @@ def _service(each: Version, place: Place, outputs: Outputs) -> tuple[str, ...]:
     runs_as = f"{RUNS_ON[service]}, `{place.scripts.get(service, outputs.backend_app)}`"
     commit, dirty, _ = outputs.release["commits"].get(service, "").partition("-dirty")
     shown = f"`{commit[:COMMIT_LENGTH]}`{' with changes' if dirty else ''}" if commit else NONE
-    return service, each.repository.name, runs_as, addresses(outputs)[service], shown, _release(service, outputs)
-
-
-def addresses(outputs: Outputs) -> dict[str, str]:
-    """The services' addresses."""
-    return {
-        "backend": outputs.backend_url,
-        "api": outputs.api_url,
-        "web": outputs.web_url,
-        "universe": outputs.universe_url,
-    }
+    return service, each.repository.name, runs_as, outputs.addresses[service], shown, _release(service, outputs)
 
 
 def _release(service: str, outputs: Outputs) -> str:
@@ -143,7 +133,7 @@ def _subgraph(stack: str, place: Place, deployed: Sequence[Version]) -> Iterator
     there = {_id(each) for each in deployed}
     yield f'    subgraph {key}_stack["{stack}{"" if place.outputs else ": not deployed"}"]'
     for service in [_id(each) for each in deployed]:
-        address = addresses(place.outputs)[service].removeprefix("https://") if place.outputs else ""
+        address = place.outputs.addresses[service].removeprefix("https://") if place.outputs else ""
         yield f'        {key}_{service}["{service}{f"<br/>{address}" if address else ""}"]'
     yield from (f"        {key}_{asking} --> {key}_{asked}" for asking, asked in ASKS if {asking, asked} <= there)
     yield "    end"

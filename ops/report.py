@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-
-from contract import Outputs
-from httpclient import client, httpx
 
 FILE_WIDTH = 200  # in a log nothing is gained by folding an address
 GAP = 2
@@ -29,20 +26,6 @@ class Row:
     @property
     def well(self) -> bool:
         return self.answer == "ok"
-
-
-def rows(outputs: Outputs) -> Iterator[Row]:
-    """Asks every service of the stack for its version."""
-    asked = {
-        "backend": (outputs.backend_url, "/api/version", "version"),
-        "api": (outputs.api_url, "/api/version", "version"),
-        "web": (outputs.web_url, "/config.json", "release"),
-        "universe": (outputs.universe_url, "/config.json", "release"),
-    }
-    with client(timeout=10) as http:
-        for service, (address, path, key) in asked.items():
-            version, answer = _ask(http, f"{address}{path}", key)
-            yield Row(service, version, answer, address)
 
 
 def show(found: list[Row]) -> None:
@@ -104,14 +87,3 @@ def _paragraph(columns: Sequence[str], line: Sequence[Text]) -> Table:
     for name, cell in zip(columns, line, strict=True):
         shown.add_row(Text(f"  {name}", "dim"), cell)
     return shown
-
-
-def _ask(http: httpx.Client, url: str, key: str) -> tuple[str, str]:
-    try:
-        response = http.get(url)
-        version = str(response.json().get(key, "")) if response.status_code == 200 else ""
-    except httpx.HTTPError as error:
-        return "", type(error).__name__
-    except (ValueError, AttributeError):  # it serves, and tells nothing of its version
-        return "", "ok"
-    return version.removeprefix("sha256:")[:12], "ok" if response.status_code == 200 else str(response.status_code)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from httpclient import client, httpx
 from ops.custody import StackCustody
 from ops.engine import Engine
 from ops.failures import Failure
@@ -65,10 +64,6 @@ def proven(engine: Engine, before: str) -> Iterator[str]:
     if _login(outputs.backend_url, outputs.admin_email, before) is not None:
         raise Failure(f"{outputs.backend_app} still takes the old password too; {again}")
     yield f"{outputs.backend_app} refuses the old password."
-    if _api_logs_in(outputs.api_url) is False:
-        raise Failure(f"The API's login as the admin fails; {again}")
-    if _api_logs_in(outputs.api_url):
-        yield "The API logs in with the new one."
     try:
         remove_stand_ins(outputs.backend_url, session)
     except AdminError as error:
@@ -98,14 +93,3 @@ def _login(url: str, email: str, password: str) -> Login | None:
         return login(url, email, password, seconds=5)
     except AdminError as error:
         raise Failure(str(error)) from None
-
-
-def _api_logs_in(url: str) -> bool | None:
-    """What the API says of its own login; None where it has no such page."""
-    try:
-        with client(timeout=10) as http:
-            answer = http.get(f"{url}/api/admin/check")
-        said = answer.json().get("admin") if answer.status_code == 200 else None
-    except (httpx.HTTPError, ValueError, AttributeError):
-        return None
-    return said if isinstance(said, bool) else None

@@ -82,6 +82,7 @@ FORMS = {
     "restoreFrom": "a backup's name as `oracle backups` shows it",
     "endpoint": "an http or https address",
     "healthPath": "a path that starts with /",
+    "path": "a path that starts with /",
     "createTimeout": "a number with s, m or h behind it",
 }
 

@@ -25,6 +25,7 @@ HISTORY_KEYS = frozenset({"generation", "receipt", "replacement", "restart", "re
 """What one network alone has come to: no other stack, and no template, has a say in it."""
 OURS = ("PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD", "RELEASE", "GENERATION", "BACKEND", "STACK")
 """The variables that the program itself gives to the backend's app."""
+FIRST_SERVER_ERROR = 500
 PLACEHOLDER = "(encrypted)"
 """Stands for an encrypted value where there is no engine to open it."""
 APP_NAME_LIMIT = 32  # DigitalOcean: 2 to 32 characters
@@ -142,8 +143,24 @@ class DomainSettings(Section):
     zone_id: str = Field(pattern=r"^[0-9a-f]{32}$")
 
 
+class HealthSettings(Section):
+    """What a service is asked, and the status with which it says that it is well.
+
+    The default suits any program: whatever it answers at its front page, unless it is an error of the server.
+    """
+
+    path: str = Field(default="/", pattern=r"^/")
+    status: int | None = Field(default=None, ge=100, le=599)
+
+    def accepts(self, status: int | None) -> bool:
+        """Whether a service that answers so is well; None is no answer."""
+        if status is None or self.status is None:
+            return status is not None and status < FIRST_SERVER_ERROR
+        return status == self.status
+
+
 class WorkerSettings(Section):
-    """What every Worker has: its script's name, its sources and where it answers."""
+    """What every Worker has: its script's name, its sources, where it answers, and how it shows that it is well."""
 
     script: ScriptName
     path: str
@@ -152,6 +169,7 @@ class WorkerSettings(Section):
     compatibility_flags: tuple[str, ...] = ()
     workers_dev: bool = True
     domain: DomainSettings | None = None
+    health: HealthSettings = HealthSettings()
     adopted: AdoptedWorker | None = None
     """Until its first release from here, which takes this key away, it is left as it was made by hand."""
 
@@ -174,6 +192,7 @@ class AssetsSettings(WorkerSettings):
     """A Worker that serves the static files of `assets`, a directory below `path`."""
 
     assets: str = Field(min_length=1)
+    health: HealthSettings = HealthSettings(status=200)
     not_found: Literal["single-page-application", "404-page", "none"] = "single-page-application"
 
 
@@ -288,6 +307,12 @@ class Settings(Section):
     def secret_variables(self) -> dict[str, str]:
         """The backend's own secret variables in plain text; give them to `pulumi.Output.secret` only."""
         return {name: value.get_secret_value() for name, value in self.backend_secrets.items()}
+
+    @property
+    def health(self) -> dict[str, HealthSettings]:
+        """How each service shows that it is well, by name. PocketBase's own route answers 200."""
+        backend = HealthSettings(path=self.backend.health_path, status=200)
+        return {"backend": backend, **{name: worker.health for name, worker in self.workers.items()}}
 
     @property
     def workers(self) -> dict[str, ModuleSettings | AssetsSettings]:

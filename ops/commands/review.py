@@ -12,6 +12,7 @@ from ops import review as reviews
 from ops.failures import Failure
 from ops.folding import say
 from ops.review import showing
+from ops.status import running
 from ops.workspace import Stack
 
 USAGE = "Name a pull request, or ask for all: oracle review NUMBER [--down], or: oracle review --sweep"
@@ -46,8 +47,8 @@ def review(
 
 
 def _up(base: Stack, number: int, hours: int) -> str:
-    outputs, expires = reviews.bring_up(base, number, hours, say)
-    rows = list(report.rows(outputs))
+    engine, expires = reviews.bring_up(base, number, hours, say)
+    rows = running.rows(engine)
     report.show(rows)
     say(f"It is taken down at {reviews.told(expires)}, or by: oracle review {number} --down")
     if silent := [row.service for row in rows if not row.well]:

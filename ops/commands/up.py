@@ -17,6 +17,7 @@ from ops.plugins import Plugins, provide
 from ops.recording import Recording
 from ops.recover import recover
 from ops.runs import Runs
+from ops.status import running
 from ops.workspace import Stack, located_tools
 
 WHICH = {
@@ -46,7 +47,7 @@ def up(
         _prepare(Recording(engine, run, say), plugins)
         hand_over(run, chosen, {"do": "up"})
         shown(run)
-    found = list(report.rows(engine.outputs()))
+    found = running.rows(engine)
     report.show(found)
     if silent := [row.service for row in found if not row.well]:
         raise Failure(f"{', '.join(silent)} does not answer; its log: oracle cloud logs")

@@ -116,6 +116,8 @@ def _service_facts(seen: Seen, now: str) -> Iterator[Fact]:
         yield Fact(name="for", value=age(seen.since, now))
     if seen.admin is not None:
         yield Fact(name="admin login", value="works" if seen.admin else "refused")
+    if seen.says:
+        yield Fact(name="says", value=seen.says)
     for secret in seen.secrets:
         old = f"{age(secret.since, now)} old" if secret.since else "set"
         yield Fact(name=secret.name, value=old if secret.present else "missing")

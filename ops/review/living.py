@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from contract import WITHOUT_BACKUP, Outputs
+from contract import WITHOUT_BACKUP
 from ops import local_cloud
 from ops.change import ready
 from ops.deploy import known_outputs
@@ -54,8 +54,8 @@ class Environment:
         return f"pr-{self.number}"
 
 
-def bring_up(base: Stack, number: int, hours: int, say: Say) -> tuple[Outputs, datetime]:
-    """Makes or updates the environment; what answers, and until when. Raises Failure; what there is stays."""
+def bring_up(base: Stack, number: int, hours: int, say: Say) -> tuple[Engine, datetime]:
+    """Makes or updates the environment; its engine, and until when it lives. Raises Failure; what there is stays."""
     stack = _written(base, number)
     stack.settings()
     if stack.on_local_cloud:
@@ -73,7 +73,7 @@ def bring_up(base: Stack, number: int, hours: int, say: Say) -> tuple[Outputs, d
         # A release replaces the app, and what the one before held is as ephemeral as the environment.
         hand_over(run, stack, {"do": "up"}, {WITHOUT_BACKUP: outputs.backend_app} if outputs else None)
         shown(run)
-    return engine.outputs(), expires
+    return engine, expires
 
 
 def take_down(base: Stack, number: int) -> bool:

@@ -29,8 +29,6 @@ class Seen:
     declared: Declared | None
     facts: AppFacts | CloudTrouble
     health: Answer
-    about: Answer
-    """To GET /api/version."""
     admin: bool | None
     """Whether the admin's login works; None when that is not known."""
     second_factor: bool = False
@@ -58,9 +56,6 @@ class Seen:
 
     @property
     def version(self) -> str | None:
-        said = self.about.field.get("version")
-        if said:
-            return str(said)
         active = self.facts.active if isinstance(self.facts, AppFacts) else None
         return variable(dict(active["spec"]), self.service, "RELEASE") if active else None
 

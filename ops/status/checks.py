@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from appplatform import AppPlatform, AppPlatformError
-from contract import watched_path
 from ops.status.model import Finding
 from settings import Settings
 
@@ -48,7 +47,7 @@ def findings(
         return
     wanted = frozenset(settings.monitoring.regions)
     for service, address in addresses.items():
-        target = f"{address}{watched_path(service, settings.backend.health_path)}"
+        target = f"{address}{settings.health[service].path}"
         if wrong := _wrong(target, [each for each in checks if each.target == target], wanted):
             yield Finding(about=service, level="degraded", what=f"{wrong}.", next=up)
 

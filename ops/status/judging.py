@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 
 from contract import LOGIN_MARK
 from ops.status import addresses, apps, checks, workers
+from ops.status.asking import Answer
 from ops.status.certificates import WARN_DAYS
 from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts
 from ops.status.declared import Declared
 from ops.status.looking import Sight
-from ops.status.model import Finding, Level, Secret, Service
+from ops.status.model import Finding, Level, Secret, Service, short
 from releases import named, same_bytes
 from settings import Settings
 
@@ -20,6 +21,8 @@ OLD_BACKUP = timedelta(days=2)
 """The scheduled backup comes each day (.github/workflows/backup.yml)."""
 STALE_APP = timedelta(days=1)
 """How long an app with data may be without any backup."""
+OWN_WORDS = ("version", "release", "commit")
+"""What services are used to call their version in an answer."""
 SILENT = frozenset({"unreachable", "late", "no token", "unknown"})
 NETWORK = frozenset({"unknown host", "refused", "timeout"})
 
@@ -66,9 +69,7 @@ def judge(settings: Settings, declared: Declared | None, sight: Sight, commands:
     of_backend = apps.judge(backend) if declared else None
     seen = {name: worker_seen(name, settings, declared, sight, commands) for name in settings.workers}
     down = of_backend is not None and of_backend.level == "down"
-    of_workers = {
-        name: workers.judge(each, down, backend.admin is False or backend.second_factor) for name, each in seen.items()
-    }
+    of_workers = {name: workers.judge(each, down) for name, each in seen.items()}
     findings = [
         *_clouds(sight, commands),
         *([of_backend] if of_backend else []),
@@ -114,7 +115,6 @@ def backend_seen(settings: Settings, declared: Declared | None, sight: Sight, co
         declared=declared,
         facts=sight.app,
         health=health,
-        about=sight.abouts.get("backend") or next(iter(sight.abouts.values())),
         admin=sight.admin if health.ok else None,
         second_factor=sight.second_factor,
         console=settings.backend.console,
@@ -140,9 +140,7 @@ def worker_seen(
         release=declared_release(name, declared),
         facts=sight.workers[name],
         front=sight.fronts[name],
-        about=sight.abouts[name],
-        admin=sight.worker_admin if name == "api" else None,
-        api_url=sight.addresses["api"] if name != "api" else None,
+        health=worker.health,
         workers_dev=worker.workers_dev,
         hostname=worker.domain.hostname if worker.domain else None,
         domains=sight.domains,
@@ -251,12 +249,11 @@ def _app_row(seen: apps.Seen, finding: Finding | None, sight: Sight) -> Service:
 
 
 def _worker_row(seen: workers.Seen, finding: Finding | None, backend_is_down: bool, sight: Sight) -> Service:
-    waits = finding is None and not seen.answers and backend_is_down
+    waits = finding is None and not seen.answers and backend_is_down and seen.knows_backend
     level: Level = "degraded" if waits else _level(finding)
     facts = seen.facts if isinstance(seen.facts, WorkerFacts) else WorkerFacts()
     row = _row(seen.name, seen.address, sight, seen.release, level, because="backend" if waits else None)
     active = facts.active
-    told = seen.admin.field.get("admin") if seen.admin else None
     return replace(
         row,
         version=short_or_none(seen.version),
@@ -265,7 +262,6 @@ def _worker_row(seen: workers.Seen, finding: Finding | None, backend_is_down: bo
         number=active.number if active else None,
         since=active.created if active else None,
         pinned=workers.phase(seen.facts) == "rolled back",
-        admin=told if isinstance(told, bool) else None,
         secrets=_secrets(seen, facts),
     )
 
@@ -305,8 +301,14 @@ def _row(
         secrets=(),
         certificate=certificate.ends if certificate else None,
         usd_per_month=None,
+        says=_own_words(answer),
         because=because,
     )
+
+
+def _own_words(answer: Answer) -> str | None:
+    said = ((word, answer.field.get(word)) for word in OWN_WORDS)
+    return ", ".join(f"{word} {short(text)}" for word, text in said if isinstance(text, str) and text) or None
 
 
 def _level(finding: Finding | None) -> Level:

@@ -38,7 +38,6 @@ DELETED = re.compile(r"/((?:data|auxiliary)\.db(?:-wal|-shm)?) \(deleted\)")
 SECOND_FACTOR = "second factor"
 T = TypeVar("T")
 LATE = Answer(trouble="timeout", detail=f"no answer in {ALL:g} s")
-PATHS = {"api": ("/api/health", "/api/version"), "web": ("/", "/config.json"), "universe": ("/", "/config.json")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +48,6 @@ class Sight:
     app: AppFacts | CloudTrouble
     workers: Mapping[str, WorkerFacts | CloudTrouble]
     fronts: Mapping[str, Answer]
-    abouts: Mapping[str, Answer]
     admin: bool | None
     """Whether the backend's admin can log in."""
     second_factor: bool
@@ -58,8 +56,6 @@ class Sight:
     """Whether the backend refuses writes, in its own word (pocketbase.freeze_state)."""
     deleted_files: tuple[str, ...]
     """Deleted files of its database that the backend still writes to; empty also where that cannot be seen."""
-    worker_admin: Answer | None
-    """What the api Worker says of its own login."""
     certificates: Mapping[str, Certificate]
     backups: Backups
     complaints: tuple[str, ...]
@@ -89,12 +85,10 @@ def look(engine: Engine, settings: Settings, declared: Declared | None) -> Sight
             for name in settings.workers
         },
         fronts={name: _or(found[f"front {name}"], LATE) for name in services},
-        abouts={name: _or(found[f"about {name}"], LATE) for name in services},
         admin=None if found["admin"] == SECOND_FACTOR else _or(found["admin"], None),
         second_factor=found["admin"] == SECOND_FACTOR,
         freeze=_or(found["freeze"], None),
         deleted_files=_or(found["deleted files"], ()),
-        worker_admin=_or(found["worker admin"], None),
         certificates={name: each for name in services if (each := _or(found[f"certificate {name}"], None))},
         backups=kept,
         complaints=complaints,
@@ -123,27 +117,18 @@ def _questions(
         questions[f"script {name}"] = partial(clouds.look_at_worker, *where, ONE)
         questions[f"addresses {name}"] = partial(find_in_worker, *where, backends, ONE)
     for name, address in addresses.items():
-        front, about = PATHS.get(name, (settings.backend.health_path, "/api/version"))
-        questions[f"front {name}"] = partial(get, f"{address}{front}", ONE)
-        questions[f"about {name}"] = partial(get, f"{address}{about}", ONE)
+        questions[f"front {name}"] = partial(get, f"{address}{settings.health[name].path}", ONE)
         questions[f"certificate {name}"] = partial(certificates.look, address, ONE)
     questions["admin"] = partial(_admin, declared)
     questions["loss"] = partial(_loss, engine, declared)
     questions["freeze"] = partial(freeze_state, addresses["backend"], ONE) if declared else lambda: None
-    questions["worker admin"] = partial(get, f"{addresses['api']}/api/admin/check", ONE)
     return questions
 
 
 def _addresses(settings: Settings, declared: Declared | None) -> dict[str, str]:
     """By service, from the stack's outputs; without them the Workers', as configured."""
     if declared is not None:
-        known = declared.outputs
-        return {
-            "backend": known.backend_url,
-            "api": known.api_url,
-            "web": known.web_url,
-            "universe": known.universe_url,
-        }
+        return declared.outputs.addresses
     return {
         name: f"https://{worker.domain.hostname}"
         if worker.domain

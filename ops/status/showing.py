@@ -92,6 +92,9 @@ def _facts(status: Status, wide: bool) -> Iterator[tuple[str, str]]:
     for each in status.services:
         if each.secrets:
             yield f"secrets {each.name}", _secrets(each, status.at)
+    for each in status.services:
+        if each.says:
+            yield f"says {each.name}", each.says
     yield "backups", _backups(status)
     for each in status.services:
         if each.certificate:

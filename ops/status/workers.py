@@ -12,7 +12,9 @@ from ops.status.asking import Answer
 from ops.status.clouds import SECRET_CHANGE, CloudTrouble, Version, WorkerFacts
 from ops.status.declared import DeclaredWorker
 from ops.status.model import Finding, Level, short
+from settings import HealthSettings
 
+BACKEND_ADDRESS = "POCKETBASE_URL"
 TOLERANCE = timedelta(seconds=2)
 """Between a version's own time and its script's, which one upload sets."""
 
@@ -29,13 +31,8 @@ class Seen:
     """In the receipt."""
     facts: WorkerFacts | CloudTrouble
     front: Answer
-    """To its front page or health route."""
-    about: Answer
-    """To the route that tells its release."""
-    admin: Answer | None
-    """api: whether it can log in as the backend's admin."""
-    api_url: str | None
-    """Front ends: where the API is to be."""
+    """To what its health asks for."""
+    health: HealthSettings
     workers_dev: bool
     hostname: str | None = None
     """Its own domain, as declared."""
@@ -48,7 +45,14 @@ class Seen:
 
     @property
     def version(self) -> str | None:
-        return self.about.field.get("version") or self.about.field.get("release") or self.bound("RELEASE")
+        """What the version that has the traffic was uploaded as."""
+        return self.bound("RELEASE")
+
+    @property
+    def knows_backend(self) -> bool:
+        """Whether it is told where the backend is, so that it may be unwell for that one's sake."""
+        bindings = self.facts.bindings if isinstance(self.facts, WorkerFacts) else {}
+        return BACKEND_ADDRESS in bindings or (self.declared is not None and BACKEND_ADDRESS in self.declared.bindings)
 
     @property
     def adopted(self) -> str:
@@ -58,7 +62,7 @@ class Seen:
 
     @property
     def answers(self) -> bool:
-        return self.front.ok
+        return self.health.accepts(self.front.status)
 
     @property
     def level(self) -> Level:
@@ -74,9 +78,9 @@ class Seen:
         return (bindings.get(name) or {}).get("text")
 
 
-def judge(seen: Seen, backend_is_down: bool, admin_is_refused: bool) -> Finding | None:
+def judge(seen: Seen, backend_is_down: bool) -> Finding | None:
     """The one thing that is wrong with the Worker, if there is any that is its own."""
-    return behind_the_back(seen) or _as_seen(seen, backend_is_down, admin_is_refused)
+    return behind_the_back(seen) or _as_seen(seen, backend_is_down)
 
 
 def behind_the_back(seen: Seen) -> Finding | None:
@@ -178,22 +182,16 @@ def _secret(seen: Seen, facts: WorkerFacts) -> Finding | None:
     if changed is None:
         return None
     upload = list(facts.secrets)[-1]
-    what = f"{_which(seen, facts, upload)} of {seen.script} was changed behind the engine's back"
+    what = f"{_which(facts, upload)} of {seen.script} was changed behind the engine's back"
     what += f"{_by(changed.author, changed.created)}{seen.but}"
     return _finding(seen, what, _deploy(seen, upload))
 
 
-def _which(seen: Seen, facts: WorkerFacts, upload: str) -> str:
-    """The secret that was changed, as far as names and behaviour tell."""
+def _which(facts: WorkerFacts, upload: str) -> str:
+    """The secret that was changed, as far as names tell: Cloudflare shows no more."""
     assert facts.active is not None
     names = (facts.secrets[facts.active.id] ^ facts.secrets[upload]) - {LOGIN_MARK}
-    if names:
-        return "The secret " + ", ".join(sorted(names))
-    if seen.admin is not None and seen.admin.field.get("admin") is False:
-        return "A secret (PB_ADMIN_PASSWORD or PB_ADMIN_EMAIL: its admin login fails)"
-    if (seen.front.field.get("backend") or {}).get("status") in {"away", "failing", "not_configured"}:
-        return "A secret (POCKETBASE_URL: it does not reach its backend)"
-    return "A secret"
+    return f"The secret {', '.join(sorted(names))}" if names else "A secret"
 
 
 def _bindings(seen: Seen, facts: WorkerFacts) -> Finding | None:
@@ -236,27 +234,17 @@ def _uploaded(seen: Seen, facts: WorkerFacts) -> Finding | None:
     return _finding(seen, what, _again(seen))
 
 
-def _as_seen(seen: Seen, backend_is_down: bool, admin_is_refused: bool) -> Finding | None:
+def _as_seen(seen: Seen, backend_is_down: bool) -> Finding | None:
     """What everybody can see, when nothing explains it."""
-    reached = (seen.front.field.get("backend") or {}).get("status", "ok") == "ok"
-    if not seen.answers and not reached:
-        if backend_is_down:
-            return None
-        what = f"{seen.script} does not reach its backend ({seen.front.field['backend']['status']}), which is up"
-        return _finding(seen, what, _again(seen))
+    if not seen.answers and backend_is_down and seen.knows_backend:
+        return None
     if not seen.answers:
-        return _finding(seen, f"{seen.script} does not serve: {_said(seen.front)} at {seen.address}", _logs(seen))
-    if not seen.about.ok and seen.about.status != 404 and not seen.adopted:
-        return _finding(seen, f"{seen.script} serves, but does not tell its release: {_said(seen.about)}", _logs(seen))
+        where = f"{seen.address}{seen.health.path}"
+        return _finding(seen, f"{seen.script} does not serve: {_said(seen.front)} at {where}", _logs(seen))
     if seen.release and not seen.adopted and seen.version and seen.version != seen.release:
         return _finding(
             seen, f"{seen.script} runs {short(seen.version)}, and {short(seen.release)} is declared", seen.up
         )
-    wrong = seen.about.field.get("apiUrl")
-    if seen.api_url and wrong is not None and wrong != seen.api_url:
-        return _finding(seen, f"{seen.script} sends its pages to {wrong or 'no API'}, not to {seen.api_url}", seen.up)
-    if seen.admin is not None and seen.admin.field.get("admin") is False and not admin_is_refused:
-        return _finding(seen, f"{seen.script} cannot log in as the backend's admin with its own secrets", _again(seen))
     return None
 
 

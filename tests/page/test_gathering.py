@@ -40,6 +40,7 @@ def service(**changes: Any) -> Service:
         "secrets": (Secret(name="TOKEN", present=True, since="2026-11-22T01:02:44+00:00"),),
         "certificate": None,
         "usd_per_month": None,
+        "says": "version 2.1",
         "because": None,
     }
     return Service(**{**ordinary, **changes})
@@ -110,6 +111,7 @@ def test_a_service_is_shown_with_all_that_is_known(gathered: Callable[[], Conten
         "runs": "active 12 01234567",
         "for": "2 h",
         "admin login": "works",
+        "says": "version 2.1",
         "TOKEN": "10 min old",
     }
     assert [(fact.name, fact.value) for fact in content.facts] == [

@@ -100,7 +100,7 @@ def keeper(world: World, monkeypatch: pytest.MonkeyPatch) -> Keeping:
     made._care = Care(
         expected=type("E", (), {"endpoint": "e", "health_path": "/api/health", "owner": OWNER})(),
         policy=type("P", (), {"drain": 0.0})(),
-        traffic=type("T", (), {"url": "http://127.0.0.1:9"})(),
+        traffic=type("T", (), {"url": "http://127.0.0.1:9", "health": "/health"})(),
     )  # type: ignore[assignment]
     monkeypatch.setattr(made, "_prune", lambda newest: world.done.append(f"pruned but {newest}"))
     return made

@@ -7,11 +7,14 @@ import os
 import shutil
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pulumi
 import pytest
 
 import contract
+from settings import from_file
+from tests.support.stacks import stack_file
 from tests.unit import program
 
 APP = "digitalocean:index/app:App"
@@ -31,7 +34,7 @@ def checkouts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     project.mkdir()
     for name in ("services", "components"):
         (project / name).symlink_to(program.PROJECT / name)
-    write(tmp_path / "oracle-universe-api" / "dist" / "index.js", "export default {}\n")
+    write(tmp_path / "oracle-universe-api" / "dist" / "worker.js", "export default {}\n")
     for name in ("oracle-net-web", "oracle-universe-web"):
         write(tmp_path / name / "dist" / "index.html", f"<title>{name}</title>\n")
         write(tmp_path / name / "dist" / "_headers", "/*\n  X-Frame-Options: DENY\n")
@@ -110,6 +113,11 @@ def test_everything_that_can_carry_its_owner_does(stack: str) -> None:
     assert run.declares(CHECK) == (stack in MONITORED)
     if stack in MONITORED:
         assert {contract.owner_of_check(check.inputs["name"]) for check in run.of(CHECK)} == {owner}
+        asked = {check.inputs["name"].rpartition(" ")[2]: check.inputs["target"] for check in run.of(CHECK)}
+        health = from_file(stack_file(stack)).health
+        assert {name: urlsplit(target).path for name, target in asked.items()} == {
+            name: each.path for name, each in health.items()
+        }
         assert all(alert.inputs["name"].startswith(f"{owner} ") for alert in run.of(ALERT))
 
 
@@ -158,7 +166,7 @@ def test_what_is_left_out_of_a_site_unasked_is_said(checkouts: Path, monkeypatch
     "place, sentence",
     [
         ("oracle-net-web/dist/odd", "oracle-net-web/dist/odd is a named pipe"),
-        ("oracle-universe-api/dist/index.js", "oracle-universe-api/dist/index.js is a named pipe"),
+        ("oracle-universe-api/dist/worker.js", "oracle-universe-api/dist/worker.js is a named pipe"),
     ],
 )
 def test_what_cannot_be_deployed_is_one_sentence(checkouts: Path, place: str, sentence: str) -> None:
@@ -234,7 +242,7 @@ def test_one_changed_source_changes_one_entry_of_the_receipt(checkouts: Path) ->
 @pytest.mark.parametrize(
     "gone, sentence",
     [
-        ("oracle-universe-api/dist/index.js", "dist/index.js does not exist; build it: oracle build"),
+        ("oracle-universe-api/dist/worker.js", "dist/worker.js does not exist; build it: oracle build"),
         ("oracle-net-web/dist", "oracle-net-web/dist does not exist; build it: oracle build"),
     ],
 )

@@ -160,7 +160,7 @@ def test_a_preview_leaves_nothing_behind(project: Path) -> None:
 
 def test_an_image_of_a_registry_is_pinned_once(project: Path, tmp_path: Path) -> None:
     for name, file in (
-        ("oracle-universe-api", "dist/index.js"),
+        ("oracle-universe-api", "dist/worker.js"),
         ("oracle-net-web", "dist/i"),
         ("oracle-universe-web", "dist/i"),
     ):

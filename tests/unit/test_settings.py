@@ -57,6 +57,16 @@ def test_prod_has_the_live_names() -> None:
     assert found.web.domain.hostname == "oraclenet.org"
 
 
+def test_each_service_says_how_it_shows_that_it_is_well() -> None:
+    found = settings.from_file(PROJECT / "Pulumi.prod.yaml").health
+    assert {name: (health.path, health.status) for name, health in found.items()} == {
+        "backend": ("/api/health", 200),
+        "api": ("/ping", 200),
+        "web": ("/", 200),
+        "universe": ("/", 200),
+    }
+
+
 def test_staging_shares_no_name_with_prod() -> None:
     staging, prod = (settings.from_file(stack_file(stack)) for stack in ("staging", "prod"))
     assert staging.backend.app_name != prod.backend.app_name
@@ -116,6 +126,8 @@ def test_a_missing_key_of_a_section_is_named_by_its_path(path: str) -> None:
         ("api.script", "Oracle API"),
         ("api.compatibilityDate", "yesterday"),
         ("api.workersDev", "perhaps"),
+        ("api.health.path", "ping"),
+        ("api.health.status", 20),
         ("web.notFound", "home"),
         ("monitoring.emails", []),
         ("monitoring.emails", ["nobody"]),
@@ -151,7 +163,9 @@ def test_the_nearest_key_of_a_section_is_another_key_of_a_section() -> None:
         settings.parse(changed("backend.helthPath", "/"))
 
 
-@pytest.mark.parametrize("path", ["backend.appName", "backend.createTimeout", "adminEmail", "api.script", "accountId"])
+@pytest.mark.parametrize(
+    "path", ["backend.appName", "backend.createTimeout", "adminEmail", "api.script", "accountId", "api.health.path"]
+)
 def test_a_form_is_told_in_words(path: str) -> None:
     with pytest.raises(SettingsError) as caught:
         settings.parse(changed(path, "?"))

@@ -167,17 +167,10 @@ def sight(**changed: Any) -> Sight:
             "web": answer(),
             "universe": answer(),
         },
-        abouts={
-            "backend": answer({"version": f"sha256:{IMAGE}"}),
-            "api": answer({"version": MODULE}),
-            "web": answer({"release": WEB, "apiUrl": API}),
-            "universe": answer({"release": UNIVERSE, "apiUrl": API}),
-        },
         admin=True,
         second_factor=False,
         freeze=None,
         deleted_files=(),
-        worker_admin=answer({"admin": True}),
         certificates={},
         backups=Backups(where="folder:.oracle/backups", count=1, newest="jellyfish-app-g1-x", at=MADE),
         complaints=(),
@@ -196,11 +189,6 @@ def with_worker(name: str, facts: Any, **changed: Any) -> Sight:
 def with_front(name: str, front: Answer, seen: Sight | None = None) -> Sight:
     seen = seen or sight()
     return replace(seen, fronts={**seen.fronts, name: front})
-
-
-def with_about(name: str, body: Any, status: int = 200) -> Sight:
-    seen = sight()
-    return replace(seen, abouts={**seen.abouts, name: answer(body, status)})
 
 
 def judged(seen: Sight, commands: Commands = LOCAL) -> Judgement:

@@ -66,7 +66,7 @@ def test_without_a_network_the_state_is_not_blamed_too(arranged: Arranged, monke
     gathered = arranged(Undeclared("The state backend did not answer within 20 s", "pulumi whoami --verbose"))
     silent = CloudTrouble(why="unreachable", text="does not answer")
     fronts = dict.fromkeys(scene.sight().fronts, scene.REFUSED)
-    seen = scene.sight(app=silent, workers=dict.fromkeys(scene.NAMES, silent), fronts=fronts, abouts=fronts)
+    seen = scene.sight(app=silent, workers=dict.fromkeys(scene.NAMES, silent), fronts=fronts)
     monkeypatch.setattr(gathering, "look", lambda *_: seen)
     assert [each.about for each in gathered().findings] == ["network"]
 

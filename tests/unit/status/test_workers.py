@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from contract import LOGIN_MARK
+from ops.status.asking import Answer
 from ops.status.clouds import CloudTrouble, WorkerFacts
 from ops.status.judging import judge
-from settings import DomainSettings
+from ops.status.model import Finding
+from settings import DomainSettings, HealthSettings
 from tests.unit.status import scene
 from tests.unit.status.scene import (
     LATER,
@@ -20,7 +24,6 @@ from tests.unit.status.scene import (
     judged,
     sight,
     version,
-    with_about,
     with_front,
     with_worker,
     worker,
@@ -69,7 +72,7 @@ def test_a_rollback_is_the_cause_of_the_other_release() -> None:
         etag="older",
         bindings=bindings("web", RELEASE="9" * 64),
     )
-    seen = with_worker("web", facts, abouts={**sight().abouts, "web": answer({"release": "9" * 64})})
+    seen = with_worker("web", facts)
     about, level, what, next = blamed(seen)
     assert (about, level) == ("web", "degraded")
     assert what == "oracle-net was rolled back by ann@example.org at 2026-11-22T11:00 to version 1, from 2."
@@ -110,13 +113,10 @@ def test_a_secret_changed_by_hand_without_anything_else_to_see() -> None:
     assert {each.since for each in row.secrets} == {LATER}
 
 
-def test_what_the_worker_does_tells_which_secret_it_was() -> None:
-    seen = with_worker("api", hand_made(), worker_admin=answer({"admin": False}))
-    assert "PB_ADMIN_PASSWORD" in blamed(seen)[2]
-    seen = with_front("api", AWAY, with_worker("api", hand_made(), worker_admin=answer({}, 503)))
-    about, level, what, _ = blamed(seen)
+def test_a_secret_changed_by_hand_explains_a_worker_that_does_not_serve() -> None:
+    about, level, what, _ = blamed(with_front("api", AWAY, with_worker("api", hand_made())))
     assert (about, level) == ("api", "down")
-    assert "POCKETBASE_URL" in what
+    assert "A secret of oracle-universe-api was changed" in what
 
 
 def test_a_secret_that_was_added_is_named() -> None:
@@ -191,33 +191,52 @@ def test_an_address_that_was_switched_off() -> None:
 
 def test_a_worker_that_fails_by_itself() -> None:
     about, level, what, next = blamed(with_front("web", answer(status=500)))
-    assert (about, level, what) == ("web", "down", "oracle-net does not serve: status 500 at https://web.example.org.")
+    assert (about, level, what) == ("web", "down", "oracle-net does not serve: status 500 at https://web.example.org/.")
     assert next == f"{WRANGLER} tail oracle-net"
     assert blamed(with_front("api", scene.HUNG))[:2] == ("api", "down")
-    assert "does not tell its release: status 500" in blamed(with_about("web", None, 500))[2]
 
 
-def test_an_api_that_does_not_reach_a_backend_that_is_up() -> None:
-    assert "does not reach its backend (away), which is up" in blamed(with_front("api", AWAY))[2]
+def with_health(health: HealthSettings, front: Answer) -> tuple[Finding, ...]:
+    """What is found where the api's health is declared so, and it answers that."""
+    api = scene.SETTINGS.api.model_copy(update={"health": health})
+    settings = scene.SETTINGS.model_copy(update={"api": api})
+    seen = with_front("api", front, sight(checks=None))
+    return judge(settings, scene.declared(), seen, scene.LOCAL, scene.NOW).findings
 
 
-def test_another_release_and_another_api_address() -> None:
-    assert (
-        "oracle-net runs 999999999999, and 333333333333 is declared"
-        in blamed(with_about("web", {"release": "9" * 64}))[2]
-    )
-    seen = with_about("web", {"release": scene.WEB, "apiUrl": "https://other.example.org"})
-    assert "sends its pages to https://other.example.org" in blamed(seen)[2]
+@pytest.mark.parametrize("status", [200, 302, 404, 426])
+def test_any_program_is_well_that_answers_without_an_error_of_its_own(status: int) -> None:
+    assert with_health(HealthSettings(), answer(status=status)) == ()
 
 
-def test_a_service_without_a_version_route_tells_its_release_by_its_binding() -> None:
-    seen = with_about("api", None, 404)
+def test_an_error_of_the_server_and_silence_are_not_well() -> None:
+    for front in (answer(status=500), scene.HUNG):
+        [found] = with_health(HealthSettings(), front)
+        assert (found.about, found.level) == ("api", "down")
+
+
+def test_a_declared_status_is_the_only_good_one() -> None:
+    health = HealthSettings(path="/ping", status=204)
+    assert with_health(health, answer(status=204)) == ()
+    [found] = with_health(health, answer(status=200))
+    assert found.what == f"oracle-universe-api does not serve: status 200 at {scene.API}/ping."
+
+
+def test_what_a_worker_says_of_itself_is_its_own_affair() -> None:
+    seen = with_front("api", answer({"version": "2.1", "release": "9" * 64}))
     assert judged(seen).findings == ()
-    assert judged(seen).services[1].version == scene.MODULE
+    row = judged(seen).services[1]
+    assert (row.version, row.says) == (scene.MODULE, "version 2.1, release 999999999999")
 
 
-def test_a_worker_that_cannot_log_in() -> None:
-    assert "cannot log in as the backend's admin" in blamed(sight(worker_admin=answer({"admin": False})))[2]
+def test_an_upload_of_another_release_by_hand() -> None:
+    facts = worker("web", bindings=bindings("web", RELEASE="9" * 64))
+    assert "RELEASE is 999999999999, not 333333333333" in blamed(with_worker("web", facts))[2]
+
+
+def test_a_site_that_is_sent_elsewhere() -> None:
+    facts = worker("web", bindings=bindings("web", API_URL="https://other.example.org"))
+    assert "API_URL is https://other.example.org, not https://api.example.org" in blamed(with_worker("web", facts))[2]
 
 
 def test_what_an_api_that_is_silent_would_have_told_is_unknown() -> None:
