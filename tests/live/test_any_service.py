@@ -1,0 +1,124 @@
+"""Services that have no route of the reference services': deployed, released, wiped and undone, and healthy throughout.
+
+One story.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from websockets.sync.client import connect
+
+from httpclient import client
+from tests.live import network
+from tests.live.project import Project, assert_quiet
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+
+SOURCE = Path(__file__).with_name("plain_api") / "worker.js"
+REFERENCE = (
+    "    path: services/api\n    entry: src/worker.js\n",
+    "    health:\n      path: /api/health\n      status: 200\n",
+)
+
+
+@pytest.fixture(scope="module")
+def project(brought_up: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """A project whose api is another program, and whose backend tells nothing of its version. Nothing else differs."""
+    made = brought_up.copy(tmp_path_factory.mktemp("copy") / "project")
+    target = made.root / "services/plain_api/dist/worker.js"
+    target.parent.mkdir(parents=True)
+    shutil.copyfile(SOURCE, target)
+    source, health = REFERENCE
+    made.edit(made.stack_file.name, source, "    path: services/plain_api\n    entry: dist/worker.js\n")
+    made.edit(made.stack_file.name, health, "")
+    (made.root / "services/backend/pb_hooks/version.pb.js").unlink()
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def assert_healthy(project: Project) -> dict[str, dict[str, Any]]:
+    """The services' rows by name: all healthy, each with the release that the receipt names."""
+    found = json.loads(project.oracle("status", "--json").well().output)
+    assert (found["level"], found["findings"]) == ("healthy", [])
+    for each in found["services"]:
+        assert each["version"] == each["declared"]
+    return {each["name"]: each for each in found["services"]}
+
+
+def posts(project: Project) -> list[str]:
+    """The titles of all posts, asked over the api's WebSocket."""
+    url = project.outputs()["apiUrl"]
+    there = ("127.0.0.1", urlsplit(url).port or 80)
+    with connect(url.replace("http://", "ws://") + "/ws", address=there, proxy=None) as socket:
+        socket.send(json.dumps({"id": 1, "job": "posts"}))
+        return [each["title"] for each in json.loads(socket.recv(20))["result"]["items"]]
+
+
+def write(project: Project, title: str) -> None:
+    """A post, written at the backend: the api takes none."""
+    body = {"name": "Ada", "email": "ada@example.org", "password": "ada-password", "passwordConfirm": "ada-password"}
+    human = network.admin(project, "POST", "/api/collections/humans/records", body)
+    network.admin(
+        project, "POST", "/api/collections/posts/records", {"title": title, "body": ".", "author": human["id"]}
+    )
+
+
+def test_up_ends_well_and_is_quiet_the_next_time(project: Project) -> None:
+    done = project.oracle("up").well()
+    assert "does not answer" not in done.output
+    assert_quiet(project.oracle("up"))
+    rows = assert_healthy(project)
+    assert (rows["api"]["answer"], rows["api"]["says"]) == ("404", None)
+
+
+def test_a_declared_health_is_asked_and_its_words_are_shown(project: Project) -> None:
+    project.edit(
+        project.stack_file.name, "    entry: dist/worker.js\n", "    entry: dist/worker.js\n    health: {path: /ping}\n"
+    )
+    project.oracle("up").well()  # the uptime check asks for it too
+    rows = assert_healthy(project)
+    assert (rows["api"]["answer"], rows["api"]["says"]) == ("200", "version 1.4.2, release spring")
+    targets = {each["target"] for each in project.api("GET", "/v2/uptime/checks")["checks"]}
+    assert f"{project.outputs()['apiUrl']}/ping" in targets
+
+
+def test_a_deploy_of_the_api_alone(project: Project) -> None:
+    project.edit("services/plain_api/dist/worker.js", "1.4.2", "1.4.3")
+    document = json.loads(project.oracle("deploy", "api", "--yes", "--json").well().output)
+    assert {each["service"]: each["answer"] for each in document["services"]}["api"] == "ok"
+    assert assert_healthy(project)["api"]["says"] == "version 1.4.3, release spring"
+
+
+def test_a_release_a_wipe_and_its_undo(project: Project) -> None:
+    write(project, "Before")
+    project.edit("services/backend/entrypoint.sh", "exec ", "echo released\nexec ")
+    for command, held in (
+        (("deploy", "backend", "--yes"), ["Before"]),
+        (("wipe", "--yes"), []),
+        (("wipe", "--undo", "--yes"), ["Before"]),
+    ):
+        project.oracle(*command).well()
+        assert posts(project) == held
+        assert_healthy(project)
+    assert_quiet(project.oracle("up"))
+
+
+def test_a_server_s_error_is_named(project: Project) -> None:
+    project.edit(
+        "services/plain_api/dist/worker.js",
+        '    if (pathname === "/ping") return',
+        '    if (pathname === "/ping") throw',
+    )
+    done = project.oracle("deploy", "api", "--yes").failed()
+    assert "api does not answer as it should; see: oracle status" in done.output
+    with client() as http:
+        assert http.get(f"{project.outputs()['apiUrl']}/ping").status_code == 500
