@@ -11,6 +11,7 @@ from localcloud.cloudflare import shapes
 from localcloud.cloudflare.api import Api
 from localcloud.cloudflare.errors import bad_body
 from localcloud.cloudflare.responses import body, listing, ok, text
+from localcloud.cloudflare.zones import Domain
 
 Json = Any
 
@@ -103,12 +104,16 @@ async def put_script_domains(request: Request, api: Api) -> Response:
     origins = wanted.get("origins")
     if not isinstance(origins, list):
         raise bad_body("origins is missing or not a list")
+    hosts = {text(origin, "hostname").lower() for origin in origins}
     made = [await _attach(api, text(origin, "hostname"), name, {**wanted, **origin}) for origin in origins]
+    for gone in _left_out(api, name, hosts):
+        api.zones.detach(gone.id)
+    await api.workers.readdress(name)
     return ok(made)
 
 
 async def change_script_domains(request: Request, api: Api) -> Response:
-    """POST …/scripts/{script}/domains/changeset: what that would change."""
+    """POST …/scripts/{script}/domains/changeset: what that would change; with replace_state, also what goes."""
     name = request.path_params["script"]
     origins: Json = await request.json()
     known = {domain.hostname: domain for domain in api.zones.domains()}
@@ -118,7 +123,14 @@ async def change_script_domains(request: Request, api: Api) -> Response:
     ]
     added = [{"hostname": host} for host in hosts if host not in known]
     clashes = [entry for entry in added if _has_record(api, entry["hostname"])]
-    return ok({"added": added, "removed": [], "updated": changed, "conflicting": clashes})
+    replaces = request.query_params.get("replace_state") == "true"
+    removed = [shapes.domain(each) for each in _left_out(api, name, set(hosts))] if replaces else []
+    return ok({"added": added, "removed": removed, "updated": changed, "conflicting": clashes})
+
+
+def _left_out(api: Api, script: str, hosts: set[str]) -> list[Domain]:
+    """The Worker's custom domains that are not among these."""
+    return [each for each in api.zones.domains() if each.script == script and each.hostname not in hosts]
 
 
 def _has_record(api: Api, host: str) -> bool:

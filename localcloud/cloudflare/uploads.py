@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -15,6 +16,7 @@ from starlette.requests import Request
 
 from localcloud.cloudflare.errors import ApiError, bad_body, invalid
 
+log = logging.getLogger(__name__)
 Json = Any
 LARGEST_SCRIPT = 10 * 1024 * 1024
 LARGEST_PART = 64 * 1024 * 1024
@@ -129,7 +131,7 @@ def checked(upload: Upload) -> Upload:
 
 def _keys(upload: Upload) -> None:
     if unknown := sorted(set(upload.metadata) - METADATA):
-        raise invalid(f"unknown key in metadata: {', '.join(unknown)}")
+        log.warning("An upload's metadata has keys that are not known here, and change nothing: %s", ", ".join(unknown))
     if refused := sorted(key for key in REFUSED if upload.metadata.get(key)):
         raise invalid(f"not supported here: {', '.join(refused)}")
     if not upload.modules and not upload.metadata.get("assets") and not upload.metadata.get("keep_assets"):

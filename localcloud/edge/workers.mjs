@@ -6,6 +6,8 @@ import { EMPTY, FRONT, probe } from "./modules.mjs";
 import { Upstream } from "./routes.mjs";
 
 const LOG_BYTES = 4 * 1024 * 1024;
+// Cloudflare allows a second of processor; a machine that is busy needs more than that for a start of nothing.
+const START_MS = 10_000;
 const USER = "script";
 const TEXT_KINDS = new Set(["ESModule", "CommonJS", "Text", "PythonModule", "PythonRequirement"]);
 const LOOPBACK = "127.0.0.1";
@@ -15,6 +17,20 @@ export class WorkerError extends Error {}
 
 function readModule({ name, kind, file }) {
   return { type: kind, path: name, contents: fs.readFileSync(file, TEXT_KINDS.has(kind) ? "utf8" : undefined) };
+}
+
+/** What `work` gives; an error as Cloudflare words it when that takes longer: the code may loop for ever. */
+async function within(ms, work) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("Script startup exceeded CPU time limit.")), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+    work.catch(() => undefined); // it ends with its runtime
+  }
 }
 
 /** Without the wrapping that Miniflare and workerd put around the reason. */
@@ -177,9 +193,7 @@ export class Workers {
       workers: this.#options(spec),
     });
     try {
-      await mf.ready;
-      const url = await mf.unsafeGetDirectURL("front");
-      const instance = { name, version, mf, upstream: new Upstream(LOOPBACK, Number(url.port)), ...(await this.#inspect(mf, spec)) };
+      const instance = { name, version, mf, ...(await within(START_MS, this.#begin(mf, spec))) };
       booting = false;
       instance.ms = Date.now() - started;
       this.running.set(key, instance);
@@ -188,6 +202,12 @@ export class Workers {
       await mf.dispose().catch(() => undefined);
       throw new WorkerError(reason(lines, error));
     }
+  }
+
+  async #begin(mf, spec) {
+    await mf.ready;
+    const url = await mf.unsafeGetDirectURL("front");
+    return { upstream: new Upstream(LOOPBACK, Number(url.port)), ...(await this.#inspect(mf, spec)) };
   }
 
   async #inspect(mf, spec) {

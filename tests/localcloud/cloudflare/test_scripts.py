@@ -183,6 +183,42 @@ def test_settings_can_be_patched(api: Client) -> None:
     assert api.result("GET", "~/workers/scripts/patched/script-settings")["tags"] == ["a"]
 
 
+def test_keys_that_are_not_known_here_are_taken_and_told_of(api: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """A client that is newer than this cloud sends some; wrangler's code_update_strategy was one."""
+    api.put("newer", ONE, code_update_strategy={"mode": "deferred", "max_delay": 300}, colour="red")
+    assert api.get(api.enable("newer")).text == "one {}"
+    assert "keys that are not known here, and change nothing: colour" in caplog.text
+
+
+@pytest.mark.slow
+def test_code_that_never_ends_is_refused_and_holds_nobody_up(api: Client) -> None:
+    api.put("beside", ONE)
+    looping = "for (;;); export default { fetch() {} }"
+    assert api.put("loops", looping, refused=True) == (400, 10021, "Script startup exceeded CPU time limit.")
+    api.put("loops", ONE)
+    for name in ("loops", "beside"):
+        assert api.get(api.enable(name)).text == "one {}"
+
+
+def test_a_worker_has_exactly_the_custom_domains_of_wranglers_list(api: Client) -> None:
+    zone = api.result("POST", "/zones", json={"name": "listed.test"})["id"]
+    api.put("listed", ONE)
+
+    def have(*hosts: str) -> list[str]:
+        origins = [{"hostname": host, "zone_id": zone} for host in hosts]
+        changes = api.result("POST", "~/workers/scripts/listed/domains/changeset?replace_state=true", json=origins)
+        api.result("PUT", "~/workers/scripts/listed/domains/records", json={"origins": origins})
+        return [each["hostname"] for each in changes["removed"]]
+
+    assert have("one.listed.test", "kept.listed.test") == []
+    assert api.get("one.listed.test").text == "one {}"
+    assert have("two.listed.test", "kept.listed.test") == ["one.listed.test"]
+    found = api.result("GET", "~/workers/domains?service=listed")
+    assert sorted(each["hostname"] for each in found) == ["kept.listed.test", "two.listed.test"]
+    assert api.get("one.listed.test").status_code == 404
+    assert api.get("two.listed.test").text == "one {}"
+
+
 @pytest.mark.parametrize(
     "code, metadata, expected",
     [
@@ -193,7 +229,6 @@ def test_settings_can_be_patched(api: Client) -> None:
         (ONE, {"compatibility_date": "2999-01-01"}, (400, 10021, "in the future: 2999-01-01")),
         (ONE, {"compatibility_date": "soon"}, (400, 10021, "Invalid compatibility date: 'soon'")),
         (ONE, {"compatibility_flags": ["no_such"]}, (400, 10021, "No such compatibility flag: no_such")),
-        (ONE, {"colour": "red"}, (400, 10021, "unknown key in metadata: colour")),
         (ONE, {"migrations": {"new_tag": "v1"}}, (400, 10021, "not supported here: migrations")),
         (ONE, {"bindings": [{"type": "durable", "name": "A"}]}, (400, 10021, "binding A of type durable")),
         (ONE, {"bindings": [{"type": "plain_text", "name": "A"}]}, (400, 10021, "must have a valid `text`")),
