@@ -18,7 +18,7 @@ from pathlib import Path
 
 from folders import ArtifactError, MissingFile, SourceFile, read_file, shown, source_files
 from programs import OutOfTime, git
-from sites.files import HEADERS, REDIRECTS, RULES, read_rules, site_files
+from sites.files import HEADERS, REDIRECTS, RULES, is_private, read_rules, site_files
 from sites.types import refuse_clashing_pages, with_content_types
 
 __all__ = [
@@ -41,6 +41,7 @@ GIT_SECONDS = 20.0
 SCRIPT_LIMIT = (
     10 * 1024 * 1024
 )  # Cloudflare Workers, paid plan: 10 MB compressed; uncompressed is checked, so this is strict
+MODULE_SUFFIXES = (".js", ".mjs")
 ASSET_LIMIT = 25 * 1024 * 1024  # Cloudflare Workers: 25 MiB for one asset
 LEFT_OUT = frozenset({".git", ".DS_Store"})
 LEFT_OUT_FOLDERS = frozenset({"node_modules", "__pycache__", "pb_data"})
@@ -87,7 +88,7 @@ def read_module(entry: Path) -> str:
     try:
         content = read_file(entry)
     except MissingFile:
-        raise ArtifactError(f"The Worker's module {shown(entry)} does not exist; build it: oracle build") from None
+        raise ArtifactError(_no_module(entry)) from None
     if len(content) > SCRIPT_LIMIT:
         size, limit = len(content) / 1048576, SCRIPT_LIMIT // 1048576
         raise ArtifactError(
@@ -101,6 +102,15 @@ def read_module(entry: Path) -> str:
             f"The Worker's module {shown(entry)} is not UTF-8 text; set `entry` to the bundled module: "
             "pulumi config set --path"
         ) from None
+
+
+def _no_module(entry: Path) -> str:
+    """What there is beside it is most likely what the build makes now."""
+    there = sorted(each.name for suffix in MODULE_SUFFIXES for each in entry.parent.glob(f"*{suffix}"))
+    begin = f"The Worker's module {shown(entry)} does not exist"
+    if not there:
+        return f"{begin}; build it: oracle build"
+    return f"{begin}, and beside it there is {', '.join(there)}; name that as its `entry`, or build it: oracle build"
 
 
 def module_digest(module: str) -> str:
@@ -199,7 +209,7 @@ def _is_short(entry: tarfile.TarInfo) -> bool:
 
 def _not_in_an_image(name: str, folder: bool) -> bool:
     last = name.rpartition("/")[2]
-    return last in LEFT_OUT or (folder and last in LEFT_OUT_FOLDERS)
+    return last in LEFT_OUT or is_private(last) or (folder and last in LEFT_OUT_FOLDERS)
 
 
 def _nothing(_name: str, _folder: bool) -> bool:

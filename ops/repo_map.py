@@ -18,9 +18,9 @@ from repositories.processes import Processes
 from repositories.versions import COMMIT_LENGTH, Version, version
 
 NONE = "-"
-HEAD = """# The repositories
-
-Written by `oracle repo-map` from repositories.yaml, the checkouts and what is deployed. Edit those, not this."""
+TITLE = "# The repositories\n\n"
+BEGIN = "<!-- begin: written by `oracle repo-map` from repositories.yaml, the checkouts and what is deployed -->"
+END = "<!-- end of what `oracle repo-map` writes -->"
 SHOWN_LINES = 12
 RUNS_ON = {
     "backend": "DigitalOcean App Platform",
@@ -41,7 +41,10 @@ class Place:
 
 
 def repo_map(project: Path, check: bool) -> str:
-    """Writes the map, or only checks it; returns the sentence to show. Raises Failure when it is stale."""
+    """Writes the map, or only checks it; returns the sentence to show. Raises Failure when it is stale.
+
+    What stands outside of the two marks is the team's, and stays as it is.
+    """
     config = configured(project)
     path = project / config.map
     text = rendered(versions(config, project), places(project))
@@ -50,7 +53,7 @@ def repo_map(project: Path, check: bool) -> str:
         return f"{config.map} is up to date."
     if not path.parent.is_dir():
         raise Failure(f"The folder of {config.map} does not exist; clone its repository: git clone URL {path.parent}")
-    path.write_text(text, encoding="utf-8")
+    path.write_text(_placed(path, text, config.map), encoding="utf-8")
     return f"Written: {config.map}; to commit it: oracle commit-all"
 
 
@@ -68,15 +71,14 @@ def places(project: Path) -> dict[str, Place]:
 
 
 def rendered(found: Sequence[Version], stacks: Mapping[str, Place]) -> str:
-    """The map as Markdown."""
+    """The map as Markdown, without the marks around it."""
     deployed = [each for each in found if each.repository.service]
     parts = [
-        HEAD,
         _table(("repository", "what it is", "branch", "commit", "version"), [_repository(each) for each in found]),
         *(f"## {name}\n\n{_stack(place, deployed)}" for name, place in stacks.items()),
         "## The picture\n\n" + _picture(deployed, stacks),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(parts)
 
 
 def _place(stack: Stack) -> Place:
@@ -158,8 +160,30 @@ def _check(path: Path, text: str, name: str) -> None:
         written = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise Failure(f"{name} does not exist; write it: oracle repo-map") from None
-    if written == text:
+    _, known, _ = _parted(written, name)
+    if known == text:
         return
-    differing = list(difflib.unified_diff(written.splitlines(), text.splitlines(), "written", "now", lineterm="", n=0))
+    differing = list(difflib.unified_diff(known.splitlines(), text.splitlines(), "written", "now", lineterm="", n=0))
     shown = "\n".join(differing[2 : 2 + SHOWN_LINES])
     raise Failure(f"{name} is stale; write it anew: oracle repo-map\n{shown}")
+
+
+def _placed(path: Path, text: str, name: str) -> str:
+    """The whole page with the map between its marks; a page that is not there yet is the map alone."""
+    try:
+        before, _, after = _parted(path.read_text(encoding="utf-8"), name)
+    except FileNotFoundError:
+        before, after = TITLE, "\n"
+    return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
+
+
+def _parted(page: str, name: str) -> tuple[str, str, str]:
+    """What stands before the marks, between them and after. Raises Failure for a page without its two marks."""
+    before, begin, rest = page.partition(BEGIN)
+    known, end, after = rest.partition(END)
+    if not begin or not end or BEGIN in rest or END in before + after:
+        raise Failure(
+            f"{name} does not have the two lines, once each and in this order, between which the map is written; put "
+            f"them where it is to stand, then: oracle repo-map\n{BEGIN}\n{END}"
+        )
+    return before, known.strip("\n"), after

@@ -20,9 +20,14 @@ RULES = frozenset({HEADERS, REDIRECTS})
 FINDER = ".DS_Store"
 """What macOS leaves in a folder: it tells the names of files, and nobody means to publish it."""
 PAGES_WORKER = "_worker.js"
-SECRET = re.compile(r"\.git|\.env(\..+)?|\.dev\.vars(\..+)?", re.IGNORECASE)
+SECRET = re.compile(r"\.git|\.env(rc|\..+)?|\.dev\.vars(\..+)?", re.IGNORECASE)
 EXAMPLE = re.compile(r".*\.(example|sample|template)", re.IGNORECASE)
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def is_private(name: str) -> bool:
+    """Whether a file of this name belongs to the developer who has it, and to nobody else."""
+    return SECRET.fullmatch(name) is not None and not EXAMPLE.fullmatch(name)
 
 
 def site_files(site: Path) -> tuple[list[SourceFile], tuple[str, ...]]:
@@ -74,7 +79,7 @@ def _check_name(site: Path, name: str) -> None:
 
 
 def _check_private(path: Path, last: str, pages_worker: bool) -> None:
-    if pages_worker or (SECRET.fullmatch(last) and not EXAMPLE.fullmatch(last)):
+    if pages_worker or is_private(last):
         raise ArtifactError(
             f"{shown(path)} would be public; name it in the site's {ignore.NAME} (`{last}` leaves it out, `!{last}` "
             "serves it), then: oracle build"

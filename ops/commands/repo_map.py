@@ -13,5 +13,5 @@ from ops.workspace import PROJECT
 def repo_map(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when the map is stale.")] = False,
 ) -> None:
-    """Write REPO_MAP.md: every repository, its commit and version, where it is deployed, and the picture."""
+    """Write REPO_MAP.md, between its two marks: every repository, its commit and version, where it is deployed."""
     typer.echo(work.repo_map(PROJECT, check))

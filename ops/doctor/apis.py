@@ -196,6 +196,7 @@ def _account_and_zones(api: Api, settings: Settings) -> Iterator[Finding]:
         f"{api.variable} may not read {account}; it needs {PERMISSIONS}",
         "or: pulumi config set oracle-net:accountId ID",
     )
+    yield from _workers_url(api, settings)
     domains = [worker.domain for worker in settings.workers.values() if worker.domain]
     for zone in dict.fromkeys(domain.zone_id for domain in domains):
         hosts = ", ".join(domain.hostname for domain in domains if domain.zone_id == zone)
@@ -207,6 +208,20 @@ def _account_and_zones(api: Api, settings: Settings) -> Iterator[Finding]:
             f"the zone {zone[:6]}… of {hosts} is not there for {api.variable}",
             "or see its zoneId: pulumi config",
         )
+
+
+def _workers_url(api: Api, settings: Settings) -> Iterator[Finding]:
+    """Whether the Workers' addresses are below the account's own name; where that is not told, nothing is said."""
+    reply = api.get(f"/accounts/{settings.account_id}/workers/subdomain")
+    name = reply.part("result").get("subdomain")
+    if reply.status != 200 or not isinstance(name, str) or api.local:
+        return
+    right = f"https://{{script}}.{name}.workers.dev"
+    if settings.workers_url == right:
+        yield Finding(api.check, "ok", f"the Workers' addresses end in {name}.workers.dev, as workersUrl says")
+    else:
+        what = f"workersUrl is {settings.workers_url}, and the account's Workers are at {right}"
+        yield Finding(api.check, "fail", what, f"pulumi config set oracle-net:workersUrl '{right}'")
 
 
 def _seen(api: Api, reply: Reply, asked: str, well: str, hidden: str, otherwise: str) -> Finding:

@@ -71,6 +71,44 @@ def test_what_it_says(lab: Lab, config: Repositories) -> None:
     assert str(lab.folder) not in text
 
 
+def test_what_people_have_written_stays(lab: Lab, config: Repositories) -> None:
+    page = lab.folder / "map" / "REPO_MAP.md"
+    ours = (
+        f"# Where everything is\n\nAsk Ada first.\n\n{repo_map.BEGIN}\nolder\n{repo_map.END}\n\n## Keys\n\nIn the safe."
+    )
+    page.write_text(ours)
+    with pytest.raises(Failure, match="is stale; write it anew: oracle repo-map"):
+        repo_map.repo_map(lab.project, check=True)
+    repo_map.repo_map(lab.project, check=False)
+    text = page.read_text()
+    assert text.startswith(f"# Where everything is\n\nAsk Ada first.\n\n{repo_map.BEGIN}\n\n| repository |")
+    assert text.endswith(f"```\n\n{repo_map.END}\n\n## Keys\n\nIn the safe.")
+    assert "older" not in text
+    assert "up to date" in repo_map.repo_map(lab.project, check=True)
+    page.write_text(text.replace("In the safe.", "With Bea."))
+    assert "up to date" in repo_map.repo_map(lab.project, check=True), "what people write does not make it stale"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "# By hand\n",
+        f"{repo_map.BEGIN}\n",
+        f"{repo_map.END}\n{repo_map.BEGIN}\n",
+        f"{repo_map.BEGIN}\n{repo_map.END}\n" * 2,
+    ],
+    ids=["no marks", "one mark", "the wrong way round", "twice"],
+)
+def test_a_page_without_its_marks_is_left_alone(lab: Lab, config: Repositories, page: str) -> None:
+    path = lab.folder / "map" / "REPO_MAP.md"
+    path.write_text(page)
+    for check in (True, False):
+        with pytest.raises(Failure, match="does not have the two lines") as caught:
+            repo_map.repo_map(lab.project, check=check)
+        assert str(caught.value).endswith(f"\n{repo_map.BEGIN}\n{repo_map.END}")
+    assert path.read_text() == page
+
+
 def test_it_is_stale_when_something_moved_and_only_then(lab: Lab, config: Repositories) -> None:
     with pytest.raises(Failure, match=r"REPO_MAP\.md does not exist; write it: oracle repo-map"):
         repo_map.repo_map(lab.project, check=True)

@@ -46,6 +46,16 @@ def test_what_a_run_leaves_behind_is_not_part_of_the_image(source: Path, ignored
     assert digest(source) == before
 
 
+@pytest.mark.parametrize("name", [".env", ".env.local", ".envrc", ".dev.vars", "lib/.env"])
+def test_a_developers_secrets_are_not_part_of_the_image(source: Path, name: str) -> None:
+    before = digest(source)
+    (source / name).parent.mkdir(exist_ok=True)
+    (source / name).write_text("PB_ADMIN_PASSWORD=planted")
+    assert digest(source) == before
+    (source / f"{name}.example").write_text("PB_ADMIN_PASSWORD=")
+    assert digest(source) != before
+
+
 def test_every_difference_that_matters_changes_the_image(source: Path) -> None:
     seen = {digest(source), digest(source, "./other.sh")}
     (source / "entrypoint.sh").chmod(0o644)
@@ -136,6 +146,15 @@ def test_a_module_is_read_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     entry.write_bytes(b"\xff\xfe")
     with pytest.raises(ArtifactError, match="not UTF-8"):
         artifacts.read_module(entry)
+
+
+def test_a_module_of_another_name_is_told_of(tmp_path: Path) -> None:
+    for name in ("worker.js", "worker.js.map", "README.md"):
+        (tmp_path / name).touch()
+    with pytest.raises(
+        ArtifactError, match=r"does not exist, and beside it there is worker\.js; name that as its `entry`"
+    ):
+        artifacts.read_module(tmp_path / "index.js")
 
 
 def test_an_empty_or_missing_directory_is_refused(tmp_path: Path) -> None:

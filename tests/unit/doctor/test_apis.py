@@ -37,9 +37,9 @@ def digitalocean(folder: Path, fake: Fake, environment: dict[str, str] = ENVIRON
     return list(apis.digitalocean(Elsewhere("local", folder), found.settings(), environment, "direnv allow"))
 
 
-def cloudflare(folder: Path, fake: Fake, environment: dict[str, str] = ENVIRONMENT) -> list[Finding]:
+def cloudflare(folder: Path, fake: Fake, environment: dict[str, str] = ENVIRONMENT, **values: Any) -> list[Finding]:
     api = {"script": "api", "path": "services/api", "entry": "a.js", "compatibilityDate": "2025-06-01"}
-    found = stack(folder, fake.address, api={**api, "domain": DOMAIN})
+    found = stack(folder, fake.address, api={**api, "domain": DOMAIN}, **values)
     return list(apis.cloudflare(Elsewhere("local", folder), found.settings(), environment, "direnv allow"))
 
 
@@ -137,6 +137,16 @@ def test_a_zone_that_is_not_there(tmp_path: Path, fake: Fake) -> None:
     ((level, what),) = worst(cloudflare(tmp_path, fake))
     assert level == "fail"
     assert what == "the zone 111111… of api.oraclenet.org is not there for CLOUDFLARE_API_TOKEN"
+
+
+def test_an_address_of_the_workers_that_is_not_the_accounts(tmp_path: Path, fake: Fake) -> None:
+    account = stack(tmp_path, fake.address).settings().account_id
+    fake.answers[f"/client/v4/accounts/{account}/workers/subdomain"] = (200, {"result": {"subdomain": "jellyfish"}})
+    right = "https://{script}.jellyfish.workers.dev"
+    [found] = [finding for finding in cloudflare(tmp_path, fake) if finding.level != "ok"]
+    assert found.what.endswith(f"and the account's Workers are at {right}")
+    assert found.remedy == f"pulumi config set oracle-net:workersUrl '{right}'"
+    assert worst(cloudflare(tmp_path, fake, workersUrl=right)) == []
 
 
 def test_an_api_that_fails_is_not_the_tokens_fault(tmp_path: Path, fake: Fake) -> None:
