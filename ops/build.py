@@ -10,8 +10,10 @@ from functools import partial
 from pathlib import Path
 
 from ops.failures import Failure
+from ops.rebuilding import Product
 from ops.workspace import Stack
 from programs import OutOfTime, run
+from settings import AssetsSettings, BackendSettings, ModuleSettings, WorkerSettings
 
 TAIL = 25
 BUILD_SECONDS = 3600.0
@@ -23,6 +25,32 @@ class Build:
     folder: Path
     command: str
     log: Path
+    product: Product | None = None
+    """What it makes, where that is known: then an unchanged source is not built again."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A service that is built: just now, or before from the same source."""
+
+    service: str
+    log: Path
+    again: bool
+    differing: str = ""
+    """Files in which this build differs from another one of the same source; told once."""
+
+    @property
+    def lines(self) -> Iterator[str]:
+        """What there is to say about it."""
+        if not self.again:
+            yield f"Not built again: {self.service}, whose source is what it was"
+            return
+        yield f"Built: {self.service}"
+        if self.differing:
+            yield (
+                f"Two builds of the same source of {self.service} differ, in {self.differing}: something there is made "
+                "anew each time, such as a date. So it is built when its source changes, or by: oracle build --again"
+            )
 
 
 def builds(stack: Stack, services: list[str]) -> list[Build]:
@@ -32,10 +60,28 @@ def builds(stack: Stack, services: list[str]) -> list[Build]:
     if unknown := [name for name in services if name not in sources]:
         raise Failure(f"There is no service {unknown[0]}; name one of {', '.join(sources)}: oracle build backend")
     return [
-        Build(name, stack.project / source.path, source.build, stack.private / "logs" / f"build-{name}.log")
+        _build(stack, name, source, stack.project / source.path, source.build)
         for name, source in sources.items()
         if source.build and source.path and name in (services or sources)
     ]
+
+
+def _build(stack: Stack, name: str, source: BackendSettings | WorkerSettings, folder: Path, command: str) -> Build:
+    output = _output(stack, source, folder)
+    record = stack.private / "builds" / f"{name}.json"
+    product = Product(folder, command, output, record) if output else None
+    return Build(name, folder, command, stack.private / "logs" / f"build-{name}.log", product)
+
+
+def _output(stack: Stack, source: BackendSettings | WorkerSettings, folder: Path) -> Path | None:
+    match source:
+        case ModuleSettings():
+            return folder / source.entry
+        case AssetsSettings():
+            return folder / source.assets
+        case BackendSettings() if source.image.path:
+            return stack.project / source.image.path
+    return None
 
 
 Watch = Callable[[Build], AbstractContextManager[Callable[[str], object]]]
@@ -46,17 +92,23 @@ def _unwatched(_: Build) -> AbstractContextManager[Callable[[str], object]]:
     return nullcontext(lambda _: None)
 
 
-def run_builds(wanted: list[Build], watch: Watch = _unwatched) -> Iterator[Build]:
-    """Runs all at once and yields each as it succeeds. Raises Failure with the end of the first failed one's output."""
+def run_builds(wanted: list[Build], watch: Watch = _unwatched, again: bool = False) -> Iterator[Built]:
+    """Runs all at once and yields each as it succeeds. Raises Failure with the end of the first failed one's output.
+
+    `again`: also those whose source is what it was.
+    """
     with ThreadPoolExecutor(max_workers=max(1, len(wanted))) as pool:
-        yield from pool.map(partial(_run, watch=watch), wanted)
+        yield from pool.map(partial(_run, watch=watch, again=again), wanted)
 
 
-def _run(build: Build, watch: Watch) -> Build:
+def _run(build: Build, watch: Watch, again: bool) -> Built:
     if not build.folder.is_dir():
         raise Failure(
             f"The checkout {build.folder} of {build.service} does not exist; clone it there, then: oracle build"
         )
+    source = build.product.source() if build.product else None
+    if build.product and source and not again and build.product.is_there(source):
+        return Built(build.service, build.log, again=False)
     with watch(build) as heard:
         status = _executed(build, heard)
         if status != 0:
@@ -65,7 +117,8 @@ def _run(build: Build, watch: Watch) -> Build:
                 f"The build of {build.service} failed (status {status}); mend it, then: oracle build "
                 f"{build.service}\nIts log is {build.log} and ends:\n{tail}"
             )
-    return build
+    differing = build.product.built(source) if build.product else ""
+    return Built(build.service, build.log, again=True, differing=differing)
 
 
 def _executed(build: Build, heard: Callable[[str], object]) -> int:

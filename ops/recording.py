@@ -61,7 +61,8 @@ class Recording:
                 yield heard
 
         for done in run_builds(builds(self.engine.stack, list(services)), watched):
-            self.say(f"Built: {done.service}")
+            for line in done.lines:
+                self.say(line)
 
     def update(self, *options: str) -> Finished:
         """`pulumi up`; what waits for what is written down at its end. A failure is told by the status."""

@@ -17,10 +17,13 @@ def build(
         typer.Argument(help="backend, api, web, universe; all when none is named.", metavar="[SERVICE]..."),
     ] = None,
     stack: StackOption = "local",
+    again: Annotated[bool, typer.Option("--again", help="Also what was built from the same source.")] = False,
 ) -> None:
-    """Run the services' own build commands, all at once."""
+    """Run the services' own build commands, all at once; what was built from the same source is not built again."""
     wanted = builds(Stack(stack), services or [])
-    for done in run_builds(wanted):
-        typer.echo(f"built {done.service} ({done.log})")
+    for done in run_builds(wanted, again=again):
+        typer.echo("\n".join(done.lines))
+        if done.again:
+            typer.echo(f"  its output: {done.log}")
     if not wanted:
         typer.echo("Nothing to build: these services are deployed as they are.")

@@ -16,12 +16,16 @@ import pytest
 from websockets.sync.client import connect
 
 from httpclient import client
+from programs import git
 from tests.live import network
 from tests.live.project import Project, assert_quiet
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 SOURCE = Path(__file__).with_name("plain_api") / "worker.js"
+# Each build differs from the one before, as those that write the date into what they make.
+BUILD = "mkdir -p dist && { cat src/worker.js; date +'// %s%N'; } > dist/worker.js"
+DECLARED = f"    path: services/plain_api\n    build: {json.dumps(BUILD)}\n    entry: dist/worker.js\n"
 REFERENCE = (
     "    path: services/api\n    entry: src/worker.js\n",
     "    health:\n      path: /api/health\n      status: 200\n",
@@ -32,11 +36,13 @@ REFERENCE = (
 def project(brought_up: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A project whose api is another program, and whose backend tells nothing of its version. Nothing else differs."""
     made = brought_up.copy(tmp_path_factory.mktemp("copy") / "project")
-    target = made.root / "services/plain_api/dist/worker.js"
-    target.parent.mkdir(parents=True)
-    shutil.copyfile(SOURCE, target)
+    checkout = made.root / "services/plain_api"
+    (checkout / "src").mkdir(parents=True)
+    shutil.copyfile(SOURCE, checkout / "src/worker.js")
+    (checkout / ".gitignore").write_text("dist\n")
+    assert git.git(checkout, "init", "-q").status == 0
     source, health = REFERENCE
-    made.edit(made.stack_file.name, source, "    path: services/plain_api\n    entry: dist/worker.js\n")
+    made.edit(made.stack_file.name, source, DECLARED)
     made.edit(made.stack_file.name, health, "")
     (made.root / "services/backend/pb_hooks/version.pb.js").unlink()
     try:
@@ -74,8 +80,11 @@ def write(project: Project, title: str) -> None:
 
 def test_up_ends_well_and_is_quiet_the_next_time(project: Project) -> None:
     done = project.oracle("up").well()
+    assert "Built: api" in done.output
     assert "does not answer" not in done.output
-    assert_quiet(project.oracle("up"))
+    done = project.oracle("up")
+    assert "Not built again: api" in done.output
+    assert_quiet(done)
     rows = assert_healthy(project)
     assert (rows["api"]["answer"], rows["api"]["says"]) == ("404", None)
 
@@ -92,7 +101,7 @@ def test_a_declared_health_is_asked_and_its_words_are_shown(project: Project) ->
 
 
 def test_a_deploy_of_the_api_alone(project: Project) -> None:
-    project.edit("services/plain_api/dist/worker.js", "1.4.2", "1.4.3")
+    project.edit("services/plain_api/src/worker.js", "1.4.2", "1.4.3")
     document = json.loads(project.oracle("deploy", "api", "--yes", "--json").well().output)
     assert {each["service"]: each["answer"] for each in document["services"]}["api"] == "ok"
     assert assert_healthy(project)["api"]["says"] == "version 1.4.3, release spring"
@@ -114,7 +123,7 @@ def test_a_release_a_wipe_and_its_undo(project: Project) -> None:
 
 def test_a_server_s_error_is_named(project: Project) -> None:
     project.edit(
-        "services/plain_api/dist/worker.js",
+        "services/plain_api/src/worker.js",
         '    if (pathname === "/ping") return',
         '    if (pathname === "/ping") throw',
     )
