@@ -33,6 +33,7 @@ SCRIPT_INPUTS = (
     "usage_model",
 )
 SUBDOMAIN_INPUTS = ("enabled", "previews_enabled")
+PUBLIC_FETCH = "global_fetch_strictly_public"
 RUN_TIME_PATHS = ["/config.json", "/_api/*"]
 """Answered by the static Worker's module; every other path is an asset or the single page."""
 
@@ -110,7 +111,7 @@ class Worker(pulumi.ComponentResource):
             main_module=MODULE,
             content=args.module,
             compatibility_date=args.settings.compatibility_date,
-            compatibility_flags=list(args.settings.compatibility_flags),  # also when empty: a removal is not seen
+            compatibility_flags=_flags(args),  # also when empty: a removal is not seen
             bindings=_arguments(bindings),
             observability=cloudflare.WorkersScriptObservabilityArgs(enabled=True, head_sampling_rate=1),
             assets=_assets(args),
@@ -201,6 +202,15 @@ def _assets(args: WorkerArgs) -> cloudflare.WorkersScriptAssetsArgs | None:
             redirects=args.assets.redirects,
         ),
     )
+
+
+def _flags(args: WorkerArgs) -> list[str]:
+    """Those that are configured. A site passes requests on to the API, which may be a workers.dev address of the same
+    account: Cloudflare answers that with error 1042, unless the request comes in as anybody's does (workers-sdk#11215).
+    """
+    flags = args.settings.compatibility_flags
+    ours = (PUBLIC_FETCH,) if args.assets and PUBLIC_FETCH not in flags else ()
+    return [*flags, *ours]
 
 
 def _arguments(bindings: Sequence[Binding]) -> list[cloudflare.WorkersScriptBindingArgs]:

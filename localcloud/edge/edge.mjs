@@ -22,7 +22,8 @@ const LOOPBACK = "127.0.0.1";
 const DRAIN_MS = 20 * 60_000;
 const KEEP_ALIVE_MS = 75_000;
 const HEADER_BYTES = 64 * 1024;
-const INTERNAL = ["x-edge-key", "x-edge-service"];
+const INTERNAL = ["x-edge-key", "x-edge-service", "x-edge-public"];
+const WORKERS_DEV = ".workers.localhost";
 
 const { values } = parseArgs({ options: { port: { type: "string" }, "node-modules": { type: "string" } } });
 enableCompileCache(path.resolve(values["node-modules"], "..", "compiled")); // a fifth of the start is reading miniflare
@@ -39,7 +40,7 @@ const unreachable = ({ kind, name }) =>
     : { status: 503, body: `The app at ${name} did not accept the request (connection_refused).\n` };
 
 function unknown(host) {
-  if (host.endsWith(".workers.localhost")) return { status: 404, body: `There is nothing here yet: no Worker has the address ${host}.\n` };
+  if (host.endsWith(WORKERS_DEV)) return { status: 404, body: `There is nothing here yet: no Worker has the address ${host}.\n` };
   return { status: 404, body: `Nothing runs at ${host}.\n` };
 }
 
@@ -75,6 +76,8 @@ const outward = (req) => () => {
   const service = req.headers["x-edge-service"];
   if (service) return local(req, routes.findWorker(service), host) ?? { refusal: unknown(host) };
   const found = routes.find(host);
+  if (found?.kind === "worker" && host.endsWith(WORKERS_DEV) && !req.headers["x-edge-public"])
+    return { refusal: { status: 404, body: "error code: 1042\n" } }; // a Worker of the same account, by its workers.dev address
   if (found) return local(req, found, host);
   if (host.endsWith(".localhost")) return { refusal: { status: 530, body: "error code: 1016\n" } };
   const secure = req.headers["x-forwarded-proto"] === "https";

@@ -9,6 +9,7 @@ const LOG_BYTES = 4 * 1024 * 1024;
 // Cloudflare allows a second of processor; a machine that is busy needs more than that for a start of nothing.
 const START_MS = 10_000;
 const USER = "script";
+const PUBLIC_FETCH = "global_fetch_strictly_public";
 const TEXT_KINDS = new Set(["ESModule", "CommonJS", "Text", "PythonModule", "PythonRequirement"]);
 const LOOPBACK = "127.0.0.1";
 
@@ -111,10 +112,14 @@ export class Workers {
     this.logs = new Map();
   }
 
-  /** The service that a Worker's fetch goes to; with `service`, the one that a service binding of that name goes to. */
-  #way(service) {
+  /**
+   * The service that a Worker's fetch goes to; with `service`, the one that a service binding of that name goes to.
+   * `fromOutside`: its fetch comes in as anybody's does, which the compatibility flag asks for.
+   */
+  #way(service, fromOutside = false) {
     const injectRequestHeaders = [{ name: "x-edge-key", value: this.outbound.secret }];
     if (service) injectRequestHeaders.push({ name: "x-edge-service", value: service });
+    if (fromOutside) injectRequestHeaders.push({ name: "x-edge-public", value: "1" });
     const http = { style: 0, forwardedProtoHeader: "x-forwarded-proto", injectRequestHeaders };
     return { external: { address: `${LOOPBACK}:${this.outbound.port}`, http } };
   }
@@ -126,7 +131,7 @@ export class Workers {
       compatibilityFlags: spec.compatibility_flags,
       bindings: { ...spec.texts, ...spec.secrets, ...spec.json },
       serviceBindings: Object.fromEntries(services),
-      outboundService: this.#way(),
+      outboundService: this.#way(undefined, spec.compatibility_flags.includes(PUBLIC_FETCH)),
     };
   }
 

@@ -263,7 +263,15 @@ def test_a_flag_that_is_taken_back_is_seen() -> None:
     for flags in (["nodejs_compat"], []):
         run = declared(api=json.dumps({**module, "compatibilityFlags": flags}))
         assert run.one("api-script").inputs["compatibilityFlags"] == flags
-        assert run.one("web-script").inputs["compatibilityFlags"] == []
+        assert run.one("web-script").inputs["compatibilityFlags"] == ["global_fetch_strictly_public"]
+
+
+def test_a_site_reaches_an_api_on_workers_dev_whatever_flags_it_has() -> None:
+    """Else Cloudflare answers with error 1042 (workers-sdk#11215)."""
+    site = json.loads(config()["oracle-net:web"])
+    for flags in (["nodejs_compat"], ["global_fetch_strictly_public"]):
+        found = declared(web=json.dumps({**site, "compatibilityFlags": flags})).one("web-script")
+        assert found.inputs["compatibilityFlags"] == list(dict.fromkeys([*flags, "global_fetch_strictly_public"]))
 
 
 def test_what_runs_before_the_files_is_a_list_from_the_start() -> None:
