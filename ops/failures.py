@@ -85,7 +85,7 @@ ENGINE: tuple[tuple[str, str], ...] = (
         ),
     ),
     (
-        r"failed to load checkpoint",
+        r"failed to load checkpoint|error: place \d+: ",  # the second is how `pulumi stack ls` says it
         "The state of {stack} is damaged, and nothing can be done before it is mended: oracle doctor {stack}",
     ),
     (

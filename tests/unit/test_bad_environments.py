@@ -155,6 +155,7 @@ def test_a_receipt_s_other_digit_is_nobody_s_bytes(project: Path) -> None:
             "failed to load checkpoint: this stack's deployment needs support for the following features: later",
             "A newer engine than this one",
         ),
+        ("error: place 1: unexpected end of JSON input", "The state of prod is damaged"),
         ("failed to load checkpoint: place 1: unexpected end of JSON input", "The state of prod is damaged"),
         (
             'failed to make http request: PUT "http://x": 401 Unauthorized {"success":false}',
