@@ -106,7 +106,11 @@ def read_module(entry: Path) -> str:
 
 def _no_module(entry: Path) -> str:
     """What there is beside it is most likely what the build makes now."""
-    there = sorted(each.name for suffix in MODULE_SUFFIXES for each in entry.parent.glob(f"*{suffix}"))
+    try:
+        beside = source_files(entry.parent, lambda _name, folder: folder)
+    except ArtifactError:
+        beside = []
+    there = [file.name for file in beside if file.name.endswith(MODULE_SUFFIXES)]
     begin = f"The Worker's module {shown(entry)} does not exist"
     if not there:
         return f"{begin}; build it: oracle build"

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from folders import ArtifactError, source_files
 from programs import OutOfTime, git
 
 GIT_SECONDS = 30.0
@@ -82,8 +83,10 @@ class Product:
     def _left(self) -> Files:
         if self.output.is_file():
             return _hashed(self.output.parent, [self.output.name])
-        names = (os.path.join(place, name) for place, _, found in os.walk(self.output) for name in found)
-        return _hashed(self.output, (os.path.relpath(name, self.output) for name in names))
+        try:
+            return _hashed(self.output, [file.name for file in source_files(self.output, lambda _name, _folder: False)])
+        except ArtifactError:  # it is not there, or could not be deployed
+            return {}
 
     def _known(self) -> Record | None:
         with suppress(OSError, ValueError, TypeError):
@@ -105,7 +108,7 @@ def _names(folder: Path) -> list[str] | None:
     return None
 
 
-def _hashed(folder: Path, names: Iterator[str] | list[str]) -> Files:
+def _hashed(folder: Path, names: Iterable[str]) -> Files:
     """One that is not there has no digest: a file that git knows may have been deleted."""
     found = {}
     for name in names:

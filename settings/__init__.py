@@ -5,6 +5,7 @@
 and what that would cause, and the command that mends it. No other module reads configuration.
 """
 
+from settings.complaints import still_the_templates
 from settings.loading import (
     CLOUDFLARE,
     DIGITALOCEAN,
@@ -69,4 +70,5 @@ __all__ = [
     "load",
     "parse",
     "revealed",
+    "still_the_templates",
 ]

@@ -87,6 +87,14 @@ FORMS = {
 }
 
 
+def still_the_templates(key: str) -> str:
+    """The sentence about a value that somebody has yet to fill in."""
+    last = key.rpartition(".")[2]
+    consequence = CONSEQUENCES.get(key.partition(".")[0], "the stack could not be deployed")
+    command = f"pulumi config set {_path_flag(key)}{PROJECT}:{key} {EXAMPLES[last]}"
+    return f"{PROJECT}:{key} is still the template's, not yours; {consequence}. Mend it: {command}"
+
+
 def plain_secret(key: str) -> str:
     return (
         f"{PROJECT}:{key} is stored in plain text, so that everybody who reads the repository knows it. "

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import SecretStr, ValidationError
 
-from settings.complaints import plain_secret
+from settings.complaints import plain_secret, still_the_templates
 from settings.complaints import problems as problems_of
 from settings.model import PLACEHOLDER, PROJECT, SECRET_KEYS, Settings
 
@@ -35,9 +35,12 @@ def load() -> Settings:
     values = given({key.removeprefix(prefix): decoded(value) for key, value in raw.items() if key.startswith(prefix)})
     plain = [key for key in SECRET_KEYS if key in values and not _is_secret(prefix + key)]
     try:
-        return parse(values, plain_secrets=plain)
+        found = parse(values, plain_secrets=plain)
     except SettingsError as error:
         raise RunError(str(error)) from None
+    if left := found.left_as_in_the_template:
+        raise RunError("\n".join(map(still_the_templates, left)))
+    return found
 
 
 def from_file(path: Path) -> Settings:

@@ -26,6 +26,8 @@ HISTORY_KEYS = frozenset({"generation", "receipt", "replacement", "restart", "re
 OURS = ("PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD", "RELEASE", "GENERATION", "BACKEND", "STACK")
 """The variables that the program itself gives to the backend's app."""
 FIRST_SERVER_ERROR = 500
+TEMPLATE_VALUE = re.compile(r"0{32}|sha256:0{64}|https://\{script\}\.account\.workers\.dev")
+"""What stands in the committed templates where only the team knows the value."""
 PLACEHOLDER = "(encrypted)"
 """Stands for an encrypted value where there is no engine to open it."""
 APP_NAME_LIMIT = 32  # DigitalOcean: 2 to 32 characters
@@ -307,6 +309,15 @@ class Settings(Section):
     def secret_variables(self) -> dict[str, str]:
         """The backend's own secret variables in plain text; give them to `pulumi.Output.secret` only."""
         return {name: value.get_secret_value() for name, value in self.backend_secrets.items()}
+
+    @property
+    def left_as_in_the_template(self) -> tuple[str, ...]:
+        """The keys whose values only the team knows, and which still have those of the committed template."""
+        zones = {f"{name}.domain.zoneId": each.domain.zone_id for name, each in self.workers.items() if each.domain}
+        values = {"accountId": self.account_id, **zones, "workersUrl": self.workers_url}
+        if self.backend.adopted is None:
+            values["backend.image.digest"] = self.backend.image.digest or ""
+        return tuple(key for key, value in values.items() if TEMPLATE_VALUE.fullmatch(value))
 
     @property
     def health(self) -> dict[str, HealthSettings]:

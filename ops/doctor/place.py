@@ -14,7 +14,7 @@ from ops.failures import engine_sentence
 from ops.locks import Lock, bucket_at, folder_at, held_in, lock_in, state_of
 from ops.workspace import Stack
 from programs import OutOfTime, git
-from settings import Settings, SettingsError, from_file
+from settings import Settings, SettingsError, from_file, still_the_templates
 
 SECONDS = 8.0
 
@@ -24,9 +24,11 @@ def configuration(stack: Stack) -> tuple[Settings | None, list[Finding]]:
     if not stack.file.is_file():
         return None, [Finding("stack", "fail", stack.absence, stack.first_up)]
     try:
-        return from_file(stack.file), [Finding("stack", "ok", f"{stack.file.name} can be used")]
+        found = from_file(stack.file)
     except SettingsError as error:
         return None, [_problem(line) for line in str(error).splitlines()]
+    left = [_problem(still_the_templates(key)) for key in found.left_as_in_the_template]
+    return found, left or [Finding("stack", "ok", f"{stack.file.name} can be used")]
 
 
 def _problem(line: str) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import runpy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -102,11 +103,16 @@ def hidden(value: Any) -> Any:
     return [hidden(item) for item in value] if isinstance(value, list) else value
 
 
+def filled_in(template: str) -> str:
+    """A stack's file with values in place of those that a template cannot have."""
+    return re.sub(r"0{32,64}", lambda zeros: "1" * len(zeros[0]), template).replace(".account.workers", ".team.workers")
+
+
 def config_of(stack: str) -> dict[str, Any]:
-    """The `config` section of `Pulumi.<stack>.yaml`, values as the engine hands them to the program."""
+    """The `config` section of `Pulumi.<stack>.yaml` as the engine hands it to the program, filled in by somebody."""
     import json
 
-    document = yaml.safe_load(stack_file(stack).read_text())
+    document = yaml.safe_load(filled_in(stack_file(stack).read_text()))
     config = document["config"]
     return {key: json.dumps(value) if isinstance(value, dict) else str(value) for key, value in config.items()}
 

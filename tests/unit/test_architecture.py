@@ -108,6 +108,7 @@ MAY_IMPORT = {
         "addresses",
         "artifacts",
         "cloudapi",
+        "folders",
         "httpclient",
         "appplatform",
         "backups",

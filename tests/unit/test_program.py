@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pulumi
 import pytest
+import yaml
 
 import contract
 from settings import from_file
@@ -100,6 +101,17 @@ def test_an_app_knows_its_own_name() -> None:
     assert plain["BACKEND"] == spec["name"] == "jellyfish-app"
 
 
+@pytest.mark.parametrize("stack", ["staging", "prod"])
+def test_a_template_that_nobody_has_filled_in_is_refused(stack: str) -> None:
+    document = yaml.safe_load(stack_file(stack).read_text())["config"]
+    config = {key: json.dumps(each) if isinstance(each, dict) else str(each) for key, each in document.items()}
+    with pytest.raises(pulumi.RunError) as caught:
+        program.run(config, stack=stack)
+    told = str(caught.value).splitlines()
+    assert [line.partition(" is still the template's")[0] for line in told][-1] == "oracle-net:backend.image.digest"
+    assert all(". Mend it: pulumi config set " in line for line in told)
+
+
 @pytest.mark.parametrize("stack", STACKS)
 def test_everything_that_can_carry_its_owner_does(stack: str) -> None:
     run = program.run(program.config_of(stack), stack=stack)
@@ -185,7 +197,7 @@ def test_production_domains() -> None:
         "oraclenet.org": "oracle-net",
     }
     assert run.outputs["webUrl"] == "https://oraclenet.org"
-    assert run.outputs["universeUrl"] == "https://oracle-universe-web.account.workers.dev"
+    assert run.outputs["universeUrl"] == "https://oracle-universe-web.team.workers.dev"
 
 
 def test_workers_dev_is_switched_by_configuration() -> None:

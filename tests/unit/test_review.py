@@ -128,7 +128,8 @@ def test_the_engines_own_lines_of_the_file_stay_and_are_never_another_stacks() -
 
 def test_the_program_makes_of_it_what_it_makes_of_every_stack(tmp_path: Path) -> None:
     """Under mocks: own names, a made password, nothing that outlives it."""
-    made = declared({"config": STAGING["config"] | {"oracle-net:githubToken": SECURE}}, 7)["config"]
+    staging = yaml.safe_load(program.filled_in(yaml.safe_dump(STAGING)))["config"]
+    made = declared({"config": staging | {"oracle-net:githubToken": SECURE}}, 7)["config"]
     run = program.run({key: value if isinstance(value, str) else json.dumps(value) for key, value in made.items()})
     assert [program.plain(each.inputs["spec"])["name"] for each in run.of(APP)] == ["pr-7-jellyfish-cadb5f"]
     assert {program.plain(each.inputs["scriptName"]) for each in run.of(SCRIPT)} == {

@@ -67,6 +67,19 @@ def test_each_service_says_how_it_shows_that_it_is_well() -> None:
     }
 
 
+@pytest.mark.parametrize("stack", ["staging", "prod"])
+def test_what_nobody_has_filled_in_is_named(stack: str) -> None:
+    domains = ("api.domain.zoneId", "web.domain.zoneId") if stack == "prod" else ()
+    left = ("accountId", *domains, "workersUrl", "backend.image.digest")
+    assert settings.from_file(stack_file(stack)).left_as_in_the_template == left
+    assert settings.from_file(stack_file("local")).left_as_in_the_template == ()
+    sentence = settings.still_the_templates("backend.image.digest")
+    assert sentence == (
+        "oracle-net:backend.image.digest is still the template's, not yours; the backend could not be deployed. "
+        "Mend it: pulumi config set --path oracle-net:backend.image.digest sha256:<64 hex digits>"
+    )
+
+
 def test_staging_shares_no_name_with_prod() -> None:
     staging, prod = (settings.from_file(stack_file(stack)) for stack in ("staging", "prod"))
     assert staging.backend.app_name != prod.backend.app_name
