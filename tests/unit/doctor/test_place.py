@@ -169,3 +169,13 @@ def test_a_lock_and_its_holder(tmp_path: Path, host: str, what: str, remedy: str
     assert f"of ada on {host}" in found.what
     assert found.remedy.endswith(remedy)
     assert half.exists(), "somebody may be writing it just now"
+
+
+def test_values_that_are_still_the_templates_are_named(tmp_path: Path) -> None:
+    settings, [found] = place.configuration(stack(tmp_path, ADDRESS, accountId="0" * 32))
+    assert settings is not None
+    assert (found.level, found.what) == (
+        "fail",
+        "oracle-net:accountId is still the template's, not yours; no Worker could be uploaded",
+    )
+    assert found.remedy.startswith("pulumi config set oracle-net:accountId ")
