@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from cloudapi import is_token
 from httpclient import client, httpx
@@ -211,10 +212,13 @@ def _account_and_zones(api: Api, settings: Settings) -> Iterator[Finding]:
 
 
 def _workers_url(api: Api, settings: Settings) -> Iterator[Finding]:
-    """Whether the Workers' addresses are below the account's own name; where that is not told, nothing is said."""
+    """Whether the Workers' addresses are below the account's own name; nothing is said where that is not told, nor of
+    addresses that no DNS has: those of a local cloud.
+    """
     reply = api.get(f"/accounts/{settings.account_id}/workers/subdomain")
     name = reply.part("result").get("subdomain")
-    if reply.status != 200 or not isinstance(name, str) or api.local:
+    local = api.local or str(urlsplit(settings.workers_url.replace("{script}.", "")).hostname).endswith(".localhost")
+    if reply.status != 200 or not isinstance(name, str) or local:
         return
     right = f"https://{{script}}.{name}.workers.dev"
     if settings.workers_url == right:

@@ -143,10 +143,12 @@ def test_an_address_of_the_workers_that_is_not_the_accounts(tmp_path: Path, fake
     account = stack(tmp_path, fake.address).settings().account_id
     fake.answers[f"/client/v4/accounts/{account}/workers/subdomain"] = (200, {"result": {"subdomain": "jellyfish"}})
     right = "https://{script}.jellyfish.workers.dev"
-    [found] = [finding for finding in cloudflare(tmp_path, fake) if finding.level != "ok"]
+    other = cloudflare(tmp_path, fake, workersUrl="https://{script}.other.workers.dev")
+    [found] = [finding for finding in other if finding.level != "ok"]
     assert found.what.endswith(f"and the account's Workers are at {right}")
     assert found.remedy == f"pulumi config set oracle-net:workersUrl '{right}'"
     assert worst(cloudflare(tmp_path, fake, workersUrl=right)) == []
+    assert worst(cloudflare(tmp_path, fake)) == [], "a local cloud's addresses are nobody else's affair"
 
 
 def test_an_api_that_fails_is_not_the_tokens_fault(tmp_path: Path, fake: Fake) -> None:
