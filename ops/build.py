@@ -35,14 +35,14 @@ class Built:
 
     service: str
     log: Path
-    again: bool
+    is_new: bool
     differing: str = ""
-    """Files in which this build differs from another one of the same source; told once."""
+    """Files in which this build differs from another one of the same source; reported once."""
 
     @property
     def lines(self) -> Iterator[str]:
         """What there is to say about it."""
-        if not self.again:
+        if not self.is_new:
             yield f"Not built again: {self.service}, whose source is what it was"
             return
         yield f"Built: {self.service}"
@@ -107,8 +107,8 @@ def _run(build: Build, watch: Watch, again: bool) -> Built:
             f"The checkout {build.folder} of {build.service} does not exist; clone it there, then: oracle build"
         )
     source = build.product.source() if build.product else None
-    if build.product and source and not again and build.product.is_there(source):
-        return Built(build.service, build.log, again=False)
+    if build.product and not again and build.product.is_there(source):
+        return Built(build.service, build.log, is_new=False)
     with watch(build) as heard:
         status = _executed(build, heard)
         if status != 0:
@@ -118,7 +118,7 @@ def _run(build: Build, watch: Watch, again: bool) -> Built:
                 f"{build.service}\nIts log is {build.log} and ends:\n{tail}"
             )
     differing = build.product.built(source) if build.product else ""
-    return Built(build.service, build.log, again=True, differing=differing)
+    return Built(build.service, build.log, is_new=True, differing=differing)
 
 
 def _executed(build: Build, heard: Callable[[str], object]) -> int:

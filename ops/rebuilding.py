@@ -1,7 +1,7 @@
 """Whether a build would only make again what is there: its source is what it was, and so is what it left.
 
 Many builds write the date into what they make, so that building an unchanged source would be a change to deploy. The
-source are the files of the checkout that git does not ignore, with the build's command; what stands in a folder above
+source is the files of the checkout that git does not ignore, with the build's command; what stands in a folder above
 it, in the environment or in an ignored folder is not looked at. Outside of git everything is built each time.
 """
 
@@ -23,7 +23,7 @@ GIT_SECONDS = 30.0
 SHOWN = 3
 SUBMODULES = ".gitmodules"
 Files = Mapping[str, str]
-"""SHA-256 of each file by its name, hex."""
+"""By its name, whether each file is executable (`x` or `-`), and its SHA-256, hex."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Record:
 
     source: str
     output: Files
-    told: bool
-    """Whether it was said that two builds of this source differ."""
+    reported: bool
+    """Whether it was reported that two builds of this source differ."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ class Product:
         same = known is not None and known.source == source
         before = known.output if known is not None and same else left
         differing = sorted(name for name in {*before, *left} if before.get(name) != left.get(name))
-        told = known is not None and same and known.told
+        reported = known is not None and same and known.reported
         self.record.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        record = Record(source, left, told or bool(differing))
+        record = Record(source, left, reported or bool(differing))
         self.record.write_text(json.dumps(asdict(record), sort_keys=True))
-        return "" if told else _few(differing)
+        return "" if reported else _few(differing)
 
     def _is_made(self, name: str) -> bool:
         """Whether a file of the checkout is the build's own work."""

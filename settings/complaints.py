@@ -89,10 +89,7 @@ FORMS = {
 
 def still_the_templates(key: str) -> str:
     """The sentence about a value that somebody has yet to fill in."""
-    last = key.rpartition(".")[2]
-    consequence = CONSEQUENCES.get(key.partition(".")[0], "the stack could not be deployed")
-    command = f"pulumi config set {_path_flag(key)}{PROJECT}:{key} {EXAMPLES[last]}"
-    return f"{PROJECT}:{key} is still the template's, not yours; {consequence}. Mend it: {command}"
+    return f"{PROJECT}:{key} is still the template's, not yours; {_consequence(key)}. Mend it: {_set_command(key)}"
 
 
 def plain_secret(key: str) -> str:
@@ -120,18 +117,32 @@ def problems(error: ValidationError) -> Iterator[str]:
 
 
 def _problem(key: str, kind: str, message: str) -> str:
-    top = re.split(r"[.\[]", key)[0]
-    consequence = CONSEQUENCES.get(top, "the stack could not be deployed")
-    last = re.sub(r"\[\d+\]$", "", key.split(".")[-1])
+    top, last, consequence = _top(key), _last(key), _consequence(key)
     what = "is missing" if kind == "missing" else _plain(message)
     if kind == "string_pattern_mismatch" and last in FORMS:
         what = f"should be {FORMS[last]}"
     if top == "receipt":
         return f"{PROJECT}:{key} {what}; {consequence}. Commands write it, not people: oracle promote FROM TO"
-    example = EXAMPLES.get(last, "VALUE")
-    secret = "--secret " if top in SECRET_KEYS else ""
-    command = f"pulumi config set {secret}{_path_flag(key)}{PROJECT}:{key} {'' if secret else example}".rstrip()
+    command = _set_command(key)
     return f"{PROJECT}:{key} {what}; {consequence}. Mend it: {command}" if key else f"Configuration: {what}."
+
+
+def _set_command(key: str) -> str:
+    secret = "--secret " if _top(key) in SECRET_KEYS else ""
+    value = "" if secret else EXAMPLES.get(_last(key), "VALUE")
+    return f"pulumi config set {secret}{_path_flag(key)}{PROJECT}:{key} {value}".rstrip()
+
+
+def _consequence(key: str) -> str:
+    return CONSEQUENCES.get(_top(key), "the stack could not be deployed")
+
+
+def _top(key: str) -> str:
+    return re.split(r"[.\[]", key)[0]
+
+
+def _last(key: str) -> str:
+    return re.sub(r"\[\d+\]$", "", key.split(".")[-1])
 
 
 def _plain(message: str) -> str:

@@ -106,9 +106,10 @@ async def put_script_domains(request: Request, api: Api) -> Response:
         raise bad_body("origins is missing or not a list")
     hosts = {text(origin, "hostname").lower() for origin in origins}
     made = [await _attach(api, text(origin, "hostname"), name, {**wanted, **origin}) for origin in origins]
-    for gone in _left_out(api, name, hosts):
-        api.zones.detach(gone.id)
-    await api.workers.readdress(name)
+    if left_out := _left_out(api, name, hosts):
+        for domain in left_out:
+            api.zones.detach(domain.id)
+        await api.workers.readdress(name)
     return ok(made)
 
 

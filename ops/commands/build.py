@@ -23,7 +23,7 @@ def build(
     wanted = builds(Stack(stack), services or [])
     for done in run_builds(wanted, again=again):
         typer.echo("\n".join(done.lines))
-        if done.again:
+        if done.is_new:
             typer.echo(f"  its output: {done.log}")
     if not wanted:
         typer.echo("Nothing to build: these services are deployed as they are.")

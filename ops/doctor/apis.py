@@ -215,10 +215,11 @@ def _workers_url(api: Api, settings: Settings) -> Iterator[Finding]:
     """Whether the Workers' addresses are below the account's own name; nothing is said where that is not told, nor of
     addresses that no DNS has: those of a local cloud.
     """
+    if api.local or str(urlsplit(settings.workers_url.replace("{script}.", "")).hostname).endswith(".localhost"):
+        return
     reply = api.get(f"/accounts/{settings.account_id}/workers/subdomain")
     name = reply.part("result").get("subdomain")
-    local = api.local or str(urlsplit(settings.workers_url.replace("{script}.", "")).hostname).endswith(".localhost")
-    if reply.status != 200 or not isinstance(name, str) or local:
+    if reply.status != 200 or not isinstance(name, str):
         return
     right = f"https://{{script}}.{name}.workers.dev"
     if settings.workers_url == right:

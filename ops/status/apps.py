@@ -56,8 +56,7 @@ class Seen:
 
     @property
     def version(self) -> str | None:
-        active = self.facts.active if isinstance(self.facts, AppFacts) else None
-        return variable(dict(active["spec"]), self.service, "RELEASE") if active else None
+        return self.facts.release(self.service) if isinstance(self.facts, AppFacts) else None
 
 
 def judge(seen: Seen) -> Finding | None:

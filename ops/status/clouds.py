@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from appplatform import AppPlatform, AppPlatformError
+from appplatform import AppPlatform, AppPlatformError, variable
 from workersapi import Workers, WorkersApiError
 from workersapi.client import BAD_TOKEN
 
@@ -41,6 +41,10 @@ class AppFacts:
     @property
     def active(self) -> Mapping[str, Any] | None:
         return (self.app or {}).get("active_deployment")
+
+    def release(self, service: str) -> str | None:
+        """What the service's active deployment carries as its release."""
+        return variable(dict(self.active["spec"]), service, "RELEASE") if self.active else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +108,11 @@ class WorkerFacts:
     """Whether it answers below workers.dev."""
     lost_release: str | None = None
     """What the version that was passed over, if any, calls its release."""
+
+    @property
+    def release(self) -> str | None:
+        """What the version with the most traffic carries as its release."""
+        return (self.bindings.get("RELEASE") or {}).get("text")
 
     @property
     def active(self) -> Version | None:

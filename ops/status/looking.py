@@ -15,9 +15,9 @@ from backups.loss import Loss
 from ops.custody import StackCustody
 from ops.engine import Engine
 from ops.failures import Failure
-from ops.status import certificates, checks, clouds
+from ops.status import certificates, checks, clouds, running
 from ops.status.addresses import Found, find_in_worker
-from ops.status.asking import Answer, Late, get, together
+from ops.status.asking import Answer, Late, together
 from ops.status.certificates import Certificate
 from ops.status.checks import Check
 from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts
@@ -104,9 +104,9 @@ def _questions(
 ) -> dict[str, Callable[[], Any]]:
     questions: dict[str, Callable[[], Any]] = {"backups": partial(_backups, engine, settings)}
     stack, environment = engine.stack, engine.environment
-    token = environment.get("DIGITALOCEAN_TOKEN") or environment.get("DIGITALOCEAN_ACCESS_TOKEN")
+    token = running.digitalocean_token(environment)
     app = declared.outputs.backend_app_id if declared else None
-    questions["app"] = partial(clouds.look_at_app, stack.digitalocean, token, app, ONE) if app else _unknown_app
+    questions |= running.questions(engine, settings, addresses, app, ONE)
     questions["deleted files"] = partial(_deleted_files, stack.digitalocean, token, app, settings.backend.service)
     questions["checks"] = partial(checks.look_at_checks, stack.digitalocean, token, ONE)
     token = environment.get("CLOUDFLARE_API_TOKEN")
@@ -114,10 +114,8 @@ def _questions(
     backends = BackendAddresses.of(settings.backend.app_name, [addresses.get("backend")])
     for name, worker in settings.workers.items():
         where = (stack.cloudflare, settings.account_id, token, worker.script)
-        questions[f"script {name}"] = partial(clouds.look_at_worker, *where, ONE)
         questions[f"addresses {name}"] = partial(find_in_worker, *where, backends, ONE)
     for name, address in addresses.items():
-        questions[f"front {name}"] = partial(get, f"{address}{settings.health[name].path}", ONE)
         questions[f"certificate {name}"] = partial(certificates.look, address, ONE)
     questions["admin"] = partial(_admin, declared)
     questions["loss"] = partial(_loss, engine, declared)
@@ -135,10 +133,6 @@ def _addresses(settings: Settings, declared: Declared | None) -> dict[str, str]:
         else settings.workers_url.format(script=worker.script)
         for name, worker in settings.workers.items()
     }
-
-
-def _unknown_app() -> CloudTrouble:
-    return CloudTrouble(why="unknown", text="The app's id is in the state only")
 
 
 def _deleted_files(endpoint: str, token: str | None, app: str | None, service: str) -> tuple[str, ...]:

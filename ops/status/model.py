@@ -63,7 +63,7 @@ class Service:
     usd_per_month: float | None
     """The provider's own answer; None where it gives none."""
     says: str | None
-    """What its answer tells of its version, in its own words."""
+    """What its answer says of its version, in its own words."""
     because: str | None
     """The service that this one waits for, when it is only for that one that it is not healthy."""
 

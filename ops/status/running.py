@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from appplatform import variable
 from ops.engine import Engine
 from ops.report import Row
 from ops.status import clouds
 from ops.status.asking import Answer, get, together
-from ops.status.clouds import AppFacts, WorkerFacts
+from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts
+from ops.status.model import short
 from settings import Settings
 
 ONE = 10.0
@@ -21,41 +21,52 @@ ALL = 30.0
 
 
 def rows(engine: Engine) -> list[Row]:
-    """A row for each service; its release is empty where its cloud tells none. Raises Failure when none is deployed."""
+    """A row for each service; its release is empty where its cloud shows none. Raises Failure when none is deployed."""
     outputs, settings = engine.outputs(), engine.stack.settings()
     addresses = outputs.addresses
-    found = together(_questions(engine, settings, addresses, outputs.backend_app_id), ALL)
+    found = together(questions(engine, settings, addresses, outputs.backend_app_id, ONE), ALL)
+    facts = {"backend": found["app"], **{name: found[f"script {name}"] for name in settings.workers}}
     return [
-        Row(name, _release(settings, found.get(f"cloud {name}")), _answer(settings, name, found[f"answer {name}"]), url)
+        Row(name, _release(settings, facts[name]), _answer(settings, name, found[f"front {name}"]), url)
         for name, url in addresses.items()
     ]
 
 
-def _questions(
-    engine: Engine, settings: Settings, addresses: Mapping[str, str], app: str
+def questions(
+    engine: Engine, settings: Settings, addresses: Mapping[str, str], app: str | None, seconds: float
 ) -> dict[str, Callable[[], Any]]:
+    """What the clouds say of `app` and of each `script NAME`, and how each `front NAME` answers when asked for its
+    health. The app's id is None where the state does not tell it.
+    """
     stack, environment = engine.stack, engine.environment
-    token = environment.get("DIGITALOCEAN_TOKEN") or environment.get("DIGITALOCEAN_ACCESS_TOKEN")
-    questions: dict[str, Callable[[], Any]] = {
-        "cloud backend": partial(clouds.look_at_app, stack.digitalocean, token, app, ONE)
+    token = digitalocean_token(environment)
+    found: dict[str, Callable[[], Any]] = {
+        "app": partial(clouds.look_at_app, stack.digitalocean, token, app, seconds) if app else _unknown_app
     }
     token = environment.get("CLOUDFLARE_API_TOKEN")
     for name, worker in settings.workers.items():
         where = (stack.cloudflare, settings.account_id, token, worker.script)
-        questions[f"cloud {name}"] = partial(clouds.look_at_worker, *where, ONE)
+        found[f"script {name}"] = partial(clouds.look_at_worker, *where, seconds)
     for name, address in addresses.items():
-        questions[f"answer {name}"] = partial(get, f"{address}{settings.health[name].path}", ONE)
-    return questions
+        found[f"front {name}"] = partial(get, f"{address}{settings.health[name].path}", seconds)
+    return found
+
+
+def digitalocean_token(environment: Mapping[str, str]) -> str | None:
+    """By either of the names that DigitalOcean's own tools know."""
+    return environment.get("DIGITALOCEAN_TOKEN") or environment.get("DIGITALOCEAN_ACCESS_TOKEN")
+
+
+def _unknown_app() -> CloudTrouble:
+    return CloudTrouble(why="unknown", text="The app's id is in the state only")
 
 
 def _release(settings: Settings, facts: object) -> str:
-    """The first twelve digits of the variable that each upload and each deployment carries."""
-    release = None
-    if isinstance(facts, AppFacts) and facts.active:
-        release = variable(dict(facts.active["spec"]), settings.backend.service, "RELEASE")
+    """The first twelve digits of the release that the app's deployment or the Worker's version carries."""
+    release = facts.release(settings.backend.service) if isinstance(facts, AppFacts) else None
     if isinstance(facts, WorkerFacts):
-        release = (facts.bindings.get("RELEASE") or {}).get("text")
-    return (release or "").removeprefix("sha256:")[:12]
+        release = facts.release
+    return short(release)
 
 
 def _answer(settings: Settings, name: str, answer: object) -> str:

@@ -46,11 +46,11 @@ class Seen:
     @property
     def version(self) -> str | None:
         """What the version that has the traffic was uploaded as."""
-        return self.bound("RELEASE")
+        return self.facts.release if isinstance(self.facts, WorkerFacts) else None
 
     @property
     def knows_backend(self) -> bool:
-        """Whether it is told where the backend is, so that it may be unwell for that one's sake."""
+        """Whether the backend's address is bound to it, so that it may fail because the backend does."""
         bindings = self.facts.bindings if isinstance(self.facts, WorkerFacts) else {}
         return BACKEND_ADDRESS in bindings or (self.declared is not None and BACKEND_ADDRESS in self.declared.bindings)
 

@@ -1,6 +1,6 @@
 """Python in processes of their own, forked from one that has libraries imported: else that is most of the time.
 
-Nothing of ours is imported there, so what runs is the code of the folder that it runs in.
+Nothing of ours is imported there: each process runs the code of its own folder.
 """
 
 from __future__ import annotations

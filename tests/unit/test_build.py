@@ -25,7 +25,7 @@ def test_the_output_goes_to_the_log_as_it_is_and_to_whoever_hears(tmp_path: Path
     heard: list[str] = []
 
     wanted = made(tmp_path, r"echo one; printf 'caf\351\n' >&2")
-    assert [each.again for each in run_builds([wanted], lambda _: nullcontext(heard.append))] == [True]
+    assert [each.is_new for each in run_builds([wanted], lambda _: nullcontext(heard.append))] == [True]
     assert heard == ["one", "caf\N{REPLACEMENT CHARACTER}"]
     assert wanted.log.read_bytes() == b"one\ncaf\xe9\n"
 
@@ -39,7 +39,7 @@ def test_what_a_build_leaves_behind_is_not_waited_for(tmp_path: Path) -> None:
     """As a daemon that some build tools start, which holds the output open for ten minutes."""
     wanted = made(tmp_path, "sleep 600 & echo $! > pid; echo built")
     try:
-        assert [each.again for each in run_builds([wanted])] == [True]
+        assert [each.is_new for each in run_builds([wanted])] == [True]
         os.kill(int((tmp_path / "pid").read_text()), 0)
     finally:
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)

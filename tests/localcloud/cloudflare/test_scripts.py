@@ -210,11 +210,11 @@ def test_a_worker_has_exactly_the_custom_domains_of_wranglers_list(api: Client) 
         api.result("PUT", "~/workers/scripts/listed/domains/records", json={"origins": origins})
         return [each["hostname"] for each in changes["removed"]]
 
-    assert have("one.listed.test", "kept.listed.test") == []
+    assert have("one.listed.test", "stays.listed.test") == []
     assert api.get("one.listed.test").text == "one {}"
-    assert have("two.listed.test", "kept.listed.test") == ["one.listed.test"]
+    assert have("two.listed.test", "stays.listed.test") == ["one.listed.test"]
     found = api.result("GET", "~/workers/domains?service=listed")
-    assert sorted(each["hostname"] for each in found) == ["kept.listed.test", "two.listed.test"]
+    assert sorted(each["hostname"] for each in found) == ["stays.listed.test", "two.listed.test"]
     assert api.get("one.listed.test").status_code == 404
     assert api.get("two.listed.test").text == "one {}"
 
