@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from settings import AssetsSettings, ModuleSettings
+from settings import API, AssetsSettings, ModuleSettings, WorkerSettings
 from sites.files import site_files
 
 DOMAINS = ("ondigitalocean.app", "ondigitalocean.localhost")
@@ -34,8 +34,9 @@ SOURCE_LIMIT = 1024 * 1024
 SHOWN = 3
 """Places that a sentence lists."""
 WHY = "Each release of the backend gets another address, and the app at the one before is deleted"
-FIXES = {"api": "read the address from the binding POCKETBASE_URL"}
+FIX = "read the address from the binding POCKETBASE_URL"
 SITE_FIX = "call the API at /_api, or at the apiUrl of /config.json"
+OTHER_FIX = "ask the Worker api instead, by a binding {service: api}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,9 +105,11 @@ def places(found: Sequence[Occurrence]) -> str:
     return ", ".join(f"{name} ({_listed([each for each in found if each.hostname == name])})" for name in hostnames)
 
 
-def fix(service: str) -> str:
+def fix(service: str, worker: WorkerSettings) -> str:
     """How a service gets along without the backend's address; the begin of a sentence."""
-    return FIXES.get(service, SITE_FIX)
+    if service == API:
+        return FIX
+    return SITE_FIX if isinstance(worker, AssetsSettings) else OTHER_FIX
 
 
 def origin(sources: Sequence[Occurrence]) -> str:

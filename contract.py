@@ -1,12 +1,12 @@
 """The stack's outputs: everything that the program and the operations share.
 
-The program exports exactly `OUTPUTS`; `ops` reads them through `Outputs`. Back goes `Kept`, when only some services
-are deployed. Nothing else passes between the two.
+The program exports `OUTPUTS` and each service's address, `<service>Url`; `ops` reads them through `Outputs`. Back goes
+`Kept`, when only some services are deployed. Nothing else passes between the two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -55,6 +55,20 @@ ADOPTED = "adopted:"
 """What stands in a receipt before the id of what runs (the app's deployment, a Worker's version) where a service was
 made by hand, taken over, and not released from here yet.
 """
+
+FIRST = ("backend", "api")
+"""The services that every stack has."""
+
+
+def in_order(services: Iterable[str]) -> list[str]:
+    """Services as they are shown: the backend, the api, the others by name."""
+    return sorted(services, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
+
+
+def key_of(service: str) -> str:
+    """The configuration key of a service, without the project's prefix."""
+    return service if service == "backend" else f"workers.{service}"
+
 
 OWNER_VARIABLE = "STACK"
 """What an app and a Worker carry their owner under, as plain text: `organization/project/stack`."""
@@ -107,10 +121,6 @@ def _variables(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 OUTPUTS = (
-    "backendUrl",
-    "apiUrl",
-    "webUrl",
-    "universeUrl",
     "backendApp",
     "backendAppId",
     "generation",
@@ -119,16 +129,16 @@ OUTPUTS = (
     "adminPassword",
 )
 SECRET_OUTPUTS = frozenset({"adminPassword"})
+URL = "Url"
+"""What an output of a service's address has behind the service's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
     """A deployed stack's outputs. `from_state` raises KeyError naming the output that is missing."""
 
-    backend_url: str
-    api_url: str
-    web_url: str
-    universe_url: str
+    addresses: dict[str, str]
+    """By service, in the order in which they are shown."""
     backend_app: str
     """The name of the app that runs the backend."""
     backend_app_id: str
@@ -137,17 +147,18 @@ class Outputs:
     admin_email: str
 
     @property
-    def addresses(self) -> dict[str, str]:
-        """By service, in the order in which they are shown."""
-        return {"backend": self.backend_url, "api": self.api_url, "web": self.web_url, "universe": self.universe_url}
+    def backend_url(self) -> str:
+        return self.addresses["backend"]
+
+    @property
+    def api_url(self) -> str:
+        return self.addresses["api"]
 
     @classmethod
     def from_state(cls, outputs: dict[str, Any]) -> Outputs:
+        found = {key.removesuffix(URL): str(outputs[key]) for key in outputs if key.endswith(URL)}
         return cls(
-            backend_url=outputs["backendUrl"],
-            api_url=outputs["apiUrl"],
-            web_url=outputs["webUrl"],
-            universe_url=outputs["universeUrl"],
+            addresses={name: found[name] for name in in_order({"backend", "api", *found})},
             backend_app=outputs["backendApp"],
             backend_app_id=outputs["backendAppId"],
             generation=int(outputs["generation"]),

@@ -97,7 +97,7 @@ def upload_without_front(project: Project) -> str:
     }
     metadata: dict[str, Any] = {
         "main_module": "worker.js",
-        "compatibility_date": config["oracle-net:api"]["compatibilityDate"],
+        "compatibility_date": config["oracle-net:workers"]["api"]["compatibilityDate"],
         "bindings": [{"type": "secret_text", "name": name, "text": text} for name, text in secrets.items()],
         "observability": {"enabled": True},
     }

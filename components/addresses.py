@@ -25,7 +25,7 @@ def refuse_backend_addresses(
     where the backend is not: it would be left with the address of an app that may go.
     """
     addresses = BackendAddresses.of(settings.backend.app_name)
-    complaints = [*_deployed(addresses, deployed, instead), *_kept(addresses, kept)]
+    complaints = [*_deployed(addresses, deployed, instead), *_kept(addresses, settings, kept)]
     if complaints:
         raise ArtifactError(". ".join(complaints))
 
@@ -39,19 +39,21 @@ def _deployed(addresses: BackendAddresses, deployed: Sequence[Built], instead: M
             packed = instead[each]
             subject = f"{kind} of {each.service} that the receipt names ({short(packed.name)})"
             then = "release that in the stack that it is promoted from, then: oracle promote FROM TO"
-            yield from _complaint(subject, list(_in_receipt(addresses, each, packed)), "", fix(each.service), then)
+            yield from _complaint(
+                subject, list(_in_receipt(addresses, each, packed)), "", fix(each.service, each.worker), then
+            )
         else:
             found = list(addresses.find_in_checkout(each.worker, each.project))
             origins = origin(list(addresses.find_in_sources(each.worker, each.project))) if found else ""
             then = f"then: oracle build {each.service}" if each.worker.build else "then try again"
-            yield from _complaint(f"{kind} of {each.service}", found, origins, fix(each.service), then)
+            yield from _complaint(f"{kind} of {each.service}", found, origins, fix(each.service, each.worker), then)
 
 
-def _kept(addresses: BackendAddresses, kept: Kept | None) -> Iterator[str]:
+def _kept(addresses: BackendAddresses, settings: Settings, kept: Kept | None) -> Iterator[str]:
     if kept is None or "api" not in kept["services"] or "backend" in kept["services"]:
         return
     found = list(addresses.find(kept["api"].encode(), MODULE))
-    yield from _complaint("code of api that runs", found, "", fix("api"), "then: oracle deploy api")
+    yield from _complaint("code of api that runs", found, "", fix("api", settings.api), "then: oracle deploy api")
 
 
 def _in_receipt(addresses: BackendAddresses, built: Built, packed: Path) -> Iterator[Occurrence]:

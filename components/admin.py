@@ -29,6 +29,11 @@ class Admin(pulumi.ComponentResource):
             else self._random(f"{name}-password", settings.admin_password_version)
         )
         self.operator = self._random(f"{name}-operator", 1)
+        self.variables: dict[str, pulumi.Input[str]] = {
+            "PB_ADMIN_EMAIL": self.email,
+            "PB_ADMIN_PASSWORD": self.password,
+        }
+        """The login as the backend and the api find it in their environment."""
         self.register_outputs({"email": self.email, "password": self.password, "operator": self.operator})
 
     def _random(self, name: str, version: int) -> pulumi.Output[str]:

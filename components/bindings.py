@@ -1,14 +1,11 @@
-"""What a Worker gets to see at run time. A binding's kind is its type, and a secret fits only the secret kind."""
+"""What a Worker gets to see at run time: one class for each type of binding; `kind` is Cloudflare's word for it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import ClassVar, Literal
 
 import pulumi
-
-if TYPE_CHECKING:  # dynamic providers import this module, in a process of their own: it costs them nothing more
-    from pydantic import SecretStr
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +14,7 @@ class SecretText:
 
     name: str
     value: pulumi.Input[str]
+    kind: ClassVar = "secret_text"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +23,7 @@ class PlainText:
 
     name: str
     value: pulumi.Input[str]
+    kind: ClassVar = "plain_text"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +31,36 @@ class Assets:
     """The Worker's own static files."""
 
     name: str = "ASSETS"
+    kind: ClassVar = "assets"
 
 
-Binding = SecretText | PlainText | Assets
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """Another Worker of the account, by its script's name."""
+
+    name: str
+    script: pulumi.Input[str]
+    entrypoint: str | None = None
+    kind: ClassVar = "service"
 
 
-def optional_secret(name: str, value: SecretStr | None) -> list[SecretText]:
-    """The binding, when the configuration has a value for it."""
-    return [SecretText(name=name, value=pulumi.Output.secret(value.get_secret_value()))] if value else []
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """What holds data outside of the Worker. `kind` is Cloudflare's word for it, `id` what it is bound by."""
+
+    name: str
+    kind: Literal["kv_namespace", "r2_bucket", "d1", "queue"]
+    id: pulumi.Input[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DurableObjects:
+    """A class of Durable Objects; `script` names the Worker that has it where that is another one."""
+
+    name: str
+    class_name: str
+    script: pulumi.Input[str] | None = None
+    kind: ClassVar = "durable_object_namespace"
+
+
+Binding = SecretText | PlainText | Assets | Service | Stored | DurableObjects

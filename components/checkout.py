@@ -19,7 +19,7 @@ from artifacts import (
 )
 from components.front import with_front
 from releases import Item, Kind, place, stash
-from settings import AssetsSettings, ImageSettings, ModuleSettings
+from settings import API, AssetsSettings, ImageSettings, ModuleSettings
 
 STATIC_MODULE = Path(__file__).with_name("static_worker.js")
 
@@ -57,19 +57,21 @@ class Built(ABC):
 
 
 class Module(Built):
-    """The api's module with our front, or the module of the sites."""
+    """The module of a Worker: the api's with our front, another one's as it is built, and that of all sites."""
 
     kind: Kind = "module"
 
-    def __init__(self, service: str, project: Path, worker: ModuleSettings | None) -> None:
+    def __init__(self, service: str, project: Path, worker: ModuleSettings | AssetsSettings) -> None:
         super().__init__(service, project)
-        self.worker = worker
+        self.worker = worker if isinstance(worker, ModuleSettings) else None
+        """None for a site's, which is no part of its checkout."""
 
     @cached_property
     def text(self) -> str:
         if self.worker is None:
             return read_module(STATIC_MODULE)
-        return with_front(read_module(self.project / self.worker.path / self.worker.entry))
+        module = read_module(self.project / self.worker.path / self.worker.entry)
+        return with_front(module) if self.service == API else module
 
     @property
     def digest(self) -> str:

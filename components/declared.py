@@ -14,7 +14,7 @@ import pulumi
 from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 from pulumi.runtime import rpc
 
-from components.bindings import Binding, PlainText, SecretText
+from components.bindings import Binding, PlainText
 from components.dynamic import Hook, show_sentences
 
 DECLARED = ("script", "bindings")
@@ -85,13 +85,7 @@ class DeclaredWorker(Resource, name="DeclaredWorker"):
 
 def _shown(binding: Binding) -> Mapping[str, pulumi.Input[str]]:
     """Its kind, and the text of a plain one."""
-    match binding:
-        case PlainText():
-            return {"type": "plain_text", "text": binding.value}
-        case SecretText():
-            return {"type": "secret_text"}
-        case _:
-            return {"type": "assets"}
+    return {"type": binding.kind} | ({"text": binding.value} if isinstance(binding, PlainText) else {})
 
 
 def _kept(props: dict[str, Any]) -> dict[str, Any]:

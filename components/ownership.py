@@ -24,7 +24,7 @@ import pulumi
 from appplatform import AppPlatform
 from components.dynamic import Hook, Sentence, guarded, in_thread
 from components.naming import owner
-from contract import Owner, owner_of_app, owner_of_check, owner_of_worker
+from contract import Owner, key_of, owner_of_app, owner_of_check, owner_of_worker
 from programs import OutOfTime, run
 from workersapi import Workers
 
@@ -96,8 +96,11 @@ class Ownership:
                 taken = _taken_worker(workers, service, inputs[key], self._owner)
             else:
                 taken = _taken_domain(workers, service, inputs[key], inputs["service"], self._owner)
+            renamed = args.type == SCRIPT and taken is None and workers.bindings(inputs[key]) is not None
         if taken and (taken.mark or not self._has(args.urn, key, inputs[key])):
             raise Sentence(taken.sentence(self._owner))
+        if renamed and (other := self._other(args.urn, key, inputs[key])):
+            raise Sentence(_renaming(other, service, inputs[key], self._owner))
 
     def _change(self, args: pulumi.ResourceHookArgs) -> None:
         old = {**(args.old_inputs or {}), **(args.old_outputs or {})}
@@ -118,13 +121,24 @@ class Ownership:
         """Whether the state has it under this name, though it is to be created: an adopted Worker of files, which the
         engine has only read, or a domain that somebody has led elsewhere. Nothing in a hook's arguments tells.
         """
+        return any(each["urn"] == urn and (each.get("outputs") or {}).get(key) == name for each in self._state())
+
+    def _other(self, urn: str, key: str, name: str) -> str:
+        """The service in the state that has this Worker already: deleted at the update's end, it would take the new
+        one along. Empty where there is none.
+        """
+        kind = urn.rpartition("::")[0]
+        others = (each["urn"] for each in self._state() if (each.get("outputs") or {}).get(key) == name)
+        found = (other.rpartition("::")[2] for other in others if other != urn and other.rpartition("::")[0] == kind)
+        return next((each.partition("-")[0] for each in found), "")
+
+    def _state(self) -> list[dict[str, Any]]:
         command = ["pulumi", "stack", "export", "--stack", self._owner, "--non-interactive"]
         try:
             done = run(command, seconds=STATE_SECONDS, cwd=Path.cwd())
-            resources = json.loads(done.output)["deployment"].get("resources") or []
+            return json.loads(done.output)["deployment"].get("resources") or []
         except (OSError, OutOfTime, ValueError, KeyError):
-            return False
-        return any(each["urn"] == urn and (each.get("outputs") or {}).get(key) == name for each in resources)
+            return []
 
 
 @dataclass(frozen=True)
@@ -172,6 +186,15 @@ def refuse_existing_app(platform: AppPlatform, name: str, ours: str) -> None:
         raise Sentence(taken.sentence(ours))
 
 
+def _renaming(before: str, after: str, script: str, ours: str) -> str:
+    stack = Owner.of(ours).stack
+    return (
+        f"The Worker {script} is the service {before} of this stack, and the configuration calls it {after}: the "
+        f"update would delete it at its end. Call it {before} again, or give {after} a script of its own: pulumi "
+        f"config set --path oracle-net:{key_of(after)}.script NAME -s {stack}"
+    )
+
+
 def _taken_app(platform: AppPlatform, name: str, ours: str) -> Taken | None:
     """Raises Sentence for one that is ours and that the state does not have."""
     app = platform.find(name)
@@ -190,7 +213,9 @@ def _taken_worker(workers: Workers, service: str, script: str, ours: str) -> Tak
     """A Worker that is not ours, which an upload would replace."""
     bindings = workers.bindings(script)
     mark = owner_of_worker(bindings or {})
-    return None if bindings is None or mark == ours else Taken(f"The Worker {script}", mark, f"{service}.script")
+    return (
+        None if bindings is None or mark == ours else Taken(f"The Worker {script}", mark, f"{key_of(service)}.script")
+    )
 
 
 def _taken_domain(workers: Workers, service: str, hostname: str, script: str, ours: str) -> Taken | None:
@@ -198,7 +223,9 @@ def _taken_domain(workers: Workers, service: str, hostname: str, script: str, ou
     there = workers.leads_to(hostname)
     if there is None or there == script or (mark := _mark(workers, there)) == ours:
         return None
-    return Taken(f"The domain {hostname}, which leads to the Worker {there},", mark, f"{service}.domain.hostname")
+    return Taken(
+        f"The domain {hostname}, which leads to the Worker {there},", mark, f"{key_of(service)}.domain.hostname"
+    )
 
 
 def refuse_other(what: str, mark: str | None, ours: str, urn: str = "") -> None:

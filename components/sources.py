@@ -20,7 +20,7 @@ from components.checkout import Built, Image, Module, Site
 from components.receipt import held
 from contract import ADOPTED, KEPT_VARIABLE, Kept, Release
 from releases import named
-from settings import AssetsSettings, Settings, WorkerSettings
+from settings import API, AssetsSettings, ModuleSettings, Settings, WorkerSettings
 
 STAGE = ".oracle/stage"
 
@@ -29,11 +29,10 @@ STAGE = ".oracle/stage"
 class Sources:
     digest: str
     """The backend image's."""
-    api: str
-    static: Mapping[str, str]
-    """The module of each site, by service."""
-    web: AssetSet
-    universe: AssetSet
+    modules: Mapping[str, str]
+    """The text of each Worker's module, by service; without those that are neither deployed now nor run already."""
+    assets: Mapping[str, AssetSet]
+    """The files of each site, by service."""
     release: Release
 
 
@@ -50,7 +49,7 @@ def read_sources(settings: Settings, project: Path) -> Sources:
 def _read(settings: Settings, project: Path) -> Sources:
     kept = _kept()
     stays = frozenset(kept["services"]) if kept else frozenset[str]()
-    built = _Built.of(settings, project)
+    built = _Built.of(settings, project, _not_there_yet(kept, stays))
     deployed = built.of_all_but(stays.union(settings.adopted))
     receipt = named(settings.receipt.model_dump()) if settings.receipt else None
     instead = held(settings, project, receipt, deployed) if receipt else {}
@@ -58,26 +57,30 @@ def _read(settings: Settings, project: Path) -> Sources:
         digest = kept["release"]["backend"]
     else:
         digest = receipt["backend"] if receipt else _digest(settings, built)
-    api = kept["api"] if kept and "api" in stays else _api(settings, built, instead)
-    static = {module.service: _text(module, instead) for module in built.static}
-    web, universe = (
-        _kept_assets(site, kept["release"]["assets"][files.service])
+    modules = {
+        module.service: _kept_text(kept, module.service)
+        if kept and module.service in stays
+        else _module(settings, module, instead)
+        for module in built.modules
+    }
+    assets = {
+        files.service: _kept_assets(files.worker, kept["release"]["assets"][files.service])
         if kept and files.service in stays
-        else _site(files, site, instead)
-        for files, site in zip(built.files, (settings.web, settings.universe), strict=True)
-    )
+        else _site(files, instead)
+        for files in built.files
+    }
     refuse_backend_addresses(settings, deployed, instead, kept)
     for each in deployed:
         if each not in instead:
             each.stash()
     release = Release(
         backend=digest,
-        workers=_modules(settings, {"api": api, **static}),
-        assets={"web": web.digest, "universe": universe.digest},
+        workers={name: _taken_over(settings.workers[name]) or module_digest(text) for name, text in modules.items()},
+        assets={name: files.digest for name, files in assets.items()},
         commits=receipt["commits"] if receipt else _commits(settings, project),
     )
     release = _receipt(release, kept) if kept else release
-    return Sources(digest=digest, api=api, static=static, web=web, universe=universe, release=release)
+    return Sources(digest=digest, modules=modules, assets=assets, release=release)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,23 +89,21 @@ class _Built:
 
     image: Image | None
     """None where a registry has it."""
-    api: Module
-    static: tuple[Module, ...]
+    modules: tuple[Module, ...]
     files: tuple[Site, ...]
 
     @classmethod
-    def of(cls, settings: Settings, project: Path) -> _Built:
+    def of(cls, settings: Settings, project: Path, left_out: frozenset[str]) -> _Built:
         image = settings.backend.image
-        sites = {"web": settings.web, "universe": settings.universe}
+        workers = {name: worker for name, worker in settings.workers.items() if name not in left_out}
         return cls(
             image=Image("backend", project, image) if image.digest is None else None,
-            api=Module("api", project, settings.api),
-            static=tuple(Module(name, project, None) for name in sites),
-            files=tuple(Site(name, project, site) for name, site in sites.items()),
+            modules=tuple(Module(name, project, worker) for name, worker in workers.items()),
+            files=tuple(Site(name, project, site) for name, site in settings.sites.items() if name in workers),
         )
 
     def of_all_but(self, stays: frozenset[str]) -> list[Built]:
-        every = [*([self.image] if self.image else []), self.api, *self.static, *self.files]
+        every = [*([self.image] if self.image else []), *self.modules, *self.files]
         return [each for each in every if each.service not in stays]
 
 
@@ -116,16 +117,26 @@ def _digest(settings: Settings, built: _Built) -> str:
     return f"sha256:{built.image.digest}"
 
 
-def _api(settings: Settings, built: _Built, instead: Mapping[Built, Path]) -> str:
-    """The module; what an adopted Worker runs is not looked at, and its sources need not be there."""
-    return _taken_over(settings.api) or _text(built.api, instead)
+def _not_there_yet(kept: Kept | None, stays: frozenset[str]) -> frozenset[str]:
+    """The Workers that have never been deployed and are not now: nothing may depend on them yet."""
+    return stays.difference(kept["release"]["workers"], ("backend",)) if kept else frozenset()
 
 
-def _text(module: Module, instead: Mapping[Built, Path]) -> str:
+def _module(settings: Settings, module: Module, instead: Mapping[Built, Path]) -> str:
+    """The text; what an adopted Worker runs is not looked at, and its sources need not be there."""
+    worker = settings.workers[module.service]
+    if isinstance(worker, ModuleSettings) and (adopted := _taken_over(worker)):
+        return adopted
     return instead[module].read_bytes().decode() if module in instead else module.text
 
 
-def _site(files: Site, site: AssetsSettings, instead: Mapping[Built, Path]) -> AssetSet:
+def _kept_text(kept: Kept, service: str) -> str:
+    """The api's, which may follow another backend; the engine leaves every other one alone, whatever is said here."""
+    return kept["api"] if service == API else kept["release"]["workers"][service]
+
+
+def _site(files: Site, instead: Mapping[Built, Path]) -> AssetSet:
+    site = files.worker
     if adopted := _taken_over(site):
         return _kept_assets(site, adopted)
     stage = files.project / STAGE / site.script
@@ -135,11 +146,6 @@ def _site(files: Site, site: AssetsSettings, instead: Mapping[Built, Path]) -> A
             pulumi.log.info(f"{files.service} is deployed without {', '.join(staged.left_out)}")
         return staged
     return stage_packed_assets(instead[files], stage, files.project)
-
-
-def _modules(settings: Settings, texts: Mapping[str, str]) -> dict[str, str]:
-    """What the receipt says of each Worker's module."""
-    return {name: _taken_over(worker) or module_digest(texts[name]) for name, worker in settings.workers.items()}
 
 
 def _commits(settings: Settings, project: Path) -> dict[str, str]:
@@ -170,9 +176,17 @@ def _kept_assets(site: AssetsSettings, digest: str) -> AssetSet:
 def _receipt(new: Release, kept: Kept) -> Release:
     """The new receipt, with what runs for every service that stays."""
     old, stays = kept["release"], kept["services"]
-    return Release(
-        backend=new["backend"],
-        workers={name: (old if name in stays else new)["workers"][name] for name in new["workers"]},
-        assets=new["assets"],
-        commits={name: (old if name in stays else new)["commits"].get(name, "") for name in new["commits"]},
+
+    def merged(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
+        """Also what is no longer configured: it runs until all services are deployed."""
+        new = {name: value for name, value in after.items() if name not in stays or name not in before}
+        return {**before, **new}
+
+    return named(
+        {
+            "backend": new["backend"],
+            "workers": merged(old["workers"], new["workers"]),
+            "assets": merged(old["assets"], new["assets"]),
+            "commits": merged(old["commits"], new["commits"]),
+        }
     )

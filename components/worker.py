@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pulumi
 
 from artifacts import AssetSet, module_digest
 from components.adopted import taken_over
-from components.bindings import Assets, Binding, PlainText, SecretText
+from components.bindings import Assets, Binding, DurableObjects, PlainText, SecretText, Service, Stored
 from components.declared import DeclaredWorker, Uploads
 from components.dynamic import Hook, guarded
 from components.naming import RELEASE_VARIABLE, owner, worker_url
 from components.ownership import Ownership
 from components.providers import cloudflare
 from contract import OWNER_VARIABLE
-from settings import AssetsSettings, Settings, WorkerSettings
+from settings import AssetsSettings, ConsumerSettings, ModuleSettings, Settings, WorkerSettings
 
 MODULE = "worker.js"
 SCRIPT_INPUTS = (
@@ -50,6 +50,10 @@ class Account:
     gate: pulumi.Resource
     """No Worker is touched before it has let the update pass."""
 
+    def address(self, worker: WorkerSettings) -> str:
+        """A Worker's public address, which is known before the Worker is there."""
+        return worker_url(self.workers_url, worker.script, worker.domain.hostname if worker.domain else None)
+
     @classmethod
     def of(cls, settings: Settings, gate: pulumi.Resource) -> Account:
         return cls(
@@ -64,22 +68,25 @@ class WorkerArgs:
     module: str
     """The text of the one module."""
     bindings: Sequence[Binding]
+    queue_id: Callable[[str], pulumi.Input[str]]
+    """Gives the id of a queue that it consumes, by name."""
     assets: AssetSet | None = None
     after: Hook | None = None
     """Called when the script has been uploaded; its failure is the update's."""
 
 
 class Worker(pulumi.ComponentResource):
-    """Produces `address`, the Worker's public address, and `url`, the same once the Worker answers there.
+    """Produces `url`, the Worker's public address, once the Worker answers there.
 
-    Whoever only has to know the address need not wait for the Worker. Sets observability and both workers.dev switches
+    Sets observability and both workers.dev switches
     always: what is left out shows up as a change after a refresh.
 
     A module Worker made by hand is imported; one of files is only read, until its first release uploads it anew.
     """
 
-    address: str
     url: pulumi.Output[str]
+    script: pulumi.Output[str]
+    """The script's name, once it has been uploaded."""
 
     def __init__(self, name: str, args: WorkerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oracle-net:index:Worker", name, None, opts)
@@ -92,10 +99,37 @@ class Worker(pulumi.ComponentResource):
         )
         subdomain = self._subdomain(name, args, script)
         domain = self._domain(name, args, script)
-        hostname = args.settings.domain.hostname if args.settings.domain else None
-        self.address = worker_url(args.account.workers_url, args.settings.script, hostname)
-        self.url = pulumi.Output.all(subdomain.id, domain.id if domain else "").apply(lambda _: self.address)
+        if isinstance(args.settings, ModuleSettings):
+            self._triggers(name, args.settings, args, script)
+        address = args.account.address(args.settings)
+        self.url = pulumi.Output.all(subdomain.id, domain.id if domain else "").apply(lambda _: address)
+        self.script = script.script_name
         self.register_outputs({"url": self.url})
+
+    def _triggers(
+        self, name: str, settings: ModuleSettings, args: WorkerArgs, script: cloudflare.WorkersScript
+    ) -> None:
+        """What calls the Worker beside requests: the clock, and queues."""
+        behind = _behind(self, script, args.account.ownership.having)
+        if settings.crons:
+            cloudflare.WorkersCronTrigger(
+                f"{name}-crons",
+                account_id=args.account.id,
+                script_name=script.script_name,
+                schedules=[cloudflare.WorkersCronTriggerScheduleArgs(cron=cron) for cron in settings.crons],
+                opts=behind,
+            )
+        for queue, consumer in settings.consumes.items():
+            cloudflare.QueueConsumer(
+                f"{name}-consumes-{queue}",
+                account_id=args.account.id,
+                queue_id=args.queue_id(queue),
+                type="worker",
+                script_name=script.script_name,
+                dead_letter_queue=consumer.dead_letter_queue,
+                settings=_consumer(consumer),
+                opts=behind,
+            )
 
     def _script(
         self, name: str, args: WorkerArgs, bindings: Sequence[Binding], uploads: Uploads
@@ -185,6 +219,12 @@ def _id_by_name(args: WorkerArgs) -> str | None:
     return f"{args.account.id}/{args.settings.script}" if args.settings.adopted else None
 
 
+def _consumer(settings: ConsumerSettings) -> cloudflare.QueueConsumerSettingsArgs:
+    return cloudflare.QueueConsumerSettingsArgs(
+        batch_size=settings.batch_size, max_wait_time_ms=settings.max_wait_ms, max_retries=settings.retries
+    )
+
+
 def _fingerprint(args: WorkerArgs) -> str:
     """What the Worker calls its release: its files' fingerprint, or its module's when it has no files."""
     return args.assets.digest if args.assets else module_digest(args.module)
@@ -228,3 +268,30 @@ def _argument(binding: Binding) -> cloudflare.WorkersScriptBindingArgs:
             return cloudflare.WorkersScriptBindingArgs(name=binding.name, type="plain_text", text=binding.value)
         case Assets():
             return cloudflare.WorkersScriptBindingArgs(name=binding.name, type="assets")
+        case Service():
+            return cloudflare.WorkersScriptBindingArgs(
+                name=binding.name, type="service", service=binding.script, entrypoint=binding.entrypoint
+            )
+        case DurableObjects():
+            return cloudflare.WorkersScriptBindingArgs(
+                name=binding.name,
+                type="durable_object_namespace",
+                class_name=binding.class_name,
+                script_name=binding.script,
+            )
+        case Stored():
+            return _stored(binding)
+
+
+def _stored(binding: Stored) -> cloudflare.WorkersScriptBindingArgs:
+    """What holds the data is named under another key for each kind."""
+    name, kind = binding.name, binding.kind
+    match kind:
+        case "kv_namespace":
+            return cloudflare.WorkersScriptBindingArgs(name=name, type=kind, namespace_id=binding.id)
+        case "r2_bucket":
+            return cloudflare.WorkersScriptBindingArgs(name=name, type=kind, bucket_name=binding.id)
+        case "d1":
+            return cloudflare.WorkersScriptBindingArgs(name=name, type=kind, id=binding.id)
+        case "queue":
+            return cloudflare.WorkersScriptBindingArgs(name=name, type=kind, queue_name=binding.id)

@@ -41,9 +41,10 @@ def carry_out(recording: Recording, services: Sequence[str], values: Mapping[str
         raise Failure(
             f"All was imported, but the preview after it is not empty ({what}); look: pulumi preview -s {stack}"
         )
+    workers = " ".join(engine.stack.settings().workers)
     recording.say(
         f"Adopted: {', '.join(services)}. Nothing that runs was changed, and the preview is empty. The first release "
-        f"of each takes it over for good: oracle deploy api web universe --stack {stack}, then: oracle deploy backend "
+        f"of each takes it over for good: oracle deploy {workers} --stack {stack}, then: oracle deploy backend "
         f"--stack {stack}"
     )
     return {"adopted": list(services)}
@@ -81,7 +82,7 @@ def _complaint(changes: Sequence[Change], stack: str) -> str:
 def _runs_already(name: str, services: Sequence[str]) -> bool:
     """Whether a resource of this name stands for something that was made by hand."""
     names = {"backend-app", *(f"{each}-{part}" for each in services for part in ("script", "subdomain", "domain"))}
-    return name in names and planning.service_of(name) in services
+    return name in names and any(planning.belongs(name, service) for service in services)
 
 
 @contextmanager

@@ -152,8 +152,9 @@ def _previewed(recording: Recording, wanted: OtherData) -> list[str]:
     options = ["--config-file", str(after), *_narrowed(recording, DATA_ONLY)]
     plan = planning.foreseen(recording.preview(*options, again=wanted.again))
     outputs = engine.outputs()
-    planning.refuse_strangers(BACKEND, plan, outputs)
-    return list(planning.words(BACKEND, plan, outputs, from_file(after), engine.stack.name))
+    settings = from_file(after)
+    planning.refuse_strangers(BACKEND, plan, outputs, settings)
+    return list(planning.words(BACKEND, plan, outputs, settings, engine.stack.name))
 
 
 def _narrowed(recording: Recording, only: Sequence[str]) -> list[str]:
@@ -161,7 +162,7 @@ def _narrowed(recording: Recording, only: Sequence[str]) -> list[str]:
     if not only:
         return []
     engine = recording.engine
-    kept = planning.kept((), engine.export(), engine.outputs().release)
+    kept = planning.kept((), engine.stack.settings(), engine.export(), engine.outputs().release)
     engine.environment[KEPT_VARIABLE] = str(recording.run.add_file(KEPT, json.dumps(kept).encode()))
     return planning.targets(only)
 

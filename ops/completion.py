@@ -12,13 +12,6 @@ from ops.failures import Failure
 from ops.workspace import FIRST, PROJECT, Stack, known
 from settings import PROJECT as PROJECT_NAME
 
-SERVICES = {
-    "backend": "PocketBase on App Platform",
-    "api": "the API's Worker",
-    "web": "the web front end",
-    "universe": "the map",
-}
-
 
 def complete(*functions: Callable[..., Any] | None) -> None:
     """Gives every parameter of these commands, whose kind of value is known, its completion."""
@@ -36,8 +29,18 @@ def stacks(incomplete: str) -> list[str]:
     return sorted(name for name in {FIRST, *known(PROJECT)} if name.startswith(incomplete))
 
 
-def services(incomplete: str) -> list[tuple[str, str]]:
-    return [(name, what) for name, what in SERVICES.items() if name.startswith(incomplete)]
+def services(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Those of the stack that the command line names, or of the first one that there is."""
+    asked = ctx.params.get("stack") or FIRST
+    try:
+        stack = next((Stack(name) for name in (asked, *sorted(known(PROJECT))) if Stack(name).file.is_file()), None)
+        settings = stack.settings() if stack else None
+    except Failure:
+        return []
+    if settings is None:
+        return []
+    told = {"backend": settings.backend.app_name} | {name: each.script for name, each in settings.workers.items()}
+    return [(name, what) for name, what in told.items() if name.startswith(incomplete)]
 
 
 def runs(incomplete: str) -> list[str]:

@@ -13,7 +13,7 @@ from ops.custody import StackCustody
 from ops.engine import Engine
 from ops.events import Step
 from ops.failures import Failure
-from ops.planning import SERVICES, Foreseen
+from ops.planning import Foreseen
 from ops.recording import Recording
 from ops.runs import KEPT, steps
 from ops.status import running
@@ -44,23 +44,24 @@ class Plan:
 def prepare(recording: Recording, services: Sequence[str]) -> Plan:
     """Builds, stages, previews; says what would change. Raises Failure, also where another service would be touched."""
     engine = recording.engine
-    wanted = planning.chosen(services)
-    outputs = known_outputs(engine)
-    if outputs is None and wanted != SERVICES:
-        raise Failure(f"Nothing runs in {engine.stack.name} yet; deploy all of it first: oracle deploy")
     settings = engine.stack.settings()
+    wanted = planning.chosen(services, settings)
+    outputs = known_outputs(engine)
+    if outputs is None and wanted != settings.services:
+        raise Failure(f"Nothing runs in {engine.stack.name} yet; deploy all of it first: oracle deploy")
     refuse_receipt(engine.stack)
     releasing.refuse_order(settings, wanted, engine.stack.name)
     recording.build(wanted)
     if outputs:
         state = engine.export()
         planning.refuse_loss(wanted, settings, outputs, state, engine.stack.name)
-        if wanted != SERVICES:
-            recording.run.add_file(KEPT, json.dumps(planning.kept(wanted, state, outputs.release)).encode())
+        if wanted != settings.services:
+            kept = planning.kept(wanted, settings, state, outputs.release)
+            recording.run.add_file(KEPT, json.dumps(kept).encode())
     _keep(recording)
     with releasing.as_if_released(engine, releasing.first_releases(settings, wanted)):
-        plan = planning.foreseen(recording.preview(*planning.options(wanted)))
-    planning.refuse_strangers(wanted, plan, outputs)
+        plan = planning.foreseen(recording.preview(*planning.options(wanted, settings)))
+    planning.refuse_strangers(wanted, plan, outputs, settings)
     nothing = not plan.changes and outputs is not None and plan.new.get("release") == outputs.release
     lines = [*planning.words(wanted, plan, outputs, settings, engine.stack.name), *risk(engine, plan)]
     recording.say("\n".join(["", *lines, ""]))
@@ -75,9 +76,10 @@ def carry_out(recording: Recording, services: Sequence[str], prepared: Mapping[s
     if plan.nothing:
         recording.say("Nothing to deploy: what runs is what is declared.")
     else:
-        taken = releasing.first_releases(recording.engine.stack.settings(), plan.services)
+        settings = recording.engine.stack.settings()
+        taken = releasing.first_releases(settings, plan.services)
         releasing.release(recording.engine, taken)
-        done = recording.update(*planning.options(plan.services))
+        done = recording.update(*planning.options(plan.services, settings))
         if done.status != 0:
             on = (
                 f"Nothing is lost; go on: oracle deploy {' '.join(plan.services)} --stack {recording.engine.stack.name}"
@@ -160,8 +162,8 @@ def _rows(recording: Recording, services: Sequence[str]) -> list[Deployed]:
         Deployed(
             row.service,
             row.version,
-            _became(row.service, services, [step for step in done if planning.service_of(step.name) == row.service]),
-            _span([step for step in done if planning.service_of(step.name) == row.service]),
+            _became(row.service, services, [step for step in done if planning.belongs(step.name, row.service)]),
+            _span([step for step in done if planning.belongs(step.name, row.service)]),
             row.address,
             row.answer,
         )

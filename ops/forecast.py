@@ -53,7 +53,7 @@ def forecast(recording: Recording) -> Forecast:
     lost = "\n".join(_loss(engine, settings, outputs, plan))
     return Forecast(
         stack=engine.stack.name,
-        words=tuple(planning.words(planning.SERVICES, plan, outputs, settings, engine.stack.name)),
+        words=tuple(planning.words(settings.services, plan, outputs, settings, engine.stack.name)),
         changes=tuple(_changes(plan)),
         loss=lost,
         cost=_cost(engine, settings, outputs),

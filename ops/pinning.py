@@ -22,7 +22,7 @@ from ops.engine import Engine, failed, unexpected
 from ops.failures import Failure
 from ops.folding import say
 from ops.following import hand_over
-from ops.planning import SERVICES, Foreseen
+from ops.planning import Foreseen
 from ops.recording import Recording
 from ops.runs import AFTER, Runs
 
@@ -97,15 +97,15 @@ def _prepared(recording: Recording, wanted: Pin) -> Plan:
     engine = recording.engine
     outputs, settings = deploy.known_outputs(engine), engine.stack.settings()
     if outputs:
-        planning.refuse_loss(SERVICES, settings, outputs, engine.export(), engine.stack.name)
+        planning.refuse_loss(settings.services, settings, outputs, engine.export(), engine.stack.name)
     plan = planning.foreseen(recording.preview("--config-file", str(recording.run.folder / AFTER), again=wanted.again))
     lines = [
         *wanted.lines,
-        *planning.words(SERVICES, plan, outputs, settings, engine.stack.name),
+        *planning.words(settings.services, plan, outputs, settings, engine.stack.name),
         *deploy.risk(engine, plan),
     ]
     recording.say("\n".join(["", *lines, ""]))
-    return Plan(SERVICES, tuple(lines), _nothing(plan, outputs))
+    return Plan(settings.services, tuple(lines), _nothing(plan, outputs))
 
 
 def _nothing(plan: Foreseen, outputs: Outputs | None) -> bool:

@@ -11,11 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from contract import ADOPTED, Kept, Outputs, Release
+from contract import ADOPTED, Kept, Outputs, Release, in_order
 from ops.failures import Failure
 from settings import Settings
 
-SERVICES = ("backend", "api", "web", "universe")
 API_SCRIPT = "api-script"
 API_MOVES = frozenset({API_SCRIPT, "api-declared"})
 """What of the api follows another backend."""
@@ -23,7 +22,7 @@ APP = "backend-app"
 DATA = "backend-data"
 QUIET = frozenset({"same", "refresh", "read"})
 MOVES = frozenset({"replace", "create-replacement", "delete-replaced"})
-OURS = ("uptime", "kept-release")
+OURS = ("uptime", "kept-release", "storage")
 """What goes along with every service, and needs no words."""
 CONFIGURED = "default"
 """The provider of our own resources, which the engine gives the stack's configuration: it changes with any key."""
@@ -50,27 +49,28 @@ class Foreseen:
     new: Mapping[str, Any] = field(default_factory=dict)
 
     def of(self, service: str) -> list[Change]:
-        return [change for change in self.changes if service_of(change.name) == service]
+        return [change for change in self.changes if belongs(change.name, service)]
 
     def ops(self, name: str) -> set[str]:
         return {change.op for change in self.changes if change.name == name}
 
 
-def chosen(services: Sequence[str]) -> tuple[str, ...]:
+def chosen(services: Sequence[str], settings: Settings) -> tuple[str, ...]:
     """The services to deploy, in their order; all when none is named. Raises Failure."""
-    if unknown := [name for name in services if name not in SERVICES]:
-        raise Failure(f"There is no service {unknown[0]}; name some of {', '.join(SERVICES)}: oracle deploy web")
-    return tuple(name for name in SERVICES if name in services or not services)
+    every = settings.services
+    if unknown := [name for name in services if name not in every]:
+        raise Failure(f"There is no service {unknown[0]}; name some of {', '.join(every)}: oracle deploy {every[-1]}")
+    return tuple(name for name in every if name in services or not services)
 
 
-def options(services: Sequence[str]) -> list[str]:
+def options(services: Sequence[str], settings: Settings) -> list[str]:
     """What holds the engine to the services; nothing when they are all."""
-    return [] if set(services) == set(SERVICES) else targets(resources(services))
+    return [] if set(services) == set(settings.services) else targets(resources(services))
 
 
 def resources(services: Sequence[str]) -> tuple[str, ...]:
     """The names, with `*`, of the resources that a deploy of the services may change."""
-    patterns = [*OURS]
+    patterns = [*OURS, "storage-*"]
     for service in services:
         patterns += [service, f"{service}-*", f"uptime-{service}-*"]
     if "backend" in services:
@@ -83,14 +83,14 @@ def targets(names: Sequence[str]) -> list[str]:
     return [word for name in names for word in ("--target", f"**::{name}")]
 
 
-def kept(services: Sequence[str], state: Mapping[str, Any], release: Release) -> Kept:
+def kept(services: Sequence[str], settings: Settings, state: Mapping[str, Any], release: Release) -> Kept:
     """What stays as it runs. Raises Failure when the state does not have the api's code, and it is needed."""
-    stays = [service for service in SERVICES if service not in services]
+    stays = [service for service in settings.services if service not in services]
     module = _inputs(state, API_SCRIPT).get("content")
     if "api" in stays and not isinstance(module, str):
         raise Failure(
             "The state does not hold the code that the Worker api runs, so it could not be kept; deploy it too: "
-            f"oracle deploy {' '.join(service for service in SERVICES if service in {*services, 'api'})}"
+            f"oracle deploy {' '.join(in_order({*services, 'api'}))}"
         )
     return Kept(services=stays, release=release, api=module or "")
 
@@ -136,7 +136,7 @@ def foreseen(events: Sequence[Mapping[str, Any]]) -> Foreseen:
     return Foreseen(tuple(changes), new)
 
 
-def refuse_strangers(services: Sequence[str], plan: Foreseen, outputs: Outputs | None) -> None:
+def refuse_strangers(services: Sequence[str], plan: Foreseen, outputs: Outputs | None, settings: Settings) -> None:
     """Raises Failure where another service's release would be touched, or left behind."""
     if "backend" in services and "api" not in services:
         other = {key for change in plan.of("api") if change.name == API_SCRIPT for key in change.inputs} - {"bindings"}
@@ -146,7 +146,7 @@ def refuse_strangers(services: Sequence[str], plan: Foreseen, outputs: Outputs |
                 f"({', '.join(sorted(other)) or 'its resources'}); deploy both: oracle deploy backend api"
             )
     address = plan.new.get("apiUrl")
-    behind = [name for name in ("web", "universe") if name not in services]
+    behind = [name for name in settings.sites if name not in services]
     if outputs and "api" in services and behind and isinstance(address, str) and address != outputs.api_url:
         raise Failure(
             f"api moves to {address}, and {' and '.join(behind)} would go on asking {outputs.api_url}; deploy them "
@@ -162,28 +162,25 @@ def words(
         yield f"{service}: {''.join(_words(service, plan, outputs, settings, stack))}"
     if "backend" in services and "api" not in services and plan.of("api"):
         yield "api: keeps its code; POCKETBASE_URL and BACKEND follow the backend, without a restart."
-    if stays := [service for service in SERVICES if service not in services]:
+    if stays := [service for service in settings.services if service not in services]:
         if "backend" in services and plan.of("api"):
             stays = [service for service in stays if service != "api"]
         yield f"Not touched: {', '.join(stays)}."
-    if others := [
-        change for change in plan.changes if service_of(change.name) == "" and change.name not in (*OURS, CONFIGURED)
-    ]:
+    ours = [change.name for service in settings.services for change in plan.of(service)]
+    if others := [change for change in plan.changes if change.name not in (*ours, *OURS, CONFIGURED)]:
         yield f"Also: {_listed(others)}."
 
 
-def service_of(name: str) -> str:
-    """The service to which a resource belongs; empty for those of none, such as uptime checks."""
-    if name == "admin" or name.startswith("admin-"):
-        return "backend"
-    return next((service for service in SERVICES if name == service or name.startswith(f"{service}-")), "")
+def belongs(name: str, service: str) -> bool:
+    """Whether a resource is one of a service's; those of none, such as uptime checks, are no service's."""
+    first = name.partition("-")[0]
+    return first == service or (first == "admin" and service == "backend")
 
 
 def version(release: Mapping[str, Any], service: str) -> str:
     """A service's version in a receipt, as it calls itself: twelve hex digits; in words where it was made by hand."""
-    found = str(
-        release["backend"] if service == "backend" else release["workers" if service == "api" else "assets"][service]
-    )
+    files = release["assets"].get(service)
+    found = str(release["backend"] if service == "backend" else files or release["workers"].get(service, ""))
     return MADE_BY_HAND if found.startswith(ADOPTED) else found.removeprefix("sha256:")[:12]
 
 
@@ -192,7 +189,7 @@ def _words(service: str, plan: Foreseen, outputs: Outputs | None, settings: Sett
     if not own:
         return "unchanged."
     if service != "backend":
-        return _worker_words(service, plan, outputs)
+        return _worker_words(service, plan, outputs, settings)
     ops = plan.ops(APP)
     if ops & MOVES and outputs:
         return (
@@ -225,7 +222,7 @@ def _data_words(outputs: Outputs, settings: Settings) -> str:
     return "its data is carried over: reads go on, writes wait (503, Retry-After) until it is there"
 
 
-def _worker_words(service: str, plan: Foreseen, outputs: Outputs | None) -> str:
+def _worker_words(service: str, plan: Foreseen, outputs: Outputs | None, settings: Settings) -> str:
     script = f"{service}-script"
     ops = plan.ops(script)
     rest = [change for change in plan.of(service) if change.name not in (script, service, f"{service}-declared")]
@@ -240,7 +237,7 @@ def _worker_words(service: str, plan: Foreseen, outputs: Outputs | None) -> str:
         inputs = {key for change in plan.changes if change.name == script for key in change.inputs}
         versions = _versions(service, plan, outputs)
         # A site's files are one directory, under the same name: that they differ shows in the release.
-        inputs |= {"assets"} if service != "api" and ">" in versions else set()
+        inputs |= {"assets"} if service in settings.sites and ">" in versions else set()
         if service == "api" and MADE_BY_HAND in versions:
             also = f" POCKETBASE_URL and the admin's login are secrets from then on.{also}"
         parts = [PARTS.get(key, key) for key in sorted(inputs - {"bindings"})] or ["bindings"]

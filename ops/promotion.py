@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contract import Release
 from ops.failures import Failure
 from ops.workspace import Stack
-from releases import short
+from releases import digests, short
 
 
 def distinct(source: str, target: str) -> tuple[Stack, Stack]:
@@ -37,6 +37,17 @@ def refuse_other_kind(here: Stack, there: Stack) -> None:
         )
 
 
+def refuse_other_workers(here: Stack, there: Stack) -> None:
+    """Raises Failure where one stack has a Worker that the other one has not: the release would lack its bytes."""
+    one, other = ({*stack.settings().workers} for stack in (here, there))
+    for name, has, lacks in ((min(one - other, default=""), here, there), (min(other - one, default=""), there, here)):
+        if name:
+            raise Failure(
+                f"{has.name} has a Worker {name} and {lacks.name} has none, so a release of one cannot run in the "
+                f"other; give {lacks.name} an entry `{name}` in oracle-net:workers ({lacks.file.name})"
+            )
+
+
 def refuse_adopted(here: Stack, there: Stack) -> None:
     """Raises Failure where a service of one of them runs as it was made by hand, so that nobody knows its bytes."""
     for stack in (here, there):
@@ -53,8 +64,7 @@ def notes(release: Release) -> Iterator[str]:
         if commit.endswith("-dirty"):
             yield f"Attention: {service} was built from files that are in no commit (after {commit[:7]})."
     commits = {name: commit[:7] for name, commit in release["commits"].items() if commit}
-    workers, sites = release["workers"], release["assets"]
-    versions = {"backend": release["backend"], "api": workers["api"], **sites}
+    versions = digests(release)
     yield ", ".join(
         f"{name} {short(digest)}" + (f" (commit {commits[name]})" if name in commits else "")
         for name, digest in versions.items()

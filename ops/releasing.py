@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from contract import key_of
 from ops import stackfile
 from ops.engine import Engine
 from ops.failures import Failure
@@ -14,8 +15,7 @@ from settings import Settings
 def refuse_order(settings: Settings, services: Sequence[str], stack: str) -> None:
     """Raises Failure where the backend would be released before the api has our front, which keeps its reads going."""
     if "backend" in services and {"backend", "api"} <= set(settings.adopted):
-        sites = [name for name in ("web", "universe") if name in services]
-        first = " ".join(["api", *sites])
+        first = " ".join(name for name in settings.workers if name == "api" or name in services)
         raise Failure(
             "The api is still the Worker that was made by hand, whose logins fail while the backend's data is "
             f"carried to its new app, so the api goes first: oracle deploy {first} --stack {stack}, then: "
@@ -31,7 +31,7 @@ def first_releases(settings: Settings, services: Sequence[str]) -> tuple[str, ..
 def release(engine: Engine, services: Sequence[str]) -> None:
     """The services are no longer left alone. Raises Failure."""
     for name in services:
-        engine.must("config", "rm", "--path", f"oracle-net:{name}.adopted", "--stack", engine.stack.name)
+        engine.must("config", "rm", "--path", f"oracle-net:{key_of(name)}.adopted", "--stack", engine.stack.name)
 
 
 @contextmanager

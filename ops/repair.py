@@ -15,6 +15,7 @@ from ops.deploy import known_outputs
 from ops.drift import Drift, look_for
 from ops.failures import Failure
 from ops.recording import Recording
+from releases import digests, named
 from settings import Settings
 from workersapi import Workers, WorkersApiError
 
@@ -36,7 +37,7 @@ def carry_out(recording: Recording, drifts: Sequence[dict[str, Any]]) -> dict[st
         values = {"oracle-net:replacement": str(settings.replacement + 1)}
         change.carry_out(recording, values, only=() if beside else change.DATA_ONLY)
     elif updated:
-        done = recording.update(*planning.options(updated))
+        done = recording.update(*planning.options(updated, engine.stack.settings()))
         if done.status != 0:
             raise Failure(engine.failure(done, f"Try again: oracle drift {engine.stack.name} --repair"))
     return _proven(recording)
@@ -59,12 +60,8 @@ def _refuse_other_bytes(recording: Recording) -> None:
     new = planning.foreseen(recording.preview(again=f"oracle drift {stack} --repair")).new.get("release") or {}
     if outputs is None:
         raise Failure(f"The stack {stack} has not been deployed to its end; finish it: pulumi up -s {stack}")
-    old = outputs.release
-    parts = {"backend": (old["backend"], new.get("backend"))}
-    for name in planning.SERVICES[1:]:
-        kind = "workers" if name == "api" else "assets"
-        parts[name] = (old[kind][name], (new.get(kind) or {}).get(name))  # type: ignore[literal-required]
-    if others := [name for name, (runs, built) in parts.items() if built is not None and runs != built]:
+    old, built = digests(outputs.release), digests(named(new)) if new else {}
+    if others := [name for name, runs in old.items() if built.get(name, runs) != runs]:
         raise Failure(
             f"The checkouts hold another release of {', '.join(others)} than the one that is declared to run, and a "
             f"repair deploys nothing new; deploy it: oracle deploy {' '.join(others)} --stack {stack}"

@@ -16,28 +16,40 @@ from ops.workspace import Stack, known
 from repositories.configuration import Repositories
 from repositories.processes import Processes
 from repositories.versions import COMMIT_LENGTH, Version, version
+from settings import API, Settings
 
 NONE = "-"
 TITLE = "# The repositories\n\n"
 BEGIN = "<!-- begin: written by `oracle repo-map` from repositories.yaml, the checkouts and what is deployed -->"
 END = "<!-- end of what `oracle repo-map` writes -->"
 SHOWN_LINES = 12
-RUNS_ON = {
-    "backend": "DigitalOcean App Platform",
-    "api": "Cloudflare Worker",
-    "web": "Cloudflare Worker, static files",
-    "universe": "Cloudflare Worker, static files",
-}
-# Who asks whom; the front ends know the API's address, the API the backend's.
-ASKS = (("web", "api"), ("universe", "api"), ("api", "backend"))
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a stack runs: the Workers' scripts by service, and its outputs, None where it is not deployed."""
+    """Where a stack runs: its configuration, and its outputs, None where it is not deployed."""
 
-    scripts: Mapping[str, str]
+    settings: Settings
     outputs: Outputs | None
+
+    @property
+    def runs_on(self) -> dict[str, str]:
+        """What each service runs on, and its name there."""
+        app = self.outputs.backend_app if self.outputs else self.settings.backend.app_name
+        kinds = {name: "static files" if name in self.settings.sites else "" for name in self.settings.workers}
+        workers = {
+            name: f"Cloudflare Worker{f', {kind}' * bool(kind)}, `{self.settings.workers[name].script}`"
+            for name, kind in kinds.items()
+        }
+        return {"backend": f"DigitalOcean App Platform, `{app}`", **workers}
+
+    @property
+    def asks(self) -> Iterator[tuple[str, str]]:
+        """Who asks whom: the sites the API, the API the backend, and Workers each other by their bindings."""
+        yield from ((site, API) for site in self.settings.sites)
+        yield (API, "backend")
+        for name, others in self.settings.asked.items():
+            yield from ((name, other) for other in others)
 
 
 def repo_map(project: Path, check: bool) -> str:
@@ -83,10 +95,9 @@ def rendered(found: Sequence[Version], stacks: Mapping[str, Place]) -> str:
 
 def _place(stack: Stack) -> Place:
     settings = stack.settings()
-    scripts = {key: each.script for key, each in settings.workers.items()}
     engine = Engine(stack)
     known = engine.stacks().get(stack.name, {})
-    return Place(scripts, engine.outputs() if known.get("resourceCount") else None)
+    return Place(settings, engine.outputs() if known.get("resourceCount") else None)
 
 
 def _repository(each: Version) -> tuple[str, ...]:
@@ -106,10 +117,10 @@ def _stack(place: Place, deployed: Sequence[Version]) -> str:
 
 def _service(each: Version, place: Place, outputs: Outputs) -> tuple[str, ...]:
     service = each.repository.service or ""
-    runs_as = f"{RUNS_ON[service]}, `{place.scripts.get(service, outputs.backend_app)}`"
     commit, dirty, _ = outputs.release["commits"].get(service, "").partition("-dirty")
     shown = f"`{commit[:COMMIT_LENGTH]}`{' with changes' if dirty else ''}" if commit else NONE
-    return service, each.repository.name, runs_as, outputs.addresses[service], shown, _release(service, outputs)
+    runs_as, address = place.runs_on.get(service, NONE), outputs.addresses.get(service, NONE)
+    return service, each.repository.name, runs_as, address, shown, _release(service, outputs)
 
 
 def _release(service: str, outputs: Outputs) -> str:
@@ -135,9 +146,9 @@ def _subgraph(stack: str, place: Place, deployed: Sequence[Version]) -> Iterator
     there = {_id(each) for each in deployed}
     yield f'    subgraph {key}_stack["{stack}{"" if place.outputs else ": not deployed"}"]'
     for service in [_id(each) for each in deployed]:
-        address = place.outputs.addresses[service].removeprefix("https://") if place.outputs else ""
+        address = place.outputs.addresses.get(service, "").removeprefix("https://") if place.outputs else ""
         yield f'        {key}_{service}["{service}{f"<br/>{address}" if address else ""}"]'
-    yield from (f"        {key}_{asking} --> {key}_{asked}" for asking, asked in ASKS if {asking, asked} <= there)
+    yield from (f"        {key}_{asking} --> {key}_{asked}" for asking, asked in place.asks if {asking, asked} <= there)
     yield "    end"
     yield from (f"    repo_{_id(each)} -.-> {key}_{_id(each)}" for each in deployed if place.outputs)
 

@@ -4,13 +4,14 @@
 """
 
 from releases.cache import place, stash, sweep
-from releases.items import Item, Kind, ReleaseError, adopted, items, named, same_bytes, short
+from releases.items import Item, Kind, ReleaseError, adopted, digests, items, named, same_bytes, short
 
 __all__ = [
     "Item",
     "Kind",
     "ReleaseError",
     "adopted",
+    "digests",
     "items",
     "named",
     "place",

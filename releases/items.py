@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from artifacts import ArtifactError, packed_assets_digest
-from contract import ADOPTED, Release
+from contract import ADOPTED, Release, in_order
 
 Kind = Literal["module", "assets", "image"]
 
@@ -52,9 +52,9 @@ def named(receipt: Mapping[str, Any]) -> Release:
     workers, assets, commits = receipt["workers"], receipt["assets"], receipt.get("commits") or {}
     return Release(
         backend=receipt["backend"],
-        workers={name: workers[name] for name in ("api", "web", "universe")},
-        assets={name: assets[name] for name in ("web", "universe")},
-        commits={name: commits.get(name, "") for name in ("backend", "api", "web", "universe")},
+        workers={name: workers[name] for name in in_order({"api", *workers})},
+        assets={name: assets[name] for name in in_order(assets)},
+        commits={name: commits.get(name, "") for name in in_order({"backend", *workers})},
     )
 
 
@@ -83,6 +83,11 @@ def adopted(release: Release) -> list[str]:
     """The services whose bytes the receipt does not name, since they run as they were made by hand."""
     parts = {"backend": release["backend"], **release["workers"]}
     return [service for service, digest in parts.items() if digest.startswith(ADOPTED)]
+
+
+def digests(release: Release) -> dict[str, str]:
+    """What a release is known by: the image's digest, and of each Worker its files' or its module's."""
+    return {"backend": release["backend"], **release["workers"], **release["assets"]}
 
 
 def short(digest: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -34,7 +34,7 @@ class Repository(BaseModel):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     path: Relative
     what: str = Field(min_length=1)
-    service: Literal["backend", "api", "web", "universe"] | None
+    service: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$")] | None
 
     def folder(self, project: Path) -> Path:
         return project / self.path

@@ -5,6 +5,18 @@
 and what that would cause, and the command that mends it. No other module reads configuration.
 """
 
+from settings.bindings import (
+    BindingSettings,
+    BucketBinding,
+    ConsumerSettings,
+    DatabaseBinding,
+    DurableObjectBinding,
+    KvBinding,
+    Migration,
+    QueueBinding,
+    ServiceBinding,
+    TextBinding,
+)
 from settings.complaints import still_the_templates
 from settings.loading import (
     CLOUDFLARE,
@@ -18,6 +30,7 @@ from settings.loading import (
     revealed,
 )
 from settings.model import (
+    API,
     APP_NAME_LIMIT,
     GENERATION_SUFFIX,
     HISTORY_KEYS,
@@ -37,10 +50,13 @@ from settings.model import (
     MonitoringSettings,
     ReceiptSettings,
     Settings,
+    StorageKind,
     WorkerSettings,
+    given_by_the_program,
 )
 
 __all__ = [
+    "API",
     "APP_NAME_LIMIT",
     "CLOUDFLARE",
     "DIGITALOCEAN",
@@ -55,18 +71,30 @@ __all__ = [
     "SECRET_KEYS",
     "AssetsSettings",
     "BackendSettings",
+    "BindingSettings",
+    "BucketBinding",
+    "ConsumerSettings",
+    "DatabaseBinding",
     "DomainSettings",
+    "DurableObjectBinding",
     "HealthSettings",
     "ImageSettings",
+    "KvBinding",
+    "Migration",
     "ModuleSettings",
     "MonitoringSettings",
+    "QueueBinding",
     "ReceiptSettings",
+    "ServiceBinding",
     "Settings",
     "SettingsError",
+    "StorageKind",
+    "TextBinding",
     "WorkerSettings",
     "cloudflare_endpoint",
     "digitalocean_endpoint",
     "from_file",
+    "given_by_the_program",
     "load",
     "parse",
     "revealed",

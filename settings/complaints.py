@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
-from settings.model import APP_NAME_LIMIT, GENERATION_SUFFIX, PROJECT, SECRET_KEYS, Section, Settings
+from settings.bindings import KINDS as BINDING_KINDS
+from settings.model import APP_NAME_LIMIT, GENERATION_SUFFIX, KINDS, PROJECT, SECRET_KEYS, Settings
+from settings.section import Section
 
 # What goes wrong without the key; a section's own keys fall back on their section.
 CONSEQUENCES = {
@@ -31,9 +33,9 @@ CONSEQUENCES = {
     "workersUrl": "the Workers' addresses would be unknown",
     "backend": "the backend could not be deployed",
     "backendSecrets": "the backend would lack one of its variables",
-    "api": "the API could not be deployed",
-    "web": "the web front end could not be deployed",
-    "universe": "the universe front end could not be deployed",
+    "workers": "the Worker could not be deployed",
+    "workerSecrets": "a Worker would lack one of its secrets",
+    "keepStorage": "it would be unknown whether the Workers' data may be deleted",
     "monitoring": "nobody would be told of an outage",
     "receipt": "it would be unknown which bytes the stack may deploy",
     "keepReleases": "it would be unknown which releases can be gone back to",
@@ -100,7 +102,8 @@ def plain_secret(key: str) -> str:
 
 
 def _secret_key(key: str) -> str:
-    return f"--path {PROJECT}:{key}.NAME" if key == "backendSecrets" else f"{PROJECT}:{key}"
+    names = {"backendSecrets": ".NAME", "workerSecrets": ".WORKER.NAME"}
+    return f"--path {PROJECT}:{key}{names[key]}" if key in names else f"{PROJECT}:{key}"
 
 
 def problems(error: ValidationError) -> Iterator[str]:
@@ -119,7 +122,11 @@ def problems(error: ValidationError) -> Iterator[str]:
 def _problem(key: str, kind: str, message: str) -> str:
     top, last, consequence = _top(key), _last(key), _consequence(key)
     what = "is missing" if kind == "missing" else _plain(message)
-    if kind == "string_pattern_mismatch" and last in FORMS:
+    if kind == "missing" and re.fullmatch(r"workers\.\w+\.entry", key):
+        what = "is missing, and so is assets"
+    if kind == "string_pattern_mismatch" and re.fullmatch(r"workers\.[^.]*", key):
+        what = "is no name for a Worker (a lower-case letter, then letters and digits, 20 at most)"
+    elif kind == "string_pattern_mismatch" and last in FORMS:
         what = f"should be {FORMS[last]}"
     if top == "receipt":
         return f"{PROJECT}:{key} {what}; {consequence}. Commands write it, not people: oracle promote FROM TO"
@@ -134,6 +141,8 @@ def _set_command(key: str) -> str:
 
 
 def _consequence(key: str) -> str:
+    if named := re.match(r"workers\.(\w+)", key):
+        return f"the Worker {named[1]} could not be deployed"
     return CONSEQUENCES.get(_top(key), "the stack could not be deployed")
 
 
@@ -158,10 +167,18 @@ def _key(location: tuple[int | str, ...]) -> str:
     """The key as `pulumi config set --path` takes it: `backend.image.path`, `monitoring.emails[0]`."""
     parts = (
         f"[{part}]" if isinstance(part, int) else f".{to_camel(part) if '_' in part and part.islower() else part}"
-        for part in location
+        for part in _without_kinds(location)
         if part != "[key]"
     )
     return "".join(parts).removeprefix(".")
+
+
+def _without_kinds(location: tuple[int | str, ...]) -> Iterator[int | str]:
+    """Without what pydantic puts behind the name of a Worker or of a binding: the kind that it was taken for."""
+    for index, part in enumerate(location):
+        is_kind = part in (KINDS if location[:1] == ("workers",) and index == 2 else BINDING_KINDS)
+        if not (is_kind and index >= 2 and location[index - 2] in ("workers", "bindings")):
+            yield part
 
 
 def _path_flag(key: str) -> str:

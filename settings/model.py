@@ -3,29 +3,51 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Literal
+from graphlib import CycleError, TopologicalSorter
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
+    Discriminator,
     Field,
     SecretStr,
+    Tag,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
+
+from settings.bindings import (
+    BindingSettings,
+    BucketBinding,
+    ConsumerSettings,
+    DatabaseBinding,
+    DurableObjectBinding,
+    KvBinding,
+    Migration,
+    QueueBinding,
+    ServiceBinding,
+    StorageName,
+)
+from settings.section import Section
 
 PROJECT = "oracle-net"
-SECRET_KEYS = frozenset({"adminPassword", "githubToken", "backupKey", "backendSecrets"})
+API = "api"
+"""The Worker that knows the backend's address and the program's login there. The sites send their requests to it."""
+SECRET_KEYS = frozenset({"adminPassword", "githubToken", "backupKey", "backendSecrets", "workerSecrets"})
 HISTORY_KEYS = frozenset({"generation", "receipt", "replacement", "restart", "restoreFrom", "unlockedUntil"})
 """What one network alone has come to: no other stack, and no template, has a say in it."""
 OURS = ("PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD", "RELEASE", "GENERATION", "BACKEND", "STACK")
 """The variables that the program itself gives to the backend's app."""
+GIVEN_TO_API = ("POCKETBASE_URL", "PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD", "GITHUB_TOKEN", "BACKEND")
+"""The bindings that the program itself gives to the Worker `api`."""
+GIVEN_TO_ALL = ("RELEASE", "STACK")
+RESERVED_NAMES = frozenset({"admin", "backend", "default", "kept", "oracle", "storage", "uptime"})
+"""No Worker can have one of these names: resources of the program begin with them."""
 FIRST_SERVER_ERROR = 500
+StorageKind = Literal["kv", "r2", "d1", "queue"]
 TEMPLATE_VALUE = re.compile(r"0{32}|sha256:0{64}|https://\{script\}\.account\.workers\.dev")
 """What stands in the committed templates where only the team knows the value."""
 PLACEHOLDER = "(encrypted)"
@@ -42,6 +64,7 @@ Hostname = Annotated[
     str, Field(max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")
 ]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
+ServiceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,19}$")]
 ScriptName = Annotated[str, Field(pattern=rf"^[a-z0-9]([a-z0-9-]{{0,{SCRIPT_NAME_LIMIT - 2}}}[a-z0-9])?$")]
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 # A hand-written YAML date arrives as a date, one from the engine as text.
@@ -78,10 +101,6 @@ def _password(value: SecretStr) -> SecretStr:
             f"is too long: PocketBase takes {PASSWORD_CHARACTERS} characters and {PASSWORD_BYTES} bytes at most"
         )
     return value
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
 
 class ImageSettings(Section):
@@ -188,6 +207,13 @@ class ModuleSettings(WorkerSettings):
     """A Worker made of one bundled module: `entry`, below `path`."""
 
     entry: str = Field(min_length=1)
+    bindings: Mapping[VariableName, BindingSettings] = {}
+    crons: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Cron expressions in UTC, at which the Worker's `scheduled` handler is called."""
+    consumes: Mapping[StorageName, ConsumerSettings] = {}
+    """The queues whose messages the Worker's `queue` handler gets, by name."""
+    migrations: tuple[Migration, ...] = ()
+    """Of its Durable Objects' classes, the oldest first, as wrangler has them."""
 
 
 class AssetsSettings(WorkerSettings):
@@ -196,6 +222,20 @@ class AssetsSettings(WorkerSettings):
     assets: str = Field(min_length=1)
     health: HealthSettings = HealthSettings(status=200)
     not_found: Literal["single-page-application", "404-page", "none"] = "single-page-application"
+
+
+def _kind(worker: Any) -> str:
+    """Which of the two kinds of Worker a mapping describes, or an instance is."""
+    if isinstance(worker, WorkerSettings):
+        return "assets" if isinstance(worker, AssetsSettings) else "module"
+    return "assets" if isinstance(worker, Mapping) and "assets" in worker else "module"
+
+
+AnyWorkerSettings = ModuleSettings | AssetsSettings
+KINDS = ("module", "assets")
+_WorkerOfAKind = Annotated[
+    Annotated[ModuleSettings, Tag("module")] | Annotated[AssetsSettings, Tag("assets")], Discriminator(_kind)
+]
 
 
 class MonitoringSettings(Section):
@@ -214,24 +254,21 @@ class BackupSettings(Section):
     keep_days: int | None = Field(default=None, ge=1)
 
 
-class ModuleDigests(Section):
-    api: Fingerprint
-    web: Fingerprint
-    universe: Fingerprint
-
-
-class AssetDigests(Section):
-    web: Fingerprint
-    universe: Fingerprint
-
-
 class ReceiptSettings(Section):
     """Which bytes the stack deploys, and no others; `oracle promote` writes it."""
 
     backend: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
-    workers: ModuleDigests
-    assets: AssetDigests
+    workers: Mapping[ServiceName, Fingerprint]
+    assets: Mapping[ServiceName, Fingerprint]
     commits: Mapping[str, str] = {}
+
+
+def _in_order(workers: Mapping[str, AnyWorkerSettings]) -> Mapping[str, AnyWorkerSettings]:
+    if taken := RESERVED_NAMES.intersection(workers):
+        raise ValueError(f"has a Worker named {min(taken)}, which the program's own resources are called")
+    if not isinstance(workers.get(API), ModuleSettings):
+        raise ValueError(f"needs a Worker named {API} with an `entry`: it is the one that knows the backend")
+    return {name: workers[name] for name in sorted(workers, key=lambda name: (name != API, name))}
 
 
 class Settings(Section):
@@ -256,9 +293,12 @@ class Settings(Section):
     workers_url: str = Field(pattern=r"^https?://\{script\}\.[a-z0-9.-]+(:\d+)?$")
     backend: BackendSettings
     backend_secrets: Mapping[VariableName, SecretStr] = {}
-    api: ModuleSettings
-    web: AssetsSettings
-    universe: AssetsSettings
+    workers: Annotated[Mapping[ServiceName, _WorkerOfAKind], AfterValidator(_in_order)]
+    """The Workers by service name, in the order in which they are shown: `api`, then the others by name."""
+    worker_secrets: Mapping[ServiceName, Mapping[VariableName, SecretStr]] = {}
+    """Each Worker's own secret bindings, by service and by the binding's name."""
+    keep_storage: bool = True
+    """Whether what holds the Workers' data stays in the account when nothing declares it any more."""
     monitoring: MonitoringSettings | None = None
     receipt: ReceiptSettings | None = None
     keep_releases: int = Field(default=10, ge=2, le=1000)
@@ -268,6 +308,12 @@ class Settings(Section):
         scripts = [worker.script for worker in self.workers.values()]
         if len(set(scripts)) < len(scripts):
             raise ValueError("two Workers have the same script name, so one would overwrite the other")
+        return self
+
+    @model_validator(mode="after")
+    def _bound(self) -> Settings:
+        for problem in _binding_problems(self):
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")
@@ -289,6 +335,13 @@ class Settings(Section):
             raise ValueError(
                 f"a receipt names the bytes of every service, and {', '.join(self.adopted)} still run as they were "
                 "made by hand; release them first: oracle deploy"
+            )
+        if self.receipt and {*self.receipt.workers} != {*self.workers}:
+            differing = sorted({*self.receipt.workers} ^ {*self.workers})
+            raise ValueError(
+                f"oracle-net:receipt.workers and oracle-net:workers name different Workers ({', '.join(differing)}): "
+                "give both stacks the same ones, then: oracle promote FROM TO; or deploy without a receipt: pulumi "
+                "config rm oracle-net:receipt"
             )
         return self
 
@@ -313,7 +366,8 @@ class Settings(Section):
     @property
     def left_as_in_the_template(self) -> tuple[str, ...]:
         """The keys whose values only the team knows, and which still have those of the committed template."""
-        zones = {f"{name}.domain.zoneId": each.domain.zone_id for name, each in self.workers.items() if each.domain}
+        domains = {f"workers.{name}.domain": each.domain for name, each in self.workers.items()}
+        zones = {f"{key}.zoneId": domain.zone_id for key, domain in domains.items() if domain}
         values = {"accountId": self.account_id, **zones, "workersUrl": self.workers_url}
         if self.backend.adopted is None:
             values["backend.image.digest"] = self.backend.image.digest or ""
@@ -326,6 +380,89 @@ class Settings(Section):
         return {"backend": backend, **{name: worker.health for name, worker in self.workers.items()}}
 
     @property
-    def workers(self) -> dict[str, ModuleSettings | AssetsSettings]:
-        """The Workers by service name, in the order in which they are shown."""
-        return {"api": self.api, "web": self.web, "universe": self.universe}
+    def services(self) -> tuple[str, ...]:
+        """The backend and every Worker, in the order in which they are shown."""
+        return ("backend", *self.workers)
+
+    @property
+    def api(self) -> ModuleSettings:
+        api = self.workers[API]
+        assert isinstance(api, ModuleSettings)
+        return api
+
+    @property
+    def modules(self) -> dict[str, ModuleSettings]:
+        """The Workers that are made of a module, by service name."""
+        return {name: worker for name, worker in self.workers.items() if isinstance(worker, ModuleSettings)}
+
+    @property
+    def storage(self) -> tuple[tuple[StorageKind, str], ...]:
+        """What holds the Workers' data outside of them, each once: its kind and its name."""
+        found: list[tuple[StorageKind, str]] = []
+        for worker in self.modules.values():
+            found += [stored for binding in worker.bindings.values() if (stored := _stored(binding))]
+            queues = [*worker.consumes, *(each.dead_letter_queue for each in worker.consumes.values())]
+            found += [("queue", name) for name in queues if name]
+        return tuple(sorted(set(found)))
+
+    @property
+    def sites(self) -> dict[str, AssetsSettings]:
+        """The Workers that serve static files, by service name."""
+        return {name: worker for name, worker in self.workers.items() if isinstance(worker, AssetsSettings)}
+
+    @property
+    def asked(self) -> dict[str, list[str]]:
+        """The Workers that each one asks by a binding, by service name."""
+        return {name: sorted(_asked(worker)) for name, worker in self.workers.items()}
+
+    def made_in_order(self) -> tuple[str, ...]:
+        """The Workers, each behind those that it asks by a binding. Raises graphlib.CycleError."""
+        return tuple(TopologicalSorter(self.asked).static_order())
+
+    def secrets_of(self, worker: str) -> dict[str, str]:
+        """A Worker's own secrets in plain text; give them to `pulumi.Output.secret` only."""
+        return {name: value.get_secret_value() for name, value in self.worker_secrets.get(worker, {}).items()}
+
+
+def given_by_the_program(name: str) -> tuple[str, ...]:
+    """The names of the bindings that a Worker made of a module has without its configuration."""
+    return (*(GIVEN_TO_API if name == API else ()), *GIVEN_TO_ALL)
+
+
+def _stored(binding: BindingSettings) -> tuple[StorageKind, str] | None:
+    match binding:
+        case KvBinding():
+            return ("kv", binding.kv)
+        case BucketBinding():
+            return ("r2", binding.r2)
+        case DatabaseBinding():
+            return ("d1", binding.d1)
+        case QueueBinding():
+            return ("queue", binding.queue)
+    return None
+
+
+def _binding_problems(settings: Settings) -> Iterator[str]:
+    """What is wrong with the Workers' bindings as a whole, as the ends of sentences."""
+    for name in settings.worker_secrets:
+        if name not in settings.modules:
+            yield f"workerSecrets has secrets for {name}, which is no Worker made of a module"
+    for name, worker in settings.modules.items():
+        secrets = settings.worker_secrets.get(name, {})
+        twice = {*worker.bindings, *secrets} & {*given_by_the_program(name)} or {*worker.bindings} & {*secrets}
+        if twice:
+            yield f"{min(twice)} is a binding of {name} twice; only one of its values would reach it"
+        for other in sorted(_asked(worker)):
+            if other == name or other not in settings.workers:
+                yield f"{name} is bound to {other}, which is {'itself' if other == name else 'no Worker of this stack'}"
+    try:
+        settings.made_in_order()
+    except CycleError as error:
+        yield f"Workers are bound to each other in a circle ({' > '.join(error.args[1])}), so none could be the first"
+
+
+def _asked(worker: AnyWorkerSettings) -> set[str]:
+    """The Workers that one asks by a binding, by service name."""
+    bindings = worker.bindings.values() if isinstance(worker, ModuleSettings) else ()
+    services = {each.service for each in bindings if isinstance(each, ServiceBinding)}
+    return services | {each.worker for each in bindings if isinstance(each, DurableObjectBinding) and each.worker}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from addresses import WHY, BackendAddresses, fix, origin, places
+from addresses import FIX, WHY, BackendAddresses, fix, origin, places
 from ops.adopting.seeing import Live
 from ops.engine import Engine
 from ops.failures import Failure
-from settings import Settings
+from settings import API, Settings
 from workersapi import Workers, WorkersApiError
 
 Code = Mapping[str, Mapping[str, bytes]]
@@ -52,12 +52,12 @@ def _running(
 def _steps(name: str, script: str, live: Live) -> Iterator[str]:
     """How code that was made by hand gets rid of the address, in order."""
     worker = live.workers.get(name)
-    if name != "api":
+    if name != API:
         yield "let it call the API instead"
     else:
         if worker and "POCKETBASE_URL" not in worker.bindings:
             yield f"bind the address ({live.url}): npx wrangler secret put POCKETBASE_URL --name {script}"
-        yield fix(name)
+        yield FIX
     yield "deploy that as until now: npx wrangler deploy"
 
 
@@ -69,5 +69,5 @@ def _checked_out(addresses: BackendAddresses, name: str, settings: Settings, pro
         build = f"build it: oracle build {name}; " if worker.build else ""
         yield (
             f"The checkout of {name} has the backend's address written in it: {places(found)}{comes_from}. {WHY}. Fix: "
-            f"{fix(name)}, {build}then: oracle adopt"
+            f"{fix(name, worker)}, {build}then: oracle adopt"
         )

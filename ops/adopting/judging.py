@@ -9,14 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contract import OWNER_VARIABLE, Owner, owner_of_app, owner_of_worker
+from contract import OWNER_VARIABLE, Owner, key_of, owner_of_app, owner_of_worker
 from ops.adopting.seeing import Live, LiveWorker
-from settings import Settings, WorkerSettings
+from settings import API, ModuleSettings, Settings, given_by_the_program
 
-KINDS = frozenset({"plain_text", "secret_text", "assets"})
-"""What this program can bind: a Worker with anything else would lose it with its first release."""
+KINDS = frozenset({"plain_text", "secret_text", "assets", "service"})
+"""What this program can bind to what exists: a Worker with anything else would lose it with its first release."""
 ADMIN = frozenset({"PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD"})
-API = ADMIN | {"POCKETBASE_URL", "GITHUB_TOKEN", "BACKEND", "RELEASE", OWNER_VARIABLE}
 SITE = frozenset({"ASSETS", "API_URL", "RELEASE", OWNER_VARIABLE})
 UNREADABLE = (
     "nobody can read its value, and the first release runs without it, unless it is set before: "
@@ -66,7 +65,7 @@ def differences(settings: Settings, live: Live, services: tuple[str, ...]) -> It
     for name in services:
         worker = live.workers.get(name)
         if worker:
-            yield from _worker_differences(name, settings.workers[name], worker, live)
+            yield from _worker_differences(name, settings, worker, live)
 
 
 def adoption(settings: Settings, live: Live, services: tuple[str, ...]) -> Adoption:
@@ -81,10 +80,10 @@ def adoption(settings: Settings, live: Live, services: tuple[str, ...]) -> Adopt
         worker = live.workers.get(name)
         if name not in services or worker is None:
             continue
-        values[f"{name}.adopted.version"] = worker.version
+        values[f"{key_of(name)}.adopted.version"] = worker.version
         domain = live.domain(config.domain.hostname) if config.domain else None
         if domain:
-            values[f"{name}.adopted.domain"] = domain.id
+            values[f"{key_of(name)}.adopted.domain"] = domain.id
         at = f", at {domain.hostname}" if domain else ""
         secrets = [each for each, binding in sorted(worker.bindings.items()) if binding["type"] == "secret_text"]
         holds = f", with its secrets {', '.join(secrets)}" if secrets else ""
@@ -101,7 +100,7 @@ def _owner_refusals(settings: Settings, live: Live, services: tuple[str, ...], o
         mark = backends if backend else found.get(name)
         if mark and mark != str(owner):
             what = f"The app {settings.backend.app_name}" if backend else f"The Worker {settings.workers[name].script}"
-            key = "backend.appName" if backend else f"{name}.script"
+            key = "backend.appName" if backend else f"{key_of(name)}.script"
             yield (
                 f"{what} is of {mark}, and not of {owner}; choose another name: "
                 f"pulumi config set --path oracle-net:{key} NAME -s {owner.stack}"
@@ -165,7 +164,7 @@ def _worker_refusals(name: str, settings: Settings, live: Live) -> Iterator[str]
     if worker is None:
         yield (
             f"The account has no Worker {config.script} that serves; name the one that runs: "
-            f"pulumi config set --path oracle-net:{name}.script NAME"
+            f"pulumi config set --path oracle-net:{key_of(name)}.script NAME"
         )
         return
     if len(worker.shares) > 1:
@@ -180,7 +179,7 @@ def _worker_refusals(name: str, settings: Settings, live: Live) -> Iterator[str]
             to = f"leads to {domain.script}" if domain else "is no custom domain of any Worker"
             yield (
                 f"{config.domain.hostname} {to}, and not to {config.script}; attach it there, or take it out of the "
-                f"configuration: pulumi config rm --path oracle-net:{name}.domain"
+                f"configuration: pulumi config rm --path oracle-net:{key_of(name)}.domain"
             )
 
 
@@ -197,16 +196,24 @@ def _binding_refusals(name: str, settings: Settings, worker: LiveWorker) -> Iter
                 f"{worker.script} has a binding of a kind that this program does not know ({bound}: {kind}), and would "
                 "lose it with its first release; take it out of this Worker, then: oracle adopt"
             )
-        elif kind == "secret_text" and bound not in (API if name == "api" else SITE):
+        elif kind == "secret_text" and bound not in _declared(name, settings):
             yield (
                 f"{worker.script} has a secret {bound} that this program does not declare, and cannot read its value; "
                 f"take it out: npx wrangler secret delete {bound} --name {worker.script}"
             )
-    if name == "api" and "GITHUB_TOKEN" in worker.bindings and settings.github_token is None:
+    if name == API and "GITHUB_TOKEN" in worker.bindings and settings.github_token is None:
         yield (
             f"{worker.script} has a GITHUB_TOKEN, whose value nobody can read, and would lose it with its first "
             "release; put it into the configuration: pulumi config set --secret oracle-net:githubToken"
         )
+
+
+def _declared(name: str, settings: Settings) -> frozenset[str]:
+    """The names of the bindings that a Worker has from its first release on."""
+    worker = settings.workers[name]
+    if not isinstance(worker, ModuleSettings):
+        return SITE
+    return frozenset({*given_by_the_program(name), *worker.bindings, *settings.worker_secrets.get(name, {})})
 
 
 def _app_differences(settings: Settings, app: Mapping[str, Any]) -> Iterator[Difference]:
@@ -232,28 +239,32 @@ def _app_differences(settings: Settings, app: Mapping[str, Any]) -> Iterator[Dif
         yield Difference(key=f"backend.env.{key}", runs=env.get("value"), declared=backend.env.get(key))
 
 
-def _worker_differences(name: str, config: WorkerSettings, worker: LiveWorker, live: Live) -> Iterator[Difference]:
+def _worker_differences(name: str, settings: Settings, worker: LiveWorker, live: Live) -> Iterator[Difference]:
+    config = settings.workers[name]
+    key = key_of(name)
     if worker.date and worker.date != config.compatibility_date:
-        yield Difference(key=f"{name}.compatibilityDate", runs=worker.date, declared=config.compatibility_date)
+        yield Difference(key=f"{key}.compatibilityDate", runs=worker.date, declared=config.compatibility_date)
     if worker.flags != config.compatibility_flags:
         flags = list(config.compatibility_flags)
-        yield Difference(key=f"{name}.compatibilityFlags", runs=list(worker.flags), declared=flags)
+        yield Difference(key=f"{key}.compatibilityFlags", runs=list(worker.flags), declared=flags)
     if worker.workers_dev is not config.workers_dev:
-        yield Difference(key=f"{name}.workersDev", runs=worker.workers_dev, declared=config.workers_dev)
+        yield Difference(key=f"{key}.workersDev", runs=worker.workers_dev, declared=config.workers_dev)
     for domain in live.domains:
         if domain.script == config.script and (config.domain is None or config.domain.hostname != domain.hostname):
             line = {"hostname": domain.hostname, "zoneId": domain.zone_id}
             stays = f"{domain.hostname} goes on as it is, and nobody declares it"
-            yield Difference(key=f"{name}.domain", runs=line, declared=None, effect=stays)
+            yield Difference(key=f"{key}.domain", runs=line, declared=None, effect=stays)
     for bound, binding in sorted(worker.bindings.items()):
-        yield from _binding_difference(name, bound, binding)
+        yield from _binding_difference(name, bound, binding, _declared(name, settings))
 
 
-def _binding_difference(name: str, bound: str, binding: Mapping[str, Any]) -> Iterator[Difference]:
+def _binding_difference(
+    name: str, bound: str, binding: Mapping[str, Any], declared: frozenset[str]
+) -> Iterator[Difference]:
     plain = binding["type"] == "plain_text"
-    if plain and bound == "POCKETBASE_URL" and name == "api":
+    if plain and bound == "POCKETBASE_URL" and name == API:
         effect = "becomes a secret, in the one upload of the first release"
         yield Difference(key=f"{name}: {bound}", runs=None, declared=None, effect=effect)
-    elif plain and bound not in (API if name == "api" else SITE):
-        effect = "a plain variable that this program does not declare: the first release runs without it"
+    elif bound not in declared:
+        effect = "a binding that the configuration does not declare: the first release runs without it"
         yield Difference(key=f"{name}: {bound}", runs=None, declared=None, effect=effect)

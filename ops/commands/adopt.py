@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import getpass
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 import yaml
@@ -28,7 +29,6 @@ from ops.engine import Engine
 from ops.failures import Failure
 from ops.folding import say
 from ops.following import hand_over, shown
-from ops.planning import SERVICES
 from ops.plugins import Plugins, provide
 from ops.runs import Runs
 from ops.workspace import Stack
@@ -88,8 +88,8 @@ def _left(engine: Engine, settings: Settings) -> tuple[str, ...]:
     state = engine.export() if engine.stack.name in engine.stacks() else {}
     resources = (state.get("deployment") or {}).get("resources") or []
     known = {each["urn"].rpartition("::")[2] for each in resources}
-    own = {name for name in SERVICES if ("backend-app" if name == "backend" else f"{name}-script") in known}
-    return tuple(name for name in SERVICES if name not in own or name in settings.adopted)
+    own = {name for name in settings.services if ("backend-app" if name == "backend" else f"{name}-script") in known}
+    return tuple(name for name in settings.services if name not in own or name in settings.adopted)
 
 
 def _explain(plan: Adoption, found: list[Difference]) -> None:
@@ -113,28 +113,24 @@ def _value(value: object) -> str:
 
 def _document(found: list[Difference]) -> str:
     """The lines of `Pulumi.<stack>.yaml` that would declare what runs."""
-    tree: dict[str, dict[str, object]] = {}
-    for each in found:
-        section, _, key = each.key.partition(".")
-        if each.runs is None or not key:
-            continue
-        where = tree.setdefault(f"oracle-net:{section}", {})
-        if key.startswith("env."):
-            variables = where.setdefault("env", {})
-            assert isinstance(variables, dict)
-            variables[key.removeprefix("env.")] = each.runs
-        else:
-            where[key] = each.runs
-    return yaml.safe_dump({"config": tree}, sort_keys=False).rstrip() if tree else ""
+    return _lines({each.key: each.runs for each in found if each.runs is not None and ":" not in each.key})
 
 
 def _show_lines(plan: Adoption) -> None:
-    tree: dict[str, dict[str, dict[str, str]]] = {}
-    for key, value in plan.values.items():
-        section, _, leaf = key.split(".")
-        tree.setdefault(f"oracle-net:{section}", {}).setdefault("adopted", {})[leaf] = value
     say("\nThe adoption itself is these lines, which `oracle adopt` writes before it imports:")
-    typer.echo(yaml.safe_dump({"config": tree}, sort_keys=False).rstrip())
+    typer.echo(_lines(plan.values))
+
+
+def _lines(values: Mapping[str, object]) -> str:
+    """Values by key, such as `workers.web.workersDev`, as they stand in the stack's file."""
+    tree: dict[str, Any] = {}
+    for key, value in values.items():
+        section, *path = key.split(".")
+        where = tree.setdefault(f"oracle-net:{section}", {})
+        for part in path[:-1]:
+            where = where.setdefault(part, {})
+        where[path[-1]] = value
+    return yaml.safe_dump({"config": tree}, sort_keys=False).rstrip() if tree else ""
 
 
 def _prove_admin(engine: Engine, settings: Settings, live: Live) -> None:

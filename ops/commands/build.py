@@ -14,7 +14,7 @@ from ops.workspace import Stack
 def build(
     services: Annotated[
         list[str] | None,
-        typer.Argument(help="backend, api, web, universe; all when none is named.", metavar="[SERVICE]..."),
+        typer.Argument(help="backend or a Worker's name; all when none is given.", metavar="[SERVICE]..."),
     ] = None,
     stack: StackOption = "local",
     again: Annotated[bool, typer.Option("--again", help="Also what was built from the same source.")] = False,

@@ -27,7 +27,7 @@ from ops.workspace import Stack
 def deploy(
     services: Annotated[
         list[str] | None,
-        typer.Argument(help="backend, api, web, universe; all when none is named.", metavar="[SERVICE]..."),
+        typer.Argument(help="backend or a Worker's name; all when none is given.", metavar="[SERVICE]..."),
     ] = None,
     stack: StackOption = "local",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
@@ -35,7 +35,7 @@ def deploy(
     detach: Annotated[bool, typer.Option("--detach", help="Do not follow the run: see `oracle logs`.")] = False,
 ) -> None:
     """Deploy services in parallel; the others keep what they run."""
-    wanted = planning.chosen(services or [])
+    wanted = planning.chosen(services or [], Stack(stack).settings())
     again = " ".join(["oracle deploy", *(services or []), *([] if stack == "local" else ["--stack", stack])])
     if not yes and (as_json or not sys.stdin.isatty()):
         raise Failure(f"Nobody is at a terminal to agree to this; agree beforehand: {again} --yes")

@@ -15,7 +15,7 @@ from ops.engine import Engine
 from ops.fitness import fit_release
 from ops.folding import say
 from ops.pinning import Pin, pin, refuse_unattended
-from ops.promotion import distinct, notes, refuse_adopted, refuse_other_kind
+from ops.promotion import distinct, notes, refuse_adopted, refuse_other_kind, refuse_other_workers
 from ops.runs import Runs
 from ops.workspace import Stack
 
@@ -33,6 +33,7 @@ def promote(
     again = f"oracle promote {source} {target}"
     here, there = distinct(source, target)
     refuse_other_kind(here, there)
+    refuse_other_workers(here, there)
     refuse_adopted(here, there)
     refuse_unattended(again, yes=yes or receipt_only, as_json=as_json)
     Runs(there.runs).refuse_busy(Engine(there).owner)

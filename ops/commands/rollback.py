@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from contract import in_order
 from ops import transport
 from ops.change import ready
 from ops.commands.options import StackArgument
@@ -17,7 +18,7 @@ from ops.promotion import existing
 from ops.report import table
 from ops.returning import chosen, declared, listed, ran, warnings
 from ops.runs import Runs
-from releases import short
+from releases import digests, short
 from releases.keep import Ran
 
 
@@ -57,10 +58,6 @@ def _list(found: list[Ran], as_json: bool) -> None:
         plain = [{"release": each.id, "at": each.at, "who": each.who, "receipt": each.release} for each in found]
         typer.echo(json.dumps(plain, indent=2))
         return
-    columns = ("release", "who", "backend", "api", "web", "universe")
-    table(columns, [(each.id, each.who, *(short(digest) for digest in _digests(each))) for each in found])
-
-
-def _digests(each: Ran) -> tuple[str, ...]:
-    receipt = each.receipt
-    return (receipt["backend"], receipt["workers"]["api"], receipt["assets"]["web"], receipt["assets"]["universe"])
+    services = in_order({name for each in found for name in digests(each.receipt)})
+    rows = [[each.id, each.who, *(short(digests(each.receipt).get(name, "")) for name in services)] for each in found]
+    table(["release", "who", *services], rows)

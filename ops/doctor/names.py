@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from appplatform import AppPlatform, AppPlatformError
-from contract import owner_of_app, owner_of_worker
+from contract import key_of, owner_of_app, owner_of_worker
 from ops.doctor.model import Finding
 from ops.engine import Engine, bounded
 from ops.workspace import Stack
@@ -51,13 +51,13 @@ def _workers(stack: Stack, settings: Settings, environment: Mapping[str, str], o
             bindings = workers.bindings(worker.script)
             if bindings is not None and (mark := owner_of_worker(bindings)) != ours:
                 what = f"the Worker {worker.script} exists"
-                yield f"{service}-script", mark, _finding(what, mark, f"{service}.script", stack)
+                yield f"{service}-script", mark, _finding(what, mark, f"{key_of(service)}.script", stack)
             there = workers.leads_to(worker.domain.hostname) if worker.domain else None
             if worker.domain is None or there is None or there == worker.script:
                 continue
             if (mark := owner_of_worker(workers.bindings(there) or {})) != ours:
                 what = f"the domain {worker.domain.hostname} leads to the Worker {there}"
-                yield f"{service}-domain", mark, _finding(what, mark, f"{service}.domain.hostname", stack)
+                yield f"{service}-domain", mark, _finding(what, mark, f"{key_of(service)}.domain.hostname", stack)
 
 
 def _finding(what: str, mark: str | None, key: str, stack: Stack) -> Finding:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from contract import key_of
 from ops.adopting import Live
 from ops.drift.model import Drift, Owner
 from ops.status import addresses, apps, checks, workers
@@ -139,7 +140,7 @@ def _domains(scene: Scene, live: Live) -> Iterator[Drift]:
         for other in live.domains:
             if other.script == worker.script and other.hostname != wanted:
                 what = f"{other.hostname} leads to {worker.script}, and is not declared."
-                next = f"pulumi config set --path oracle-net:{name}.domain.hostname {other.hostname}"
+                next = f"pulumi config set --path oracle-net:{key_of(name)}.domain.hostname {other.hostname}"
                 yield Drift(about=name, what=what, owner="by hand", remedy="none", next=next)
 
 

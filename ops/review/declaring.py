@@ -18,7 +18,8 @@ MARK = 6
 """Hex digits that keep shortened names apart."""
 LEFT_OUT = SECRET_KEYS | HISTORY_KEYS | {"adminPasswordVersion", "backup", "monitoring", "protect"}
 """What belongs to the other stack alone: its secrets, its history, its alarms, its protection."""
-WORKERS = ("api", "web", "universe")
+STORAGE = ("kv", "r2", "d1", "queue")
+STORAGE_LIMIT = 63
 SEALED = ("encryptionsalt", "encryptedkey", "secretsprovider")
 """What the engine writes into a stack's file to encrypt its secrets; each stack has its own."""
 
@@ -37,12 +38,17 @@ def declared(document: Mapping[str, Any], number: int) -> dict[str, Any]:
     backend = config.get(f"{prefix}backend")
     if isinstance(backend, dict):
         config[f"{prefix}backend"] = _renamed(backend, "appName", number, APP_LIMIT, {"adopted"})
-    for name in WORKERS:
-        worker = config.get(prefix + name)
-        if isinstance(worker, dict):
-            gone = {"adopted", "domain", "workersDev"}  # without a domain it is reached on workers.dev, as by default
-            config[prefix + name] = _renamed(worker, "script", number, SCRIPT_NAME_LIMIT, gone)
-    own = {"data": "ephemeral", "backup": {"store": f"folder:{folder(number)}"}, "keepReleases": 2}
+    workers = config.get(f"{prefix}workers")
+    if isinstance(workers, dict):
+        config[f"{prefix}workers"] = {
+            name: _worker(worker, number) if isinstance(worker, dict) else worker for name, worker in workers.items()
+        }
+    own = {
+        "data": "ephemeral",
+        "keepStorage": False,
+        "backup": {"store": f"folder:{folder(number)}"},
+        "keepReleases": 2,
+    }
     return {"config": {**config, **{prefix + key: value for key, value in own.items()}}}
 
 
@@ -74,6 +80,24 @@ def named(number: int, name: str, limit: int) -> str:
 def _renamed(section: Mapping[str, Any], key: str, number: int, limit: int, gone: Iterable[str]) -> dict[str, Any]:
     kept = {name: value for name, value in section.items() if name not in gone}
     return {**kept, key: named(number, str(kept[key]), limit)} if key in kept else kept
+
+
+def _worker(worker: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """Under its own name, without a domain (it is reached on workers.dev, as by default), with storage of its own."""
+    made = _renamed(worker, "script", number, SCRIPT_NAME_LIMIT, {"adopted", "domain", "workersDev"})
+    for name, binding in (made.get("bindings") or {}).items():
+        stored = {kind: named(number, str(binding[kind]), STORAGE_LIMIT) for kind in STORAGE if kind in binding}
+        made["bindings"] = {**made["bindings"], name: {**binding, **stored}}
+    consumes = made.get("consumes") or {}
+    if consumes:
+        made["consumes"] = {
+            named(number, queue, STORAGE_LIMIT): {
+                key: named(number, str(value), STORAGE_LIMIT) if key == "deadLetterQueue" else value
+                for key, value in consumer.items()
+            }
+            for queue, consumer in consumes.items()
+        }
+    return made
 
 
 def _plain(value: Any) -> Any:

@@ -41,7 +41,7 @@ def findings(settings: Settings, found: Mapping[str, Found | None], stack: str) 
     """One finding for each Worker whose code has such an address."""
     for name, each in found.items():
         if each:
-            what = f"{explain(settings.workers[name].script, each)} Fix: {fix(name)}."
+            what = f"{explain(settings.workers[name].script, each)} Fix: {fix(name, settings.workers[name])}."
             yield Finding(about=name, level="degraded", what=what, next=next_command(name, stack))
 
 

@@ -21,7 +21,7 @@ class Network:
     @cached_property
     def api(self) -> str:
         template = str(self.project.config["oracle-net:workersUrl"])
-        return template.format(script=self.project.config["oracle-net:api"]["script"])
+        return template.format(script=self.project.config["oracle-net:workers"]["api"]["script"])
 
     def plant(self, title: str) -> None:
         """A post of a new human's. The backend may have been frozen a moment ago."""
@@ -51,9 +51,8 @@ class Network:
 
     def _bindings(self) -> dict[str, dict[str, Any]]:
         config = self.project.config
-        path = (
-            f"/accounts/{config['oracle-net:accountId']}/workers/scripts/{config['oracle-net:api']['script']}/settings"
-        )
+        script = config["oracle-net:workers"]["api"]["script"]
+        path = f"/accounts/{config['oracle-net:accountId']}/workers/scripts/{script}/settings"
         headers = {"Authorization": f"Bearer {self.project.tokens()['cloudflare']}"}
         with client(timeout=30, headers=headers) as http:
             settings = http.get(f"{config['cloudflare:baseUrl']}{path}").json()["result"]

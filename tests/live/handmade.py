@@ -170,5 +170,5 @@ class HandMade:
 def declare(project: Project, zone: str) -> None:
     """The stack's file says what the team has, as far as it is to stay."""
     document = yaml.safe_load(project.stack_file.read_text())
-    document["config"]["oracle-net:web"]["domain"] = {"hostname": HOST, "zoneId": zone}
+    document["config"]["oracle-net:workers"]["web"]["domain"] = {"hostname": HOST, "zoneId": zone}
     project.stack_file.write_text(yaml.safe_dump(document, sort_keys=False))

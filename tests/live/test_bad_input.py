@@ -110,9 +110,9 @@ def test_a_missing_key_of_the_configuration(project: Project) -> None:
             "compatibilityDate: ",
             "compatibilityDate: yesterday # ",
             (
-                r"oracle-net:api\.compatibilityDate should be a date such as 2025-06-01; "
+                r"oracle-net:workers\.api\.compatibilityDate should be a date such as 2025-06-01; "
                 r"the API could not be deployed\. "
-                r"Mend it: pulumi config set --path oracle-net:api\.compatibilityDate 2025-06-01"
+                r"Mend it: pulumi config set --path oracle-net:workers\.api\.compatibilityDate 2025-06-01"
             ),
         ),
         (
@@ -184,7 +184,7 @@ def test_a_checkout_that_is_not_there_and_a_service_that_is_none(project: Projec
         )
     told(
         project.oracle("build", "frontend"),
-        "There is no service frontend; name one of backend, api, web, universe: oracle build backend",
+        "There is no service frontend; name one of backend, api, universe, web: oracle build backend",
     )
 
 

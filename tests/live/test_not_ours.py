@@ -184,7 +184,9 @@ def test_a_worker_of_somebody_elses_under_one_of_our_names_is_not_overwritten(tm
         cloudflare(project, "DELETE", f"scripts/{WEB}")
         project.oracle("up").well()
         upload(project, WEB)
-        project.pulumi("config", "set", "--path", "oracle-net:web.compatibilityDate", "2025-02-02", "-s", "local")
+        project.pulumi(
+            "config", "set", "--path", "oracle-net:workers.web.compatibilityDate", "2025-02-02", "-s", "local"
+        )
         project.oracle("up").well()
         bindings = cloudflare(project, "GET", f"scripts/{WEB}/settings")["bindings"]
         assert OWNER in [each.get("text") for each in bindings], "a mark that was dropped is drift"

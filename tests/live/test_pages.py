@@ -42,7 +42,7 @@ def test_the_stack_as_one_file(project: Project, browser: Browser, tmp_path: Pat
     with visit(browser, "phone", "dark") as seen:
         seen.page.goto(file.as_uri())
         expect(seen.page.locator("#now .badge")).to_have_text("healthy")
-        expect(seen.page.locator("article h3")).to_have_text(["backend", "api", "web", "universe"])
+        expect(seen.page.locator("article h3")).to_have_text(["backend", "api", "universe", "web"])
         expect(seen.page.locator("svg.graph:visible .name", has_text="universe")).to_be_visible()
         expect(seen.page.locator("#runs details").first.locator("img")).to_be_visible()
         expect(seen.page.locator("#history tr")).to_have_count(2)

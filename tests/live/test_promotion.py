@@ -298,7 +298,7 @@ def test_rollback_brings_backend_and_workers_back_together(environments: Environ
 def test_an_unhealthy_or_drifted_staging_is_not_promoted(environments: Environments) -> None:
     staging = environments.staging
     config = staging.config
-    script = config["oracle-net:web"]["script"]
+    script = config["oracle-net:workers"]["web"]["script"]
     staging.fault(host=f"{script}.*", path="*", status=500, count=1000)
     with nothing_done(environments.prod):
         told(promote(environments, "--yes"), r"staging is down, and only what is healthy is promoted: .*500.*")

@@ -171,7 +171,7 @@ def test_a_wipe_leaves_nothing_and_keeps_everything(
     assert people <= {"400", "401", "403"}
     assert f"backend: a new app takes over from {old}" in done.output
     assert "it starts EMPTY" in done.output
-    assert "Not touched: web, universe." in done.output
+    assert "Not touched: universe, web." in done.output
     held_to(project, release, done)
     assert f"{old} holds " in done.output
     assert "To undo: oracle wipe --undo local" in done.output

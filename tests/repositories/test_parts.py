@@ -58,7 +58,7 @@ WRONG = {
     f"map: /x\nrepositories: [{ENTRY}]": "map should be a path relative to the project",
     f"map: x\nrepositories: [{ENTRY}, {ENTRY}]": "has the name a twice",
     "map: x\nrepositories: [{name: a, path: ../a, service: null}]": "repositories[0].what is missing",
-    "map: x\nrepositories: [{name: a, path: b, what: x, service: db}]": "repositories[0].service should be",
+    "map: x\nrepositories: [{name: a, path: b, what: x, service: Db}]": "repositories[0].service should match",
     "map: x\nrepositories: [{name: -a, path: b, what: x, service: null}]": "repositories[0].name should match",
     "map: x\nrepositories: []": "repositories should have at least 1 item",
     f"map: x\nurl: y\nrepositories: [{ENTRY}]": "url is not a key it knows",

@@ -11,18 +11,22 @@ from ops import repo_map
 from ops.engine import Engine
 from ops.failures import Failure
 from repositories.configuration import Repositories, Repository
+from settings import from_file
 from tests.repositories.lab import Lab, git
+from tests.support.stacks import LOCAL
 
 SERVICES = ("backend", "api", "web", "universe")
-NAMES = {service: f"script-{service}" for service in SERVICES[1:]}
+SETTINGS = from_file(LOCAL)
 
 
 def outputs(stack: str) -> Outputs:
     return Outputs(
-        backend_url=f"https://{stack}-abcde.ondigitalocean.app",
-        api_url=f"https://api.{stack}.example.org",
-        web_url=f"https://{stack}.example.org",
-        universe_url=f"https://universe.{stack}.example.org",
+        addresses={
+            "backend": f"https://{stack}-abcde.ondigitalocean.app",
+            "api": f"https://api.{stack}.example.org",
+            "universe": f"https://universe.{stack}.example.org",
+            "web": f"https://{stack}.example.org",
+        },
         backend_app="jellyfish-app-g3",
         backend_app_id="1",
         generation=3,
@@ -45,7 +49,7 @@ def config(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Repositories:
         entries.append({"name": name, "path": f"../{name}", "what": f"The | {name}", "service": service})
     made = Repositories.model_validate({"map": "../map/REPO_MAP.md", "repositories": entries})
     (lab.project / "repositories.yaml").write_text(made.model_dump_json())
-    stacks = {"prod": repo_map.Place(NAMES, None), "staging": repo_map.Place(NAMES, outputs("staging"))}
+    stacks = {"prod": repo_map.Place(SETTINGS, None), "staging": repo_map.Place(SETTINGS, outputs("staging"))}
     monkeypatch.setattr(repo_map, "places", lambda project: stacks)
     return made
 
@@ -61,9 +65,8 @@ def test_what_it_says(lab: Lab, config: Repositories) -> None:
     assert f"| web | The \\| web | main | `{head}` | 2.5.1 |" in text
     assert "| v1.4.0 |" in text
     assert "## prod\n\nNot deployed." in text
-    api = (
-        "| api | api | Cloudflare Worker, `script-api` | https://api.staging.example.org | `2222222222` with changes |"
-    )
+    api = "| api | api | Cloudflare Worker, `oracle-universe-api` | https://api.staging.example.org |"
+    api += " `2222222222` with changes |"
     assert f"{api} `{'b' * 12}` |" in text
     assert "| backend | back | DigitalOcean App Platform, `jellyfish-app-g3` |" in text
     assert "The backend is of generation 3." in text
@@ -168,5 +171,5 @@ def test_the_stacks_of_the_clouds_are_asked(monkeypatch: pytest.MonkeyPatch) -> 
     found = repo_map.places(Path(__file__).parents[2])
     assert found["prod"].outputs is None
     assert found["staging"].outputs == outputs("staging")
-    assert found["staging"].scripts["api"] == "oracle-universe-api-staging"
+    assert found["staging"].runs_on["api"] == "Cloudflare Worker, `oracle-universe-api-staging`"
     assert "local" not in found

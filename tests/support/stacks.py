@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ops.stacks import TEMPLATE
+from settings import Settings
 
 PROJECT = Path(__file__).parents[2]
 LOCAL = PROJECT / TEMPLATE
@@ -14,3 +16,9 @@ LOCAL = PROJECT / TEMPLATE
 def stack_file(stack: str) -> Path:
     """The file that declares a stack, and the template where it is `local`, which is in no file of git."""
     return LOCAL if stack == "local" else PROJECT / f"Pulumi.{stack}.yaml"
+
+
+def configured_worker(settings: Settings, name: str, **changes: Any) -> Settings:
+    """The settings with one Worker's values changed."""
+    worker = settings.workers[name].model_copy(update=changes)
+    return settings.model_copy(update={"workers": {**settings.workers, name: worker}})

@@ -63,8 +63,9 @@ def refused(config: Mapping[str, str] | None = None, *, preview: bool = False) -
 
 def changed(service: str, **values: Any) -> dict[str, str]:
     config = program.config_of("local")
-    key = f"oracle-net:{service}"
-    return config | {key: json.dumps({**json.loads(config[key]), **values})}
+    workers = json.loads(config["oracle-net:workers"])
+    workers[service] |= values
+    return config | {"oracle-net:workers": json.dumps(workers)}
 
 
 @pytest.mark.parametrize("preview", [True, False])
@@ -140,7 +141,7 @@ def module(project: Path) -> Module:
 
 
 def files(project: Path) -> Site:
-    return Site("web", project, settings().web)
+    return Site("web", project, settings().sites["web"])
 
 
 def settings() -> Settings:

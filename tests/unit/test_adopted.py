@@ -14,7 +14,7 @@ from components import adopted
 from components.bootstrap import Target, runs_declared_release
 from components.transfer import Source
 from contract import ADOPTED
-from ops import adopt, planning, releasing
+from ops import adopt, releasing
 from ops.change import Refused
 from ops.failures import Failure
 from settings import Settings, SettingsError, parse
@@ -28,10 +28,10 @@ ACCOUNT = "0ac1e0000000000000000000000000ce"
 def config(**sections: Mapping[str, Any]) -> dict[str, str]:
     """The local stack's configuration with `adopted` in some sections."""
     found = program.config_of("local")
+    backend, workers = (json.loads(found[f"oracle-net:{key}"]) for key in ("backend", "workers"))
     for name, section in sections.items():
-        key = f"oracle-net:{name}"
-        found[key] = json.dumps({**json.loads(found[key]), "adopted": section})
-    return found
+        (backend if name == "backend" else workers[name])["adopted"] = section
+    return {**found, "oracle-net:backend": json.dumps(backend), "oracle-net:workers": json.dumps(workers)}
 
 
 def settings(**sections: Mapping[str, Any]) -> Settings:
@@ -112,7 +112,7 @@ def test_a_domain_cannot_appear_while_its_worker_is_adopted() -> None:
 
 def test_the_api_goes_before_the_backend() -> None:
     by_hand = settings(backend=APP, api=WORKER, web=WORKER, universe=WORKER)
-    assert by_hand.adopted == ("backend", "api", "web", "universe")
+    assert by_hand.adopted == ("backend", "api", "universe", "web")
     for services in (("backend",), ("backend", "api", "web", "universe")):
         with pytest.raises(Failure, match="the api goes first: oracle deploy api"):
             releasing.refuse_order(by_hand, services, "prod")
@@ -150,7 +150,7 @@ FINE = [
 
 
 def foresee(*events: dict[str, Any]) -> None:
-    adopt._foresee(Foretold(*events), planning.SERVICES)  # type: ignore[arg-type]
+    adopt._foresee(Foretold(*events), settings().services)  # type: ignore[arg-type]
 
 
 def test_an_adoption_that_only_imports_is_begun() -> None:

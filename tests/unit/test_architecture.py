@@ -48,6 +48,7 @@ COMPONENT_BASE = frozenset(
         "bindings",
         "bootstrap",
         "checkout",
+        "configured",
         "custody",
         "declared",
         "disk",

@@ -121,7 +121,10 @@ def no_section(text: str) -> str:
     [
         (other_case, "oracle-net:receipt.workers.web does not have the form ^[0-9a-f]{64}$; it would be unknown"),
         (a_digit_less, "oracle-net:receipt.backend does not have the form ^sha256:[0-9a-f]{64}$; it would be unknown"),
-        (a_service_less, "oracle-net:receipt.workers.universe is missing; it would be unknown which bytes"),
+        (
+            a_service_less,
+            "Configuration: oracle-net:receipt.workers and oracle-net:workers name different Workers (universe): ",
+        ),
         (no_yaml, "Pulumi.other.yaml is not YAML"),
         (no_section, "oracle-net:receipt should be"),
     ],
@@ -144,7 +147,7 @@ def test_a_receipt_s_other_digit_is_nobody_s_bytes(project: Path) -> None:
     other.file.write_text(other.file.read_text().replace(f"web: {A}", f"web: {A[1:]}b"))
     receipt = other.settings().receipt
     assert receipt is not None
-    assert receipt.assets.web == f"{A[1:]}b"
+    assert receipt.assets["web"] == f"{A[1:]}b"
 
 
 @pytest.mark.parametrize(
@@ -249,9 +252,7 @@ def test_what_was_adopted_is_neither_promoted_nor_promoted_over(project: Path, a
     here.file.write_text(LOCAL.read_text())
     promotion.refuse_adopted(here, there)
     file = Stack(adopted).file
-    file.write_text(
-        file.read_text().replace("  oracle-net:api:\n", "  oracle-net:api:\n    adopted: {version: version-1}\n")
-    )
+    file.write_text(file.read_text().replace("    api:\n", "    api:\n      adopted: {version: version-1}\n"))
     before = file.read_bytes()
     assert said("promote" if adopted == "other" else "promote from", "other") == (
         f"api of {adopted} still run as they were made by hand, and a receipt names the bytes of every service. "
@@ -265,7 +266,7 @@ def test_a_receipt_and_an_adoption_exclude_each_other() -> None:
     receipt = {"backend": f"sha256:{A}", "workers": dict.fromkeys(("api", "web", "universe"), A)}
     declared["receipt"] = {**receipt, "assets": dict.fromkeys(("web", "universe"), A)}
     assert parse(declared).receipt is not None
-    declared["web"] = {**declared["web"], "adopted": {"version": "version-1"}}
+    declared["workers"]["web"]["adopted"] = {"version": "version-1"}
     with pytest.raises(SettingsError, match=r"and web still run as they were made by hand; release .*: oracle deploy"):
         parse(declared)
 

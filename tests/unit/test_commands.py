@@ -132,7 +132,7 @@ def test_what_tab_offers(words: str, offered: list[str]) -> None:
 
 def test_what_tab_offers_in_other_shells() -> None:
     assert "api" in "".join(completed("oracle build a", "zsh"))
-    assert completed("oracle build a", "fish") == ["api\tthe API's Worker"]
+    assert completed("oracle build a", "fish") == ["api\toracle-universe-api"]
 
 
 def test_runs_and_backups_are_offered_newest_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,15 +37,19 @@ def test_what_stays_is_told_on_as_it_runs(checkout: Path, monkeypatch: pytest.Mo
     keep(
         checkout,
         monkeypatch,
-        {"services": ["backend", "api", "universe"], "release": before.release, "api": before.api},
+        {"services": ["backend", "api", "universe"], "release": before.release, "api": before.modules["api"]},
     )
     for name in ("backend/entrypoint.sh", "api/src/worker.js", "universe/public/index.html", "web/public/index.html"):
         with (checkout / "services" / name).open("a") as file:
             file.write("\n")
     after = read_sources(settings, checkout)
-    assert after.web.digest != before.web.digest
-    assert (after.digest, after.api, after.universe.digest) == (before.digest, before.api, before.universe.digest)
-    assert after.release == {**before.release, "assets": {**before.release["assets"], "web": after.web.digest}}
+    assert after.assets["web"].digest != before.assets["web"].digest
+    assert (after.digest, after.modules["api"]) == (before.digest, before.modules["api"])
+    assert after.assets["universe"].digest == before.assets["universe"].digest
+    assert after.release == {
+        **before.release,
+        "assets": {**before.release["assets"], "web": after.assets["web"].digest},
+    }
 
 
 def test_what_stays_need_not_even_be_there(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,5 +59,5 @@ def test_what_stays_need_not_even_be_there(checkout: Path, monkeypatch: pytest.M
     for name in ("api", "web", "universe"):
         shutil.rmtree(checkout / "services" / name)
     after = read_sources(settings, checkout)
-    assert (after.digest, after.api) == (before.digest, "what runs")
+    assert (after.digest, after.modules["api"]) == (before.digest, "what runs")
     assert after.release["workers"] == before.release["workers"]

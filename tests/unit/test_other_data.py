@@ -73,7 +73,7 @@ WIPE = [step("backend-app", "replace", spec=""), step("api-script", "update", bi
 def test_the_preview_is_held_to_what_the_update_is_held_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, lines = Asked(tmp_path, monkeypatch, WIPE), list[str]()
     asked.wipe(lines.extend)
-    assert asked.kept["services"] == ["backend", "api", "web", "universe"]
+    assert asked.kept["services"] == ["backend", "api", "universe", "web"]
     assert asked.kept["release"] == OLD
     targets = asked.previewed[2:]
     assert targets == [word for name in DATA_ONLY for word in ("--target", f"**::{name}")]
@@ -81,7 +81,7 @@ def test_the_preview_is_held_to_what_the_update_is_held_to(tmp_path: Path, monke
     assert asked.handed["values"] == {"oracle-net:generation": "2", "oracle-net:restoreFrom": None}
     assert asked.previewed[0] == "--config-file"
     assert lines[0].startswith("backend: a new app takes over from")
-    assert lines[-1] == "Not touched: web, universe."
+    assert lines[-1] == "Not touched: universe, web."
 
 
 def test_the_stack_s_file_is_not_touched_before_somebody_agrees(

@@ -9,7 +9,7 @@ import pytest
 from contract import Outputs, Release
 from ops import planning
 from ops.failures import Failure
-from ops.planning import SERVICES, Change, Foreseen
+from ops.planning import Change, Foreseen
 from settings import Settings, from_file
 from tests.support.stacks import LOCAL
 
@@ -20,12 +20,12 @@ OLD = Release(
     commits={},
 )
 API = "http://api.example.org"
-ALL = tuple(SERVICES)
+ALL = ("backend", "api", "universe", "web")
 
 
 def outputs(**changed: Any) -> Outputs:
     known = {
-        "backend_url": "http://b", "api_url": API, "web_url": "http://w", "universe_url": "http://u",
+        "addresses": {"backend": "http://b", "api": API, "universe": "http://u", "web": "http://w"},
         "backend_app": "jellyfish-app", "backend_app_id": "1", "generation": 1, "release": OLD,
         "admin_email": "a@b.org",
     }  # fmt: skip
@@ -49,41 +49,48 @@ def said(services: tuple[str, ...], found: Foreseen, **config: Any) -> list[str]
 
 
 def test_services_are_known_and_in_their_order() -> None:
-    assert planning.chosen([]) == ALL
-    assert planning.chosen(["web", "backend", "web"]) == ("backend", "web")
-    with pytest.raises(Failure, match="There is no service wbe; name some of backend, api, web, universe"):
-        planning.chosen(["web", "wbe"])
+    assert planning.chosen([], settings()) == ALL
+    assert planning.chosen(["web", "backend", "web"], settings()) == ("backend", "web")
+    with pytest.raises(Failure, match="There is no service wbe; name some of backend, api, universe, web"):
+        planning.chosen(["web", "wbe"], settings())
 
 
 def test_the_engine_is_held_to_the_services() -> None:
-    assert planning.options(ALL) == []
-    targets = {"**::uptime", "**::kept-release", "**::web", "**::web-*", "**::uptime-web-*"}
-    assert set(planning.options(("web",))) == {"--target", *targets}
-    with_backend = set(planning.options(("backend",)))
+    assert planning.options(ALL, settings()) == []
+    targets = {
+        "**::uptime",
+        "**::kept-release",
+        "**::storage",
+        "**::storage-*",
+        "**::web",
+        "**::web-*",
+        "**::uptime-web-*",
+    }
+    assert set(planning.options(("web",), settings())) == {"--target", *targets}
+    with_backend = set(planning.options(("backend",), settings()))
     assert {"**::backend-*", "**::admin-*", "**::api-script"} <= with_backend
     assert not {"**::api", "**::api-*", "**::web-*"} & with_backend
 
 
 def test_every_resource_of_the_program_has_a_service() -> None:
-    assert planning.service_of("admin-password") == "backend"
-    assert planning.service_of("backend-data") == "backend"
-    assert planning.service_of("web-script") == "web"
-    assert planning.service_of("webhook") == ""
-    assert planning.service_of("uptime-web-check") == ""
+    assert planning.belongs("admin-password", "backend")
+    assert planning.belongs("backend-data", "backend")
+    assert planning.belongs("web-script", "web")
+    assert not any(planning.belongs(name, each) for name in ("webhook", "uptime-web-check") for each in ALL)
 
 
 def test_what_runs_is_kept_as_the_state_has_it() -> None:
     script = {"urn": "urn:pulumi:s::p::T::api-script", "inputs": {"content": "running"}}
     old = {**script, "inputs": {"content": "older"}, "delete": True}
     state = {"deployment": {"resources": [old, script]}}
-    assert planning.kept(("web",), state, OLD) == {
+    assert planning.kept(("web",), settings(), state, OLD) == {
         "services": ["backend", "api", "universe"],
         "release": OLD,
         "api": "running",
     }
-    assert planning.kept(("api",), {}, OLD)["api"] == ""
+    assert planning.kept(("api",), settings(), {}, OLD)["api"] == ""
     with pytest.raises(Failure, match=r"could not be kept; deploy it too: oracle deploy backend api$"):
-        planning.kept(("backend",), {}, OLD)
+        planning.kept(("backend",), settings(), {}, OLD)
 
 
 def test_a_deploy_never_wipes() -> None:
@@ -122,11 +129,13 @@ def test_the_preview_s_events_are_read() -> None:
 
 
 def test_the_api_is_taken_along_with_its_bindings_only() -> None:
-    planning.refuse_strangers(("backend",), plan(change("api-script", "update", "bindings")), outputs())
-    planning.refuse_strangers(("backend", "api"), plan(change("api-script", "update", "content")), outputs())
+    planning.refuse_strangers(("backend",), plan(change("api-script", "update", "bindings")), outputs(), settings())
+    planning.refuse_strangers(
+        ("backend", "api"), plan(change("api-script", "update", "content")), outputs(), settings()
+    )
     with pytest.raises(Failure, match=r"\(compatibilityDate\); deploy both: oracle deploy backend api"):
         planning.refuse_strangers(
-            ("backend",), plan(change("api-script", "update", "bindings", "compatibilityDate")), outputs()
+            ("backend",), plan(change("api-script", "update", "bindings", "compatibilityDate")), outputs(), settings()
         )
 
 
@@ -136,10 +145,10 @@ def test_an_api_that_moves_takes_the_front_ends_along() -> None:
         Failure,
         match=rf"universe would go on asking {API}; deploy them together: oracle deploy api web universe",
     ):
-        planning.refuse_strangers(("api", "web"), moved, outputs())
-    planning.refuse_strangers(("api", "web", "universe"), moved, outputs())
-    planning.refuse_strangers(("web",), moved, outputs())
-    planning.refuse_strangers(ALL, moved, None)
+        planning.refuse_strangers(("api", "web"), moved, outputs(), settings())
+    planning.refuse_strangers(("api", "web", "universe"), moved, outputs(), settings())
+    planning.refuse_strangers(("web",), moved, outputs(), settings())
+    planning.refuse_strangers(ALL, moved, None, settings())
 
 
 def test_a_release_of_the_backend_in_words() -> None:
@@ -153,7 +162,7 @@ def test_a_release_of_the_backend_in_words() -> None:
     assert "its data is carried over" in backend
     assert "verified backup" in backend
     assert api == "api: keeps its code; POCKETBASE_URL and BACKEND follow the backend, without a restart."
-    assert rest == "Not touched: web, universe."
+    assert rest == "Not touched: universe, web."
     assert "its data does NOT go along" in said(("backend",), found, data="ephemeral")[0]
 
 
@@ -171,8 +180,8 @@ def test_workers_in_words() -> None:
     assert said(ALL, found) == [
         "backend: unchanged.",
         "api: another version, release bbbbbbbbbbbb > 999999999999 (code), at once, no restart.",
-        f"{web} Also: create web-domain.",
         "universe: unchanged.",
+        f"{web} Also: create web-domain.",
         "Also: update uptime-web-check.",
     ]
 
@@ -202,6 +211,6 @@ def test_an_app_changed_by_hand_is_said_to_be_refused_with_what_puts_it_right() 
 
 def test_what_is_kept_of_the_apis_declaration_follows_the_backend_too() -> None:
     moved = plan(change("api-script", "update", "bindings"), change("api-declared", "update", "bindings", "etag"))
-    planning.refuse_strangers(("backend",), moved, outputs())
+    planning.refuse_strangers(("backend",), moved, outputs(), settings())
     assert {"api-script", "api-declared", "backend-*"} <= set(planning.resources(("backend",)))
     assert "deleted and made again" in said(("web",), plan(change("web-script", "replace")))[0]

@@ -57,7 +57,7 @@ def bindings(run: program.Run, service: str) -> dict[str, tuple[str, Any]]:
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_stack_declares_the_same_picture(stack: str) -> None:
     run = program.run(program.config_of(stack))
-    assert sorted(run.outputs) == sorted(contract.OUTPUTS)
+    assert {*run.outputs} == {*contract.OUTPUTS, "backendUrl", "apiUrl", "webUrl", "universeUrl"}
     assert [resource.name for resource in run.of(APP)] == ["backend-app"]
     assert sorted(resource.name for resource in run.of(SCRIPT)) == ["api-script", "universe-script", "web-script"]
     assert len(run.of(SUBDOMAIN)) == 3
@@ -202,8 +202,9 @@ def test_production_domains() -> None:
 
 def test_workers_dev_is_switched_by_configuration() -> None:
     config = program.config_of("prod")
-    api = json.loads(config["oracle-net:api"])
-    run = program.run({**config, "oracle-net:api": json.dumps({**api, "workersDev": False})})
+    workers = json.loads(config["oracle-net:workers"])
+    workers["api"]["workersDev"] = False
+    run = program.run({**config, "oracle-net:workers": json.dumps(workers)})
     assert run.one("api-subdomain").inputs["enabled"] is False
     assert run.one("web-subdomain").inputs["enabled"] is True
 

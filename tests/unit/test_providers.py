@@ -69,6 +69,10 @@ def declared(stack: str = "prod", **changed: str) -> program.Run:
     return program.run(config(stack) | {f"oracle-net:{key}": value for key, value in changed.items()}, list(SECRETS))
 
 
+def workers(**changed: Any) -> str:
+    return json.dumps({**json.loads(config()["oracle-net:workers"]), **changed})
+
+
 def asked(requests: list[Any], name: str) -> Any:
     return next(request for request in requests if request.name == name)
 
@@ -259,18 +263,18 @@ def test_a_worker_is_one_text_with_its_modules_name(stack: str) -> None:
 
 def test_a_flag_that_is_taken_back_is_seen() -> None:
     """The provider sees no removal of the list, so that it is always there."""
-    module = json.loads(config()["oracle-net:api"])
+    module = json.loads(config()["oracle-net:workers"])["api"]
     for flags in (["nodejs_compat"], []):
-        run = declared(api=json.dumps({**module, "compatibilityFlags": flags}))
+        run = declared(workers=workers(api={**module, "compatibilityFlags": flags}))
         assert run.one("api-script").inputs["compatibilityFlags"] == flags
         assert run.one("web-script").inputs["compatibilityFlags"] == ["global_fetch_strictly_public"]
 
 
 def test_a_site_reaches_an_api_on_workers_dev_whatever_flags_it_has() -> None:
     """Else Cloudflare answers with error 1042 (workers-sdk#11215)."""
-    site = json.loads(config()["oracle-net:web"])
+    site = json.loads(config()["oracle-net:workers"])["web"]
     for flags in (["nodejs_compat"], ["global_fetch_strictly_public"]):
-        found = declared(web=json.dumps({**site, "compatibilityFlags": flags})).one("web-script")
+        found = declared(workers=workers(web={**site, "compatibilityFlags": flags})).one("web-script")
         assert found.inputs["compatibilityFlags"] == list(dict.fromkeys([*flags, "global_fetch_strictly_public"]))
 
 

@@ -52,8 +52,8 @@ def test_every_committed_stack_takes_one(stack: str, tmp_path: Path) -> None:
     path.write_text(changed)
     settings = from_file(path)
     assert settings.receipt is not None
-    assert settings.receipt.workers.web == B
-    assert settings.receipt.assets.universe == C
+    assert settings.receipt.workers["web"] == B
+    assert settings.receipt.assets["universe"] == C
     if settings.backend.image.digest is not None:
         assert settings.backend.image.digest == RELEASE["backend"]
     pinned = "      digest: sha256:"

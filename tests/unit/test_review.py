@@ -59,7 +59,10 @@ FULL = {
             "adopted": {"app": "12345678", "deployment": "12345678"},
             "env": {"COLOUR": "blue", "KEY": SECURE},
         },
-        "oracle-net:api": {**PROD["config"]["oracle-net:api"], "workersDev": False},
+        "oracle-net:workers": {
+            **PROD["config"]["oracle-net:workers"],
+            "api": {**PROD["config"]["oracle-net:workers"]["api"], "workersDev": False},
+        },
     },
     "encryptionsalt": "v1:salt-of-prod",
 }

@@ -70,7 +70,7 @@ def test_a_default_that_is_none_is_still_missed() -> None:
     values = loading.given({key: about["default"] for key, about in SCHEMA.items()})
     with pytest.raises(settings.SettingsError) as caught:
         settings.parse(values)
-    for key in ("adminEmail", "workersUrl", "backend", "api", "web", "universe"):
+    for key in ("adminEmail", "workersUrl", "backend", "workers"):
         assert f"oracle-net:{key} is missing; {complaints.CONSEQUENCES[key]}" in str(caught.value)
 
 

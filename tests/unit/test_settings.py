@@ -40,7 +40,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 def test_every_committed_stack_is_valid(stack: str) -> None:
     found = settings.from_file(stack_file(stack))
     assert found.generation == 1
-    assert list(found.workers) == ["api", "web", "universe"]
+    assert list(found.workers) == ["api", "universe", "web"]
 
 
 def test_prod_has_the_live_names() -> None:
@@ -48,13 +48,13 @@ def test_prod_has_the_live_names() -> None:
     assert found.backend.app_name == "jellyfish-app"
     assert [worker.script for worker in found.workers.values()] == [
         "oracle-universe-api",
-        "oracle-net",
         "oracle-universe-web",
+        "oracle-net",
     ]
     assert found.api.domain is not None
     assert found.api.domain.hostname == "api.oraclenet.org"
-    assert found.web.domain is not None
-    assert found.web.domain.hostname == "oraclenet.org"
+    assert found.sites["web"].domain is not None
+    assert found.sites["web"].domain.hostname == "oraclenet.org"
 
 
 def test_each_service_says_how_it_shows_that_it_is_well() -> None:
@@ -69,7 +69,7 @@ def test_each_service_says_how_it_shows_that_it_is_well() -> None:
 
 @pytest.mark.parametrize("stack", ["staging", "prod"])
 def test_what_nobody_has_filled_in_is_named(stack: str) -> None:
-    domains = ("api.domain.zoneId", "web.domain.zoneId") if stack == "prod" else ()
+    domains = ("workers.api.domain.zoneId", "workers.web.domain.zoneId") if stack == "prod" else ()
     left = ("accountId", *domains, "workersUrl", "backend.image.digest")
     assert settings.from_file(stack_file(stack)).left_as_in_the_template == left
     assert settings.from_file(stack_file("local")).left_as_in_the_template == ()
@@ -87,7 +87,7 @@ def test_staging_shares_no_name_with_prod() -> None:
     assert all(worker.domain is None for worker in staging.workers.values())
 
 
-@pytest.mark.parametrize("key", ["adminEmail", "accountId", "workersUrl", "backend", "api", "web", "universe"])
+@pytest.mark.parametrize("key", ["adminEmail", "accountId", "workersUrl", "backend", "workers"])
 def test_a_missing_key_is_named_with_its_consequence_and_remedy(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLOUDFLARE_ACCOUNT_ID", raising=False)
     with pytest.raises(SettingsError) as caught:
@@ -104,11 +104,10 @@ def test_a_missing_key_is_named_with_its_consequence_and_remedy(key: str, monkey
         "backend.service",
         "backend.image",
         "backend.image.repository",
-        "api.script",
-        "api.path",
-        "api.entry",
-        "api.compatibilityDate",
-        "web.assets",
+        "workers.api.script",
+        "workers.api.path",
+        "workers.api.entry",
+        "workers.api.compatibilityDate",
         "monitoring.emails",
     ],
 )
@@ -117,6 +116,14 @@ def test_a_missing_key_of_a_section_is_named_by_its_path(path: str) -> None:
         settings.parse(changed(path, None))
     assert str(caught.value).startswith(f"oracle-net:{path} is missing")
     assert f"pulumi config set --path oracle-net:{path}" in str(caught.value)
+
+
+def test_a_worker_is_of_code_or_of_files() -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings.parse(changed("workers.web.assets", None))
+    assert str(caught.value).startswith(
+        "oracle-net:workers.web.entry is missing, and so is assets; the Worker web could"
+    )
 
 
 @pytest.mark.parametrize(
@@ -136,12 +143,12 @@ def test_a_missing_key_of_a_section_is_named_by_its_path(path: str) -> None:
         ("backend.createTimeout", "soon"),
         ("backend.image.registryType", "ECR"),
         ("backend.image.store", "somewhere"),
-        ("api.script", "Oracle API"),
-        ("api.compatibilityDate", "yesterday"),
-        ("api.workersDev", "perhaps"),
-        ("api.health.path", "ping"),
-        ("api.health.status", 20),
-        ("web.notFound", "home"),
+        ("workers.api.script", "Oracle API"),
+        ("workers.api.compatibilityDate", "yesterday"),
+        ("workers.api.workersDev", "perhaps"),
+        ("workers.api.health.path", "ping"),
+        ("workers.api.health.status", 20),
+        ("workers.web.notFound", "home"),
         ("monitoring.emails", []),
         ("monitoring.emails", ["nobody"]),
         ("monitoring.regions", ["moon"]),
@@ -177,7 +184,15 @@ def test_the_nearest_key_of_a_section_is_another_key_of_a_section() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["backend.appName", "backend.createTimeout", "adminEmail", "api.script", "accountId", "api.health.path"]
+    "path",
+    [
+        "backend.appName",
+        "backend.createTimeout",
+        "adminEmail",
+        "workers.api.script",
+        "accountId",
+        "workers.api.health.path",
+    ],
 )
 def test_a_form_is_told_in_words(path: str) -> None:
     with pytest.raises(SettingsError) as caught:
@@ -188,7 +203,7 @@ def test_a_form_is_told_in_words(path: str) -> None:
 
 def test_all_problems_are_told_at_once() -> None:
     found = changed("adminEmail", None)
-    del found["web"]["assets"]
+    del found["workers"]["web"]["assets"]
     with pytest.raises(SettingsError) as caught:
         settings.parse(found)
     assert len(str(caught.value).splitlines()) == 2
@@ -207,12 +222,12 @@ def test_an_image_needs_one_source() -> None:
 
 def test_a_worker_that_nobody_could_reach_is_refused() -> None:
     with pytest.raises(SettingsError, match="neither workersDev nor a domain"):
-        settings.parse(changed("api.workersDev", False))
+        settings.parse(changed("workers.api.workersDev", False))
 
 
 def test_two_workers_may_not_share_a_script() -> None:
     with pytest.raises(SettingsError, match="same script name"):
-        settings.parse(changed("web.script", "oracle-universe-api"))
+        settings.parse(changed("workers.web.script", "oracle-universe-api"))
 
 
 @pytest.mark.parametrize("key", ["adminPassword", "githubToken"])

@@ -47,7 +47,7 @@ def names(stack: Stack) -> list[str]:
 
 
 def test_local_keeps_the_live_names(project: Path) -> None:
-    assert names(up(project, "local")) == ["jellyfish-app", "oracle-universe-api", "oracle-net", "oracle-universe-web"]
+    assert names(up(project, "local")) == ["jellyfish-app", "oracle-universe-api", "oracle-universe-web", "oracle-net"]
 
 
 def test_a_stack_has_names_of_its_own(project: Path) -> None:
@@ -57,8 +57,8 @@ def test_a_stack_has_names_of_its_own(project: Path) -> None:
     assert names(ada) == [
         "jellyfish-app-ada",
         "oracle-universe-api-ada",
-        "oracle-net-ada",
         "oracle-universe-web-ada",
+        "oracle-net-ada",
     ]
     assert ada.on_local_cloud
     assert not list(provide(ada)), "a second time there is nothing to say"
@@ -128,10 +128,10 @@ def template(project: Path, old: str, new: str) -> None:
 
 def test_what_the_template_gains_is_added(project: Path) -> None:
     ada = up(project, "ada")
-    template(project, "    assets: public\n", "    assets: public\n    notFound: 404-page\n")
+    template(project, "      assets: public\n", "      assets: public\n      notFound: 404-page\n")
     template(project, "config:\n", "config:\n  oracle-net:writeFreezeSeconds: 100\n")
     assert list(provide(ada)) == ["Pulumi.ada.yaml has what is new in localcloud/stack.yaml."]
-    assert (ada.settings().web.not_found, ada.settings().write_freeze_seconds) == ("404-page", 100)
+    assert (ada.settings().sites["web"].not_found, ada.settings().write_freeze_seconds) == ("404-page", 100)
     assert names(ada)[0] == "jellyfish-app-ada"
     assert not list(provide(ada))
 

@@ -191,9 +191,9 @@ def test_the_stacks_checkouts_are_all_there() -> None:
     """What the stack files name beside this repository is what the action checks out beside it."""
     named = set()
     for stack in ("staging", "prod"):
-        for section in loaded(stack_file(stack))["config"].values():
-            if isinstance(section, dict) and str(section.get("path", "")).startswith("../"):
-                named.add(section["path"].removeprefix("../"))
+        config = loaded(stack_file(stack))["config"]
+        for section in (config["oracle-net:backend"], *config["oracle-net:workers"].values()):
+            named.add(section["path"].removeprefix("../"))
     checked_out = {step["with"]["path"] for step in loaded(ACTIONS[0])["runs"]["steps"] if "with" in step}
     assert checked_out == {*named, "network"}
 

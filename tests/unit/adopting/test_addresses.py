@@ -12,7 +12,6 @@ import pytest
 from ops.adopting import Live, address_refusals, fetch_code
 from ops.commands import adopt as command
 from ops.failures import Failure
-from ops.planning import SERVICES
 from ops.runs import Runs
 from tests.support.owners import owner
 from tests.unit.adopting.test_judging import SETTINGS, app, bound, live, worker
@@ -24,7 +23,10 @@ API = "oracle-universe-api"
 
 
 def refused(
-    project: Path, code: dict[str, dict[str, bytes]], seen: Live | None = None, services: tuple[str, ...] = SERVICES
+    project: Path,
+    code: dict[str, dict[str, bytes]],
+    seen: Live | None = None,
+    services: tuple[str, ...] = SETTINGS.services,
 ) -> list[str]:
     return list(address_refusals(SETTINGS, seen or live(), code, services, project))
 
@@ -87,7 +89,13 @@ def test_what_is_built_names_its_sources(tmp_path: Path) -> None:
         (tmp_path / "api" / path).parent.mkdir(parents=True)
         (tmp_path / "api" / path).write_bytes(CODE)
     api = SETTINGS.api.model_copy(update={"path": "api", "entry": "dist/index.js", "build": "make"})
-    [said] = address_refusals(SETTINGS.model_copy(update={"api": api}), live(), {}, SERVICES, tmp_path)
+    [said] = address_refusals(
+        SETTINGS.model_copy(update={"workers": {**SETTINGS.workers, "api": api}}),
+        live(),
+        {},
+        SETTINGS.services,
+        tmp_path,
+    )
     assert ", in the sources: lib/pb.ts:2:22. " in said
     assert said.endswith("build it: oracle build api; then: oracle adopt")
 
@@ -133,7 +141,7 @@ def test_the_command_adopts_nothing_then(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(command, "_looking", lambda _: Engine(tmp_path))
     monkeypatch.setattr(Runs, "refuse_busy", lambda *_: None)
     monkeypatch.setattr(command, "see", lambda *_: replace(live(), apps=("jellyfish-app",)))
-    monkeypatch.setattr(command, "_left", lambda *_: SERVICES)
+    monkeypatch.setattr(command, "_left", lambda *_: SETTINGS.services)
     monkeypatch.setattr(command, "fetch_code", lambda *_: {"api": {"index.js": CODE}})
     with pytest.raises(Failure, match=rf"^Nothing was adopted\. oracle-universe-api runs code .*{HOST}"):
         command.adopt("prod", dry_run=dry_run, yes=True)

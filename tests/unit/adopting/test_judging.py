@@ -11,9 +11,8 @@ from pydantic import SecretStr
 from contract import Owner
 from ops.adopting import Live, LiveWorker, adoption, differences, refusals
 from ops.adopting.seeing import Domain
-from ops.planning import SERVICES
 from settings import DomainSettings, Settings, from_file
-from tests.support.stacks import LOCAL
+from tests.support.stacks import LOCAL, configured_worker
 
 SETTINGS = from_file(LOCAL)
 OWNER = Owner(organization="organization", project="oracle-net", stack="x")
@@ -62,7 +61,7 @@ def live(**changes: Any) -> Live:
 
 def with_domain(settings: Settings) -> Settings:
     domain = DomainSettings(hostname="oraclenet.org", zone_id=ZONE)
-    return settings.model_copy(update={"web": settings.web.model_copy(update={"domain": domain})})
+    return configured_worker(settings, "web", domain=domain)
 
 
 def domain(script: str) -> Domain:
@@ -71,21 +70,21 @@ def domain(script: str) -> Domain:
 
 def test_what_is_as_declared_is_adopted() -> None:
     seen = live(domains=(domain("oracle-net"),))
-    assert list(refusals(with_domain(SETTINGS), seen, SERVICES, OWNER)) == []
-    found = adoption(with_domain(SETTINGS), seen, SERVICES)
+    assert list(refusals(with_domain(SETTINGS), seen, SETTINGS.services, OWNER)) == []
+    found = adoption(with_domain(SETTINGS), seen, SETTINGS.services)
     assert found.values == {
         "backend.adopted.app": "app-12345678",
         "backend.adopted.deployment": "dep-12345678",
-        "api.adopted.version": "version-of-oracle-universe-api",
-        "web.adopted.version": "version-of-oracle-net",
-        "web.adopted.domain": "domain-12345678",
-        "universe.adopted.version": "version-of-oracle-universe-web",
+        "workers.api.adopted.version": "version-of-oracle-universe-api",
+        "workers.web.adopted.version": "version-of-oracle-net",
+        "workers.web.adopted.domain": "domain-12345678",
+        "workers.universe.adopted.version": "version-of-oracle-universe-web",
     }
-    assert [line.split(":")[0] for line in found.words] == list(SERVICES)
+    assert [line.split(":")[0] for line in found.words] == list(SETTINGS.services)
 
 
 def test_only_the_move_of_the_backends_address_to_a_secret_differs() -> None:
-    [found] = differences(SETTINGS, live(), SERVICES)
+    [found] = differences(SETTINGS, live(), SETTINGS.services)
     assert (found.key, found.effect) == (
         "api: POCKETBASE_URL",
         "becomes a secret, in the one upload of the first release",
@@ -128,7 +127,7 @@ def bindings(name: str, script: str, **kinds: str) -> Live:
     ],
 )
 def test_what_cannot_be_adopted_is_refused_in_one_sentence(seen: Live, words: str) -> None:
-    [sentence] = refusals(SETTINGS, seen, SERVICES, OWNER)
+    [sentence] = refusals(SETTINGS, seen, SETTINGS.services, OWNER)
     assert words in sentence
     assert sentence.count(". ") == 0
     assert any(command in sentence for command in ("oracle adopt", "pulumi config", "npx wrangler", "doctl"))
@@ -143,20 +142,20 @@ def test_what_is_another_stacks_is_not_adopted() -> None:
         made = {"web": worker("oracle-net", bindings=mark), "universe": worker("oracle-universe-web", bindings=mark)}
         return live(app=app(spec={"services": [service(envs=envs)]}), workers=made)
 
-    assert list(refusals(SETTINGS, marked(ours), SERVICES, OWNER)) == []
-    found = list(refusals(SETTINGS, marked(theirs), SERVICES, OWNER))
+    assert list(refusals(SETTINGS, marked(ours), SETTINGS.services, OWNER)) == []
+    found = list(refusals(SETTINGS, marked(theirs), SETTINGS.services, OWNER))
     assert [each.partition(";")[0] for each in found] == [
         f"{what} is of {theirs}, and not of {ours}"
-        for what in ("The app jellyfish-app", "The Worker oracle-net", "The Worker oracle-universe-web")
+        for what in ("The app jellyfish-app", "The Worker oracle-universe-web", "The Worker oracle-net")
     ]
     assert [each.rpartition("oracle-net:")[2] for each in found] == [
-        f"{key} NAME -s x" for key in ("backend.appName", "web.script", "universe.script")
+        f"{key} NAME -s x" for key in ("backend.appName", "workers.universe.script", "workers.web.script")
     ]
 
 
 @pytest.mark.parametrize("seen", [live(), live(domains=(domain("another"),))])
 def test_a_domain_that_leads_elsewhere_is_refused(seen: Live) -> None:
-    [sentence] = refusals(with_domain(SETTINGS), seen, SERVICES, OWNER)
+    [sentence] = refusals(with_domain(SETTINGS), seen, SETTINGS.services, OWNER)
     assert sentence.startswith("oraclenet.org ")
     assert "and not to oracle-net" in sentence
 
@@ -164,7 +163,11 @@ def test_a_domain_that_leads_elsewhere_is_refused(seen: Live) -> None:
 def test_a_github_token_that_is_configured_is_no_obstacle() -> None:
     configured = SETTINGS.model_copy(update={"github_token": SecretStr("token")})
     assert (
-        list(refusals(configured, bindings("api", "oracle-universe-api", GITHUB_TOKEN="secret_text"), SERVICES, OWNER))
+        list(
+            refusals(
+                configured, bindings("api", "oracle-universe-api", GITHUB_TOKEN="secret_text"), SETTINGS.services, OWNER
+            )
+        )
         == []
     )
 
@@ -172,7 +175,7 @@ def test_a_github_token_that_is_configured_is_no_obstacle() -> None:
 def test_only_services_that_are_asked_for_are_judged() -> None:
     broken = live(app=None, workers={"api": None})
     assert list(refusals(SETTINGS, broken, ("web", "universe"), OWNER)) == []
-    assert set(adoption(SETTINGS, live(), ("web",)).values) == {"web.adopted.version"}
+    assert set(adoption(SETTINGS, live(), ("web",)).values) == {"workers.web.adopted.version"}
 
 
 def test_what_a_first_release_would_change_is_listed() -> None:
@@ -195,10 +198,10 @@ def test_what_a_first_release_would_change_is_listed() -> None:
         "backend.healthPath": "/up",
         "backendSecrets.LITESTREAM_SECRET_ACCESS_KEY": None,
         "backend.env.LOG_LEVEL": "warn",
-        "web.compatibilityDate": "2024-01-01",
-        "web.compatibilityFlags": ["nodejs_compat"],
-        "web.workersDev": False,
-        "web.domain": {"hostname": "oraclenet.org", "zoneId": ZONE},
+        "workers.web.compatibilityDate": "2024-01-01",
+        "workers.web.compatibilityFlags": ["nodejs_compat"],
+        "workers.web.workersDev": False,
+        "workers.web.domain": {"hostname": "oraclenet.org", "zoneId": ZONE},
     }
     assert "runs without it" in found["backendSecrets.LITESTREAM_SECRET_ACCESS_KEY"].effect
     assert "EV[" not in str(found)

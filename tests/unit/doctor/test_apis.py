@@ -39,7 +39,7 @@ def digitalocean(folder: Path, fake: Fake, environment: dict[str, str] = ENVIRON
 
 def cloudflare(folder: Path, fake: Fake, environment: dict[str, str] = ENVIRONMENT, **values: Any) -> list[Finding]:
     api = {"script": "api", "path": "services/api", "entry": "a.js", "compatibilityDate": "2025-06-01"}
-    found = stack(folder, fake.address, api={**api, "domain": DOMAIN}, **values)
+    found = stack(folder, fake.address, workers={"api": {**api, "domain": DOMAIN}}, **values)
     return list(apis.cloudflare(Elsewhere("local", folder), found.settings(), environment, "direnv allow"))
 
 

@@ -15,13 +15,20 @@ from ops.engine import Finished
 from ops.workspace import PROJECT, Stack
 from settings import DomainSettings, from_file
 from tests.support.clouds import Clouds
+from tests.support.stacks import configured_worker
 
 OURS, THEIRS = "organization/oracle-net/x", "organization/oracle-net/local"
 PROD = from_file(PROJECT / "Pulumi.prod.yaml")
 APP = PROD.backend.app_name
 NOWHERE = {"domain": None}
 SETTINGS = PROD.model_copy(
-    update={"api": PROD.api.model_copy(update=NOWHERE), "web": PROD.web.model_copy(update=NOWHERE)}
+    update={
+        "workers": {
+            **PROD.workers,
+            "api": PROD.api.model_copy(update=NOWHERE),
+            "web": PROD.workers["web"].model_copy(update=NOWHERE),
+        }
+    }
 )
 DOMAIN = DomainSettings(hostname="example.org", zone_id="1" * 32)
 
@@ -33,7 +40,7 @@ def found(monkeypatch: pytest.MonkeyPatch, clouds: Any, *known: str, domain: boo
     monkeypatch.setattr(names, "Workers", clouds)
     monkeypatch.setattr(names, "Engine", lambda _: SimpleNamespace(owner=OURS))
     monkeypatch.setattr(names, "bounded", lambda *_: exported)
-    settings = SETTINGS.model_copy(update={"web": SETTINGS.web.model_copy(update={"domain": DOMAIN})})
+    settings = configured_worker(SETTINGS, "web", domain=DOMAIN)
     stack: Any = SimpleNamespace(name="x", digitalocean="d", cloudflare="c", project=Path())
     listed = names.owners(stack, settings if domain else SETTINGS, {})
     return [(each.level, each.what, each.remedy) for each in listed]
@@ -57,7 +64,7 @@ def test_what_is_another_stacks_is_never_well(monkeypatch: pytest.MonkeyPatch) -
             (
                 "fail",
                 f"the Worker oracle-net exists and is of {THEIRS}, so an update is refused",
-                "pulumi config set --path oracle-net:web.script NAME -s x",
+                "pulumi config set --path oracle-net:workers.web.script NAME -s x",
             ),
         ]
 

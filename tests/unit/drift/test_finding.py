@@ -17,6 +17,7 @@ from ops.drift.finding import Scene, drifts, unknown
 from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts
 from ops.status.looking import Sight
 from settings import DomainSettings, Settings
+from tests.support.stacks import configured_worker
 from tests.unit.status.scene import (
     LATER,
     LOCAL,
@@ -141,7 +142,7 @@ def test_an_app_left_behind_is_told_from_somebody_elses() -> None:
 
 def with_domain() -> Settings:
     domain = DomainSettings(hostname="oraclenet.org", zone_id=ZONE)
-    return SETTINGS.model_copy(update={"web": SETTINGS.web.model_copy(update={"domain": domain})})
+    return configured_worker(SETTINGS, "web", domain=domain)
 
 
 @pytest.mark.parametrize(
@@ -239,6 +240,6 @@ def test_an_empty_disk_is_left_to_a_person_and_a_new_one_without_records_to_an_u
 def test_an_uptime_check_changed_by_hand_is_put_right_by_an_update() -> None:
     found = list(drifts(scene(sight(checks=checks(enabled=False)))))
     assert [(each.about, each.remedy) for each in found] == [
-        (name, "update") for name in ("backend", "api", "web", "universe")
+        (name, "update") for name in ("backend", "api", "universe", "web")
     ]
     assert list(unknown(scene(sight(checks=None)))) == ["The account's uptime checks were not listed."]

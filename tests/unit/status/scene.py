@@ -158,7 +158,7 @@ REFUSED = Answer(trouble="refused", detail="no connection")
 def sight(**changed: Any) -> Sight:
     known = outputs()
     seen = Sight(
-        addresses={name: known[f"{name}Url"] for name in ("backend", "api", "web", "universe")},
+        addresses={name: known[f"{name}Url"] for name in ("backend", "api", "universe", "web")},
         app=AppFacts(app=app(), deployments=({"id": "d-1", "phase": "ACTIVE", "created_at": MADE},), cost=5.0),
         workers={name: worker(name) for name in NAMES},
         fronts={

@@ -79,7 +79,7 @@ def test_every_worker_is_asked_with_the_backends_own_address_too() -> None:
     engine: Any = SimpleNamespace(stack=stack, environment={"CLOUDFLARE_API_TOKEN": "token"})
     questions = looking._questions(engine, scene.SETTINGS, scene.declared(), scene.sight().addresses)
     asked = {name: question for name, question in questions.items() if name.startswith("addresses ")}
-    assert list(asked) == ["addresses api", "addresses web", "addresses universe"]
+    assert list(asked) == ["addresses api", "addresses universe", "addresses web"]
     for name, question in asked.items():
         assert isinstance(question, partial)
         script, backends = question.args[3:5]

@@ -42,7 +42,7 @@ def arranged(monkeypatch: pytest.MonkeyPatch) -> Arranged:
 def test_a_healthy_stack(arranged: Arranged) -> None:
     found = arranged(scene.declared())()
     assert (found.level, found.exit_status, found.findings) == ("healthy", 0, ())
-    assert [each.name for each in found.services] == ["backend", "api", "web", "universe"]
+    assert [each.name for each in found.services] == ["backend", "api", "universe", "web"]
     assert found.to_json()["services"][0]["secrets"][0]["name"] == "PB_ADMIN_EMAIL"
     assert scene.PASSWORD not in str(found.to_json())
 
@@ -59,7 +59,7 @@ def test_a_state_that_cannot_be_read_leaves_what_can_be_seen(arranged: Arranged)
     found = arranged(Undeclared("Nobody is logged in to a state backend; log in", "pulumi login"))()
     assert (found.level, found.exit_status) == ("degraded", 1)
     assert [(each.about, each.next) for each in found.findings] == [("state", "pulumi login")]
-    assert [each.name for each in found.services] == ["api", "web", "universe"]
+    assert [each.name for each in found.services] == ["api", "universe", "web"]
 
 
 def test_without_a_network_the_state_is_not_blamed_too(arranged: Arranged, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,14 +136,14 @@ def test_a_certificate_that_is_about_to_end() -> None:
     assert found[0] == "web"
     assert found[2] == "The certificate of https://web.example.org ends in 5 days and was not renewed."
     rows = judged(sight(certificates={"web": soon})).services
-    assert [each.certificate for each in rows] == [None, None, soon.ends, None]
+    assert [each.certificate for each in rows] == [None, None, None, soon.ends]
 
 
 def test_without_a_state_what_answers_is_shown() -> None:
     seen = sight(app=CloudTrouble(why="unknown", text="unknown"))
     found = judge(scene.SETTINGS, None, seen, LOCAL, NOW)
     assert found.findings == ()
-    assert [each.name for each in found.services] == ["api", "web", "universe"]
+    assert [each.name for each in found.services] == ["api", "universe", "web"]
     broken = replace(seen, fronts={**seen.fronts, "web": answer(status=500)})
     assert [each.about for each in judge(scene.SETTINGS, None, broken, LOCAL, NOW).findings] == ["web"]
 

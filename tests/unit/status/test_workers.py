@@ -13,6 +13,7 @@ from ops.status.clouds import CloudTrouble, WorkerFacts
 from ops.status.judging import judge
 from ops.status.model import Finding
 from settings import DomainSettings, HealthSettings
+from tests.support.stacks import configured_worker
 from tests.unit.status import scene
 from tests.unit.status.scene import (
     LATER,
@@ -77,7 +78,7 @@ def test_a_rollback_is_the_cause_of_the_other_release() -> None:
     assert (about, level) == ("web", "degraded")
     assert what == "oracle-net was rolled back by ann@example.org at 2026-11-22T11:00 to version 1, from 2."
     assert next == f"{WRANGLER} rollback v2 --name oracle-net -y"
-    row = judged(seen).services[2]
+    row = {each.name: each for each in judged(seen).services}["web"]
     assert (row.phase, row.pinned, row.number) == ("rolled back", True, 1)
 
 
@@ -199,7 +200,7 @@ def test_a_worker_that_fails_by_itself() -> None:
 def with_health(health: HealthSettings, front: Answer) -> tuple[Finding, ...]:
     """What is found where the api's health is declared so, and it answers that."""
     api = scene.SETTINGS.api.model_copy(update={"health": health})
-    settings = scene.SETTINGS.model_copy(update={"api": api})
+    settings = scene.SETTINGS.model_copy(update={"workers": {**scene.SETTINGS.workers, "api": api}})
     seen = with_front("api", front, sight(checks=None))
     return judge(settings, scene.declared(), seen, scene.LOCAL, scene.NOW).findings
 
@@ -249,8 +250,7 @@ def test_what_an_api_that_is_silent_would_have_told_is_unknown() -> None:
 
 def test_a_domain_that_leads_elsewhere_and_a_switch_that_was_turned_on() -> None:
     domain = DomainSettings(hostname="oraclenet.org", zone_id="1" * 32)
-    web = scene.SETTINGS.web.model_copy(update={"domain": domain, "workers_dev": False})
-    settings = scene.SETTINGS.model_copy(update={"web": web})
+    settings = configured_worker(scene.SETTINGS, "web", domain=domain, workers_dev=False)
 
     def said(**changed: Any) -> list[str]:
         seen = scene.with_worker("web", scene.worker("web", enabled=False), domains={"oraclenet.org": "oracle-net"})
