@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from backups import Backup
 from pocketbase import Census, own_records
+from settings import Settings
+
+STORAGE = {"kv": "KV namespace", "r2": "R2 bucket", "d1": "D1 database", "queue": "queue"}
 
 
 def loss(app: str, found: Census) -> str:
@@ -19,6 +22,16 @@ def backup(found: Backup) -> str:
     """One backup in a line."""
     sealed = ", encrypted" if found.encrypted else ""
     return f"{found.id} ({found.own_records} records, {found.files} files, {size(found.size)}, verified{sealed})"
+
+
+def not_in_backups(settings: Settings) -> str:
+    """What holds data of the Workers, and is in no backup: a sentence; empty where there is nothing."""
+    found = [f"{STORAGE[kind]} {name}" for kind, name in settings.storage]
+    classes = {
+        each for worker in settings.modules.values() for step in worker.migrations for each in step.new_sqlite_classes
+    }
+    found += [f"Durable Objects of {name}" for name in sorted(classes)]
+    return f"Not in it, and kept by Cloudflare alone: {', '.join(found)}." if found else ""
 
 
 def counts(records: dict[str, int]) -> str:

@@ -34,4 +34,6 @@ def backup(stack: StackArgument = "local") -> None:
     except (BackupsError, BackupFailed, CountError) as error:
         raise Failure(str(error)) from None
     say(f"Kept: {words.backup(kept)}" + (f"; {len(gone)} old ones cleared away" if gone else ""))
+    if others := words.not_in_backups(custody.settings):
+        say(others)
     say(f"To go back to it: oracle restore {kept.id} {stack}")

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ops import words
+from ops.review.declaring import declared
 from settings import Settings, SettingsError, parse
 from tests.support.stacks import LOCAL
 from tests.unit import program
@@ -72,7 +74,7 @@ def test_the_clock_and_the_queues_call_it(run: program.Run) -> None:
 def test_it_is_a_service_like_the_others(run: program.Run) -> None:
     assert run.outputs["feedUrl"] == "https://oracle-feed.team.workers.dev"
     assert set(run.outputs["release"]["workers"]) == {"api", "web", "universe", "feed"}
-    assert run.one("uptime-feed-check")
+    assert run.one("uptime-feed-check").inputs["name"].endswith(" feed")
     assert not [each for each in program.plain(run.one("feed-script").inputs["bindings"]) if each["name"] == "BACKEND"]
 
 
@@ -129,3 +131,28 @@ def test_names_of_the_programs_own_are_refused(name: str) -> None:
 def test_a_name_that_is_none_is_refused() -> None:
     with pytest.raises(SettingsError, match="my-feed is no name for a Worker"):
         settings(**{"my-feed": FEED})
+
+
+def test_what_no_backup_has_is_named() -> None:
+    feed = {**FEED, "migrations": [{"tag": "v1", "newSqliteClasses": ["Room"]}]}
+    assert words.not_in_backups(settings(feed=feed)) == (
+        "Not in it, and kept by Cloudflare alone: D1 database feed-data, KV namespace feed-cache, queue jobs, "
+        "queue lost, R2 bucket feed-files, Durable Objects of Room."
+    )
+    assert words.not_in_backups(settings()) == ""
+
+
+def test_a_pull_requests_environment_has_storage_of_its_own() -> None:
+    document = {"config": {"oracle-net:workers": {"feed": FEED}}}
+    made = declared(document, 7)["config"]
+    bindings = made["oracle-net:workers"]["feed"]["bindings"]
+    assert [bindings[name] for name in ("GREETING", "API", "CACHE", "JOBS")] == [
+        {"text": "hello"},
+        {"service": "api"},
+        {"kv": "pr-7-feed-cache"},
+        {"queue": "pr-7-jobs"},
+    ]
+    assert made["oracle-net:workers"]["feed"]["consumes"] == {
+        "pr-7-jobs": {"batchSize": 5, "deadLetterQueue": "pr-7-lost"}
+    }
+    assert made["oracle-net:keepStorage"] is False
