@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hmac
 import os
+import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -13,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from localcloud import VERSION, console_page
 from localcloud.cloud import Cloud
+from localcloud.cloudflare.routes import api_of
 from localcloud.edge import EdgeError
 from localcloud.edgefaults import EdgeFaults
 from localcloud.faults import FaultError, RequestFault, read
@@ -35,6 +38,7 @@ def routes(cloud: Cloud, platform: Platform) -> list[BaseRoute]:
         Route("/_cloud/health", control.health, methods=["GET"]),
         Route("/_cloud/faults", mine(control.faults), methods=["GET", "POST", "DELETE"]),
         Route("/_cloud/requests", mine(control.requests), methods=["GET", "DELETE"]),
+        Route("/_cloud/workers/{worker}/scheduled", mine(control.scheduled), methods=["POST"]),
         Route("/_cloud/images/{digest}", mine(control.image), methods=["PUT", "HEAD"]),
         *platform.streams.routes(),
         *console_page.routes(cloud, platform),
@@ -103,6 +107,18 @@ class Control:
         except EdgeError as error:
             return problem(503, str(error))
         return JSONResponse({"requests": self._cloud.requests.listing(), "edge": recorded})
+
+    async def scheduled(self, request: Request) -> Response:
+        """POST calls a Worker's `scheduled` handler now: ?cron=…, and ?time=… in milliseconds for another moment."""
+        worker, cron = request.path_params["worker"], request.query_params.get("cron", "")
+        try:
+            moment = datetime.fromtimestamp(int(request.query_params.get("time") or time.time() * 1000) / 1000, UTC)
+            outcome = await api_of(self._cloud).schedules.run(worker, cron, moment)
+        except (ValueError, OverflowError, OSError):
+            return problem(400, "time must be a number of milliseconds since 1970")
+        except EdgeError as error:
+            return problem(404, str(error))
+        return JSONResponse({"outcome": outcome}, 200 if outcome == "ok" else 500)
 
     async def image(self, request: Request) -> Response:
         """PUT stores a packed image under its digest; HEAD tells whether it is there."""

@@ -78,6 +78,8 @@ class WorkerSpec:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     json: Mapping[str, Json] = field(default_factory=dict)
     services: Mapping[str, str] = field(default_factory=dict)
+    storage: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """By binding: its kind ("kv") and the id of the namespace it leads to."""
     assets: Assets | None = None
 
     def wire(self) -> dict[str, Json]:
@@ -96,6 +98,7 @@ class WorkerSpec:
             "secrets": dict(self.secrets),
             "json": dict(self.json),
             "services": dict(self.services),
+            "storage": dict(self.storage),
             "assets": assets,
             "log": str(self.log),
         }
@@ -127,8 +130,9 @@ class Edge:
         self.port = port
         self.newest_date = ""
         """The newest compatibility date that the runtime knows; known once it has started."""
-        self._node = (str(tools.node), str(SCRIPT), "--node-modules", str(tools.node_modules))
         self._state = root / "edge"
+        storage = ("--storage", str(self._state / "storage"))
+        self._node = (str(tools.node), str(SCRIPT), "--node-modules", str(tools.node_modules), *storage)
         self._leftovers = Leftovers(self._state / "children.json")
         self._process: asyncio.subprocess.Process | None = None
         self._pending: dict[int, asyncio.Future[Json]] = {}
@@ -212,6 +216,13 @@ class Edge:
         """Gives a Worker exactly these addresses."""
         self._hosts[name] = list(hosts)
         await self.ask("hosts", name=name, hosts=hosts)
+
+    async def deliver(self, name: str, event: Mapping[str, Json]) -> dict[str, Json]:
+        """Brings an event to the Worker's serving version; {"outcome": "ok"} once its handler has ended well.
+
+        Raises EdgeError when no version serves, or none answers.
+        """
+        return dict(await self.ask("deliver", name=name, event=dict(event)))
 
     async def remove_worker(self, name: str) -> None:
         """Stops a Worker and forgets its addresses."""

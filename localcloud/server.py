@@ -20,6 +20,7 @@ from localcloud import control, digitalocean
 from localcloud.cloud import Cloud
 from localcloud.cloudflare.routes import routes as cloudflare_routes
 from localcloud.cloudflare.routes import start as start_workers
+from localcloud.cloudflare.routes import stop as stop_workers
 from localcloud.faults import RequestFault
 from localcloud.requestlog import Entry
 
@@ -47,6 +48,7 @@ async def serve(cloud: Cloud, listener: socket.socket) -> None:
         if not server.should_exit:
             await server.serve([listener])
     finally:
+        await stop_workers(cloud)
         await asyncio.gather(platform.stop(), cloud.edge.stop())
         cloud.store.close()
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from localcloud.cloudflare.namespaces import Namespaces
 from localcloud.cloudflare.records import Records
+from localcloud.cloudflare.schedules import Schedules
 from localcloud.cloudflare.sessions import Sessions
 from localcloud.cloudflare.workers import Workers
 from localcloud.cloudflare.zones import Zones
@@ -24,6 +26,8 @@ class Api:
     sessions: Sessions
     workers: Workers
     zones: Zones
+    namespaces: Namespaces
+    schedules: Schedules
 
 
 Handler = Callable[[Request, Api], Awaitable[Response]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from localcloud.cloudflare.errors import ApiError, invalid, name_taken
@@ -19,9 +19,12 @@ REQUIRED = {
     "secret_text": ("text",),
     "json": ("json",),
     "service": ("service",),
+    "kv_namespace": ("namespace_id",),
     "assets": (),
     "version_metadata": (),
 }
+STORAGE = {"kv_namespace": ("kv", "namespace_id")}
+"""Kinds of bindings that lead to the edge's storage: its name for the kind, and the field with the id."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,7 @@ class Runtime:
     secrets: dict[str, str] = field(repr=False)
     json: dict[str, Json]
     services: dict[str, str]
+    storage: dict[str, tuple[str, str]]
     assets: str | None
 
 
@@ -140,7 +144,7 @@ def _count(bindings: Iterable[dict[str, Json]]) -> None:
 
 def runtime(version: Version) -> Runtime:
     """What workerd gets for a version."""
-    made = Runtime(texts={}, secrets=dict(version.secrets), json={}, services={}, assets=None)
+    made = Runtime(texts={}, secrets=dict(version.secrets), json={}, services={}, storage={}, assets=None)
     assets: str | None = None
     for binding in version.bindings:
         name, kind = binding["name"], binding["type"]
@@ -150,9 +154,12 @@ def runtime(version: Version) -> Runtime:
             made.json[name] = binding["json"]
         elif kind == "service":
             made.services[name] = binding["service"]
+        elif kind in STORAGE:
+            place, key = STORAGE[kind]
+            made.storage[name] = (place, binding[key])
         elif kind == "version_metadata":
             tag = version.annotations.get("workers/tag", "")
             made.json[name] = {"id": version.id, "tag": tag, "timestamp": version.created_on}
         elif kind == "assets":
             assets = name
-    return Runtime(texts=made.texts, secrets=made.secrets, json=made.json, services=made.services, assets=assets)
+    return replace(made, assets=assets)

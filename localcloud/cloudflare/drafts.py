@@ -10,9 +10,9 @@ from typing import Any
 from localcloud.cloudflare import bindings, errors, site
 from localcloud.cloudflare.blobs import Blobs
 from localcloud.cloudflare.models import Part, Script, Site, Version
-from localcloud.cloudflare.records import Records
 from localcloud.cloudflare.responses import now
 from localcloud.cloudflare.sessions import Sessions
+from localcloud.cloudflare.targets import Targets
 from localcloud.cloudflare.uploads import Upload, check_date
 
 Json = Any
@@ -22,16 +22,16 @@ SCRIPT_SETTINGS = ("logpush", "observability", "tags", "tail_consumers")
 class Drafts:
     """Makes versions that have not been loaded yet: without handlers and start-up time."""
 
-    def __init__(self, records: Records, blobs: Blobs, sessions: Sessions) -> None:
-        self._records = records
+    def __init__(self, blobs: Blobs, sessions: Sessions, targets: Targets) -> None:
         self._blobs = blobs
         self._sessions = sessions
+        self._targets = targets
 
     def upload(self, name: str, upload: Upload, before: Version | None) -> Version:
         """The version of an upload, which replaces everything but what it inherits from `before`. Raises ApiError."""
         metadata = upload.metadata
         bound = bindings.resolve(metadata.get("bindings") or [], metadata.get("keep_bindings"), before)
-        self._check_services(name, bound.bindings)
+        self._targets.check(name, bound.bindings)
         found = self._site(name, metadata, before)
         if found is None and any(binding["type"] == "assets" for binding in bound.bindings):
             raise errors.invalid("an assets binding needs assets in the metadata")
@@ -67,7 +67,7 @@ class Drafts:
         changed = _next(before, _texts(settings.get("annotations")))
         if "bindings" in settings:
             bound = bindings.resolve(settings["bindings"] or [], settings.get("keep_bindings", []), before)
-            self._check_services(before.script, bound.bindings)
+            self._targets.check(before.script, bound.bindings)
             changed = replace(changed, bindings=bound.bindings, secrets=bound.secrets)
         if settings.get("compatibility_flags") is not None:
             changed = replace(changed, compatibility_flags=list(settings["compatibility_flags"]))
@@ -103,13 +103,6 @@ class Drafts:
         if known is None:
             raise errors.invalid("assets need the jwt of a completed upload session")
         return Site(manifest=known.manifest, config=config)
-
-    def _check_services(self, name: str, bound: list[dict[str, Json]]) -> None:
-        for binding in bound:
-            target = binding.get("service")
-            if binding["type"] == "service" and target != name and self._records.script(str(target)) is None:
-                message = f"Could not resolve service binding '{binding['name']}'. Target script '{target}' not found."
-                raise errors.ApiError(400, 10144, message)
 
 
 def with_secrets(before: Version, changes: dict[str, str | None]) -> Version:

@@ -12,15 +12,19 @@ from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from localcloud.cloud import Cloud
-from localcloud.cloudflare import accounts, assets, beta, domains, errors, scripts, tails, versions
+from localcloud.cloudflare import accounts, assets, beta, domains, errors, kv, scripts, tails, versions
 from localcloud.cloudflare.api import Api, Handler
 from localcloud.cloudflare.blobs import Blobs
 from localcloud.cloudflare.errors import ApiError
+from localcloud.cloudflare.namespaces import Namespaces
 from localcloud.cloudflare.records import Records
+from localcloud.cloudflare.schedules import Schedules
 from localcloud.cloudflare.sessions import Sessions
+from localcloud.cloudflare.targets import Targets
 from localcloud.cloudflare.workers import Workers
 from localcloud.cloudflare.zones import Zones
 from localcloud.edge import EdgeError
+from localcloud.edgestorage import EdgeStorage
 
 log = logging.getLogger(__name__)
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -31,6 +35,8 @@ SCRIPT = f"{WORKERS}/scripts/{{script}}"
 SERVICE = f"{WORKERS}/services/{{script}}"
 WORKER = f"{WORKERS}/workers/{{script}}"
 PRODUCTION = f"{SERVICE}/environments/production"
+NAMESPACES = f"{ACCOUNT}/storage/kv/namespaces"
+NAMESPACE = f"{NAMESPACES}/{{namespace}}"
 ZONE = "/zones/{zone}"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -59,7 +65,7 @@ TABLE: list[tuple[str, str, Handler]] = [
     ("POST", f"{SCRIPT}/subdomain", scripts.set_subdomain),
     ("DELETE", f"{SCRIPT}/subdomain", scripts.drop_subdomain),
     ("GET", f"{SCRIPT}/schedules", scripts.schedules),
-    ("PUT", f"{SCRIPT}/schedules", scripts.schedules),
+    ("PUT", f"{SCRIPT}/schedules", scripts.put_schedules),
     ("GET", f"{SCRIPT}/references", scripts.references),
     ("GET", f"{SCRIPT}/tails", tails.tails),
     ("POST", f"{SCRIPT}/tails", tails.open_tail),
@@ -108,8 +114,20 @@ TABLE: list[tuple[str, str, Handler]] = [
     ("GET", f"{WORKERS}/domains/records/{{domain}}", domains.domain),
     ("GET", f"{WORKERS}/domains/{{domain}}", domains.domain),
     ("DELETE", f"{WORKERS}/domains/{{domain}}", domains.drop_domain),
-    ("GET", f"{ACCOUNT}/storage/kv/namespaces", scripts.nothing),
-    ("POST", f"{ACCOUNT}/storage/kv/namespaces", scripts.no_storage),
+    ("GET", NAMESPACES, kv.namespaces),
+    ("POST", NAMESPACES, kv.add_namespace),
+    ("GET", NAMESPACE, kv.namespace),
+    ("PUT", NAMESPACE, kv.rename_namespace),
+    ("DELETE", NAMESPACE, kv.drop_namespace),
+    ("GET", f"{NAMESPACE}/keys", kv.keys),
+    ("GET", f"{NAMESPACE}/values/{{key:path}}", kv.value),
+    ("PUT", f"{NAMESPACE}/values/{{key:path}}", kv.put_value),
+    ("DELETE", f"{NAMESPACE}/values/{{key:path}}", kv.drop_value),
+    ("GET", f"{NAMESPACE}/metadata/{{key:path}}", kv.metadata),
+    ("PUT", f"{NAMESPACE}/bulk", kv.put_values),
+    ("DELETE", f"{NAMESPACE}/bulk", kv.drop_values),
+    ("POST", f"{NAMESPACE}/bulk/delete", kv.drop_values),
+    ("POST", f"{NAMESPACE}/bulk/get", kv.values),
     ("GET", f"{ACCOUNT}/d1/database", scripts.nothing),
     ("POST", f"{ACCOUNT}/d1/database", scripts.no_storage),
     ("GET", f"{ACCOUNT}/r2/buckets", scripts.no_buckets),
@@ -142,8 +160,15 @@ def routes(cloud: Cloud) -> list[BaseRoute]:
 
 
 async def start(cloud: Cloud) -> None:
-    """Runs all Workers again as they were."""
-    await api_of(cloud).workers.start()
+    """Runs all Workers again as they were, and their cron triggers from now on."""
+    api = api_of(cloud)
+    await api.workers.start()
+    api.schedules.start()
+
+
+async def stop(cloud: Cloud) -> None:
+    """Calls no Worker by a cron trigger any more."""
+    await api_of(cloud).schedules.stop()
 
 
 def api_of(cloud: Cloud) -> Api:
@@ -159,13 +184,17 @@ def _make(cloud: Cloud) -> Api:
     blobs = Blobs(cloud.root / "cloudflare")
     sessions = Sessions(records, cloud.vault, blobs)
     zones = Zones(records)
+    namespaces = Namespaces(cloud.store, EdgeStorage(cloud.edge))
+    targets = Targets(records, namespaces)
     return Api(
         account_id=cloud.tokens.account_id,
         token=cloud.tokens.cloudflare,
         records=records,
         sessions=sessions,
-        workers=Workers(records, blobs, sessions, zones, cloud.edge),
+        workers=Workers(records, blobs, sessions, zones, targets, cloud.edge),
         zones=zones,
+        namespaces=namespaces,
+        schedules=Schedules(cloud.store, cloud.edge),
     )
 
 

@@ -160,7 +160,7 @@ async def references(request: Request, api: Api) -> Response:
 
 
 async def nothing(request: Request, _: Api) -> Response:
-    """Lists that are always empty here: tail consumers, KV namespaces, D1 databases."""
+    """Lists that are always empty here: tail consumers, D1 databases."""
     return listing(request, [])
 
 
@@ -170,16 +170,31 @@ async def no_buckets(_: Request, __: Api) -> Response:
 
 
 async def no_storage(request: Request, _: Api) -> Response:
-    """KV namespaces, D1 databases and R2 buckets cannot be made here."""
+    """D1 databases and R2 buckets cannot be made here."""
     raise invalid(f"{request.url.path.split('/', 5)[-1]}: storage is not supported here")
 
 
 async def schedules(request: Request, api: Api) -> Response:
-    """GET and PUT …/scripts/{script}/schedules: cron triggers are not run here, so only an empty list is taken."""
-    api.workers.script(_name(request))
-    if request.method == "PUT" and json.loads(await request.body() or b"[]"):
-        raise bad_body("cron triggers are not supported here")
-    return ok({"schedules": []})
+    """GET …/scripts/{script}/schedules."""
+    return ok({"schedules": _schedules(api, api.workers.script(_name(request)).name)})
+
+
+async def put_schedules(request: Request, api: Api) -> Response:
+    """PUT …/scripts/{script}/schedules: [{"cron"}], which replaces what was there; they are really run."""
+    name = api.workers.script(_name(request)).name
+    try:
+        crons = [entry["cron"] for entry in json.loads(await request.body())]
+    except (ValueError, TypeError, KeyError):
+        crons = [None]
+    if not all(isinstance(cron, str) for cron in crons):
+        raise bad_body('not a list of {"cron": "a text"}')
+    api.schedules.replace(name, crons)
+    return ok({"schedules": _schedules(api, name)})
+
+
+def _schedules(api: Api, name: str) -> Json:
+    found = api.schedules.of(name)
+    return [{"cron": s.cron, "created_on": s.created_on, "modified_on": s.modified_on} for s in found]
 
 
 async def service(request: Request, api: Api) -> Response:

@@ -17,6 +17,7 @@ from localcloud.cloudflare.models import Deployment, Part, Script, Version
 from localcloud.cloudflare.records import Records
 from localcloud.cloudflare.responses import now
 from localcloud.cloudflare.sessions import Sessions
+from localcloud.cloudflare.targets import Targets
 from localcloud.cloudflare.uploads import KINDS, OLDEST_DATE, Upload
 from localcloud.cloudflare.zones import Zones
 from localcloud.edge import Assets, Edge, Module, WorkerSpec, WorkerStartError
@@ -32,13 +33,15 @@ WHOLE = 100.0
 class Workers:
     """The account's Workers. Changes to one Worker happen one after another; different Workers in parallel."""
 
-    def __init__(self, records: Records, blobs: Blobs, sessions: Sessions, zones: Zones, edge: Edge) -> None:
+    def __init__(
+        self, records: Records, blobs: Blobs, sessions: Sessions, zones: Zones, targets: Targets, edge: Edge
+    ) -> None:
         self.records = records
         self.blobs = blobs
         self.sessions = sessions
         self.zones = zones
         self._edge = edge
-        self._drafts = drafts.Drafts(records, blobs, sessions)
+        self._drafts = drafts.Drafts(blobs, sessions, targets)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     # --- looking up
@@ -301,6 +304,7 @@ class Workers:
             secrets=bound.secrets,
             json=bound.json,
             services=bound.services,
+            storage=bound.storage,
             assets=assets,
             log=self.blobs.logs / f"{version.script}.jsonl",
         )

@@ -1,6 +1,6 @@
 // The HTTP edge of the local cloud: one listening socket for every app and Worker, from start to stop.
 //
-//   node edge.mjs --port 8401 --node-modules DIR
+//   node edge.mjs --port 8401 --node-modules DIR --storage DIR
 //
 // The parent speaks JSON lines: {"id", "op", …} in, {"id", "result"} or {"id", "error", "kind"} out. End of input ends
 // the process and every workerd, so nothing outlives the parent. Secrets come in on these lines only.
@@ -11,10 +11,12 @@ import { createRequire, enableCompileCache } from "node:module";
 import path from "node:path";
 import readline from "node:readline";
 import { parseArgs } from "node:util";
+import { deliver } from "./events.mjs";
 import { Faults, trouble } from "./faults.mjs";
 import { forward, headersFor, refuse, upgrade } from "./proxy.mjs";
 import { Requests } from "./requests.mjs";
 import { hostOf, Routes } from "./routes.mjs";
+import { Storage } from "./storage.mjs";
 import { WorkerError, Workers } from "./workers.mjs";
 
 const LOOPBACK = "127.0.0.1";
@@ -22,22 +24,27 @@ const LOOPBACK = "127.0.0.1";
 const DRAIN_MS = 20 * 60_000;
 const KEEP_ALIVE_MS = 75_000;
 const HEADER_BYTES = 64 * 1024;
-const INTERNAL = ["x-edge-key", "x-edge-service", "x-edge-public"];
+const INTERNAL = ["x-edge-key", "x-edge-service", "x-edge-storage", "x-edge-public", "x-edge-event"];
 const WORKERS_DEV = ".workers.localhost";
 
-const { values } = parseArgs({ options: { port: { type: "string" }, "node-modules": { type: "string" } } });
+const { values } = parseArgs({ options: { port: { type: "string" }, "node-modules": { type: "string" }, storage: { type: "string" } } });
 enableCompileCache(path.resolve(values["node-modules"], "..", "compiled")); // a fifth of the start is reading miniflare
 const miniflare = createRequire(path.resolve(values["node-modules"], "..", "package.json"))("miniflare");
 const secret = randomBytes(16).toString("hex");
+const storage = new Storage(miniflare, values["node-modules"], values.storage, secret);
 const routes = new Routes();
 const faults = new Faults();
 const requests = new Requests();
 const ray = () => `${randomBytes(8).toString("hex")}-LOC`;
 
-const unreachable = ({ kind, name }) =>
-  kind === "worker"
-    ? { status: 502, body: `error code: 502\nThe Worker ${name} did not answer.\n` }
-    : { status: 503, body: `The app at ${name} did not accept the request (connection_refused).\n` };
+const LOST = {
+  worker: (name) => ({ status: 502, body: `error code: 502\nThe Worker ${name} did not answer.\n` }),
+  app: (name) => ({ status: 503, body: `The app at ${name} did not accept the request (connection_refused).\n` }),
+  storage: (name) => ({ status: 503, body: `The storage ${name} did not answer.\n` }),
+  network: () => ({ status: 530, body: "error code: 1016\n" }),
+};
+
+const unreachable = ({ kind, name }) => LOST[kind](name);
 
 function unknown(host) {
   if (host.endsWith(WORKERS_DEV)) return { status: 404, body: `There is nothing here yet: no Worker has the address ${host}.\n` };
@@ -70,9 +77,21 @@ const inward = (req) => () => {
   return local(req, routes.find(host), host);
 };
 
-/** A Worker's own request: to another Worker by binding, to one of our addresses, or out to the network. */
+/** A request of a binding to a namespace, bucket or database. */
+function inStorage(req, stored) {
+  if (!storage.upstream) return { refusal: { status: 503, body: "The storage is not running.\n" } };
+  const headers = headersFor(req.rawHeaders, INTERNAL, { "x-edge-key": secret, "x-edge-storage": stored });
+  return { kind: "storage", name: stored, upstream: storage.upstream, headers, extra: {} };
+}
+
+/** A request by a binding has no host of its own. */
+const byBinding = (req) => req.headers["x-edge-service"] ?? req.headers["x-edge-storage"];
+
+/** A Worker's own request: to storage or another Worker by binding, to one of our addresses, or out to the network. */
 const outward = (req) => () => {
   const host = hostOf(req.headers.host);
+  const stored = req.headers["x-edge-storage"];
+  if (stored) return inStorage(req, stored);
   const service = req.headers["x-edge-service"];
   if (service) return local(req, routes.findWorker(service), host) ?? { refusal: unknown(host) };
   const found = routes.find(host);
@@ -87,25 +106,23 @@ const outward = (req) => () => {
   return { kind: "network", name: host, upstream: { host: url.hostname.replace(/^\[|\]$/g, ""), port }, secure, headers, extra: {} };
 };
 
-const networkLost = (found) => (found.kind === "network" ? { status: 530, body: "error code: 1016\n" } : unreachable(found));
-
-/** Passes a request on, unless a fault has another fate for it; a call by service binding has no host of its own. */
-async function serve(req, res, resolve, lost) {
-  const fault = req.headers["x-edge-service"] ? undefined : faults.take(hostOf(req.headers.host), req, res);
+/** Passes a request on, unless a fault has another fate for it. */
+async function serve(req, res, resolve) {
+  const fault = byBinding(req) ? undefined : faults.take(hostOf(req.headers.host), req, res);
   if (fault && (await trouble(fault, res))) return undefined;
-  return forward(req, res, fault?.drop === "answer" ? () => ({ ...resolve(), lose: true }) : resolve, lost);
+  return forward(req, res, fault?.drop === "answer" ? () => ({ ...resolve(), lose: true }) : resolve, unreachable);
 }
 
-function listener(resolver, lost, allowed) {
+function listener(resolver, allowed) {
   const server = http.createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0, noDelay: true, maxHeaderSize: HEADER_BYTES });
   server.on("request", (req, res) => {
     if (!allowed(req)) return refuse(res, { status: 403, body: "This address is for the local cloud's Workers only.\n" });
-    if (!req.headers["x-edge-service"]) requests.note(hostOf(req.headers.host), req, res);
-    return serve(req, res, resolver(req), lost).catch((error) => refuse(res, { status: 502, body: `${error.message}\n` }));
+    if (!byBinding(req)) requests.note(hostOf(req.headers.host), req, res);
+    return serve(req, res, resolver(req)).catch((error) => refuse(res, { status: 502, body: `${error.message}\n` }));
   });
   server.on("upgrade", (req, socket, head) => {
     if (!allowed(req)) return void socket.destroy();
-    upgrade(req, socket, head, resolver(req), lost).catch(() => socket.destroy());
+    upgrade(req, socket, head, resolver(req), unreachable).catch(() => socket.destroy());
   });
   return server;
 }
@@ -120,9 +137,9 @@ function listen(server, port) {
   });
 }
 
-const edge = listener(inward, unreachable, () => true);
-const way = listener(outward, networkLost, (req) => req.headers["x-edge-key"] === secret);
-const workers = new Workers(miniflare, { port: await listen(way, 0), secret });
+const edge = listener(inward, () => true);
+const way = listener(outward, (req) => req.headers["x-edge-key"] === secret);
+const workers = new Workers(miniflare, { port: await listen(way, 0), secret }, storage);
 
 /** Shares a Worker's traffic over running versions; the others stop when their last request is answered. */
 function activate(name, shares) {
@@ -151,6 +168,13 @@ const operations = {
     const instance = workers.get(name, version);
     if (instance && !active) await workers.stop(instance, 0);
   },
+  deliver: ({ name, event }) => {
+    const found = routes.findWorker(name);
+    if (!found) throw new Error(`the Worker ${name} has no running version`);
+    return deliver(found.upstream, secret, event);
+  },
+  storage: async () => ({ port: await storage.open(), secret }),
+  erase: ({ kind, name }) => storage.drop(kind, name),
   fault: ({ descriptions }) => faults.add(descriptions),
   faults: () => faults.listing(),
   clear: () => faults.clear(),
@@ -174,7 +198,7 @@ async function carryOut({ id, op, ...rest }) {
 }
 
 async function end() {
-  await workers.stopAll();
+  await Promise.all([workers.stopAll(), storage.stop()]);
   process.exit(0);
 }
 

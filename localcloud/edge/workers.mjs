@@ -4,6 +4,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { EMPTY, FRONT, probe } from "./modules.mjs";
 import { Upstream } from "./routes.mjs";
+import { shapeBindings } from "./storage.mjs";
 
 const LOG_BYTES = 4 * 1024 * 1024;
 // Cloudflare allows a second of processor; a machine that is busy needs more than that for a start of nothing.
@@ -103,35 +104,43 @@ function serveUploadedTypes(plugin) {
 }
 
 export class Workers {
-  /** `outbound`: {port, secret} of the listener that takes the Workers' own requests. */
-  constructor(miniflare, outbound) {
+  /** `outbound`: {port, secret} of the listener that takes the Workers' own requests; `storage` is behind it, too. */
+  constructor(miniflare, outbound, storage) {
     this.miniflare = miniflare;
     serveUploadedTypes(miniflare.ASSETS_PLUGIN);
+    shapeBindings(miniflare.CORE_PLUGIN);
     this.outbound = outbound;
+    this.storage = storage;
     this.running = new Map(); // "name/version" -> {mf, upstream, handlers, named, ms}
     this.logs = new Map();
   }
 
   /**
-   * The service that a Worker's fetch goes to; with `service`, the one that a service binding of that name goes to.
+   * The service that a Worker's fetch goes to; with `service`, the one that a service binding of that name goes to,
+   * and with `storage` (KIND/ID), the one that a binding to that storage goes to.
    * `fromOutside`: its fetch comes in as anybody's does, which the compatibility flag asks for.
+   * A header without a value is taken away: a Worker cannot send it.
    */
-  #way(service, fromOutside = false) {
-    const injectRequestHeaders = [{ name: "x-edge-key", value: this.outbound.secret }];
-    if (service) injectRequestHeaders.push({ name: "x-edge-service", value: service });
-    if (fromOutside) injectRequestHeaders.push({ name: "x-edge-public", value: "1" });
+  #way({ service, storage, fromOutside = false } = {}) {
+    const injectRequestHeaders = [
+      { name: "x-edge-key", value: this.outbound.secret },
+      { name: "x-edge-service", value: service },
+      { name: "x-edge-storage", value: storage },
+      { name: "x-edge-public", value: fromOutside ? "1" : undefined },
+    ];
     const http = { style: 0, forwardedProtoHeader: "x-forwarded-proto", injectRequestHeaders };
     return { external: { address: `${LOOPBACK}:${this.outbound.port}`, http } };
   }
 
   #bindings(spec) {
-    const services = Object.entries(spec.services).map(([binding, target]) => [binding, this.#way(target)]);
+    const services = Object.entries(spec.services).map(([binding, service]) => [binding, this.#way({ service })]);
+    const storage = Object.entries(spec.storage).map(([binding, [kind, id]]) => [`${kind}:${binding}`, this.#way({ storage: `${kind}/${id}` })]);
     return {
       compatibilityDate: spec.compatibility_date,
       compatibilityFlags: spec.compatibility_flags,
       bindings: { ...spec.texts, ...spec.secrets, ...spec.json },
-      serviceBindings: Object.fromEntries(services),
-      outboundService: this.#way(undefined, spec.compatibility_flags.includes(PUBLIC_FETCH)),
+      serviceBindings: Object.fromEntries([...services, ...storage]),
+      outboundService: this.#way({ fromOutside: spec.compatibility_flags.includes(PUBLIC_FETCH) }),
     };
   }
 
@@ -148,6 +157,8 @@ export class Workers {
         name: "front",
         modules: [{ type: "ESModule", path: "front.mjs", contents: FRONT }],
         compatibilityDate: "2025-06-01",
+        compatibilityFlags: ["service_binding_extra_handlers"],
+        bindings: { KEY: this.outbound.secret },
         serviceBindings: { USER },
         unsafeDirectSockets: socket,
       },
@@ -179,6 +190,7 @@ export class Workers {
     const supported = this.miniflare.supportedCompatibilityDate;
     if (spec.compatibility_date > supported)
       throw new WorkerError(`This Worker requires compatibility date "${spec.compatibility_date}", but the newest date supported by this runtime is "${supported}".`);
+    if (Object.keys(spec.storage).length > 0) await this.storage.open();
     if (spec.assets) types.set(spec.assets.directory, spec.assets.types);
     const started = Date.now();
     const lines = [];

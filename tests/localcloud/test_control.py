@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from typing import Any
 
@@ -15,7 +16,13 @@ from tests.localcloud.account import REPOSITORY, Account, image
 def test_everything_but_health_wants_the_token(account: Account) -> None:
     base = account.cloud.url
     assert account.edge.get(base + "/_cloud/health").status_code == 200
-    for method, path in (("GET", "faults"), ("POST", "faults"), ("GET", "requests"), ("PUT", "images/sha256:0")):
+    for method, path in (
+        ("GET", "faults"),
+        ("POST", "faults"),
+        ("GET", "requests"),
+        ("PUT", "images/sha256:0"),
+        ("POST", "workers/x/scheduled"),
+    ):
         answer = account.edge.request(method, f"{base}/_cloud/{path}")
         assert answer.status_code == 401
         assert "tokens.json" in answer.json()["error"]
@@ -150,6 +157,27 @@ def test_the_request_log_has_no_bodies_queries_or_tokens(account: Account) -> No
 
 def put(account: Account, digest: str, content: bytes, **query: str) -> httpx.Response:
     return account.http.put(f"/_cloud/images/{digest}", params=query, content=content)
+
+
+def test_a_cron_trigger_by_hand(account: Account) -> None:
+    base = f"/client/v4/accounts/{account.cloud.tokens.account_id}/workers/scripts/by-hand"
+    own = {"authorization": f"Bearer {account.cloud.tokens.cloudflare}"}
+    code = """export default { scheduled(controller) {
+      if (controller.cron !== "1 2 * * *" || controller.scheduledTime !== 1750000000000) throw new Error("other");
+    } };"""
+    form = {
+        "metadata": (None, json.dumps({"main_module": "w.js", "compatibility_date": "2025-06-01"})),
+        "w.js": ("w.js", code, "application/javascript+module"),
+    }
+    assert account.http.put(base, files=form, headers=own).status_code == 200
+    path = "/_cloud/workers/by-hand/scheduled"
+    good = account.http.post(path, params={"cron": "1 2 * * *", "time": "1750000000000"})
+    assert (good.status_code, good.json()) == (200, {"outcome": "ok"})
+    assert account.http.post(path, params={"cron": "3 4 * * *"}).json() == {"outcome": "exception"}
+    assert account.http.post(path, params={"time": "noon"}).status_code == 400
+    missing = account.http.post("/_cloud/workers/nobody/scheduled")
+    assert (missing.status_code, "nobody" in missing.json()["error"]) == (404, True)
+    assert account.http.delete(base, headers=own).status_code == 200
 
 
 def test_an_image_is_stored_once_and_found_by_digest_and_repository(account: Account) -> None:

@@ -38,6 +38,7 @@ EXCEPTIONS = {
     "backups/bucket.py": "S3's own client; its errors",
     "backups/s3.py": "S3's own client, by the proxies and certificates of httpclient",
     "localcloud/digitalocean/uptime.py": "the local cloud's checks of its own edge, on loopback",
+    "localcloud/edgestorage.py": "the local cloud's storage, in a process of its own edge, on loopback",
     "localcloud/health.py": "the local cloud's checks of its apps, on loopback",
     "localcloud/plugins/api.py": "the offline plugins import nothing of ours, and refuse all but loopback",
     "ops/status/certificates.py": "a bare TLS handshake, to see a site's certificate; nothing is asked",

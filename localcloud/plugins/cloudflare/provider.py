@@ -10,7 +10,9 @@ from typing import ClassVar
 from localcloud.plugins import VERSIONS
 from localcloud.plugins.api import Api, Retries, loopback
 from localcloud.plugins.cloudflare.attributes import clean
+from localcloud.plugins.cloudflare.workers_cron_trigger import WorkersCronTrigger
 from localcloud.plugins.cloudflare.workers_custom_domain import WorkersCustomDomain
+from localcloud.plugins.cloudflare.workers_kv_namespace import WorkersKvNamespace
 from localcloud.plugins.cloudflare.workers_script import WorkersScript
 from localcloud.plugins.cloudflare.workers_script_subdomain import WorkersScriptSubdomain
 from localcloud.plugins.resource import UNKNOWN, Checked, Failure, Props, Provider, ProviderError, Resource, Secret
@@ -39,6 +41,8 @@ class Cloudflare(Provider):
         WorkersScript.token: WorkersScript(),
         WorkersScriptSubdomain.token: WorkersScriptSubdomain(),
         WorkersCustomDomain.token: WorkersCustomDomain(),
+        WorkersKvNamespace.token: WorkersKvNamespace(),
+        WorkersCronTrigger.token: WorkersCronTrigger(),
     }
 
     def check_config(self, news: Props) -> Checked:

@@ -101,7 +101,13 @@ _BINDINGS = {
     "text": Attribute(wire="text", secret=True),
     "service": Attribute(wire="service"),
     "environment": Attribute(wire="environment"),
+    "entrypoint": Attribute(wire="entrypoint"),
     "bucketName": Attribute(wire="bucket_name"),
+    "databaseId": Attribute(wire="database_id"),
+    "id": Attribute(wire="id"),
+    "queueName": Attribute(wire="queue_name"),
+    "className": Attribute(wire="class_name", computed=True, computed_for=("type", "durable_object_namespace")),
+    "scriptName": Attribute(wire="script_name"),
     "namespaceId": Attribute(wire="namespace_id", computed=True, computed_for=("type", "durable_object_namespace")),
 }
 

@@ -43,6 +43,7 @@ class Running:
     async def stop(self) -> None:
         self._server.should_exit = True
         await self._task
+        await routes.stop(self.cloud)
         await self.cloud.edge.stop()
         self.cloud.store.close()
 

@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from localcloud.cloudflare.routes import api_of
+from tests.localcloud.cloudflare.loop import Loop
 from tests.localcloud.cloudflare.service import Client
 
 Wrangler = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -108,6 +111,37 @@ def test_from_first_deploy_to_deletion(api: Client, project: Path, wrangler: Wra
     wrangler("delete", "--force")
     assert api.get(HOST).status_code == 404
     assert api.get("wr.oraclenet.localhost").status_code == 404
+
+
+STORING = """
+export default {
+  fetch: async (request, env) => new Response(await env.CACHE.get("key")),
+  scheduled: (controller, env) => env.CACHE.put("key", controller.cron),
+};
+"""
+
+
+@pytest.mark.slow
+def test_a_namespace_and_a_cron_trigger(api: Client, project: Path, wrangler: Wrangler, loop: Loop) -> None:
+    assert "Success!" in wrangler("kv", "namespace", "create", "wr-cache").stdout
+    namespaces = json.loads(wrangler("kv", "namespace", "list").stdout)
+    namespace = next(each["id"] for each in namespaces if each["title"] == "wr-cache")
+    wrangler("kv", "key", "put", "key", "from wrangler", "--namespace-id", namespace, "--remote")
+
+    bound = {"kv_namespaces": [{"binding": "CACHE", "id": namespace}], "triggers": {"crons": ["*/5 * * * *"]}}
+    write(project, "x", **bound)
+    project.joinpath("src/index.js").write_text(STORING)
+    assert "schedule: */5 * * * *" in wrangler("deploy").stdout
+    assert api.get(HOST, "/api/x").text == "from wrangler"
+    assert loop.run(api_of(api.running.cloud).schedules.run("wr", "*/5 * * * *", datetime.now(UTC))) == "ok"
+    read = wrangler("kv", "key", "get", "key", "--namespace-id", namespace, "--remote", "--text")
+    assert read.stdout.strip() == "*/5 * * * *"
+
+    write(project, "x", kv_namespaces=[{"binding": "CACHE", "id": "0" * 32}])
+    refused = wrangler("deploy", fails=True)
+    assert "[code: 10041]" in refused.stdout + refused.stderr
+    wrangler("kv", "namespace", "delete", "--namespace-id", namespace, "-y")
+    wrangler("delete", "--force")
 
 
 @pytest.mark.slow

@@ -1,0 +1,22 @@
+// Brings events that are no requests (a cron's minute) to a Worker's version, by the small Worker in front of it.
+
+import http from "node:http";
+
+/** What the version's handler came to: {outcome: "ok" or another word, …}. It may take as long as it likes. */
+export function deliver(upstream, secret, event) {
+  const leave = upstream.enter();
+  return new Promise((resolve, reject) => {
+    const headers = { "x-edge-event": secret, "content-type": "application/json" };
+    const out = http.request({ host: upstream.host, port: upstream.port, method: "POST", path: "/", headers, agent: false }, async (from) => {
+      try {
+        let text = "";
+        for await (const chunk of from.setEncoding("utf8")) text += chunk;
+        resolve(JSON.parse(text));
+      } catch (error) {
+        reject(error);
+      }
+    });
+    out.on("error", reject);
+    out.end(JSON.stringify(event));
+  }).finally(leave);
+}

@@ -1,0 +1,112 @@
+"""The offline cloudflare plugin against the local cloud: what a Worker is bound to, and when it runs by itself.
+
+Nothing of these resources was recorded; how they behave is read in terraform-provider-cloudflare 5 (internal/services).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.localcloud.cloudflare.service import Client
+from tests.parity.plugin import Plugin
+
+NAMESPACE = "cloudflare:index/workersKvNamespace:WorkersKvNamespace"
+TRIGGER = "cloudflare:index/workersCronTrigger:WorkersCronTrigger"
+CODE = 'export default { fetch: () => new Response("x"), scheduled() {} };'
+UNKNOWN = {"$unknown": True}
+Json = Any
+
+
+@pytest.fixture(scope="module")
+def plugin(api: Client) -> Iterator[Plugin]:
+    with Plugin("cloudflare") as running:
+        assert "response" in running.configure({"apiToken": api.token, "baseUrl": api.base})
+        yield running
+
+
+@pytest.fixture
+def account_id(api: Client) -> str:
+    return api.running.cloud.tokens.account_id
+
+
+def answered(answer: Json) -> Json:
+    assert "response" in answer, answer
+    return answer["response"]
+
+
+def checked(plugin: Plugin, token: str, news: Json) -> Json:
+    answer = answered(plugin.check(token, {}, news))
+    assert "failures" not in answer
+    return answer["inputs"]
+
+
+def quiet_after_refresh(plugin: Plugin, token: str, one: Json, news: Json) -> Json:
+    """The outputs after a read that must lead to no change."""
+    read = answered(plugin.read(token, one["id"], one["properties"], news))
+    diff = answered(plugin.diff(token, one["id"], read["properties"], read["inputs"], news))
+    assert diff["changes"] == "DIFF_NONE"
+    return read["properties"]
+
+
+def test_a_namespace(api: Client, plugin: Plugin, account_id: str) -> None:
+    news = checked(plugin, NAMESPACE, {"accountId": account_id, "title": "plugged"})
+    previewed = answered(plugin.create(NAMESPACE, news, preview=True))["properties"]
+    assert (previewed["id"], previewed["supportsUrlEncoding"]) == (UNKNOWN, UNKNOWN)
+    made = answered(plugin.create(NAMESPACE, news))
+    assert made["properties"] == news | {"id": made["id"], "supportsUrlEncoding": True}
+    outputs = quiet_after_refresh(plugin, NAMESPACE, made, news)
+
+    renamed = news | {"title": "plugged-anew"}
+    diff = answered(plugin.diff(NAMESPACE, made["id"], outputs, news, renamed))
+    assert (diff["changes"], diff.get("replaces", [])) == ("DIFF_SOME", [])
+    assert (
+        plugin.update(NAMESPACE, made["id"], outputs, news, renamed, preview=True)["response"]["properties"]["id"]
+        == made["id"]
+    )
+    updated = answered(plugin.update(NAMESPACE, made["id"], outputs, news, renamed))["properties"]
+    assert (updated["id"], updated["title"]) == (made["id"], "plugged-anew")
+    elsewhere = news | {"accountId": "0" * 32}
+    assert answered(plugin.diff(NAMESPACE, made["id"], updated, renamed, elsewhere))["replaces"] == ["accountId"]
+
+    imported = answered(plugin.read(NAMESPACE, f"{account_id}/{made['id']}", {}, {}))
+    assert (imported["id"], imported["inputs"]) == (made["id"], renamed)
+    assert "10014" in plugin.create(NAMESPACE, renamed)["error"]["details"]
+    assert answered(plugin.delete(NAMESPACE, made["id"], updated)) == {}
+    assert answered(plugin.read(NAMESPACE, made["id"], updated, renamed)).get("id") is None
+    assert "10013" in plugin.delete(NAMESPACE, made["id"], updated)["error"]["details"]
+
+
+def test_cron_triggers(api: Client, plugin: Plugin, account_id: str) -> None:
+    api.put("plugged", CODE)
+    path = "~/workers/scripts/plugged/schedules"
+    wanted = {
+        "accountId": account_id,
+        "scriptName": "plugged",
+        "schedules": [{"cron": "0 1 * * *"}, {"cron": "0 2 * * *"}],
+    }
+    news = checked(plugin, TRIGGER, wanted)
+    made = answered(plugin.create(TRIGGER, news))
+    known = api.result("GET", path)["schedules"]
+    assert made["id"] == "plugged"
+    assert [each["createdOn"] for each in made["properties"]["schedules"]] == [each["created_on"] for each in known]
+    outputs = quiet_after_refresh(plugin, TRIGGER, made, news)
+
+    fewer = news | {"schedules": [{"cron": "0 3 * * *"}]}
+    diff = answered(plugin.diff(TRIGGER, "plugged", outputs, news, fewer))
+    assert (diff["changes"], diff.get("replaces", [])) == ("DIFF_SOME", [])
+    updated = answered(plugin.update(TRIGGER, "plugged", outputs, news, fewer))["properties"]
+    assert [each["cron"] for each in api.result("GET", path)["schedules"]] == ["0 3 * * *"]
+    other = fewer | {"scriptName": "another"}
+    assert answered(plugin.diff(TRIGGER, "plugged", updated, fewer, other))["replaces"] == ["scriptName"]
+
+    api.result("PUT", path, json=[])  # a change that no refresh sees
+    assert answered(plugin.read(TRIGGER, "plugged", updated, fewer))["properties"] == updated
+    api.result("PUT", path, json=[{"cron": "0 3 * * *"}])
+    assert answered(plugin.delete(TRIGGER, "plugged", updated)) == {}
+    assert len(api.result("GET", path)["schedules"]) == 1  # deletion sends nothing
+    assert "10100" in plugin.create(TRIGGER, news | {"schedules": [{"cron": "no"}]})["error"]["details"]
+    api.result("DELETE", "~/workers/scripts/plugged")
+    assert answered(plugin.read(TRIGGER, "plugged", updated, fewer)).get("id") is None
