@@ -70,6 +70,9 @@ def key_of(service: str) -> str:
     return service if service == "backend" else f"workers.{service}"
 
 
+UNBUILT = "unbuilt:"
+"""What stands in a preview's receipt before the hash of an image's inputs, where the update will build it first."""
+
 OWNER_VARIABLE = "STACK"
 """What an app and a Worker carry their owner under, as plain text: `organization/project/stack`."""
 

@@ -158,7 +158,10 @@ def _service(service: BackendSettings, args: BackendArgs) -> digitalocean.AppSpe
         instance_count=service.instances,
         instance_size_slug=service.size,
         image=digitalocean.AppSpecServiceImageArgs(
-            registry_type=image.registry_type, registry=image.registry, repository=image.repository, digest=args.digest
+            registry_type=image.registry_type,
+            registry=image.declared_registry,
+            repository=image.repository,
+            digest=args.digest,
         ),
         health_check=digitalocean.AppSpecServiceHealthCheckArgs(http_path=service.health_path),
         envs=[

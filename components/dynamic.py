@@ -22,7 +22,7 @@ import pulumi
 from tracebacks import full_text, located
 
 OURS = frozenset(
-    {"appplatform", "artifacts", "backups", "components", "pocketbase", "releases", "settings", "workersapi"}
+    {"appplatform", "artifacts", "backups", "components", "images", "pocketbase", "releases", "settings", "workersapi"}
 )
 """The packages whose exceptions are sentences."""
 UNEXPECTED = "the program did not expect this, whose trace follows: {}\n{}"

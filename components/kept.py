@@ -62,7 +62,7 @@ class KeptRelease(Resource, name="KeptRelease"):
             "release": release,
             "app": app,
             "app_id": app_id,
-            "packed": settings.backend.image.path is not None,
+            "packed": settings.backend.image.is_packed,
             "count": settings.keep_releases,
             "custody": Custody.of_settings(settings, None).props(),
             "after": pulumi.Output.all(*after).apply(lambda _: ""),

@@ -17,6 +17,7 @@ import pulumi
 from artifacts import ArtifactError, AssetSet, module_digest, source_commit, stage_assets, stage_packed_assets
 from components.addresses import refuse_backend_addresses
 from components.checkout import Built, Image, Module, Site
+from components.dockerfile import dockerfile_digest
 from components.receipt import held
 from contract import ADOPTED, KEPT_VARIABLE, Kept, Release
 from releases import named
@@ -56,7 +57,7 @@ def _read(settings: Settings, project: Path) -> Sources:
     if kept and "backend" in stays:
         digest = kept["release"]["backend"]
     else:
-        digest = receipt["backend"] if receipt else _digest(settings, built)
+        digest = receipt["backend"] if receipt else _digest(settings, project, built)
     modules = {
         module.service: _kept_text(kept, module.service)
         if kept and module.service in stays
@@ -97,7 +98,7 @@ class _Built:
         image = settings.backend.image
         workers = {name: worker for name, worker in settings.workers.items() if name not in left_out}
         return cls(
-            image=Image("backend", project, image) if image.digest is None else None,
+            image=Image("backend", project, image) if image.is_packed else None,
             modules=tuple(Module(name, project, worker) for name, worker in workers.items()),
             files=tuple(Site(name, project, site) for name, site in settings.sites.items() if name in workers),
         )
@@ -107,12 +108,14 @@ class _Built:
         return [each for each in every if each.service not in stays]
 
 
-def _digest(settings: Settings, built: _Built) -> str:
+def _digest(settings: Settings, project: Path, built: _Built) -> str:
     backend = settings.backend
     if backend.adopted is not None:
         return ADOPTED + backend.adopted.deployment
     if backend.image.digest is not None:
         return backend.image.digest
+    if backend.image.build is not None:
+        return dockerfile_digest(backend, project)
     assert built.image is not None
     return f"sha256:{built.image.digest}"
 

@@ -1,6 +1,8 @@
-"""The local image store: packed directories, addressed by the SHA-256 of their bytes.
+"""The local image store: packed directories, addressed by the SHA-256 of their bytes, and images of a registry on this
+machine, by their own digests.
 
-An image is a plain tar that holds `rootfs/…` and `config.json` {"cmd": ["./entrypoint.sh"]}.
+An image is a plain tar that holds `rootfs/…` and `config.json` {"cmd": ["./entrypoint.sh"]}; of a registry's image it
+holds all layers as one, and its working directory and variables too.
 """
 
 from __future__ import annotations
@@ -12,10 +14,14 @@ import os
 import re
 import shutil
 import tarfile
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from localcloud.imageconfig import ImageConfig
+from localcloud.registry import PullError, Registry
 from localcloud.store import Store
+from localcloud.trees import TreeError, place
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 TABLE = """CREATE TABLE IF NOT EXISTS images (
@@ -62,10 +68,35 @@ class ImageStore:
         self._store.execute("INSERT OR IGNORE INTO images VALUES (?, ?, ?)", (digest, repository, size))
         return size
 
+    def pull(self, host: str, path: str, digest: str, repository: str) -> None:
+        """Take an image from a registry, which has to have it also where it was taken before. ImageError when it does
+        not. Blocking: call it in a thread.
+        """
+        registry = Registry(host, path)
+        try:
+            manifest = registry.manifest(digest)
+            if not self.has(digest, repository):
+                with tempfile.TemporaryDirectory(dir=self._folder, prefix="pull-") as folder:
+                    root = Path(folder)
+                    config = registry.unpack(manifest, root)
+                    self._take(digest, repository, root, config)
+        except PullError as error:
+            raise ImageError(str(error)) from None
+
+    def _take(self, digest: str, repository: str, root: Path, config: ImageConfig) -> None:
+        fresh = self._folder / f"{digest[7:]}.{os.urandom(4).hex()}.part"
+        try:
+            pack(root, config, fresh)
+            size = fresh.stat().st_size
+            os.replace(fresh, self.path(digest))
+        finally:
+            fresh.unlink(missing_ok=True)
+        self._store.execute("INSERT OR IGNORE INTO images VALUES (?, ?, ?)", (digest, repository, size))
+
     def keep(self, folder: Path, cmd: list[str], repository: str) -> str:
         """Pack a folder that was built here; its digest."""
         fresh = self._folder / f"{os.urandom(8).hex()}.part"
-        pack(folder, cmd, fresh)
+        pack(folder, ImageConfig(tuple(cmd)), fresh)
         with fresh.open("rb") as file:
             digest = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
         size = fresh.stat().st_size
@@ -73,8 +104,8 @@ class ImageStore:
         self._store.execute("INSERT OR IGNORE INTO images VALUES (?, ?, ?)", (digest, repository, size))
         return digest
 
-    def command(self, digest: str) -> list[str]:
-        """The image's own command."""
+    def config(self, digest: str) -> ImageConfig:
+        """How the image's program is run."""
         return read_config(self.path(digest))
 
     def unpack(self, digest: str, target: Path) -> None:
@@ -89,26 +120,9 @@ class ImageStore:
             with tarfile.open(packed) as tar:
                 for member in tar:
                     if member.name.startswith("rootfs/"):
-                        _place(tar, member, target)
-        except tarfile.TarError as error:
+                        place(tar, member, target, member.name.removeprefix("rootfs/"))
+        except (tarfile.TarError, TreeError) as error:
             raise ImageError(str(error)) from error
-
-
-def _place(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
-    """Write one entry. Not tarfile's own extraction: its safe filter is missing from 3.11 before 3.11.4."""
-    path = Path(os.path.normpath(target / member.name.removeprefix("rootfs/")))
-    if not path.is_relative_to(target) or Path(member.name).is_absolute():
-        raise ImageError(f"{member.name!r} would be placed outside the container's folder")
-    if member.isdir():
-        path.mkdir(parents=True, exist_ok=True)
-        return
-    content = tar.extractfile(member) if member.isreg() else None
-    if content is None:
-        raise ImageError(f"{member.name!r} is neither a file nor a folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with content, path.open("wb") as file:
-        shutil.copyfileobj(content, file)
-    path.chmod(0o755 if member.mode & 0o100 else 0o644)
 
 
 async def _write_checked(path: Path, digest: str, body: AsyncIterator[bytes]) -> int:
@@ -124,23 +138,24 @@ async def _write_checked(path: Path, digest: str, body: AsyncIterator[bytes]) ->
     return size
 
 
-def read_config(packed: Path) -> list[str]:
-    """The command in an image's config.json; ImageError when the file is not an image."""
+def read_config(packed: Path) -> ImageConfig:
+    """An image's config.json; ImageError when the file is not an image."""
     try:
         with tarfile.open(packed) as tar:
             file = tar.extractfile("config.json")
-            cmd = json.load(file)["cmd"] if file else None
+            found = json.load(file) if file else None
     except (tarfile.TarError, KeyError, ValueError, OSError) as error:
         raise ImageError(f"not an image: no readable config.json in the tar ({error})") from error
-    if not isinstance(cmd, list) or not cmd or not all(isinstance(word, str) for word in cmd):
-        raise ImageError('not an image: config.json has no {"cmd": ["program", "argument", …]}')
-    return cmd
+    try:
+        return ImageConfig.read(found)
+    except ValueError as error:
+        raise ImageError(f"not an image: {error}") from None
 
 
-def pack(folder: Path, cmd: list[str], target: Path) -> None:
+def pack(folder: Path, how: ImageConfig, target: Path) -> None:
     """Write the same bytes for the same content: sorted names, no times, no owners, modes 0644 or 0755."""
     with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as tar:
-        config = json.dumps({"cmd": cmd}).encode()
+        config = json.dumps(how.show()).encode()
         tar.addfile(_clean(tarfile.TarInfo("config.json"), len(config)), io.BytesIO(config))
         for path in sorted(folder.rglob("*")):
             name = f"rootfs/{path.relative_to(folder).as_posix()}"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from folders import ArtifactError
+from images import DockerfileImage
 from ops.failures import Failure
+from ops.images import image_of
 from ops.rebuilding import Product
 from ops.workspace import Stack
 from programs import OutOfTime, run
-from settings import AssetsSettings, BackendSettings, ModuleSettings, WorkerSettings
+from settings import AssetsSettings, BackendSettings, ModuleSettings, Settings, WorkerSettings
 
 TAIL = 25
 BUILD_SECONDS = 3600.0
@@ -27,6 +30,13 @@ class Build:
     log: Path
     product: Product | None = None
     """What it makes, where that is known: then an unchanged source is not built again."""
+    image: Callable[[], DockerfileImage] | None = None
+    """The image that is built from a Dockerfile afterwards, looked at when it is asked for."""
+
+    @property
+    def of_image(self) -> Build:
+        """The image's part, under a name and with a log of its own."""
+        return replace(self, service=f"{self.service}'s image", log=self.log.with_stem(f"{self.log.stem}-image"))
 
 
 @dataclass(frozen=True)
@@ -38,19 +48,25 @@ class Built:
     is_new: bool
     differing: str = ""
     """Files in which this build differs from another one of the same source; reported once."""
+    made: str = ""
+    """An image's name and digest."""
 
     @property
     def lines(self) -> Iterator[str]:
         """What there is to say about it."""
         if not self.is_new:
-            yield f"Not built again: {self.service}, whose source is what it was"
+            yield f"Not built again: {self.service}, whose source is what it was{self._made}"
             return
-        yield f"Built: {self.service}"
+        yield f"Built: {self.service}{self._made}"
         if self.differing:
             yield (
                 f"Two builds of the same source of {self.service} differ, in {self.differing}: something there is made "
                 "anew each time, such as a date. So it is built when its source changes, or by: oracle build --again"
             )
+
+    @property
+    def _made(self) -> str:
+        return f" ({self.made})" if self.made else ""
 
 
 def builds(stack: Stack, services: list[str]) -> list[Build]:
@@ -60,17 +76,26 @@ def builds(stack: Stack, services: list[str]) -> list[Build]:
     if unknown := [name for name in services if name not in sources]:
         raise Failure(f"There is no service {unknown[0]}; name one of {', '.join(sources)}: oracle build backend")
     return [
-        _build(stack, name, source, stack.project / source.path, source.build)
+        _build(stack, name, source, stack.project / source.path, source.build or "", settings)
         for name, source in sources.items()
-        if source.build and source.path and name in (services or sources)
+        if (source.build or _has_image(settings, source)) and source.path and name in (services or sources)
     ]
 
 
-def _build(stack: Stack, name: str, source: BackendSettings | WorkerSettings, folder: Path, command: str) -> Build:
+def _has_image(settings: Settings, source: BackendSettings | WorkerSettings) -> bool:
+    """Whether an image is to be built; a stack with a receipt runs what that names."""
+    return isinstance(source, BackendSettings) and source.image.build is not None and settings.receipt is None
+
+
+def _build(
+    stack: Stack, name: str, source: BackendSettings | WorkerSettings, folder: Path, command: str, settings: Settings
+) -> Build:
     output = _output(stack, source, folder)
     record = stack.private / "builds" / f"{name}.json"
     product = Product(folder, command, output, record) if output else None
-    return Build(name, folder, command, stack.private / "logs" / f"build-{name}.log", product)
+    log = stack.private / "logs" / f"build-{name}.log"
+    image = partial(image_of, stack) if _has_image(settings, source) else None
+    return Build(name, folder, command, log, product, image)
 
 
 def _output(stack: Stack, source: BackendSettings | WorkerSettings, folder: Path) -> Path | None:
@@ -98,14 +123,34 @@ def run_builds(wanted: list[Build], watch: Watch = _unwatched, again: bool = Fal
     `again`: also those whose source is what it was.
     """
     with ThreadPoolExecutor(max_workers=max(1, len(wanted))) as pool:
-        yield from pool.map(partial(_run, watch=watch, again=again), wanted)
+        for done in pool.map(partial(_run, watch=watch, again=again), wanted):
+            yield from done
 
 
-def _run(build: Build, watch: Watch, again: bool) -> Built:
+def _run(build: Build, watch: Watch, again: bool) -> list[Built]:
     if not build.folder.is_dir():
         raise Failure(
             f"The checkout {build.folder} of {build.service} does not exist; clone it there, then: oracle build"
         )
+    done = [_run_command(build, watch, again)] if build.command else []
+    return [*done, _make_image(build.of_image, build.image, watch, again)] if build.image else done
+
+
+def _make_image(build: Build, image: Callable[[], DockerfileImage], watch: Watch, again: bool) -> Built:
+    """Asks the registry first. Raises Failure."""
+    try:
+        wanted = image()
+        known = None if again else wanted.digest()
+        if known is not None:
+            return Built(build.service, build.log, is_new=False, made=f"{wanted.registry.repository}@{known}")
+        with watch(build) as heard, _log(build) as log:
+            digest = wanted.make(lambda line: (log(line.encode()), heard(line)), again=again)
+    except ArtifactError as error:
+        raise Failure(str(error)) from None
+    return Built(build.service, build.log, is_new=True, made=f"{wanted.registry.repository}@{digest}")
+
+
+def _run_command(build: Build, watch: Watch, again: bool) -> Built:
     source = build.product.source() if build.product else None
     if build.product and not again and build.product.is_there(source):
         return Built(build.service, build.log, is_new=False)
@@ -123,12 +168,10 @@ def _run(build: Build, watch: Watch, again: bool) -> Built:
 
 def _executed(build: Build, heard: Callable[[str], object]) -> int:
     """The build's exit status; its output goes to its log, and line by line to `heard`."""
-    build.log.parent.mkdir(parents=True, exist_ok=True)
-    with build.log.open("wb") as log:
+    with _log(build) as log:
 
         def line(said: bytes) -> None:
-            log.write(said + b"\n")
-            log.flush()
+            log(said)
             heard(said.decode(errors="replace").rstrip())
 
         command = ["sh", "-c", build.command]
@@ -139,3 +182,16 @@ def _executed(build: Build, heard: Callable[[str], object]) -> int:
                 f"The build of {build.service} did not end within {BUILD_SECONDS / 60:.0f} minutes and was stopped; "
                 f"see its log {build.log}, then: oracle build {build.service}"
             ) from None
+
+
+@contextmanager
+def _log(build: Build) -> Iterator[Callable[[bytes], None]]:
+    """What writes a line to the build's log, made anew."""
+    build.log.parent.mkdir(parents=True, exist_ok=True)
+    with build.log.open("wb") as file:
+
+        def line(said: bytes) -> None:
+            file.write(said + b"\n")
+            file.flush()
+
+        yield line

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from contract import ADOPTED, Kept, Outputs, Release, in_order
+from contract import ADOPTED, UNBUILT, Kept, Outputs, Release, in_order
 from ops.failures import Failure
 from settings import Settings
 
@@ -27,6 +27,7 @@ OURS = ("uptime", "kept-release", "storage")
 CONFIGURED = "default"
 """The provider of our own resources, which the engine gives the stack's configuration: it changes with any key."""
 MADE_BY_HAND = "made by hand"
+TO_BE_BUILT = "that will be built"
 DISCARDED = "discard-replaced"
 """The engine's word for forgetting what it has only read: nothing is deleted."""
 PARTS = {"content": "code", "assets": "files", "bindings": "bindings"}
@@ -178,9 +179,11 @@ def belongs(name: str, service: str) -> bool:
 
 
 def version(release: Mapping[str, Any], service: str) -> str:
-    """A service's version in a receipt, as it calls itself: twelve hex digits; in words where it was made by hand."""
+    """A service's version in a receipt, as it calls itself: twelve hex digits; in words where it has none yet."""
     files = release["assets"].get(service)
     found = str(release["backend"] if service == "backend" else files or release["workers"].get(service, ""))
+    if found.startswith(UNBUILT):
+        return TO_BE_BUILT
     return MADE_BY_HAND if found.startswith(ADOPTED) else found.removeprefix("sha256:")[:12]
 
 

@@ -29,8 +29,8 @@ def existing(name: str) -> Stack:
 def refuse_other_kind(here: Stack, there: Stack) -> None:
     """Raises Failure where the image of one stack is packed from a directory, and the other's comes from a registry."""
     one, other = (stack.settings().backend.image for stack in (here, there))
-    if (one.digest is None) != (other.digest is None):
-        packs, pulls = (here, there) if one.digest is None else (there, here)
+    if one.is_packed != other.is_packed:
+        packs, pulls = (here, there) if one.is_packed else (there, here)
         raise Failure(
             f"{packs.name} packs its backend's image from a directory, and {pulls.name} takes it from a registry: no "
             f"image can go from one to the other. Give {packs.name} a digest: oracle image --help"

@@ -17,7 +17,7 @@ def fetch(custody: StackCustody, release: Release, to: StackCustody | None = Non
     Raises Failure naming those that the stack has not kept; then the other stack's store has nothing more.
     """
     stack = custody.engine.stack
-    wanted = items(release, packed=custody.settings.backend.image.path is not None)
+    wanted = items(release, packed=custody.settings.backend.image.is_packed)
     lost = [f"{item.told()}: {why}" for item in wanted if (why := _fetched(custody.releases, item, custody))]
     if lost:
         raise Failure(

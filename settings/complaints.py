@@ -62,6 +62,7 @@ EXAMPLES = {
     "createTimeout": "30m",
     "compatibilityDate": "2025-06-01",
     "digest": "sha256:<64 hex digits>",
+    "host": "127.0.0.1:5000",
     "zoneId": "<32 hex digits>",
     "keepReleases": "10",
 }
@@ -78,6 +79,7 @@ FORMS = {
     "service": "2 to 32 characters, lower-case letters, digits and dashes, with a letter first",
     "script": "1 to 63 lower-case letters, digits and dashes",
     "hostname": "a host name such as oraclenet.org",
+    "host": "a registry on this machine, since App Platform knows DOCR, DOCKER_HUB and GHCR alone",
     "compatibilityDate": "a date such as 2025-06-01",
     "digest": "sha256: and 64 hexadecimal digits",
     "store": "an http or https address for images; folder:PATH or s3://BUCKET/PREFIX for backups",

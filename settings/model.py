@@ -63,6 +63,7 @@ GENERATION_SUFFIX = 10  # "-g999-r999": generation and revision, kept free at th
 Hostname = Annotated[
     str, Field(max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")
 ]
+LoopbackHost = Annotated[str, Field(pattern=r"^(localhost|127(\.\d{1,3}){3}|([a-z0-9-]+\.)+localhost)(:\d{1,5})?$")]
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 ServiceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,19}$")]
 ScriptName = Annotated[str, Field(pattern=rf"^[a-z0-9]([a-z0-9-]{{0,{SCRIPT_NAME_LIMIT - 2}}}[a-z0-9])?$")]
@@ -103,26 +104,56 @@ def _password(value: SecretStr) -> SecretStr:
     return value
 
 
+class BuildSettings(Section):
+    """How the backend's image is built: `context` is relative to `backend.path`, `dockerfile` to the context.
+
+    What is in `args` is no secret: it stays in the image's history.
+    """
+
+    context: str = "."
+    dockerfile: str = "Dockerfile"
+    target: str | None = Field(default=None, min_length=1)
+    args: Mapping[VariableName, str] = {}
+
+
 class ImageSettings(Section):
-    """The backend's release: either a digest in a registry, or a directory that is packed and pushed to an image
-    store.
+    """The backend's release: a digest in a registry, a Dockerfile whose image is built and pushed there, or a directory
+    that is packed and pushed to an image store.
+
+    `host` is a registry on this machine, in place of that of `registry_type`: the local cloud takes images from there.
     """
 
     registry_type: Literal["DOCR", "DOCKER_HUB", "GHCR"] = "DOCR"
+    host: LoopbackHost | None = None
     registry: str | None = None
     repository: str = Field(min_length=1)
     digest: str | None = Field(default=None, pattern=r"^sha256:[0-9a-f]{64}$")
+    build: BuildSettings | None = None
     path: str | None = None
     run: tuple[str, ...] = ("./entrypoint.sh",)
     store: str | None = Field(default=None, pattern=r"^https?://")
 
     @model_validator(mode="after")
     def _one_source(self) -> ImageSettings:
-        if (self.digest is None) == (self.path is None):
-            raise ValueError("needs either a digest or a path")
+        if [self.digest, self.build, self.path].count(None) != 2:
+            raise ValueError("needs one of digest, build and path")
+        if self.build is not None and self.registry_type != "DOCR" and self.host is None and self.registry is None:
+            raise ValueError(f"is pushed to {self.registry_type} and needs the registry: whose namespace it is there")
         if self.path is not None and self.store is None:
             raise ValueError("has a path and needs the store it is pushed to")
         return self
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether its bytes are a directory's, and kept with the releases; else a registry keeps them."""
+        return self.path is not None
+
+    @property
+    def declared_registry(self) -> str | None:
+        """As an app's spec names it. DigitalOcean's own is the account's, and has to be left out."""
+        if self.host is not None:
+            return "/".join(part for part in (self.host, self.registry) if part)
+        return None if self.registry_type == "DOCR" else self.registry
 
 
 class AdoptedApp(Section):
@@ -157,6 +188,12 @@ class BackendSettings(Section):
     create_timeout: str = Field(default="30m", pattern=r"^\d+[smh]$")
     adopted: AdoptedApp | None = None
     """Until its first release from here, which takes this key away, it is left as it was made by hand."""
+
+    @model_validator(mode="after")
+    def _buildable(self) -> BackendSettings:
+        if self.image.build is not None and self.path is None:
+            raise ValueError("has an image.build and needs the path of the checkout that it is built from")
+        return self
 
 
 class DomainSettings(Section):

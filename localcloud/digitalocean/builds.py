@@ -13,8 +13,10 @@ from typing import Any
 
 from localcloud.cloud import Cloud
 from localcloud.digitalocean.models import Deployment, Shelf
+from localcloud.images import ImageError
 from localcloud.logs import LogFile
 from localcloud.processes import Processes
+from localcloud.registry import is_registry
 
 
 class StepFailed(Exception):
@@ -38,20 +40,30 @@ class Builder:
         """Raises StepFailed, with the reason in the log too."""
         service = deployment.service
         if "image" in service:
-            deployment.digest = self._pull(service["image"], log)
+            deployment.digest = await self._pull(service["image"], log)
         else:
             await self._from_git(deployment, env, log)
 
-    def _pull(self, image: dict[str, Any], log: LogFile) -> str:
+    async def _pull(self, image: dict[str, Any], log: LogFile) -> str:
         name = "/".join(part for part in (image.get("registry"), image["repository"]) if part)
         digest = image.get("digest")
         if not digest:
             tagged = f"{name}:{image.get('tag')}"
             raise StepFailed("ImagePullFailed", f"image {tagged} cannot be pulled: give its digest, not a tag")
         log.line(f"pulling {name}@{digest}")
-        if not self.cloud.images.has(digest, image["repository"]):
+        if is_registry(image.get("registry")):
+            await self._from_registry(image, str(digest))
+        elif not self.cloud.images.has(digest, image["repository"]):
             raise StepFailed("ImagePullFailed", f"image {name}@{digest} is not in the image store; push it first")
         return str(digest)
+
+    async def _from_registry(self, image: dict[str, Any], digest: str) -> None:
+        host, _, namespace = image["registry"].partition("/")
+        path = "/".join(part for part in (namespace, image["repository"]) if part)
+        try:
+            await asyncio.to_thread(self.cloud.images.pull, host, path, digest, image["repository"])
+        except ImageError as error:
+            raise StepFailed("ImagePullFailed", str(error)) from None
 
     async def _from_git(self, deployment: Deployment, env: dict[str, str], log: LogFile) -> None:
         service = deployment.service

@@ -66,7 +66,7 @@ class Console:
         env = self._container.environment() | {"TERM": "xterm-256color", "HISTFILE": "/dev/null"}
         try:
             process = await asyncio.create_subprocess_exec(
-                *SHELL, cwd=self._container.disk, env=env, stdin=inner, stdout=inner, stderr=inner
+                *SHELL, cwd=self._container.workdir, env=env, stdin=inner, stdout=inner, stderr=inner
             )
         finally:
             os.close(inner)

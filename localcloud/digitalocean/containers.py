@@ -8,10 +8,12 @@ import random
 import shutil
 import socket
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from localcloud.health import HealthCheck
+from localcloud.imageconfig import ImageConfig
 from localcloud.images import ImageStore
 from localcloud.logs import LogFile
 from localcloud.processes import Processes, Program
@@ -19,6 +21,8 @@ from localcloud.processes import Processes, Program
 PORTS = range(20000, 30000)  # below the ports that systems give to outgoing connections
 LONGEST_GRACE = 10.0
 DEFAULT_DRAIN = 15.0
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Of an image that sets none, as container runtimes do."""
 _in_use: set[int] = set()
 
 
@@ -91,22 +95,53 @@ class Container:
         self._log = log
         command = self._command()
         try:
-            self.program = await self._processes.start(command, self.disk, self.environment(), log.line)
+            self.program = await self._processes.start(command, self.workdir, self.environment(), log.line)
         except OSError as error:
             raise StartError(f"cannot run {command[0]!r}: {error.strerror or error}") from error
+
+    @property
+    def workdir(self) -> Path:
+        """Where the program starts."""
+        return self.disk / self._config.workdir
+
+    @cached_property
+    def _config(self) -> ImageConfig:
+        return self._images.config(self.plan.digest)
 
     def _command(self) -> list[str]:
         if given := self.plan.service.get("run_command"):
             return ["/bin/sh", "-c", given]
-        return self._images.command(self.plan.digest)
+        config = self._config
+        first, *rest = config.cmd
+        return [self._in_root(first, config), *rest] if config.in_root else [first, *rest]
+
+    def _in_root(self, program: str, config: ImageConfig) -> str:
+        """A program of a registry's image on this container's disk. StartError when the image does not have it."""
+        if program.startswith("/"):
+            places = [self.disk / program.lstrip("/")]
+        elif "/" in program:
+            places = [self.workdir / program]
+        else:
+            places = [folder / program for folder in self._folders(config)]
+        if found := next((place for place in places if place.is_file()), None):
+            return str(found)
+        raise StartError(f"cannot run {program!r}: the image does not have it")
+
+    def _folders(self, config: ImageConfig) -> list[Path]:
+        """Where the image has its programs."""
+        named = config.env.get("PATH", DEFAULT_PATH) if config.in_root else ""
+        return [self.disk / each.lstrip("/") for each in named.split(":") if each]
 
     def environment(self) -> dict[str, str]:
         """The component's whole environment: nothing of the local cloud's own, and PORT and HOST always ours."""
-        path = os.pathsep.join([str(self.plan.pocketbase.parent), os.environ.get("PATH", os.defpath)])
+        config = self._config
+        own = [str(folder) for folder in self._folders(config)]
+        path = os.pathsep.join([*own, str(self.plan.pocketbase.parent), os.environ.get("PATH", os.defpath)])
         scratch = self.plan.folder / "tmp"
         scratch.mkdir(parents=True, exist_ok=True)
         base = {"PATH": path, "HOME": str(self.disk), "LANG": "C.UTF-8", "TMPDIR": str(scratch)}
-        return base | self.plan.env | {"PORT": str(self.port), "HOST": "127.0.0.1"}
+        image = {name: value for name, value in config.env.items() if name != "PATH"}
+        return base | image | self.plan.env | {"PORT": str(self.port), "HOST": "127.0.0.1"}
 
     async def ready(self) -> str:
         """Wait for the health check: "" when ready, or why not; a program that ends is not waited for."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from contract import OWNER_VARIABLE, Owner, key_of, owner_of_app, owner_of_worker
 from ops.adopting.seeing import Live, LiveWorker
-from settings import API, ModuleSettings, Settings, given_by_the_program
+from settings import API, ModuleSettings, Settings, given_by_the_program, still_the_templates
 
 KINDS = frozenset({"plain_text", "secret_text", "assets", "service"})
 """What this program can bind to what exists: a Worker with anything else would lose it with its first release."""
@@ -116,6 +116,11 @@ def _app_refusals(settings: Settings, live: Live) -> Iterator[str]:
             "pulumi config set --path oracle-net:backend.appName NAME"
         )
         return
+    if "backend.image.digest" in settings.left_as_in_the_template:
+        yield (
+            f"{still_the_templates('backend.image.digest')}; or let it be built from the checkout's Dockerfile, in "
+            "place of the digest: pulumi config set --path oracle-net:backend.image.build.dockerfile Dockerfile"
+        )
     yield from _shape_refusals(backend.app_name, backend.service, app["spec"])
     if any(app.get(each) for each in MOVING):
         yield f"A deployment of {backend.app_name} is at work; wait for its end, then: oracle adopt"

@@ -11,9 +11,11 @@ from contract import Release
 from ops import receipts, transport
 from ops.change import ready
 from ops.custody import StackCustody
+from ops.deploy import known_outputs
 from ops.engine import Engine
 from ops.fitness import fit_release
 from ops.folding import say
+from ops.images import refuse_lost
 from ops.pinning import Pin, pin, refuse_unattended
 from ops.promotion import distinct, notes, refuse_adopted, refuse_other_kind, refuse_other_workers
 from ops.runs import Runs
@@ -41,11 +43,15 @@ def promote(
     engine = Engine(here)
     release = fit_release(engine)
     custody = StackCustody(engine)
+    otherwise = f"push it there, or deploy it in {source} from its sources: oracle deploy backend --stack {source}"
     if receipt_only:
+        refuse_lost(there, release, None, otherwise)
         transport.fetch(custody, release, StackCustody(Engine(there)))
         _written(there, release, as_json)
         return
     applying = ready(target, quiet=as_json, make=True)
+    outputs = known_outputs(applying)
+    refuse_lost(there, release, outputs.release["backend"] if outputs else None, otherwise)
     transport.fetch(custody, release, StackCustody(applying))
     lines = [f"{target} gets what {source} runs:", *notes(release)]
     pin(applying, Pin(kind="promote", release=release, again=again, lines=lines), yes=yes, as_json=as_json)

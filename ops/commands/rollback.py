@@ -13,6 +13,7 @@ from ops.change import ready
 from ops.commands.options import StackArgument
 from ops.custody import StackCustody
 from ops.engine import Engine
+from ops.images import refuse_lost, runnable
 from ops.pinning import Pin, pin, refuse_unattended
 from ops.promotion import existing
 from ops.report import table
@@ -34,8 +35,9 @@ def rollback(
     again = f"oracle rollback {stack}{f' --to {to}' * bool(to)}"
     if show:
         found, complaints = listed(StackCustody(Engine(chosen_stack)))
+        found, lost = runnable(chosen_stack, found)
         _list(found, as_json)
-        for complaint in complaints:
+        for complaint in [*complaints, *lost]:
             typer.echo(complaint, err=True)
         return
     refuse_unattended(again, yes=yes, as_json=as_json)
@@ -45,6 +47,8 @@ def rollback(
     outputs = engine.outputs()
     now = declared(custody.settings, outputs)
     target = chosen(ran(custody), now, to, stack)
+    otherwise = f"go back to another: oracle rollback {stack} --list"
+    refuse_lost(chosen_stack, target.receipt, outputs.release["backend"], otherwise)
     transport.fetch(custody, target.receipt)
     lines = [
         f"{stack} goes back to the release {target.id}, which {target.who} deployed:",

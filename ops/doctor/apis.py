@@ -18,7 +18,7 @@ from cloudapi import is_token
 from httpclient import client, httpx
 from ops.doctor.model import Finding, Level
 from ops.workspace import Stack
-from settings import Settings
+from settings import ImageSettings, Settings
 
 SECONDS = 4.0
 """For each step of a request; the whole examination has a limit of its own."""
@@ -137,7 +137,7 @@ def _scopes(api: Api, settings: Settings) -> Iterator[Finding]:
     wanted = {"app": "/v2/apps?per_page=1"}
     if settings.monitoring:
         wanted["uptime"] = "/v2/uptime/checks?per_page=1"
-    if settings.backend.image.registry_type == "DOCR" and settings.backend.image.digest:
+    if _is_in_docr(settings.backend.image):
         wanted["registry"] = "/v2/registry"
     replies = {scope: api.get(path) for scope, path in wanted.items()}
     lacking = [scope for scope, reply in replies.items() if reply.refused]
@@ -151,6 +151,10 @@ def _scopes(api: Api, settings: Settings) -> Iterator[Finding]:
             yield api.finding(reply, f"GET {wanted[scope]}")
     if all(reply.status == 200 for reply in replies.values()):
         yield Finding(api.check, "ok", f"it may read: {', '.join(replies)} (what it may write, an update shows)")
+
+
+def _is_in_docr(image: ImageSettings) -> bool:
+    return image.registry_type == "DOCR" and image.host is None and not image.is_packed
 
 
 def cloudflare(stack: Stack, settings: Settings, environment: Mapping[str, str], load: str) -> Iterator[Finding]:

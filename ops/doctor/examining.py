@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from ops import local_cloud
-from ops.doctor import apis, keeping, machine, names, place
+from ops.doctor import apis, images, keeping, machine, names, place
 from ops.doctor.model import Finding, secrets
 from ops.failures import Failure
 from ops.status import asking
@@ -43,6 +43,7 @@ def _checks(stack: Stack, settings: Settings | None, environment: Mapping[str, s
         load = "oracle up" if stack.on_local_cloud else "cp .envrc.example .envrc, fill it in, then: direnv allow"
         checks["digitalocean"] = partial(apis.digitalocean, stack, settings, environment, load)
         checks["cloudflare"] = partial(apis.cloudflare, stack, settings, environment, load)
+        checks["image"] = partial(images.image, stack, settings, environment)
         checks["names"] = partial(names.owners, stack, settings, environment)
     if settings:
         checks["backups"] = partial(keeping.store, stack, settings)

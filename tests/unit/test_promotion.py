@@ -221,7 +221,7 @@ def test_the_file_is_put_back_unless_something_has_changed(
 
 
 def custody(project: Path, name: str) -> Any:
-    backend = SimpleNamespace(image=SimpleNamespace(path="services/backend"))
+    backend = SimpleNamespace(image=SimpleNamespace(is_packed=True))
     store = Folder(project / "kept")
     return SimpleNamespace(
         store=store,
@@ -249,7 +249,7 @@ def test_bytes_that_are_not_kept_stop_everything(tmp_path: Path) -> None:
     assert place(tmp_path, item).read_text() == module
     assert Keep(prod.store, owner("prod")).lacks([item]) == [item]
     only = Release(backend=f"sha256:{A}", workers={"api": digest}, assets={}, commits={})
-    staging.settings.backend.image.path = None
+    staging.settings.backend.image.is_packed = False
     assert transport.fetch(staging, only, prod) == 1
     assert Keep(prod.store, owner("prod")).lacks([item]) == []
 

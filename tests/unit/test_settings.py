@@ -212,9 +212,9 @@ def test_all_problems_are_told_at_once() -> None:
 def test_an_image_needs_one_source() -> None:
     image = values()["backend"]["image"]
     digest = "sha256:" + "0" * 64
-    with pytest.raises(SettingsError, match="either a digest or a path"):
+    with pytest.raises(SettingsError, match="needs one of digest, build and path"):
         settings.parse(changed("backend.image", {**image, "digest": digest}))
-    with pytest.raises(SettingsError, match="either a digest or a path"):
+    with pytest.raises(SettingsError, match="needs one of digest, build and path"):
         settings.parse(changed("backend.image", {"repository": "backend"}))
     with pytest.raises(SettingsError, match="needs the store"):
         settings.parse(changed("backend.image", {"repository": "backend", "path": "services/backend"}))

@@ -41,6 +41,7 @@ EXCEPTIONS = {
     "localcloud/edgestorage.py": "the local cloud's storage, in a process of its own edge, on loopback",
     "localcloud/health.py": "the local cloud's checks of its apps, on loopback",
     "localcloud/plugins/api.py": "the offline plugins import nothing of ours, and refuse all but loopback",
+    "localcloud/registry.py": "the local cloud's pulls of images, from a registry on loopback",
     "ops/status/certificates.py": "a bare TLS handshake, to see a site's certificate; nothing is asked",
     "toolchain/installer.py": "it runs before there is anything to import; urllib heeds proxies and certificates too",
 }
