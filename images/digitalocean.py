@@ -41,8 +41,15 @@ class Account:
         )
 
     def login(self, registry: str, *, write: bool) -> tuple[str, str]:
-        """A user and a password for one of its registries, for an hour. Raises ImageError."""
-        query = f"read_write={str(write).lower()}&expiry_seconds={LOGIN_SECONDS}"
+        """A user and a password for one of its registries. Raises ImageError.
+
+        What only reads logs in by the token itself, which needs no more than registry:read; what writes gets a login
+        for an hour, so that a builder never sees the token.
+        """
+        self._refuse_nobody()
+        if not write:
+            return self.token, self.token
+        query = f"read_write=true&expiry_seconds={LOGIN_SECONDS}"
         encoded = self._asked(
             f"/v2/registries/{registry}/docker-credentials?{query}", lambda answer: str(answer["auths"][DOCR]["auth"])
         )
@@ -50,8 +57,7 @@ class Account:
         return user, password
 
     def _asked(self, path: str, read: Callable[[Any], T]) -> T:
-        if not self.token:
-            raise ImageError(f"{VARIABLE} is not set, and nobody has logged in to {DOCR}; log in: doctl registry login")
+        self._refuse_nobody()
         try:
             api = Api("DigitalOcean", self.endpoint, self.token, VARIABLE)
         except ApiError as error:
@@ -62,8 +68,12 @@ class Account:
             more = ""
             if error.status in (401, 403):
                 more = (
-                    f" {VARIABLE} needs the scopes registry:read and registry:update; or log in: doctl registry login"
+                    f" {VARIABLE} needs the scopes registry:read, and to push registry:update; or: doctl registry login"
                 )
             raise ImageError(f"{error}{more}") from None
         finally:
             api.close()
+
+    def _refuse_nobody(self) -> None:
+        if not self.token:
+            raise ImageError(f"{VARIABLE} is not set, and nobody has logged in to {DOCR}; log in: doctl registry login")

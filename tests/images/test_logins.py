@@ -86,12 +86,13 @@ def test_a_file_that_holds_no_login_is_passed_over(home: Path, text: str) -> Non
     assert logins(home).of(GHCR, write=False) is None
 
 
-def test_the_digitalocean_token_makes_a_login_for_an_hour(home: Path) -> None:
+def test_the_digitalocean_token_reads_itself_and_makes_a_login_to_push_for_an_hour(home: Path) -> None:
     answer = {"auths": {"registry.digitalocean.com": {"auth": encoded("made", "made-pw")}}}
     with scripted({"/v2/registries/acme/docker-credentials": [Reply(answer)]}) as api:
         account = Account(api.address, "dop_v1_token")
         assert logins(home, account=account).of(DOCR, write=True) == Login("made", "made-pw")
         assert logins(home, account=account).of(GHCR, write=True) is None
+        assert logins(home, account=account).of(DOCR, write=False) == Login("dop_v1_token", "dop_v1_token")
     assert api.asked == ["GET /v2/registries/acme/docker-credentials?read_write=true&expiry_seconds=3600"]
 
 
@@ -109,7 +110,7 @@ def test_the_accounts_registry_has_to_be_one(names: list[str], sentence: str) ->
 
 
 def test_a_token_that_may_not_read_the_registry_is_told_its_scopes() -> None:
-    sentence = r"needs the scopes registry:read and registry:update; or log in: doctl"
+    sentence = r"needs the scopes registry:read, and to push registry:update; or: doctl registry login"
     refusal = {"/v2/registries": [Reply({"message": "forbidden"}, 403)]}
     with scripted(refusal) as api, pytest.raises(ImageError, match=sentence) as it:
         Account(api.address, "dop_v1_token").registry()
