@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import bcrypt
+
 from httpclient import client, httpx
 from images.registry import MANIFESTS
 from tests.support.waiting import free_port, until
@@ -25,6 +27,7 @@ storage:
   delete: {{enabled: true}}
 http: {{addr: "127.0.0.1:{port}"}}
 """
+LOGIN = "auth: {{htpasswd: {{realm: tests, path: {file}}}}}\n"
 STORAGE = """\
 [storage]
 driver = "vfs"
@@ -68,11 +71,18 @@ def program() -> str:
 
 
 @contextmanager
-def running_registry(folder: Path) -> Iterator[RunningRegistry]:
-    """An empty registry for as long as the block lasts. Raises RegistryMissing."""
+def running_registry(folder: Path, login: tuple[str, str] | None = None) -> Iterator[RunningRegistry]:
+    """An empty registry for as long as the block lasts, which asks for the login if there is one. Raises
+    RegistryMissing.
+    """
     port = free_port()
     config = folder / "registry.yml"
     config.write_text(CONFIG.format(folder=folder / "registry", port=port))
+    if login:
+        hashed = bcrypt.hashpw(login[1].encode(), bcrypt.gensalt(rounds=4)).decode()
+        (folder / "htpasswd").write_text(f"{login[0]}:{hashed}\n")
+        with config.open("a") as file:
+            file.write(LOGIN.format(file=folder / "htpasswd"))
     with (folder / "registry.log").open("wb") as log:
         process = subprocess.Popen([program(), "serve", str(config)], stdout=log, stderr=log)
     try:
@@ -100,5 +110,5 @@ def builder_environment(folder: Path) -> dict[str, str]:
 
 def _answers(port: int) -> bool:
     with suppress(httpx.HTTPError), client() as http:
-        return http.get(f"http://127.0.0.1:{port}/v2/").status_code == 200
+        return http.get(f"http://127.0.0.1:{port}/v2/").status_code in (200, 401)
     return False
