@@ -211,7 +211,7 @@ def test_a_template_whose_image_nobody_has_filled_in_is_refused() -> None:
     image = SETTINGS.backend.image.model_copy(update={"path": None, "digest": f"sha256:{'0' * 64}"})
     backend = SETTINGS.backend.model_copy(update={"image": image})
     settings = SETTINGS.model_copy(update={"backend": backend})
-    (refusal,) = refusals(settings, live(), SERVICES, OWNER)
+    (refusal,) = refusals(settings, live(), SETTINGS.services, OWNER)
     assert refusal.startswith("oracle-net:backend.image.digest is still the template's, not yours; ")
     assert "image.build.dockerfile Dockerfile" in refusal
     assert not list(refusals(settings, live(), ("api", "web", "universe"), OWNER))
