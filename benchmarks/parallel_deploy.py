@@ -9,6 +9,7 @@ build take so long and the backend's deployment three times that, as a stand-in 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tempfile
 import time
@@ -36,8 +37,8 @@ def slow_down(project: Project, seconds: float) -> None:
     """Builds and deployments that take their time."""
     text = project.stack_file.read_text()
     for service in SERVICES:
-        text = text.replace(
-            f"    path: services/{service}\n", f"    path: services/{service}\n    build: sleep {seconds}\n", 1
+        text = re.sub(
+            rf"^( +)path: services/{service}\n", rf"\g<0>\1build: sleep {seconds}\n", text, flags=re.MULTILINE
         )
     project.stack_file.write_text(text)
     for number in (2, 3):

@@ -25,10 +25,10 @@ pytestmark = [pytest.mark.live, pytest.mark.slow]
 SOURCE = Path(__file__).with_name("plain_api") / "worker.js"
 # Each build differs from the one before, as those that write the date into what they make.
 BUILD = "mkdir -p dist && { cat src/worker.js; date +'// %s%N'; } > dist/worker.js"
-DECLARED = f"    path: services/plain_api\n    build: {json.dumps(BUILD)}\n    entry: dist/worker.js\n"
+DECLARED = f"      path: services/plain_api\n      build: {json.dumps(BUILD)}\n      entry: dist/worker.js\n"
 REFERENCE = (
-    "    path: services/api\n    entry: src/worker.js\n",
-    "    health:\n      path: /api/health\n      status: 200\n",
+    "      path: services/api\n      entry: src/worker.js\n",
+    "      health:\n        path: /api/health\n        status: 200\n",
 )
 
 
@@ -91,7 +91,9 @@ def test_up_ends_well_and_is_quiet_the_next_time(project: Project) -> None:
 
 def test_a_declared_health_is_asked_and_its_words_are_shown(project: Project) -> None:
     project.edit(
-        project.stack_file.name, "    entry: dist/worker.js\n", "    entry: dist/worker.js\n    health: {path: /ping}\n"
+        project.stack_file.name,
+        "      entry: dist/worker.js\n",
+        "      entry: dist/worker.js\n      health: {path: /ping}\n",
     )
     project.oracle("up").well()  # the uptime check asks for it too
     rows = assert_healthy(project)

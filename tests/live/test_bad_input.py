@@ -177,7 +177,7 @@ def test_a_build_that_fails(project: Project) -> None:
 
 
 def test_a_checkout_that_is_not_there_and_a_service_that_is_none(project: Project) -> None:
-    with config(project, "    path: services/web", "    path: services/elsewhere\n    build: make"):
+    with config(project, "      path: services/web", "      path: services/elsewhere\n      build: make"):
         told(
             project.oracle("build"),
             r"The checkout \S+elsewhere of web does not exist; clone it there, then: oracle build",

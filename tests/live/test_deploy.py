@@ -188,7 +188,9 @@ def test_everything_at_once_without_waiting_for_it(project: Project) -> None:
 
 
 def test_ctrl_c_ends_builds_too(project: Project) -> None:
-    project.edit("Pulumi.local.yaml", "    path: services/web\n", "    path: services/web\n    build: sleep 601\n")
+    project.edit(
+        "Pulumi.local.yaml", "      path: services/web\n", "      path: services/web\n      build: sleep 601\n"
+    )
     try:
         with terminal(project, "deploy", "web", "--yes") as (process, master):
             screen = Screen(master)
@@ -204,7 +206,7 @@ def test_ctrl_c_ends_builds_too(project: Project) -> None:
         )
         assert not [each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] == ["sleep", "601"]]
     finally:
-        project.edit("Pulumi.local.yaml", "    build: sleep 601\n", "")
+        project.edit("Pulumi.local.yaml", "      build: sleep 601\n", "")
 
 
 def test_no_run_holds_a_secret(project: Project) -> None:

@@ -30,11 +30,11 @@ def served(project: Project) -> dict[str, str]:
 def test_a_worker_with_a_domain_gets_another_name(project: Project) -> None:
     """Made before the old one has gone, the new domain would be refused; gone after it, the old one would take it."""
     zone = cloudflare(project, "POST", "zones", {"name": "example.test"})["id"]
-    declared = f"    domain: {{hostname: {HOST}, zoneId: {zone}}}\n"
-    project.edit("Pulumi.local.yaml", "    script: oracle-net\n", f"    script: oracle-net\n{declared}")
+    declared = f"      domain: {{hostname: {HOST}, zoneId: {zone}}}\n"
+    project.edit("Pulumi.local.yaml", "      script: oracle-net\n", f"      script: oracle-net\n{declared}")
     project.up().well()
     assert served(project) == {HOST: "oracle-net"}
-    project.edit("Pulumi.local.yaml", "    script: oracle-net\n", "    script: oracle-net-other\n")
+    project.edit("Pulumi.local.yaml", "      script: oracle-net\n", "      script: oracle-net-other\n")
     project.up().well()
     assert served(project) == {HOST: "oracle-net-other"}
     assert_quiet(project.up())
@@ -45,8 +45,8 @@ def test_a_worker_with_a_domain_gets_another_name(project: Project) -> None:
 def test_a_compatibility_flag_is_taken_back(project: Project) -> None:
     """By the provider's own doing it would stay on, with a quiet plan."""
     script = f"accounts/{project.config['oracle-net:accountId']}/workers/scripts/oracle-universe-api/settings"
-    before = "    script: oracle-universe-api\n"
-    flags = "    compatibilityFlags: [nodejs_compat]\n"
+    before = "      script: oracle-universe-api\n"
+    flags = "      compatibilityFlags: [nodejs_compat]\n"
     project.edit("Pulumi.local.yaml", before, before + flags)
     project.up().well()
     assert cloudflare(project, "GET", script)["compatibility_flags"] == ["nodejs_compat"]

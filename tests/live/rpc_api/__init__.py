@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.live.project import Project
 
 SOURCE = Path(__file__).with_name("worker.js")
-DECLARED = "    path: services/api\n    entry: src/worker.js\n"
-REPLACED = "    path: services/rpc_api\n    entry: worker.js\n"
+DECLARED = "      path: services/api\n      entry: src/worker.js\n"
+REPLACED = "      path: services/rpc_api\n      entry: worker.js\n"
 
 
 def install(project: Project) -> None:

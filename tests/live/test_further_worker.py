@@ -1,0 +1,107 @@
+"""A fifth service by configuration alone: a Worker with a KV namespace, a clock, a secret, and a binding to the api.
+
+One story.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from httpclient import client
+from tests.live.project import Project, assert_quiet
+
+pytestmark = [pytest.mark.live, pytest.mark.slow]
+
+ENTRY = """    feed:
+      script: oracle-feed
+      path: services/feed
+      entry: worker.js
+      compatibilityDate: "2025-06-01"
+      crons: ["0 3 * * *"]
+      bindings:
+        WORD: {text: hello}
+        API: {service: api}
+        CACHE: {kv: feed-cache}
+"""
+SECRET = "planted-feed-token"
+
+
+@pytest.fixture(scope="module")
+def project(brought_up: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    made = brought_up.copy(tmp_path_factory.mktemp("copy") / "project")
+    shutil.copytree(Path(__file__).with_name("feed"), made.root / "services/feed")
+    made.edit(made.stack_file.name, "  oracle-net:workers:\n", f"  oracle-net:workers:\n{ENTRY}")
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+def feed(project: Project, path: str = "/") -> Any:
+    with client() as http:
+        return http.get(f"{project.outputs()['feedUrl']}{path}").raise_for_status().json()
+
+
+def services(project: Project) -> list[str]:
+    found = json.loads(project.oracle("status", "--json").well().output)
+    assert (found["level"], found["findings"]) == ("healthy", [])
+    return [each["name"] for each in found["services"]]
+
+
+def namespaces(project: Project) -> list[str]:
+    account = f"{project.config['cloudflare:baseUrl']}/accounts/{project.config['oracle-net:accountId']}"
+    with client(headers={"Authorization": f"Bearer {project.tokens()['cloudflare']}"}) as http:
+        return [
+            each["title"] for each in http.get(f"{account}/storage/kv/namespaces").raise_for_status().json()["result"]
+        ]
+
+
+def test_it_is_deployed_alone_and_the_others_before_it_without_it(project: Project) -> None:
+    project.edit("services/web/public/index.html", "</title>", " 2</title>")
+    done = project.oracle("deploy", "web", "--yes").well()
+    assert "feedUrl" not in project.outputs()
+    assert "feed" not in done.output.rpartition("service")[2]
+    project.pulumi("config", "set", "--secret", "--path", "oracle-net:workerSecrets.feed.TOKEN", SECRET, "-s", "local")
+    done = project.oracle("deploy", "feed", "--yes").well()
+    assert SECRET not in done.output
+    assert feed(project) == {"calls": 0, "word": "hello", "token": len(SECRET)}
+    assert services(project) == ["backend", "api", "feed", "universe", "web"]
+
+
+def test_it_asks_the_api_by_its_binding(project: Project) -> None:
+    assert feed(project, "/api")["status"] == "ok"
+
+
+def test_the_clock_calls_it_and_what_it_wrote_stays_with_another_version(project: Project) -> None:
+    project.api("POST", "/_cloud/workers/oracle-feed/scheduled?cron=0+3+*+*+*")
+    assert feed(project)["calls"] == 1
+    project.pulumi("config", "set", "--path", "oracle-net:workers.feed.bindings.WORD.text", "again", "-s", "local")
+    project.oracle("deploy", "feed", "--yes").well()
+    assert feed(project) == {"calls": 1, "word": "again", "token": len(SECRET)}
+    assert_quiet(project.oracle("up"))
+
+
+def test_a_release_and_a_rollback_take_it_along(project: Project) -> None:
+    project.edit("services/feed/worker.js", "word: env.WORD", "word: `${env.WORD}!`")
+    project.oracle("deploy", "feed", "--yes").well()
+    assert feed(project)["word"] == "again!"
+    project.oracle("rollback", "local", "--yes").well()
+    assert feed(project)["word"] == "again"
+    project.pulumi("config", "rm", "oracle-net:receipt", "-s", "local")
+
+
+def test_what_it_wrote_is_named_by_a_backup_and_outlives_it(project: Project) -> None:
+    said = project.oracle("backup").well().output
+    assert "Not in it, and kept by Cloudflare alone: KV namespace feed-cache." in said
+    for key in ("workers.feed", "workerSecrets.feed"):
+        project.pulumi("config", "rm", "--path", f"oracle-net:{key}", "-s", "local")
+    project.oracle("up").well()
+    assert services(project) == ["backend", "api", "universe", "web"]
+    assert "feedUrl" not in project.outputs()
+    assert namespaces(project) == ["feed-cache"]
