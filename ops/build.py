@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from threading import Lock
 
 from folders import ArtifactError
 from images import DockerfileImage
+from ops.build_commands import Commands
 from ops.failures import Failure
 from ops.images import image_of
 from ops.rebuilding import Product
 from ops.workspace import Stack
-from programs import OutOfTime, run
 from settings import AssetsSettings, BackendSettings, ModuleSettings, Settings, WorkerSettings
-
-TAIL = 25
-BUILD_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,8 @@ class Build:
     log: Path
     product: Product | None = None
     """What it makes, where that is known: then an unchanged source is not built again."""
+    records: Path | None = None
+    """The folder that says which dependencies were installed where; without one, none are."""
     image: Callable[[], DockerfileImage] | None = None
     """The image that is built from a Dockerfile afterwards, looked at when it is asked for."""
 
@@ -46,6 +46,8 @@ class Built:
     service: str
     log: Path
     is_new: bool
+    installed: str = ""
+    """The command that installed its dependencies, where that was to be done."""
     differing: str = ""
     """Files in which this build differs from another one of the same source; reported once."""
     made: str = ""
@@ -57,6 +59,8 @@ class Built:
         if not self.is_new:
             yield f"Not built again: {self.service}, whose source is what it was{self._made}"
             return
+        if self.installed:
+            yield f"Dependencies of {self.service} installed: {self.installed}"
         yield f"Built: {self.service}{self._made}"
         if self.differing:
             yield (
@@ -95,7 +99,7 @@ def _build(
     product = Product(folder, command, output, record) if output else None
     log = stack.private / "logs" / f"build-{name}.log"
     image = partial(image_of, stack) if _has_image(settings, source) else None
-    return Build(name, folder, command, log, product, image)
+    return Build(name, folder, command, log, product, stack.private / "dependencies", image)
 
 
 def _output(stack: Stack, source: BackendSettings | WorkerSettings, folder: Path) -> Path | None:
@@ -122,17 +126,18 @@ def run_builds(wanted: list[Build], watch: Watch = _unwatched, again: bool = Fal
 
     `again`: also those whose source is what it was.
     """
+    alone = {build.folder: Lock() for build in wanted}  # two services may be in one folder
     with ThreadPoolExecutor(max_workers=max(1, len(wanted))) as pool:
-        for done in pool.map(partial(_run, watch=watch, again=again), wanted):
+        for done in pool.map(partial(_run, watch=watch, again=again, alone=alone), wanted):
             yield from done
 
 
-def _run(build: Build, watch: Watch, again: bool) -> list[Built]:
+def _run(build: Build, watch: Watch, again: bool, alone: Mapping[Path, Lock]) -> list[Built]:
     if not build.folder.is_dir():
         raise Failure(
             f"The checkout {build.folder} of {build.service} does not exist; clone it there, then: oracle build"
         )
-    done = [_run_command(build, watch, again)] if build.command else []
+    done = [_run_command(build, watch, again, alone)] if build.command else []
     return [*done, _make_image(build.of_image, build.image, watch, again)] if build.image else done
 
 
@@ -150,38 +155,22 @@ def _make_image(build: Build, image: Callable[[], DockerfileImage], watch: Watch
     return Built(build.service, build.log, is_new=True, made=f"{wanted.registry.repository}@{digest}")
 
 
-def _run_command(build: Build, watch: Watch, again: bool) -> Built:
+def _run_command(build: Build, watch: Watch, again: bool, alone: Mapping[Path, Lock]) -> Built:
     source = build.product.source() if build.product else None
     if build.product and not again and build.product.is_there(source):
         return Built(build.service, build.log, is_new=False)
-    with watch(build) as heard:
-        status = _executed(build, heard)
-        if status != 0:
-            tail = "\n".join(build.log.read_text(errors="replace").splitlines()[-TAIL:])
-            raise Failure(
-                f"The build of {build.service} failed (status {status}); mend it, then: oracle build "
-                f"{build.service}\nIts log is {build.log} and ends:\n{tail}"
-            )
-    differing = build.product.built(source) if build.product else ""
-    return Built(build.service, build.log, is_new=True, differing=differing)
-
-
-def _executed(build: Build, heard: Callable[[str], object]) -> int:
-    """The build's exit status; its output goes to its log, and line by line to `heard`."""
-    with _log(build) as log:
+    with watch(build) as heard, _log(build) as log:
 
         def line(said: bytes) -> None:
             log(said)
             heard(said.decode(errors="replace").rstrip())
 
-        command = ["sh", "-c", build.command]
-        try:
-            return run(command, cwd=build.folder, merged=True, line=line, patient=True, seconds=BUILD_SECONDS).status
-        except OutOfTime:
-            raise Failure(
-                f"The build of {build.service} did not end within {BUILD_SECONDS / 60:.0f} minutes and was stopped; "
-                f"see its log {build.log}, then: oracle build {build.service}"
-            ) from None
+        commands = Commands(build.service, build.folder, build.log, line)
+        with alone[build.folder]:
+            installed = commands.install(build.command, build.records) if build.records else ""
+        commands.build(build.command)
+    differing = build.product.built(source) if build.product else ""
+    return Built(build.service, build.log, is_new=True, installed=installed, differing=differing)
 
 
 @contextmanager

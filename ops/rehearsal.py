@@ -7,7 +7,6 @@ revision is driven by its own `oracle`, as a person who has it checked out would
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import socket
@@ -20,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import programs
-from ops import compatibility, stacks, timeline
+from ops import compatibility, credentials, stacks, timeline
 from ops.engine import Engine
 from ops.failures import Failure
 from ops.reader import Reader
@@ -29,16 +28,7 @@ from ops.runs import Runs, steps
 from ops.workspace import Stack, exports
 
 STACK = "local"
-CREDENTIALS = (
-    "DIGITALOCEAN_",
-    "CLOUDFLARE_",
-    "AWS_",
-    "PULUMI_",
-    "ORACLE_STACK",
-    "ORACLE_ENV_",
-    "GITHUB_TOKEN",
-    "GH_TOKEN",
-)
+HIDDEN = (*credentials.CLOUDS, "GITHUB_TOKEN", "GH_TOKEN", "VIRTUAL_ENV", "PYTHONPATH")
 """What no rehearsed revision may see; names that begin so."""
 POSTS = 3
 TIMELINE_WIDTH = 100
@@ -204,8 +194,7 @@ def forget(folder: Path) -> None:
 
 def bare() -> dict[str, str]:
     """The environment without credentials, and without what this process's own tools have put there."""
-    hidden = ("VIRTUAL_ENV", "PYTHONPATH")
-    return {name: value for name, value in os.environ.items() if not name.startswith(CREDENTIALS + hidden)}
+    return credentials.without(*HIDDEN)
 
 
 def expected(when: str, found: int, wanted: int) -> int:

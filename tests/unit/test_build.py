@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ops import build
+from ops import build_commands
 from ops.build import Build, run_builds
 from ops.failures import Failure
 from ops.rebuilding import Product
@@ -47,7 +47,7 @@ def test_what_a_build_leaves_behind_is_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_one_that_does_not_end_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "BUILD_SECONDS", 0.5)
+    monkeypatch.setattr(build_commands, "BUILD_SECONDS", 0.5)
     with pytest.raises(
         Failure, match=r"did not end within 0 minutes and was stopped; see its log .*: oracle build api"
     ):
