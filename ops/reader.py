@@ -1,26 +1,65 @@
-"""Somebody who reads through the API while a network changes, and counts what failed."""
+"""A network that is rehearsed, seen from outside: records of our own in its backend, and reads while it changes."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from httpclient import client, httpx
+from ops.custody import Backend
 from ops.failures import Failure
+from settings import HealthSettings
 
 PAUSE_SECONDS = 0.2
-TITLE = "rehearsed"
+COLLECTION = "rehearsed"
+FIELDS = [{"name": "title", "type": "text"}]
+NONE_THERE = 404
+
+
+class Records:
+    """Records in a collection of the rehearsal's own, which any PocketBase takes from its superuser."""
+
+    def __init__(self, backend: Backend) -> None:
+        assert backend.session is not None
+        self._url = f"{backend.url}/api/collections"
+        self._headers = {"Authorization": backend.session.token}
+
+    def plant(self, count: int) -> int:
+        """Makes so many records. Raises Failure."""
+        self._asked("POST", "", {"name": COLLECTION, "type": "base", "fields": FIELDS})
+        for number in range(count):
+            self._asked("POST", f"/{COLLECTION}/records", {"title": f"{COLLECTION} {number}"})
+        return count
+
+    def count(self) -> int:
+        """How many there are; none where the backend has no such collection. Raises Failure."""
+        return int(self._asked("GET", f"/{COLLECTION}/records?perPage=1").get("totalItems", 0))
+
+    def _asked(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            with client(headers=self._headers) as http:
+                answer = http.request(method, self._url + path, json=body)
+            if method == "GET" and answer.status_code == NONE_THERE:
+                return {}
+            return dict(answer.raise_for_status().json())
+        except (httpx.HTTPError, ValueError, TypeError) as error:
+            what = "lists no records" if method == "GET" else "takes no records"
+            raise Failure(f"The backend {what} ({type(error).__name__}); look: oracle rehearse --keep") from None
 
 
 class Reader:
-    """Reads posts at `url` for as long as its context lasts. `reads` counts all, `failed` those by what they got."""
+    """Reads an address for as long as its context lasts. `reads` counts all, `failed` those by what they got.
 
-    def __init__(self, url: str) -> None:
+    `well` says which answers are none that failed.
+    """
+
+    def __init__(self, url: str, well: HealthSettings) -> None:
         self.reads = 0
         self.failed: Counter[str] = Counter()
-        self._url = url
+        self._asks = (url, well)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._read, name="reader", daemon=True)
 
@@ -34,43 +73,19 @@ class Reader:
         self._over.set()
         self._thread.join()
 
-    def move(self, url: str) -> None:
-        """From now on the API is there."""
-        self._url = url
-
-    def plant(self, count: int) -> int:
-        """A human with so many posts, made through the API. Raises Failure."""
-        human = {"name": TITLE, "email": f"{TITLE}@example.org", "password": "rehearsed-password"}
-        with client() as http:
-            try:
-                token = http.post(f"{self._url}/api/register", json=human).raise_for_status().json()["token"]
-                for number in range(count):
-                    post = {"title": f"{TITLE} {number}", "body": TITLE}
-                    headers = {"Authorization": f"Bearer {token}"}
-                    http.post(f"{self._url}/api/posts", json=post, headers=headers).raise_for_status()
-            except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-                raise Failure(
-                    f"The base takes no posts ({type(error).__name__}); look: oracle rehearse --keep"
-                ) from None
-        return count
-
-    def posts(self) -> int:
-        """How many of the planted posts there are. Raises Failure."""
-        try:
-            with client() as http:
-                answer = http.get(f"{self._url}/api/posts?perPage=100").raise_for_status().json()
-            return sum(str(post["title"]).startswith(TITLE) for post in answer["items"])
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            raise Failure(f"The API lists no posts ({type(error).__name__}); look: oracle rehearse --keep") from None
+    def move(self, url: str, well: HealthSettings) -> None:
+        """From now on the API is there, and shows so that it is well."""
+        self._asks = (url, well)
 
     def _read(self) -> None:
         with client() as http:
             while not self._over.wait(PAUSE_SECONDS):
                 self.reads += 1
+                url, well = self._asks
                 try:
-                    status = http.get(f"{self._url}/api/posts?perPage=1").status_code
+                    status = http.get(f"{url}{well.path}").status_code
                 except httpx.HTTPError as error:
                     self.failed[type(error).__name__] += 1
                 else:
-                    if status != 200:
+                    if not well.accepts(status):
                         self.failed[str(status)] += 1

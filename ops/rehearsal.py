@@ -2,7 +2,8 @@
 
 In a clone, with its own tools, ports and state, and without any credential: the base is brought up and gets records;
 the change is applied to it; then it is wiped, that is undone, and all is destroyed. Meanwhile somebody reads. Each
-revision is driven by its own `oracle`, as a person who has it checked out would.
+revision is driven by its own `oracle`, as a person who has it checked out would. The services run from clones of their
+own checkouts where those are there; the change may be one of theirs.
 """
 
 from __future__ import annotations
@@ -20,17 +21,22 @@ from pathlib import Path
 
 import programs
 from ops import compatibility, credentials, stacks, timeline
+from ops.custody import StackCustody
 from ops.engine import Engine
 from ops.failures import Failure
-from ops.reader import Reader
+from ops.reader import Reader, Records
 from ops.revisions import Revisions, git
 from ops.runs import Runs, steps
+from ops.service_checkouts import Services
 from ops.workspace import Stack, exports
+from settings import HealthSettings
 
 STACK = "local"
 HIDDEN = (*credentials.CLOUDS, "GITHUB_TOKEN", "GH_TOKEN", "VIRTUAL_ENV", "PYTHONPATH")
 """What no rehearsed revision may see; names that begin so."""
-POSTS = 3
+RECORDS = 3
+STAND_IN_READ = HealthSettings(path="/api/posts?perPage=1", status=200)
+"""What is read of the stand-in's API: it asks the backend."""
 TIMELINE_WIDTH = 100
 
 
@@ -49,6 +55,8 @@ class Report:
     """What a rehearsal has shown so far; `error` is the sentence with which it ended early."""
 
     revisions: Revisions
+    services: list[str] = field(default_factory=list)
+    """For each service what is run."""
     parts: list[Part] = field(default_factory=list)
     reads: int = 0
     failed: dict[str, int] = field(default_factory=dict)
@@ -58,12 +66,15 @@ class Report:
 class Rehearsal:
     """One rehearsal in `folder`, which it makes. `say` hears a line for each step that has ended."""
 
-    def __init__(self, project: Path, folder: Path, revisions: Revisions, say: Callable[[str], None]) -> None:
-        self.report = Report(revisions)
+    def __init__(
+        self, project: Path, folder: Path, revisions: Revisions, services: Services, say: Callable[[str], None]
+    ) -> None:
+        self.report = Report(revisions, services.lines)
         self.folder = folder
         self.log = folder / "rehearsal.log"
         self._project = project
         self._clone = folder / "project"
+        self._services = services
         self._say = say
         self._ports = _free_ports()
 
@@ -71,6 +82,8 @@ class Rehearsal:
         """Everything in turn. Raises Failure at the first step that fails; the report then holds the steps before."""
         revisions = self.report.revisions
         try:
+            for line in self.report.services:
+                self._say(line)
             with self._part("clone") as part:
                 self._cloned()
                 part("its own state, ports and tools; no credential")
@@ -78,9 +91,8 @@ class Rehearsal:
                 self._checkout(revisions.base)
                 self._oracle("up")
                 part("answers")
-            reader = Reader(self._outputs()["apiUrl"])
-            planted = reader.plant(POSTS)
-            with reader:
+            planted = self._records().plant(RECORDS)
+            with Reader(*self._api()) as reader:
                 self._change(reader, planted, allow_wipe)
             self.report.reads, self.report.failed = reader.reads, reader.failed
             self._destroy()
@@ -92,25 +104,34 @@ class Rehearsal:
         return self.report
 
     def _change(self, reader: Reader, planted: int, allow_wipe: bool) -> None:
-        revisions = self.report.revisions
-        with self._part(f"change {revisions.head[:10]} up") as part:
-            self._checkout(revisions.head)
+        with self._part(f"change {self._changed()} up") as part:
+            self._checkout(self.report.revisions.head, head=True)
             self._oracle("up")
-            reader.move(self._outputs()["apiUrl"])
-            kept = reader.posts()
+            reader.move(*self._api())
+            kept = self._records().count()
             warned = compatibility.warnings(Stack(STACK, self._clone))
             part(" ".join([f"{kept} of {planted} records are there", *warned]))
         if kept < planted and not allow_wipe:
             raise Failure(
                 f"The change loses data: of {planted} records {kept} are left. If that is meant, agree to it: "
-                f"oracle rehearse {revisions.asked} --allow-wipe (in a pull request: the label wipe)"
+                f"{self._asked()} --allow-wipe (in a pull request: the label wipe)"
             )
         with self._part("wipe") as part:
             self._oracle("wipe", "--yes")
-            part(f"{expected('after the wipe', reader.posts(), 0)} records")
+            part(f"{expected('after the wipe', self._records().count(), 0)} records")
         with self._part("undo") as part:
             self._oracle("wipe", "--undo", "--yes")
-            part(f"{expected('after the undo', reader.posts(), kept)} of {kept} records are back")
+            part(f"{expected('after the undo', self._records().count(), kept)} of {kept} records are back")
+
+    def _changed(self) -> str:
+        """The change's revisions: those of the services that change, else this repository's."""
+        own = [f"{each.service} {each.revisions.head[:10]}" for each in self._services.changed]
+        return " ".join(own) or self.report.revisions.head[:10]
+
+    def _asked(self) -> str:
+        """What was asked for, as it was typed."""
+        changes = [f"--service {each.service}={each.revisions.asked}" for each in self._services.changed]
+        return " ".join(["oracle rehearse", self.report.revisions.asked, *changes])
 
     def _destroy(self) -> None:
         with self._part("destroy") as part:
@@ -132,9 +153,10 @@ class Rehearsal:
     def _cloned(self) -> None:
         self.folder.mkdir(parents=True, mode=0o700)
         git(self._project, "clone", "--quiet", "--shared", "--no-checkout", "--", str(self._project), str(self._clone))
+        self._services.clone(self.folder)
 
-    def _checkout(self, revision: str) -> None:
-        """The revision, on our ports, with the tools that it asks for."""
+    def _checkout(self, revision: str, *, head: bool = False) -> None:
+        """The revision, on our ports, with the tools that it asks for, and the services at theirs."""
         git(self._clone, "checkout", "--quiet", "--force", "--detach", revision, hooks=False)
         stack = Stack(STACK, self._clone)
         if not stack.file.is_file():  # not in git, as in older revisions
@@ -143,6 +165,7 @@ class Rehearsal:
         for known, ours in zip((stack.cloud_port, stack.edge_port), self._ports, strict=True):
             text = re.sub(rf":{known}\b", f":{ours}", text)
         stack.file.write_text(text)
+        self._services.place(self.folder, stack, head=head)
         self._run(["make", "tools", f"PYTHON={sys.executable}"])
 
     def _oracle(self, *arguments: str) -> None:
@@ -163,11 +186,17 @@ class Rehearsal:
         if process.returncode != 0:
             said = self.log.read_bytes()[begin:].decode(errors="replace").strip().splitlines()
             words = " ".join([Path(command[0]).name, *command[1:3]])
-            raise Failure(f"`{words}` failed in the rehearsal: {said[-1] if said else 'it said nothing'}")
+            told = [line.removeprefix("oracle: ") for line in said if line.startswith("oracle: ")]
+            raise Failure(f"`{words}` failed in the rehearsal: {[*said, *told][-1] if said else 'it said nothing'}")
 
-    def _outputs(self) -> dict[str, str]:
-        outputs = self._engine().outputs()
-        return {"apiUrl": outputs.api_url}
+    def _api(self) -> tuple[str, HealthSettings]:
+        """The API's address, and what is read there while it changes."""
+        real = "api" in self._services.checkouts
+        health = Stack(STACK, self._clone).settings().health["api"]
+        return self._engine().outputs().api_url, health if real else STAND_IN_READ
+
+    def _records(self) -> Records:
+        return Records(StackCustody(self._engine()).backend())
 
     def _engine(self) -> Engine:
         return Engine(Stack(STACK, self._clone))

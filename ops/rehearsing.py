@@ -24,6 +24,9 @@ def _lines(report: Report) -> Iterator[str]:
     revisions = report.revisions
     yield f"### Rehearsal of `{revisions.base[:10]}..{revisions.head[:10]}`"
     yield ""
+    if report.services:
+        yield from (f"- {escaped(line)}" for line in report.services)
+        yield ""
     yield "| step | seconds | |"
     yield "|---|---:|---|"
     for part in report.parts:

@@ -7,29 +7,42 @@ from typing import Annotated
 
 import typer
 
+from ops import service_checkouts
 from ops.failures import Failure
 from ops.folding import say
 from ops.rehearsal import Rehearsal, folder_for, forget
 from ops.rehearsing import markdown, sentence
 from ops.revisions import revisions
+from ops.service_checkouts import COMMITTED
 from ops.workspace import PROJECT, Stack
 
 
 def rehearse(
     change: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            help="From the base's revision to the change's; HEAD when it is left out.", metavar="BASE..HEAD"
+            help="From the base's revision to the change's; HEAD when it is left out. Without it: from origin/main to "
+            "HEAD, and with --service none.",
+            metavar="BASE..HEAD",
         ),
-    ] = "origin/main..HEAD",
+    ] = None,
+    service: Annotated[
+        list[str] | None,
+        typer.Option(help="A change of a service, in its own checkout; may be repeated.", metavar="SERVICE=BASE..HEAD"),
+    ] = None,
+    like: Annotated[
+        str, typer.Option(help="The stack whose file names the services' checkouts.", metavar="STACK")
+    ] = "staging",
     summary: Annotated[Path | None, typer.Option(help="Add a report in Markdown to this file.", metavar="FILE")] = None,
     allow_wipe: Annotated[bool, typer.Option("--allow-wipe", help="The change may lose the backend's data.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the rehearsal's folder when all went well too.")] = False,
 ) -> None:
     """Bring BASE up on this machine, apply the change, wipe, undo, destroy; needs no credential."""
-    found = revisions(PROJECT, change)
+    changes = dict(map(_change, service or []))
+    found = revisions(PROJECT, change or (COMMITTED if changes else "origin/main..HEAD"))
+    services = service_checkouts.find(PROJECT, like, changes)
     folder = folder_for(Stack("local"))
-    rehearsal = Rehearsal(PROJECT, folder, found, say)
+    rehearsal = Rehearsal(PROJECT, folder, found, services, say)
     try:
         rehearsal.run(allow_wipe)
     except Failure as failure:
@@ -45,3 +58,14 @@ def rehearse(
         say(f"Its folder: {folder}")
     else:
         forget(folder)
+
+
+def _change(asked: str) -> tuple[str, str]:
+    """The service and the revisions. Raises Failure."""
+    service, is_there, change = asked.partition("=")
+    if not is_there or not service or not change:
+        raise Failure(
+            f"`--service {asked}` names no service and revisions of its checkout, as in: oracle rehearse --service "
+            "api=origin/main..HEAD"
+        )
+    return service, change

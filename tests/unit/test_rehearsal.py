@@ -11,6 +11,7 @@ from ops.failures import Failure
 from ops.rehearsal import Part, Rehearsal, Report, bare, expected
 from ops.rehearsing import markdown, sentence
 from ops.revisions import Revisions, git, revisions
+from ops.service_checkouts import find
 from ops.stacks import TEMPLATE
 from ops.workspace import Stack
 from tests.support.stacks import LOCAL
@@ -69,7 +70,7 @@ def test_another_number_than_expected_is_a_failure() -> None:
 
 
 def report(error: str = "") -> Report:
-    made = Report(Revisions("a..b", "a" * 40, "b" * 40), error=error)
+    made = Report(Revisions("a..b", "a" * 40, "b" * 40), ["web: ../web at <1>"], error=error)
     made.parts += [Part("base up", 12.34, "answers", "* web  update  ###"), Part("wipe", 3.0, "0 records")]
     made.reads, made.failed = 70, {"503": 2}
     return made
@@ -78,7 +79,7 @@ def report(error: str = "") -> Report:
 def test_the_report_of_a_rehearsal() -> None:
     assert sentence(report()) == "Rehearsed in 15 s: 70 reads meanwhile, 2 failed."
     assert markdown(report()) == (
-        "### Rehearsal of `aaaaaaaaaa..bbbbbbbbbb`\n\n"
+        "### Rehearsal of `aaaaaaaaaa..bbbbbbbbbb`\n\n- web: ../web at &lt;1>\n\n"
         "| step | seconds | |\n|---|---:|---|\n| base up | 12.3 | answers |\n| wipe | 3.0 | 0 records |\n\n"
         "Reads meanwhile: 70, failed: 2 (2 x 503).\n\n"
         "<details><summary>Timeline: base up</summary>\n\n```text\n* web  update  ###\n```\n\n</details>\n"
@@ -104,7 +105,9 @@ def test_each_revision_has_a_local_stack_on_the_rehearsals_ports(
         if step == "tracked":
             (project / "Pulumi.local.yaml").rename(project / TEMPLATE)
             (project / ".gitignore").write_text("Pulumi.*.yaml\n.oracle\n")
-    rehearsal = Rehearsal(project, tmp_path / "rehearsal", Revisions("", "tracked", "template"), lambda _: None)
+    services = find(project, "staging", {})
+    revisions = Revisions("", "tracked", "template")
+    rehearsal = Rehearsal(project, tmp_path / "rehearsal", revisions, services, lambda _: None)
     monkeypatch.setattr(rehearsal, "_run", lambda *_: None)
     rehearsal._cloned()
     stack = Stack("local", rehearsal._clone)

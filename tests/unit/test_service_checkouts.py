@@ -1,0 +1,210 @@
+"""The services' checkouts in a rehearsal: which are run, at which revisions, and what the stack's file says of them."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ops import stacks
+from ops.commands.rehearse import _change
+from ops.failures import Failure
+from ops.revisions import git
+from ops.service_checkouts import Services, find
+from ops.stacks import TEMPLATE
+from ops.workspace import Stack
+from tests.support.stacks import LOCAL
+
+WHO = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+STAGING = """\
+config:
+  oracle-net:backend:
+    appName: jellyfish-app-staging
+    path: ../oracle-universe-backend
+    image: {repository: oracle-universe-backend, digest: "sha256:0"}
+  oracle-net:api:
+    script: oracle-universe-api-staging
+    path: ../oracle-universe-api
+    build: npx wrangler deploy --dry-run --outdir dist
+    entry: dist/worker.js
+    compatibilityDate: "2025-06-01"
+    domain: {hostname: api.example.org, zoneId: abc}
+    health: {path: /ping, status: 200}
+  oracle-net:web:
+    script: oracle-net-staging
+    path: ../oracle-net-web
+    assets: dist
+  oracle-net:universe:
+    script: oracle-universe-web-staging
+    path: services/universe
+    assets: public
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with a staging stack; beside it a checkout of the api with two commits, and a folder."""
+    made = tmp_path / "project"
+    (made / TEMPLATE).parent.mkdir(parents=True)
+    (made / TEMPLATE).write_text(LOCAL.read_text())
+    (made / "Pulumi.staging.yaml").write_text(STAGING)
+    checkout(tmp_path / "oracle-universe-api", "first", "second")
+    (tmp_path / "oracle-universe-backend").mkdir()
+    return made
+
+
+def checkout(folder: Path, *texts: str, below: str = "") -> None:
+    subprocess.run(["git", "init", "-q", "-b", "main", str(folder)], check=True)
+    for text in texts:
+        (folder / below).mkdir(parents=True, exist_ok=True)
+        (folder / below / "worker.ts").write_text(text)
+        git(folder, "add", "-A")
+        git(folder, *WHO, "commit", "-q", "-m", text)
+        git(folder, "tag", text)
+
+
+def commit(project: Path, name: str) -> str:
+    return git(project.parent / "oracle-universe-api", "rev-parse", "--short=10", name)
+
+
+def test_each_service_is_told_with_what_runs_for_it(project: Path) -> None:
+    found = find(project, "staging", {})
+    assert found.lines == [
+        f"api: ../oracle-universe-api at {commit(project, 'HEAD')}",
+        (
+            "backend: this repository's stand-in, since its image is no directory of its checkout, and a rehearsal runs no "
+            "containers"
+        ),
+        "web: this repository's stand-in, since there is no checkout ../oracle-net-web",
+        "universe: this repository's stand-in, since services/universe is in this repository",
+    ]
+    assert found.changed == []
+
+
+def test_a_change_of_a_service_is_told_and_so_is_what_is_not_committed(project: Path) -> None:
+    (project.parent / "oracle-universe-api/worker.ts").write_text("not committed")
+    found = find(project, "staging", {"api": "first..second"})
+    first, second = commit(project, "first"), commit(project, "second")
+    assert found.lines[0] == (
+        f"api: ../oracle-universe-api at {first}, then {second}; what is not committed there is left out"
+    )
+    assert [each.service for each in found.changed] == ["api"]
+
+
+def test_without_the_stacks_file_everything_is_a_stand_in(project: Path) -> None:
+    assert find(project, "elsewhere", {}).lines == [
+        "every service: this repository's stand-in, since there is no Pulumi.elsewhere.yaml that names its checkout"
+    ]
+
+
+def test_a_folder_that_is_no_checkout_is_not_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(project.parent))
+    (project.parent / "oracle-net-web").mkdir()
+    assert find(project, "staging", {}).stand_ins["web"] == "../oracle-net-web is no checkout of git"
+
+
+@pytest.mark.parametrize(
+    "change, why",
+    [
+        ({"web": "a..b"}, r"of web cannot be rehearsed, since there is no checkout \.\./oracle-net-web\. Without it: "),
+        ({"backend": "a..b"}, "since its image is no directory of its checkout"),
+        ({"apo": "a..b"}, "since Pulumi.staging.yaml names no such service"),
+        ({"api": "nowhere..HEAD"}, "There is no revision nowhere"),
+    ],
+)
+def test_a_change_that_cannot_be_rehearsed_is_refused(project: Path, change: dict[str, str], why: str) -> None:
+    with pytest.raises(Failure, match=why):
+        find(project, "staging", change)
+
+
+@pytest.mark.parametrize("asked", ["api", "=a..b", "api="])
+def test_words_that_name_no_change(asked: str) -> None:
+    with pytest.raises(Failure, match="names no service and revisions of its checkout, as in: oracle rehearse"):
+        _change(asked)
+    assert _change("api=main..HEAD") == ("api", "main..HEAD")
+
+
+def placed(project: Path, services: Services, folder: Path, *, head: bool) -> dict[str, Any]:
+    """The rehearsal's stack in its clone of the project, once the services are in their place."""
+    stack = Stack("local", folder / "project")
+    if not stack.file.exists():
+        (folder / "project" / TEMPLATE).parent.mkdir(parents=True)
+        (folder / "project" / TEMPLATE).write_text(LOCAL.read_text())
+        stacks.write(stack)
+        services.clone(folder)
+    services.place(folder, stack, head=head)
+    list(stacks.provide(stack))  # as `oracle up` does it: what is placed stays
+    return dict(yaml.safe_load(stack.file.read_text())["config"])
+
+
+def test_the_rehearsals_stack_runs_the_clone_as_the_other_stack_would(project: Path, tmp_path: Path) -> None:
+    services = find(project, "staging", {"api": "first..second"})
+    folder = tmp_path / "rehearsal"
+    for head, text in ((False, "first"), (True, "second")):
+        config = placed(project, services, folder, head=head)
+        assert (folder / "checkouts/api/worker.ts").read_text() == text
+        assert config["oracle-net:api"] == {
+            "script": "oracle-universe-api",
+            "path": "../checkouts/api",
+            "build": "npx wrangler deploy --dry-run --outdir dist",
+            "entry": "dist/worker.js",
+            "compatibilityDate": "2025-06-01",
+            "health": {"path": "/ping", "status": 200},
+        }
+        assert config["oracle-net:web"]["path"] == "services/web"
+        assert Stack("local", folder / "project").settings().health["api"].path == "/ping"
+    assert git(project.parent / "oracle-universe-api", "status", "--porcelain") == ""
+
+
+def test_a_revision_that_builds_otherwise_is_built_so(project: Path, tmp_path: Path) -> None:
+    """The file of the revision that is rehearsed counts, where it is in git."""
+    services, folder = find(project, "staging", {}), tmp_path / "rehearsal"
+    placed(project, services, folder, head=False)
+    (folder / "project/Pulumi.staging.yaml").write_text(STAGING.replace("npx wrangler", "bunx wrangler"))
+    assert placed(project, services, folder, head=True)["oracle-net:api"]["build"].startswith("bunx wrangler")
+
+
+def test_workers_that_are_a_map_are_found_too(project: Path, tmp_path: Path) -> None:
+    document = yaml.safe_load(STAGING)
+    config = document["config"]
+    config["oracle-net:workers"] = {name: config.pop(f"oracle-net:{name}") for name in ("api", "web", "universe")}
+    (project / "Pulumi.staging.yaml").write_text(yaml.safe_dump(document))
+    found = find(project, "staging", {"api": "first..second"})
+    assert list(found.checkouts) == ["api"]
+    assert set(found.stand_ins) == {"backend", "web", "universe"}
+    assert placed(project, found, tmp_path / "rehearsal", head=True)["oracle-net:api"]["entry"] == "dist/worker.js"
+
+
+def test_a_service_below_the_top_of_its_repository(project: Path, tmp_path: Path) -> None:
+    checkout(project.parent / "mono", "only", below="apps/web")
+    text = STAGING.replace("../oracle-net-web", "../mono/apps/web")
+    (project / "Pulumi.staging.yaml").write_text(text)
+    config = placed(project, find(project, "staging", {}), tmp_path / "rehearsal", head=False)
+    assert config["oracle-net:web"]["path"] == "../checkouts/web/apps/web"
+    assert (tmp_path / "rehearsal/checkouts/web/apps/web/worker.ts").read_text() == "only"
+
+
+def test_a_backend_whose_image_is_a_directory_of_its_checkout(project: Path, tmp_path: Path) -> None:
+    document = yaml.safe_load(STAGING)
+    document["config"]["oracle-net:backend"] |= {
+        "build": "make image",
+        "console": "./server superuser upsert",
+        "image": {
+            "repository": "x",
+            "path": "../oracle-universe-backend/image",
+            "run": ["./start"],
+            "store": "http://x",
+        },
+    }
+    (project / "Pulumi.staging.yaml").write_text(yaml.safe_dump(document))
+    checkout(project.parent / "oracle-universe-backend", "only")
+    backend = placed(project, find(project, "staging", {}), tmp_path / "rehearsal", head=False)["oracle-net:backend"]
+    assert backend["appName"] == "jellyfish-app"
+    assert (backend["path"], backend["build"]) == ("../checkouts/backend", "make image")
+    assert backend["console"] == "./server superuser upsert"
+    assert backend["image"]["path"] == "../checkouts/backend/image"
+    assert backend["image"]["run"] == ["./start"]
+    assert backend["image"]["store"].endswith("/_cloud/images")
