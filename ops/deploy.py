@@ -12,12 +12,20 @@ from ops import planning, releasing, words
 from ops.custody import StackCustody
 from ops.engine import Engine
 from ops.events import Step
-from ops.failures import Failure
+from ops.failures import Failure, is_locked
 from ops.planning import Foreseen
 from ops.recording import Recording
 from ops.runs import KEPT, steps
 from ops.status import running
 from ops.workspace import Stack
+from waiting import backoff
+
+WAIT_FIRST, WAIT_LONGEST = 5.0, 30.0
+"""Seconds between two tries while another update holds the lock."""
+
+
+class Locked(Failure):
+    """Another update of the stack is at work, and nothing was changed."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,22 @@ def prepare(recording: Recording, services: Sequence[str]) -> Plan:
     outputs = known_outputs(engine)
     if outputs is None and wanted != settings.services:
         raise Failure(f"Nothing runs in {engine.stack.name} yet; deploy all of it first: oracle deploy")
+    plan = foresee(recording, wanted, outputs)
+    planning.refuse_strangers(wanted, plan, outputs, settings)
+    nothing = not plan.changes and outputs is not None and plan.new.get("release") == outputs.release
+    lines = [*planning.words(wanted, plan, outputs, settings, engine.stack.name), *risk(engine, plan)]
+    recording.say("\n".join(["", *lines, ""]))
+    return Plan(wanted, tuple(lines), nothing)
+
+
+def foresee(
+    recording: Recording, wanted: Sequence[str], outputs: Outputs | None, again: str = "oracle deploy"
+) -> Foreseen:
+    """Builds the services, and previews what a deploy of them would do; the others keep what they run. Raises Failure,
+    which ends in the command to type `again`.
+    """
+    engine = recording.engine
+    settings = engine.stack.settings()
     refuse_receipt(engine.stack)
     releasing.refuse_order(settings, wanted, engine.stack.name)
     recording.build(wanted)
@@ -60,31 +84,43 @@ def prepare(recording: Recording, services: Sequence[str]) -> Plan:
             recording.run.add_file(KEPT, json.dumps(kept).encode())
     _keep(recording)
     with releasing.as_if_released(engine, releasing.first_releases(settings, wanted)):
-        plan = planning.foreseen(recording.preview(*planning.options(wanted, settings)))
-    planning.refuse_strangers(wanted, plan, outputs, settings)
-    nothing = not plan.changes and outputs is not None and plan.new.get("release") == outputs.release
-    lines = [*planning.words(wanted, plan, outputs, settings, engine.stack.name), *risk(engine, plan)]
-    recording.say("\n".join(["", *lines, ""]))
-    return Plan(wanted, tuple(lines), nothing)
+        return planning.foreseen(recording.preview(*planning.options(wanted, settings), again=again))
 
 
-def carry_out(recording: Recording, services: Sequence[str], prepared: Mapping[str, Any] | None) -> dict[str, Any]:
-    """A deploy as the run's task, with its preparation when that has not been done. Raises Failure."""
+def carry_out(
+    recording: Recording, services: Sequence[str], prepared: Mapping[str, Any] | None, wait: float = 0
+) -> dict[str, Any]:
+    """A deploy as the run's task, with its preparation when that has not been done. Raises Failure.
+
+    While another update holds the stack's lock it is tried again for `wait` seconds, from the preparation on: that
+    update has changed what runs.
+    """
+    for _ in backoff(wait, WAIT_FIRST, WAIT_LONGEST):
+        try:
+            return _carried_out(recording, services, prepared)
+        except Locked as failure:
+            locked, prepared = failure, None
+            if wait:
+                recording.say(f"Waiting for another update, then trying again. {failure}")
+    raise locked
+
+
+def _carried_out(recording: Recording, services: Sequence[str], prepared: Mapping[str, Any] | None) -> dict[str, Any]:
     plan = Plan(**prepared) if prepared else prepare(recording, services)
     taken: tuple[str, ...] = ()
     _keep(recording)
     if plan.nothing:
         recording.say("Nothing to deploy: what runs is what is declared.")
     else:
+        _refuse_stale(recording, plan.services)
         settings = recording.engine.stack.settings()
         taken = releasing.first_releases(settings, plan.services)
         releasing.release(recording.engine, taken)
         done = recording.update(*planning.options(plan.services, settings))
         if done.status != 0:
-            on = (
-                f"Nothing is lost; go on: oracle deploy {' '.join(plan.services)} --stack {recording.engine.stack.name}"
-            )
-            raise Failure(recording.engine.failure(done, on))
+            on = f"Nothing is lost; go on: {_again(recording, plan.services)}"
+            kind = Locked if is_locked(done.output) else Failure
+            raise kind(recording.engine.failure(done, on))
     return closing(recording, plan, taken)
 
 
@@ -135,6 +171,21 @@ def refuse_receipt(stack: Stack) -> None:
             f"{stack.name} deploys what its receipt names, and not what the checkouts build. Change the receipt: "
             f"oracle promote FROM {stack.name}; or let go of it: pulumi config rm oracle-net:receipt -s {stack.name}"
         )
+
+
+def _refuse_stale(recording: Recording, services: Sequence[str]) -> None:
+    """Raises Locked where what stays as it is has become something else since it was noted."""
+    path = recording.run.folder / KEPT
+    outputs = known_outputs(recording.engine) if path.exists() else None
+    if outputs is not None and json.loads(path.read_text())["release"] != outputs.release:
+        raise Locked(
+            f"Another update has changed what runs in {recording.engine.stack.name} while this one was prepared, so "
+            f"nothing was changed; try again: {_again(recording, services)}"
+        )
+
+
+def _again(recording: Recording, services: Sequence[str]) -> str:
+    return f"oracle deploy {' '.join(services)} --stack {recording.engine.stack.name}"
 
 
 def _keep(recording: Recording) -> None:

@@ -31,6 +31,8 @@ class Failure(Exception):
         self.status = status
 
 
+LOCKED = r"currently locked by \d+ lock|Another update is currently in progress"
+"""How the engine says that another update is at work: with the state in a folder or a bucket, and in Pulumi Cloud."""
 ENGINE: tuple[tuple[str, str], ...] = (
     (
         r"incorrect passphrase",
@@ -52,7 +54,7 @@ ENGINE: tuple[tuple[str, str], ...] = (
         'No passphrase is set; load the stack\'s environment: eval "$(oracle env {stack})"',
     ),
     (
-        r"currently locked by \d+ lock",
+        LOCKED,
         (
             "Another update of {stack}{holder} holds the lock, or was killed; wait for it, or take over from a "
             "dead one: oracle recover {stack}"
@@ -105,14 +107,23 @@ LONGEST = 300
 SUMMARY = re.compile(r"(update|preview) failed$|an unhandled error occurred|.*\d+ errors? occurred:?$")
 
 
+def is_locked(output: str) -> bool:
+    """Whether the engine did nothing, since another update is at work."""
+    return re.search(LOCKED, _error_lines(output), re.IGNORECASE) is not None
+
+
 def engine_sentence(output: str, stack: str) -> str | None:
     """The sentence for the first known failure in the engine's output, or None."""
-    # Only what the engine calls an error: the services' own logs, which it shows too, may use the same words.
-    errors = "\n".join(re.findall(r"^\s*(?:error: |\* ).*$", output, re.MULTILINE))
+    errors = _error_lines(output)
     for pattern, sentence in ENGINE:
         if re.search(pattern, errors, re.IGNORECASE):
             return sentence.format(stack=stack, holder=_holder(output))
     return None
+
+
+def _error_lines(output: str) -> str:
+    """What the engine calls an error: the services' own logs, which it shows too, may use the same words."""
+    return "\n".join(re.findall(r"^\s*(?:error: |\* ).*$", output, re.MULTILINE))
 
 
 def _holder(output: str) -> str:

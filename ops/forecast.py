@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from appplatform import AppPlatform, AppPlatformError
 from contract import Outputs
 from ops import planning, words
 from ops.custody import StackCustody
-from ops.deploy import known_outputs
+from ops.deploy import foresee, known_outputs
 from ops.engine import Engine
 from ops.failures import Failure
 from ops.planning import Change, Foreseen
@@ -42,18 +42,23 @@ class Forecast:
         return {**asdict(self), "changes": [{"resource": name, "change": kind} for name, kind in self.changes]}
 
 
-def forecast(recording: Recording) -> Forecast:
-    """Builds and previews the whole stack. Raises Failure."""
+def forecast(recording: Recording, services: Sequence[str] = ()) -> Forecast:
+    """Builds and previews the whole stack, or a deploy of the services alone. Raises Failure."""
     engine = recording.engine
     settings = engine.stack.settings()
     outputs = known_outputs(engine)
-    if settings.receipt is None:  # else nothing that the checkouts build is deployed
-        recording.build()
-    plan = planning.foreseen(recording.preview(again=f"oracle plan {engine.stack.name}"))
+    wanted = planning.chosen(services, settings)
+    again = f"oracle plan {engine.stack.name}"
+    if services and outputs:
+        plan = foresee(recording, wanted, outputs, again)
+    else:
+        if settings.receipt is None:  # else nothing that the checkouts build is deployed
+            recording.build()
+        plan = planning.foreseen(recording.preview(again=again))
     lost = "\n".join(_loss(engine, settings, outputs, plan))
     return Forecast(
         stack=engine.stack.name,
-        words=tuple(planning.words(settings.services, plan, outputs, settings, engine.stack.name)),
+        words=tuple(planning.words(wanted, plan, outputs, settings, engine.stack.name)),
         changes=tuple(_changes(plan)),
         loss=lost,
         cost=_cost(engine, settings, outputs),

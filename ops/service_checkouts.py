@@ -130,7 +130,7 @@ def _checkout(project: Path, service: str, section: Mapping[str, Any], asked: st
     if not folder.is_dir():
         return f"there is no checkout {path}"
     if "image" in section and "path" not in section["image"]:
-        return "its image is no directory of its checkout, and a rehearsal runs no containers"
+        return "its image is a container's, which a rehearsal does not run"
     try:
         top = Path(git(folder, "rev-parse", "--show-toplevel"))
     except Failure:

@@ -32,6 +32,9 @@ def deploy(
     stack: StackOption = "local",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+    wait: Annotated[
+        int, typer.Option(help="Wait so long for another update of the stack to end.", metavar="MINUTES", min=0)
+    ] = 0,
     detach: Annotated[bool, typer.Option("--detach", help="Do not follow the run: see `oracle logs`.")] = False,
 ) -> None:
     """Deploy services in parallel; the others keep what they run."""
@@ -48,7 +51,8 @@ def deploy(
                 run.discard()
                 raise Failure("Nothing was changed.")
             prepared = asdict(plan)
-        hand_over(run, engine.stack, {"do": "deploy", "services": list(wanted), "prepared": prepared})
+        task = {"do": "deploy", "services": list(wanted), "prepared": prepared, "wait": wait * 60}
+        hand_over(run, engine.stack, task)
         if detach:
             if as_json:
                 typer.echo(json.dumps({"run": run.info.id}))

@@ -28,11 +28,15 @@ def plan(
     refuse_loss: Annotated[
         bool, typer.Option("--refuse-loss", help="Exit with 3 when the backend's data would go.")
     ] = False,
+    service: Annotated[
+        list[str] | None,
+        typer.Option(help="Only what a deploy of this service would do; may be repeated.", metavar="SERVICE"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """Say what an update would do, what data it would lose, and what it costs; change nothing."""
     try:
-        found = _forecast(stack, as_json)
+        found = _forecast(stack, service or [], as_json)
     except Failure as failure:
         _add(markdown, forecasting.failure(stack, str(failure)))
         raise
@@ -45,10 +49,10 @@ def plan(
         raise typer.Exit(LOSS)
 
 
-def _forecast(stack: str, quiet: bool) -> Forecast:
+def _forecast(stack: str, services: list[str], quiet: bool) -> Forecast:
     engine = ready(stack, quiet=quiet)
     with Runs(engine.stack.runs).start("plan", engine.owner, sys.argv[1:]) as run:
-        found = forecast(Recording(engine, run))
+        found = forecast(Recording(engine, run), services)
         run.discard()
         return found
 

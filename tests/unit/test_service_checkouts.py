@@ -74,10 +74,7 @@ def test_each_service_is_told_with_what_runs_for_it(project: Path) -> None:
     found = find(project, "staging", {})
     assert found.lines == [
         f"api: ../oracle-universe-api at {commit(project, 'HEAD')}",
-        (
-            "backend: this repository's stand-in, since its image is no directory of its checkout, and a rehearsal runs no "
-            "containers"
-        ),
+        "backend: this repository's stand-in, since its image is a container's, which a rehearsal does not run",
         "web: this repository's stand-in, since there is no checkout ../oracle-net-web",
         "universe: this repository's stand-in, since services/universe is in this repository",
     ]
@@ -110,7 +107,7 @@ def test_a_folder_that_is_no_checkout_is_not_run(project: Path, monkeypatch: pyt
     "change, why",
     [
         ({"web": "a..b"}, r"of web cannot be rehearsed, since there is no checkout \.\./oracle-net-web\. Without it: "),
-        ({"backend": "a..b"}, "since its image is no directory of its checkout"),
+        ({"backend": "a..b"}, "since its image is a container's"),
         ({"apo": "a..b"}, "since Pulumi.staging.yaml names no such service"),
         ({"api": "nowhere..HEAD"}, "There is no revision nowhere"),
     ],

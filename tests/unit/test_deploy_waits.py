@@ -1,0 +1,110 @@
+"""A deploy beside another update of the stack: it waits when it is asked to, and begins anew with what runs then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ops import deploy
+from ops.deploy import Locked, Plan, carry_out
+from ops.engine import Finished
+from ops.failures import Failure, engine_sentence, is_locked
+from ops.runs import KEPT
+
+FOLDER_LOCKED = "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or …"
+CLOUD_LOCKED = "error: [409] Conflict: Another update is currently in progress.\nTo learn more about possible reasons"
+WELL = Finished(0, "")
+
+
+class Recording:
+    """A stand-in of a run's recording: its updates end as they are told to, one after another."""
+
+    def __init__(self, folder: Path, *updates: Finished) -> None:
+        self.run = SimpleNamespace(folder=folder)
+        self.engine = SimpleNamespace(
+            stack=SimpleNamespace(name="staging", settings=lambda: SimpleNamespace(adopted=())),
+            environment={},
+            failure=lambda done, on: engine_sentence(done.output, "staging") or on,
+        )
+        self.said: list[str] = []
+        self._updates = [*updates]
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+    def update(self, *_: str) -> Finished:
+        return self._updates.pop(0)
+
+
+@pytest.fixture
+def prepared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Preparations are counted; nothing is built and nobody is asked."""
+    counted: list[str] = []
+
+    def prepare(recording: Any, services: Any) -> Plan:
+        counted.append("prepared")
+        return Plan(tuple(services), (), nothing=False)
+
+    monkeypatch.setattr(deploy, "prepare", prepare)
+    monkeypatch.setattr(deploy, "closing", lambda *_: {"done": True})
+    monkeypatch.setattr(deploy, "WAIT_FIRST", 0.01)
+    return counted
+
+
+@pytest.mark.parametrize("output", [FOLDER_LOCKED, CLOUD_LOCKED])
+def test_it_waits_for_the_others_end_and_prepares_anew(prepared: list[str], tmp_path: Path, output: str) -> None:
+    recording = Recording(tmp_path, Finished(255, output), Finished(255, output), WELL)
+    assert carry_out(recording, ["api"], None, wait=20) == {"done": True}  # type: ignore[arg-type]
+    assert len(prepared) == 3
+    assert len(recording.said) == 2
+    assert recording.said[0].startswith("Waiting for another update, then trying again. Another update of staging ")
+
+
+def test_what_was_agreed_to_is_prepared_anew_once_it_had_to_wait(prepared: list[str], tmp_path: Path) -> None:
+    recording = Recording(tmp_path, Finished(255, FOLDER_LOCKED), WELL)
+    plan = {"services": ("api",), "lines": (), "nothing": False}
+    assert carry_out(recording, ["api"], plan, wait=20) == {"done": True}  # type: ignore[arg-type]
+    assert len(prepared) == 1
+
+
+@pytest.mark.parametrize("output", [FOLDER_LOCKED, CLOUD_LOCKED])
+def test_without_waiting_it_fails_with_the_lock_s_sentence(prepared: list[str], tmp_path: Path, output: str) -> None:
+    recording = Recording(tmp_path, Finished(255, output))
+    with pytest.raises(Locked, match="Another update of staging holds the lock, or was killed; wait for it, or take"):
+        carry_out(recording, ["api"], None)  # type: ignore[arg-type]
+    assert (len(prepared), recording.said) == (1, [])
+
+
+def test_any_other_failure_is_no_reason_to_wait(prepared: list[str], tmp_path: Path) -> None:
+    said = "error: a cloud said no\napi | the stack is currently locked by 1 lock(s)"  # a service's own words
+    recording = Recording(tmp_path, Finished(1, said))
+    assert not is_locked(said)
+    with pytest.raises(Failure) as failed:
+        carry_out(recording, ["api"], None, wait=20)  # type: ignore[arg-type]
+    assert not isinstance(failed.value, Locked)
+    assert len(prepared) == 1
+
+
+def running(*releases: str) -> Callable[[Any], Any]:
+    """What runs, one time after another."""
+    left = [*releases]
+    return lambda _engine: SimpleNamespace(release=left.pop(0))
+
+
+def test_what_was_kept_from_before_another_update_is_never_deployed(
+    prepared: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the other update's release would be lost from the receipt."""
+    (tmp_path / KEPT).write_text(json.dumps({"release": "old"}))
+    monkeypatch.setattr(deploy, "known_outputs", running("new"))
+    said = "Another update has changed what runs in staging while this one was prepared, so nothing was changed; try "
+    with pytest.raises(Locked, match=said):
+        carry_out(Recording(tmp_path), ["api"], None)  # type: ignore[arg-type]
+    monkeypatch.setattr(deploy, "known_outputs", running("new", "old"))
+    assert carry_out(Recording(tmp_path, WELL), ["api"], None, wait=20) == {"done": True}  # type: ignore[arg-type]
+    assert len(prepared) == 3
