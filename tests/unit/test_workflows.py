@@ -32,15 +32,29 @@ OURS = re.compile(r"uses: \$/(\.github/actions/[\w-]+)$")
 READS = {"contents": "read"}
 WRITES = {"contents", "issues", "pull-requests"}
 NOT_A_FORK = "github.event.pull_request.head.repo.full_name == github.repository"
-NO_PULL_REQUEST = "github.event_name != 'pull_request'"
+NO_PULL_REQUEST = ("github.event_name != 'pull_request'", "github.event_name == 'push'")
+CALLED = "workflow_call"
+READS_SOURCES = f"${{{{ {NOT_A_FORK} && secrets.CHECKOUTS_TOKEN || github.token }}}}"
+"""The one secret that a job may have without an environment: it reads repositories, and forks do not get it."""
 # What people outside can choose. It would be part of the script, where anything may be written in it.
 FREE = re.compile(r"\$\{\{[^}]*(github\.event\.|github\.head_ref|inputs\.|steps\.|needs\.)")
-GIVEN = {"NUMBER": "7", "RECEIPT": "{}", "GITHUB_BASE_REF": "main", "GITHUB_STEP_SUMMARY": "summary.md"}
+GIVEN = {
+    "NUMBER": "7",
+    "RECEIPT": "{}",
+    "GITHUB_BASE_REF": "main",
+    "GITHUB_STEP_SUMMARY": "summary.md",
+    "SERVICE": "api",
+    "STACK": "staging",
+}
 
 
 @functools.cache
 def loaded(path: Path) -> dict[Any, Any]:
     return dict(yaml.safe_load(path.read_text()))
+
+
+SERVICE = loaded(GITHUB / "workflows" / "service.yml")
+HOW_TO = PROJECT / "docs" / "how-to" / "service-ci.md"
 
 
 def triggers(workflow: dict[Any, Any]) -> set[str]:
@@ -83,12 +97,10 @@ def shell(line: str, variables: dict[str, Any]) -> Iterator[list[str]]:
 
 
 def values(word: str, variables: dict[str, Any]) -> list[str]:
-    name = word.removeprefix("$")
-    if word == name:
-        return [re.sub(r"\$(\w+)", lambda found: GIVEN[found[1]], word)]
-    if name in GIVEN:
-        return [GIVEN[name]]
-    return re.findall(r"'(--[\w-]+)'", variables[name])
+    whole = re.fullmatch(r"\$(\w+)", word)
+    if whole and whole[1] not in GIVEN:
+        return re.findall(r"'(--[\w-]+)'", variables[whole[1]])
+    return [re.sub(r"\$(\w+)", lambda found: GIVEN[found[1]], word)]
 
 
 def command(words: list[str]) -> None:
@@ -105,7 +117,8 @@ def test_a_workflow_may_only_read_unless_a_job_says_more(path: Path) -> None:
     assert workflow["permissions"] == READS
     assert "pull_request_target" not in triggers(workflow)
     assert "workflow_run" not in triggers(workflow)
-    assert workflow["concurrency"]["group"]
+    each = workflow["jobs"].values() if CALLED in triggers(workflow) else [workflow]
+    assert all(limited["concurrency"]["group"] for limited in each)
 
 
 @pytest.mark.parametrize("path, name", jobs())
@@ -116,13 +129,13 @@ def test_a_job_has_the_least(path: Path, name: str) -> None:
     assert job["runs-on"] == "ubuntu-24.04"
     granted = job.get("permissions", READS)
     assert {scope for scope, may in granted.items() if may == "write"} <= WRITES
-    secret = "secrets." in yaml.safe_dump(job)
+    secret = "secrets." in yaml.safe_dump(job, width=1000).replace(READS_SOURCES, "")
     if secret:
         assert job["environment"], "a job with secrets has an environment, where somebody decides who may use them"
         assert granted.get("contents") == "read", "what deploys cannot write to the repository"
-        if "pull_request" in triggers(workflow):
+        if {"pull_request", CALLED} & triggers(workflow):
             guard = " ".join(job["if"].split())
-            assert guard.startswith((NOT_A_FORK, NO_PULL_REQUEST)), guard
+            assert guard.startswith((NOT_A_FORK, *NO_PULL_REQUEST)), guard
             assert not re.search(r"\|\|(?![^(]*\))", guard), "an alternative outside brackets goes past the guard"
     if granted.get("contents") == "write":
         assert not secret
@@ -144,6 +157,7 @@ def test_what_runs_by_the_clock_waits_for_no_approval() -> None:
 def test_what_deploys_is_never_stopped_in_the_middle() -> None:
     for name in ("deploy", "promote", "review"):
         assert loaded(GITHUB / "workflows" / f"{name}.yml")["concurrency"]["cancel-in-progress"] is False
+    assert SERVICE["jobs"]["deploy"]["concurrency"]["cancel-in-progress"] is False
 
 
 def test_a_lock_that_is_stale_can_be_no_jobs() -> None:
@@ -160,9 +174,50 @@ def test_what_is_used_is_pinned_by_its_commit() -> None:
                 assert (PROJECT / ours[1] / "action.yml").is_file()
 
 
+def test_two_services_of_one_repository_do_not_cancel_each_other() -> None:
+    for job in SERVICE["jobs"].values():
+        assert "inputs.service" in job["concurrency"]["group"]
+
+
+def test_a_service_is_deployed_from_its_own_commit_beside_the_newest_of_this_repository() -> None:
+    """What the caller has checked out is what `actions/checkout` takes without `repository` and `ref`."""
+    for name, job in SERVICE["jobs"].items():
+        ours, own, *siblings = [step["with"] for step in job["steps"] if "uses" in step]
+        assert (ours["repository"], ours["path"]) == ("${{ job.workflow_repository }}", "network"), name
+        assert own["path"] == "${{ inputs.path || github.event.repository.name }}"
+        assert not {"ref", "repository", "token"} & set(own)
+        assert bool(siblings) is (name == "rehearsal"), "a deploy and a preview keep what runs of the others"
+        assert job["defaults"]["run"]["working-directory"] == "network"
+
+
+def test_a_rehearsal_has_the_other_workers_checkouts() -> None:
+    """The backend's is of no use there: a rehearsal runs no containers."""
+    siblings = [step for step in SERVICE["jobs"]["rehearsal"]["steps"] if "!=" in step.get("if", "")]
+    assert {step["with"]["path"] for step in siblings} == named_checkouts() - {"oracle-universe-backend"}
+    for step in siblings:
+        path = step["with"]["path"]
+        assert step["if"] == f"(inputs.path || github.event.repository.name) != '{path}'"
+        assert step["with"]["repository"] == "${{ github.repository_owner }}/" + path
+
+
+def test_the_lines_that_a_services_repository_adds() -> None:
+    """As the how-to shows them: every secret by its name, no other event, and the permissions that the jobs ask for."""
+    (example,) = re.findall(r"```yaml\n(.*?)```", HOW_TO.read_text(), re.DOTALL)
+    caller: dict[Any, Any] = yaml.safe_load(example)
+    (job,) = caller["jobs"].values()
+    assert job["uses"].endswith("/.github/workflows/service.yml@main")
+    assert job["secrets"] == {name: f"${{{{ secrets.{name} }}}}" for name in SERVICE[True][CALLED]["secrets"]}
+    assert set(job["with"]) <= set(SERVICE[True][CALLED]["inputs"])
+    assert triggers(caller) == {"push", "pull_request"}
+    asked: dict[str, str] = {}
+    for each in SERVICE["jobs"].values():
+        asked |= each.get("permissions", READS)
+    assert (caller["permissions"], job["permissions"]) == ({}, asked)
+
+
 def test_no_checkout_leaves_its_token_behind() -> None:
     found = [(where, step) for where, step, _ in steps() if "actions/checkout@" in step.get("uses", "")]
-    assert len(found) >= 10
+    assert len(found) >= 19
     for where, step in found:
         assert step["with"]["persist-credentials"] is False, where
 
@@ -189,13 +244,17 @@ def test_a_step_that_calls_what_there_is_not_would_be_seen() -> None:
 
 def test_the_stacks_checkouts_are_all_there() -> None:
     """What the stack files name beside this repository is what the action checks out beside it."""
+    checked_out = {step["with"]["path"] for step in loaded(ACTIONS[0])["runs"]["steps"] if "with" in step}
+    assert checked_out == {*named_checkouts(), "network"}
+
+
+def named_checkouts() -> set[str]:
     named = set()
     for stack in ("staging", "prod"):
         config = loaded(stack_file(stack))["config"]
         for section in (config["oracle-net:backend"], *config["oracle-net:workers"].values()):
             named.add(section["path"].removeprefix("../"))
-    checked_out = {step["with"]["path"] for step in loaded(ACTIONS[0])["runs"]["steps"] if "with" in step}
-    assert checked_out == {*named, "network"}
+    return named
 
 
 def test_zizmor_finds_nothing() -> None:
