@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from backups import About, BackupsError, take
 from ops import disk, words
 from ops.change import ready
@@ -9,11 +13,21 @@ from ops.commands.options import StackArgument
 from ops.custody import StackCustody
 from ops.failures import Failure
 from ops.folding import say
+from ops.workspace import Stack
 from pocketbase import BackupFailed, CountError
 
+FOLDER = "folder:"
 
-def backup(stack: StackArgument = "local") -> None:
+
+def backup(
+    stack: StackArgument = "local",
+    off_site: Annotated[
+        bool, typer.Option("--off-site", help="Fail where backups are kept on this machine; for scheduled jobs.")
+    ] = False,
+) -> None:
     """Take a verified backup now; nobody notices. Exit status 1, and no backup, of a backend that has lost its data."""
+    if off_site:
+        _refuse_folder(Stack(stack))
     custody = StackCustody(ready(stack))
     disk.refuse_backup(custody)
     backend = custody.backend()
@@ -37,3 +51,13 @@ def backup(stack: StackArgument = "local") -> None:
     if others := words.not_in_backups(custody.settings):
         say(others)
     say(f"To go back to it: oracle restore {kept.id} {stack}")
+
+
+def _refuse_folder(stack: Stack) -> None:
+    """Raises Failure where a backup would be gone with the machine that took it."""
+    store = stack.settings().backup.store
+    if store.startswith(FOLDER):
+        raise Failure(
+            f"{stack.name} keeps its backups on the machine that takes them ({store}), so no backup was taken. Name a "
+            f"bucket: pulumi config set --path oracle-net:backup.store s3://BUCKET/PREFIX --stack {stack.name}"
+        )

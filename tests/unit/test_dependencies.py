@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
-import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +13,7 @@ import pytest
 
 from ops.build import Build, run_builds
 from ops.failures import Failure
-from toolchain import node
+from tests.support import npm
 
 LOCKS = {
     "bun": "bun.lock",
@@ -243,30 +241,15 @@ def test_two_services_in_one_folder_install_once(checkout: Checkout) -> None:
     assert len(checkout.calls) == 1
 
 
-def tarball(path: Path, **files: str) -> None:
-    with tarfile.open(path, "w:gz") as made:
-        for name, text in files.items():
-            about = tarfile.TarInfo(f"package/{name.replace('_', '.')}")
-            about.size = len(text)
-            made.addfile(about, io.BytesIO(text.encode()))
-
-
 def test_npm_itself_installs_a_real_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From a file, so that nothing is asked of a registry; as a development dependency, which builds need."""
-    found = node.ensure()
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    (programs / "node").symlink_to(found.program)
-    start = f'"{found.program}" "{found.npm}"' if found.npm.suffix == ".js" else f'"{found.npm}"'
-    (programs / "npm").write_text(f'#!/bin/sh\nexec {start} "$@"\n')
-    (programs / "npm").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setenv("PATH", npm.path(tmp_path / "bin"))
     monkeypatch.setenv("NODE_ENV", "production")
     checkout = Checkout(tmp_path / "checkout")
     checkout.write("package.json", json.dumps({"devDependencies": {"greeting": "file:../greeting.tgz"}}))
     for version, said in (("1.0.0", "hello"), ("2.0.0", "hi")):
         manifest = json.dumps({"name": "greeting", "version": version})
-        tarball(tmp_path / "greeting.tgz", package_json=manifest, index_js=f"module.exports = {said!r}")
+        (tmp_path / "greeting.tgz").write_bytes(npm.package(manifest, f"module.exports = {said!r}"))
         lock(checkout, version)
         lines = checkout.build("node -e 'console.log(require(\"greeting\"))'")
         assert lines[0].startswith("Dependencies of web installed: npm ci ")

@@ -1,0 +1,48 @@
+"""A scheduled backup: none is taken where it would be gone with the machine that took it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ops.commands import backup
+from ops.failures import Failure
+from ops.workspace import Stack
+from tests.support.stacks import LOCAL
+
+
+class Asked(Exception):
+    """The network would be asked now."""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    def ready(_: str) -> None:
+        raise Asked
+
+    monkeypatch.setattr(backup, "ready", ready)
+    monkeypatch.setattr(backup, "Stack", lambda name: Stack(name, tmp_path))
+    return tmp_path
+
+
+def write(project: Path, backups: str) -> None:
+    (project / "Pulumi.prod.yaml").write_text(LOCAL.read_text() + backups)
+
+
+@pytest.mark.parametrize("backups", ["", "  oracle-net:backup:\n    store: folder:/srv/backups\n"])
+def test_a_folder_is_refused_before_anything_is_asked(project: Path, backups: str) -> None:
+    write(project, backups)
+    said = (
+        r"prod keeps its backups on the machine .*: pulumi config set --path oracle-net:backup.store s3://BUCKET/PREF"
+    )
+    with pytest.raises(Failure, match=said):
+        backup.backup("prod", off_site=True)
+    with pytest.raises(Asked):
+        backup.backup("prod", off_site=False)
+
+
+def test_a_bucket_is_not(project: Path) -> None:
+    write(project, "  oracle-net:backup:\n    store: s3://backups/prod\n")
+    with pytest.raises(Asked):
+        backup.backup("prod", off_site=True)
