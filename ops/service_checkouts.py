@@ -18,12 +18,15 @@ import yaml
 from ops import stackfile
 from ops.failures import Failure
 from ops.revisions import Revisions, git, revisions
+from ops.stacks import TEMPLATE
 from ops.workspace import Stack
 from settings import PROJECT
 
 FOLDER = "checkouts"
 """Where the clones are, beside the rehearsal's clone of this repository."""
 COMMITTED = "HEAD..HEAD"
+EVERY = "every service"
+WORKERS = "workers"
 NOT_REHEARSED = frozenset({"script", "path", "domain", "workersDev", "adopted"})
 """What a Worker keeps of the rehearsal's own stack: who it is, and where it answers."""
 OF_THE_IMAGE = ("path", "run")
@@ -65,8 +68,8 @@ class Services:
     @property
     def lines(self) -> list[str]:
         """For each service what runs."""
-        own = [f"{service}: this repository's stand-in, since {why}" for service, why in self.stand_ins.items()]
-        return [*(checkout.line for checkout in self.checkouts.values()), *own]
+        instead = [self._instead(service, why) for service, why in self.stand_ins.items()]
+        return [*(checkout.line for checkout in self.checkouts.values()), *instead]
 
     @property
     def changed(self) -> list[Checkout]:
@@ -91,11 +94,16 @@ class Services:
         for service, checkout in self.checkouts.items():
             commit = checkout.revisions.head if head else checkout.revisions.base
             git(folder / FOLDER / service, "checkout", "--quiet", "--force", "--detach", commit, hooks=False)
-            if service in told and service in own:
-                _run_from(checkout, own[service], told[service])
+            if service in told and _is_runnable(told[service]):
+                _run_from(checkout, own.get(service) or _added(document, service, told[service]), told[service])
         comments = (line for line in stack.file.read_text().splitlines(keepends=True) if line.startswith("#"))
         text = "".join(comments) + yaml.safe_dump(document, sort_keys=False, width=200)
         stackfile.replace(stack.file, text.encode())
+
+    def _instead(self, service: str, why: str) -> str:
+        if service == EVERY or service in dict(_sections(_parsed(self.project / TEMPLATE) or {})):
+            return f"{service}: this repository's stand-in, since {why}"
+        return f"{service}: nothing, since {why}, and this repository has no stand-in of it"
 
 
 def find(project: Path, like: str, changes: Mapping[str, str]) -> Services:
@@ -105,7 +113,7 @@ def find(project: Path, like: str, changes: Mapping[str, str]) -> Services:
     absent = f"there is no Pulumi.{like}.yaml that names its checkout"
     sections = dict(_sections(_document(like, project) or {}))
     checkouts: dict[str, Checkout] = {}
-    stand_ins: dict[str, str] = {} if sections else {"every service": absent}
+    stand_ins: dict[str, str] = {} if sections else {EVERY: absent}
     for service, section in sections.items():
         found = _checkout(project, service, section, changes.get(service, COMMITTED))
         if isinstance(found, Checkout):
@@ -129,7 +137,7 @@ def _checkout(project: Path, service: str, section: Mapping[str, Any], asked: st
         return f"{path} is in this repository"
     if not folder.is_dir():
         return f"there is no checkout {path}"
-    if "image" in section and "path" not in section["image"]:
+    if not _is_runnable(section):
         return "its image is a container's, which a rehearsal does not run"
     try:
         top = Path(git(folder, "rev-parse", "--show-toplevel"))
@@ -153,11 +161,23 @@ def _run_from(checkout: Checkout, own: dict[str, Any], told: Mapping[str, Any]) 
     own |= {"script": script, "path": clone, **taken}
 
 
+def _added(document: dict[str, Any], service: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    """A section for a Worker that the rehearsal's stack does not have by itself."""
+    section = {"script": told["script"]}
+    document["config"].setdefault(f"{PROJECT}:{WORKERS}", {})[service] = section
+    return section
+
+
+def _is_runnable(section: Mapping[str, Any]) -> bool:
+    """Whether it runs on this machine; a backend does when its image is a directory."""
+    return "image" not in section or "path" in section["image"]
+
+
 def _sections(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The services' sections of a stack's file, by service."""
     for key, value in (document.get("config") or {}).items():
         name = key.removeprefix(f"{PROJECT}:")
-        if name == "workers" and isinstance(value, dict):
+        if name == WORKERS and isinstance(value, dict):
             yield from ((service, each) for service, each in value.items() if _is_section(each))
         elif _is_section(value):
             yield name, value
@@ -171,11 +191,13 @@ def _document(stack: str, project: Path) -> dict[str, Any] | None:
     """A stack's file; None where there is none. Raises Failure where it is none."""
     file = Stack(stack, project).file
     try:
-        found = yaml.safe_load(file.read_text())
-    except FileNotFoundError:
-        return None
+        return _parsed(file)
     except (OSError, ValueError, yaml.YAMLError):
         raise Failure(f"{file.name} cannot be read; see where it is wrong: oracle doctor --stack {stack}") from None
+
+
+def _parsed(file: Path) -> dict[str, Any] | None:
+    found = yaml.safe_load(file.read_text()) if file.is_file() else None
     return found if isinstance(found, dict) else None
 
 

@@ -64,7 +64,9 @@ class Team:
         copy = self.root / "copies" / name
         git(copy, "add", "-A")
         git(copy, *WHO, "commit", "-q", "-m", message)
-        git(copy, "push", "-q", (self.remotes / "team" / f"{name}.git").as_uri(), f"HEAD:refs/heads/{branch}")
+        git(
+            copy, "push", "-q", "--force", (self.remotes / "team" / f"{name}.git").as_uri(), f"HEAD:refs/heads/{branch}"
+        )
         return git(copy, "rev-parse", "HEAD")
 
     def job(self, name: str, own: str, workflow: str = "service", repository: str = f"team/{API}") -> Job:

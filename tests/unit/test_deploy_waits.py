@@ -27,7 +27,9 @@ class Recording:
     def __init__(self, folder: Path, *updates: Finished) -> None:
         self.run = SimpleNamespace(folder=folder)
         self.engine = SimpleNamespace(
-            stack=SimpleNamespace(name="staging", settings=lambda: SimpleNamespace(adopted=())),
+            stack=SimpleNamespace(
+                name="staging", settings=lambda: SimpleNamespace(adopted=(), services=("backend", "api", "web"))
+            ),
             environment={},
             failure=lambda done, on: engine_sentence(done.output, "staging") or on,
         )

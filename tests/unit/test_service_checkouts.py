@@ -25,22 +25,23 @@ config:
     appName: jellyfish-app-staging
     path: ../oracle-universe-backend
     image: {repository: oracle-universe-backend, digest: "sha256:0"}
-  oracle-net:api:
-    script: oracle-universe-api-staging
-    path: ../oracle-universe-api
-    build: npx wrangler deploy --dry-run --outdir dist
-    entry: dist/worker.js
-    compatibilityDate: "2025-06-01"
-    domain: {hostname: api.example.org, zoneId: abc}
-    health: {path: /ping, status: 200}
-  oracle-net:web:
-    script: oracle-net-staging
-    path: ../oracle-net-web
-    assets: dist
-  oracle-net:universe:
-    script: oracle-universe-web-staging
-    path: services/universe
-    assets: public
+  oracle-net:workers:
+    api:
+      script: oracle-universe-api-staging
+      path: ../oracle-universe-api
+      build: npx wrangler deploy --dry-run --outdir dist
+      entry: dist/worker.js
+      compatibilityDate: "2025-06-01"
+      domain: {hostname: api.example.org, zoneId: abc}
+      health: {path: /ping, status: 200}
+    web:
+      script: oracle-net-staging
+      path: ../oracle-net-web
+      assets: dist
+    universe:
+      script: oracle-universe-web-staging
+      path: services/universe
+      assets: public
 """
 
 
@@ -143,7 +144,7 @@ def test_the_rehearsals_stack_runs_the_clone_as_the_other_stack_would(project: P
     for head, text in ((False, "first"), (True, "second")):
         config = placed(project, services, folder, head=head)
         assert (folder / "checkouts/api/worker.ts").read_text() == text
-        assert config["oracle-net:api"] == {
+        assert config["oracle-net:workers"]["api"] == {
             "script": "oracle-universe-api",
             "path": "../checkouts/api",
             "build": "npx wrangler deploy --dry-run --outdir dist",
@@ -151,7 +152,7 @@ def test_the_rehearsals_stack_runs_the_clone_as_the_other_stack_would(project: P
             "compatibilityDate": "2025-06-01",
             "health": {"path": "/ping", "status": 200},
         }
-        assert config["oracle-net:web"]["path"] == "services/web"
+        assert config["oracle-net:workers"]["web"]["path"] == "services/web"
         assert Stack("local", folder / "project").settings().health["api"].path == "/ping"
     assert git(project.parent / "oracle-universe-api", "status", "--porcelain") == ""
 
@@ -161,18 +162,45 @@ def test_a_revision_that_builds_otherwise_is_built_so(project: Path, tmp_path: P
     services, folder = find(project, "staging", {}), tmp_path / "rehearsal"
     placed(project, services, folder, head=False)
     (folder / "project/Pulumi.staging.yaml").write_text(STAGING.replace("npx wrangler", "bunx wrangler"))
-    assert placed(project, services, folder, head=True)["oracle-net:api"]["build"].startswith("bunx wrangler")
+    assert placed(project, services, folder, head=True)["oracle-net:workers"]["api"]["build"].startswith(
+        "bunx wrangler"
+    )
 
 
-def test_workers_that_are_a_map_are_found_too(project: Path, tmp_path: Path) -> None:
+def test_a_file_from_before_the_workers_were_a_map_is_read_too(project: Path, tmp_path: Path) -> None:
     document = yaml.safe_load(STAGING)
     config = document["config"]
-    config["oracle-net:workers"] = {name: config.pop(f"oracle-net:{name}") for name in ("api", "web", "universe")}
+    config |= {f"oracle-net:{name}": each for name, each in config.pop("oracle-net:workers").items()}
     (project / "Pulumi.staging.yaml").write_text(yaml.safe_dump(document))
     found = find(project, "staging", {"api": "first..second"})
     assert list(found.checkouts) == ["api"]
     assert set(found.stand_ins) == {"backend", "web", "universe"}
-    assert placed(project, found, tmp_path / "rehearsal", head=True)["oracle-net:api"]["entry"] == "dist/worker.js"
+    config = placed(project, found, tmp_path / "rehearsal", head=True)
+    assert config["oracle-net:workers"]["api"]["entry"] == "dist/worker.js"
+
+
+def test_a_worker_of_which_there_is_no_stand_in(project: Path, tmp_path: Path) -> None:
+    document = yaml.safe_load(STAGING)
+    mail = {"script": "oracle-mail-staging", "path": "../mail", "entry": "w.js", "compatibilityDate": "2025-06-01"}
+    document["config"]["oracle-net:workers"]["mail"] = mail
+    (project / "Pulumi.staging.yaml").write_text(yaml.safe_dump(document))
+    nothing = "mail: nothing, since there is no checkout ../mail, and this repository has no stand-in of it"
+    assert nothing in find(project, "staging", {}).lines
+    checkout(project.parent / "mail", "only")
+    workers = placed(project, find(project, "staging", {}), tmp_path / "rehearsal", head=True)["oracle-net:workers"]
+    assert workers["mail"] == {**mail, "path": "../checkouts/mail"}
+    assert Stack("local", tmp_path / "rehearsal/project").settings().services[-3:] == ("mail", "universe", "web")
+
+
+def test_a_revision_whose_backend_is_a_containers_image_runs_as_the_one_before(project: Path, tmp_path: Path) -> None:
+    document = yaml.safe_load(STAGING)
+    document["config"]["oracle-net:backend"]["image"] = {"path": "../oracle-universe-backend"}
+    (project / "Pulumi.staging.yaml").write_text(yaml.safe_dump(document))
+    checkout(project.parent / "oracle-universe-backend", "only")
+    services, folder = find(project, "staging", {}), tmp_path / "rehearsal"
+    placed(project, services, folder, head=False)
+    (folder / "project/Pulumi.staging.yaml").write_text(STAGING)
+    assert placed(project, services, folder, head=True)["oracle-net:backend"]["path"] == "../checkouts/backend"
 
 
 def test_a_service_below_the_top_of_its_repository(project: Path, tmp_path: Path) -> None:
@@ -180,7 +208,7 @@ def test_a_service_below_the_top_of_its_repository(project: Path, tmp_path: Path
     text = STAGING.replace("../oracle-net-web", "../mono/apps/web")
     (project / "Pulumi.staging.yaml").write_text(text)
     config = placed(project, find(project, "staging", {}), tmp_path / "rehearsal", head=False)
-    assert config["oracle-net:web"]["path"] == "../checkouts/web/apps/web"
+    assert config["oracle-net:workers"]["web"]["path"] == "../checkouts/web/apps/web"
     assert (tmp_path / "rehearsal/checkouts/web/apps/web/worker.ts").read_text() == "only"
 
 
