@@ -73,17 +73,21 @@ class Built:
         return f" ({self.made})" if self.made else ""
 
 
-def builds(stack: Stack, services: list[str]) -> list[Build]:
-    """The builds that the stack's configuration names, for all services or those given. Raises Failure."""
+def builds(stack: Stack, services: list[str], *, images: bool = True) -> list[Build]:
+    """The builds that the stack's configuration names, for all services or those given; `images` says whether an image
+    that is built from a Dockerfile is among them. Raises Failure.
+    """
     settings = stack.settings()
     sources = {"backend": settings.backend, **settings.workers}
     if unknown := [name for name in services if name not in sources]:
         raise Failure(f"There is no service {unknown[0]}; name one of {', '.join(sources)}: oracle build backend")
-    return [
-        _build(stack, name, source, stack.project / source.path, source.build or "", settings)
+    wanted = [name for name in sources if name in (services or sources)]
+    found = [
+        _build(stack, name, source, stack.project / source.path, images and _has_image(settings, source))
         for name, source in sources.items()
-        if (source.build or _has_image(settings, source)) and source.path and name in (services or sources)
+        if source.path and name in wanted
     ]
+    return [each for each in found if each.command or each.image]
 
 
 def _has_image(settings: Settings, source: BackendSettings | WorkerSettings) -> bool:
@@ -91,14 +95,13 @@ def _has_image(settings: Settings, source: BackendSettings | WorkerSettings) -> 
     return isinstance(source, BackendSettings) and source.image.build is not None and settings.receipt is None
 
 
-def _build(
-    stack: Stack, name: str, source: BackendSettings | WorkerSettings, folder: Path, command: str, settings: Settings
-) -> Build:
+def _build(stack: Stack, name: str, source: BackendSettings | WorkerSettings, folder: Path, has_image: bool) -> Build:
     output = _output(stack, source, folder)
     record = stack.private / "builds" / f"{name}.json"
+    command = source.build or ""
     product = Product(folder, command, output, record) if output else None
     log = stack.private / "logs" / f"build-{name}.log"
-    image = partial(image_of, stack) if _has_image(settings, source) else None
+    image = partial(image_of, stack) if has_image else None
     return Build(name, folder, command, log, product, stack.private / "dependencies", image)
 
 

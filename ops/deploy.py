@@ -66,16 +66,21 @@ def prepare(recording: Recording, services: Sequence[str]) -> Plan:
 
 
 def foresee(
-    recording: Recording, wanted: Sequence[str], outputs: Outputs | None, again: str = "oracle deploy"
+    recording: Recording,
+    wanted: Sequence[str],
+    outputs: Outputs | None,
+    again: str = "oracle deploy",
+    *,
+    images: bool = True,
 ) -> Foreseen:
     """Builds the services, and previews what a deploy of them would do; the others keep what they run. Raises Failure,
-    which ends in the command to type `again`.
+    which ends in the command to type `again`. Without `images` none is built and pushed.
     """
     engine = recording.engine
     settings = engine.stack.settings()
     refuse_receipt(engine.stack)
     releasing.refuse_order(settings, wanted, engine.stack.name)
-    recording.build(wanted)
+    recording.build(wanted, images=images)
     if outputs:
         state = engine.export()
         planning.refuse_loss(wanted, settings, outputs, state, engine.stack.name)

@@ -50,10 +50,10 @@ def forecast(recording: Recording, services: Sequence[str] = ()) -> Forecast:
     wanted = planning.chosen(services, settings)
     again = f"oracle plan {engine.stack.name}"
     if services and outputs:
-        plan = foresee(recording, wanted, outputs, again)
+        plan = foresee(recording, wanted, outputs, again, images=False)
     else:
         if settings.receipt is None:  # else nothing that the checkouts build is deployed
-            recording.build()
+            recording.build(images=False)
         plan = planning.foreseen(recording.preview(again=again))
     lost = "\n".join(_loss(engine, settings, outputs, plan))
     return Forecast(

@@ -48,8 +48,11 @@ class Recording:
             raise
         self.events.write("end", **what)
 
-    def build(self, services: Sequence[str] = ()) -> None:
-        """The services' own builds, all at once, their output among the run's. Raises Failure."""
+    def build(self, services: Sequence[str] = (), *, images: bool = True) -> None:
+        """The services' own builds, all at once, their output among the run's. Raises Failure.
+
+        Without `images` nothing is pushed: a preview does not need the bytes of an image.
+        """
 
         @contextmanager
         def watched(build: Build) -> Iterator[Callable[[str], None]]:
@@ -60,7 +63,7 @@ class Recording:
             with self.step(f"build {build.service}", "build"):
                 yield heard
 
-        for done in run_builds(builds(self.engine.stack, list(services)), watched):
+        for done in run_builds(builds(self.engine.stack, list(services), images=images), watched):
             for line in done.lines:
                 self.say(line)
 

@@ -164,6 +164,7 @@ def test_a_run_with_nothing_to_build_with_says_so(scene: Scene, monkeypatch: pyt
 def test_only_the_backends_image_is_built_and_not_with_a_receipt(scene: Scene) -> None:
     stack = scene.stack()
     assert builds(stack, ["web"]) == []
+    assert builds(stack, ["backend"], images=False) == []
     document = yaml.safe_load(stack.file.read_text())
     names = {"workers": ("api", "web", "universe"), "assets": ("web", "universe")}
     bytes_ = {kind: dict.fromkeys(which, "b" * 64) for kind, which in names.items()}
