@@ -25,6 +25,16 @@ BUILD_SECONDS = 3600.0
 TAIL = 25
 SAFE = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 """One manifest and no list of them: its digest is then the image's."""
+NOT_FOR_BUILDERS = frozenset(
+    {
+        "CLOUDFLARE_API_TOKEN",
+        "DIGITALOCEAN_ACCESS_TOKEN",
+        "DIGITALOCEAN_TOKEN",
+        "PULUMI_ACCESS_TOKEN",
+        "PULUMI_CONFIG_PASSPHRASE",
+    }
+)
+"""Variables of the environment that are none of a builder's business."""
 Line = Callable[[str], object]
 
 
@@ -91,7 +101,8 @@ class Builder:
             said.append(text)
             line(text)
 
-        env = {**self.environment, **SAFE, **variables}
+        own = {name: value for name, value in self.environment.items() if name not in NOT_FOR_BUILDERS}
+        env = {**own, **SAFE, **variables}
         begin = f"The backend's image could not be {done_to} by {self.program}"
         try:
             status = run([self.program, *words], env=env, merged=True, line=heard, seconds=BUILD_SECONDS).status

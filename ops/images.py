@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
+from cloudapi import is_token
 from contract import Release
 from folders import ArtifactError
 from httpclient import client, httpx
@@ -69,8 +70,9 @@ def _where(stack: Stack) -> str:
 
 def _is_in_store(stack: Stack, digest: str, repository: str) -> bool:
     token = _environment(stack).get("DIGITALOCEAN_TOKEN", "")
+    headers = {"Authorization": f"Bearer {token}"} if is_token(token) else {}
     try:
-        with client(SECONDS, {"Authorization": f"Bearer {token}"}) as http:
+        with client(SECONDS, headers) as http:
             answer = http.head(f"{stack.endpoint}/_cloud/images/{digest}", params={"repository": repository})
     except httpx.HTTPError:
         raise Failure(f"The local cloud does not run; start it: oracle cloud start --stack {stack.name}") from None

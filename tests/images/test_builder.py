@@ -23,7 +23,7 @@ STUB = """#!/bin/sh
 echo "{name} $*" >> {home}/said
 case "$1" in
 version|info) exit {works} ;;
-build) echo "step one"; for last; do :; done; ls "$last" > {home}/context; exit {builds} ;;
+build) env > {home}/env; echo "step one"; for last; do :; done; ls "$last" > {home}/context; exit {builds} ;;
 push) cat "$DOCKER_CONFIG/config.json" "$REGISTRY_AUTH_FILE" > {home}/login 2>/dev/null; exit 0 ;;
 esac
 """
@@ -85,11 +85,12 @@ def test_a_build_has_the_platform_the_target_and_the_arguments(
     (project / "backend/NOTES.md").write_text("left out")
     lines: list[str] = []
     inputs = Inputs.of(backend(build={"target": "release", "args": {"B": "2", "A": "1 1"}}), project)
-    Builder("docker", environment).build(inputs, "name:tag", lines.append)
+    Builder("docker", {**environment, "DIGITALOCEAN_TOKEN": "planted-token"}).build(inputs, "name:tag", lines.append)
     (command,) = said(tmp_path)
     assert command.startswith("docker build --platform linux/amd64 --file ")
     assert " --tag name:tag --target release --build-arg A=1 1 --build-arg B=2 " in command
     assert lines == ["step one"]
+    assert "planted-token" not in (tmp_path / "env").read_text()
     assert (tmp_path / "context").read_text().split() == ["Dockerfile", "main.sh", "src"]
 
 

@@ -188,6 +188,18 @@ def test_a_digest_that_the_registry_has_lost_is_refused(scene: Scene) -> None:
         images.refuse_lost(stack, release, None, "or else")
 
 
+def test_an_image_of_the_local_clouds_own_store_is_asked_for_there(scene: Scene) -> None:
+    stack = scene.stack(digest=DIGEST)
+    text = stack.file.read_text().replace("http://127.0.0.1:8400", scene.at.address)
+    document = yaml.safe_load(text)
+    del document["config"]["oracle-net:backend"]["image"]["host"]
+    stack.file.write_text(yaml.safe_dump(document))
+    assert not images.has_image(stack, DIGEST)
+    scene.at.answers[f"/_cloud/images/{DIGEST}"] = [Reply()]
+    assert images.has_image(stack, DIGEST)
+    assert scene.at.asked[-1] == f"HEAD /_cloud/images/{DIGEST}?repository=app"
+
+
 def test_doctor_says_whether_it_is_built_and_by_what(scene: Scene) -> None:
     def told() -> list[tuple[str, str]]:
         stack = scene.stack()
