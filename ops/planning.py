@@ -27,7 +27,7 @@ OURS = ("uptime", "kept-release", "storage")
 CONFIGURED = "default"
 """The provider of our own resources, which the engine gives the stack's configuration: it changes with any key."""
 MADE_BY_HAND = "made by hand"
-TO_BE_BUILT = "that will be built"
+TO_BE_BUILT = "to be built"
 DISCARDED = "discard-replaced"
 """The engine's word for forgetting what it has only read: nothing is deleted."""
 PARTS = {"content": "code", "assets": "files", "bindings": "bindings"}

@@ -121,7 +121,7 @@ def test_a_preview_says_that_it_will_be_built_and_builds_nothing(
     staging = environments.staging
     staging.edit("services/backend/entrypoint.sh", "exec ", "echo second\nexec ")
     assert "the backend's image will be built" in text(staging.pulumi("preview", "--stack", "staging"))
-    assert "> that will be built" in text(staging.oracle("plan", "staging"))
+    assert "> to be built" in text(staging.oracle("plan", "staging"))
     assert len(registry.tags(REPOSITORY)) == 1
 
 
