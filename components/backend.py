@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import pulumi
 
+from components import replica
 from components.adopted import taken_over
 from components.dynamic import Hook, guarded
 from components.naming import BACKEND_VARIABLE, GENERATION_VARIABLE, RELEASE_VARIABLE, owner
@@ -146,6 +147,7 @@ def _own_variables(args: BackendArgs) -> dict[str, pulumi.Input[str]]:
         GENERATION_VARIABLE: str(args.generation),
         BACKEND_VARIABLE: args.app,
         OWNER_VARIABLE: str(owner()),
+        **(replica.variables(args.settings.replica) if args.settings.replica else {}),
     }
 
 
@@ -155,6 +157,7 @@ def _service(service: BackendSettings, args: BackendArgs) -> digitalocean.AppSpe
     return digitalocean.AppSpecServiceArgs(
         name=service.service,
         http_port=service.port,
+        run_command=replica.RUN_COMMAND if service.replica else None,
         instance_count=service.instances,
         instance_size_slug=service.size,
         image=digitalocean.AppSpecServiceImageArgs(

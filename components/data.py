@@ -20,7 +20,8 @@ import pulumi
 from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
 from pulumi.runtime import rpc
 
-from appplatform import AppPlatform, AppPlatformError
+from appplatform import AppPlatform, AppPlatformError, ConsoleError
+from components import replica
 from components.bootstrap import Target, bootstrap
 from components.custody import Custody
 from components.disk import refuse_lost
@@ -171,8 +172,11 @@ def _filled(wanted: Wanted, before: str | None) -> dict[str, Any]:
             carried = restore(wanted.target, wanted.custody, wanted.restore_from)
             origin = f"restored from {wanted.restore_from}"
         else:
-            if source is not None and not same:
+            replicated = replica.is_replicated(platform.app(wanted.target.app_id), wanted.target.service)
+            if replicated or (source is not None and not same):
                 refuse_foreign(platform, wanted.target, url)
+            if replicated:
+                replica.prove(platform, wanted.target.app_id, wanted.target.service)
             origin = "empty"
         note_change(wanted.custody, _kind(source, same, wanted), source, wanted.filled, carried, None)
     return {"url": url, "origin": origin}
@@ -239,5 +243,13 @@ def _sentences() -> Iterator[None]:
 
     try:
         yield
-    except (AppPlatformError, WorkersApiError, AdminError, Unhealthy, BackupFailed, CountError) as error:
+    except (
+        AppPlatformError,
+        WorkersApiError,
+        AdminError,
+        Unhealthy,
+        BackupFailed,
+        ConsoleError,
+        CountError,
+    ) as error:
         raise Sentence(f"The backend's data is where it was: {error}") from None

@@ -24,6 +24,7 @@ from pulumi.dynamic import (
 from appplatform import AppPlatform, AppPlatformError
 from components.custody import Custody
 from components.dynamic import Sentence, show_sentences
+from components.replica import is_replicated
 from components.transfer import Care, Source, Traffic, served
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class DiskProvider(ResourceProvider):
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """In every preview and update, and in no refresh, which compares the state with itself."""
+        if _olds and int(_olds["restart"]) != int(news["restart"]):
+            _refuse_restart(news)
         if _olds and not _begun(_olds, news):
             refuse_empty_disk(news)
         return CheckResult(news, [])
@@ -75,6 +78,24 @@ class BackendDisk(Resource, name="BackendDisk"):
 
 def _begun(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
     return any(int(olds[key]) != int(news[key]) for key in BEGUN)
+
+
+def _refuse_restart(props: Mapping[str, Any]) -> None:
+    """Raises Sentence where the app with the traffic would fill its new disk from its replica: nothing is emptied."""
+    from workersapi import WorkersApiError
+
+    stack = Custody.of(props["custody"]).owner.stack
+    try:
+        at = served(Traffic(**props["traffic"]))
+        with AppPlatform(props["endpoint"], timeout=10) as platform:
+            app = platform.find(at) if at else None
+    except (AppPlatformError, WorkersApiError) as error:
+        raise Sentence(str(error)) from None
+    if app is not None and is_replicated(app, props["service"]):
+        raise Sentence(
+            f"A new container of {at} would restore the data from its replica, so oracle-net:restart empties nothing. "
+            f"To have it empty: oracle wipe {stack}"
+        )
 
 
 def refuse_empty_disk(props: Mapping[str, Any]) -> None:

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from appplatform import AppPlatform
 from components.bootstrap import Target
 from components.dynamic import Sentence
-from components.naming import BACKEND_VARIABLE
 from pocketbase import census, login, own_records
 
 
@@ -27,8 +26,8 @@ def refuse_foreign(platform: AppPlatform, target: Target, url: str) -> None:
         raise Sentence(
             f"The new backend should be empty, and started with {count} records, the last written at "
             f"{last:%Y-%m-%d %H:%M:%S} UTC, before its app was made: its image fills it from elsewhere, such as a "
-            f"replica at a fixed place. It gets no traffic. Let the place depend on the variable {BACKEND_VARIABLE}, "
-            "the app's own name, as docs/how-to/litestream.md shows; then: pulumi up"
+            "replica at a fixed place. It gets no traffic. Set oracle-net:backend.replica.config, as "
+            "docs/how-to/litestream.md shows; then: pulumi up"
         )
 
 

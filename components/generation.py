@@ -24,6 +24,7 @@ from pulumi.dynamic import (
 )
 
 from appplatform import AppPlatform, AppPlatformError, variable
+from components import replica
 from components.custody import Custody
 from components.disk import BackendDisk
 from components.dynamic import Sentence, show_sentences
@@ -112,6 +113,10 @@ def fingerprint(settings: Settings, release: str) -> str:
     declared = settings.backend.model_dump(
         mode="json", exclude={"path", "build", "create_timeout", "console", "adopted"}
     )
+    if declared["replica"] is None:
+        del declared["replica"]  # what it was before there was such a key
+    else:
+        declared["script"] = replica.SCRIPT.read_text()
     declared["variables"] = OURS
     declared["image"] = {"repository": settings.backend.image.repository, "digest": release}
     return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:12]

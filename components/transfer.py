@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appplatform import AppPlatform, AppPlatformError, ConsoleError, Deployment, variable
+from components import replica
 from components.bootstrap import Expected, Logins, Target, bootstrap, make_logins
 from components.custody import Custody
 from components.dynamic import Sentence
@@ -369,8 +370,20 @@ def _put(archive: Path, target: Target, url: str) -> None:
         restore_backup(url, session, "incoming.zip")
         bootstrap(target, fresh=True)
         delete_backup(url, _session(target, url), "incoming.zip")
-    except BackupFailed as error:
+        _renew_replica(target)
+    except (AppPlatformError, BackupFailed, ConsoleError) as error:
         raise Sentence(f"The data could not be restored: {error}") from None
+
+
+def _renew_replica(target: Target) -> None:
+    """Where the target has a replica, it is one of the data that was put there. Raises Sentence, and as `replica`."""
+    with AppPlatform(target.endpoint) as platform:
+        if not replica.is_replicated(platform.app(target.app_id), target.service):
+            return
+        replica.renew(platform, target.app_id, target.service)
+        bootstrap(target, fresh=True)
+        replica.prove(platform, target.app_id, target.service)
+    tell("the replica is one of this data: it was restored once")
 
 
 def _compare(target: Target, expected: dict[str, int], origin: str) -> None:

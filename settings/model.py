@@ -41,6 +41,10 @@ HISTORY_KEYS = frozenset({"generation", "receipt", "replacement", "restart", "re
 """What one network alone has come to: no other stack, and no template, has a say in it."""
 OURS = ("PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD", "RELEASE", "GENERATION", "BACKEND", "STACK")
 """The variables that the program itself gives to the backend's app."""
+REPLICA_OURS = ("REPLICA_COMMAND", "REPLICA_CONFIG", "REPLICA_SCRIPT")
+"""The same, where its image has Litestream."""
+LITESTREAM_PREFIX = "LITESTREAM_"
+"""Begins the names under which Litestream itself looks for a bucket's keys (cmd/litestream/main.go)."""
 GIVEN_TO_API = ("POCKETBASE_URL", "PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD", "GITHUB_TOKEN", "BACKEND")
 """The bindings that the program itself gives to the Worker `api`."""
 GIVEN_TO_ALL = ("RELEASE", "STACK")
@@ -170,6 +174,15 @@ class AdoptedWorker(Section):
     domain: Identifier | None = None
 
 
+class ReplicaSettings(Section):
+    """Litestream in the backend's image, which copies the database to a bucket while it runs."""
+
+    config: str = Field(pattern=r"^[A-Za-z0-9._/-]+$")
+    """Its configuration file in the image: absolute, or seen from the image's working directory."""
+    command: str = Field(default="./entrypoint.sh", min_length=1)
+    """What the image runs: one program and its arguments."""
+
+
 class BackendSettings(Section):
     """The App Platform app that runs PocketBase."""
 
@@ -185,6 +198,7 @@ class BackendSettings(Section):
     health_path: str = Field(default="/api/health", pattern=r"^/")
     console: str = Field(default="./oracle-universe superuser upsert", min_length=1)
     env: Mapping[VariableName, str] = {}
+    replica: ReplicaSettings | None = None
     create_timeout: str = Field(default="30m", pattern=r"^\d+[smh]$")
     adopted: AdoptedApp | None = None
     """Until its first release from here, which takes this key away, it is left as it was made by hand."""
@@ -355,9 +369,21 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _variables(self) -> Settings:
-        for name in (*OURS, *self.backend.env):
-            if name in self.backend_secrets or (name in OURS and name in self.backend.env):
+        ours = (*OURS, *(REPLICA_OURS if self.backend.replica else ()))
+        for name in (*ours, *self.backend.env):
+            if name in self.backend_secrets or (name in ours and name in self.backend.env):
                 raise ValueError(f"{name} is a variable of the backend twice; only one of its values would reach it")
+        return self
+
+    @model_validator(mode="after")
+    def _told_replica(self) -> Settings:
+        names = [name for name in (*self.backend.env, *self.backend_secrets) if name.startswith(LITESTREAM_PREFIX)]
+        if names and self.backend.replica is None and self.backend.adopted is None:
+            raise ValueError(
+                f"the backend gets {names[0]}, so its image has Litestream, and two of its apps would copy their "
+                "databases to one place; tell where the image has its configuration (pulumi config set --path "
+                "oracle-net:backend.replica.config /etc/litestream.yml)"
+            )
         return self
 
     @model_validator(mode="after")

@@ -62,6 +62,7 @@ COMPONENT_BASE = frozenset(
         "ownership",
         "providers",
         "receipt",
+        "replica",
         "succession",
         "transfer",
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components import data
+from components import data, replica
 from components.custody import Custody
 from components.data import DataProvider
 from components.dynamic import Sentence
@@ -196,6 +196,19 @@ def test_a_release_of_a_restored_generation_carries(world: World) -> None:
 def test_an_ephemeral_release_starts_empty(world: World) -> None:
     updated(props(app_id=OLD, app="old"), props(ephemeral=True))
     assert world.done == ["release"]
+
+
+@pytest.mark.parametrize("at, changed, kind", [(None, {}, "first"), ("old", {"generation": 2.0}, "wipe")])
+def test_an_image_with_litestream_has_filled_itself_from_nowhere_and_replicates(
+    world: World, monkeypatch: pytest.MonkeyPatch, at: str | None, changed: dict[str, Any], kind: str
+) -> None:
+    world.at = at
+    if at is None:
+        del world.apps[OLD]
+    monkeypatch.setattr(replica, "is_replicated", lambda *_: True)
+    monkeypatch.setattr(replica, "prove", lambda *_: world.done.append("proves its replica"))
+    updated(props(app_id=OLD, app="old"), props(**changed))
+    assert world.done == [f"looks into http://{NEW}", "proves its replica", kind]
 
 
 def test_an_app_that_never_ran_has_nothing_to_carry(world: World) -> None:

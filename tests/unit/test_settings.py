@@ -283,8 +283,8 @@ def test_sections_arrive_as_json_from_the_engine() -> None:
 
 
 def test_the_backends_own_secrets_are_kept_apart(tmp_path: Path) -> None:
-    found = settings.parse({**values(), "backendSecrets": {"LITESTREAM_KEY": "planted-key"}})
-    assert found.secret_variables == {"LITESTREAM_KEY": "planted-key"}
+    found = settings.parse({**values(), "backendSecrets": {"MAIL_KEY": "planted-key"}})
+    assert found.secret_variables == {"MAIL_KEY": "planted-key"}
     assert "planted" not in repr(found)
     document = yaml.safe_load(LOCAL.read_text())
     document["config"]["oracle-net:backendSecrets"] = {"A": {"secure": "x"}, "B": "planted-secret-value"}

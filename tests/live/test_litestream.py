@@ -1,0 +1,201 @@
+"""The real Litestream in the backend's image, which names one fixed place for its replica, as the network's own does.
+
+One network through its life: a release that carries, a wipe, its undo, a restore. After each, a container in the app's
+place must begin with the data of before, by the replica alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.live import network
+from tests.live.project import Done, Project, assert_quiet
+from tests.live.test_healing import restart
+from tests.support.waiting import until
+from toolchain import litestream
+
+pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(1800)]
+
+BUCKET = "oraclenet-pb-backup"
+KEY, SECRET = "planted-replica-key", "planted-replica-secret"
+CONFIG = """dbs:
+  - path: {database}
+    replicas:
+      - type: s3
+        bucket: {bucket}
+        path: {place}
+        endpoint: {endpoint}
+        region: us-east-1
+        access-key-id: ${{LITESTREAM_ACCESS_KEY_ID}}
+        secret-access-key: ${{LITESTREAM_SECRET_ACCESS_KEY}}
+        sync-interval: 1s
+"""
+ENTRYPOINT = """#!/bin/sh
+set -e
+if [ ! -f pb_data/data.db ]; then
+  litestream restore -if-replica-exists -config litestream.yml pb_data/data.db
+fi
+exec litestream replicate -config litestream.yml -exec "./oracle-universe serve --http=127.0.0.1:$PORT"
+"""
+KEYS = {"LITESTREAM_ACCESS_KEY_ID": KEY, "LITESTREAM_SECRET_ACCESS_KEY": SECRET}
+
+
+@dataclass
+class Replicated:
+    """A network whose backend replicates into a bucket; `folder` is for what the tests restore from there."""
+
+    project: Project
+    program: Path
+    endpoint: str
+    folder: Path
+
+    def places(self) -> set[str]:
+        """Where in the bucket there are replicas."""
+        listed = bucket_service(self.endpoint).get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+        names = [each["Key"] for page in listed for each in page.get("Contents", [])]
+        return {name.partition("/generations/")[0] for name in names}
+
+    def titles(self, app: str) -> set[str] | None:
+        """The posts in the replica of an app, as Litestream restores it; None where it cannot be restored."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
+        config, database = self.folder / "litestream.yml", self.folder / "restored.db"
+        config.write_text(CONFIG.format(database=database, bucket=BUCKET, place=f"data/{app}", endpoint=self.endpoint))
+        done = subprocess.run(
+            [self.program, "restore", "-config", config, database], env=KEYS, capture_output=True, check=False
+        )
+        if done.returncode or not database.exists():
+            return None
+        with closing(sqlite3.connect(database)) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            return {title for (title,) in connection.execute("SELECT title FROM posts")}
+
+    def assert_sound(self, titles: set[str]) -> None:
+        """The network has these posts, and once another is replicated, so has a container in the app's place."""
+        assert network.titles(self.project) == titles
+        [app] = network.apps(self.project)
+        titles.add(f"said to {app}")
+        network.say(self.project, f"said to {app}")
+        until(lambda: self.titles(app) == titles, "the replica has every post", seconds=60)
+        restart(self.project)
+        assert network.titles(self.project) == titles
+        assert json.loads(self.project.oracle("status", "--json").output)["findings"] == []
+        assert_quiet(self.project.up())
+
+
+@pytest.fixture(scope="module")
+def replicated(brought_up: Project, s3: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicated]:
+    folder = tmp_path_factory.mktemp("litestream")
+    program = litestream.ensure()
+    bucket_service(s3).create_bucket(Bucket=BUCKET)
+    project = brought_up.copy(folder / "project")
+    # Containers find programs where the local cloud does.
+    project.environment = {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+    try:
+        project.start()
+        yield Replicated(project, program, s3, folder / "restored")
+    finally:
+        project.stop()
+
+
+def bucket_service(endpoint: str) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=KEY,
+        aws_secret_access_key=SECRET,
+    )
+
+
+def set_config(project: Project, key: str, value: str, *options: str) -> Done:
+    return project.pulumi("config", "set", *options, "--path", f"oracle-net:{key}", value, "--stack", "local").well()
+
+
+def test_a_release_that_brings_a_replica_must_say_where_it_is_configured(replicated: Replicated) -> None:
+    project = replicated.project
+    network.plant(project)
+    config = CONFIG.format(database="pb_data/data.db", bucket=BUCKET, place="data", endpoint=replicated.endpoint)
+    (project.root / "services/backend/litestream.yml").write_text(config)
+    (project.root / "services/backend/entrypoint.sh").write_text(ENTRYPOINT)
+    for name, value in KEYS.items():
+        set_config(project, f"backendSecrets.{name}", value, "--secret")
+    before = network.apps(project)
+    for refused in (project.up(), project.pulumi("preview", "--stack", "local"), project.oracle("doctor")):
+        told = " ".join(refused.failed().output.split())
+        assert "oracle-net:backend.replica.config /etc/litestream.yml" in told
+    assert network.apps(project) == before
+    assert replicated.places() == set()
+
+
+def test_a_release_carries_into_a_replica_of_its_own(replicated: Replicated) -> None:
+    project = replicated.project
+    set_config(project, "backend.replica.config", "litestream.yml")
+    project.up().well()
+    [app] = network.apps(project)
+    assert replicated.places() == {f"data/{app}"}
+    replicated.assert_sound({"planted"})
+
+
+def test_so_does_the_next_release_from_a_backend_that_has_one(replicated: Replicated) -> None:
+    project = replicated.project
+    before, titles = network.apps(project), network.titles(project)
+    project.edit("services/backend/entrypoint.sh", "exec ", "echo another release\nexec ")
+    project.oracle("deploy", "backend", "--yes").well()
+    assert network.apps(project) != before
+    replicated.assert_sound(titles)
+
+
+def test_an_empty_disk_would_not_stay_empty_so_a_wipe_by_restart_is_refused(replicated: Replicated) -> None:
+    project = replicated.project
+    before = network.apps(project), network.titles(project), project.config
+    refused = project.oracle("wipe", "--restart", "--yes").failed()
+    assert "would restore the data from its replica" in " ".join(refused.output.split())
+    assert (network.apps(project), network.titles(project), project.config) == before
+    assert_quiet(project.up())
+
+
+def test_a_wipe_stays_a_wipe_and_is_undone(replicated: Replicated) -> None:
+    project = replicated.project
+    before = network.titles(project)
+    assert before
+    project.oracle("wipe", "--yes").well()
+    replicated.assert_sound(set())
+    project.oracle("wipe", "--undo", "--yes").well()
+    replicated.assert_sound(set(before))
+
+
+def test_a_restore_is_what_the_replica_holds(replicated: Replicated) -> None:
+    project = replicated.project
+    before = network.titles(project)
+    project.oracle("backup", "local").well()
+    kept = network.backups(project)[0]["id"]
+    network.say(project, "after the backup")
+    project.oracle("restore", kept, "local", "--yes").well()
+    replicated.assert_sound(before)
+
+
+def test_a_configuration_in_which_no_place_is_found_starts_no_image(replicated: Replicated) -> None:
+    project = replicated.project
+    before = network.apps(project), network.titles(project), replicated.places()
+    project.edit("services/backend/litestream.yml", "        path: data\n", "")
+    done = project.up().failed()
+    assert "The replicas in litestream.yml cannot be told apart" in " ".join(done.output.split())
+    assert network.titles(project) == before[1]
+    assert replicated.places() == before[2]
+    project.edit("services/backend/litestream.yml", "        endpoint", "        path: ${BACKEND}\n        endpoint")
+    project.up().well()
+    [app] = network.apps(project)
+    assert replicated.places() == {*before[2], app}

@@ -1,0 +1,337 @@
+"""The script around an image with Litestream: a place for every app, and a start anew; and who asks for that."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appplatform import ConsoleError
+from appplatform.console import CommandResult
+from components import replica, transfer
+from components.bootstrap import Target
+from components.disk import DiskProvider
+from components.dynamic import Sentence
+from components.generation import fingerprint
+from settings import ReplicaSettings, SettingsError, parse
+from tests.support.waiting import until
+from tests.unit import program
+from tests.unit.test_disk import Platform as FoundPlatform
+from tests.unit.test_disk import props
+from tests.unit.test_generation import RELEASE, settings
+
+APP = "jellyfish-app-g1-r2"
+LIVE = """dbs:
+  - path: /app/pb_data/data.db # the database
+    replicas:
+      - type: s3
+        bucket: oraclenet-pb-backup
+        path: {place}
+        endpoint: https://${{CF_ACCOUNT_ID}}.r2.cloudflarestorage.com
+"""
+OTHERS = """dbs:
+- path: a.db
+  replicas:
+  - url: 's3://bucket/x'
+  # a comment
+  - path: /mnt/copy
+    type: file
+- path: b.db
+  replicas:
+    - type: file
+      path: "{place}"
+exec: ./serve
+"""
+# Shows its arguments, and what databases there are.
+LITESTREAM = """#!/bin/sh
+echo "$*" >>calls
+case "$1" in
+  databases) printf 'path replicas\\n%s/pb_data/data.db s3\\n' "$PWD" ;;
+  restore) [ -e restorable ] && touch .replica-proof ;;
+esac
+"""
+# Says that it runs, and ends when it is told to.
+SERVICE = """#!/bin/sh
+mkdir -p pb_data/.data.db-litestream && echo 00112233 >pb_data/.data.db-litestream/generation
+trap 'echo ended >>log; exit 7' TERM
+echo begun >>log
+while :; do sleep 0.05; done
+"""
+
+
+@pytest.fixture
+def container(tmp_path: Path) -> Path:
+    """A container's disk: a service, Litestream's configuration, and a stand-in of its program."""
+    for name, text in {"service": SERVICE, "litestream": LITESTREAM}.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "litestream.yml").write_text(LIVE.format(place="data"))
+    return tmp_path
+
+
+def environment(container: Path) -> dict[str, str]:
+    own = replica.variables(ReplicaSettings(config="litestream.yml", command="./service"))
+    return {"PATH": f"{container}:{os.environ['PATH']}", "BACKEND": APP, **own}
+
+
+def start(container: Path) -> subprocess.Popen[str]:
+    """As App Platform runs a component's command."""
+    return subprocess.Popen(
+        ["/bin/sh", "-c", f"exec {replica.RUN_COMMAND}"],
+        cwd=container,
+        env=environment(container),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def ask(container: Path, word: str) -> int:
+    """As the program does in the container's console."""
+    command = ["sh", "-c", replica.EVALUATE, "replica", word]
+    done = subprocess.run(command, cwd=container, env=environment(container), check=False, capture_output=True)
+    return done.returncode
+
+
+def lines(container: Path, name: str = "log") -> list[str]:
+    return (container / name).read_text().split("\n")[:-1] if (container / name).exists() else []
+
+
+@contextmanager
+def running(container: Path) -> Iterator[subprocess.Popen[str]]:
+    with start(container) as process:
+        try:
+            until(lambda: lines(container), "the service runs")
+            yield process
+        finally:
+            process.terminate()
+
+
+def places(container: Path, text: str) -> tuple[int, str]:
+    """What becomes of a configuration, and the status: 7 where the service has run, 64 where it was not started."""
+    (container / "litestream.yml").write_text(text)
+    with start(container) as process:
+        until(lambda: lines(container) or process.poll() is not None, "the service runs, or was refused")
+        process.terminate()
+    return process.returncode, (container / "litestream.yml").read_text()
+
+
+@pytest.mark.parametrize("place", ["data", '"data"', "'data'", "data # fixed", f"data/{APP}"])
+def test_the_fixed_place_of_the_network_s_own_image_becomes_the_app_s(container: Path, place: str) -> None:
+    status, found = places(container, LIVE.format(place=place))
+    assert (status, found) == (7, LIVE.format(place=f'"data/{APP}"'))
+
+
+@pytest.mark.parametrize("place", ["${BACKEND}", "x/$BACKEND", "${BACKEND}/y"])
+def test_a_place_that_names_the_app_is_left_alone(container: Path, place: str) -> None:
+    status, found = places(container, OTHERS.format(place=place))
+    assert status == 7
+    expected = OTHERS.format(place=place).replace("'s3://bucket/x'", f'"s3://bucket/x/{APP}"')
+    assert found == expected.replace("/mnt/copy", f'"/mnt/copy/{APP}"')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dbs: []\n",
+        LIVE.format(place="data").replace("        path: data\n", ""),
+        LIVE.format(place="data?region=auto"),
+        LIVE.format(place="|"),
+        LIVE.format(place=""),
+        "dbs:\n  - path: a.db\n    replicas: [{type: file, path: data}]\n",
+        "dbs:\n  - path: a.db\n    replica:\n      path: data\n",
+        OTHERS.format(place="x").replace("path: /mnt/copy", "bucket: b"),
+    ],
+)
+def test_a_configuration_that_is_not_understood_starts_nothing(container: Path, text: str) -> None:
+    status, _ = places(container, text)
+    assert status == 64
+    assert lines(container) == []
+
+
+def test_a_configuration_that_is_not_there_starts_nothing(container: Path) -> None:
+    (container / "litestream.yml").unlink()
+    with start(container) as process:
+        said, _ = process.communicate(timeout=20)
+    assert process.returncode == 64
+    assert "The replicas in litestream.yml cannot be told apart" in said
+
+
+def test_the_container_ends_when_it_is_told_to_and_as_its_service_does(container: Path) -> None:
+    with running(container) as process:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 7
+    assert lines(container) == ["begun", "ended"]
+
+
+def test_renewed_it_starts_again_without_litestream_s_memory_and_keeps_its_data(container: Path) -> None:
+    with running(container) as process:
+        (container / "pb_data/data.db").write_text("carried")
+        until(lambda: (container / "pb_data/.data.db-litestream/generation").exists(), "the service has begun")
+        (container / "pb_data/.data.db-litestream/old").touch()
+        assert ask(container, "renew") == 0
+        until(lambda: lines(container) == ["begun", "ended", "begun"], "the service runs again")
+        assert process.poll() is None
+        assert (container / "pb_data/data.db").read_text() == "carried"
+        assert not (container / "pb_data/.data.db-litestream/old").exists()
+        process.terminate()
+        assert process.wait(20) == 7
+
+
+def test_the_proof_is_a_restore_of_the_generation_that_is_written_now(container: Path) -> None:
+    assert ask(container, "prove") != 0, "no generation yet"
+    (container / "pb_data/.data.db-litestream").mkdir(parents=True)
+    (container / "pb_data/.data.db-litestream/generation").write_text("00112233\n")
+    assert ask(container, "prove") != 0, "Litestream cannot restore it"
+    (container / "restorable").touch()
+    assert ask(container, "prove") == 0
+    asked = f"restore -config litestream.yml -generation 00112233 -o .replica-proof {container}/pb_data/data.db"
+    assert lines(container, "calls")[-1] == asked
+    assert not (container / ".replica-proof").exists()
+
+
+def test_app_platform_finds_no_reference_of_its_own_in_the_script() -> None:
+    assert "${" not in replica.SCRIPT.read_text()
+
+
+def test_the_app_s_command_is_the_script_where_there_is_a_replica_and_the_image_s_own_elsewhere() -> None:
+    config = program.config_of("local")
+    [plain] = program.plain(program.run(config).one("backend-app").inputs["spec"])["services"]
+    assert "runCommand" not in plain
+    backend = {**json.loads(config["oracle-net:backend"]), "replica": {"config": "/etc/litestream.yml"}}
+    spec = program.plain(
+        program.run({**config, "oracle-net:backend": json.dumps(backend)}).one("backend-app").inputs["spec"]
+    )
+    assert spec["services"][0]["runCommand"] == replica.RUN_COMMAND
+    assert replica.is_replicated({"spec": spec}, spec["services"][0]["name"])
+    assert not replica.is_replicated({"spec": {"services": [plain]}}, plain["name"])
+
+
+def test_another_replica_is_another_app_and_none_is_the_app_of_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = (settings(replica={"config": name}) for name in ("one.yml", "two.yml"))
+    found = {fingerprint(settings(), RELEASE), fingerprint(one, RELEASE), fingerprint(two, RELEASE)}
+    assert len(found) == 3
+    without = settings()
+    monkeypatch.setattr(type(without.backend), "model_dump", _without_replica(type(without.backend).model_dump))
+    assert fingerprint(without, RELEASE) in found, "a network without a replica must not get another app for the key"
+
+
+def _without_replica(dump: Any) -> Any:
+    def wrapped(*arguments: Any, **options: Any) -> dict[str, Any]:
+        return {"replica": None, **{key: each for key, each in dump(*arguments, **options).items() if key != "replica"}}
+
+    return wrapped
+
+
+@pytest.mark.parametrize("where", ["env", "backendSecrets"])
+def test_keys_for_litestream_without_its_configuration_are_refused(where: str) -> None:
+    prefix = "oracle-net:"
+    values: dict[str, Any] = {
+        key.removeprefix(prefix): json.loads(value) if value[:1] in "{[" else value
+        for key, value in program.config_of("local").items()
+        if key.startswith(prefix)
+    }
+    keys = {"LITESTREAM_ACCESS_KEY_ID": "planted"}
+    if where == "env":
+        values["backend"]["env"] = keys
+    else:
+        values["backendSecrets"] = keys
+    with pytest.raises(SettingsError, match=r"pulumi config set --path oracle-net:backend\.replica\.config") as caught:
+        parse(values)
+    assert "planted" not in str(caught.value)
+    values["backend"]["replica"] = {"config": "/etc/litestream.yml"}
+    assert parse(values).backend.replica == ReplicaSettings(config="/etc/litestream.yml")
+    values["backend"]["env"] = {"REPLICA_CONFIG": "mine"}
+    with pytest.raises(SettingsError, match="REPLICA_CONFIG is a variable of the backend twice"):
+        parse(values)
+
+
+def test_an_empty_disk_is_not_asked_of_an_app_that_would_fill_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Replicated(FoundPlatform):
+        def find(self, name: str) -> dict[str, Any]:
+            found = super().find(name)
+            found["spec"]["services"][0]["envs"].append({"key": replica.SCRIPT_VARIABLE, "value": "run"})
+            return found
+
+    from components import disk
+
+    monkeypatch.setattr(disk, "served", lambda _: "app")
+    monkeypatch.setattr(disk, "AppPlatform", Replicated)
+    wanted = props(restart=1.0, custody={"owner": "organization/oracle-net/prod", "store": "folder:backups"})
+    with pytest.raises(Sentence, match=r"empties nothing\. To have it empty: oracle wipe prod"):
+        DiskProvider().check(props(), wanted)
+    DiskProvider().check(props(), {**wanted, "restart": 0.0, "generation": 2.0})
+    monkeypatch.setattr(disk, "AppPlatform", FoundPlatform)
+    DiskProvider().check(props(), wanted)
+
+
+class Platform:
+    """An app, with or without a replica."""
+
+    def __init__(self, replicated: bool = True) -> None:
+        envs = [{"key": replica.SCRIPT_VARIABLE, "value": "run"}] if replicated else []
+        self.spec = {"name": APP, "services": [{"name": "service", "envs": envs}]}
+
+    def __enter__(self) -> Platform:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def app(self, _: str) -> dict[str, Any]:
+        return {"id": "id", "spec": self.spec}
+
+    def console_url(self, *_: str) -> str:
+        return "ws://console"
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, *results: CommandResult) -> list[str]:
+    """What the console answers, the last one for ever; returns the words that are asked."""
+    asked: list[str] = []
+    left = list(results)
+
+    def run(_: str, command: list[str], __: float) -> CommandResult:
+        asked.append(command[-1])
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    monkeypatch.setattr(replica, "run_command", run)
+    return asked
+
+
+GOOD, BAD = CommandResult(status=0, output=""), CommandResult(status=1, output="some lines\nno matching backups found")
+
+
+def test_a_proof_is_asked_for_until_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replica, "backoff", lambda seconds, first: iter(range(5)))
+    assert answers(monkeypatch, BAD, BAD, GOOD) is not None
+    replica.prove(Platform(), "id", "service")  # type: ignore[arg-type]
+    asked = answers(monkeypatch, BAD)
+    with pytest.raises(Sentence, match=rf"The replica of {APP} cannot be restored \(no matching backups found\)"):
+        replica.prove(Platform(), "id", "service")  # type: ignore[arg-type]
+    assert asked == ["prove"] * 5
+    with pytest.raises(ConsoleError, match="could not be started anew"):
+        replica.renew(Platform(), "id", "service")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("replicated, expected", [(True, ["renew", "bootstrap", "prove"]), (False, [])])
+def test_data_that_was_put_into_an_app_is_in_its_replica(
+    monkeypatch: pytest.MonkeyPatch, replicated: bool, expected: list[str]
+) -> None:
+    asked = answers(monkeypatch, GOOD)
+    monkeypatch.setattr(transfer, "AppPlatform", lambda _: Platform(replicated))
+    monkeypatch.setattr(transfer, "bootstrap", lambda *_, **__: asked.append("bootstrap"))
+    transfer._renew_replica(
+        Target(
+            **dict.fromkeys(("endpoint", "health_path", "console", "release", "email", "owner"), "x"),
+            password="p",
+            operator="o",
+            service="service",
+            app_id="id",
+        )
+    )
+    assert asked == expected
