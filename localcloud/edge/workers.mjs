@@ -1,13 +1,14 @@
 // One Miniflare (one workerd process) for each version of a Worker. It listens on a loopback port of its own.
 
 import fs from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { EMPTY, FRONT, probe } from "./modules.mjs";
 import { Upstream } from "./routes.mjs";
 import { shapeBindings } from "./storage.mjs";
 
 const LOG_BYTES = 4 * 1024 * 1024;
-// Cloudflare allows a second of processor; a machine that is busy needs more than that for a start of nothing.
+// Cloudflare allows a second of processor; a start of nothing takes longer than that here.
 const START_MS = 10_000;
 const USER = "script";
 const PUBLIC_FETCH = "global_fetch_strictly_public";
@@ -19,6 +20,11 @@ export class WorkerError extends Error {}
 
 function readModule({ name, kind, file }) {
   return { type: kind, path: name, contents: fs.readFileSync(file, TEXT_KINDS.has(kind) ? "utf8" : undefined) };
+}
+
+/** How long a start may take: longer by as many times as programs wait for each processor (`load` in one minute). */
+export function patience(load = os.loadavg()[0], processors = os.availableParallelism()) {
+  return START_MS * Math.max(1, load / processors);
 }
 
 /** What `work` gives; an error as Cloudflare words it when that takes longer: the code may loop for ever. */
@@ -210,7 +216,7 @@ export class Workers {
       workers: this.#options(spec),
     });
     try {
-      const instance = { name, version, mf, ...(await within(START_MS, this.#begin(mf, spec))) };
+      const instance = { name, version, mf, ...(await within(patience(), this.#begin(mf, spec))) };
       booting = false;
       instance.ms = Date.now() - started;
       this.running.set(key, instance);

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import localcloud
 from tests.localcloud.cloudflare.service import ESM, Client
+from toolchain.tools import locate
 
 ONE = 'export default { fetch(request, env) { return new Response("one " + JSON.stringify(env)); } }'
 TWO = ONE.replace("one", "two")
@@ -198,6 +202,15 @@ def test_code_that_never_ends_is_refused_and_holds_nobody_up(api: Client) -> Non
     api.put("loops", ONE)
     for name in ("loops", "beside"):
         assert api.get(api.enable(name)).text == "one {}"
+
+
+def test_a_start_may_take_longer_where_programs_wait_for_the_processors() -> None:
+    workers = Path(localcloud.__file__).with_name("edge") / "workers.mjs"
+    asked = f"import {{ patience }} from {json.dumps(workers.as_uri())}; "
+    asked += "console.log(patience(0, 2), patience(2, 2), patience(9, 2), patience() >= 10000)"
+    command = [str(locate().node), "--input-type=module", "--eval", asked]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["10000", "10000", "45000", "true"]
 
 
 def test_a_worker_has_exactly_the_custom_domains_of_wranglers_list(api: Client) -> None:
