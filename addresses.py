@@ -1,13 +1,14 @@
-"""Addresses of the backend that are written into code or files.
+"""Addresses of backends, and of other stacks' APIs, that are written into code or files.
 
 Each release of the backend is another App Platform app with another default address, and the app before it is deleted.
-So an address that is written down leads nowhere after the next release.
+So an address that is written down leads nowhere after the next release. One of another stack leads to that one's data.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,20 +53,8 @@ class Occurrence:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True)
-class BackendAddresses:
-    """The host names of a stack's backends: the default addresses of all apps whose names begin with `app_name` as this
-    program names them, and the `others` that are known.
-    """
-
-    app_name: str
-    others: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(cls, app_name: str, urls: Iterable[str | None] = ()) -> BackendAddresses:
-        """Those of the app and of more addresses, which are URLs or host names."""
-        hostnames = (urlsplit(url if "//" in url else f"//{url}").hostname for url in urls if url)
-        return cls(app_name, frozenset(name for name in hostnames if name and "." in name))
+class HostNames(ABC):
+    """Host names that are looked for in text."""
 
     def find(self, content: bytes, file: str) -> Iterator[Occurrence]:
         """Every address in the content of a file, in order."""
@@ -94,9 +83,45 @@ class BackendAddresses:
     @cached_property
     def _patterns(self) -> tuple[re.Pattern[bytes], ...]:
         """Each begins with plain text, by which `re` finds its way fast through large bundles."""
-        domains = "|".join(_literal(each) for each in DOMAINS)
-        default = rf"{re.escape(self.app_name)}{APP}{DOT}(?:{domains}){END}"
-        return tuple(re.compile(each.encode()) for each in [default, *(_literal(each) + END for each in self.others)])
+        return tuple(re.compile(each.encode()) for each in self._expressions())
+
+    @abstractmethod
+    def _expressions(self) -> Iterator[str]:
+        """Regular expressions of the host names in small letters."""
+
+
+@dataclass(frozen=True)
+class BackendAddresses(HostNames):
+    """The host names of backends: the default addresses of all apps whose names begin with `app_name`, or one of the
+    `app_names` of other stacks, as this program names them, and the `others` that are known.
+    """
+
+    app_name: str
+    others: frozenset[str] = frozenset()
+    app_names: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(
+        cls, app_name: str, urls: Iterable[str | None] = (), app_names: frozenset[str] = frozenset()
+    ) -> BackendAddresses:
+        """Those of the apps and of more addresses, which are URLs or host names."""
+        hostnames = (urlsplit(url if "//" in url else f"//{url}").hostname for url in urls if url)
+        return cls(app_name, frozenset(name for name in hostnames if name and "." in name), app_names)
+
+    def _expressions(self) -> Iterator[str]:
+        for name in sorted({self.app_name, *self.app_names}):
+            yield rf"{re.escape(name)}{APP}{DOT}(?:{'|'.join(_literal(each) for each in DOMAINS)}){END}"
+        yield from _exactly(self.others)
+
+
+@dataclass(frozen=True)
+class ApiAddresses(HostNames):
+    """The host names of a stack's API."""
+
+    hostnames: frozenset[str]
+
+    def _expressions(self) -> Iterator[str]:
+        yield from _exactly(self.hostnames)
 
 
 def places(found: Sequence[Occurrence]) -> str:
@@ -125,6 +150,10 @@ def _listed(found: Sequence[Occurrence]) -> str:
         told.append(f"{each.line}:{each.column}" if again else str(each))
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     return ", ".join(told) + more
+
+
+def _exactly(hostnames: Iterable[str]) -> Iterator[str]:
+    return (_literal(each) + END for each in sorted(hostnames))
 
 
 def _literal(hostname: str) -> str:

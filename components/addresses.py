@@ -1,33 +1,61 @@
-"""Refuse code and files that hold an address of the backend, before anything changes."""
+"""Refuse code and files that hold an address of a backend, before anything changes; tell of other stacks' APIs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from addresses import WHY, BackendAddresses, Occurrence, fix, origin, places
+from addresses import WHY, ApiAddresses, BackendAddresses, HostNames, Occurrence, fix, origin, places
 from artifacts import ArtifactError, packed_files
 from components.checkout import Built, Module, Site
 from components.naming import short
 from contract import Kept
-from settings import Settings
+from settings import OtherStacks, Settings
 
 MODULE = "worker.js"
 """What a module is called where it has no file of its own."""
 
 
 def refuse_backend_addresses(
-    settings: Settings, deployed: Sequence[Built], instead: Mapping[Built, Path], kept: Kept | None
+    settings: Settings,
+    others: OtherStacks,
+    deployed: Sequence[Built],
+    instead: Mapping[Built, Path],
+    kept: Kept | None,
 ) -> None:
     """Raises ArtifactError that names each address in what is to be deployed, and where it stands.
 
-    `instead` has the files of a receipt by what they are deployed instead of. An api that is kept is looked at only
-    where the backend is not: it would be left with the address of an app that may go.
+    Addresses of the other stacks' backends count as well. `instead` has the files of a receipt by what they are
+    deployed instead of. An api that is kept is looked at only where the backend is not: it would be left with the
+    address of an app that may go.
     """
-    addresses = BackendAddresses.of(settings.backend.app_name)
+    addresses = BackendAddresses.of(settings.backend.app_name, app_names=others.app_names)
     complaints = [*_deployed(addresses, deployed, instead), *_kept(addresses, settings, kept)]
     if complaints:
         raise ArtifactError(". ".join(complaints))
+
+
+def addresses_of_other_apis(
+    others: OtherStacks, deployed: Sequence[Built], instead: Mapping[Built, Path]
+) -> Iterator[str]:
+    """A sentence for each site and each other stack whose API's address is written in its files.
+
+    Nothing is refused: the address may be a mere text for people.
+    """
+    for site in (each for each in deployed if isinstance(each, Site)):
+        for stack, hostnames in others.apis.items():
+            addresses = ApiAddresses(hostnames)
+            if site in instead:
+                found, origins = list(_in_receipt(addresses, site, instead[site])), ""
+            else:
+                found = list(addresses.find_in_checkout(site.worker, site.project))
+                origins = origin(list(addresses.find_in_sources(site.worker, site.project))) if found else ""
+            if found:
+                yield (
+                    f"The address of the API of {stack} is written in the files of {site.service}: {places(found)}"
+                    f"{origins}; where it is more than a text for people, these pages use the data of {stack}. Fix: "
+                    f"{fix(site.service, site.worker)}"
+                )
 
 
 def _deployed(addresses: BackendAddresses, deployed: Sequence[Built], instead: Mapping[Built, Path]) -> Iterator[str]:
@@ -56,7 +84,7 @@ def _kept(addresses: BackendAddresses, settings: Settings, kept: Kept | None) ->
     yield from _complaint("code of api that runs", found, "", fix("api", settings.api), "then: oracle deploy api")
 
 
-def _in_receipt(addresses: BackendAddresses, built: Built, packed: Path) -> Iterator[Occurrence]:
+def _in_receipt(addresses: HostNames, built: Built, packed: Path) -> Iterator[Occurrence]:
     if isinstance(built, Module):
         yield from addresses.find(packed.read_bytes(), MODULE)
         return

@@ -15,13 +15,13 @@ from pathlib import Path
 import pulumi
 
 from artifacts import ArtifactError, AssetSet, module_digest, source_commit, stage_assets, stage_packed_assets
-from components.addresses import refuse_backend_addresses
+from components.addresses import addresses_of_other_apis, refuse_backend_addresses
 from components.checkout import Built, Image, Module, Site
 from components.dockerfile import dockerfile_digest
 from components.receipt import held
 from contract import ADOPTED, KEPT_VARIABLE, Kept, Release
 from releases import named
-from settings import API, AssetsSettings, ModuleSettings, Settings, WorkerSettings
+from settings import API, AssetsSettings, ModuleSettings, Settings, WorkerSettings, other_stacks
 
 STAGE = ".oracle/stage"
 
@@ -70,7 +70,10 @@ def _read(settings: Settings, project: Path) -> Sources:
         else _site(files, instead)
         for files in built.files
     }
-    refuse_backend_addresses(settings, deployed, instead, kept)
+    others = other_stacks(settings, project)
+    refuse_backend_addresses(settings, others, deployed, instead, kept)
+    for told in addresses_of_other_apis(others, deployed, instead):
+        pulumi.log.warn(told)
     for each in deployed:
         if each not in instead:
             each.stash()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -94,6 +94,9 @@ class Recording:
             if done.status != 0:
                 self.say(done.output)
                 raise Failure(self.engine.failure(done, f"Nothing was changed. Mend it, then: {again}"))
+        for event in heard:
+            if (said := event.get("diagnosticEvent") or {}).get("severity") == "warning":
+                self.say(f"Attention: {_message(said)}")
         return heard
 
     def _run(self, output: str, heard: Callable[[dict[str, Any]], None], *arguments: str) -> Finished:
@@ -109,4 +112,8 @@ class Recording:
         self.events.engine(event)
         said = event.get("diagnosticEvent")
         if said and said.get("severity") in TOLD and not said.get("ephemeral"):
-            self.events.write("note", text=MARK.sub("", said["message"]).rstrip("\n"))
+            self.events.write("note", text=_message(said))
+
+
+def _message(said: Mapping[str, Any]) -> str:
+    return MARK.sub("", str(said["message"])).rstrip("\n")

@@ -56,6 +56,7 @@ from settings.model import (
     WorkerSettings,
     given_by_the_program,
 )
+from settings.others import OtherStacks, other_stacks
 
 __all__ = [
     "API",
@@ -86,6 +87,7 @@ __all__ = [
     "Migration",
     "ModuleSettings",
     "MonitoringSettings",
+    "OtherStacks",
     "QueueBinding",
     "ReceiptSettings",
     "ReplicaSettings",
@@ -100,6 +102,7 @@ __all__ = [
     "from_file",
     "given_by_the_program",
     "load",
+    "other_stacks",
     "parse",
     "revealed",
     "still_the_templates",

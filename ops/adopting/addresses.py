@@ -9,7 +9,7 @@ from addresses import FIX, WHY, BackendAddresses, fix, origin, places
 from ops.adopting.seeing import Live
 from ops.engine import Engine
 from ops.failures import Failure
-from settings import API, Settings
+from settings import API, Settings, other_stacks
 from workersapi import Workers, WorkersApiError
 
 Code = Mapping[str, Mapping[str, bytes]]
@@ -30,7 +30,8 @@ def address_refusals(
     settings: Settings, live: Live, code: Code, services: tuple[str, ...], project: Path
 ) -> Iterator[str]:
     """Complaints: services whose running code, or whose checkout, has the backend's address written in it."""
-    addresses = BackendAddresses.of(settings.backend.app_name, live.hostnames)
+    others = other_stacks(settings, project).app_names
+    addresses = BackendAddresses.of(settings.backend.app_name, live.hostnames, others)
     for name in (each for each in services if each in settings.workers):
         yield from _running(addresses, name, settings, live, code.get(name) or {})
         yield from _checked_out(addresses, name, settings, project)

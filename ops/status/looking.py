@@ -24,7 +24,7 @@ from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts
 from ops.status.declared import Declared
 from ops.status.model import Backups
 from pocketbase import AdminError, CountError, SecondFactorWanted, freeze_state, login
-from settings import Settings
+from settings import Settings, other_stacks
 
 ONE = 5.0
 """Seconds for one request."""
@@ -111,7 +111,8 @@ def _questions(
     questions["checks"] = partial(checks.look_at_checks, stack.digitalocean, token, ONE)
     token = environment.get("CLOUDFLARE_API_TOKEN")
     questions["domains"] = partial(clouds.look_at_domains, stack.cloudflare, settings.account_id, token, ONE)
-    backends = BackendAddresses.of(settings.backend.app_name, [addresses.get("backend")])
+    others = other_stacks(settings, stack.project).app_names
+    backends = BackendAddresses.of(settings.backend.app_name, [addresses.get("backend")], others)
     for name, worker in settings.workers.items():
         where = (stack.cloudflare, settings.account_id, token, worker.script)
         questions[f"addresses {name}"] = partial(find_in_worker, *where, backends, ONE)

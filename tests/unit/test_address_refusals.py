@@ -114,6 +114,53 @@ def test_other_addresses_are_none_of_the_backends(project: Path) -> None:
     assert program.run(program.config_of("local")).outputs["apiUrl"]
 
 
+def other_stack(project: Path, name: str, app: str = "jellyfish-app", domain: str = "api.oraclenet.org") -> None:
+    """Writes the file of another stack, with other names and a domain for its API."""
+    text = LOCAL.read_text().replace("appName: jellyfish-app", f"appName: {app}")
+    text = text.replace("script: oracle-universe-api", f"script: oracle-universe-api-{name}")
+    at = f"      domain: {{hostname: {domain}, zoneId: {'a' * 32}}}\n    web:"
+    (project / f"Pulumi.{name}.yaml").write_text(text.replace("    web:", at))
+
+
+def warned(config: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_, **__: said.append(text))
+    program.run(config)
+    return said
+
+
+def test_the_address_of_another_stack_s_backend_is_refused(project: Path) -> None:
+    """What runs on staging would use production's data."""
+    other_stack(project, "prod")
+    line = append(project / API, f"// https://{HOST}")
+    config = program.config_of("local")
+    config["oracle-net:backend"] = config["oracle-net:backend"].replace('"jellyfish-app"', '"jellyfish-app-staging"')
+    said = refused(config)
+    assert said.startswith(f"The backend's address is written in the code of api: {HOST} ({API}:{line}:12). {WHY}")
+
+
+def test_the_address_of_another_stack_s_api_in_a_site_is_told(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is refused, since it may stand in a text for people."""
+    other_stack(project, "prod")
+    line = append(project / WEB, "<code>curl https://api.oraclenet.org/api/oracles</code>")
+    append(project / API, "// https://api.oraclenet.org")
+    [said] = warned(program.config_of("local"), monkeypatch)
+    assert said == (
+        f"The address of the API of prod is written in the files of web: api.oraclenet.org ({WEB}:{line}:20); where "
+        "it is more than a text for people, these pages use the data of prod. Fix: call the API at /_api, or at the "
+        "apiUrl of /config.json"
+    )
+
+
+def test_a_stack_s_own_api_and_files_that_cannot_be_used_are_nothing_to_tell(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "Pulumi.local.yaml").write_text(LOCAL.read_text())
+    (project / "Pulumi.broken.yaml").write_text("config: [")
+    append(project / WEB, "<code>http://oracle-universe-api.oracle.workers.localhost:8401</code>")
+    assert warned(program.config_of("local"), monkeypatch) == []
+
+
 def test_the_bytes_of_a_receipt_are_refused_likewise(project: Path) -> None:
     """The checkouts are clean; the bytes come from what was kept."""
     release = program.run(program.config_of("local")).outputs["release"]

@@ -112,6 +112,15 @@ def test_an_address_that_is_known_twice_is_found_once() -> None:
     assert found(HOST, BackendAddresses.of("jellyfish-app", [f"https://{HOST}"])) == [(1, 1, HOST)]
 
 
+def test_apps_of_other_stacks_count_when_they_are_given() -> None:
+    own = "jellyfish-app-staging-g2-a1b2c.ondigitalocean.app"
+    text = f"a https://{HOST} b {own} c jellyfish-app-ada-xml6o.ondigitalocean.app"
+    staging = BackendAddresses.of("jellyfish-app-staging")
+    assert [each[2] for each in found(text, staging)] == [own]
+    both = BackendAddresses.of("jellyfish-app-staging", app_names=frozenset({"jellyfish-app"}))
+    assert [each[2] for each in found(text, both)] == [HOST, own]
+
+
 @pytest.mark.parametrize("url", ["http://localhost:8090", "http://[::1]:8090", ""])
 def test_this_machine_is_nobodys_address(url: str) -> None:
     assert BackendAddresses.of("jellyfish-app", [url]).others == frozenset()

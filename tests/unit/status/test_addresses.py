@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ from addresses import BackendAddresses, Occurrence
 from ops.status import addresses, looking
 from ops.status.addresses import find_in_worker
 from ops.status.asking import Late
+from tests.support.stacks import LOCAL
 from tests.unit.status import scene
 from workersapi import Workers, WorkersApiError
 
@@ -74,8 +76,10 @@ def test_code_that_cannot_be_read_is_unknown(monkeypatch: pytest.MonkeyPatch, er
     assert find_in_worker("http://127.0.0.1:1", "a", None, "s", BackendAddresses.of("jellyfish-app"), 5) is None
 
 
-def test_every_worker_is_asked_with_the_backends_own_address_too() -> None:
-    stack = SimpleNamespace(digitalocean="http://127.0.0.1:1", cloudflare="http://127.0.0.1:1")
+def test_every_worker_is_asked_with_the_backends_own_address_and_other_stacks_apps(tmp_path: Path) -> None:
+    other = LOCAL.read_text().replace("appName: jellyfish-app", "appName: jellyfish-app-ada")
+    (tmp_path / "Pulumi.ada.yaml").write_text(other)
+    stack = SimpleNamespace(digitalocean="http://127.0.0.1:1", cloudflare="http://127.0.0.1:1", project=tmp_path)
     engine: Any = SimpleNamespace(stack=stack, environment={"CLOUDFLARE_API_TOKEN": "token"})
     questions = looking._questions(engine, scene.SETTINGS, scene.declared(), scene.sight().addresses)
     asked = {name: question for name, question in questions.items() if name.startswith("addresses ")}
@@ -84,7 +88,9 @@ def test_every_worker_is_asked_with_the_backends_own_address_too() -> None:
         assert isinstance(question, partial)
         script, backends = question.args[3:5]
         assert script == scene.NAMES[name.removeprefix("addresses ")]
-        assert backends == BackendAddresses("jellyfish-app", frozenset({"app.example.org"}))
+        assert backends == BackendAddresses(
+            "jellyfish-app", frozenset({"app.example.org"}), frozenset({"jellyfish-app-ada"})
+        )
 
 
 def test_a_worker_with_such_code_is_degraded() -> None:
@@ -107,14 +113,14 @@ def test_a_site_is_told_how_to_reach_the_api() -> None:
     assert next == "oracle deploy web --stack local"
 
 
-def test_a_look_hands_on_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_hands_on_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answers: dict[str, Any] = {"addresses api": FOUND, "addresses web": Late(), "addresses universe": ()}
 
     def together(questions: dict[str, Any], _: float) -> dict[str, Any]:
         return {name: answers.get(name, Late()) for name in questions}
 
     monkeypatch.setattr(looking, "together", together)
-    stack = SimpleNamespace(digitalocean="http://127.0.0.1:1", cloudflare="http://127.0.0.1:1")
+    stack = SimpleNamespace(digitalocean="http://127.0.0.1:1", cloudflare="http://127.0.0.1:1", project=tmp_path)
     engine: Any = SimpleNamespace(stack=stack, environment={})
     found = looking.look(engine, scene.SETTINGS, scene.declared()).backend_addresses
     assert found == {"api": FOUND, "web": None, "universe": ()}
