@@ -51,6 +51,7 @@ MAY_LIST = {
     "ops/runs.py": "runs",
     "ops/workspace.py": "stacks' files",
     "releases/cache.py": "its own cache",
+    "settings/others.py": "stacks' files",
     "toolchain/cache.py": "its own cache",
     "toolchain/lock.py": "its own pins",
 }
