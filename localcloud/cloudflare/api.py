@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from localcloud.cloudflare.buckets import Buckets
+from localcloud.cloudflare.databases import Databases
 from localcloud.cloudflare.namespaces import Namespaces
 from localcloud.cloudflare.records import Records
 from localcloud.cloudflare.schedules import Schedules
@@ -27,6 +29,8 @@ class Api:
     workers: Workers
     zones: Zones
     namespaces: Namespaces
+    buckets: Buckets
+    databases: Databases
     schedules: Schedules
 
 

@@ -20,10 +20,12 @@ REQUIRED = {
     "json": ("json",),
     "service": ("service",),
     "kv_namespace": ("namespace_id",),
+    "r2_bucket": ("bucket_name",),
+    "d1": ("id",),
     "assets": (),
     "version_metadata": (),
 }
-STORAGE = {"kv_namespace": ("kv", "namespace_id")}
+STORAGE = {"kv_namespace": ("kv", "namespace_id"), "r2_bucket": ("r2", "bucket_name"), "d1": ("d1", "id")}
 """Kinds of bindings that lead to the edge's storage: its name for the kind, and the field with the id."""
 
 
@@ -97,6 +99,8 @@ def _take(
             message = f"inherit binding '{name}' is invalid: the previous version has none of that name"
             raise ApiError(400, 10057, message)
         return
+    if kind == "d1" and "id" not in binding and "database_id" in binding:
+        binding = {**binding, "id": binding["database_id"]}  # the newer name of the same
     _check(binding, name, kind)
     found[name] = {key: value for key, value in binding.items() if kind != "secret_text" or key != "text"}
     if kind == "secret_text":

@@ -12,9 +12,11 @@ from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from localcloud.cloud import Cloud
-from localcloud.cloudflare import accounts, assets, beta, domains, errors, kv, scripts, tails, versions
+from localcloud.cloudflare import accounts, assets, beta, d1, domains, errors, kv, r2, scripts, tails, versions
 from localcloud.cloudflare.api import Api, Handler
 from localcloud.cloudflare.blobs import Blobs
+from localcloud.cloudflare.buckets import Buckets
+from localcloud.cloudflare.databases import Databases
 from localcloud.cloudflare.errors import ApiError
 from localcloud.cloudflare.namespaces import Namespaces
 from localcloud.cloudflare.records import Records
@@ -37,6 +39,10 @@ WORKER = f"{WORKERS}/workers/{{script}}"
 PRODUCTION = f"{SERVICE}/environments/production"
 NAMESPACES = f"{ACCOUNT}/storage/kv/namespaces"
 NAMESPACE = f"{NAMESPACES}/{{namespace}}"
+DATABASES = f"{ACCOUNT}/d1/database"
+DATABASE = f"{DATABASES}/{{database}}"
+BUCKETS = f"{ACCOUNT}/r2/buckets"
+BUCKET = f"{BUCKETS}/{{bucket}}"
 ZONE = "/zones/{zone}"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -128,10 +134,19 @@ TABLE: list[tuple[str, str, Handler]] = [
     ("DELETE", f"{NAMESPACE}/bulk", kv.drop_values),
     ("POST", f"{NAMESPACE}/bulk/delete", kv.drop_values),
     ("POST", f"{NAMESPACE}/bulk/get", kv.values),
-    ("GET", f"{ACCOUNT}/d1/database", scripts.nothing),
-    ("POST", f"{ACCOUNT}/d1/database", scripts.no_storage),
-    ("GET", f"{ACCOUNT}/r2/buckets", scripts.no_buckets),
-    ("POST", f"{ACCOUNT}/r2/buckets", scripts.no_storage),
+    ("GET", DATABASES, d1.databases),
+    ("POST", DATABASES, d1.add_database),
+    ("GET", DATABASE, d1.database),
+    ("PUT", DATABASE, d1.change_database),
+    ("PATCH", DATABASE, d1.change_database),
+    ("DELETE", DATABASE, d1.drop_database),
+    ("POST", f"{DATABASE}/query", d1.query),
+    ("POST", f"{DATABASE}/raw", d1.raw),
+    ("GET", BUCKETS, r2.buckets),
+    ("POST", BUCKETS, r2.add_bucket),
+    ("GET", BUCKET, r2.bucket),
+    ("PATCH", BUCKET, r2.patch_bucket),
+    ("DELETE", BUCKET, r2.drop_bucket),
     ("GET", "/zones", domains.zones),
     ("POST", "/zones", domains.add_zone),
     ("GET", ZONE, domains.zone),
@@ -184,8 +199,10 @@ def _make(cloud: Cloud) -> Api:
     blobs = Blobs(cloud.root / "cloudflare")
     sessions = Sessions(records, cloud.vault, blobs)
     zones = Zones(records)
-    namespaces = Namespaces(cloud.store, EdgeStorage(cloud.edge))
-    targets = Targets(records, namespaces)
+    storage = EdgeStorage(cloud.edge)
+    namespaces, buckets = Namespaces(cloud.store, storage), Buckets(cloud.store, storage)
+    databases = Databases(cloud.store, storage)
+    targets = Targets(records, namespaces, buckets, databases)
     return Api(
         account_id=cloud.tokens.account_id,
         token=cloud.tokens.cloudflare,
@@ -194,6 +211,8 @@ def _make(cloud: Cloud) -> Api:
         workers=Workers(records, blobs, sessions, zones, targets, cloud.edge),
         zones=zones,
         namespaces=namespaces,
+        buckets=buckets,
+        databases=databases,
         schedules=Schedules(cloud.store, cloud.edge),
     )
 

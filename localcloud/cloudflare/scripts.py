@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from localcloud.cloudflare import shapes, uploads
 from localcloud.cloudflare.api import Api
-from localcloud.cloudflare.errors import bad_body, invalid
+from localcloud.cloudflare.errors import bad_body
 from localcloud.cloudflare.models import Script, Version
 from localcloud.cloudflare.responses import body, listing, ok
 
@@ -160,18 +160,8 @@ async def references(request: Request, api: Api) -> Response:
 
 
 async def nothing(request: Request, _: Api) -> Response:
-    """Lists that are always empty here: tail consumers, D1 databases."""
+    """A list that is always empty here: tail consumers."""
     return listing(request, [])
-
-
-async def no_buckets(_: Request, __: Api) -> Response:
-    """GET …/r2/buckets."""
-    return ok({"buckets": []})
-
-
-async def no_storage(request: Request, _: Api) -> Response:
-    """D1 databases and R2 buckets cannot be made here."""
-    raise invalid(f"{request.url.path.split('/', 5)[-1]}: storage is not supported here")
 
 
 async def schedules(request: Request, api: Api) -> Response:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from localcloud.cloudflare.buckets import Buckets
+from localcloud.cloudflare.databases import Databases
 from localcloud.cloudflare.errors import ApiError
 from localcloud.cloudflare.namespaces import Namespaces
 from localcloud.cloudflare.records import Records
@@ -17,17 +19,25 @@ Json = Any
 class Targets:
     """Everything in the account that a Worker can be bound to."""
 
-    def __init__(self, records: Records, namespaces: Namespaces) -> None:
+    def __init__(self, records: Records, namespaces: Namespaces, buckets: Buckets, databases: Databases) -> None:
         self._records = records
         self._namespaces = namespaces
+        self._buckets = buckets
+        self._databases = databases
 
     def check(self, script: str, bindings: list[dict[str, Json]]) -> None:
         """ApiError for the first of a Worker's bindings whose target is missing."""
         for binding in bindings:
-            if binding["type"] == "service":
-                self._service(script, binding)
-            elif binding["type"] == "kv_namespace" and not self._namespaces.exists(str(binding["namespace_id"])):
-                raise ApiError(400, 10041, f"KV namespace '{binding['namespace_id']}' not found.")
+            match binding["type"]:
+                case "service":
+                    self._service(script, binding)
+                case "kv_namespace" if not self._namespaces.exists(str(binding["namespace_id"])):
+                    raise ApiError(400, 10041, f"KV namespace '{binding['namespace_id']}' not found.")
+                case "r2_bucket" if not self._buckets.exists(str(binding["bucket_name"])):
+                    raise ApiError(400, 10085, f"R2 bucket '{binding['bucket_name']}' not found.")
+                case "d1" if not self._databases.exists(str(binding["id"])):
+                    why = f"D1 binding '{binding['name']}' references database '{binding['id']}' which was not found."
+                    raise ApiError(400, 10181, why)
 
     def _service(self, script: str, binding: dict[str, Json]) -> None:
         target = str(binding["service"])

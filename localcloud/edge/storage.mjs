@@ -9,10 +9,18 @@ import path from "node:path";
 import { Upstream } from "./routes.mjs";
 
 const LOOPBACK = "127.0.0.1";
-const SIMULATORS = { kv: ["kv/namespace.worker.js", "KVNamespaceObject"] };
+const SIMULATORS = {
+  kv: ["kv/namespace.worker.js", "KVNamespaceObject"],
+  r2: ["r2/bucket.worker.js", "R2BucketObject"],
+  d1: ["d1/database.worker.js", "D1DatabaseObject"],
+};
 
 /** Kinds of bindings by the prefix of their service binding's name: what workerd is to make of the service. */
-const SHAPES = { kv: (service) => ({ kvNamespace: service }) };
+const SHAPES = {
+  kv: (service) => ({ kvNamespace: service }),
+  r2: (service) => ({ r2Bucket: service }),
+  d1: (service) => ({ wrapped: { moduleName: "cloudflare-internal:d1-api", innerBindings: [{ name: "fetcher", service }] } }),
+};
 
 /** Chooses the object that a request is for; `x-edge-drop` empties it for good. */
 const entry = (classes) => `

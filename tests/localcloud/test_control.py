@@ -165,7 +165,7 @@ def test_a_cron_trigger_by_hand(account: Account) -> None:
     code = """export default { scheduled(controller) {
       if (controller.cron !== "1 2 * * *" || controller.scheduledTime !== 1750000000000) throw new Error("other");
     } };"""
-    form = {
+    form: dict[str, Any] = {
         "metadata": (None, json.dumps({"main_module": "w.js", "compatibility_date": "2025-06-01"})),
         "w.js": ("w.js", code, "application/javascript+module"),
     }

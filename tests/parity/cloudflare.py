@@ -15,7 +15,8 @@ SCRIPT = "cloudflare.WorkersScript"
 SUBDOMAIN = "cloudflare.WorkersScriptSubdomain"
 DOMAIN = "cloudflare.WorkersCustomDomain"
 FIRST_CALLS = "provider configuration"
-RESOURCES = (SCRIPT, SUBDOMAIN, DOMAIN)
+BUCKET = "cloudflare.R2Bucket"
+RESOURCES = (SCRIPT, SUBDOMAIN, DOMAIN, BUCKET)
 ONE, TWO = (f'export default {{ fetch() {{ return new Response("{word}") }} }}\n' for word in ("one", "two"))
 
 _FILES = {
@@ -82,7 +83,7 @@ def state_before(recording: Mapping[str, Any], name: str, request: Mapping[str, 
         return request["id"], {}, {}
     if name == "read and delete: 404":
         _, outputs, inputs = created(recording, "minimal")
-        gone = {"scriptName": "w-gone"} if "scriptName" in inputs else {}
+        gone = {key: "w-gone" for key in ("scriptName", "name") if key in inputs}
         return request["id"], outputs | gone, inputs | gone
     base = request["as"].removeprefix("created: ") if "as" in request else name.split(": ", 1)[1]
     return created(recording, base.removesuffix(", nothing changed"))

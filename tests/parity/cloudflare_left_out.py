@@ -16,6 +16,7 @@ LEFT_OUT: Mapping[str, Mapping[str, str]] = {
     },
     "cloudflare.WorkersScriptSubdomain": {"check: unknown property": _UNKNOWN},
     "cloudflare.WorkersCustomDomain": {"check: unknown property": _UNKNOWN},
+    "cloudflare.R2Bucket": {},
     "cloudflare.retries": {},
 }
 

@@ -80,7 +80,7 @@ class Replay:
     def call_update(self, request: Mapping[str, Any]) -> dict[str, Any]:
         id, outputs, inputs = created(self.recording, "minimal")
         news = request.get("news") or inputs | {"scriptName": "bad-400", "content": TWO}
-        named = {"scriptName": news["scriptName"]}
+        named = {key: news[key] for key in ("scriptName", "name") if key in news}
         return self.plugin.update(self.token, id, outputs | named, inputs | named, news)
 
     def call_read(self, request: Mapping[str, Any]) -> dict[str, Any]:

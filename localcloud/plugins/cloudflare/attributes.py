@@ -109,7 +109,7 @@ def failures(fields: Fields, props: Props, name: str) -> list[Failure]:
                 found.append(Failure(f"Missing required property '{path}': {attribute.about}"))
         elif value is not UNKNOWN:
             _check_type(path, attribute, value)
-            if attribute.choices and value.lower() not in attribute.choices:
+            if attribute.choices and value.lower() not in map(str.lower, attribute.choices):
                 found.append(Failure(_not_a_choice(path, attribute, value, name)))
     return found
 

@@ -10,6 +10,8 @@ from typing import ClassVar
 from localcloud.plugins import VERSIONS
 from localcloud.plugins.api import Api, Retries, loopback
 from localcloud.plugins.cloudflare.attributes import clean
+from localcloud.plugins.cloudflare.d1_database import D1Database
+from localcloud.plugins.cloudflare.r2_bucket import R2Bucket
 from localcloud.plugins.cloudflare.workers_cron_trigger import WorkersCronTrigger
 from localcloud.plugins.cloudflare.workers_custom_domain import WorkersCustomDomain
 from localcloud.plugins.cloudflare.workers_kv_namespace import WorkersKvNamespace
@@ -43,6 +45,8 @@ class Cloudflare(Provider):
         WorkersCustomDomain.token: WorkersCustomDomain(),
         WorkersKvNamespace.token: WorkersKvNamespace(),
         WorkersCronTrigger.token: WorkersCronTrigger(),
+        R2Bucket.token: R2Bucket(),
+        D1Database.token: D1Database(),
     }
 
     def check_config(self, news: Props) -> Checked:

@@ -15,6 +15,8 @@ from tests.parity.plugin import Plugin
 
 NAMESPACE = "cloudflare:index/workersKvNamespace:WorkersKvNamespace"
 TRIGGER = "cloudflare:index/workersCronTrigger:WorkersCronTrigger"
+BUCKET = "cloudflare:index/r2Bucket:R2Bucket"
+DATABASE = "cloudflare:index/d1Database:D1Database"
 CODE = 'export default { fetch: () => new Response("x"), scheduled() {} };'
 UNKNOWN = {"$unknown": True}
 Json = Any
@@ -110,3 +112,48 @@ def test_cron_triggers(api: Client, plugin: Plugin, account_id: str) -> None:
     assert "10100" in plugin.create(TRIGGER, news | {"schedules": [{"cron": "no"}]})["error"]["details"]
     api.result("DELETE", "~/workers/scripts/plugged")
     assert answered(plugin.read(TRIGGER, "plugged", updated, fewer)).get("id") is None
+
+
+def test_a_bucket(api: Client, plugin: Plugin, account_id: str) -> None:
+    news = checked(plugin, BUCKET, {"accountId": account_id, "name": "plugged-bucket"})
+    made = answered(plugin.create(BUCKET, news))
+    assert (made["id"], made["properties"]["storageClass"]) == ("plugged-bucket", "Standard")
+    outputs = quiet_after_refresh(plugin, BUCKET, made, news)
+    cold = news | {"storageClass": "InfrequentAccess"}
+    updated = answered(plugin.update(BUCKET, made["id"], outputs, news, cold))["properties"]
+    assert api.result("GET", "~/r2/buckets/plugged-bucket")["storage_class"] == "InfrequentAccess"
+    assert "10004" in plugin.create(BUCKET, news)["error"]["details"]
+    assert answered(plugin.delete(BUCKET, made["id"], updated)) == {}
+    assert answered(plugin.read(BUCKET, made["id"], updated, cold)).get("id") is None
+
+
+def test_a_database(api: Client, plugin: Plugin, account_id: str) -> None:
+    replication = {"readReplication": {"mode": "disabled"}}
+    news = checked(plugin, DATABASE, {"accountId": account_id, "name": "plugged"} | replication)
+    made = answered(plugin.create(DATABASE, news))
+    assert made["id"] == made["properties"]["uuid"]
+    outputs = quiet_after_refresh(plugin, DATABASE, made, news)
+    auto = news | {"readReplication": {"mode": "auto"}}
+    diff = answered(plugin.diff(DATABASE, made["id"], outputs, news, auto))
+    assert (diff["changes"], diff.get("replaces", [])) == ("DIFF_SOME", [])
+    updated = answered(plugin.update(DATABASE, made["id"], outputs, news, auto))["properties"]
+    assert api.result("GET", "~/d1/database/plugged")["read_replication"] == {"mode": "auto"}
+    renamed = answered(plugin.diff(DATABASE, made["id"], updated, auto, auto | {"name": "other"}))
+    assert renamed["replaces"] == ["name"]
+    imported = answered(plugin.read(DATABASE, f"{account_id}/{made['id']}", {}, {}))
+    assert (imported["id"], imported["inputs"]["name"]) == (made["id"], "plugged")
+    assert answered(plugin.delete(DATABASE, made["id"], updated)) == {}
+    assert answered(plugin.read(DATABASE, made["id"], updated, auto)).get("id") is None
+
+
+def test_a_database_without_replication_is_updated_after_each_refresh(
+    api: Client, plugin: Plugin, account_id: str
+) -> None:
+    """As the official plugin does, whose refresh takes what the API always tells."""
+    news = checked(plugin, DATABASE, {"accountId": account_id, "name": "bare"})
+    made = answered(plugin.create(DATABASE, news))
+    assert answered(plugin.diff(DATABASE, made["id"], made["properties"], news, news))["changes"] == "DIFF_NONE"
+    read = answered(plugin.read(DATABASE, made["id"], made["properties"], news))
+    diff = answered(plugin.diff(DATABASE, made["id"], read["properties"], read["inputs"], news))
+    assert "readReplication" in diff["diffs"]
+    answered(plugin.delete(DATABASE, made["id"], read["properties"]))

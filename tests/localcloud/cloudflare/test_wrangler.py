@@ -144,6 +144,35 @@ def test_a_namespace_and_a_cron_trigger(api: Client, project: Path, wrangler: Wr
     wrangler("delete", "--force")
 
 
+KEEPING = """
+export default {
+  fetch: async (request, env) => {
+    await env.FILES.put("key", "object");
+    const { n } = await env.DB.prepare("SELECT n FROM t").first();
+    return new Response((await (await env.FILES.get("key")).text()) + n);
+  },
+};
+"""
+
+
+@pytest.mark.slow
+def test_a_bucket_and_a_database(api: Client, project: Path, wrangler: Wrangler) -> None:
+    wrangler("r2", "bucket", "create", "wr-files")
+    assert "wr-files" in wrangler("r2", "bucket", "list").stdout
+    wrangler("d1", "create", "wr-db")
+    database = next(each for each in json.loads(wrangler("d1", "list", "--json").stdout) if each["name"] == "wr-db")
+    sql = "CREATE TABLE t (n INTEGER); INSERT INTO t VALUES (7);"
+    wrangler("d1", "execute", "wr-db", "--remote", "-y", "--command", sql)
+
+    databases = [{"binding": "DB", "database_name": "wr-db", "database_id": database["uuid"]}]
+    write(project, "x", r2_buckets=[{"binding": "FILES", "bucket_name": "wr-files"}], d1_databases=databases)
+    project.joinpath("src/index.js").write_text(KEEPING)
+    wrangler("deploy")
+    assert api.get(HOST, "/api/x").text == "object7"
+    wrangler("delete", "--force")
+    wrangler("d1", "delete", "wr-db", "-y")
+
+
 @pytest.mark.slow
 def test_code_that_does_not_load(project: Path, wrangler: Wrangler) -> None:
     project.joinpath("src/index.js").write_text("nope();\nexport default { fetch() {} };\n")

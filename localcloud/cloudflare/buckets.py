@@ -1,0 +1,96 @@
+"""R2 buckets: which there are. Their objects are in the edge's storage, and reached by Workers' bindings."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+
+from localcloud.cloudflare.errors import ApiError
+from localcloud.cloudflare.responses import now
+from localcloud.edgestorage import EdgeStorage
+from localcloud.store import Store
+
+KIND = "r2"
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+CLASSES = ("Standard", "InfrequentAccess")
+TABLES = """
+CREATE TABLE IF NOT EXISTS cf_r2_buckets (
+    name TEXT PRIMARY KEY, created_on TEXT NOT NULL, location TEXT NOT NULL, storage_class TEXT NOT NULL,
+    jurisdiction TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bucket:
+    """`location` is a hint that is kept and changes nothing here; so are the class and the jurisdiction."""
+
+    name: str
+    created_on: str
+    location: str
+    storage_class: str
+    jurisdiction: str
+
+
+class Buckets:
+    """The account's buckets."""
+
+    def __init__(self, store: Store, storage: EdgeStorage) -> None:
+        self._store = store
+        self._storage = storage
+        store.script(TABLES)
+
+    def all(self) -> list[Bucket]:
+        """By name."""
+        return [Bucket(**dict(row)) for row in self._store.fetchall("SELECT * FROM cf_r2_buckets ORDER BY name")]
+
+    def exists(self, name: str) -> bool:
+        """Whether there is one."""
+        return self._store.fetchone("SELECT 1 FROM cf_r2_buckets WHERE name = ?", (name,)) is not None
+
+    def get(self, name: str, jurisdiction: str) -> Bucket:
+        """One; ApiError 10006 for one that is not there, or not in this jurisdiction."""
+        row = self._store.fetchone("SELECT * FROM cf_r2_buckets WHERE name = ?", (name,))
+        if row is None or row["jurisdiction"] != jurisdiction:
+            raise ApiError(404, 10006, "The specified bucket does not exist.")
+        return Bucket(**dict(row))
+
+    def add(self, name: str, location: str, storage_class: str, jurisdiction: str) -> Bucket:
+        """A new one; ApiError 10005 and 10004 for names that no bucket can have, or one has."""
+        if not NAME.fullmatch(name):
+            raise ApiError(400, 10005, "The specified bucket name is not valid.")
+        if self.exists(name):
+            raise ApiError(409, 10004, "The bucket you tried to create already exists, and you own it.")
+        _check_class(storage_class)
+        made = Bucket(
+            name=name,
+            created_on=now(),
+            location=location.upper(),
+            storage_class=storage_class,
+            jurisdiction=jurisdiction,
+        )
+        values = (made.name, made.created_on, made.location, made.storage_class, made.jurisdiction)
+        self._store.execute("INSERT INTO cf_r2_buckets VALUES (?, ?, ?, ?, ?)", values)
+        return made
+
+    def set_class(self, name: str, jurisdiction: str, storage_class: str) -> Bucket:
+        """Another class for new objects."""
+        found = self.get(name, jurisdiction)
+        _check_class(storage_class)
+        self._store.execute("UPDATE cf_r2_buckets SET storage_class = ? WHERE name = ?", (storage_class, name))
+        return replace(found, storage_class=storage_class)
+
+    async def drop(self, name: str, jurisdiction: str) -> None:
+        """Deletes it; ApiError 10008 while it holds objects."""
+        self.get(name, jurisdiction)
+        asked = {"cf-r2-request": json.dumps({"version": 1, "method": "list", "limit": 1})}
+        answer = await self._storage.request((KIND, name), "GET", "/", asked)
+        if answer.status != 200 or json.loads(answer.body)["objects"]:
+            raise ApiError(409, 10008, "The bucket you tried to delete is not empty.")
+        await self._storage.erase((KIND, name))
+        self._store.execute("DELETE FROM cf_r2_buckets WHERE name = ?", (name,))
+
+
+def _check_class(storage_class: str) -> None:
+    if storage_class not in CLASSES:
+        raise ApiError(400, 10062, f"The storage class must be one of {', '.join(CLASSES)}.")

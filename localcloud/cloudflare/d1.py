@@ -1,0 +1,86 @@
+"""D1 databases and queries over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from localcloud.cloudflare.api import Api
+from localcloud.cloudflare.databases import Database
+from localcloud.cloudflare.errors import ApiError
+from localcloud.cloudflare.responses import body, listing, ok
+
+Json = Any
+
+
+async def databases(request: Request, api: Api) -> Response:
+    """GET /accounts/{a}/d1/database."""
+    wanted = request.query_params.get("name")
+    return listing(request, [_shape(each) for each in api.databases.all() if wanted in (None, each.name)], 100)
+
+
+async def add_database(request: Request, api: Api) -> Response:
+    """POST …/d1/database: {"name", "primary_location_hint"?, "jurisdiction"?}."""
+    wanted = await body(request)
+    name = wanted.get("name")
+    if not isinstance(name, str) or not name.strip():
+        raise ApiError(400, 7400, "The request is malformed: name is missing")
+    made = api.databases.add(name, wanted.get("jurisdiction"))
+    if "read_replication" in wanted:
+        made = api.databases.set_replication(made.id, _mode(wanted))
+    return ok(await _measured(api, made))
+
+
+async def database(request: Request, api: Api) -> Response:
+    """GET …/d1/database/{database}, by its id or its name."""
+    return ok(await _measured(api, api.databases.get(_key(request))))
+
+
+async def change_database(request: Request, api: Api) -> Response:
+    """PUT and PATCH …/d1/database/{database}: {"read_replication": {"mode"}}."""
+    return ok(await _measured(api, api.databases.set_replication(_key(request), _mode(await body(request)))))
+
+
+async def drop_database(request: Request, api: Api) -> Response:
+    """DELETE …/d1/database/{database}, with all its tables."""
+    await api.databases.drop(_key(request))
+    return ok(None)
+
+
+async def query(request: Request, api: Api) -> Response:
+    """POST …/d1/database/{database}/query: {"sql", "params"?}, or {"batch": [the same]}; rows as objects."""
+    return ok(await api.databases.query(_key(request), await _queries(request)))
+
+
+async def raw(request: Request, api: Api) -> Response:
+    """POST …/d1/database/{database}/raw: the same, with columns and rows."""
+    return ok(await api.databases.query(_key(request), await _queries(request), rows=True))
+
+
+async def _queries(request: Request) -> list[Json]:
+    wanted = await body(request)
+    batch = wanted.get("batch")
+    return batch if isinstance(batch, list) else [wanted]
+
+
+def _mode(wanted: dict[str, Json]) -> str:
+    replication = wanted.get("read_replication")
+    return str(replication.get("mode")) if isinstance(replication, dict) else ""
+
+
+def _key(request: Request) -> str:
+    key: str = request.path_params["database"]
+    return key
+
+
+async def _measured(api: Api, found: Database) -> Json:
+    tables, size = await api.databases.measure(found)
+    replication = {"mode": found.replication}
+    return _shape(found) | {"num_tables": tables, "file_size": size, "read_replication": replication}
+
+
+def _shape(found: Database) -> Json:
+    base = {"uuid": found.id, "name": found.name, "version": "production", "created_at": found.created_on}
+    return base | ({"jurisdiction": found.jurisdiction} if found.jurisdiction else {})

@@ -1,0 +1,129 @@
+"""D1 databases: which there are, and queries to them, which the edge's storage answers. No HTTP here."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from localcloud.cloudflare.errors import ApiError
+from localcloud.cloudflare.responses import now
+from localcloud.edgestorage import EdgeStorage
+from localcloud.store import Store
+
+Json = Any
+KIND = "d1"
+TABLES = """
+CREATE TABLE IF NOT EXISTS cf_d1_databases (
+    id TEXT PRIMARY KEY, name TEXT UNIQUE NOT NULL, created_on TEXT NOT NULL, replication TEXT NOT NULL,
+    jurisdiction TEXT);
+"""
+COUNT = "SELECT count(*) AS n FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '!_cf!_%' ESCAPE '!'"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """`replication`: auto or disabled; it is kept and changes nothing here."""
+
+    id: str
+    name: str
+    created_on: str
+    replication: str
+    jurisdiction: str | None
+
+
+class Databases:
+    """The account's databases."""
+
+    def __init__(self, store: Store, storage: EdgeStorage) -> None:
+        self._store = store
+        self._storage = storage
+        store.script(TABLES)
+
+    def all(self) -> list[Database]:
+        """By name."""
+        return [Database(**dict(row)) for row in self._store.fetchall("SELECT * FROM cf_d1_databases ORDER BY name")]
+
+    def exists(self, identifier: str) -> bool:
+        """Whether there is one of this id."""
+        return self._store.fetchone("SELECT 1 FROM cf_d1_databases WHERE id = ?", (identifier,)) is not None
+
+    def get(self, key: str) -> Database:
+        """One by its id or its name; ApiError 7404 when there is none."""
+        row = self._store.fetchone("SELECT * FROM cf_d1_databases WHERE id = ? OR name = ?", (key, key))
+        if row is None:
+            raise ApiError(404, 7404, f"The database {key} could not be found")
+        return Database(**dict(row))
+
+    def add(self, name: str, jurisdiction: str | None) -> Database:
+        """A new one; ApiError 7502 for a name that another one has."""
+        if any(database.name == name for database in self.all()):
+            raise ApiError(400, 7502, "Database with name already exists")
+        made = Database(
+            id=str(uuid.uuid4()), name=name, created_on=now(), replication="disabled", jurisdiction=jurisdiction
+        )
+        values = (made.id, made.name, made.created_on, made.replication, made.jurisdiction)
+        self._store.execute("INSERT INTO cf_d1_databases VALUES (?, ?, ?, ?, ?)", values)
+        return made
+
+    def set_replication(self, key: str, mode: str) -> Database:
+        """Remembers how it is replicated."""
+        found = self.get(key)
+        if mode not in ("auto", "disabled"):
+            raise ApiError(400, 7400, "read_replication.mode must be auto or disabled")
+        self._store.execute("UPDATE cf_d1_databases SET replication = ? WHERE id = ?", (mode, found.id))
+        return replace(found, replication=mode)
+
+    async def drop(self, key: str) -> None:
+        """Deletes it with all its tables, whoever is bound to it."""
+        found = self.get(key)
+        await self._storage.erase((KIND, found.id))
+        self._store.execute("DELETE FROM cf_d1_databases WHERE id = ?", (found.id,))
+
+    async def query(self, key: str, queries: list[Json], rows: bool = False) -> list[Json]:
+        """The results of all statements, which happen together or not at all; `rows` gives columns and rows.
+
+        ApiError 7500 with SQLite's own sentence, 7400 for queries that are none.
+        """
+        found = self.get(key)
+        asked = [each for query in queries for each in _single(query)]
+        path = f"/query?resultsFormat={'ROWS_AND_COLUMNS' if rows else 'ARRAY_OF_OBJECTS'}"
+        answer = await self._storage.request((KIND, found.id), "POST", path, {}, json.dumps(asked).encode())
+        read = json.loads(answer.body) if answer.status == 200 else {"error": answer.body.decode(errors="replace")}
+        if isinstance(read, dict):
+            raise ApiError(400, 7500, str(read["error"]))
+        return list(read)
+
+    async def measure(self, found: Database) -> tuple[int, int]:
+        """Its tables and its bytes."""
+        answer = (await self.query(found.id, [{"sql": COUNT}]))[0]
+        return int(answer["results"][0]["n"]), int(answer["meta"]["size_after"])
+
+
+def _single(query: Json) -> Iterator[dict[str, Json]]:
+    """One query a statement; only a single statement may have parameters."""
+    if not isinstance(query, dict) or not isinstance(query.get("sql"), str):
+        raise ApiError(400, 7400, "The request is malformed: sql is missing")
+    params = query.get("params") or []
+    statements = list(_statements(query["sql"]))
+    if params and len(statements) > 1:
+        raise ApiError(400, 7400, "The request is malformed: only a single statement can have params")
+    return iter({"sql": statement, "params": params} for statement in statements)
+
+
+def _statements(sql: str) -> Iterator[str]:
+    """The statements of a text, as SQLite itself sees where each ends."""
+    open_part = ""
+    for piece in sql.split(";"):
+        open_part += piece
+        if sqlite3.complete_statement(open_part + ";"):
+            if open_part.strip():
+                yield open_part + ";"
+            open_part = ""
+        else:
+            open_part += ";"
+    if open_part.strip("; \n\t"):
+        yield open_part
