@@ -11,6 +11,7 @@ from starlette.responses import Response
 from localcloud.cloudflare.buckets import Buckets
 from localcloud.cloudflare.databases import Databases
 from localcloud.cloudflare.namespaces import Namespaces
+from localcloud.cloudflare.queues import Queues
 from localcloud.cloudflare.records import Records
 from localcloud.cloudflare.schedules import Schedules
 from localcloud.cloudflare.sessions import Sessions
@@ -31,6 +32,7 @@ class Api:
     namespaces: Namespaces
     buckets: Buckets
     databases: Databases
+    queues: Queues
     schedules: Schedules
 
 

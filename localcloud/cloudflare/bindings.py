@@ -22,10 +22,16 @@ REQUIRED = {
     "kv_namespace": ("namespace_id",),
     "r2_bucket": ("bucket_name",),
     "d1": ("id",),
+    "queue": ("queue_name",),
     "assets": (),
     "version_metadata": (),
 }
-STORAGE = {"kv_namespace": ("kv", "namespace_id"), "r2_bucket": ("r2", "bucket_name"), "d1": ("d1", "id")}
+STORAGE = {
+    "kv_namespace": ("kv", "namespace_id"),
+    "r2_bucket": ("r2", "bucket_name"),
+    "d1": ("d1", "id"),
+    "queue": ("queue", "queue_name"),
+}
 """Kinds of bindings that lead to the edge's storage: its name for the kind, and the field with the id."""
 
 

@@ -12,13 +12,27 @@ from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from localcloud.cloud import Cloud
-from localcloud.cloudflare import accounts, assets, beta, d1, domains, errors, kv, r2, scripts, tails, versions
+from localcloud.cloudflare import (
+    accounts,
+    assets,
+    beta,
+    d1,
+    domains,
+    errors,
+    kv,
+    queue_api,
+    r2,
+    scripts,
+    tails,
+    versions,
+)
 from localcloud.cloudflare.api import Api, Handler
 from localcloud.cloudflare.blobs import Blobs
 from localcloud.cloudflare.buckets import Buckets
 from localcloud.cloudflare.databases import Databases
 from localcloud.cloudflare.errors import ApiError
 from localcloud.cloudflare.namespaces import Namespaces
+from localcloud.cloudflare.queues import Queues
 from localcloud.cloudflare.records import Records
 from localcloud.cloudflare.schedules import Schedules
 from localcloud.cloudflare.sessions import Sessions
@@ -43,6 +57,8 @@ DATABASES = f"{ACCOUNT}/d1/database"
 DATABASE = f"{DATABASES}/{{database}}"
 BUCKETS = f"{ACCOUNT}/r2/buckets"
 BUCKET = f"{BUCKETS}/{{bucket}}"
+QUEUES = f"{ACCOUNT}/queues"
+QUEUE = f"{QUEUES}/{{queue}}"
 ZONE = "/zones/{zone}"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -147,6 +163,19 @@ TABLE: list[tuple[str, str, Handler]] = [
     ("GET", BUCKET, r2.bucket),
     ("PATCH", BUCKET, r2.patch_bucket),
     ("DELETE", BUCKET, r2.drop_bucket),
+    ("GET", QUEUES, queue_api.queues),
+    ("POST", QUEUES, queue_api.add_queue),
+    ("GET", QUEUE, queue_api.queue),
+    ("PUT", QUEUE, queue_api.change_queue),
+    ("PATCH", QUEUE, queue_api.change_queue),
+    ("DELETE", QUEUE, queue_api.drop_queue),
+    ("POST", f"{QUEUE}/messages", queue_api.send),
+    ("POST", f"{QUEUE}/messages/batch", queue_api.send_batch),
+    ("GET", f"{QUEUE}/consumers", queue_api.consumers),
+    ("POST", f"{QUEUE}/consumers", queue_api.add_consumer),
+    ("GET", f"{QUEUE}/consumers/{{consumer}}", queue_api.consumer),
+    ("PUT", f"{QUEUE}/consumers/{{consumer}}", queue_api.change_consumer),
+    ("DELETE", f"{QUEUE}/consumers/{{consumer}}", queue_api.drop_consumer),
     ("GET", "/zones", domains.zones),
     ("POST", "/zones", domains.add_zone),
     ("GET", ZONE, domains.zone),
@@ -201,8 +230,8 @@ def _make(cloud: Cloud) -> Api:
     zones = Zones(records)
     storage = EdgeStorage(cloud.edge)
     namespaces, buckets = Namespaces(cloud.store, storage), Buckets(cloud.store, storage)
-    databases = Databases(cloud.store, storage)
-    targets = Targets(records, namespaces, buckets, databases)
+    databases, queues = Databases(cloud.store, storage), Queues(cloud.store, storage)
+    targets = Targets(records, namespaces, buckets, databases, queues)
     return Api(
         account_id=cloud.tokens.account_id,
         token=cloud.tokens.cloudflare,
@@ -213,6 +242,7 @@ def _make(cloud: Cloud) -> Api:
         namespaces=namespaces,
         buckets=buckets,
         databases=databases,
+        queues=queues,
         schedules=Schedules(cloud.store, cloud.edge),
     )
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from localcloud.cloudflare import queues
 from localcloud.cloudflare.buckets import Buckets
 from localcloud.cloudflare.databases import Databases
 from localcloud.cloudflare.errors import ApiError
 from localcloud.cloudflare.namespaces import Namespaces
+from localcloud.cloudflare.queues import Queues
 from localcloud.cloudflare.records import Records
 
 Json = Any
@@ -19,11 +21,14 @@ Json = Any
 class Targets:
     """Everything in the account that a Worker can be bound to."""
 
-    def __init__(self, records: Records, namespaces: Namespaces, buckets: Buckets, databases: Databases) -> None:
+    def __init__(
+        self, records: Records, namespaces: Namespaces, buckets: Buckets, databases: Databases, queues: Queues
+    ) -> None:
         self._records = records
         self._namespaces = namespaces
         self._buckets = buckets
         self._databases = databases
+        self._queues = queues
 
     def check(self, script: str, bindings: list[dict[str, Json]]) -> None:
         """ApiError for the first of a Worker's bindings whose target is missing."""
@@ -38,6 +43,16 @@ class Targets:
                 case "d1" if not self._databases.exists(str(binding["id"])):
                     why = f"D1 binding '{binding['name']}' references database '{binding['id']}' which was not found."
                     raise ApiError(400, 10181, why)
+                case "queue" if self._queues.named(str(binding["queue_name"])) is None:
+                    raise ApiError(400, 11000, f"Queue '{binding['queue_name']}' does not exist.")
+
+    def places(self, storage: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+        """The same bindings to storage, with the ids of queues in place of their names."""
+        return {name: (kind, self._place(kind, target)) for name, (kind, target) in storage.items()}
+
+    def _place(self, kind: str, target: str) -> str:
+        queue = self._queues.named(target) if kind == queues.KIND else None
+        return queue.id if queue else target
 
     def _service(self, script: str, binding: dict[str, Json]) -> None:
         target = str(binding["service"])

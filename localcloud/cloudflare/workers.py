@@ -41,6 +41,7 @@ class Workers:
         self.sessions = sessions
         self.zones = zones
         self._edge = edge
+        self._targets = targets
         self._drafts = drafts.Drafts(blobs, sessions, targets)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -226,11 +227,18 @@ class Workers:
 
     def references(self, name: str) -> list[str]:
         """Other Workers whose serving version has a service binding to this one."""
+        return [other for other in self._bound("service", "service", name) if other != name]
+
+    def producers(self, queue: str) -> list[str]:
+        """Workers whose serving version is bound to the queue of this name."""
+        return self._bound("queue", "queue_name", queue)
+
+    def _bound(self, kind: str, key: str, target: str) -> list[str]:
         found = []
         for script in self.records.scripts():
-            if script.name != name and self.records.latest(script.name):
-                bound = self.running(script.name).bindings
-                if any(binding["type"] == "service" and binding["service"] == name for binding in bound):
+            if self.records.latest(script.name):
+                bindings = self.running(script.name).bindings
+                if any(binding["type"] == kind and binding[key] == target for binding in bindings):
                     found.append(script.name)
         return found
 
@@ -304,7 +312,7 @@ class Workers:
             secrets=bound.secrets,
             json=bound.json,
             services=bound.services,
-            storage=bound.storage,
+            storage=self._targets.places(bound.storage),
             assets=assets,
             log=self.blobs.logs / f"{version.script}.jsonl",
         )

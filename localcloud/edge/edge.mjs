@@ -24,7 +24,7 @@ const LOOPBACK = "127.0.0.1";
 const DRAIN_MS = 20 * 60_000;
 const KEEP_ALIVE_MS = 75_000;
 const HEADER_BYTES = 64 * 1024;
-const INTERNAL = ["x-edge-key", "x-edge-service", "x-edge-storage", "x-edge-public", "x-edge-event"];
+const INTERNAL = ["x-edge-key", "x-edge-service", "x-edge-storage", "x-edge-public", "x-edge-event", "x-edge-worker"];
 const WORKERS_DEV = ".workers.localhost";
 
 const { values } = parseArgs({ options: { port: { type: "string" }, "node-modules": { type: "string" }, storage: { type: "string" } } });
@@ -84,14 +84,23 @@ function inStorage(req, stored) {
   return { kind: "storage", name: stored, upstream: storage.upstream, headers, extra: {} };
 }
 
+/** A queue's batch, on its way to the Worker that consumes it. */
+function toConsumer(req, name) {
+  const found = routes.findWorker(name);
+  if (!found) return { refusal: { status: 503, body: `The Worker ${name} has no running version.\n` } };
+  return { ...found, headers: headersFor(req.rawHeaders, INTERNAL, { "x-edge-event": secret }), extra: {} };
+}
+
 /** A request by a binding has no host of its own. */
-const byBinding = (req) => req.headers["x-edge-service"] ?? req.headers["x-edge-storage"];
+const byBinding = (req) => req.headers["x-edge-service"] ?? req.headers["x-edge-storage"] ?? req.headers["x-edge-worker"];
 
 /** A Worker's own request: to storage or another Worker by binding, to one of our addresses, or out to the network. */
 const outward = (req) => () => {
   const host = hostOf(req.headers.host);
   const stored = req.headers["x-edge-storage"];
   if (stored) return inStorage(req, stored);
+  const consumer = req.headers["x-edge-worker"];
+  if (consumer) return toConsumer(req, consumer);
   const service = req.headers["x-edge-service"];
   if (service) return local(req, routes.findWorker(service), host) ?? { refusal: unknown(host) };
   const found = routes.find(host);
@@ -139,7 +148,8 @@ function listen(server, port) {
 
 const edge = listener(inward, () => true);
 const way = listener(outward, (req) => req.headers["x-edge-key"] === secret);
-const workers = new Workers(miniflare, { port: await listen(way, 0), secret }, storage);
+storage.edgePort = await listen(way, 0);
+const workers = new Workers(miniflare, { port: storage.edgePort, secret }, storage);
 
 /** Shares a Worker's traffic over running versions; the others stop when their last request is answered. */
 function activate(name, shares) {

@@ -6,13 +6,23 @@
  */
 export const FRONT = `
 const CF = { colo: "LOC", country: "XX", httpProtocol: "HTTP/1.1", timezone: "UTC", asn: 0, clientTcpRtt: 0 };
-async function deliver({ kind, cron, time }, user) {
-  if (kind === "scheduled") return user.scheduled({ cron, scheduledTime: new Date(time) });
-  throw new Error("unknown event " + kind);
+const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
+const text = (body) => new TextDecoder().decode(bytes(body));
+const READ = {
+  text: (body) => ({ body: text(body) }),
+  json: (body) => ({ body: JSON.parse(text(body)) }),
+  bytes: (body) => ({ body: bytes(body) }),
+  v8: (body) => ({ serializedBody: bytes(body) }),
+};
+async function deliver({ kind, cron, time, queue, messages, metrics }, env) {
+  if (kind === "scheduled") return env.USER.scheduled({ cron, scheduledTime: new Date(time) });
+  const read = messages.map(({ id, time, format, body, attempts }) => ({ id, timestamp: new Date(time), attempts, ...READ[format](body) }));
+  const oldest = new Date(metrics.oldestMessageTimestamp);
+  return env.USER.queue(queue, read, { metrics: { ...metrics, oldestMessageTimestamp: oldest } });
 }
 export default {
   async fetch(request, env) {
-    if (request.headers.get("x-edge-event") === env.KEY) return Response.json(await deliver(await request.json(), env.USER));
+    if (request.headers.get("x-edge-event") === env.KEY) return env.DIRECT ? env.DIRECT.fetch(request) : Response.json(await deliver(await request.json(), env));
     try {
       return await env.USER.fetch(new Request(request, { cf: { ...CF, clientAcceptEncoding: request.headers.get("accept-encoding") ?? "" } }));
     } catch (error) {

@@ -14,17 +14,20 @@ const SIMULATORS = {
   r2: ["r2/bucket.worker.js", "R2BucketObject"],
   d1: ["d1/database.worker.js", "D1DatabaseObject"],
 };
+const BROKER = new URL("./queue_broker.mjs", import.meta.url);
 
 /** Kinds of bindings by the prefix of their service binding's name: what workerd is to make of the service. */
 const SHAPES = {
   kv: (service) => ({ kvNamespace: service }),
   r2: (service) => ({ r2Bucket: service }),
   d1: (service) => ({ wrapped: { moduleName: "cloudflare-internal:d1-api", innerBindings: [{ name: "fetcher", service }] } }),
+  queue: (service) => ({ queue: service }),
 };
 
 /** Chooses the object that a request is for; `x-edge-drop` empties it for good. */
 const entry = (classes) => `
 ${classes.map(({ kind, file, name }) => `import { ${name} } from "./${file}";\nexport class ${kind} extends ${name} {\n${DROP}}`).join("\n")}
+export { queue } from "./queue_broker.mjs";
 export default {
   async fetch(request, env) {
     if (request.headers.get("x-edge-key") !== env.KEY) return new Response("This address is for the local cloud only.\\n", { status: 403 });
@@ -55,13 +58,14 @@ export function shapeBindings(plugin) {
 export class Storage {
   #starting; // promise of {mf, upstream, port}
 
-  /** Keeps its files below `directory`; answers only to requests that have `secret`. */
+  /** Keeps its files below `directory`; answers only to requests that have `secret`, which leads back to the edge, too. */
   constructor(miniflare, nodeModules, directory, secret) {
     this.miniflare = miniflare;
     this.folder = path.join(path.dirname(createRequire(path.resolve(nodeModules, "..", "package.json")).resolve("miniflare")), "workers");
     this.directory = directory;
     this.secret = secret;
     this.upstream = null;
+    this.edgePort = 0; // of the listener for Workers' own requests; known once that listens
   }
 
   /** The port it listens on; starts it when nobody has. */
@@ -109,12 +113,18 @@ export class Storage {
       name: "storage",
       compatibilityDate: "2025-06-01",
       compatibilityFlags: ["nodejs_compat", "experimental"],
-      modules: [module("entry.mjs", entry(classes)), ...classes.map(({ source, file }) => module(file, fs.readFileSync(path.join(this.folder, source), "utf8")))],
+      modules: [module("entry.mjs", entry(classes)), module("queue_broker.mjs", fs.readFileSync(BROKER, "utf8")), ...classes.map(({ source, file }) => module(file, fs.readFileSync(path.join(this.folder, source), "utf8")))],
       bindings: { KEY: this.secret },
-      durableObjects: Object.fromEntries(classes.map(({ kind }) => [kind, { className: kind, useSQLite: true }])),
-      serviceBindings: { MINIFLARE_BLOBS: { disk: { path: blobs, writable: true } } },
+      durableObjects: Object.fromEntries([...Object.keys(SIMULATORS), "queue"].map((kind) => [kind, { className: kind, useSQLite: true }])),
+      serviceBindings: { MINIFLARE_BLOBS: { disk: { path: blobs, writable: true } }, EDGE: this.#edge() },
       unsafeDirectSockets: [{ host: LOOPBACK, port: 0 }],
     };
+  }
+
+  /** The way of queues to their consumers. */
+  #edge() {
+    const injectRequestHeaders = [{ name: "x-edge-key", value: this.secret }];
+    return { external: { address: `${LOOPBACK}:${this.edgePort}`, http: { style: 0, injectRequestHeaders } } };
   }
 
   /** Forgets everything in a namespace, bucket or database that nobody is to use again. */

@@ -11,6 +11,7 @@ const LOG_BYTES = 4 * 1024 * 1024;
 // Cloudflare allows a second of processor; a start of nothing takes longer than that here.
 const START_MS = 10_000;
 const USER = "script";
+const DIRECT = "edge-direct";
 const PUBLIC_FETCH = "global_fetch_strictly_public";
 const TEXT_KINDS = new Set(["ESModule", "CommonJS", "Text", "PythonModule", "PythonRequirement"]);
 const LOOPBACK = "127.0.0.1";
@@ -109,11 +110,25 @@ function serveUploadedTypes(plugin) {
   };
 }
 
+/** Gives a Worker with files a second Worker in front of it, which events go by: Miniflare's own takes no queue's batch. */
+function serveEvents(plugin, secret) {
+  const getServices = plugin.getServices.bind(plugin);
+  plugin.getServices = async (asked) => {
+    const services = await getServices(asked);
+    if (!asked.options.assets) return services;
+    const bindings = [{ name: "KEY", text: secret }, { name: "USER", service: { name: `core:user:${USER}` } }];
+    const modules = [{ name: "front.mjs", esModule: FRONT }];
+    const worker = { modules, bindings, compatibilityDate: "2025-06-01", compatibilityFlags: ["service_binding_extra_handlers"] };
+    return [...services, { name: `core:user:${DIRECT}`, worker }];
+  };
+}
+
 export class Workers {
   /** `outbound`: {port, secret} of the listener that takes the Workers' own requests; `storage` is behind it, too. */
   constructor(miniflare, outbound, storage) {
     this.miniflare = miniflare;
     serveUploadedTypes(miniflare.ASSETS_PLUGIN);
+    serveEvents(miniflare.ASSETS_PLUGIN, outbound.secret);
     shapeBindings(miniflare.CORE_PLUGIN);
     this.outbound = outbound;
     this.storage = storage;
@@ -133,6 +148,7 @@ export class Workers {
       { name: "x-edge-service", value: service },
       { name: "x-edge-storage", value: storage },
       { name: "x-edge-public", value: fromOutside ? "1" : undefined },
+      { name: "x-edge-worker", value: undefined },
     ];
     const http = { style: 0, forwardedProtoHeader: "x-forwarded-proto", injectRequestHeaders };
     return { external: { address: `${LOOPBACK}:${this.outbound.port}`, http } };
@@ -165,7 +181,7 @@ export class Workers {
         compatibilityDate: "2025-06-01",
         compatibilityFlags: ["service_binding_extra_handlers"],
         bindings: { KEY: this.outbound.secret },
-        serviceBindings: { USER },
+        serviceBindings: { USER, ...(spec.assets && modules.length > 0 ? { DIRECT } : {}) },
         unsafeDirectSockets: socket,
       },
       { name: USER, ...common, ...code, ...assetOptions(spec) },

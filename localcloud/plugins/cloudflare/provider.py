@@ -11,6 +11,8 @@ from localcloud.plugins import VERSIONS
 from localcloud.plugins.api import Api, Retries, loopback
 from localcloud.plugins.cloudflare.attributes import clean
 from localcloud.plugins.cloudflare.d1_database import D1Database
+from localcloud.plugins.cloudflare.queue import Queue
+from localcloud.plugins.cloudflare.queue_consumer import QueueConsumer
 from localcloud.plugins.cloudflare.r2_bucket import R2Bucket
 from localcloud.plugins.cloudflare.workers_cron_trigger import WorkersCronTrigger
 from localcloud.plugins.cloudflare.workers_custom_domain import WorkersCustomDomain
@@ -47,6 +49,8 @@ class Cloudflare(Provider):
         WorkersCronTrigger.token: WorkersCronTrigger(),
         R2Bucket.token: R2Bucket(),
         D1Database.token: D1Database(),
+        Queue.token: Queue(),
+        QueueConsumer.token: QueueConsumer(),
     }
 
     def check_config(self, news: Props) -> Checked:

@@ -17,6 +17,8 @@ NAMESPACE = "cloudflare:index/workersKvNamespace:WorkersKvNamespace"
 TRIGGER = "cloudflare:index/workersCronTrigger:WorkersCronTrigger"
 BUCKET = "cloudflare:index/r2Bucket:R2Bucket"
 DATABASE = "cloudflare:index/d1Database:D1Database"
+QUEUE = "cloudflare:index/queue:Queue"
+CONSUMER = "cloudflare:index/queueConsumer:QueueConsumer"
 CODE = 'export default { fetch: () => new Response("x"), scheduled() {} };'
 UNKNOWN = {"$unknown": True}
 Json = Any
@@ -157,3 +159,35 @@ def test_a_database_without_replication_is_updated_after_each_refresh(
     diff = answered(plugin.diff(DATABASE, made["id"], read["properties"], read["inputs"], news))
     assert "readReplication" in diff["diffs"]
     answered(plugin.delete(DATABASE, made["id"], read["properties"]))
+
+
+def test_a_queue_and_its_consumer(api: Client, plugin: Plugin, account_id: str) -> None:
+    api.put("plugged-consumer", "export default { queue() {} };")
+    news = checked(plugin, QUEUE, {"accountId": account_id, "queueName": "plugged"})
+    queue = answered(plugin.create(QUEUE, news))
+    assert (queue["id"], queue["properties"]["settings"]["deliveryDelay"]) == (queue["properties"]["queueId"], 0)
+    quiet_after_refresh(plugin, QUEUE, queue, news)
+
+    base = {"accountId": account_id, "queueId": queue["id"], "type": "worker", "scriptName": "plugged-consumer"}
+    wanted = checked(plugin, CONSUMER, base | {"settings": {"batchSize": 5}})
+    made = answered(plugin.create(CONSUMER, wanted))
+    assert made["properties"]["settings"]["batchSize"] == 5
+    assert made["properties"]["settings"]["maxRetries"] == 3
+    outputs = quiet_after_refresh(plugin, CONSUMER, made, wanted)
+    quiet_after_refresh(plugin, QUEUE, queue, news)  # whose counts are others now
+
+    more = wanted | {"settings": {"batchSize": 6}}
+    updated = answered(plugin.update(CONSUMER, made["id"], outputs, wanted, more))["properties"]
+    assert api.result("GET", f"~/queues/{queue['id']}/consumers")[0]["settings"]["batch_size"] == 6
+    other = answered(plugin.diff(CONSUMER, made["id"], updated, more, more | {"queueId": "another"}))
+    assert other["replaces"] == ["queueId"]
+
+    slower = news | {"settings": {"deliveryDelay": 4}}
+    changed = answered(plugin.update(QUEUE, queue["id"], queue["properties"], news, slower))["properties"]
+    assert api.result("GET", f"~/queues/{queue['id']}")["settings"]["delivery_delay"] == 4
+    imported = answered(plugin.read(QUEUE, f"{account_id}/{queue['id']}", {}, {}))
+    assert imported["inputs"]["queueName"] == "plugged"
+    assert answered(plugin.delete(CONSUMER, made["id"], updated)) == {}
+    assert answered(plugin.read(CONSUMER, made["id"], updated, more)).get("id") is None
+    assert answered(plugin.delete(QUEUE, queue["id"], changed)) == {}
+    assert answered(plugin.read(QUEUE, queue["id"], changed, slower)).get("id") is None

@@ -1,0 +1,162 @@
+"""Queues, consumers and messages over HTTP."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from localcloud.cloudflare.api import Api
+from localcloud.cloudflare.errors import ApiError, bad_body
+from localcloud.cloudflare.queues import Consumer, Queue
+from localcloud.cloudflare.responses import body, listing, ok
+
+Json = Any
+
+
+async def queues(request: Request, api: Api) -> Response:
+    """GET /accounts/{a}/queues."""
+    wanted = request.query_params.get("name")
+    return listing(request, [_shape(api, each) for each in api.queues.all() if wanted in (None, each.name)])
+
+
+async def add_queue(request: Request, api: Api) -> Response:
+    """POST …/queues: {"queue_name", "settings"?}."""
+    wanted = await body(request)
+    return ok(_shape(api, await api.queues.save(None, str(wanted.get("queue_name") or ""), _settings(wanted))))
+
+
+async def queue(request: Request, api: Api) -> Response:
+    """GET …/queues/{queue}."""
+    return ok(_shape(api, api.queues.get(_id(request))))
+
+
+async def change_queue(request: Request, api: Api) -> Response:
+    """PUT and PATCH …/queues/{queue}: {"queue_name"?, "settings"?}."""
+    wanted = await body(request)
+    return ok(_shape(api, await api.queues.save(_id(request), wanted.get("queue_name"), _settings(wanted))))
+
+
+async def drop_queue(request: Request, api: Api) -> Response:
+    """DELETE …/queues/{queue}, with its messages."""
+    await api.queues.drop(_id(request))
+    return ok(None)
+
+
+async def consumers(request: Request, api: Api) -> Response:
+    """GET …/queues/{queue}/consumers."""
+    found = api.queues.consumer(_id(request))
+    return ok([_consumer(api, found)] if found else [])
+
+
+async def add_consumer(request: Request, api: Api) -> Response:
+    """POST …/queues/{queue}/consumers: {"type": "worker", "script_name", "dead_letter_queue"?, "settings"?}."""
+    return ok(await _consume(request, api, None))
+
+
+async def consumer(request: Request, api: Api) -> Response:
+    """GET …/queues/{queue}/consumers/{consumer}."""
+    return ok(_consumer(api, _known(request, api)))
+
+
+async def change_consumer(request: Request, api: Api) -> Response:
+    """PUT …/queues/{queue}/consumers/{consumer}: the same."""
+    return ok(await _consume(request, api, _known(request, api)))
+
+
+async def drop_consumer(request: Request, api: Api) -> Response:
+    """DELETE …/queues/{queue}/consumers/{consumer}; messages stay."""
+    await api.queues.leave(_known(request, api))
+    return ok(None)
+
+
+async def send(request: Request, api: Api) -> Response:
+    """POST …/queues/{queue}/messages: {"body", "content_type"?: text or json, "delay_seconds"?}."""
+    await api.queues.send(_id(request), [_message(await body(request))])
+    return ok(None)
+
+
+async def send_batch(request: Request, api: Api) -> Response:
+    """POST …/queues/{queue}/messages/batch: {"messages": [the same]}."""
+    messages = (await body(request)).get("messages")
+    if not isinstance(messages, list):
+        raise bad_body("messages is missing or no list")
+    await api.queues.send(_id(request), [_message(message) for message in messages])
+    return ok(None)
+
+
+async def _consume(request: Request, api: Api, known: Consumer | None) -> Json:
+    wanted = await body(request)
+    if wanted.get("type") != "worker":
+        raise bad_body('only consumers of the type "worker" are supported here')
+    name = str(wanted.get("script_name") or (known.script if known else ""))
+    api.queues.get(_id(request))
+    version = api.workers.running(api.workers.script(name).name)
+    dead = str(wanted.get("dead_letter_queue") or "")
+    return _consumer(api, await api.queues.consume(_id(request), version, dead, _settings(wanted), known))
+
+
+def _message(message: Json) -> tuple[str, bytes, float | None]:
+    if not isinstance(message, dict) or "body" not in message:
+        raise ApiError(400, 10207, "a message needs a body")
+    kind = message.get("content_type", "text" if isinstance(message["body"], str) else "json")
+    try:
+        content = {
+            "text": lambda: str(message["body"]).encode(),
+            "json": lambda: json.dumps(message["body"]).encode(),
+            "bytes": lambda: base64.b64decode(message["body"], validate=True),
+        }[kind]()
+    except (KeyError, TypeError, binascii.Error):
+        raise ApiError(400, 10207, "content_type must be text, json, or bytes with a body in base64") from None
+    return kind, content, message.get("delay_seconds")
+
+
+def _settings(wanted: dict[str, Json]) -> dict[str, Json]:
+    settings = wanted.get("settings") or {}
+    if not isinstance(settings, dict):
+        raise bad_body("settings is no object")
+    return settings
+
+
+def _known(request: Request, api: Api) -> Consumer:
+    found = api.queues.consumer(_id(request), request.path_params["consumer"])
+    assert found
+    return found
+
+
+def _id(request: Request) -> str:
+    identifier: str = request.path_params["queue"]
+    return identifier
+
+
+def _shape(api: Api, found: Queue) -> Json:
+    consumer = api.queues.consumer(found.id)
+    consumers = [_consumer(api, consumer)] if consumer else []
+    producers = [{"type": "worker", "script": name} for name in api.workers.producers(found.name)]
+    return {
+        "queue_id": found.id,
+        "queue_name": found.name,
+        "created_on": found.created_on,
+        "modified_on": found.modified_on,
+        "settings": found.settings,
+        "consumers": consumers,
+        "consumers_total_count": len(consumers),
+        "producers": producers,
+        "producers_total_count": len(producers),
+    }
+
+
+def _consumer(api: Api, found: Consumer) -> Json:
+    return {
+        "consumer_id": found.id,
+        "type": "worker",
+        "script": found.script,
+        "queue_name": api.queues.get(found.queue).name,
+        "dead_letter_queue": found.dead_letter_queue,
+        "created_on": found.created_on,
+        "settings": {name: value for name, value in found.settings.items() if value is not None},
+    }
