@@ -80,6 +80,10 @@ class WorkerSpec:
     services: Mapping[str, str] = field(default_factory=dict)
     storage: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """By binding: its kind ("kv") and the id of the namespace it leads to."""
+    objects: Mapping[str, str] = field(default_factory=dict)
+    """Classes of Durable Objects and the ids of their namespaces. Only one version at a time can have them."""
+    object_bindings: Mapping[str, str] = field(default_factory=dict)
+    """The class that each such binding leads to."""
     assets: Assets | None = None
 
     def wire(self) -> dict[str, Json]:
@@ -99,6 +103,8 @@ class WorkerSpec:
             "json": dict(self.json),
             "services": dict(self.services),
             "storage": dict(self.storage),
+            "objects": dict(self.objects),
+            "object_bindings": dict(self.object_bindings),
             "assets": assets,
             "log": str(self.log),
         }

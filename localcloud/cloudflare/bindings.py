@@ -23,6 +23,7 @@ REQUIRED = {
     "r2_bucket": ("bucket_name",),
     "d1": ("id",),
     "queue": ("queue_name",),
+    "durable_object_namespace": ("class_name",),
     "assets": (),
     "version_metadata": (),
 }
@@ -52,6 +53,7 @@ class Runtime:
     json: dict[str, Json]
     services: dict[str, str]
     storage: dict[str, tuple[str, str]]
+    objects: dict[str, str]
     assets: str | None
 
 
@@ -134,6 +136,8 @@ def _check(binding: dict[str, Json], name: str, kind: Json) -> None:
             raise invalid(f"binding {name} of type {kind} must have a valid `{key}` specified")
     if kind in ("plain_text", "secret_text"):
         check_text(name, kind, binding["text"])
+    if kind == "durable_object_namespace" and binding.get("script_name"):
+        raise invalid(f"binding {name}: Durable Objects of another Worker are not supported here")
     if kind == "service" and binding.get("entrypoint"):
         raise invalid(f"binding {name} of type service: named entrypoints are not supported here")
 
@@ -154,7 +158,7 @@ def _count(bindings: Iterable[dict[str, Json]]) -> None:
 
 def runtime(version: Version) -> Runtime:
     """What workerd gets for a version."""
-    made = Runtime(texts={}, secrets=dict(version.secrets), json={}, services={}, storage={}, assets=None)
+    made = Runtime(texts={}, secrets=dict(version.secrets), json={}, services={}, storage={}, objects={}, assets=None)
     assets: str | None = None
     for binding in version.bindings:
         name, kind = binding["name"], binding["type"]
@@ -164,6 +168,8 @@ def runtime(version: Version) -> Runtime:
             made.json[name] = binding["json"]
         elif kind == "service":
             made.services[name] = binding["service"]
+        elif kind == "durable_object_namespace":
+            made.objects[name] = binding["class_name"]
         elif kind in STORAGE:
             place, key = STORAGE[kind]
             made.storage[name] = (place, binding[key])

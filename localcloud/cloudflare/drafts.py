@@ -10,6 +10,7 @@ from typing import Any
 from localcloud.cloudflare import bindings, errors, site
 from localcloud.cloudflare.blobs import Blobs
 from localcloud.cloudflare.models import Part, Script, Site, Version
+from localcloud.cloudflare.objects import ObjectNamespace
 from localcloud.cloudflare.responses import now
 from localcloud.cloudflare.sessions import Sessions
 from localcloud.cloudflare.targets import Targets
@@ -27,10 +28,16 @@ class Drafts:
         self._sessions = sessions
         self._targets = targets
 
-    def upload(self, name: str, upload: Upload, before: Version | None) -> Version:
-        """The version of an upload, which replaces everything but what it inherits from `before`. Raises ApiError."""
+    def upload(
+        self, name: str, upload: Upload, before: Version | None, namespaces: list[ObjectNamespace], tag: str | None
+    ) -> Version:
+        """The version of an upload, which replaces everything but what it inherits from `before`. Raises ApiError.
+
+        `namespaces` and `tag` are those after its migrations.
+        """
         metadata = upload.metadata
         bound = bindings.resolve(metadata.get("bindings") or [], metadata.get("keep_bindings"), before)
+        bound = with_objects(bound, namespaces)
         self._targets.check(name, bound.bindings)
         found = self._site(name, metadata, before)
         if found is None and any(binding["type"] == "assets" for binding in bound.bindings):
@@ -57,7 +64,7 @@ class Drafts:
             named_handlers=[],
             etag=_etag(parts, found),
             startup_time_ms=0,
-            migration_tag=before.migration_tag if before else None,
+            migration_tag=tag,
             source="api",
         )
 
@@ -103,6 +110,21 @@ class Drafts:
         if known is None:
             raise errors.invalid("assets need the jwt of a completed upload session")
         return Site(manifest=known.manifest, config=config)
+
+
+def with_objects(bound: bindings.Bound, namespaces: list[ObjectNamespace]) -> bindings.Bound:
+    """The bindings with the namespaces of Durable Objects filled in; ApiError 10061 for a class that has none."""
+    known = {each.class_name: each.id for each in namespaces}
+    found = []
+    for binding in bound.bindings:
+        if binding["type"] == "durable_object_namespace":
+            name = binding["class_name"]
+            if name not in known:
+                why = f"Cannot create binding for class '{name}' because it is not currently configured to implement"
+                raise errors.ApiError(400, 10061, f"{why} Durable Objects. Please include a `new_sqlite_classes`.")
+            binding = {**binding, "namespace_id": known[name]}
+        found.append(binding)
+    return replace(bound, bindings=found)
 
 
 def with_secrets(before: Version, changes: dict[str, str | None]) -> Version:

@@ -42,7 +42,7 @@ METADATA = {
     "main_module", "migrations", "observability", "placement", "tags", "tail_consumers", "streaming_tail_consumers",
     "usage_model", "package_dependencies",
 }  # fmt: skip
-REFUSED = {"migrations", "containers", "exports"}
+REFUSED = {"containers", "exports"}
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from localcloud.cloudflare import bindings, drafts, errors, site
+from localcloud.cloudflare import bindings, drafts, errors, objects, site
 from localcloud.cloudflare.blobs import Blobs
 from localcloud.cloudflare.models import Deployment, Part, Script, Version
+from localcloud.cloudflare.objects import ObjectNamespace, ObjectNamespaces
 from localcloud.cloudflare.records import Records
 from localcloud.cloudflare.responses import now
 from localcloud.cloudflare.sessions import Sessions
@@ -41,6 +42,7 @@ class Workers:
         self.sessions = sessions
         self.zones = zones
         self._edge = edge
+        self.objects = ObjectNamespaces(records.store)
         self._targets = targets
         self._drafts = drafts.Drafts(blobs, sessions, targets)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -80,15 +82,22 @@ class Workers:
         check_name(name)
         async with self._locks[name]:
             before = self.records.latest(name)
-            version = self._drafts.upload(name, upload, before)
-            version = await self._deploy(version, drafts.script_settings(upload.metadata, self.records.script(name)))
+            tag = before.migration_tag if before else None
+            found, tag = objects.migrated(self.objects.of(name), tag, upload.metadata.get("migrations"))
+            version = self._drafts.upload(name, upload, before, found, tag)
+            settings = drafts.script_settings(upload.metadata, self.records.script(name))
+            version = await self._deploy(version, settings, found)
         return self.script(name), version
 
     async def add_version(self, name: str, upload: Upload) -> Version:
         """A new version without traffic; its code is loaded once to see whether it does."""
         async with self._locks[name]:
             self.script(name)
-            return await self._keep(self._drafts.upload(name, upload, self.records.latest(name)))
+            if upload.metadata.get("migrations"):
+                raise errors.ApiError(400, 10211, "Migrations must be fully applied by a deployment of the Worker.")
+            before, found = self.records.latest(name), self.objects.of(name)
+            tag = before.migration_tag if before else None
+            return await self._keep(self._drafts.upload(name, upload, before, found, tag))
 
     async def patch(self, name: str, settings: dict[str, Json]) -> Version:
         """A version like the newest one with other settings (bindings, compatibility, limits, …), deployed."""
@@ -150,9 +159,14 @@ class Workers:
 
     # --- deploying
 
-    async def _deploy(self, version: Version, settings: dict[str, Json] | None) -> Version:
-        """Starts it, moves all traffic to it, writes it down, gives the Worker its addresses."""
-        spec = self.spec(version)
+    async def _deploy(
+        self, version: Version, settings: dict[str, Json] | None, namespaces: list[ObjectNamespace] | None = None
+    ) -> Version:
+        """Starts it, moves all traffic to it, writes it down, gives the Worker its addresses.
+
+        `namespaces` are those of its Durable Objects from now on, where they change.
+        """
+        spec = self.spec(version, namespaces)
         version = await self._loaded(version, spec)
         await self._edge.share_worker(version.script, {version.id: spec}, [(version.id, WHOLE)])
         moment = version.created_on
@@ -160,6 +174,8 @@ class Workers:
         script = replace(script, modified_on=moment, settings=settings or script.settings)
         with self.records.store.transaction():
             self.records.save_script(script)
+            if namespaces is not None:
+                self.objects.replace(version.script, namespaces)
             self.records.add_version(version)
             self.records.add_deployment(_deployment(version.script, [(version.id, WHOLE)], {}))
         self._prune(version.script)
@@ -175,6 +191,11 @@ class Workers:
             info = await self._edge.load_worker(version.script, version.id, spec)
         except WorkerStartError as error:
             raise errors.invalid(str(error)) from None
+        exported = {named["name"] for named in info.named}
+        if missing := sorted(set(spec.objects) - exported):
+            await self._edge.unload_worker(version.script, version.id)
+            why = f"does not export class '{missing[0]}' which is depended on by existing Durable Objects"
+            raise errors.ApiError(400, 10064, f"New version of script {why}.")
         if version.parts and not info.handlers and not any(named["handlers"] for named in info.named):
             await self._edge.unload_worker(version.script, version.id)
             raise errors.ApiError(400, 10068, "No event handlers were registered. This script does nothing.")
@@ -189,6 +210,8 @@ class Workers:
             versions = {identifier: self.version(name, identifier) for identifier, _ in shares}
             if not force:
                 self._check_secrets(name, versions)
+            if len(versions) > 1 and self.objects.of(name):
+                raise errors.invalid("a Worker with Durable Objects cannot run in two versions here")
             specs = {identifier: self.spec(version) for identifier, version in versions.items()}
             try:
                 await self._edge.share_worker(name, specs, shares)
@@ -289,9 +312,10 @@ class Workers:
         except WorkerStartError as error:
             log.error("Worker %s does not start: %s", name, error)
 
-    def spec(self, version: Version) -> WorkerSpec:
-        """What the edge needs to run a version."""
+    def spec(self, version: Version, namespaces: list[ObjectNamespace] | None = None) -> WorkerSpec:
+        """What the edge needs to run a version; `namespaces` where they will be others than they are."""
         bound = bindings.runtime(version)
+        known = self.objects.of(version.script) if namespaces is None else namespaces
         assets = None
         if version.site:
             folder = self.blobs.site(version.site.manifest, version.site.config)
@@ -313,6 +337,8 @@ class Workers:
             json=bound.json,
             services=bound.services,
             storage=self._targets.places(bound.storage),
+            objects={each.class_name: each.id for each in known},
+            object_bindings=bound.objects,
             assets=assets,
             log=self.blobs.logs / f"{version.script}.jsonl",
         )

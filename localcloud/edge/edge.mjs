@@ -151,13 +151,17 @@ const way = listener(outward, (req) => req.headers["x-edge-key"] === secret);
 storage.edgePort = await listen(way, 0);
 const workers = new Workers(miniflare, { port: storage.edgePort, secret }, storage);
 
+/** A running version; when it has Durable Objects, it is their only home from now on. */
+function ready(name, version) {
+  const instance = workers.get(name, version);
+  if (!instance) throw new Error(`version ${version} of ${name} is not running`);
+  return Object.keys(instance.spec.objects).length > 0 ? workers.settle(instance) : instance;
+}
+
 /** Shares a Worker's traffic over running versions; the others stop when their last request is answered. */
-function activate(name, shares) {
-  const chosen = shares.map(({ version, percentage }) => {
-    const instance = workers.get(name, version);
-    if (!instance) throw new Error(`version ${version} of ${name} is not running`);
-    return { id: version, percentage, upstream: instance.upstream };
-  });
+async function activate(name, shares) {
+  const chosen = [];
+  for (const { version, percentage } of shares) chosen.push({ id: version, percentage, upstream: (await ready(name, version)).upstream });
   routes.setWorkerVersions(name, chosen);
   const kept = new Set(shares.map(({ version }) => version));
   for (const instance of workers.ofName(name)) if (!kept.has(instance.version)) void workers.stop(instance, DRAIN_MS);
@@ -193,7 +197,7 @@ const operations = {
   passed: ({ number }) => requests.since(number),
   remove: ({ name }) => {
     routes.setWorkerHosts(name, []);
-    activate(name, []);
+    return activate(name, []);
   },
 };
 

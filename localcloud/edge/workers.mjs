@@ -166,6 +166,14 @@ export class Workers {
     };
   }
 
+  /** The classes of Durable Objects in the Worker itself, and its bindings to them. */
+  #objects(spec) {
+    const classes = Object.entries(spec.objects).map(([className, unsafeUniqueKey]) => ({ className, unsafeUniqueKey, useSQLite: true }));
+    const bound = Object.entries(spec.object_bindings).map(([name, className]) => [name, classes.find((each) => each.className === className)]);
+    const unbound = classes.filter(({ className }) => !Object.values(spec.object_bindings).includes(className));
+    return { durableObjects: Object.fromEntries(bound), additionalUnboundDurableObjects: unbound };
+  }
+
   #options(spec) {
     const common = this.#bindings(spec);
     const socket = [{ host: LOOPBACK, port: 0 }];
@@ -184,13 +192,14 @@ export class Workers {
         serviceBindings: { USER, ...(spec.assets && modules.length > 0 ? { DIRECT } : {}) },
         unsafeDirectSockets: socket,
       },
-      { name: USER, ...common, ...code, ...assetOptions(spec) },
+      { name: USER, ...common, ...code, ...assetOptions(spec), ...this.#objects(spec) },
     ];
     if (modules.length > 0 && !classic) {
       const binding = spec.assets?.binding; // the module may use it while it loads
       const extra = binding ? { [binding]: { name: USER } } : {};
       const asking = { type: "ESModule", path: "edge-probe.mjs", contents: probe(modules[0].path) };
-      workers.push({ name: "probe", ...common, serviceBindings: { ...common.serviceBindings, ...extra }, modules: [asking, ...modules], unsafeDirectSockets: socket });
+      const durableObjects = Object.fromEntries(Object.entries(spec.object_bindings).map(([name, className]) => [name, { className, scriptName: USER }]));
+      workers.push({ name: "probe", ...common, durableObjects, serviceBindings: { ...common.serviceBindings, ...extra }, modules: [asking, ...modules], unsafeDirectSockets: socket });
     }
     return workers;
   }
@@ -204,8 +213,11 @@ export class Workers {
     return log;
   }
 
-  /** Starts a version beside whatever runs; throws WorkerError with workerd's text when its code does not load. */
-  async start(name, version, spec) {
+  /**
+   * Starts a version beside whatever runs; throws WorkerError with workerd's text when its code does not load.
+   * Its Durable Objects have no storage until it is the `home` of them.
+   */
+  async start(name, version, spec, home = false) {
     const key = `${name}/${version}`;
     const known = this.running.get(key);
     if (known) return known;
@@ -229,10 +241,11 @@ export class Workers {
         if (booting && entry.message.startsWith("service core:user:")) lines.push(entry.message);
         else log.write(version, entry);
       },
+      ...(home ? { durableObjectsPersist: path.join(this.storage.directory, "workers") } : {}),
       workers: this.#options(spec),
     });
     try {
-      const instance = { name, version, mf, ...(await within(patience(), this.#begin(mf, spec))) };
+      const instance = { name, version, spec, home, mf, ...(await within(patience(), this.#begin(mf, spec))) };
       booting = false;
       instance.ms = Date.now() - started;
       this.running.set(key, instance);
@@ -258,6 +271,16 @@ export class Workers {
     }
     const response = await fetch(await mf.unsafeGetDirectURL("probe"));
     return response.json();
+  }
+
+  /**
+   * Makes a version the only one that runs, with the storage of its Durable Objects: an object lives once. Requests
+   * under way on the others break off, as Cloudflare resets objects when code changes; new ones wait at the edge.
+   */
+  async settle(instance) {
+    if (instance.home) return instance;
+    for (const other of this.ofName(instance.name)) await this.stop(other, 0);
+    return this.start(instance.name, instance.version, instance.spec, true);
   }
 
   get(name, version) {

@@ -1,7 +1,7 @@
 """cloudflare.QueueConsumer: a Worker that takes a queue's messages. Another queue replaces it.
 
-As terraform-provider-cloudflare 5 has it (internal/services/queue_consumer): it has no import, and its id is the one
-that the bridge gives to resources without an attribute of that name.
+As terraform-provider-cloudflare 5 has it (internal/services/queue_consumer): it has no import. Its id is the
+account's, as pulumi-cloudflare gives one to resources without (provider/resources.go), so two of them share it.
 """
 # ruff: noqa: ARG002 - the interface of `resource.Resource`
 
@@ -38,7 +38,7 @@ class QueueConsumer(Tabled):
     def create(self, api: Api, name: str, news: Props, timeout: float | None) -> tuple[str, Props]:
         plan = self.plan(clean(news), {})
         outputs = self._send(api, "POST", _path(plan), plan)
-        return str(outputs.get("consumerId", "")), marked(self.fields, outputs)
+        return str(plan.get("accountId", "")), marked(self.fields, outputs)
 
     def update(self, api: Api, id: str, olds: Props, old_inputs: Props, news: Props, timeout: float | None) -> Props:
         plan = self.plan(clean(news), clean(olds))
@@ -58,7 +58,7 @@ class QueueConsumer(Tabled):
             return None
         told = _read(self.fields, result(answer))
         told.pop("deadLetterQueue", None)  # a refresh leaves it as it was
-        return self.read_result(id, known | told, old_inputs)
+        return self.read_result(known["accountId"], known | told, old_inputs)
 
     def delete(self, api: Api, id: str, olds: Props) -> None:
         props = clean(olds)

@@ -154,6 +154,31 @@ _PLACEMENT = {
     "targets": Attribute(computed=True, optional=False),
 }
 
+_MIGRATION = {
+    "deletedClasses": Attribute(wire="deleted_classes", kind="texts"),
+    "newClasses": Attribute(wire="new_classes", kind="texts"),
+    "newSqliteClasses": Attribute(wire="new_sqlite_classes", kind="texts"),
+    "renamedClasses": Attribute(
+        wire="renamed_classes", kind="objects", fields={"from": Attribute(wire="from"), "to": Attribute(wire="to")}
+    ),
+    "transferredClasses": Attribute(
+        wire="transferred_classes",
+        kind="objects",
+        fields={
+            "from": Attribute(wire="from"),
+            "fromScript": Attribute(wire="from_script"),
+            "to": Attribute(wire="to"),
+        },
+    ),
+}
+
+# Sent with every upload as the program gives it, whatever was applied before; never read back.
+_MIGRATIONS = _MIGRATION | {
+    "newTag": Attribute(wire="new_tag"),
+    "oldTag": Attribute(wire="old_tag"),
+    "steps": Attribute(wire="steps", kind="objects", fields=_MIGRATION),
+}
+
 METADATA = {
     "annotations": Attribute(wire="annotations", kind="object", computed=True, fields=_ANNOTATIONS),
     "assets": Attribute(wire="assets", kind="object", fields=_ASSETS),
@@ -172,6 +197,7 @@ METADATA = {
     ),
     "logpush": Attribute(wire="logpush", kind="bool", computed=True, default=False),
     "mainModule": Attribute(wire="main_module"),
+    "migrations": Attribute(wire="migrations", kind="object", fields=_MIGRATIONS),
     "observability": Attribute(wire="observability", kind="object", fields=_OBSERVABILITY),
     "placement": Attribute(wire="placement", kind="object", computed=True, fields=_PLACEMENT),
     "tailConsumers": Attribute(

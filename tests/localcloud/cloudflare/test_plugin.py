@@ -15,6 +15,7 @@ from tests.parity.plugin import Plugin
 
 NAMESPACE = "cloudflare:index/workersKvNamespace:WorkersKvNamespace"
 TRIGGER = "cloudflare:index/workersCronTrigger:WorkersCronTrigger"
+SCRIPT = "cloudflare:index/workersScript:WorkersScript"
 BUCKET = "cloudflare:index/r2Bucket:R2Bucket"
 DATABASE = "cloudflare:index/d1Database:D1Database"
 QUEUE = "cloudflare:index/queue:Queue"
@@ -174,6 +175,7 @@ def test_a_queue_and_its_consumer(api: Client, plugin: Plugin, account_id: str) 
     assert made["properties"]["settings"]["batchSize"] == 5
     assert made["properties"]["settings"]["maxRetries"] == 3
     outputs = quiet_after_refresh(plugin, CONSUMER, made, wanted)
+    assert made["id"] == account_id
     quiet_after_refresh(plugin, QUEUE, queue, news)  # whose counts are others now
 
     more = wanted | {"settings": {"batchSize": 6}}
@@ -191,3 +193,35 @@ def test_a_queue_and_its_consumer(api: Client, plugin: Plugin, account_id: str) 
     assert answered(plugin.read(CONSUMER, made["id"], updated, more)).get("id") is None
     assert answered(plugin.delete(QUEUE, queue["id"], changed)) == {}
     assert answered(plugin.read(QUEUE, queue["id"], changed, slower)).get("id") is None
+
+
+def test_migrations_are_sent_with_every_upload(api: Client, plugin: Plugin, account_id: str) -> None:
+    """So the second upload with the same ones is refused; without them, or with the tag alone, it is not."""
+    code = "export class Counter {}; export default { fetch() {} }; // "
+    base = {
+        "accountId": account_id,
+        "scriptName": "plugged-objects",
+        "mainModule": "worker.js",
+        "compatibilityDate": "2025-06-01",
+        "bindings": [{"name": "COUNTER", "type": "durable_object_namespace", "className": "Counter"}],
+        "observability": {"enabled": True, "headSamplingRate": 1},
+    }
+    first = {"migrations": {"newTag": "v1", "newSqliteClasses": ["Counter"]}}
+    news = checked(plugin, SCRIPT, base | {"content": code + "1"} | first)
+    made = answered(plugin.create(SCRIPT, news))
+    assert made["properties"]["migrationTag"] == "v1"
+    assert made["properties"]["migrations"] == first["migrations"]
+    outputs = quiet_after_refresh(plugin, SCRIPT, made, news)
+
+    again = news | {"content": code + "2"}
+    refused = plugin.update(SCRIPT, made["id"], outputs, news, again)["error"]["details"]
+    assert "412" in refused
+    assert "got tag '' when expected tag is 'v1'" in refused
+    for migrations in ({"migrations": {"oldTag": "v1", "newTag": "v1"}}, {}):
+        without = {key: value for key, value in again.items() if key != "migrations"}
+        wanted = checked(plugin, SCRIPT, without | migrations)
+        diff = answered(plugin.diff(SCRIPT, made["id"], outputs, news, wanted))
+        assert (diff["changes"], diff.get("replaces", [])) == ("DIFF_SOME", [])
+        updated = answered(plugin.update(SCRIPT, made["id"], outputs, news, wanted))["properties"]
+        assert updated["migrationTag"] == "v1"
+    answered(plugin.delete(SCRIPT, made["id"], updated))
