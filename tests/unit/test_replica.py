@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import pocketbase
 from appplatform import ConsoleError
 from appplatform.console import CommandResult
 from components import replica, transfer
@@ -318,20 +319,25 @@ def test_a_proof_is_asked_for_until_there_is_one(monkeypatch: pytest.MonkeyPatch
         replica.renew(Platform(), "id", "service")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("replicated, expected", [(True, ["renew", "bootstrap", "prove"]), (False, [])])
+TARGET = Target(
+    **dict.fromkeys(("endpoint", "health_path", "console", "release", "email", "owner"), "x"),
+    password="p",
+    operator="o",
+    service="service",
+    app_id="id",
+)
+RESTORED = ["delete_backup", "upload_backup", "restore_backup", "bootstrap", "delete_backup"]
+
+
+@pytest.mark.parametrize("replicated, then", [(True, ["renew", "bootstrap", "prove"]), (False, [])])
 def test_data_that_was_put_into_an_app_is_in_its_replica(
-    monkeypatch: pytest.MonkeyPatch, replicated: bool, expected: list[str]
+    monkeypatch: pytest.MonkeyPatch, replicated: bool, then: list[str]
 ) -> None:
     asked = answers(monkeypatch, GOOD)
+    for name in ("delete_backup", "upload_backup", "restore_backup"):
+        monkeypatch.setattr(pocketbase, name, lambda *_, name=name: asked.append(name))
     monkeypatch.setattr(transfer, "AppPlatform", lambda _: Platform(replicated))
     monkeypatch.setattr(transfer, "bootstrap", lambda *_, **__: asked.append("bootstrap"))
-    transfer._renew_replica(
-        Target(
-            **dict.fromkeys(("endpoint", "health_path", "console", "release", "email", "owner"), "x"),
-            password="p",
-            operator="o",
-            service="service",
-            app_id="id",
-        )
-    )
-    assert asked == expected
+    monkeypatch.setattr(transfer, "_session", lambda *_: None)
+    transfer._put(Path("archive.zip"), TARGET, "http://new")
+    assert asked == RESTORED + then
