@@ -67,6 +67,8 @@ EXAMPLES = {
     "keepReleases": "10",
 }
 # Of an app's 32 characters some stay free for its generation.
+FORMER = frozenset({"api", "web", "universe"})
+"""Keys of stacks' files from before Workers were a map."""
 NAME_LENGTH = f"2 to {APP_NAME_LIMIT - GENERATION_SUFFIX} characters"
 # What a pattern asks for, in words, by the key's last part.
 FORMS = {
@@ -111,7 +113,16 @@ def _secret_key(key: str) -> str:
 def problems(error: ValidationError) -> Iterator[str]:
     found = error.errors(include_input=False, include_url=False)
     keys = [_key(problem["loc"]) for problem in found]
+    moved = FORMER.intersection(keys)
     for key, problem in zip(keys, found, strict=True):
+        if key in moved:
+            yield (
+                f"{PROJECT}:{key} stands in {PROJECT}:workers now. Mend it in the stack's file: its lines go below "
+                f"{PROJECT}:workers, as {key}, two spaces further in"
+            )
+            continue
+        if moved and key == "workers" and problem["type"] == "missing":
+            continue  # they are there, in the place of before
         if any(other != key and other.startswith(f"{key}[") for other in keys):
             continue  # a list is only said to be too short because of what is wrong inside it
         if problem["type"] == "extra_forbidden":

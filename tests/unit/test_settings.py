@@ -173,6 +173,19 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one() -> None:
     )
 
 
+def test_a_file_from_before_workers_were_a_map_is_told_where_its_lines_go() -> None:
+    """To take the keys away, as with others, would lose what they say."""
+    former = values()
+    workers = former.pop("workers")
+    with pytest.raises(SettingsError) as caught:
+        settings.parse({**former, **workers})
+    assert str(caught.value).splitlines() == [
+        f"oracle-net:{name} stands in oracle-net:workers now. Mend it in the stack's file: its lines go below "
+        f"oracle-net:workers, as {name}, two spaces further in"
+        for name in ("api", "web", "universe")
+    ]
+
+
 def test_an_unknown_key_of_a_section_is_named_by_its_path() -> None:
     with pytest.raises(SettingsError, match=r"oracle-net:backend\.colour is not a key .* pulumi config rm --path"):
         settings.parse(changed("backend.colour", "blue"))
