@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from localcloud.faults import Faults
 from localcloud.images import ImageStore
+from localcloud.repositories import Repositories
 from localcloud.requestlog import RequestLog
 from localcloud.store import Store
 from localcloud.vault import Vault, write_private
@@ -70,6 +71,7 @@ class Cloud:
     faults: Faults
     requests: RequestLog
     images: ImageStore
+    repositories: Repositories
     tools: ToolPaths
 
     @property
@@ -96,5 +98,6 @@ def open_cloud(root: Path, port: int, edge_port: int, tools: ToolPaths, account_
         faults=Faults(),
         requests=RequestLog(),
         images=ImageStore(root / "images", store),
+        repositories=Repositories(store),
         tools=tools,
     )

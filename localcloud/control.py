@@ -1,4 +1,4 @@
-"""The local cloud's own endpoints, below /_cloud: health, faults, request log, image store, logs and consoles."""
+"""The local cloud's own endpoints, below /_cloud: health, faults, request log, images, repositories, logs, consoles."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from localcloud.edge import EdgeError
 from localcloud.edgefaults import EdgeFaults
 from localcloud.faults import FaultError, RequestFault, read
 from localcloud.images import ImageError
+from localcloud.repositories import Repository, RepositoryError
 
 if TYPE_CHECKING:
     from localcloud.digitalocean import Platform
@@ -29,7 +30,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 def routes(cloud: Cloud, platform: Platform) -> list[BaseRoute]:
     """All of them; everything but health and the tokenised log and console addresses wants the bearer token."""
-    control = Control(cloud)
+    control = Control(cloud, platform)
 
     def mine(handler: Handler) -> Handler:
         return authorized(cloud, handler)
@@ -40,6 +41,9 @@ def routes(cloud: Cloud, platform: Platform) -> list[BaseRoute]:
         Route("/_cloud/requests", mine(control.requests), methods=["GET", "DELETE"]),
         Route("/_cloud/workers/{worker}/scheduled", mine(control.scheduled), methods=["POST"]),
         Route("/_cloud/images/{digest}", mine(control.image), methods=["PUT", "HEAD"]),
+        Route("/_cloud/repositories", mine(control.repositories), methods=["GET", "POST"]),
+        Route("/_cloud/repositories/{name:path}", mine(control.repository), methods=["DELETE"]),
+        Route("/_cloud/pushes", mine(control.push), methods=["POST"]),
         *platform.streams.routes(),
         *console_page.routes(cloud, platform),
     ]
@@ -64,10 +68,11 @@ def problem(status: int, sentence: str) -> JSONResponse:
 
 
 class Control:
-    """Handlers of the endpoints that need nothing but the cloud."""
+    """One method for each endpoint."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, platform: Platform) -> None:
         self._cloud = cloud
+        self._platform = platform
         self._edge_faults = EdgeFaults(cloud.edge)
 
     async def health(self, _: Request) -> Response:
@@ -136,3 +141,32 @@ class Control:
         except ClientDisconnect:
             return problem(400, "the upload broke off")
         return JSONResponse({"digest": digest, "repository": repository, "size": size}, 201)
+
+    async def repositories(self, request: Request) -> Response:
+        """GET lists the repositories that apps may be built from; POST adds one, or says it anew."""
+        if request.method == "POST":
+            try:
+                self._cloud.repositories.put(Repository.read(await request.json()))
+            except (RepositoryError, ValueError) as error:
+                return problem(400, str(error))
+        return JSONResponse({"repositories": self._cloud.repositories.listing()})
+
+    async def repository(self, request: Request) -> Response:
+        """DELETE takes the access to a repository away; what was built from it runs on."""
+        name = request.path_params["name"]
+        if not self._cloud.repositories.remove(name):
+            return problem(404, f"The local cloud has no repository {name}.")
+        return JSONResponse({"repositories": self._cloud.repositories.listing()})
+
+    async def push(self, request: Request) -> Response:
+        """What GitHub tells DigitalOcean: {"repository", "branch"} → {"deployments"}, of apps that deploy on push."""
+        try:
+            given = await request.json()
+            pushed = await self._platform.push(str(given["repository"]), str(given.get("branch") or "main"))
+        except (KeyError, TypeError, AttributeError, ValueError):
+            return problem(400, 'say what was pushed to: {"repository": "OWNER/REPO", "branch": "main"}')
+        except RepositoryError as error:
+            return problem(404, str(error))
+        names = {app.id: app.name for app in self._platform.shelf.apps.values()}
+        shown = [{"app": names[each.app_id], "id": each.id, "cause": each.cause} for each in pushed]
+        return JSONResponse({"deployments": shown})

@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -60,16 +62,46 @@ def stop(stack: Stack) -> bool:
 
 def console(stack: Stack) -> str:
     """An address that opens the local cloud's page, once and soon. Raises Failure."""
+    try:
+        return str(_ask(stack, "POST", "/page/codes").raise_for_status().json()["address"])
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        raise Failure("The local cloud gives no way in; start it anew: make down && make up") from None
+
+
+def repositories(stack: Stack) -> list[dict[str, str]]:
+    """What its apps may be built from, as localcloud.repositories describes it. Raises Failure."""
+    return list(_answer(stack, "GET", "/repositories")["repositories"])
+
+
+def allow_repository(stack: Stack, description: Mapping[str, str]) -> None:
+    """Lets its apps be built from a repository. Raises Failure with its own words."""
+    _answer(stack, "POST", "/repositories", dict(description))
+
+
+def push(stack: Stack, repository: str, branch: str) -> list[dict[str, str]]:
+    """Tells it of a push, as GitHub tells DigitalOcean; the deployments {app, id, cause} that begin. Raises Failure."""
+    return list(_answer(stack, "POST", "/pushes", {"repository": repository, "branch": branch})["deployments"])
+
+
+def _answer(stack: Stack, verb: str, path: str, body: object = None) -> dict[str, Any]:
+    try:
+        answer = _ask(stack, verb, path, body)
+        found = dict(answer.json())
+    except (httpx.HTTPError, ValueError, TypeError):
+        raise Failure("The local cloud does not answer; start it anew: make down && make up") from None
+    if answer.status_code >= 400:
+        raise Failure(str(found.get("error")))
+    return found
+
+
+def _ask(stack: Stack, verb: str, path: str, body: object = None) -> httpx.Response:
+    """A request to its own endpoints. Raises Failure where it does not run, httpx.HTTPError without an answer."""
     _require_local(stack)
     if not _runs(stack):
         raise Failure(f"The local cloud does not run; start it: oracle cloud start --stack {stack.name}")
     token = exports(stack).get("DIGITALOCEAN_TOKEN", "")
-    try:
-        with client(timeout=5, headers={"authorization": f"Bearer {token}"}) as http:
-            answer = http.post(f"{stack.endpoint}/_cloud/page/codes")
-            return str(answer.raise_for_status().json()["address"])
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
-        raise Failure("The local cloud gives no way in; start it anew: make down && make up") from None
+    with client(timeout=5, headers={"authorization": f"Bearer {token}"}) as http:
+        return http.request(verb, f"{stack.endpoint}/_cloud{path}", json=body)
 
 
 def log_file(stack: Stack) -> Path:

@@ -14,7 +14,6 @@ from localcloud.digitalocean.models import App, Deployment
 from localcloud.digitalocean.platform import Platform
 from localcloud.digitalocean.requests import body, only
 from localcloud.digitalocean.responses import page, reply
-from localcloud.digitalocean.spec import checked
 from localcloud.digitalocean.views import Views
 
 LOG_KINDS = {"BUILD": "build", "DEPLOY": "deploy", "RUN": "run", "RUN_RESTARTED": "run_restarted"}
@@ -65,7 +64,7 @@ class Apps:
     async def propose(self, request: Request) -> Response:
         """Whether a spec is valid, its name free, and what it would cost."""
         given = only(await body(request), "spec", "app_id")
-        spec = checked(given.get("spec"))
+        spec = self._platform.checked(given.get("spec"))
         holder = self._platform.shelf.named(spec["name"])
         free = holder is None or holder.id == given.get("app_id")
         shown = {"app_name_available": free, "spec": spec, "app_cost": catalog.price_of(spec), "app_is_static": False}

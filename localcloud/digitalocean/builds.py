@@ -1,4 +1,8 @@
-"""The build phase: an image by digest is looked up, a git source is cloned, built, and packed as an image."""
+"""The build phase: an image by digest is looked up, a repository is cloned, built, and packed as an image.
+
+Nothing here reads a Dockerfile. What stands in for one is a command that the repository's entry names
+(localcloud/repositories.py); the Dockerfile must be there all the same, as the real build would fail without it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,7 @@ from localcloud.images import ImageError
 from localcloud.logs import LogFile
 from localcloud.processes import Processes
 from localcloud.registry import is_registry
+from localcloud.repositories import Repositories, source_name
 
 
 class StepFailed(Exception):
@@ -26,6 +31,50 @@ class StepFailed(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a repository becomes an image: where it is cloned from, and shell commands, "" where there is none."""
+
+    address: str
+    branch: str
+    folder: str
+    """Where both commands run and what is packed, below the clone: the spec's `source_dir`."""
+    dockerfile: str
+    """Below the clone."""
+    build: str
+    output: str
+    """The folder that is packed, below `folder`."""
+    run: str
+
+    @classmethod
+    def of(cls, service: dict[str, Any], repositories: Repositories) -> Recipe:
+        """Raises StepFailed where nothing says how it is started."""
+        repository = repositories.of(service)
+        dockerfile = service.get("dockerfile_path", "")
+        if dockerfile and (repository is None or not repository.run):
+            raise StepFailed("BuildFailed", f"nothing here does the work of {dockerfile}; say what does: {HOW}")
+        made, of_git = repository if dockerfile else None, service.get("github") or service["git"]
+        recipe = cls(
+            address=repository.checkout if repository else of_git["repo_clone_url"],
+            branch=of_git["branch"],
+            folder=service.get("source_dir", ""),
+            dockerfile=dockerfile,
+            build=made.build if made else service.get("build_command", ""),
+            output=made.output if made else "",
+            run=service.get("run_command") or (made.run if made else ""),
+        )
+        if not recipe.run:
+            raise StepFailed("BuildFailed", "a git source needs a run_command here")
+        return recipe
+
+    def key(self, commit: str, env: dict[str, str]) -> str:
+        """One text for all builds that give the same image."""
+        return hashlib.sha256(json.dumps([asdict(self), commit, sorted(env.items())]).encode()).hexdigest()
+
+
+HOW = "oracle cloud repository OWNER/REPO CHECKOUT --build COMMAND --run COMMAND"
 
 
 @dataclass
@@ -42,7 +91,7 @@ class Builder:
         if "image" in service:
             deployment.digest = await self._pull(service["image"], log)
         else:
-            await self._from_git(deployment, env, log)
+            await self._from_repository(deployment, env, log)
 
     async def _pull(self, image: dict[str, Any], log: LogFile) -> str:
         name = "/".join(part for part in (image.get("registry"), image["repository"]) if part)
@@ -65,31 +114,26 @@ class Builder:
         except ImageError as error:
             raise StepFailed("ImagePullFailed", str(error)) from None
 
-    async def _from_git(self, deployment: Deployment, env: dict[str, str], log: LogFile) -> None:
-        service = deployment.service
-        if service.get("dockerfile_path"):
-            raise StepFailed("BuildFailed", "the local cloud builds no Dockerfiles: set build_command and run_command")
-        if not service.get("run_command"):
-            raise StepFailed("BuildFailed", "a git source needs a run_command here")
+    async def _from_repository(self, deployment: Deployment, env: dict[str, str], log: LogFile) -> None:
+        recipe = Recipe.of(deployment.service, self.cloud.repositories)
         work = self.cloud.root / "builds" / deployment.id
         shutil.rmtree(work, ignore_errors=True)
         try:
-            await self._clone(deployment, work, log)
-            key = _key(service, deployment.commit, env)
+            await self._clone(deployment, recipe, work, log)
+            key = recipe.key(deployment.commit, env)
             known = None if deployment.force_build else self.shelf.built(key)
             if known and self.cloud.images.has(known):
                 log.line(f"nothing changed since an earlier build: using {known}")
                 deployment.digest = known
             else:
-                deployment.digest = await self._make(service, work, env, log)
+                deployment.digest = await self._make(recipe, work, env, log)
                 self.shelf.remember_build(key, deployment.digest)
         finally:
             await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
 
-    async def _clone(self, deployment: Deployment, work: Path, log: LogFile) -> None:
-        git = deployment.service["git"]
-        log.line(f"cloning branch {git['branch']} of the repository")
-        clone = ["git", "clone", "--quiet", "--branch", git["branch"], "--", git["repo_clone_url"], str(work)]
+    async def _clone(self, deployment: Deployment, recipe: Recipe, work: Path, log: LogFile) -> None:
+        log.line(f"cloning branch {recipe.branch} of {source_name(deployment.service)}")
+        clone = ["git", "clone", "--quiet", "--branch", recipe.branch, "--", recipe.address, str(work)]
         await self._run(clone, self.cloud.root, {}, log, "the repository cannot be cloned")
         if deployment.commit:
             checkout = ["git", "-C", str(work), "checkout", "--quiet", deployment.commit]
@@ -101,14 +145,21 @@ class Builder:
         deployment.commit = found[0]
         log.line(f"at commit {deployment.commit}")
 
-    async def _make(self, service: dict[str, Any], work: Path, env: dict[str, str], log: LogFile) -> str:
-        source = _source(work, service.get("source_dir", ""))
-        if command := service.get("build_command"):
-            log.line(f"running {command}")
-            await self._run(["/bin/sh", "-c", command], source, env, log, "the build command failed")
-        await asyncio.to_thread(shutil.rmtree, source / ".git", ignore_errors=True)
+    async def _make(self, recipe: Recipe, work: Path, env: dict[str, str], log: LogFile) -> str:
+        if recipe.dockerfile and not _below(work, recipe.dockerfile).is_file():
+            raise StepFailed("BuildFailed", f"the Dockerfile {recipe.dockerfile!r} is not in the repository")
+        source = _below(work, recipe.folder)
+        if not source.is_dir():
+            raise StepFailed("BuildFailed", f"source_dir {recipe.folder!r} is not in the repository")
+        if recipe.build:
+            log.line(f"running {recipe.build}")
+            await self._run(["/bin/sh", "-c", recipe.build], source, env, log, "the build command failed")
+        made = _below(source, recipe.output)
+        if not made.is_dir():
+            raise StepFailed("BuildFailed", f"the build made no folder {recipe.output!r}")
+        await asyncio.to_thread(shutil.rmtree, made / ".git", ignore_errors=True)
         packed = self.cloud.images.keep
-        return await asyncio.to_thread(packed, source, ["/bin/sh", "-c", service["run_command"]], "builds")
+        return await asyncio.to_thread(packed, made, ["/bin/sh", "-c", recipe.run], "builds")
 
     async def _run(self, command: list[str], cwd: Path, env: dict[str, str], log: LogFile, problem: str) -> None:
         program = await self.processes.start(command, cwd, _base(cwd) | env, log.line)
@@ -121,19 +172,13 @@ class Builder:
             raise StepFailed("BuildFailed", f"{problem} (status {status})")
 
 
-def _source(work: Path, given: str) -> Path:
-    source = (work / given.strip("/")).resolve()
-    if not source.is_dir() or not source.is_relative_to(work.resolve()):
-        raise StepFailed("BuildFailed", f"source_dir {given!r} is not in the repository")
-    return source
+def _below(folder: Path, given: str) -> Path:
+    """A place below a folder; one that leads out of it counts as missing."""
+    found = (folder / given.strip("/")).resolve()
+    return found if found.is_relative_to(folder.resolve()) else folder / "is not here"
 
 
 def _base(home: Path) -> dict[str, str]:
     """A build's environment: never the local cloud's own, and git must not ask for passwords."""
     path = os.environ.get("PATH", os.defpath)
     return {"PATH": path, "HOME": str(home), "LANG": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1"}
-
-
-def _key(service: dict[str, Any], commit: str, env: dict[str, str]) -> str:
-    inputs = [service["git"]["repo_clone_url"], commit, service.get("source_dir", ""), service.get("build_command", "")]
-    return hashlib.sha256(json.dumps([inputs, service["run_command"], sorted(env.items())]).encode()).hexdigest()

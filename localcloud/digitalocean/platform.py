@@ -14,10 +14,12 @@ from localcloud.digitalocean.deployments import Deployer
 from localcloud.digitalocean.errors import ApiError, invalid, not_found
 from localcloud.digitalocean.models import App, Deployment, Shelf, new_app, new_deployment
 from localcloud.digitalocean.progress import now
+from localcloud.digitalocean.pushes import cause_of, check_access, deploys, head_of
 from localcloud.digitalocean.runtime import Runtime
 from localcloud.digitalocean.spec import checked
 from localcloud.digitalocean.streams import Streams
 from localcloud.processes import Processes
+from localcloud.repositories import RepositoryError
 
 ACCOUNT = {
     "droplet_limit": 25,
@@ -88,9 +90,15 @@ class Platform:
             return deployment
         raise not_found("deployment")
 
+    def checked(self, given: Any) -> dict[str, Any]:
+        """The spec as it is kept. ApiError 400 when it is not valid, or names a repository that may not be built."""
+        spec = checked(given)
+        check_access(spec, self.cloud.repositories)
+        return spec
+
     async def create(self, given: Any, project_id: str | None) -> App:
         """A new app and its first deployment. ApiError 400 for the spec, 409 for a name that is taken."""
-        spec = checked(given)
+        spec = self.checked(given)
         self._check_free(spec, None)
         self._check_project(project_id)
         app_id = str(uuid.uuid4())
@@ -104,7 +112,7 @@ class Platform:
     async def update(self, app: App, given: Any, update_sources: bool) -> App:
         """Another spec, and a deployment of it; nothing changes when the spec is refused."""
         self._check_unpinned(app)
-        spec = checked(given)
+        spec = self.checked(given)
         self._check_free(spec, app)
         envs.seal_all(spec, app.id, self.cloud.vault)
         before = set(app.hosts)
@@ -131,6 +139,15 @@ class Platform:
         """The app's spec once more, with the newest sources."""
         self._check_unpinned(app)
         return self._line_up(app, self._plan(app, app.spec, MANUAL, force_build=force_build))
+
+    async def push(self, name: str, branch: str) -> list[Deployment]:
+        """Commits were pushed to a repository: deploy what is deployed on push. Raises RepositoryError."""
+        repository = self.cloud.repositories.named(name)
+        if repository is None:
+            raise RepositoryError(f"The local cloud has no repository {name}.")
+        head = await head_of(repository, branch)
+        apps = [app for app in self.shelf.apps.values() if deploys(app, repository, branch)]
+        return [self._line_up(app, self._plan(app, app.spec, *cause_of(head, app))) for app in apps]
 
     def restart(self, app: App, components: list[str]) -> Deployment:
         """What serves once more, in a new container with an empty disk."""
@@ -207,6 +224,7 @@ class Platform:
         app: App,
         spec: dict[str, Any],
         cause: str,
+        details: dict[str, Any] | None = None,
         *,
         force_build: bool = False,
         keep_commit: bool = False,
@@ -214,20 +232,16 @@ class Platform:
         cloned_from: str = "",
     ) -> Deployment:
         """A deployment of this spec, not saved yet."""
-        user = {"uuid": ACCOUNT["uuid"], "email": ACCOUNT["email"], "full_name": ACCOUNT["name"]}
-        details = {"digitalocean_user_action": {"user": user, "name": ACTIONS[cause]}, "type": "MANUAL"}
-        if cause == ROLLED_BACK:
-            details["type"] = "MANUAL_ROLLBACK"
         sequence = self.shelf.next_sequence(app.id)
-        deployment = new_deployment(app, sequence, copy.deepcopy(spec), cause, details)
+        deployment = new_deployment(app, sequence, copy.deepcopy(spec), cause, details or _by_hand(cause))
         deployment.force_build, deployment.cloned_from = force_build, cloned_from
         deployment.commit = commit or (self._commit_of(app, spec) if keep_commit else "")
         return deployment
 
     def _commit_of(self, app: App, spec: dict[str, Any]) -> str:
-        """The commit that serves, if the git source is still the same one."""
+        """The commit that serves, if the source is still the same one."""
         active = self.shelf.active(app)
-        same = active and active.service.get("git") == spec["services"][0].get("git")
+        same = active and _source(active.service) == _source(spec["services"][0])
         return active.commit if active and same else ""
 
     def _check_free(self, spec: dict[str, Any], app: App | None) -> None:
@@ -246,6 +260,19 @@ class Platform:
     def _check_project(self, project_id: str | None) -> None:
         if project_id and project_id != DEFAULT_PROJECT:
             raise not_found(f"project {project_id}")
+
+
+def _by_hand(cause: str) -> dict[str, Any]:
+    """The `cause_details` of what somebody asked for."""
+    user = {"uuid": ACCOUNT["uuid"], "email": ACCOUNT["email"], "full_name": ACCOUNT["name"]}
+    kind = "MANUAL_ROLLBACK" if cause == ROLLED_BACK else "MANUAL"
+    return {"digitalocean_user_action": {"user": user, "name": ACTIONS[cause]}, "type": kind}
+
+
+def _source(service: dict[str, Any]) -> tuple[Any, ...]:
+    """What decides which commits there are."""
+    github = service.get("github") or {}
+    return service.get("git"), github.get("repo"), github.get("branch")
 
 
 def _problem(code: str, message: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from localcloud.digitalocean.errors import ApiError, invalid
+from localcloud.repositories import NAME as REPOSITORY
 
 Kind = Callable[[str, Any], None]
 Fields = Mapping[str, Kind]
@@ -152,10 +153,28 @@ ENV = record(
     },
     "key",
 )
-ALERT = record(
-    {"rule": text(), "disabled": flag, "operator": text(), "value": number, "window": text()},
-    "rule",
+APP_RULES = (
+    "DEPLOYMENT_FAILED",
+    "DEPLOYMENT_LIVE",
+    "DEPLOYMENT_STARTED",
+    "DEPLOYMENT_CANCELED",
+    "DOMAIN_FAILED",
+    "DOMAIN_LIVE",
+    "AUTOSCALE_FAILED",
+    "AUTOSCALE_SUCCEEDED",
 )
+COMPONENT_RULES = ("CPU_UTILIZATION", "MEM_UTILIZATION", "RESTART_COUNT")
+"""Each rule belongs to one level (godo's AppAlertSpecRule says which)."""
+
+
+def alert(rules: tuple[str, ...]) -> Kind:
+    """An alert with one of these rules."""
+    operators = ("GREATER_THAN", "LESS_THAN", "UNSPECIFIED_OPERATOR")
+    windows = ("FIVE_MINUTES", "TEN_MINUTES", "THIRTY_MINUTES", "ONE_HOUR", "UNSPECIFIED_WINDOW")
+    fields = {"rule": text(*rules), "disabled": flag, "operator": text(*operators), "value": number}
+    return record(fields | {"window": text(*windows)}, "rule")
+
+
 IMAGE = record(
     {
         "registry_type": text("DOCR", "DOCKER_HUB", "GHCR"),
@@ -186,7 +205,11 @@ SERVICE = record(
         "name": NAMED,
         "image": IMAGE,
         "git": record({"repo_clone_url": public, "branch": text()}, "repo_clone_url", "branch"),
-        "github": absent,
+        "github": record(
+            {"repo": matching(REPOSITORY, "must be OWNER/REPO"), "branch": text(), "deploy_on_push": flag},
+            "repo",
+            "branch",
+        ),
         "gitlab": absent,
         "bitbucket": absent,
         "source_dir": text(),
@@ -205,7 +228,7 @@ SERVICE = record(
         "liveness_health_check": absent,
         "cors": absent,
         "internal_ports": absent,
-        "alerts": many(ALERT),
+        "alerts": many(alert(COMPONENT_RULES)),
         "log_destinations": anything,
         "termination": record({"drain_seconds": integer(1, 110), "grace_period_seconds": integer(1, 600)}),
         "inactivity_sleep": absent,
@@ -245,7 +268,7 @@ SPEC = record(
         "databases": absent,
         "domains": many(DOMAIN),
         "envs": many(ENV),
-        "alerts": many(ALERT),
+        "alerts": many(alert(APP_RULES)),
         "ingress": record(
             {"rules": many(RULE, longest=1), "load_balancer": text("DIGITALOCEAN"), "secure_header": absent}
         ),
@@ -278,9 +301,9 @@ def checked(given: Any) -> dict[str, Any]:
 
 
 def _check_service(service: dict[str, Any]) -> None:
-    sources = [name for name in ("image", "git") if service.get(name)]
+    sources = [name for name in ("image", "git", "github") if service.get(name)]
     if len(sources) != 1:
-        raise wrong("services", f"component {service['name']!r} needs exactly one source: image or git")
+        raise wrong("services", f"component {service['name']!r} needs exactly one source: image, git or github")
     image = service.get("image", {})
     if image and bool(image.get("tag")) == bool(image.get("digest")):
         raise wrong("services.image", "needs either a tag or a digest")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ops import local_cloud
+from ops import local_cloud, report
 from ops.browser import open_quietly
 from ops.commands.options import StackOption
 from ops.failures import Failure
@@ -64,3 +65,46 @@ def logs(
     if not path.exists():
         raise Failure("The local cloud has no log yet; start it: oracle cloud start")
     typer.echo("\n".join(path.read_text(errors="replace").splitlines()[-lines:]))
+
+
+@app.command()
+def repository(
+    name: Annotated[str | None, typer.Argument(help="Its name on GitHub, OWNER/REPO; leave out to list all.")] = None,
+    checkout: Annotated[Path | None, typer.Argument(help="A git checkout of it on this machine.")] = None,
+    build: Annotated[
+        str, typer.Option("--build", help="The command that does its Dockerfile's work, in a clone's source_dir.")
+    ] = "",
+    output: Annotated[
+        str, typer.Option("--output", help="The folder below source_dir that the command makes and that runs.")
+    ] = "",
+    run: Annotated[str, typer.Option("--run", help="The command that starts it, in that folder.")] = "",
+    stack: StackOption = "local",
+) -> None:
+    """Let apps be built from a GitHub repository: a checkout stands in for it, and a command for its Dockerfile."""
+    chosen = Stack(stack)
+    if name and checkout is None:
+        raise Failure(f"Say where the checkout of it is: oracle cloud repository {name} CHECKOUT --stack {stack}")
+    if name and checkout:
+        at = str(checkout.expanduser().absolute())
+        made = {"name": name, "checkout": at, "build": build, "output": output, "run": run}
+        local_cloud.allow_repository(chosen, made)
+    rows = local_cloud.repositories(chosen)
+    columns = ("name", "checkout", "build", "output", "run")
+    if not rows:
+        typer.echo(f"There are none; add one: oracle cloud repository OWNER/REPO CHECKOUT --stack {stack}")
+        return
+    report.table(list(columns), [[each[key] for key in columns] for each in rows])
+
+
+@app.command()
+def push(
+    name: Annotated[str, typer.Argument(help="The repository's name on GitHub, OWNER/REPO.")],
+    branch: Annotated[str, typer.Option("--branch", help="The branch that was pushed.")] = "main",
+    stack: StackOption = "local",
+) -> None:
+    """Tell it that commits were pushed, as GitHub tells DigitalOcean: apps with deploy_on_push are deployed."""
+    begun = local_cloud.push(Stack(stack), name, branch)
+    if not begun:
+        typer.echo(f"No app is deployed on a push to {name}, branch {branch}.")
+    for each in begun:
+        typer.echo(f"{each['app']} is being deployed: {each['cause']}")

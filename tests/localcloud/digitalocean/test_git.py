@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.localcloud.account import PROGRAM, Account, Json
-
-
-class Repository:
-    """A real git repository with the test program in its folder `app`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "app").mkdir(parents=True)
-        shutil.copy(PROGRAM, folder / "app")
-        self.git("init", "--quiet", "--initial-branch=main")
-        self.commit("first")
-
-    def git(self, *words: str) -> str:
-        identity = ["-c", "user.name=t", "-c", "user.email=t@example.test"]
-        command = ["git", "-C", str(self.folder), *identity, *words]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-    def commit(self, word: str) -> str:
-        (self.folder / "app" / "word.txt").write_text(word)
-        self.git("add", "-A")
-        self.git("commit", "--quiet", "-m", word)
-        return self.git("rev-parse", "HEAD")
+from tests.localcloud.account import Account, Json
+from tests.localcloud.repository import Repository
 
 
 @pytest.fixture
@@ -105,7 +82,6 @@ def test_the_same_inputs_are_not_built_twice_unless_forced(account: Account, rep
         ({"source_dir": "nowhere"}, ["source_dir 'nowhere' is not in the repository"]),
         ({"source_dir": "../.."}, ["is not in the repository"]),
         ({"run_command": ""}, ["needs a run_command"]),
-        ({"dockerfile_path": "Dockerfile"}, ["builds no Dockerfiles"]),
         ({"git": {"repo_clone_url": "/nowhere/at/all", "branch": "main"}}, ["cannot be cloned"]),
         ({"git": {"repo_clone_url": "--upload-pack=touch x", "branch": "main"}}, ["cannot be cloned"]),
     ],

@@ -1,0 +1,111 @@
+"""Repositories that the local cloud may build from: a checkout of each on this machine, and its Dockerfile's stand-in.
+
+The real App Platform reaches a repository through GitHub's permission. Here that permission is an entry in this list.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from localcloud.store import Store
+
+TABLE = """CREATE TABLE IF NOT EXISTS repositories (
+    identity TEXT PRIMARY KEY, name TEXT NOT NULL, checkout TEXT NOT NULL,
+    build TEXT NOT NULL, output TEXT NOT NULL, run TEXT NOT NULL);"""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+")
+FIELDS = frozenset({"name", "checkout", "build", "output", "run"})
+GITHUB = "github.com"
+
+
+class RepositoryError(Exception):
+    """A description that cannot be used: one sentence."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository by its name on GitHub, OWNER/REPO, and the git checkout that is cloned in its place.
+
+    `build`, `output` and `run` are empty where no app of it is built from a Dockerfile.
+    """
+
+    name: str
+    checkout: str
+    """An absolute path."""
+    build: str = ""
+    """The shell command that does the Dockerfile's work, in a clone's `source_dir`."""
+    output: str = ""
+    """The folder below `source_dir` that holds what runs, when it is not `source_dir` itself."""
+    run: str = ""
+    """The shell command that starts it, as the Dockerfile's own would."""
+
+    @classmethod
+    def read(cls, given: Any) -> Repository:
+        """From JSON. Raises RepositoryError."""
+        if not isinstance(given, dict) or not all(isinstance(each, str) for each in given.values()):
+            raise RepositoryError("A repository is described by an object of texts.")
+        if unknown := sorted(set(given) - FIELDS):
+            raise RepositoryError(f"A repository has no {unknown[0]!r}; it has {', '.join(sorted(FIELDS))}.")
+        made = cls(**{"name": "", "checkout": "", **given})
+        made._check()
+        return made
+
+    def _check(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise RepositoryError(f"{self.name!r} is not the name of a repository on GitHub, OWNER/REPO.")
+        path = Path(self.checkout)
+        if not path.is_absolute() or not ((path / ".git").exists() or (path / "HEAD").is_file()):
+            raise RepositoryError(f"{self.checkout or 'No folder'} is not a git checkout, given by its absolute path.")
+        if bool(self.build) is not bool(self.run):
+            raise RepositoryError("What does a Dockerfile's work is two commands, one that builds and one that runs.")
+        if Path(self.output).is_absolute() or ".." in Path(self.output).parts:
+            raise RepositoryError(f"{self.output!r} is not a folder below the checkout.")
+
+
+class Repositories:
+    """The list, kept in the local cloud's database."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        store.script(TABLE)
+
+    def put(self, repository: Repository) -> None:
+        """Add one, in place of an earlier one of its name."""
+        values = (identity(repository.name), *asdict(repository).values())
+        self._store.execute("INSERT OR REPLACE INTO repositories VALUES (?, ?, ?, ?, ?, ?)", values)
+
+    def remove(self, name: str) -> bool:
+        """Forget one; False when it was not there."""
+        return self._store.execute("DELETE FROM repositories WHERE identity = ?", (identity(name),)) > 0
+
+    def named(self, name: str) -> Repository | None:
+        """The repository of this name, or of this clone address."""
+        row = self._store.fetchone("SELECT * FROM repositories WHERE identity = ?", (identity(name),))
+        return Repository(**{key: row[key] for key in row.keys() if key != "identity"}) if row else None  # noqa: SIM118
+
+    def of(self, service: Mapping[str, Any]) -> Repository | None:
+        """The repository that a component of a spec is built from, if it is one of the list."""
+        name = source_name(service)
+        return self.named(name) if name else None
+
+    def listing(self) -> list[dict[str, str]]:
+        """All of them, by name."""
+        rows = self._store.fetchall("SELECT * FROM repositories ORDER BY identity")
+        return [{key: row[key] for key in FIELDS} for row in rows]
+
+
+def source_name(service: Mapping[str, Any]) -> str | None:
+    """What a component is built from: OWNER/REPO, or a clone address; None when it is an image."""
+    github, git = service.get("github"), service.get("git")
+    found = (github or {}).get("repo") or (git or {}).get("repo_clone_url")
+    return str(found) if found else None
+
+
+def identity(name: str) -> str:
+    """One text for all ways to name a repository: `github.com/owner/repo`. GitHub's names have no case."""
+    if NAME.fullmatch(name):
+        name = f"{GITHUB}/{name}"
+    return name.partition("://")[2].removesuffix("/").removesuffix(".git").lower() if "://" in name else name.lower()
