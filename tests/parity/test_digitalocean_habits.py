@@ -55,7 +55,7 @@ def test_after_a_refresh_the_update_is_found_again(stub: Stub, plugin: Plugin) -
     "set,named",
     [
         ({"spec.jobs": [{"name": "j"}]}, "x.spec.jobs"),
-        ({"spec.services[0].github": {"repo": "o/r"}}, "x.spec.services[0].github"),
+        ({"spec.services[0].gitlab": {"repo": "o/r"}}, "x.spec.services[0].gitlab"),
         ({"spec.services[0].image.registryCredentials": "hidden"}, "x.spec.services[0].image.registryCredentials"),
         ({"dedicatedIps": [{"ip": "192.0.2.1"}]}, "x.dedicatedIps"),
     ],

@@ -107,9 +107,12 @@ _LOG_DESTINATION = (
     *_absent(Shape.ONE, datadog="datadog", logtail="logtail", openSearch="open_search"),
 )
 
+_GITHUB = (*_texts("repo", "branch"), Field(name="deployOnPush", tf="deploy_on_push", shape=Shape.BOOL))
+
 _SERVICE = (
     Field(name="name", tf="name", required=True, always=True),
     Field(name="git", tf="git", shape=Shape.ONE, fields=_texts("repo_clone_url", "branch")),
+    Field(name="github", tf="github", shape=Shape.ONE, fields=_GITHUB),
     Field(name="image", tf="image", shape=Shape.ONE, fields=_IMAGE),
     *_texts("source_dir", "environment_slug", "dockerfile_path", "build_command", "run_command", "instance_size_slug"),
     Field(name="instanceCount", tf="instance_count", shape=Shape.INT),
@@ -124,7 +127,7 @@ _SERVICE = (
         name="logDestinations", tf="log_destination", api="log_destinations", shape=Shape.LIST, fields=_LOG_DESTINATION
     ),
     Field(name="routes", tf="routes", shape=Shape.LIST, computed=True, carried=False, importable=False),
-    *_absent(Shape.ONE, github="github", gitlab="gitlab", bitbucket="bitbucket", cors="cors"),
+    *_absent(Shape.ONE, gitlab="gitlab", bitbucket="bitbucket", cors="cors"),
     *_absent(Shape.ONE, autoscaling="autoscaling"),
 )
 
