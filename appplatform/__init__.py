@@ -1,7 +1,9 @@
 """A small client of DigitalOcean's App Platform: what a running app is, its deployments, their logs, its console."""
 
+from appplatform.alerts import alert, alerts_of
 from appplatform.client import AppPlatform, AppPlatformError, Deployment, variable
 from appplatform.console import CommandResult, Console, ConsoleClosed, ConsoleError, run_command
+from appplatform.sources import Source
 from appplatform.terminal import hold_session, show_command
 
 __all__ = [
@@ -12,6 +14,9 @@ __all__ = [
     "ConsoleClosed",
     "ConsoleError",
     "Deployment",
+    "Source",
+    "alert",
+    "alerts_of",
     "hold_session",
     "run_command",
     "show_command",

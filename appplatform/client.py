@@ -122,6 +122,12 @@ class AppPlatform:
         """The names of the account's apps."""
         return [app["spec"]["name"] for app in self._apps()]
 
+    def alerts(self, app_id: str) -> list[dict[str, Any]]:
+        """The app's alerts with their ids, specs and destinations (godo's AppAlert)."""
+        return self._get(
+            f"/v2/apps/{app_id}/alerts", lambda answer: [_alert(each) for each in _list(answer.get("alerts"))]
+        )
+
     def uptime_check(self, name: str) -> str | None:
         """The id of the account's uptime check of that name, or None."""
         return next((str(each["id"]) for each in self.uptime_checks() if each["name"] == name), None)
@@ -276,6 +282,12 @@ def _list(value: Any) -> list[Any]:
     if not isinstance(value or [], list):
         raise TypeError(value)
     return value or []
+
+
+def _alert(value: Any) -> dict[str, Any]:
+    _text(value["id"])
+    _text(value["spec"]["rule"])
+    return _object(value)
 
 
 def _check(value: Any) -> dict[str, Any]:

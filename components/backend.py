@@ -14,9 +14,10 @@ from components.dynamic import Hook, guarded
 from components.naming import BACKEND_VARIABLE, GENERATION_VARIABLE, RELEASE_VARIABLE, owner
 from components.providers import digitalocean
 from contract import OWNER_VARIABLE
-from settings import BackendSettings
+from settings import AlertSettings, BackendSettings
 
 APP_INPUTS = ("spec", "project_id", "deployment_per_page", "dedicated_ips")
+ALERTS = ("spec.alerts", "spec.services[0].alerts")
 
 
 class Keeping(Protocol):
@@ -29,6 +30,8 @@ class Keeping(Protocol):
     after_create: Hook
     """Makes a new app usable; its failure is the update's."""
     after_update: Hook
+    carry_alerts: Hook
+    """Sends a new app's alerts where they went before."""
 
     async def before_update(self, args: pulumi.ResourceHookArgs) -> None:
         """Refuses a deployment over an app that runs, which would empty its database."""
@@ -72,6 +75,10 @@ class Backend(pulumi.ComponentResource):
     Refuses to compare secret variables again: after a refresh the provider knows only their ciphertext, and every
     later plan would redeploy (digitalocean/terraform-provider-digitalocean#514, #869). So a secret that changes is set
     in the running backend by "backend ready", and goes into the spec of the next app.
+
+    Refuses to compare alerts again, for the same end. The provider compares them as a list, and a refresh takes in
+    whatever somebody made in the dashboard, so the next update would be a deployment. Declared alerts go into the spec
+    of each new app, another declaration makes another app, and status and drift compare what there is.
     """
 
     app_id: pulumi.Output[str]
@@ -91,21 +98,22 @@ class Backend(pulumi.ComponentResource):
             # Known in every preview while it is imported: an unknown one would be a replacement.
             replacement_trigger=args.settings.app_name if adopted else args.app,
             replace_on_changes=["spec.name"],  # what was imported has no trigger in the state yet
-            ignore_changes=["spec.envs"],
+            ignore_changes=["spec.envs", *ALERTS],
             custom_timeouts=pulumi.CustomTimeouts(create=args.settings.create_timeout),
-            hooks=_kept_only(args.keeping) if adopted else _hooks(args.keeping, args.log),
+            hooks=_kept_only(args.keeping) if adopted else _hooks(args.keeping, args.log, bool(args.settings.alerts)),
         )
         return taken_over(own, adopted.app if adopted else None, APP_INPUTS)
 
 
-def _hooks(keeping: Keeping, log: Log) -> pulumi.ResourceHookBinding:
+def _hooks(keeping: Keeping, log: Log, alerts: bool = False) -> pulumi.ResourceHookBinding:
     start = guarded(log.start)
+    carry = [guarded(keeping.carry_alerts)] if alerts else []
     return pulumi.ResourceHookBinding(
         on_error=[pulumi.ErrorHook("backend-failed", log.failed)],
         before_create=[keeping.before_create, start],
         before_update=[guarded(keeping.before_update), start],
         before_delete=[keeping.before_delete],
-        after_create=[guarded(log.then(keeping.after_create))],
+        after_create=[*carry, guarded(log.then(keeping.after_create))],
         after_update=[guarded(log.then(keeping.after_update))],
     )
 
@@ -126,6 +134,8 @@ def _declared(args: BackendArgs) -> pulumi.Output[dict[str, Any]]:
         "variables": {**service.env, **_own_variables(args)},
         "secrets": sorted(args.secrets),
     }
+    if service.alerts:
+        wanted["alerts"] = [_stated(alert) for alert in service.alerts]
     return pulumi.Output.secret(pulumi.Output.from_input(wanted))
 
 
@@ -138,6 +148,10 @@ def _spec(args: BackendArgs) -> digitalocean.AppSpecArgs:
             digitalocean.AppSpecEnvArgs(key=key, value=pulumi.Output.secret(value), type="SECRET", scope="RUN_TIME")
             for key, value in sorted(args.secrets.items())
         ],
+        alerts=[
+            digitalocean.AppSpecAlertArgs(**_stated(each)) for each in args.settings.alerts if not each.of_container
+        ]
+        or None,
     )
 
 
@@ -171,4 +185,11 @@ def _service(service: BackendSettings, args: BackendArgs) -> digitalocean.AppSpe
             digitalocean.AppSpecServiceEnvArgs(key=key, value=value, type="GENERAL", scope="RUN_TIME")
             for key, value in sorted(plain.items())
         ],
+        alerts=[digitalocean.AppSpecServiceAlertArgs(**_stated(each)) for each in service.alerts if each.of_container]
+        or None,
     )
+
+
+def _stated(alert: AlertSettings) -> dict[str, Any]:
+    """With the names of DigitalOcean's API, which the provider's inputs share; no threshold where there is none."""
+    return alert.model_dump(exclude_none=True)

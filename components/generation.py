@@ -111,12 +111,14 @@ def fingerprint(settings: Settings, release: str) -> str:
     from settings import OURS
 
     declared = settings.backend.model_dump(
-        mode="json", exclude={"path", "build", "create_timeout", "console", "adopted"}
+        mode="json", exclude={"path", "build", "create_timeout", "console", "adopted", "alerts"}
     )
     if declared["replica"] is None:
         del declared["replica"]  # what it was before there was such a key
     else:
         declared["script"] = replica.SCRIPT.read_text()
+    if settings.backend.alerts:  # without any it is the fingerprint of a program that knew none
+        declared["alerts"] = [alert.model_dump(mode="json") for alert in settings.backend.alerts]
     declared["variables"] = OURS
     declared["image"] = {"repository": settings.backend.image.repository, "digest": release}
     return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:12]

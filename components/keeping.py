@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 
 from appplatform import AppPlatform
+from components.alerts import destinations_hook
 from components.bootstrap import Target, bootstrap_hook, changed_by_hand
 from components.disk import find_lost
 from components.dynamic import Sentence, guarded, in_thread
@@ -45,7 +46,7 @@ SOCKET_SECONDS = 2.0
 
 class Keeping:
     """Produces the app's hooks: `before_create`, `before_update` and `before_delete`, which refuse what would harm, and
-    `after_create` and `after_update`, which make it usable.
+    `after_create` and `after_update`, which make it usable, and `carry_alerts`.
     """
 
     def __init__(self, care: Care, app: pulumi.Output[str]) -> None:
@@ -54,6 +55,7 @@ class Keeping:
         always = pulumi.ResourceHookOptions(on_dry_run=True)
         self.before_create = pulumi.ResourceHook("backend-before-create", guarded(self._create), always)
         self.after_create: Hook = bootstrap_hook(care.expected, fresh=True)
+        self.carry_alerts: Hook = destinations_hook(care)
         self.after_update: Hook = bootstrap_hook(care.expected, fresh=False)
         self.before_delete = pulumi.ResourceHook("backup-before-delete", guarded(self._delete))
 

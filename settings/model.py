@@ -62,6 +62,8 @@ UNLOCK_LIMIT = timedelta(days=1)
 """A moment further away unlocks nothing: an unlocking that nobody remembers would be none."""
 PASSWORD_CHARACTERS, PASSWORD_BYTES = 71, 72
 """What PocketBase takes for a password at most (core/field_password.go; bcrypt)."""
+CONTAINER_RULES = ("CPU_UTILIZATION", "MEM_UTILIZATION", "RESTART_COUNT")
+"""Rules of alerts that App Platform keeps with a component, not with the app."""
 GENERATION_SUFFIX = 10  # "-g999-r999": generation and revision, kept free at the end of the app's name
 
 Hostname = Annotated[
@@ -183,6 +185,46 @@ class ReplicaSettings(Section):
     """What the image runs: one program and its arguments."""
 
 
+class AlertSettings(Section):
+    """An alert of the app: DigitalOcean mails the team when its rule is met.
+
+    Rules of the app (deployments, domains) have no threshold. Rules of its container have one: `operator`, `value` and
+    `window`. DigitalOcean keeps each kind at its own place in the spec (godo's AppAlertSpecRule).
+    """
+
+    rule: Literal[
+        "DEPLOYMENT_FAILED",
+        "DEPLOYMENT_LIVE",
+        "DEPLOYMENT_STARTED",
+        "DEPLOYMENT_CANCELED",
+        "DOMAIN_FAILED",
+        "DOMAIN_LIVE",
+        "AUTOSCALE_FAILED",
+        "AUTOSCALE_SUCCEEDED",
+        "CPU_UTILIZATION",
+        "MEM_UTILIZATION",
+        "RESTART_COUNT",
+    ]
+    operator: Literal["GREATER_THAN", "LESS_THAN"] | None = None
+    value: float | None = None
+    window: Literal["FIVE_MINUTES", "TEN_MINUTES", "THIRTY_MINUTES", "ONE_HOUR"] | None = None
+    disabled: bool = False
+
+    @property
+    def of_container(self) -> bool:
+        """Whether it belongs to the service, and not to the app."""
+        return self.rule in CONTAINER_RULES
+
+    @model_validator(mode="after")
+    def _threshold(self) -> AlertSettings:
+        given = [each is not None for each in (self.operator, self.value, self.window)]
+        if self.of_container and not all(given):
+            raise ValueError(f"has the rule {self.rule}, which needs operator, value and window")
+        if not self.of_container and any(given):
+            raise ValueError(f"has the rule {self.rule}, which takes no operator, value or window")
+        return self
+
+
 class BackendSettings(Section):
     """The App Platform app that runs PocketBase."""
 
@@ -199,6 +241,7 @@ class BackendSettings(Section):
     console: str = Field(default="./oracle-universe superuser upsert", min_length=1)
     env: Mapping[VariableName, str] = {}
     replica: ReplicaSettings | None = None
+    alerts: tuple[AlertSettings, ...] = ()
     create_timeout: str = Field(default="30m", pattern=r"^\d+[smh]$")
     adopted: AdoptedApp | None = None
     """Until its first release from here, which takes this key away, it is left as it was made by hand."""
@@ -384,6 +427,13 @@ class Settings(Section):
                 "databases to one place; tell where the image has its configuration (pulumi config set --path "
                 "oracle-net:backend.replica.config /etc/litestream.yml)"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _alerts(self) -> Settings:
+        rules = [alert.rule for alert in self.backend.alerts]
+        if twice := [rule for rule in rules if rules.count(rule) > 1]:
+            raise ValueError(f"the backend has two alerts with the rule {twice[0]}; DigitalOcean knows one of each")
         return self
 
     @model_validator(mode="after")

@@ -5,11 +5,12 @@ Pure: nothing here asks anybody. A refusal is a sentence that ends in what to do
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from contract import OWNER_VARIABLE, Owner, key_of, owner_of_app, owner_of_worker
+from ops.adopting.building import alert_differences, kept_alerts, push_refusals, source_differences, source_of
+from ops.adopting.model import Adoption, Difference
 from ops.adopting.seeing import Live, LiveWorker
 from settings import API, ModuleSettings, Settings, given_by_the_program, still_the_templates
 
@@ -25,27 +26,6 @@ OTHER_COMPONENTS = ("workers", "jobs", "static_sites", "functions", "databases")
 MOVING = ("pending_deployment", "in_progress_deployment")
 # A key of oracle-net:backend, and where the running service has it.
 SERVICE_KEYS = {"size": "instance_size_slug", "port": "http_port"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """Where the configuration says something else than what runs: the first release would change it."""
-
-    key: str
-    """A configuration key below its section, such as `backend.region`."""
-    runs: object
-    """As it would stand in the configuration; None where there is no key for it."""
-    declared: object
-    effect: str = ""
-    """What the first release does, where the values do not say it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Adoption:
-    """Configuration keys, as `pulumi config set --path` takes them, and their values; in words, what is taken over."""
-
-    values: Mapping[str, str]
-    words: tuple[str, ...]
 
 
 def refusals(settings: Settings, live: Live, services: tuple[str, ...], owner: Owner) -> Iterator[str]:
@@ -72,10 +52,11 @@ def adoption(settings: Settings, live: Live, services: tuple[str, ...]) -> Adopt
     """What is to be written; for what has no refusal."""
     values: dict[str, str] = {}
     words: list[str] = []
+    alerts: tuple[Mapping[str, object], ...] = ()
     if "backend" in services and live.app:
-        active = live.app["active_deployment"]["id"]
+        active, alerts = live.app["active_deployment"]["id"], kept_alerts(settings.backend, live.app)
         values |= {"backend.adopted.app": live.app["id"], "backend.adopted.deployment": active}
-        words.append(f"backend: the app {settings.backend.app_name} at {live.url}, as its deployment {active} runs")
+        words.append(_app_words(settings, live, live.app, alerts))
     for name, config in settings.workers.items():
         worker = live.workers.get(name)
         if name not in services or worker is None:
@@ -88,7 +69,15 @@ def adoption(settings: Settings, live: Live, services: tuple[str, ...]) -> Adopt
         secrets = [each for each, binding in sorted(worker.bindings.items()) if binding["type"] == "secret_text"]
         holds = f", with its secrets {', '.join(secrets)}" if secrets else ""
         words.append(f"{name}: the Worker {worker.script} as its version {worker.version} runs{at}{holds}")
-    return Adoption(values=values, words=tuple(words))
+    return Adoption(adopted=values, words=tuple(words), alerts=alerts)
+
+
+def _app_words(settings: Settings, live: Live, app: Mapping[str, Any], alerts: Sequence[Mapping[str, object]]) -> str:
+    source, active = source_of(app), app["active_deployment"]["id"]
+    built = f", built from {source}" if source and source.built else ""
+    with_alerts = f", with its alerts {', '.join(str(each['rule']) for each in alerts)}" if alerts else ""
+    name = settings.backend.app_name
+    return f"backend: the app {name} at {live.url}, as its deployment {active} runs{built}{with_alerts}"
 
 
 def _owner_refusals(settings: Settings, live: Live, services: tuple[str, ...], owner: Owner) -> Iterator[str]:
@@ -122,6 +111,7 @@ def _app_refusals(settings: Settings, live: Live) -> Iterator[str]:
             "place of the digest: pulumi config set --path oracle-net:backend.image.build.dockerfile Dockerfile"
         )
     yield from _shape_refusals(backend.app_name, backend.service, app["spec"])
+    yield from push_refusals(app)
     if any(app.get(each) for each in MOVING):
         yield f"A deployment of {backend.app_name} is at work; wait for its end, then: oracle adopt"
     elif app.get("pinned_deployment"):
@@ -230,6 +220,8 @@ def _app_differences(settings: Settings, app: Mapping[str, Any]) -> Iterator[Dif
     for key, value in running.items():
         if value is not None and value != declared[key]:
             yield Difference(key=f"backend.{key}", runs=value, declared=declared[key])
+    yield from source_differences(backend, app)
+    yield from alert_differences(backend, app)
     envs = [*(spec.get("envs") or []), *(service.get("envs") or [])]
     for env in envs:
         key, secret = env["key"], env.get("type") == "SECRET"

@@ -118,7 +118,8 @@ def _document(found: list[Difference]) -> str:
 
 def _show_lines(plan: Adoption) -> None:
     say("\nThe adoption itself is these lines, which `oracle adopt` writes before it imports:")
-    typer.echo(_lines(plan.values))
+    alerts = {"backend.alerts": [dict(each) for each in plan.alerts]} if plan.alerts else {}
+    typer.echo(_lines({**plan.adopted, **alerts}))
 
 
 def _lines(values: Mapping[str, object]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from appplatform import variable
 from backups.loss import Loss
 from contract import ADOPTED
+from ops.status import alerts, sources
 from ops.status.asking import Answer
 from ops.status.clouds import AppFacts, CloudTrouble
 from ops.status.declared import Declared, DeclaredApp
@@ -136,7 +137,8 @@ def _differences(seen: Seen, facts: AppFacts) -> Iterator[str]:
     if seen.declared is None or facts.active is None:
         return
     if seen.declared.outputs.release["backend"].startswith(ADOPTED):
-        yield from _since_adoption(seen.declared.outputs.release["backend"], facts.active["id"])
+        yield from _since_adoption(seen.declared.outputs.release["backend"], facts.active)
+        yield from sources.pushes(facts.app or {}, seen.service)
         return
     running = dict(facts.active.get("spec") or {})
     outputs = seen.declared.outputs
@@ -148,6 +150,7 @@ def _differences(seen: Seen, facts: AppFacts) -> Iterator[str]:
     digest = (there.get("image") or {}).get("digest")
     if digest and digest != outputs.release["backend"]:
         yield f"its image is {short(digest)}, not {short(outputs.release['backend'])}"
+    yield from sources.rebuilt(running, seen.service, short(outputs.release["backend"]))
     if wanted is not None:
         yield from _fields(wanted, there)
     kinds = _kinds(running)
@@ -156,6 +159,7 @@ def _differences(seen: Seen, facts: AppFacts) -> Iterator[str]:
             yield f"{name} is {'in plain text' if name in kinds else 'missing'}"
     if wanted is not None:
         yield from (f"the variable {name} was added" for name in sorted(set(kinds) - set(wanted.secrets)))
+        yield from alerts.differences(wanted.alerts, (facts.app or {}).get("spec") or {}, seen.service)
 
 
 def _fields(wanted: DeclaredApp, running: Mapping[str, Any]) -> Iterator[str]:
@@ -182,11 +186,12 @@ def _variables(wanted: Mapping[str, str], running: Mapping[str, Any]) -> Iterato
             yield f"the variable {name} is another"
 
 
-def _since_adoption(adopted: str, running: str) -> Iterator[str]:
+def _since_adoption(adopted: str, running: Mapping[str, Any]) -> Iterator[str]:
     """An app made by hand tells nothing of itself: it is known by the deployment that was taken over."""
-    if adopted != ADOPTED + running:
+    if adopted != ADOPTED + running["id"]:
         wanted = short(adopted.removeprefix(ADOPTED))
-        yield f"its deployment is {short(running)}, not {wanted} as it was adopted, so its disk began empty"
+        why = f" ({running['cause']})" if running.get("cause") else ""
+        yield f"its deployment is {short(running['id'])}{why}, not {wanted} as it was adopted, so its disk began empty"
 
 
 def _as_seen(seen: Seen) -> Finding | None:

@@ -65,6 +65,7 @@ class DeclaredApp:
     """The service's plain ones."""
     secrets: tuple[str, ...]
     """The names of the app's secret ones."""
+    alerts: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +149,7 @@ def _app(found: Mapping[str, Any] | None) -> DeclaredApp | None:
         health_path=found["health_path"],
         variables=found["variables"],
         secrets=tuple(found["secrets"]),
+        alerts=tuple(found.get("alerts") or ()),
     )
 
 

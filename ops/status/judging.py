@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from contract import LOGIN_MARK
-from ops.status import addresses, apps, checks, workers
+from ops.status import addresses, apps, checks, sources, workers
 from ops.status.asking import Answer
 from ops.status.certificates import WARN_DAYS
 from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts
@@ -228,6 +228,8 @@ def _notes(settings: Settings, sight: Sight, declared: Declared | None, commands
         for kind in ("pending_deployment", "in_progress_deployment"):
             if found := sight.app.app.get(kind):
                 yield f"A deployment of the backend is at work ({found.get('phase')})."
+        if settings.backend.adopted and (built := sources.note(sight.app.app, settings.backend.service)):
+            yield built
 
 
 def _app_row(seen: apps.Seen, finding: Finding | None, sight: Sight) -> Service:

@@ -46,6 +46,7 @@ COMPONENT_BASE = frozenset(
     {
         "addresses",
         "adopted",
+        "alerts",
         "bindings",
         "bootstrap",
         "checkout",

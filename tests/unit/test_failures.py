@@ -258,9 +258,10 @@ def test_every_hook_of_the_backend_is_guarded(monkeypatch: pytest.MonkeyPatch) -
         before_update=hook,
         after_create=hook,
         after_update=hook,
+        carry_alerts=hook,
     )
     log: Any = SimpleNamespace(start=hook, failed=hook, then=lambda each: each)
-    found = backend._hooks(keeping, log)
+    found = backend._hooks(keeping, log, alerts=True)
     bound: list[Any] = [
         found.before_create,
         found.before_update,
@@ -268,7 +269,7 @@ def test_every_hook_of_the_backend_is_guarded(monkeypatch: pytest.MonkeyPatch) -
         found.after_create,
         found.after_update,
     ]
-    assert [len(each or []) for each in bound] == [2, 2, 1, 1, 1]
+    assert [len(each or []) for each in bound] == [2, 2, 1, 2, 1]
     for each in [*itertools.chain(*(each or [] for each in bound)), *(backend._kept_only(keeping).before_delete or [])]:
         with pytest.raises(pulumi.RunError, match="AssertionError"):
             asyncio.run(called(each))

@@ -24,7 +24,7 @@ class App(Resource):
 
     def diff(self, id: str, olds: Props, old_inputs: Props, news: Props, ignore: list[str]) -> Diffed:
         said = without_defaults(news)
-        return differ.diff(APP, olds, plan.plan(APP, said, olds), said, ["projectId"])
+        return differ.diff(APP, olds, plan.plan(APP, said, olds), said, ["projectId"], ignore)
 
     def preview_create(self, news: Props) -> Props:
         answered = dict.fromkeys(ANSWERED, UNKNOWN)

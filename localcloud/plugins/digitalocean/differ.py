@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from localcloud.plugins.digitalocean.fields import Field, Shape, child
@@ -11,12 +11,19 @@ from localcloud.plugins.resource import UNKNOWN, Diffed, Kind, Props
 _REPLACING = {Kind.ADD: Kind.ADD_REPLACE, Kind.DELETE: Kind.DELETE_REPLACE, Kind.UPDATE: Kind.UPDATE_REPLACE}
 
 
-def diff(fields: tuple[Field, ...], olds: Props, planned: Props, news: Props, stables: list[str]) -> Diffed:
-    """`news` are the program's inputs: the places of set items are those in the program."""
+def diff(
+    fields: tuple[Field, ...], olds: Props, planned: Props, news: Props, stables: list[str], ignored: Sequence[str] = ()
+) -> Diffed:
+    """`news` are the program's inputs: the places of set items are those in the program.
+
+    What is `ignored` is no difference, also where only the state has it, after a refresh: the bridge takes it out of
+    Terraform's own diff (pulumi-terraform-bridge, pkg/tfshim/sdk-v2, processIgnoreChanges).
+    """
     detailed: dict[str, Kind] = {}
     replaces: list[str] = []
     for field in fields:
         found = dict(_field(field, field.name, olds.get(field.name), planned.get(field.name), news.get(field.name)))
+        found = {path: kind for path, kind in found.items() if not _below(path, ignored)}
         if found and field.replaces:
             replaces.append(field.name)
             found = {path: _REPLACING[kind] for path, kind in found.items()}
@@ -24,6 +31,10 @@ def diff(fields: tuple[Field, ...], olds: Props, planned: Props, news: Props, st
     changed = sorted({path.split(".")[0].split("[")[0] for path in detailed})
     kept = [name for name in stables if name not in changed]
     return Diffed(bool(detailed), changed, sorted(replaces), detailed, kept)
+
+
+def _below(path: str, places: Sequence[str]) -> bool:
+    return any(path == place or path.startswith((f"{place}.", f"{place}[")) for place in places)
 
 
 def _absent(value: Any) -> bool:

@@ -1,0 +1,58 @@
+"""Where alerts go. Their destinations are no part of a spec, so each new app takes those of the app that serves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pulumi
+
+from appplatform import AppPlatform, AppPlatformError
+from components.dynamic import Sentence
+from components.transfer import Care, served, tell
+
+DESTINATIONS = ("emails", "slack_webhooks")
+
+
+def destinations_hook(care: Care) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
+    """An after-hook of a new app."""
+
+    async def hook(args: pulumi.ResourceHookArgs) -> None:
+        await asyncio.to_thread(carry_destinations, care, args.id)
+
+    return hook
+
+
+def carry_destinations(care: Care, app_id: str) -> None:
+    """Send the alerts of an app where those of the app that serves go.
+
+    Fails nothing: an alert without destinations goes to the team's own address, and a sentence says so.
+    """
+    from workersapi import WorkersApiError
+
+    try:
+        name = served(care.traffic)
+        with AppPlatform(care.expected.endpoint) as platform:
+            before = platform.find(name) if name else None
+            if before is not None and before["id"] != app_id:
+                _carry(platform, before["id"], app_id)
+    except (AppPlatformError, WorkersApiError, Sentence) as error:
+        tell(f"where the alerts went could not be carried, so they go to the team's own address now: {error}")
+
+
+def _carry(platform: AppPlatform, before: str, app_id: str) -> None:
+    known = {_key(each): _destinations(each) for each in platform.alerts(before)}
+    for alert in platform.alerts(app_id):
+        wanted = known.get(_key(alert))
+        if wanted and wanted != _destinations(alert):
+            platform.request("POST", f"/v2/apps/{app_id}/alerts/{alert['id']}/destinations", wanted)
+            tell(f"the alert {alert['spec']['rule']} goes where it went before")
+
+
+def _key(alert: dict[str, Any]) -> tuple[str, str]:
+    return str(alert.get("component_name") or ""), str(alert["spec"]["rule"])
+
+
+def _destinations(alert: dict[str, Any]) -> dict[str, Any]:
+    return {name: alert[name] for name in DESTINATIONS if alert.get(name)}
