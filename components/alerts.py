@@ -10,7 +10,7 @@ import pulumi
 
 from appplatform import AppPlatform, AppPlatformError
 from components.dynamic import Sentence
-from components.transfer import Care, served, tell
+from components.transfer import Care, served
 
 DESTINATIONS = ("emails", "slack_webhooks")
 
@@ -38,7 +38,8 @@ def carry_destinations(care: Care, app_id: str) -> None:
             if before is not None and before["id"] != app_id:
                 _carry(platform, before["id"], app_id)
     except (AppPlatformError, WorkersApiError, Sentence) as error:
-        tell(f"where the alerts went could not be carried, so they go to the team's own address now: {error}")
+        what = "Where the alerts went could not be carried, so they go to the team's own address now"
+        print(f"{what}: {error}", flush=True)
 
 
 def _carry(platform: AppPlatform, before: str, app_id: str) -> None:
@@ -47,7 +48,7 @@ def _carry(platform: AppPlatform, before: str, app_id: str) -> None:
         wanted = known.get(_key(alert))
         if wanted and wanted != _destinations(alert):
             platform.request("POST", f"/v2/apps/{app_id}/alerts/{alert['id']}/destinations", wanted)
-            tell(f"the alert {alert['spec']['rule']} goes where it went before")
+            print(f"The alert {alert['spec']['rule']} goes where it went before", flush=True)
 
 
 def _key(alert: dict[str, Any]) -> tuple[str, str]:

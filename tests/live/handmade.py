@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,13 @@ class HandMade:
     folder: Path
 
     @classmethod
-    def made(cls, project: Project, folder: Path) -> HandMade:
-        """Everything deployed, in the order in which the team did it."""
+    def made(
+        cls, project: Project, folder: Path, create: Callable[[HandMade], dict[str, Any]] | None = None
+    ) -> HandMade:
+        """Everything deployed, in the order in which the team did it; `create` makes the app that serves."""
         project.oracle("cloud", "start").well()
         made = cls(project, folder)
-        app = made.create_app()
+        app = create(made) if create else made.create_app()
         made.deploy(API, made.api(app["live_url"]))
         made.wrangler(API, "secret", "put", "PB_ADMIN_EMAIL", stdin=EMAIL)
         made.wrangler(API, "secret", "put", "PB_ADMIN_PASSWORD", stdin=PASSWORD)
@@ -45,27 +48,27 @@ class HandMade:
         return made
 
     def create_app(self, **changes: Any) -> dict[str, Any]:
-        """The app, serving; its password is a secret variable of the service, as the team has it."""
+        """The app, serving, made of an image."""
+        image = {"registry_type": "DOCR", "repository": "oracle-universe-backend", "digest": self.push()}
+        app = self.project.api("POST", "/v2/apps", {"spec": self.spec({"image": image}, **changes)})["app"]
+        return self.served(app["id"])
+
+    def spec(self, source: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+        """The app's; its password is a secret variable of the service, as the team has it."""
         service = {
             "name": "oracle-universe-backend",
             "http_port": 8090,
             "instance_count": 1,
             "instance_size_slug": "basic-xs",
-            "image": {
-                "registry_type": "DOCR",
-                "repository": "oracle-universe-backend",
-                "digest": self.push(),
-            },
             "health_check": {"http_path": "/api/health"},
             "envs": [
                 {"key": "PB_ADMIN_EMAIL", "value": EMAIL, "scope": "RUN_TIME"},
                 {"key": "PB_ADMIN_PASSWORD", "value": PASSWORD, "scope": "RUN_TIME", "type": "SECRET"},
                 {"key": "LOG_LEVEL", "value": "warn", "scope": "RUN_TIME"},
             ],
+            **source,
         }
-        spec = {"name": "jellyfish-app", "region": "nyc", "services": [service], **changes}
-        app = self.project.api("POST", "/v2/apps", {"spec": spec})["app"]
-        return self.served(app["id"])
+        return {"name": "jellyfish-app", "region": "nyc", "services": [service], **changes}
 
     def served(self, app_id: str) -> dict[str, Any]:
         """The app, once a deployment of it serves and none is at work."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
@@ -89,9 +89,16 @@ class Plugin:
         )
         return _called(lambda: _checked(self._stub.Check(request)))
 
-    def diff(self, token: str, id: str, olds: Any, old_inputs: Any, news: Any) -> dict[str, Any]:
+    def diff(
+        self, token: str, id: str, olds: Any, old_inputs: Any, news: Any, ignored: Sequence[str] = ()
+    ) -> dict[str, Any]:
         request = provider_pb2.DiffRequest(
-            id=id, urn=urn(token), olds=_sent(olds), old_inputs=_sent(old_inputs), news=_sent(news)
+            id=id,
+            urn=urn(token),
+            olds=_sent(olds),
+            old_inputs=_sent(old_inputs),
+            news=_sent(news),
+            ignoreChanges=list(ignored),
         )
         return _called(lambda: _diffed(self._stub.Diff(request)))
 

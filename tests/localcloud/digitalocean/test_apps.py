@@ -9,28 +9,15 @@ from typing import Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError
-from azure.core.pipeline import PipelineRequest
-from azure.core.pipeline.policies import SansIOHTTPPolicy
 from pydo import Client
 
 from tests.localcloud.account import Account, Json
-
-
-class PlainBearer(SansIOHTTPPolicy[Any, Any]):
-    """The bearer token without TLS, which the client's own policy refuses; all here stays on loopback."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def on_request(self, request: PipelineRequest[Any]) -> None:
-        """Sign it."""
-        request.http_request.headers["authorization"] = f"Bearer {self._token}"
+from tests.support.digitalocean import pydo_client
 
 
 @pytest.fixture(scope="module")
 def pydo(account: Account) -> Client:
-    token = account.cloud.tokens.digitalocean
-    return Client(token, endpoint=account.cloud.url, authentication_policy=PlainBearer(token))
+    return pydo_client(account.cloud.url, account.cloud.tokens.digitalocean)
 
 
 def test_an_app_s_life_with_the_real_client(account: Account, pydo: Client) -> None:

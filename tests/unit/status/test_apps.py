@@ -9,7 +9,9 @@ import pytest
 
 from backups.loss import Known, Loss
 from ops.status.clouds import AppFacts
+from ops.status.judging import Judgement, judge
 from ops.status.looking import Sight
+from settings.model import AdoptedApp
 from tests.unit.status import scene
 from tests.unit.status.scene import LATER, MADE, REAL, answer, blamed, judged, sight, with_front
 
@@ -187,3 +189,66 @@ def test_a_new_disk_of_which_nothing_is_known_gets_its_logins_by_an_update() -> 
     about, level, what, next = blamed(sight(loss=nothing, admin=False))
     assert (about, level, next) == ("backend", "degraded", "oracle up local")
     assert "was replaced at 2026-11-22T11:00Z by one with an empty disk" in what
+
+
+CPU = {"rule": "CPU_UTILIZATION", "operator": "GREATER_THAN", "value": 80.0, "window": "FIVE_MINUTES"}
+GITHUB = {"repo": "Team/backend", "branch": "main"}
+
+
+def with_alerts(*declared: dict[str, Any], **spec: Any) -> str:
+    """What is said of an app whose spec has these alerts, of which others are declared."""
+    made = {**scene.spec(), **spec}
+    active = {"id": "d-1", "phase": "ACTIVE", "created_at": MADE, "spec": scene.spec()}
+    known = scene.declared()
+    assert known.app is not None
+    known = replace(known, app=replace(known.app, alerts=declared))
+    seen = judge(scene.SETTINGS, known, with_app(spec=made, active_deployment=active), scene.LOCAL, scene.NOW)
+    return " ".join(each.what for each in seen.findings)
+
+
+def test_alerts_are_compared_by_rule() -> None:
+    failed = {"rule": "DEPLOYMENT_FAILED", "disabled": False}
+    assert with_alerts() == ""
+    assert with_alerts(failed, alerts=[{"rule": "DEPLOYMENT_FAILED"}]) == ""
+    assert "the alert DEPLOYMENT_FAILED was added" in with_alerts(alerts=[{"rule": "DEPLOYMENT_FAILED"}])
+    assert "the alert DEPLOYMENT_FAILED is missing" in with_alerts(failed)
+    service = {**scene.spec()["services"][0], "alerts": [{**CPU, "value": 80}]}
+    assert with_alerts(CPU, services=[service]) == ""
+    assert "the alert CPU_UTILIZATION is another" in with_alerts({**CPU, "value": 90.0}, services=[service])
+
+
+def test_a_released_app_that_is_built_from_a_repository() -> None:
+    made = scene.spec(github=GITHUB)
+    del made["services"][0]["image"]
+    about, level, what, next = blamed(running(made))
+    assert (about, level, next) == ("backend", "degraded", "oracle drift local --repair")
+    assert "it is built from github.com/Team/backend, branch main, and not from its image 111111111111" in what
+
+
+def by_hand(**github: Any) -> Judgement:
+    """An adopted app that App Platform builds."""
+    service = {"name": "oracle-universe-backend", "github": {**GITHUB, **github}}
+    spec = {"name": "jellyfish-app", "services": [service]}
+    built = [{"name": "oracle-universe-backend", "source_commit_hash": "9a4df0b8e161e323bc3cdf1dc71878080fe144fa"}]
+    active = {"id": "d-1", "phase": "ACTIVE", "created_at": MADE, "spec": spec, "services": built}
+    adopted = AdoptedApp(app="app-12345678", deployment="dep-12345678")
+    backend = scene.SETTINGS.backend.model_copy(update={"adopted": adopted})
+    known = scene.declared()
+    release: Any = {**known.outputs.release, "backend": "adopted:d-1"}
+    known = replace(known, outputs=replace(known.outputs, release=release))
+    settings = scene.SETTINGS.model_copy(update={"backend": backend})
+    return judge(settings, known, with_app(spec=spec, active_deployment=active), scene.LOCAL, scene.NOW)
+
+
+def test_an_adopted_app_that_is_built_says_from_what() -> None:
+    found = by_hand()
+    assert found.findings == ()
+    [note] = found.notes
+    assert note.startswith("jellyfish-app is built from github.com/Team/backend, branch main at commit 9a4df0b, by App")
+    assert note.endswith("Its first release from here runs an image.")
+
+
+def test_an_adopted_app_that_a_push_deploys_is_degraded() -> None:
+    [found] = by_hand(deploy_on_push=True).findings
+    assert (found.about, found.level, found.next) == ("backend", "degraded", "oracle adopt local")
+    assert "a push to github.com/Team/backend, branch main deploys it (deploy_on_push)" in found.what
