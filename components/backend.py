@@ -191,5 +191,5 @@ def _service(service: BackendSettings, args: BackendArgs) -> digitalocean.AppSpe
 
 
 def _stated(alert: AlertSettings) -> dict[str, Any]:
-    """With the names of DigitalOcean's API, which the provider's inputs share; no threshold where there is none."""
-    return alert.model_dump(exclude_none=True)
+    """With the names of DigitalOcean's API, which the provider shares; what is a default would not come back."""
+    return alert.model_dump(exclude_defaults=True)

@@ -206,7 +206,7 @@ class AlertSettings(Section):
         "RESTART_COUNT",
     ]
     operator: Literal["GREATER_THAN", "LESS_THAN"] | None = None
-    value: float | None = None
+    value: float | None = Field(default=None, gt=0)  # 0 is left out on its way, and then differs from what comes back
     window: Literal["FIVE_MINUTES", "TEN_MINUTES", "THIRTY_MINUTES", "ONE_HOUR"] | None = None
     disabled: bool = False
 

@@ -27,6 +27,7 @@ CPU = {"rule": "CPU_UTILIZATION", "operator": "GREATER_THAN", "value": 80, "wind
         ([FAILED, {**CPU, "window": None}], "backend.alerts[1] has the rule CPU_UTILIZATION, which needs"),
         ([{**CPU, "rule": "DOMAIN_LIVE"}], "has the rule DOMAIN_LIVE, which takes no operator, value or window"),
         ([FAILED, FAILED], "has two alerts with the rule DEPLOYMENT_FAILED"),
+        ([{**CPU, "value": 0}], "backend.alerts[0].value should be greater than 0"),
         ([{"rule": "NOPE"}], "backend.alerts[0].rule should be"),
     ],
 )
@@ -56,8 +57,8 @@ def test_each_alert_stands_at_its_place_in_the_spec() -> None:
     section = json.loads(config["oracle-net:backend"])
     config["oracle-net:backend"] = json.dumps({**section, "alerts": [CPU, FAILED]})
     spec = program.plain(program.run(config).one("backend-app").inputs["spec"])
-    assert spec["alerts"] == [{**FAILED, "disabled": False}]
-    assert spec["services"][0]["alerts"] == [{**CPU, "disabled": False}]
+    assert spec["alerts"] == [FAILED]
+    assert spec["services"][0]["alerts"] == [CPU]
 
 
 def test_a_spec_without_alerts_says_nothing_of_them() -> None:
