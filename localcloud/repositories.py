@@ -57,8 +57,11 @@ class Repository:
         if not NAME.fullmatch(self.name):
             raise RepositoryError(f"{self.name!r} is not the name of a repository on GitHub, OWNER/REPO.")
         path = Path(self.checkout)
-        if not path.is_absolute() or not ((path / ".git").exists() or (path / "HEAD").is_file()):
-            raise RepositoryError(f"{self.checkout or 'No folder'} is not a git checkout, given by its absolute path.")
+        if not path.is_absolute():
+            raise RepositoryError(f"The checkout {self.checkout!r} is not given by its absolute path.")
+        if not ((path / ".git").exists() or (path / "HEAD").is_file()):
+            made = f"git clone https://{GITHUB}/{self.name} {self.checkout}"
+            raise RepositoryError(f"{self.checkout} is not a git checkout; make it one: {made}")
         if bool(self.build) is not bool(self.run):
             raise RepositoryError("What does a Dockerfile's work is two commands, one that builds and one that runs.")
         if Path(self.output).is_absolute() or ".." in Path(self.output).parts:

@@ -144,7 +144,9 @@ class Platform:
         """Commits were pushed to a repository: deploy what is deployed on push. Raises RepositoryError."""
         repository = self.cloud.repositories.named(name)
         if repository is None:
-            raise RepositoryError(f"The local cloud has no repository {name}.")
+            raise RepositoryError(
+                f"The local cloud has no repository {name}; add it: oracle cloud repository {name} CHECKOUT"
+            )
         head = await head_of(repository, branch)
         apps = [app for app in self.shelf.apps.values() if deploys(app, repository, branch)]
         return [self._line_up(app, self._plan(app, app.spec, *cause_of(head, app))) for app in apps]

@@ -170,8 +170,8 @@ def test_a_build_that_makes_nothing_says_so(account: Account, repository: Reposi
     "changes, words",
     [
         ({"name": "backend"}, "is not the name of a repository"),
-        ({"checkout": "relative"}, "is not a git checkout"),
-        ({"checkout": "/"}, "is not a git checkout"),
+        ({"checkout": "relative"}, "is not given by its absolute path"),
+        ({"checkout": "/"}, f"is not a git checkout; make it one: git clone https://github.com/{NAME} /"),
         ({"build": "make"}, "two commands"),
         ({"run": "./x"}, "two commands"),
         ({"output": "../.."}, "not a folder below"),
