@@ -8,7 +8,6 @@ import pytest
 
 from appplatform import Source
 from ops.adopting import Live, adoption, differences, refusals
-from ops.planning import SERVICES
 from settings import AlertSettings, Settings
 from tests.unit.adopting.test_judging import OWNER, SETTINGS, app, live, service
 
@@ -59,7 +58,7 @@ def test_what_a_component_is_made_of(component: dict[str, Any], told: str, built
     ],
 )
 def test_an_app_that_a_push_deploys_is_refused(source: dict[str, Any], origin: str) -> None:
-    [sentence] = refusals(SETTINGS, built(**source), SERVICES, OWNER)
+    [sentence] = refusals(SETTINGS, built(**source), SETTINGS.services, OWNER)
     assert sentence.startswith(f"Each push to {origin} deploys jellyfish-app on an empty disk")
     assert "back its data up before" in sentence
     assert "doctl apps update app-12345678 --spec spec.yaml" in sentence
@@ -67,8 +66,8 @@ def test_an_app_that_a_push_deploys_is_refused(source: dict[str, Any], origin: s
 
 
 def test_one_that_no_push_deploys_is_adopted_and_told_of() -> None:
-    assert list(refusals(SETTINGS, built(), SERVICES, OWNER)) == []
-    [told] = [line for line in adoption(SETTINGS, built(), SERVICES).words if line.startswith("backend: ")]
+    assert list(refusals(SETTINGS, built(), SETTINGS.services, OWNER)) == []
+    [told] = [line for line in adoption(SETTINGS, built(), SETTINGS.services).words if line.startswith("backend: ")]
     assert told.endswith("built from github.com/Team/backend, branch main")
     found = effects(SETTINGS, built())
     assert list(found) == ["source"]
@@ -83,7 +82,7 @@ def test_a_command_that_the_image_does_not_know_is_listed() -> None:
 
 def test_alerts_are_kept_by_declaring_them() -> None:
     seen = built((FAILED, {**FAILED, "rule": "DOMAIN_FAILED", "disabled": True}), (CPU,))
-    found = adoption(SETTINGS, seen, SERVICES)
+    found = adoption(SETTINGS, seen, SETTINGS.services)
     assert "with its alerts DEPLOYMENT_FAILED, DOMAIN_FAILED, CPU_UTILIZATION" in found.words[0]
     assert {key: value for key, value in found.values.items() if "alerts" in key} == {
         "backend.alerts[0].rule": "DEPLOYMENT_FAILED",
@@ -99,7 +98,7 @@ def test_alerts_are_kept_by_declaring_them() -> None:
 
 def test_declared_alerts_are_left_as_they_are_and_compared() -> None:
     same = with_alerts(FAILED, CPU)
-    assert adoption(same, built((FAILED,), (CPU,)), SERVICES).alerts == ()
+    assert adoption(same, built((FAILED,), (CPU,)), SETTINGS.services).alerts == ()
     assert list(effects(same, built((FAILED,), (CPU,)))) == ["source"]
     other = with_alerts({**CPU, "value": 90}, {"rule": "DOMAIN_FAILED"})
     found = effects(other, built((FAILED,), (CPU,)))
@@ -111,5 +110,5 @@ def test_declared_alerts_are_left_as_they_are_and_compared() -> None:
 def test_an_alert_that_cannot_be_declared_is_said_to_go() -> None:
     """One without a threshold, which the provider could not send."""
     seen = built((), ({"rule": "CPU_UTILIZATION"},))
-    assert adoption(SETTINGS, seen, SERVICES).alerts == ()
+    assert adoption(SETTINGS, seen, SETTINGS.services).alerts == ()
     assert "the first release is without it" in effects(SETTINGS, seen)["alert CPU_UTILIZATION"]
