@@ -12,6 +12,7 @@ from components.adopted import taken_over
 from components.bindings import Assets, Binding, DurableObjects, PlainText, SecretText, Service, Stored
 from components.declared import DeclaredWorker, Uploads
 from components.dynamic import Hook, guarded
+from components.migrations import pending
 from components.naming import RELEASE_VARIABLE, owner, worker_url
 from components.ownership import Ownership
 from components.providers import cloudflare
@@ -78,8 +79,7 @@ class WorkerArgs:
 class Worker(pulumi.ComponentResource):
     """Produces `url`, the Worker's public address, once the Worker answers there.
 
-    Sets observability and both workers.dev switches
-    always: what is left out shows up as a change after a refresh.
+    Sets observability and both workers.dev switches always: what is left out shows up as a change after a refresh.
 
     A module Worker made by hand is imported; one of files is only read, until its first release uploads it anew.
     """
@@ -149,6 +149,7 @@ class Worker(pulumi.ComponentResource):
             bindings=_arguments(bindings),
             observability=cloudflare.WorkersScriptObservabilityArgs(enabled=True, head_sampling_rate=1),
             assets=_assets(args),
+            migrations=_migrations(args),
             opts=taken_over(self._options(args, uploads), adopted, SCRIPT_INPUTS),
         )
 
@@ -241,6 +242,13 @@ def _assets(args: WorkerArgs) -> cloudflare.WorkersScriptAssetsArgs | None:
             headers=args.assets.sent_headers,
             redirects=args.assets.redirects,
         ),
+    )
+
+
+def _migrations(args: WorkerArgs) -> cloudflare.WorkersScriptMigrationsArgs | None:
+    settings = args.settings
+    return (
+        pending(args.account.id, settings.script, settings.migrations) if isinstance(settings, ModuleSettings) else None
     )
 
 

@@ -86,6 +86,11 @@ class Workers:
                 return {}
             raise
 
+    def migration_tag(self, script: str) -> str | None:
+        """The tag of the last migration of its Durable Objects; None without one, and without the script."""
+        found = next((each for each in self.listed(self._scripts) if each.get("id") == script), {})
+        return found.get("migration_tag") or None
+
     def version(self, script: str) -> str | None:
         """The id of the version with the most traffic; None where none serves. Raises WorkersApiError."""
         deployments = self.request("GET", f"{self._script(script)}/deployments").get("deployments") or [{}]

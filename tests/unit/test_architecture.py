@@ -59,6 +59,7 @@ COMPONENT_BASE = frozenset(
         "foreign",
         "front",
         "history",
+        "migrations",
         "naming",
         "ownership",
         "providers",
