@@ -14,7 +14,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -85,6 +85,8 @@ class WorkerSpec:
     object_bindings: Mapping[str, str] = field(default_factory=dict)
     """The class that each such binding leads to."""
     assets: Assets | None = None
+    cpu_ms: int | None = None
+    """Processor time that a request may use; None: what Cloudflare allows by default."""
 
     def wire(self) -> dict[str, Json]:
         """The form that edge.mjs reads."""
@@ -106,6 +108,7 @@ class WorkerSpec:
             "objects": dict(self.objects),
             "object_bindings": dict(self.object_bindings),
             "assets": assets,
+            "cpu_ms": self.cpu_ms,
             "log": str(self.log),
         }
 
@@ -136,6 +139,9 @@ class Edge:
         self.port = port
         self.newest_date = ""
         """The newest compatibility date that the runtime knows; known once it has started."""
+        self.traced: Callable[[str, str, list[Json]], None] = lambda *_: None
+        """Gets the traces of followed Workers' invocations."""
+        self._followed: set[str] = set()
         self._state = root / "edge"
         storage = ("--storage", str(self._state / "storage"))
         self._node = (str(tools.node), str(SCRIPT), "--node-modules", str(tools.node_modules), *storage)
@@ -229,6 +235,11 @@ class Edge:
         Raises EdgeError when no version serves, or none answers.
         """
         return dict(await self.ask("deliver", name=name, event=dict(event)))
+
+    async def follow_worker(self, name: str, wanted: bool) -> None:
+        """Has `traced` called for every invocation that begins from now on, or no more."""
+        (self._followed.add if wanted else self._followed.discard)(name)
+        await self.ask("follow", name=name, wanted=wanted)
 
     async def remove_worker(self, name: str) -> None:
         """Stops a Worker and forgets its addresses."""
@@ -331,6 +342,9 @@ class Edge:
         assert self._process.stdout
         while line := await self._process.stdout.readline():
             answer = json.loads(line)
+            if "id" not in answer:
+                self._told(answer)
+                continue
             future = self._pending.pop(answer["id"], None)
             if future is None or future.done():
                 continue
@@ -341,6 +355,13 @@ class Edge:
             else:
                 future.set_exception(EdgeError(answer["error"]))
         await self._process.wait()
+
+    def _told(self, message: Json) -> None:
+        if "restarted" in message:
+            self._record()
+            return
+        told = message["traces"]
+        self.traced(told["name"], told["version"], told["traces"])
 
     async def _again(self) -> None:
         pause = 0.1
@@ -360,6 +381,8 @@ class Edge:
         with contextlib.suppress(EdgeError):
             for host, upstream in list(self._apps.items()):
                 await self.ask("route", host=host, upstream=upstream)
+            for name in list(self._followed):
+                await self.ask("follow", name=name, wanted=True)
             for name, hosts in list(self._hosts.items()):
                 await self.ask("hosts", name=name, hosts=hosts)
             for name, shares in list(self._shares.items()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +18,9 @@ from localcloud.cloudflare.schedules import Schedules
 from localcloud.cloudflare.sessions import Sessions
 from localcloud.cloudflare.workers import Workers
 from localcloud.cloudflare.zones import Zones
+
+if TYPE_CHECKING:
+    from localcloud.cloudflare.tails import Tails
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +38,7 @@ class Api:
     databases: Databases
     queues: Queues
     schedules: Schedules
+    tails: Tails
 
 
 Handler = Callable[[Request, Api], Awaitable[Response]]

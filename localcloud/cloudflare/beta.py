@@ -65,7 +65,9 @@ async def put_worker(request: Request, api: Api) -> Response:
 
 async def drop_worker(request: Request, api: Api) -> Response:
     """DELETE …/workers/workers/{worker}."""
-    await api.workers.delete(_script(request, api).name, request.query_params.get("force") == "true")
+    name = _script(request, api).name
+    await api.workers.delete(name, request.query_params.get("force") == "true")
+    api.tails.forget(name)
     return ok(None)
 
 

@@ -232,6 +232,8 @@ def _make(cloud: Cloud) -> Api:
     namespaces, buckets = Namespaces(cloud.store, storage), Buckets(cloud.store, storage)
     databases, queues = Databases(cloud.store, storage), Queues(cloud.store, storage)
     targets = Targets(records, namespaces, buckets, databases, queues)
+    follows = tails.Tails()
+    cloud.edge.traced = follows.hear
     return Api(
         account_id=cloud.tokens.account_id,
         token=cloud.tokens.cloudflare,
@@ -244,6 +246,7 @@ def _make(cloud: Cloud) -> Api:
         databases=databases,
         queues=queues,
         schedules=Schedules(cloud.store, cloud.edge),
+        tails=follows,
     )
 
 

@@ -142,6 +142,7 @@ def _subdomain(script: Script) -> Json:
 async def delete(request: Request, api: Api) -> Response:
     """DELETE …/scripts/{script} and …/services/{script}, with ?force=true although others are bound to it."""
     await api.workers.delete(_name(request), request.query_params.get("force") == "true")
+    api.tails.forget(_name(request))
     return ok(None)
 
 

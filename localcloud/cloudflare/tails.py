@@ -1,14 +1,18 @@
-"""Live logs of a Worker, as `wrangler tail` follows them: a websocket that sends each console line as it is written."""
+"""Live events of a Worker, as `wrangler tail` follows them: a websocket that sends the trace of each invocation.
+
+The traces are workerd's own, with what it masks in them. Filters are those that wrangler sends
+(workers-sdk, packages/wrangler/src/tail/filters.ts).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import random
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -21,101 +25,147 @@ from localcloud.cloudflare.responses import ok
 
 Json = Any
 PROTOCOL = "trace-v1"
-PAUSE = 0.2
-HOURS = 6
-OPEN: dict[str, str] = {}  # tail id -> Worker; the id is the secret that opens the websocket
+LIFE = timedelta(hours=6)
+MOST_WAITING = 1000
+"""Traces that a slow reader may leave unread; later ones are dropped."""
+UNKNOWN, ENDED = 4404, 1001
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tail:
+    """Somebody follows a Worker. The id is the secret that opens the websocket."""
+
+    id: str
+    script: str
+    filters: list[Json]
+    ends: datetime
+    traces: asyncio.Queue[Json] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING))
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def shape(self, request: Request) -> Json:
+        """The tail as the API shows it."""
+        url = f"ws://{request.url.netloc}{request.scope['root_path']}/tails/{self.id}"
+        return {"id": self.id, "url": url, "expires_at": self.ends.strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+class Tails:
+    """The tails of all Workers. `hear` gets each trace and passes it to those that want it."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, Tail] = {}
+
+    def of(self, script: str) -> list[Tail]:
+        """Those that are in force."""
+        now = datetime.now(UTC)
+        return [tail for tail in self._open.values() if tail.script == script and tail.ends > now]
+
+    def get(self, identifier: str) -> Tail | None:
+        tail = self._open.get(identifier)
+        return tail if tail and tail.ends > datetime.now(UTC) else None
+
+    def add(self, script: str, filters: list[Json]) -> Tail:
+        tail = Tail(id=secrets.token_hex(16), script=script, filters=filters, ends=datetime.now(UTC) + LIFE)
+        self._open[tail.id] = tail
+        return tail
+
+    def drop(self, identifier: str) -> Tail | None:
+        """Its websocket ends."""
+        tail = self._open.pop(identifier, None)
+        if tail:
+            tail.closed.set()
+        return tail
+
+    def forget(self, script: str) -> None:
+        """The Worker has gone."""
+        for tail in [each for each in self._open.values() if each.script == script]:
+            self.drop(tail.id)
+
+    def hear(self, script: str, version: str, traces: list[Json]) -> None:
+        for trace in traces:
+            whole = {"scriptVersion": {"id": version}, "logs": [], "exceptions": [], **trace, "scriptName": script}
+            for tail in self.of(script):
+                if all(passes(each, whole) for each in tail.filters):
+                    with contextlib.suppress(asyncio.QueueFull):
+                        tail.traces.put_nowait(whole)
+
+
+def passes(wanted: Mapping[str, Json], trace: Json) -> bool:
+    """Whether a trace passes one filter; a filter of a kind that is not known lets all pass."""
+    ((kind, value), *_) = wanted.items() or [("", None)]
+    request = (trace.get("event") or {}).get("request") or {}
+    headers = {str(name).lower(): str(text) for name, text in (request.get("headers") or {}).items()}
+    if kind == "sampling_rate":
+        return random.random() < float(value)
+    if kind == "outcome":
+        return trace["outcome"] in value
+    if kind == "method":
+        return request.get("method") in ([value] if isinstance(value, str) else value)
+    if kind == "header":
+        found = headers.get(str(value["key"]).lower())
+        return found is not None and str(value.get("query") or "") in found
+    if kind == "client_ip":
+        return headers.get("cf-connecting-ip") in value or "self" in value
+    if kind == "query":
+        return any(value in str(part) for log in trace["logs"] for part in log["message"])
+    return kind != "scriptVersion" or trace["scriptVersion"]["id"] == value
 
 
 async def tails(request: Request, api: Api) -> Response:
     """GET …/scripts/{script}/tails."""
     name = api.workers.script(request.path_params["script"]).name
-    return ok([_shape(request, identifier) for identifier, script in OPEN.items() if script == name])
+    return ok([tail.shape(request) for tail in api.tails.of(name)])
 
 
 async def open_tail(request: Request, api: Api) -> Response:
-    """POST …/scripts/{script}/tails."""
-    identifier = secrets.token_hex(16)
-    OPEN[identifier] = api.workers.script(request.path_params["script"]).name
-    return ok(_shape(request, identifier))
+    """POST …/scripts/{script}/tails: {"filters": […]}."""
+    name = api.workers.script(request.path_params["script"]).name
+    try:
+        given = await request.json() if await request.body() else {}
+        filters = [dict(each) for each in given.get("filters") or []]
+    except (ValueError, TypeError, AttributeError):
+        raise ApiError(400, 10026, "Could not parse the tail's filters.") from None
+    tail = api.tails.add(name, filters)
+    await api.workers.follow(name, wanted=True)  # before the client is told: its next request must be seen
+    return ok(tail.shape(request))
 
 
-async def close_tail(request: Request, _: Api) -> Response:
+async def close_tail(request: Request, api: Api) -> Response:
     """DELETE …/scripts/{script}/tails/{tail}."""
-    if OPEN.pop(request.path_params["tail"], None) is None:
+    tail = api.tails.drop(request.path_params["tail"])
+    if tail is None:
         raise ApiError(404, 10057, "This tail does not exist.")
+    if not api.tails.of(tail.script):
+        await api.workers.follow(tail.script, wanted=False)
     return ok(None)
 
 
-def _shape(request: Request, identifier: str) -> Json:
-    ends = datetime.now(UTC) + timedelta(hours=HOURS)
-    url = f"ws://{request.url.netloc}{request.scope['root_path']}/tails/{identifier}"
-    return {"id": identifier, "url": url, "expires_at": ends.strftime("%Y-%m-%dT%H:%M:%SZ")}
-
-
 async def follow(websocket: WebSocket, api: Api) -> None:
-    """The websocket /tails/{tail}: what is written from now on, until the client leaves."""
-    name = OPEN.get(websocket.path_params["tail"])
-    if name is None:
-        await websocket.close(4404)
+    """The websocket /tails/{tail}: what happens from the tail's beginning, until it ends or the client leaves."""
+    tail = api.tails.get(websocket.path_params["tail"])
+    if tail is None:
+        await websocket.close(UNKNOWN)
         return
-    # Before the client is told: "from now on" must not begin after its next request.
-    growth = Growth(api.workers.blobs.logs / f"{name}.jsonl")
     offered = websocket.scope.get("subprotocols", [])
     await websocket.accept(PROTOCOL if PROTOCOL in offered else None)
-    sending = asyncio.create_task(_send(websocket, name, growth))
-    with contextlib.suppress(WebSocketDisconnect):
-        while True:
-            await websocket.receive()
-            if websocket.client_state.name == "DISCONNECTED":
-                break
-    sending.cancel()
-    with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
-        await sending
+    left = (tail.ends - datetime.now(UTC)).total_seconds()
+    tasks = [asyncio.create_task(each) for each in (_send(websocket, tail), tail.closed.wait(), _gone(websocket))]
+    await asyncio.wait(tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+    gone = tasks[-1].done()
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    if not gone:
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):
+            await websocket.close(ENDED)
 
 
-async def _send(websocket: WebSocket, name: str, growth: Growth) -> None:
-    async for line in _lines(growth):
-        moment = int(datetime.fromisoformat(line["time"]).timestamp() * 1000)
-        await websocket.send_json(
-            {
-                "scriptName": name,
-                "scriptVersion": {"id": line["version"]},
-                "outcome": "exception" if line["level"] == "error" else "ok",
-                "eventTimestamp": moment,
-                "event": None,
-                "exceptions": [],
-                "logs": [{"message": [line["message"]], "level": line["level"], "timestamp": moment}],
-            }
-        )
-
-
-async def _lines(growth: Growth) -> AsyncIterator[Json]:
+async def _send(websocket: WebSocket, tail: Tail) -> None:
     while True:
-        for line in growth.lines():
-            yield json.loads(line)
-        await asyncio.sleep(PAUSE)
+        await websocket.send_json(await tail.traces.get())
 
 
-class Growth:
-    """A file's lines from now on, or from so many bytes before its end; a file that got shorter was begun anew."""
-
-    def __init__(self, file: Path, behind: int = 0) -> None:
-        self._file = file
-        self._at = max(self._size() - behind, 0)
-        self._rest = b""
-
-    def lines(self) -> list[bytes]:
-        """Those that were completed since the last call."""
-        size = self._size()
-        if size < self._at:
-            self._at, self._rest = 0, b""
-        if size == self._at:
-            return []
-        with self._file.open("rb") as stream:
-            stream.seek(self._at)
-            *whole, self._rest = (self._rest + stream.read(size - self._at)).split(b"\n")
-        self._at = size
-        return whole
-
-    def _size(self) -> int:
-        return self._file.stat().st_size if self._file.exists() else 0
+async def _gone(websocket: WebSocket) -> None:
+    """Returns when the client has left; what it says is not heeded."""
+    with contextlib.suppress(WebSocketDisconnect):
+        while (await websocket.receive())["type"] != "websocket.disconnect":
+            pass

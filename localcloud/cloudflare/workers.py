@@ -288,6 +288,10 @@ class Workers:
         hosts = [self.zones.worker_host(name)] if script.enabled else []
         await self._edge.set_worker_hosts(name, [*hosts, *self.zones.hosts_of(name)])
 
+    async def follow(self, name: str, *, wanted: bool) -> None:
+        """Has the edge tell what happens in a Worker from now on, or no more."""
+        await self._edge.follow_worker(name, wanted)
+
     # --- life
 
     async def start(self) -> None:
@@ -340,6 +344,7 @@ class Workers:
             objects={each.class_name: each.id for each in known},
             object_bindings=bound.objects,
             assets=assets,
+            cpu_ms=(version.limits or {}).get("cpu_ms"),
             log=self.blobs.logs / f"{version.script}.jsonl",
         )
 

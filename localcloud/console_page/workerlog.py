@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from localcloud.cloudflare.api import Api
-from localcloud.cloudflare.tails import PAUSE, Growth
 from localcloud.logs import MASK
 
 SHOWN_BYTES = 64 * 1024
 SHORTEST_MASKED = 4
+PAUSE = 0.2
 
 
 async def follow(api: Api, name: str) -> AsyncIterator[str]:
@@ -44,3 +45,28 @@ def _shown(line: bytes, secrets: list[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, MASK)
     return f"{level} {time} {text}\n"
+
+
+class Growth:
+    """A file's lines from so many bytes before its end; a file that got shorter was begun anew."""
+
+    def __init__(self, file: Path, behind: int) -> None:
+        self._file = file
+        self._at = max(self._size() - behind, 0)
+        self._rest = b""
+
+    def lines(self) -> list[bytes]:
+        """Those that were completed since the last call."""
+        size = self._size()
+        if size < self._at:
+            self._at, self._rest = 0, b""
+        if size == self._at:
+            return []
+        with self._file.open("rb") as stream:
+            stream.seek(self._at)
+            *whole, self._rest = (self._rest + stream.read(size - self._at)).split(b"\n")
+        self._at = size
+        return whole
+
+    def _size(self) -> int:
+        return self._file.stat().st_size if self._file.exists() else 0

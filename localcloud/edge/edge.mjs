@@ -2,8 +2,9 @@
 //
 //   node edge.mjs --port 8401 --node-modules DIR --storage DIR
 //
-// The parent speaks JSON lines: {"id", "op", …} in, {"id", "result"} or {"id", "error", "kind"} out. End of input ends
-// the process and every workerd, so nothing outlives the parent. Secrets come in on these lines only.
+// The parent speaks JSON lines: {"id", "op", …} in, {"id", "result"} or {"id", "error", "kind"} out. Unasked come
+// {"traces"} of Workers that are followed, and {"restarted"} when a workerd runs again under another id. End of input
+// ends the process and every workerd, so nothing outlives the parent. Secrets come in on these lines only.
 
 import { randomBytes } from "node:crypto";
 import http from "node:http";
@@ -17,6 +18,7 @@ import { forward, headersFor, refuse, upgrade } from "./proxy.mjs";
 import { Requests } from "./requests.mjs";
 import { hostOf, Routes } from "./routes.mjs";
 import { Storage } from "./storage.mjs";
+import { Traces } from "./traces.mjs";
 import { WorkerError, Workers } from "./workers.mjs";
 
 const LOOPBACK = "127.0.0.1";
@@ -24,7 +26,7 @@ const LOOPBACK = "127.0.0.1";
 const DRAIN_MS = 20 * 60_000;
 const KEEP_ALIVE_MS = 75_000;
 const HEADER_BYTES = 64 * 1024;
-const INTERNAL = ["x-edge-key", "x-edge-service", "x-edge-storage", "x-edge-public", "x-edge-event", "x-edge-worker"];
+const INTERNAL = ["x-edge-key", "x-edge-service", "x-edge-storage", "x-edge-public", "x-edge-event", "x-edge-worker", "x-edge-ask"];
 const WORKERS_DEV = ".workers.localhost";
 
 const { values } = parseArgs({ options: { port: { type: "string" }, "node-modules": { type: "string" }, storage: { type: "string" } } });
@@ -35,6 +37,7 @@ const storage = new Storage(miniflare, values["node-modules"], values.storage, s
 const routes = new Routes();
 const faults = new Faults();
 const requests = new Requests();
+const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 const ray = () => `${randomBytes(8).toString("hex")}-LOC`;
 
 const LOST = {
@@ -149,7 +152,9 @@ function listen(server, port) {
 const edge = listener(inward, () => true);
 const way = listener(outward, (req) => req.headers["x-edge-key"] === secret);
 storage.edgePort = await listen(way, 0);
-const workers = new Workers(miniflare, { port: storage.edgePort, secret }, storage);
+const traces = new Traces((told) => say({ traces: told }));
+await traces.listen();
+const workers = new Workers(miniflare, { port: storage.edgePort, secret }, { storage, traces, restarted: () => say({ restarted: true }) });
 
 /** A running version; when it has Durable Objects, it is their only home from now on. */
 function ready(name, version) {
@@ -195,13 +200,12 @@ const operations = {
   seen: () => faults.seen(),
   forget: () => faults.forget(),
   passed: ({ number }) => requests.since(number),
+  follow: ({ name, wanted }) => workers.follow(name, wanted),
   remove: ({ name }) => {
     routes.setWorkerHosts(name, []);
     return activate(name, []);
   },
 };
-
-const say = (message) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
 async function carryOut({ id, op, ...rest }) {
   try {

@@ -4,7 +4,7 @@ import http from "node:http";
 
 /** What the version's handler came to: {outcome: "ok" or another word, …}. It may take as long as it likes. */
 export function deliver(upstream, secret, event) {
-  const leave = upstream.enter();
+  const call = upstream.enter();
   return new Promise((resolve, reject) => {
     const headers = { "x-edge-event": secret, "content-type": "application/json" };
     const out = http.request({ host: upstream.host, port: upstream.port, method: "POST", path: "/", headers, agent: false }, async (from) => {
@@ -18,5 +18,5 @@ export function deliver(upstream, secret, event) {
     });
     out.on("error", reject);
     out.end(JSON.stringify(event));
-  }).finally(leave);
+  }).finally(call.leave);
 }

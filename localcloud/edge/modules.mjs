@@ -3,6 +3,11 @@
 /**
  * Takes every request first: gives request.cf its shape and turns an exception into Cloudflare's page 1101. Hands on
  * events that come from the edge itself, which its key proves.
+ *
+ * It also gets the trace of each invocation, and passes it to the edge while somebody follows the Worker. The runtime
+ * itself masks what is secret in a trace: headers whose names hold auth, cookie, jwt, key, secret or token, and
+ * identifiers in addresses (workerd, src/workerd/api/trace.c++ and util.c++). The edge asks it with its key whether it
+ * answers at all, and tells it that way whether anybody follows.
  */
 export const FRONT = `
 const CF = { colo: "LOC", country: "XX", httpProtocol: "HTTP/1.1", timezone: "UTC", asn: 0, clientTcpRtt: 0 };
@@ -20,15 +25,24 @@ async function deliver({ kind, cron, time, queue, messages, metrics }, env) {
   const oldest = new Date(metrics.oldestMessageTimestamp);
   return env.USER.queue(queue, read, { metrics: { ...metrics, oldestMessageTimestamp: oldest } });
 }
+let followed;
 export default {
   async fetch(request, env) {
     if (request.headers.get("x-edge-event") === env.KEY) return env.DIRECT ? env.DIRECT.fetch(request) : Response.json(await deliver(await request.json(), env));
+    const asked = request.headers.get("x-edge-key") === env.KEY && request.headers.get("x-edge-ask");
+    if (asked) {
+      if (asked !== "alive") followed = asked === "follow";
+      return new Response(null, { status: 204 });
+    }
     try {
       return await env.USER.fetch(new Request(request, { cf: { ...CF, clientAcceptEncoding: request.headers.get("accept-encoding") ?? "" } }));
     } catch (error) {
       console.error(error?.stack ?? String(error));
       return new Response("error code: 1101\\n", { status: 500, headers: { "content-type": "text/plain; charset=UTF-8" } });
     }
+  },
+  async tail(traces, env) {
+    if (followed ?? env.FOLLOWED) await env.EDGE.fetch("http://edge.localhost/", { method: "POST", body: JSON.stringify(traces) });
   },
 };
 `;

@@ -18,6 +18,9 @@ const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
 const HOP = new Set(["connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "upgrade"]);
 const LOST = new Set(["ECONNRESET", "EPIPE"]);
 
+/** Cloudflare's error 1102, as a client that takes no HTML gets it. */
+const EXCEEDED = { status: 503, body: "error code: 1102\n", headers: { server: "cloudflare" } };
+
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Flat [name, value, …] without hop-by-hop headers and those in `drop`, followed by `add` (which replaces). */
@@ -109,14 +112,16 @@ function attempt(req, res, { upstream, secure, headers, extra, lose }) {
  * It is asked again before each try, so a switch in between is followed.
  */
 export async function forward(req, res, resolve, unreachable) {
-  const deadline = Date.now() + RETRY_MS;
+  let deadline = Date.now() + RETRY_MS;
   for (let delay = FIRST_DELAY_MS; ; delay = Math.min(delay * 2, LONGEST_DELAY_MS)) {
     const found = resolve();
     if (found.refusal) return refuse(res, found.refusal);
-    const leave = found.upstream.enter?.();
+    const call = found.upstream.enter?.(req);
     const outcome = await attempt(req, res, found);
-    leave?.();
+    call?.leave();
     if (outcome === "done") return undefined;
+    if (call?.fate === "over") return refuse(res, EXCEEDED);
+    if (call?.fate === "again") deadline = Date.now() + RETRY_MS; // it has only waited, for longer than that
     if (outcome === "failed" || !found.upstream.agent || Date.now() > deadline) {
       req.unpipe();
       req.resume(); // what is left of its body, or its client would wait
@@ -164,12 +169,12 @@ export async function upgrade(req, socket, head, resolve, unreachable) {
   for (let delay = FIRST_DELAY_MS; ; delay = Math.min(delay * 2, LONGEST_DELAY_MS)) {
     const found = resolve();
     if (found.refusal) return refuseSocket(socket, found.refusal);
-    const leave = found.upstream.enter?.();
+    const call = found.upstream.enter?.(req);
     let server;
     try {
       server = await connect(found);
     } catch (error) {
-      leave?.();
+      call?.leave();
       if (error.code !== "ECONNREFUSED" || !found.upstream.agent || Date.now() > deadline) return refuseSocket(socket, unreachable(found));
       await pause(delay);
       continue;
@@ -180,6 +185,6 @@ export async function upgrade(req, socket, head, resolve, unreachable) {
     text += websocket ? `connection: Upgrade\r\nupgrade: ${req.headers.upgrade}\r\n\r\n` : "connection: close\r\n\r\n";
     server.write(text, "latin1");
     if (head.length) server.write(head);
-    return tunnel(socket, server, leave);
+    return tunnel(socket, server, call?.leave);
   }
 }

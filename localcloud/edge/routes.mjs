@@ -6,25 +6,30 @@ import http from "node:http";
 const IDLE_MS = 4_000; // workerd closes idle connections after 5 s: ours must go first
 const PERCENT = 100;
 
-/** An address that serves requests: counts those under way, so that it can be stopped when none is left. */
+/** An address that serves requests: knows those under way, so that it can be stopped when none is left. */
 export class Upstream {
   constructor(host, port) {
     this.host = host;
     this.port = port;
-    this.active = 0;
+    this.calls = new Set(); // {since, req, fate?}: fate, once it is lost, says whether it is "over" or to be tried "again"
+    this.entered = () => undefined; // called as a request begins
     this.waiters = [];
     this.agent = new http.Agent({ keepAlive: true, maxFreeSockets: 64, timeout: IDLE_MS, scheduling: "lifo" });
   }
 
-  enter() {
-    this.active += 1;
-    let left = false;
-    return () => {
-      if (left) return;
-      left = true;
-      this.active -= 1;
-      if (this.active === 0) for (const wake of this.waiters.splice(0)) wake(true);
+  get active() {
+    return this.calls.size;
+  }
+
+  /** A request that is under way until its `leave`. */
+  enter(req) {
+    const call = { since: performance.now(), req };
+    call.leave = () => {
+      if (this.calls.delete(call) && this.active === 0) for (const wake of this.waiters.splice(0)) wake(true);
     };
+    this.calls.add(call);
+    this.entered();
+    return call;
   }
 
   /** Resolves to true when no request is under way, or to false after `ms`. */

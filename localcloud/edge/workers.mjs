@@ -1,11 +1,14 @@
 // One Miniflare (one workerd process) for each version of a Worker. It listens on a loopback port of its own.
 
+import childProcess from "node:child_process";
 import fs from "node:fs";
+import http from "node:http";
 import os from "node:os";
 import path from "node:path";
 import { EMPTY, FRONT, probe } from "./modules.mjs";
 import { Upstream } from "./routes.mjs";
 import { shapeBindings } from "./storage.mjs";
+import { CPU_MS, Watchdog } from "./watchdog.mjs";
 
 const LOG_BYTES = 4 * 1024 * 1024;
 // Cloudflare allows a second of processor; a start of nothing takes longer than that here.
@@ -15,6 +18,7 @@ const DIRECT = "edge-direct";
 const PUBLIC_FETCH = "global_fetch_strictly_public";
 const TEXT_KINDS = new Set(["ESModule", "CommonJS", "Text", "PythonModule", "PythonRequirement"]);
 const LOOPBACK = "127.0.0.1";
+const KEPT_LINES = 200;
 
 /** A failure that the Worker's author can mend: its text is workerd's own. */
 export class WorkerError extends Error {}
@@ -123,15 +127,25 @@ function serveEvents(plugin, secret) {
   };
 }
 
+let spawned; // the program that was started last: Miniflare tells of its runtime's output, and not of its process
+
+const spawn = childProcess.spawn;
+childProcess.spawn = (...words) => (spawned = spawn(...words));
+
 export class Workers {
-  /** `outbound`: {port, secret} of the listener that takes the Workers' own requests; `storage` is behind it, too. */
-  constructor(miniflare, outbound, storage) {
+  /**
+   * `outbound`: {port, secret} of the listener that takes the Workers' own requests; `storage` is behind it, too.
+   * `restarted()` is called when a runtime runs again in a process of another id.
+   */
+  constructor(miniflare, outbound, { storage, traces, restarted }) {
     this.miniflare = miniflare;
     serveUploadedTypes(miniflare.ASSETS_PLUGIN);
     serveEvents(miniflare.ASSETS_PLUGIN, outbound.secret);
     shapeBindings(miniflare.CORE_PLUGIN);
     this.outbound = outbound;
     this.storage = storage;
+    this.traces = traces;
+    this.restarted = restarted;
     this.running = new Map(); // "name/version" -> {mf, upstream, handlers, named, ms}
     this.logs = new Map();
   }
@@ -174,7 +188,7 @@ export class Workers {
     return { durableObjects: Object.fromEntries(bound), additionalUnboundDurableObjects: unbound };
   }
 
-  #options(spec) {
+  #options(name, version, spec) {
     const common = this.#bindings(spec);
     const socket = [{ host: LOOPBACK, port: 0 }];
     const modules = spec.modules.map(readModule);
@@ -188,11 +202,11 @@ export class Workers {
         modules: [{ type: "ESModule", path: "front.mjs", contents: FRONT }],
         compatibilityDate: "2025-06-01",
         compatibilityFlags: ["service_binding_extra_handlers"],
-        bindings: { KEY: this.outbound.secret },
-        serviceBindings: { USER, ...(spec.assets && modules.length > 0 ? { DIRECT } : {}) },
+        bindings: { KEY: this.outbound.secret, FOLLOWED: this.traces.isFollowed(name) },
+        serviceBindings: { USER, EDGE: this.traces.way(name, version), ...(spec.assets && modules.length > 0 ? { DIRECT } : {}) },
         unsafeDirectSockets: socket,
       },
-      { name: USER, ...common, ...code, ...assetOptions(spec), ...this.#objects(spec) },
+      { name: USER, ...common, ...code, ...assetOptions(spec), ...this.#objects(spec), ...(modules.length > 0 ? { tails: ["front"] } : {}) },
     ];
     if (modules.length > 0 && !classic) {
       const binding = spec.assets?.binding; // the module may use it while it loads
@@ -228,32 +242,81 @@ export class Workers {
     if (spec.assets) types.set(spec.assets.directory, spec.assets.types);
     const started = Date.now();
     const lines = [];
-    let booting = true;
     const log = this.#log(name, spec.log);
-    const mf = new this.miniflare.Miniflare({
+    const instance = { name, version, spec, booting: true, recent: [] };
+    const mf = (instance.mf = new this.miniflare.Miniflare({
       host: LOOPBACK,
       port: 0,
       cf: false,
       logRequests: false,
       log: new this.miniflare.NoOpLog(),
       telemetry: { enabled: false },
+      handleRuntimeStdio: () => (instance.process = spawned),
       handleStructuredLogs: (entry) => {
-        if (booting && entry.message.startsWith("service core:user:")) lines.push(entry.message);
-        else log.write(version, entry);
+        if (instance.booting && entry.message.startsWith("service core:user:")) return void lines.push(entry.message);
+        log.write(version, entry);
+        instance.recent = [...instance.recent.slice(1 - KEPT_LINES), entry];
       },
       ...(home ? { durableObjectsPersist: path.join(this.storage.directory, "workers") } : {}),
-      workers: this.#options(spec),
-    });
+      unsafeHandleRuntimeRestart: () => this.#again(instance),
+      workers: this.#options(name, version, spec),
+    }));
     try {
-      const instance = { name, version, spec, home, mf, ...(await within(patience(), this.#begin(mf, spec))) };
-      booting = false;
+      Object.assign(instance, await within(patience(), this.#begin(mf, spec)));
+      instance.booting = false;
       instance.ms = Date.now() - started;
+      this.#guard(instance);
       this.running.set(key, instance);
       return instance;
     } catch (error) {
       await mf.dispose().catch(() => undefined);
       throw new WorkerError(reason(lines, error));
     }
+  }
+
+  #guard(instance) {
+    const limit = instance.spec.cpu_ms ?? CPU_MS;
+    const pid = () => instance.process.pid;
+    const exceeded = (since) => this.#end(instance, since);
+    instance.watchdog = new Watchdog(instance.upstream, { pid, limit, alive: () => this.#ask(instance, "alive"), exceeded });
+  }
+
+  /** Ends a runtime whose code used up its processor time; what came after `since` goes to the next one. */
+  #end(instance, since) {
+    const { calls } = instance.upstream;
+    for (const call of calls) call.fate = call.since < since ? "over" : "again";
+    const over = [...calls].filter(({ fate }) => fate === "over");
+    const first = Date.now() - (performance.now() - Math.min(since, ...over.map((call) => call.since)));
+    this.traces.exceeded(instance, over.map(({ req }) => req).filter(Boolean), instance.recent.filter(({ timestamp }) => timestamp >= first));
+    const message = `The Worker exceeded its CPU time limit of ${instance.watchdog.limit} ms (error 1102), and was started anew.`;
+    this.logs.get(instance.name).write(instance.version, { timestamp: Date.now(), level: "error", message });
+    instance.process.kill("SIGKILL");
+  }
+
+  /** Miniflare has started a runtime anew that had ended. */
+  async #again(instance) {
+    const url = await instance.mf.unsafeGetDirectURL("front");
+    instance.upstream.port = Number(url.port);
+    await this.#tell(instance);
+    this.restarted();
+  }
+
+  #ask({ upstream: { host, port } }, word) {
+    const headers = { "x-edge-key": this.outbound.secret, "x-edge-ask": word };
+    return new Promise((resolve, reject) => {
+      const asking = http.get({ host, port, headers, agent: false }, (answer) => answer.resume().once("end", resolve));
+      asking.once("error", reject);
+    });
+  }
+
+  #tell(instance) {
+    return this.#ask(instance, this.traces.isFollowed(instance.name) ? "follow" : "leave").catch(() => undefined);
+  }
+
+  /** Has the traces of a Worker's invocations told from now on, or no more. */
+  async follow(name, wanted) {
+    this.traces.follow(name, wanted);
+    await Promise.all(this.ofName(name).map((instance) => this.#tell(instance)));
   }
 
   async #begin(mf, spec) {
@@ -296,6 +359,7 @@ export class Workers {
     this.running.delete(`${instance.name}/${instance.version}`);
     instance.upstream.retire();
     await instance.upstream.drained(ms);
+    instance.watchdog.stop();
     await instance.mf.dispose().catch(() => undefined);
   }
 

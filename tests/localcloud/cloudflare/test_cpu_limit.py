@@ -1,0 +1,74 @@
+"""A Worker whose code does not end: its request is ended, and nobody else is held up."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from localcloud.edge import Edge
+from tests.localcloud.cloudflare.loop import Loop
+
+CODE = """let count = 0;
+export default { async fetch(request, env, ctx) {
+  const path = new URL(request.url).pathname;
+  if (path === "/spin") for (;;);
+  if (path === "/yield") for (;;) await new Promise((resolve) => setTimeout(resolve, 0));
+  if (path === "/wait") await new Promise((resolve) => setTimeout(resolve, 2500));
+  if (path === "/later") ctx.waitUntil((async () => { await fetch("http://nowhere.localhost/").catch(() => 0); for (;;); })());
+  return new Response(`answer ${++count}`);
+} }"""
+EXCEEDED = (503, "error code: 1102\n")
+
+
+@pytest.fixture
+def hosts(edge: Edge, loop: Loop, spec: Any) -> Iterator[list[str]]:
+    """Two Workers' hosts; their requests may use 700 ms."""
+    hosts = []
+    for name in ("first", "second"):
+        loop.run(edge.deploy_worker(name, "v1", spec(CODE, cpu_ms=700)))
+        hosts.append(f"{name}.oracle.workers.localhost")
+        loop.run(edge.set_worker_hosts(name, hosts[-1:]))
+    yield hosts
+    for name in ("first", "second"):
+        loop.run(edge.remove_worker(name))
+
+
+@pytest.mark.parametrize("path", ["/spin", "/yield"])
+def test_a_request_without_end_gets_1102_and_the_next_one_is_answered(ask: Any, hosts: list[str], path: str) -> None:
+    ended = ask("GET", hosts[0], path)
+    assert (ended.status_code, ended.text) == EXCEEDED
+    assert ask("GET", hosts[0]).text == "answer 1", "its memory is new"
+    assert ask("POST", hosts[0], path, content=b"x").text == EXCEEDED[1]
+
+
+def test_nobody_else_is_held_up(ask: Any, hosts: list[str]) -> None:
+    found: list[httpx.Response] = []
+    spinning = threading.Thread(target=lambda: found.append(ask("GET", hosts[0], "/spin")))
+    spinning.start()
+    others = 0
+    while spinning.is_alive():
+        assert ask("GET", hosts[1]).status_code == 200
+        others += 1
+    assert (found[0].status_code, found[0].text) == EXCEEDED
+    assert others > 10
+
+
+def test_a_request_that_only_waits_may_take_its_time(ask: Any, hosts: list[str]) -> None:
+    assert ask("GET", hosts[0], "/wait").text == "answer 1"
+
+
+def test_a_loop_behind_the_answer_ends_with_the_next_request_at_the_latest(ask: Any, hosts: list[str]) -> None:
+    assert ask("GET", hosts[0], "/later").text == "answer 1"
+    assert ask("GET", hosts[0]).text in ("answer 1", EXCEEDED[1])
+    assert ask("GET", hosts[0]).status_code == 200
+
+
+def test_the_workers_log_says_why(ask: Any, hosts: list[str], tmp_path: Any) -> None:
+    ask("GET", hosts[0], "/spin")
+    last = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
+    assert (last["level"], "CPU time limit of 700 ms (error 1102)" in last["message"]) == ("error", True)
