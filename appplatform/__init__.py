@@ -3,6 +3,7 @@
 from appplatform.alerts import alert, alerts_of
 from appplatform.client import AppPlatform, AppPlatformError, Deployment, variable
 from appplatform.console import CommandResult, Console, ConsoleClosed, ConsoleError, run_command
+from appplatform.runlog import LogEnded, LogLine, RunLog
 from appplatform.sources import Source
 from appplatform.terminal import hold_session, show_command
 
@@ -14,6 +15,9 @@ __all__ = [
     "ConsoleClosed",
     "ConsoleError",
     "Deployment",
+    "LogEnded",
+    "LogLine",
+    "RunLog",
     "Source",
     "alert",
     "alerts_of",

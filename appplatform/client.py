@@ -194,6 +194,12 @@ class AppPlatform:
         """The address of a websocket to a shell in the running container, valid once and for a short time."""
         return self._get(f"/v2/apps/{app_id}/components/{service}/exec", lambda answer: _text(answer["url"]))
 
+    def live_log(self, app_id: str, deployment_id: str, service: str, lines: int) -> str | None:
+        """Where a deployment's run log is followed from its last `lines` on; None when it has ended."""
+        path = f"/v2/apps/{app_id}/deployments/{deployment_id}/components/{service}/logs"
+        query = f"type=RUN&follow=true&tail_lines={lines}"
+        return self._get(f"{path}?{query}", lambda answer: _text(answer.get("live_url") or "") or None)
+
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """The decoded answer, {} where it is empty. Raises AppPlatformError with the API's own message."""
         with _sentences():

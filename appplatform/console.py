@@ -14,22 +14,16 @@ import os
 import re
 import secrets
 import shlex
-import socket as sockets
 import string
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from websockets.exceptions import WebSocketException
-from websockets.sync.client import ClientConnection, connect
-
 from appplatform.typist import Typist
-from httpclient import proxy_for, tls_context
+from websocketclient import BROKEN, connected
 
 OPEN_SECONDS = 20.0
-SILENT_MILLISECONDS = 60_000
-"""How long what was sent may stay unacknowledged: a network that is gone must not look like a quiet shell."""
 PIECE = 3000  # a terminal takes lines of 4096 bytes at most
 HARMLESS = frozenset((string.ascii_letters + string.digits + " ./_=:,+@-").encode())
 
@@ -91,11 +85,10 @@ class Console:
     def __enter__(self) -> Console:
         try:
             limit = OPEN_SECONDS if self._limit is None else min(self._limit, OPEN_SECONDS)
-            self._socket = self._held.enter_context(_connected(self._url, limit))
-        except (OSError, WebSocketException) as error:
+            # No pings: whether App Platform answers them is not known, and the typist's keep-alive does the same.
+            self._socket = self._held.enter_context(connected(self._url, limit, largest=None))
+        except BROKEN as error:
             raise ConsoleError(f"The backend's console failed to open ({type(error).__name__}).") from None
-        if hasattr(sockets, "TCP_USER_TIMEOUT"):
-            self._socket.socket.setsockopt(sockets.IPPROTO_TCP, sockets.TCP_USER_TIMEOUT, SILENT_MILLISECONDS)
         self.typist = Typist(self._socket)
         self.typist.start()
         return self
@@ -163,13 +156,13 @@ class Console:
             raise ConsoleError("The backend's console did not answer in time.") from None
         except (ValueError, AttributeError):
             raise ConsoleError("The backend's console answered something else than output.") from None
-        except (OSError, WebSocketException):
+        except BROKEN:
             raise self._ended() from None
 
     def _type(self, text: str) -> None:
         try:
             self.typist.type(text)
-        except (OSError, WebSocketException):
+        except BROKEN:
             raise self._ended() from None
 
     def _ended(self) -> ConsoleError:
@@ -178,20 +171,6 @@ class Console:
         return ConsoleError(
             "The backend's console ended too early: its container was replaced or stopped, or the connection broke."
         )
-
-
-def _connected(url: str, seconds: float) -> ClientConnection:
-    """No pings: whether App Platform answers them is not known, and the typist's keep-alive does the same."""
-    proxy = proxy_for(url)
-    return connect(
-        url,
-        open_timeout=seconds,
-        close_timeout=2,
-        ping_interval=None,
-        max_size=None,
-        proxy=proxy.address if proxy else None,
-        ssl=tls_context() if url.startswith("wss:") else None,
-    )
 
 
 def _harmless(script: str) -> str:

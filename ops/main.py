@@ -30,6 +30,7 @@ COMMANDS = (
     Entry("Look", "page", "all of it in a browser"),
     Entry("Look", "runs", "what ran, and what runs"),
     Entry("Look", "logs", "a run's output; -f"),
+    Entry("Look", "tail", "what services say, live"),
     Entry("Look", "timeline", "a run as a picture"),
     Entry("Repositories", "commit-all", "commit and push them all"),
     Entry("Repositories", "repo-map", "write REPO_MAP.md"),

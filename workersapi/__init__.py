@@ -1,5 +1,6 @@
-"""A small client of Cloudflare's Workers: a script's bindings and secrets."""
+"""A small client of Cloudflare's Workers: a script's bindings, secrets and live events."""
 
 from workersapi.client import Workers, WorkersApiError
+from workersapi.tails import Tail, TailEnded
 
-__all__ = ["Workers", "WorkersApiError"]
+__all__ = ["Tail", "TailEnded", "Workers", "WorkersApiError"]

@@ -59,7 +59,8 @@ class Workers:
         except ApiError as error:
             raise WorkersApiError(str(error)) from None
         self._account = f"/accounts/{quote(account, safe='')}/workers"
-        self._scripts = f"{self._account}/scripts"
+        self.scripts = f"{self._account}/scripts"
+        """The path of the account's scripts."""
 
     def __enter__(self) -> Workers:
         return self
@@ -142,7 +143,7 @@ class Workers:
             raise _refusal(error.answer, "GET", path) if error.answer else WorkersApiError(str(error)) from None
 
     def _script(self, script: str) -> str:
-        return f"{self._scripts}/{quote(script, safe='')}"
+        return f"{self.scripts}/{quote(script, safe='')}"
 
 
 def _refusal(response: Answer, method: str, path: str) -> WorkersApiError:

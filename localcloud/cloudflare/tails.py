@@ -91,7 +91,8 @@ class Tails:
 
 def passes(wanted: Mapping[str, Json], trace: Json) -> bool:
     """Whether a trace passes one filter; a filter of a kind that is not known lets all pass."""
-    ((kind, value), *_) = wanted.items() or [("", None)]
+    kind: str = next(iter(wanted), "")
+    value: Json = wanted.get(kind)
     request = (trace.get("event") or {}).get("request") or {}
     headers = {str(name).lower(): str(text) for name, text in (request.get("headers") or {}).items()}
     if kind == "sampling_rate":

@@ -38,6 +38,7 @@ OURS = frozenset(
         "toolchain",
         "tracebacks",
         "waiting",
+        "websocketclient",
         "workersapi",
     }
 )
@@ -85,9 +86,10 @@ MAY_IMPORT = {
     "sdk": set(),
     "tracebacks": set(),
     "waiting": set(),
-    "appplatform": {"appplatform", "cloudapi", "httpclient", "waiting"},
+    "websocketclient": {"httpclient"},
+    "appplatform": {"appplatform", "cloudapi", "httpclient", "waiting", "websocketclient"},
     "pocketbase": {"httpclient", "pocketbase", "waiting"},
-    "workersapi": {"cloudapi", "httpclient", "waiting", "workersapi"},
+    "workersapi": {"cloudapi", "httpclient", "waiting", "websocketclient", "workersapi"},
     "backups": {"backups", "contract", "httpclient", "pocketbase", "programs"},
     "releases": {"releases", "artifacts", "backups", "contract"},
     "components": {

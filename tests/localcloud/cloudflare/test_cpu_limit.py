@@ -19,7 +19,7 @@ export default { async fetch(request, env, ctx) {
   if (path === "/spin") for (;;);
   if (path === "/yield") for (;;) await new Promise((resolve) => setTimeout(resolve, 0));
   if (path === "/wait") await new Promise((resolve) => setTimeout(resolve, 2500));
-  if (path === "/later") ctx.waitUntil((async () => { await fetch("http://nowhere.localhost/").catch(() => 0); for (;;); })());
+  if (path === "/later") ctx.waitUntil(fetch("http://nowhere.localhost/").finally(() => { for (;;); }));
   return new Response(`answer ${++count}`);
 } }"""
 EXCEEDED = (503, "error code: 1102\n")

@@ -1,0 +1,166 @@
+"""The streams of both clouds, at their doubles: what is asked, what comes out, and that no tail is left behind."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from threading import Event
+from typing import Any
+
+import pytest
+
+from appplatform import AppPlatform
+from ops.failures import Failure
+from ops.tail import Entry
+from ops.tail.backend import Backend
+from ops.tail.keeping_up import Lost, Opened
+from ops.tail.worker import Worker
+from tests.support.scripted import Reply, Scripted, scripted
+from tests.support.streams import STAY, streaming
+from workersapi import Workers
+
+TAILS = "/accounts/acc/workers/scripts/front/tails"
+LATER = "2999-01-01T00:00:00Z"
+EVENT = {"outcome": "ok", "event": {"request": {"method": "GET", "url": "https://a.example/"}}}
+
+
+@pytest.fixture
+def api() -> Iterator[Scripted]:
+    with scripted() as one:
+        yield one
+
+
+def result(body: Any) -> Reply:
+    return Reply({"success": True, "errors": [], "messages": [], "result": body})
+
+
+def worker(api: Scripted, stop: Event) -> Worker:
+    return Worker(Workers(api.address, "acc", "token", patience=0), "web", "front", "pulumi up", stop)
+
+
+def tail(api: Scripted, url: str, ends: str = LATER) -> None:
+    api.answers[TAILS] = [result({"id": "t1", "url": f"{url}/live", "expires_at": ends})]
+    api.answers[f"{TAILS}/t1"] = [result(None)]
+
+
+def lines(entries: Iterator[Entry | Opened], count: int) -> list[str]:
+    """The first texts; the stream is left open."""
+    found = (entry for entry in entries if isinstance(entry, Entry))
+    return [entry.lines[0].text for entry in itertools.islice(found, count)]
+
+
+def test_a_worker_is_followed_as_wrangler_does_and_its_tail_deleted(api: Scripted) -> None:
+    stop = Event()
+    with streaming([EVENT, STAY], protocol="trace-v1") as live:
+        tail(api, live.address.replace("http", "ws"))
+        stream = worker(api, stop).stream()
+        assert lines(stream, 1) == ["GET https://a.example/ ok"]
+        assert api.asked == [f"POST {TAILS}"]
+        stop.set()
+        assert list(stream) == []
+    assert (live.opened, live.heard) == (["/live"], ['{"debug": false}'])
+    assert api.asked[-1] == f"DELETE {TAILS}/t1"
+
+
+@pytest.mark.parametrize("ends", [LATER, "2020-01-01T00:00:00Z"])
+def test_a_tail_that_ends_is_lost_and_deleted(api: Scripted, ends: str) -> None:
+    with streaming([], [STAY], protocol="trace-v1") as live:
+        tail(api, live.address.replace("http", "ws"), ends)
+        with pytest.raises(Lost, match=r"its stream of events (ended|has expired)"):
+            list(worker(api, Event()).stream())
+    assert api.asked[-1] == f"DELETE {TAILS}/t1"
+
+
+def test_a_tail_whose_stream_does_not_open_is_deleted(api: Scripted) -> None:
+    tail(api, api.address.replace("http", "ws"))
+    with pytest.raises(Lost, match="does not open"):
+        list(worker(api, Event()).stream())
+    assert api.asked[-1] == f"DELETE {TAILS}/t1"
+
+
+def test_a_worker_that_is_gone_is_no_matter_of_patience(api: Scripted) -> None:
+    errors = [{"code": 10007, "message": "This Worker does not exist on your account."}]
+    api.answers[TAILS] = [Reply({"success": False, "errors": errors, "messages": [], "result": None}, 404)]
+    with pytest.raises(Failure, match=r"^There is no Worker front\. Deploy it: pulumi up$"):
+        list(worker(api, Event()).stream())
+
+
+def app(deployment: str | None) -> Reply:
+    active = {"active_deployment": {"id": deployment}} if deployment else {}
+    return Reply({"app": {"id": "a", "spec": {"name": "jelly"}, **active}})
+
+
+def log(deployment: str) -> str:
+    return f"/v2/apps/a/deployments/{deployment}/components/pb/logs"
+
+
+def said(second: str, word: str) -> dict[str, str]:
+    return {"data": f"pb 2026-11-27T16:31:{second}Z {word}\n"}
+
+
+def backend(api: Scripted, stop: Event, state: str = "a") -> Backend:
+    platform = AppPlatform(api.address, "token", patience=0)
+    return Backend(platform, "pb", "a", lambda: state, "pulumi up", 7, stop)
+
+
+def test_the_backends_log_is_followed_and_goes_on_where_it_was_lost(api: Scripted) -> None:
+    first = [said("00.5", "one"), said("00.51", "two")]
+    again = [said("00.5", "one"), said("00.51", "two"), said("00.512", "three"), {"data": "no time\n"}, STAY]
+    with streaming(first, again) as live:
+        api.answers = {"/v2/apps/a": [app("d1")], log("d1"): [Reply({"live_url": f"{live.address}/log?token=s"})]}
+        known = backend(api, Event())
+        stream = known.stream()
+        assert lines(stream, 2) == ["one", "two"]
+        with pytest.raises(Lost, match="its run log ended"):
+            next(stream)
+        stream = known.stream()
+        assert lines(stream, 2) == ["three", "no time"]
+        stream.close()
+    assert f"GET {log('d1')}?type=RUN&follow=true&tail_lines=7" in api.asked
+    assert live.opened == ["/log?token=s"] * 2
+
+
+def test_another_deployment_is_followed_although_the_stream_stays_open(
+    api: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.tail.backend.LOOK_SECONDS", 0)
+    with streaming([said("01", "old"), STAY]) as live:
+        api.answers = {"/v2/apps/a": [app("d1"), app("d2")], log("d1"): [Reply({"live_url": live.address})]}
+        with pytest.raises(Lost, match="another deployment runs"):
+            list(backend(api, Event()).stream())
+
+
+def test_the_app_that_a_release_has_made_is_followed(api: Scripted) -> None:
+    with streaming([said("01", "new"), STAY]) as live:
+        path = "/v2/apps/b/deployments/d9/components/pb/logs"
+        api.answers = {
+            "/v2/apps/b": [Reply({"app": {"id": "b", "spec": {"name": "j"}, "active_deployment": {"id": "d9"}}})],
+            path: [Reply({"live_url": live.address})],
+        }
+        stream = backend(api, Event(), state="b").stream()
+        assert lines(stream, 1) == ["new"]
+        stream.close()
+
+
+@pytest.mark.parametrize(
+    "answers, error, sentence",
+    [
+        ({}, Failure, "The backend's app is gone. Bring it up again: pulumi up"),
+        ({"/v2/apps/a": [app(None)]}, Lost, "its app has no deployment yet. See what became of it: pulumi up"),
+        (
+            {"/v2/apps/a": [app("d1")], log("d1"): [Reply({"historic_urls": []})]},
+            Lost,
+            "its run log is closed. See why nothing writes it: pulumi up",
+        ),
+        ({"/v2/apps/a": [app("d1")]}, Lost, "its deployment is gone"),
+        ({"/v2/apps/a": [Reply({"message": "no"}, 401)]}, Failure, "DigitalOcean refused"),
+        ({"/v2/apps/a": [Reply({"message": "no"}, 503)]}, Lost, "DigitalOcean's API could not"),
+    ],
+)
+def test_why_the_backend_cannot_be_followed(
+    api: Scripted, answers: dict[str, Any], error: type[Exception], sentence: str
+) -> None:
+    api.answers = answers
+    with pytest.raises(error) as raised:
+        list(backend(api, Event()).stream())
+    assert str(raised.value).startswith(sentence)
