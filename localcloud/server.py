@@ -23,6 +23,7 @@ from localcloud.cloudflare.routes import start as start_workers
 from localcloud.cloudflare.routes import stop as stop_workers
 from localcloud.faults import RequestFault
 from localcloud.requestlog import Entry
+from localcloud.tolerance import TolerantProtocol
 
 
 def application(cloud: Cloud, platform: digitalocean.Platform) -> ASGIApp:
@@ -64,7 +65,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: ASGIApp) -> None:
         config = uvicorn.Config(
             app,
-            ws="websockets-sansio",
+            ws=TolerantProtocol,
             lifespan="off",
             log_level="warning",
             log_config=None,

@@ -17,6 +17,8 @@ LONGEST = 4096
 """What is longer is no secret of a service, but something of the engine's own."""
 TEXTS = frozenset({"text", "value"})
 """The keys under which a list of bindings or variables has its values; its other texts are names and kinds."""
+PLAIN = frozenset({"plain_text", "GENERAL"})
+"""The types of bindings and variables that are no secrets, although the list that they stand in is one."""
 LOOKS = (
     re.compile(r"(?i)(\b(?:bearer|basic|token)\s+)[A-Za-z0-9._~+/-]{8,}=*"),
     re.compile(r"()\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*"),  # a JSON Web Token
@@ -69,7 +71,7 @@ def _opened(value: Any) -> Iterator[str]:
     """A secret text, or the texts in a secret list or object."""
     if isinstance(value, str):
         yield value
-    elif isinstance(value, dict):
+    elif isinstance(value, dict) and value.get("type") not in PLAIN:
         yield from (each for key, each in value.items() if key in TEXTS and isinstance(each, str))
         for each in value.values():
             yield from _opened(each) if isinstance(each, dict | list) else ()

@@ -18,6 +18,7 @@ from starlette.routing import Mount
 
 from localcloud.cloud import Cloud, ToolPaths, open_cloud
 from localcloud.cloudflare import routes
+from localcloud.tolerance import TolerantProtocol
 from tests.localcloud.cloudflare.loop import Loop
 
 Json = Any
@@ -37,7 +38,7 @@ class Running:
         app = Starlette(routes=[Mount("/client/v4", routes=routes.routes(self.cloud))])
         listener = socket.create_server(("127.0.0.1", 0))  # connections wait in its queue until it is served
         self.port = int(listener.getsockname()[1])
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        self._server = uvicorn.Server(uvicorn.Config(app, ws=TolerantProtocol, log_level="error", lifespan="off"))
         self._task = asyncio.create_task(self._server.serve([listener]))
 
     async def stop(self) -> None:

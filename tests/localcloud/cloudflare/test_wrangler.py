@@ -1,11 +1,21 @@
-"""wrangler, the real client, against the API: deploy, secrets, versions, rollback, domains, deletion."""
+"""wrangler, the real client, against the API: deploy, secrets, versions, rollback, domains, tail, deletion.
+
+The one that the toolchain pins, or another that ORACLE_WRANGLER names (the path of its bin/wrangler.js): the newest is
+got by `npm install wrangler@latest` in a folder of its own.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import queue
+import signal
 import subprocess
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,8 +25,8 @@ import pytest
 from localcloud.cloudflare.routes import api_of
 from tests.localcloud.cloudflare.loop import Loop
 from tests.localcloud.cloudflare.service import Client
+from tests.support.waiting import until
 
-Wrangler = Callable[..., "subprocess.CompletedProcess[str]"]
 HOST = "wr.oracle.workers.localhost"
 CODE = 'export default { fetch: (request, env) => new Response("WORD " + env.VAR + " " + (env.KEY ?? "-")) };'
 CONFIG = {
@@ -37,6 +47,43 @@ CONFIG = {
 }
 
 
+@dataclass
+class WranglerProgram:
+    command: list[str]
+    folder: Path
+    environment: dict[str, str]
+
+    def __call__(self, *arguments: str, stdin: str = "", fails: bool = False) -> subprocess.CompletedProcess[str]:
+        """Runs it in the project; a failure it should not have had shows what it printed."""
+        done = subprocess.run(
+            [*self.command, *arguments],
+            cwd=self.folder, env=self.environment, input=stdin, capture_output=True, text=True, timeout=120,
+            check=False,
+        )  # fmt: skip
+        assert (done.returncode != 0) == fails, done.stdout + done.stderr
+        return done
+
+    @contextmanager
+    def tail(self, *arguments: str) -> Iterator[Callable[[], str]]:
+        """`wrangler tail`; each call gives what it printed next."""
+        lines: queue.Queue[str] = queue.Queue()
+        command = [*self.command, "tail", *arguments]
+        with subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, text=True, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        ) as process:  # fmt: skip
+            reading = threading.Thread(target=_pass_on, args=(process.stdout or (), lines))
+            reading.start()
+            try:
+                yield lambda: lines.get(timeout=60)
+                os.killpg(process.pid, signal.SIGINT)
+                process.wait(60)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                reading.join()
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     folder = tmp_path / "project"
@@ -54,8 +101,7 @@ def write(folder: Path, word: str, **more: Any) -> None:
 
 
 @pytest.fixture
-def wrangler(api: Client, project: Path, programs: Any) -> Wrangler:
-    """wrangler(*arguments, stdin="") in the project; a failure it should not have had shows what it printed."""
+def wrangler(api: Client, project: Path, programs: Any) -> WranglerProgram:
     environment = {
         "HOME": str(project.parent),
         "PATH": f"{programs.node.parent}{os.pathsep}{os.environ['PATH']}",
@@ -68,21 +114,13 @@ def wrangler(api: Client, project: Path, programs: Any) -> Wrangler:
         "CI": "true",
         "NO_COLOR": "1",
     }
-    program = programs.node_modules / "wrangler" / "bin" / "wrangler.js"
+    program = Path(os.environ.get("ORACLE_WRANGLER") or programs.node_modules / "wrangler" / "bin" / "wrangler.js")
 
-    def run(*arguments: str, stdin: str = "", fails: bool = False) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [str(programs.node), str(program), *arguments],
-            cwd=project, env=environment, input=stdin, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
-        assert (done.returncode != 0) == fails, done.stdout + done.stderr
-        return done
-
-    return run
+    return WranglerProgram([str(programs.node), str(program)], project, environment)
 
 
 @pytest.mark.slow
-def test_from_first_deploy_to_deletion(api: Client, project: Path, wrangler: Wrangler) -> None:
+def test_from_first_deploy_to_deletion(api: Client, project: Path, wrangler: WranglerProgram) -> None:
     assert "Deployed wr triggers" in wrangler("deploy").stdout
     assert api.get(HOST, "/api/x").text == "first one -"
     home = api.get(HOST, "/deep/link")
@@ -122,7 +160,7 @@ export default {
 
 
 @pytest.mark.slow
-def test_a_namespace_and_a_cron_trigger(api: Client, project: Path, wrangler: Wrangler, loop: Loop) -> None:
+def test_a_namespace_and_a_cron_trigger(api: Client, project: Path, wrangler: WranglerProgram, loop: Loop) -> None:
     assert "Success!" in wrangler("kv", "namespace", "create", "wr-cache").stdout
     namespaces = json.loads(wrangler("kv", "namespace", "list").stdout)
     namespace = next(each["id"] for each in namespaces if each["title"] == "wr-cache")
@@ -156,7 +194,7 @@ export default {
 
 
 @pytest.mark.slow
-def test_a_bucket_and_a_database(api: Client, project: Path, wrangler: Wrangler) -> None:
+def test_a_bucket_and_a_database(api: Client, project: Path, wrangler: WranglerProgram) -> None:
     wrangler("r2", "bucket", "create", "wr-files")
     assert "wr-files" in wrangler("r2", "bucket", "list").stdout
     wrangler("d1", "create", "wr-db")
@@ -174,8 +212,62 @@ def test_a_bucket_and_a_database(api: Client, project: Path, wrangler: Wrangler)
 
 
 @pytest.mark.slow
-def test_code_that_does_not_load(project: Path, wrangler: Wrangler) -> None:
+def test_code_that_does_not_load(project: Path, wrangler: WranglerProgram) -> None:
     project.joinpath("src/index.js").write_text("nope();\nexport default { fetch() {} };\n")
     done = wrangler("deploy", fails=True)
     assert "ReferenceError: nope is not defined" in done.stdout + done.stderr
     assert "[code: 10021]" in done.stdout + done.stderr
+
+
+NOISY = """export default { fetch(request) {
+  const path = new URL(request.url).pathname;
+  console.log("saw", path);
+  if (path === "/throw") throw new Error("no luck");
+  if (path === "/loop") for (;;);
+  return new Response("fine");
+} }"""
+
+
+@pytest.mark.slow
+def test_tail_shows_what_happens_with_secrets_masked_and_is_deleted(
+    api: Client, project: Path, wrangler: WranglerProgram
+) -> None:
+    config = {key: value for key, value in CONFIG.items() if key != "assets"}
+    project.joinpath("wrangler.jsonc").write_text(json.dumps({**config, "name": "noisy", "limits": {"cpu_ms": 500}}))
+    project.joinpath("src/index.js").write_text(NOISY)
+    wrangler("deploy")
+    host = "noisy.oracle.workers.localhost"
+    secret = {"authorization": "Bearer s3cret", "cookie": "login=s3cret"}
+    with wrangler.tail("--format", "pretty") as printed:
+        until_printed(printed, "Connected to noisy, waiting for logs...")
+        api.get(host, "/fine", headers=secret)
+        assert "/fine - Ok @" in until_printed(printed, "GET http")
+        assert until_printed(printed, "(log)").split() == ["(log)", "saw", "/fine"]
+        api.get(host, "/throw")
+        assert "/throw - Exception Thrown @" in until_printed(printed, "GET http")
+        until_printed(printed, "Error: no luck")
+        assert api.get(host, "/loop").text == "error code: 1102\n"
+        assert "/loop - Exceeded CPU Limit @" in until_printed(printed, "GET http")
+    with wrangler.tail("--format", "json", "--status", "error") as printed:
+        until(lambda: api.result("GET", "~/workers/scripts/noisy/tails"), "the tail is open")
+        api.get(host, "/fine")
+        api.get(host, "/throw", headers=secret)
+        shown = (
+            until_printed(printed, '"url"')
+            + until_printed(printed, '"authorization"')
+            + until_printed(printed, '"cookie"')
+        )
+        assert ("/throw" in shown, shown.count("REDACTED"), "s3cret" in shown) == (True, 2, False)
+    until(lambda: not api.result("GET", "~/workers/scripts/noisy/tails"), "the tails are deleted")
+
+
+def _pass_on(printed: Iterable[str], lines: queue.Queue[str]) -> None:
+    for line in printed:
+        lines.put(line)
+
+
+def until_printed(printed: Callable[[], str], part: str) -> str:
+    """The next line with this part."""
+    while part not in (line := printed()):
+        pass
+    return line

@@ -56,7 +56,10 @@ def test_ordinary_text_stays(text: str) -> None:
 
 
 def test_the_states_secrets_without_what_is_public_and_without_names() -> None:
-    bindings = [{"name": "GITHUB_TOKEN", "type": "secret_text", "text": "ghp_1234567"}]
+    bindings = [
+        {"name": "GITHUB_TOKEN", "type": "secret_text", "text": "ghp_1234567"},
+        {"name": "RELEASE", "type": "plain_text", "text": "release-of-today"},
+    ]
     state = {
         "resources": [
             {"inputs": {"spec": {"envs": [{"key": "A", "value": marked("in-a-list")}]}}, "outputs": {}},

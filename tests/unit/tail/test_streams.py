@@ -115,7 +115,7 @@ def test_the_backends_log_is_followed_and_goes_on_where_it_was_lost(api: Scripte
             next(stream)
         stream = known.stream()
         assert lines(stream, 2) == ["three", "no time"]
-        stream.close()
+        stream.close()  # type: ignore[attr-defined]
     assert f"GET {log('d1')}?type=RUN&follow=true&tail_lines=7" in api.asked
     assert live.opened == ["/log?token=s"] * 2
 
@@ -139,7 +139,7 @@ def test_the_app_that_a_release_has_made_is_followed(api: Scripted) -> None:
         }
         stream = backend(api, Event(), state="b").stream()
         assert lines(stream, 1) == ["new"]
-        stream.close()
+        stream.close()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
