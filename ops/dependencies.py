@@ -11,10 +11,11 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ops import credentials
 from ops.failures import Failure
@@ -22,6 +23,7 @@ from programs import packages
 
 MANIFEST = "package.json"
 MODULES = "node_modules"
+KINDS = ("dependencies", "devDependencies", "optionalDependencies")
 OLD_YARN = b"# yarn lockfile v1"
 ITSELF = re.compile(r"\b(npm|pnpm|yarn|bun)\b[^&|;]*\s(ci|clean-install|install|i)(?=[\s&|;]|$)|\byarn\s*(&&|;|$)")
 """A build command that installs dependencies."""
@@ -41,7 +43,8 @@ class Manager:
     get: str
 
 
-# The first one whose lock file is there is used, unless package.json's `packageManager` names another of them.
+# Of several lock files that of package.json's `packageManager` counts; else the first that has all packages of
+# package.json: teams leave older ones of another manager behind.
 MANAGERS = (
     Manager("bun", ("bun.lock", "bun.lockb"), ("install", "--frozen-lockfile"), (), "npm install -g bun"),
     Manager(
@@ -97,6 +100,10 @@ class Locked:
         with suppress(OSError, ValueError):
             return bool(json.loads(self.record.read_text()) == self._state())
         return False
+
+    def has(self, packages: Iterable[str]) -> bool:
+        """Whether the lock file has all these packages, whichever version."""
+        return all(name.encode() in self._content for name in packages)
 
     def note(self) -> None:
         """Record that it has been installed."""
@@ -163,7 +170,10 @@ def _locked(folder: Path, records: Path) -> Iterator[Locked]:
 
 
 def _chosen(found: list[Locked], folder: Path) -> Locked:
-    wanted = ""
-    with suppress(OSError, ValueError, AttributeError):
-        wanted = str(json.loads((folder / MANIFEST).read_text()).get("packageManager") or "").partition("@")[0]
-    return next((each for each in found if each.manager.name == wanted), found[0])
+    manifest: dict[str, Any] = {}
+    with suppress(OSError, ValueError, TypeError):
+        manifest = dict(json.loads((folder / MANIFEST).read_text()))
+    wanted = str(manifest.get("packageManager") or "").partition("@")[0]
+    needed = {name for kind in KINDS for name in manifest.get(kind) or ()}
+    named = [each for each in found if each.manager.name == wanted]
+    return [*named, *(each for each in found if each.has(needed)), *found][0]

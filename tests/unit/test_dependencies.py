@@ -154,7 +154,18 @@ def test_one_of_several_lock_files_is_chosen_by_the_manifest(checkout: Checkout)
     assert checkout.calls == ["pnpm install --frozen-lockfile"]
 
 
-@pytest.mark.parametrize("manifest", ["{}", "[]", "no JSON", '{"packageManager": "deno@2"}'])
+def test_a_lock_file_that_lacks_a_package_of_the_manifest_was_left_behind(checkout: Checkout) -> None:
+    for lock in LOCKS.values():
+        checkout.write(lock, "vite")
+    checkout.write("pnpm-lock.yaml", "vite\nthree\n")
+    checkout.write("package.json", json.dumps({"dependencies": {"three": "1"}, "devDependencies": {"vite": "1"}}))
+    checkout.build()
+    assert checkout.calls == ["pnpm install --frozen-lockfile"]
+
+
+@pytest.mark.parametrize(
+    "manifest", ["{}", "[]", "no JSON", '{"dependencies": {"in none of them": "1"}}', '{"packageManager": "deno@2"}']
+)
 def test_else_the_first_of_them_counts(checkout: Checkout, manifest: str) -> None:
     for lock in LOCKS.values():
         checkout.write(lock, "")
