@@ -247,7 +247,7 @@ def test_a_pull_request_is_previewed_and_changes_nothing(team: Team) -> None:
     job = team.job("preview", change(team, "pull", "pong: true", "pong: false"))
     said = team.ran(job).output
     assert "api: another version" in said
-    assert "Not touched: backend, web, universe." in said
+    assert "Not touched: backend, universe, web." in said
     assert "api: another version" in (job.workspace / "network/plan.md").read_text()
     assert team.ping() == before
 
