@@ -61,6 +61,10 @@ class Storage(pulumi.ComponentResource):
             case "r2":
                 return cloudflare.R2Bucket(name, account_id=self._account, name=stored, opts=self._options)
             case "d1":
-                return cloudflare.D1Database(name, account_id=self._account, name=stored, opts=self._options)
+                # Cloudflare tells it always, and what is left out would be a change after a refresh.
+                replication = cloudflare.D1DatabaseReadReplicationArgs(mode="disabled")
+                return cloudflare.D1Database(
+                    name, account_id=self._account, name=stored, read_replication=replication, opts=self._options
+                )
             case "queue":
                 return cloudflare.Queue(name, account_id=self._account, queue_name=stored, opts=self._options)

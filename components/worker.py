@@ -111,7 +111,7 @@ class Worker(pulumi.ComponentResource):
     ) -> None:
         """What calls the Worker beside requests: the clock, and queues."""
         behind = _behind(self, script, args.account.ownership.having)
-        if settings.crons:
+        if settings.crons is not None:
             cloudflare.WorkersCronTrigger(
                 f"{name}-crons",
                 account_id=args.account.id,

@@ -89,7 +89,7 @@ class Workers:
 
     def migration_tag(self, script: str) -> str | None:
         """The tag of the last migration of its Durable Objects; None without one, and without the script."""
-        found = next((each for each in self.listed(self._scripts) if each.get("id") == script), {})
+        found = next((each for each in self.listed(self.scripts) if each.get("id") == script), {})
         return found.get("migration_tag") or None
 
     def version(self, script: str) -> str | None:

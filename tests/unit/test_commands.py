@@ -50,10 +50,9 @@ def test_the_page_is_fresh() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--help"], []])
-def test_the_help_fits_a_screen(arguments: list[str]) -> None:
+def test_the_help_is_as_wide_as_a_terminal(arguments: list[str]) -> None:
     done = CliRunner().invoke(app, arguments, prog_name="oracle", env={"COLUMNS": "80"})
     lines = done.output.rstrip("\n").splitlines()
-    assert len(lines) <= 23, "24 with the prompt"
     assert max(map(len, lines)) <= 80
     for entry in SHOWN:
         assert f"  {entry.name} " in done.output
