@@ -12,8 +12,8 @@ import { promisify } from "node:util";
 
 export const CPU_MS = 30_000; // what Cloudflare allows where a version sets no other limit (limits.cpu_ms)
 const PAUSE_MS = 250;
-const BUSY = 0.2; // the share of a pause from which on its processor time is counted: the questions cost some, too
 const TICK_MS = 10; // Linux counts in hundredths of a second
+const BUSY_MS = 2 * TICK_MS; // what is used between two questions is counted from here on: a question costs some, too
 const run = promisify(execFile);
 
 /** Milliseconds of processor time that a process has used; undefined when there is no such process. */
@@ -100,7 +100,7 @@ export class Watchdog {
   /** A connection that was upgraded stays open for hours, and what it uses in sum is no sign of a loop. */
   #count(more) {
     const [only] = this.upstream.active === 1 ? this.upstream.calls : [];
-    const counts = only && only === this.#only && !only.req?.headers.upgrade && more >= PAUSE_MS * BUSY;
+    const counts = only && only === this.#only && !only.req?.headers.upgrade && more >= BUSY_MS;
     if (counts) only.used = (only.used ?? 0) + more;
     this.#only = only;
   }

@@ -17,7 +17,10 @@ CODE = """let count = 0;
 export default { async fetch(request, env, ctx) {
   const path = new URL(request.url).pathname;
   if (path === "/spin") for (;;);
-  if (path === "/yield") for (;;) await new Promise((resolve) => setTimeout(resolve, 0));
+  if (path === "/yield") for (;;) {
+    for (let turn = 0; turn < 1e7; turn++) count += turn % 2;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
   if (path === "/wait") await new Promise((resolve) => setTimeout(resolve, 2500));
   if (path === "/later") ctx.waitUntil(fetch("http://nowhere.localhost/").finally(() => { for (;;); }));
   return new Response(`answer ${++count}`);
