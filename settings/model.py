@@ -303,8 +303,8 @@ class ModuleSettings(WorkerSettings):
     entry: str = Field(min_length=1)
     bindings: Mapping[VariableName, BindingSettings] = {}
     crons: tuple[Annotated[str, Field(min_length=1)], ...] | None = None
-    """Cron expressions in UTC, at which the Worker's `scheduled` handler is called. Without the key they are left as they
-    are, as the provider leaves them when its resource is deleted; an empty list takes them away.
+    """Cron expressions in UTC, at which the Worker's `scheduled` handler is called. Without the key they are left as
+    they are, as the provider leaves them when its resource is deleted; an empty list takes them away.
     """
     consumes: Mapping[StorageName, ConsumerSettings] = {}
     """The queues whose messages the Worker's `queue` handler gets, by name."""

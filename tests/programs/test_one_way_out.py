@@ -20,7 +20,7 @@ ELSEWHERE = {
     "programs/process.py": "the one place",
     "localcloud/processes.py": "the local cloud's services: asyncio, and the leftovers of a killed local cloud",
     "localcloud/edge.py": "the edge, which is spoken to by its pipes for as long as the local cloud runs",
-    "localcloud/digitalocean/pushes.py": "git, asked for a branch's last commit; the local cloud imports nothing of ours",
+    "localcloud/digitalocean/pushes.py": "git, asked for a branch's last commit; nothing of ours is imported there",
     "localcloud/digitalocean/console.py": "a shell on a terminal of its own, as App Platform's console gives one",
     "localcloud/plugins/warm.py": "plugins, forked: there is no program to start",
     "localcloud/plugins/launch.py": "becomes the plugin where there is nobody to fork it",
