@@ -2,7 +2,7 @@
 
 Here several apps of one backend run side by side, and PocketBase's restore replaces the database's file. Litestream
 0.3.13 does not survive either: two of them at one place restore each other's data, and one whose file is replaced keeps
-the file of before open, and has a replica that is old or malformed (docs/decisions/0025). So the program runs the
+the file of before open, and has a replica that is old or malformed (docs/decisions/0026). So the program runs the
 image's command inside a script of its own (replica.sh), which gives every app a place of its own and can start
 Litestream anew.
 """
