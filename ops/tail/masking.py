@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from ops.status.declared import SIGNATURE
+from ops.status.declared import SIGNATURE, STACK
 
 MASK = "********"
 SHORTEST = 6
@@ -48,10 +48,24 @@ class Mask:
         return self(value) if isinstance(value, str) else value
 
 
-def secrets_of(state: Mapping[str, Any], public: Iterable[str]) -> set[str]:
-    """The texts that an exported state, its secrets opened, marks as secret; without those that are `public` anyway."""
-    found = set(_marked(state))
-    return found - set(public)
+def secrets_of(state: Mapping[str, Any]) -> set[str]:
+    """The texts that an exported state, its secrets opened, marks as secret.
+
+    What the stack's outputs show in plain is none, although it stands in a list with secrets too.
+    """
+    outputs = [each.get("outputs") for each in state.get("resources") or [] if each.get("type") == STACK]
+    return set(_marked(state)) - set(_plain(outputs))
+
+
+def _plain(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict) and SIGNATURE not in value:
+        for each in value.values():
+            yield from _plain(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _plain(each)
 
 
 def _marked(value: Any) -> Iterator[str]:

@@ -71,9 +71,8 @@ def _read_state(engine: Engine) -> tuple[str, Mask]:
         outputs = declared.of(stack, state).outputs
     except declared.Undeclared as error:
         raise Failure(f"{error}. Deploy it: {engine.stack.update}") from None
-    public = {outputs.admin_email, *outputs.addresses.values()}
     tokens = (engine.environment.get(name, "") for name in TOKENS)
-    return outputs.backend_app_id, Mask({*secrets_of(state, public), *tokens})
+    return outputs.backend_app_id, Mask({*secrets_of(state), *tokens})
 
 
 def _backend(platform: AppPlatform, engine: Engine, component: str, app: str, lines: int, stop: Event) -> Stream:

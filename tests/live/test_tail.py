@@ -106,8 +106,8 @@ def test_all_services_side_by_side_and_nothing_secret(project: Project) -> None:
         assert tails(project)
         assert found.end() == 0
         assert password not in "".join(found.seen)
-    state = json.loads(project.pulumi("stack", "export", "--show-secrets", "--stack", project.stack).well().output)
-    known = secrets_of(state, [outputs["adminEmail"], *(outputs[name] for name in ("backendUrl", "apiUrl", "webUrl"))])
+    exported = project.pulumi("stack", "export", "--show-secrets", "--stack", project.stack).well().output
+    known = secrets_of(json.loads(exported)["deployment"])
     assert password in known
     assert (
         Mask(known)(f"login as {outputs['adminEmail']} with {password}")
@@ -140,10 +140,10 @@ def test_another_app_and_another_version_are_followed_on(project: Project) -> No
 
 def test_what_cannot_be_followed_ends_it_with_a_sentence(project: Project) -> None:
     done = project.oracle("tail", "nothing").failed()
-    assert "There is no service nothing; there are backend, api, web, universe." in done.output
+    assert "There is no service nothing; there are backend, api, universe, web." in done.output
     with following(project, "universe") as found:
         url = f"{project.endpoint}/client/v4/accounts/{project.config['oracle-net:accountId']}/workers/scripts"
-        script = project.config["oracle-net:universe"]["script"]
+        script = project.config["oracle-net:workers"]["universe"]["script"]
         with client(headers={"Authorization": f"Bearer {project.tokens()['cloudflare']}"}) as http:
             for _ in range(100):
                 if http.get(f"{url}/{script}/tails").json()["result"]:

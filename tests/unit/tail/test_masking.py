@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from ops.status.declared import SIGNATURE
+from ops.status.declared import SIGNATURE, STACK
 from ops.tail.masking import MASK, Mask, secrets_of
 
 PASSWORD = 'pa"ss wörd/1'
@@ -70,7 +70,10 @@ def test_the_states_secrets_without_what_is_public_and_without_names() -> None:
                     "url": marked("https://a.example"),
                 }
             },
-            {"outputs": {"plain": "plain"}},
+            {
+                "type": "pulumi:pulumi:Stack",
+                "outputs": {"api": {"url": "https://a.example"}, "password": marked(PASSWORD)},
+            },
         ]
     }
-    assert secrets_of(state, ["https://a.example"]) == {"in-a-list", PASSWORD, "ghp_1234567"}
+    assert secrets_of(state) == {"in-a-list", PASSWORD, "ghp_1234567"}
