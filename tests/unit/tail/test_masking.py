@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from ops.status.declared import SIGNATURE, STACK
+from ops.status.declared import SIGNATURE
 from ops.tail.masking import MASK, Mask, secrets_of
 
 PASSWORD = 'pa"ss wörd/1'
