@@ -40,8 +40,8 @@ def _reasons(answer: dict[str, Any]) -> list[str]:
     [
         ({"nope": 1}, "nope"),
         ({"bodyPart": "script"}, "bodyPart"),
-        ({"migrations": {"newTag": "v1"}}, "migrations"),
-        ({"bindings": [{"name": "A", "type": "d1", "databaseId": "x"}]}, "bindings[0].databaseId"),
+        ({"migrations": {"newTag": "v1", "nope": 1}}, "migrations.nope"),
+        ({"bindings": [{"name": "A", "type": "vectorize", "indexName": "x"}]}, "bindings[0].indexName"),
         ({"observability": {"enabled": True, "logs": {"enabled": True, "invocationLogs": True, "nope": 1}}}, "nope"),
         ({"assets": {"directory": "site", "config": {"nope": 1}}}, "assets.config.nope"),
         ({"etag": "x"}, "etag"),
@@ -55,8 +55,8 @@ def test_a_property_that_is_not_carried_is_refused_by_name(extra: dict[str, Any]
 
 @pytest.mark.parametrize("name", RESOURCES)
 def test_an_unknown_property_is_refused_where_the_official_plugin_drops_it(name: str, plugin: Plugin) -> None:
-    request = case(load(name), "check: unknown property")["steps"][0]["request"]
-    (reason,) = _reasons(plugin.check(load(name)["type"], {}, request["news"]))
+    request = case(load(name), "create: minimal")["steps"][0]["request"]
+    (reason,) = _reasons(plugin.check(load(name)["type"], {}, request["news"] | {"nope": 1}))
     assert reason.startswith("Property 'nope' is not one")
 
 
