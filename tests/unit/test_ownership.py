@@ -137,10 +137,26 @@ def test_a_worker_that_is_not_in_the_state_and_not_ours_is_not_uploaded_over(
         hooks()._create(args(SCRIPT, scriptName="w"))
 
 
-def test_a_worker_of_a_killed_update_is_uploaded_again(clouds: Clouds) -> None:
+def test_a_worker_of_a_killed_update_is_uploaded_again(clouds: Clouds, state: list[dict[str, Any]]) -> None:
     clouds.scripts["w"] = OURS
     hooks()._create(args(SCRIPT, scriptName="w"))
     hooks()._create(args(SCRIPT, scriptName="free"))
+
+
+def test_a_service_is_not_called_otherwise_while_its_script_stays(clouds: Clouds, state: list[dict[str, Any]]) -> None:
+    """The engine deletes what is no longer declared at the end, and that is the Worker which it has just uploaded."""
+    clouds.scripts["w"] = OURS
+    kind = URN.rpartition("::")[0]
+    state.append({"urn": f"{kind}::universe-script", "outputs": {"scriptName": "w"}})
+    with pytest.raises(Sentence) as caught:
+        hooks()._create(args(SCRIPT, scriptName="w"))
+    assert str(caught.value) == (
+        "The Worker w is the service universe of this stack, and the configuration calls it web: the update would "
+        "delete it at its end. Call it universe again, or give web a script of its own: pulumi config set --path "
+        "oracle-net:workers.web.script NAME -s x"
+    )
+    state[0]["urn"] = "urn:pulumi:x::oracle-net::another::universe-subdomain"
+    hooks()._create(args(SCRIPT, scriptName="w"))
 
 
 def test_an_adopted_worker_of_files_gets_its_first_upload(clouds: Clouds, state: list[dict[str, Any]]) -> None:
