@@ -5,6 +5,16 @@
 and what that would cause, and the command that mends it. No other module reads configuration.
 """
 
+from settings.backend import (
+    APP_NAME_LIMIT,
+    CONTAINER_RULES,
+    GENERATION_SUFFIX,
+    AlertSettings,
+    BackendSettings,
+    BuildSettings,
+    ImageSettings,
+    ReplicaSettings,
+)
 from settings.bindings import (
     BindingSettings,
     BucketBinding,
@@ -17,7 +27,9 @@ from settings.bindings import (
     ServiceBinding,
     TextBinding,
 )
-from settings.complaints import still_the_templates
+from settings.complaints import (
+    still_the_templates,
+)
 from settings.loading import (
     CLOUDFLARE,
     DIGITALOCEAN,
@@ -30,35 +42,32 @@ from settings.loading import (
     revealed,
 )
 from settings.model import (
-    API,
-    APP_NAME_LIMIT,
-    CONTAINER_RULES,
-    GENERATION_SUFFIX,
     HISTORY_KEYS,
     OURS,
     PASSWORD_BYTES,
     PASSWORD_CHARACTERS,
     PLACEHOLDER,
     PROJECT,
-    SCRIPT_NAME_LIMIT,
     SECRET_KEYS,
-    AlertSettings,
-    AssetsSettings,
-    BackendSettings,
-    BuildSettings,
-    DomainSettings,
-    HealthSettings,
-    ImageSettings,
-    ModuleSettings,
     MonitoringSettings,
     ReceiptSettings,
-    ReplicaSettings,
     Settings,
+)
+from settings.others import (
+    OtherStacks,
+    other_stacks,
+)
+from settings.workers import (
+    API,
+    SCRIPT_NAME_LIMIT,
+    AssetsSettings,
+    DomainSettings,
+    HealthSettings,
+    ModuleSettings,
     StorageKind,
     WorkerSettings,
     given_by_the_program,
 )
-from settings.others import OtherStacks, other_stacks
 
 __all__ = [
     "API",

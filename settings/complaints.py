@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
+from settings.backend import APP_NAME_LIMIT, GENERATION_SUFFIX
 from settings.bindings import KINDS as BINDING_KINDS
-from settings.model import APP_NAME_LIMIT, GENERATION_SUFFIX, KINDS, PROJECT, SECRET_KEYS, Settings
+from settings.model import PROJECT, SECRET_KEYS, Settings
 from settings.section import Section
+from settings.workers import KINDS
 
 # What goes wrong without the key; a section's own keys fall back on their section.
 CONSEQUENCES = {

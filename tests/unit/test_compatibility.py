@@ -11,8 +11,8 @@ import pytest
 
 from ops import compatibility
 from ops.compatibility import newest_date, warnings
+from settings import AssetsSettings
 from settings.complaints import problems
-from settings.model import AssetsSettings
 from toolchain import tools
 
 TODAY = datetime.now(UTC).date()

@@ -11,7 +11,7 @@ from backups.loss import Known, Loss
 from ops.status.clouds import AppFacts
 from ops.status.judging import Judgement, judge
 from ops.status.looking import Sight
-from settings.model import AdoptedApp
+from settings.backend import AdoptedApp
 from tests.unit.status import scene
 from tests.unit.status.scene import LATER, MADE, REAL, answer, blamed, judged, sight, with_front
 

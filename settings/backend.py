@@ -1,0 +1,159 @@
+"""What a stack may set of its backend: the app, its image, its alerts, its replica."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import (
+    Field,
+    model_validator,
+)
+
+from settings.forms import (
+    Identifier,
+    LoopbackHost,
+    VariableName,
+)
+from settings.section import Section
+
+APP_NAME_LIMIT = 32  # DigitalOcean: 2 to 32 characters
+CONTAINER_RULES = ("CPU_UTILIZATION", "MEM_UTILIZATION", "RESTART_COUNT")
+"""Rules of alerts that App Platform keeps with a component, not with the app."""
+GENERATION_SUFFIX = 10  # "-g999-r999": generation and revision, kept free at the end of the app's name
+
+
+class BuildSettings(Section):
+    """How the backend's image is built: `context` is relative to `backend.path`, `dockerfile` to the context.
+
+    What is in `args` is no secret: it stays in the image's history.
+    """
+
+    context: str = "."
+    dockerfile: str = "Dockerfile"
+    target: str | None = Field(default=None, min_length=1)
+    args: Mapping[VariableName, str] = {}
+
+
+class ImageSettings(Section):
+    """The backend's release: a digest in a registry, a Dockerfile whose image is built and pushed there, or a directory
+    that is packed and pushed to an image store.
+
+    `host` is a registry on this machine, in place of that of `registry_type`: the local cloud takes images from there.
+    """
+
+    registry_type: Literal["DOCR", "DOCKER_HUB", "GHCR"] = "DOCR"
+    host: LoopbackHost | None = None
+    registry: str | None = None
+    repository: str = Field(min_length=1)
+    digest: str | None = Field(default=None, pattern=r"^sha256:[0-9a-f]{64}$")
+    build: BuildSettings | None = None
+    path: str | None = None
+    run: tuple[str, ...] = ("./entrypoint.sh",)
+    store: str | None = Field(default=None, pattern=r"^https?://")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ImageSettings:
+        if [self.digest, self.build, self.path].count(None) != 2:
+            raise ValueError("needs one of digest, build and path")
+        if self.build is not None and self.registry_type != "DOCR" and self.host is None and self.registry is None:
+            raise ValueError(f"is pushed to {self.registry_type} and needs the registry: whose namespace it is there")
+        if self.path is not None and self.store is None:
+            raise ValueError("has a path and needs the store it is pushed to")
+        return self
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether its bytes are a directory's, and kept with the releases; else a registry keeps them."""
+        return self.path is not None
+
+    @property
+    def declared_registry(self) -> str | None:
+        """As an app's spec names it. DigitalOcean's own is the account's, and has to be left out."""
+        if self.host is not None:
+            return "/".join(part for part in (self.host, self.registry) if part)
+        return None if self.registry_type == "DOCR" else self.registry
+
+
+class AdoptedApp(Section):
+    """An app made by hand, taken over as it runs: its id, and that of the deployment that serves."""
+
+    app: Identifier
+    deployment: Identifier
+
+
+class ReplicaSettings(Section):
+    """Litestream in the backend's image, which copies the database to a bucket while it runs."""
+
+    config: str = Field(pattern=r"^[A-Za-z0-9._/-]+$")
+    """Its configuration file in the image: absolute, or seen from the image's working directory."""
+    command: str = Field(default="./entrypoint.sh", min_length=1)
+    """What the image runs: one program and its arguments."""
+
+
+class AlertSettings(Section):
+    """An alert of the app: DigitalOcean mails the team when its rule is met.
+
+    Rules of the app (deployments, domains) have no threshold. Rules of its container have one: `operator`, `value` and
+    `window`. DigitalOcean keeps each kind at its own place in the spec (godo's AppAlertSpecRule).
+    """
+
+    rule: Literal[
+        "DEPLOYMENT_FAILED",
+        "DEPLOYMENT_LIVE",
+        "DEPLOYMENT_STARTED",
+        "DEPLOYMENT_CANCELED",
+        "DOMAIN_FAILED",
+        "DOMAIN_LIVE",
+        "AUTOSCALE_FAILED",
+        "AUTOSCALE_SUCCEEDED",
+        "CPU_UTILIZATION",
+        "MEM_UTILIZATION",
+        "RESTART_COUNT",
+    ]
+    operator: Literal["GREATER_THAN", "LESS_THAN"] | None = None
+    value: float | None = Field(default=None, gt=0)  # 0 is left out on its way, and then differs from what comes back
+    window: Literal["FIVE_MINUTES", "TEN_MINUTES", "THIRTY_MINUTES", "ONE_HOUR"] | None = None
+    disabled: bool = False
+
+    @property
+    def of_container(self) -> bool:
+        """Whether it belongs to the service, and not to the app."""
+        return self.rule in CONTAINER_RULES
+
+    @model_validator(mode="after")
+    def _threshold(self) -> AlertSettings:
+        given = [each is not None for each in (self.operator, self.value, self.window)]
+        if self.of_container and not all(given):
+            raise ValueError(f"has the rule {self.rule}, which needs operator, value and window")
+        if not self.of_container and any(given):
+            raise ValueError(f"has the rule {self.rule}, which takes no operator, value or window")
+        return self
+
+
+class BackendSettings(Section):
+    """The App Platform app that runs PocketBase."""
+
+    app_name: str = Field(pattern=rf"^[a-z][a-z0-9-]{{0,{APP_NAME_LIMIT - GENERATION_SUFFIX - 2}}}[a-z0-9]$")
+    service: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$")
+    image: ImageSettings
+    path: str | None = None
+    build: str | None = None
+    region: str = Field(default="sgp", min_length=3)
+    size: str = "basic-xxs"
+    instances: int = Field(default=1, ge=1, le=1)  # SQLite on an ephemeral disk: two containers would be two databases
+    port: int = Field(default=8090, ge=1, le=65535)
+    health_path: str = Field(default="/api/health", pattern=r"^/")
+    console: str = Field(default="./oracle-universe superuser upsert", min_length=1)
+    env: Mapping[VariableName, str] = {}
+    replica: ReplicaSettings | None = None
+    alerts: tuple[AlertSettings, ...] = ()
+    create_timeout: str = Field(default="30m", pattern=r"^\d+[smh]$")
+    adopted: AdoptedApp | None = None
+    """Until its first release from here, which takes this key away, it is left as it was made by hand."""
+
+    @model_validator(mode="after")
+    def _buildable(self) -> BackendSettings:
+        if self.image.build is not None and self.path is None:
+            raise ValueError("has an image.build and needs the path of the checkout that it is built from")
+        return self
