@@ -53,7 +53,7 @@ def project(brought_up: Project, tmp_path_factory: pytest.TempPathFactory) -> It
 
 def assert_healthy(project: Project) -> dict[str, dict[str, Any]]:
     """The services' rows by name: all healthy, each with the release that the receipt names."""
-    found = json.loads(project.oracle("status", "--json").well().output)
+    found = json.loads(project.oracle("status", "--stack", project.stack, "--json").well().output)
     assert (found["level"], found["findings"]) == ("healthy", [])
     for each in found["services"]:
         assert each["version"] == each["declared"]
@@ -121,6 +121,19 @@ def test_a_release_a_wipe_and_its_undo(project: Project) -> None:
         assert posts(project) == held
         assert_healthy(project)
     assert_quiet(project.oracle("up"))
+
+
+def test_a_rollback_and_a_promotion_to_another_stack(project: Project) -> None:
+    project.oracle("rollback", "local", "--yes").well()
+    assert_healthy(project)
+    other = project.on("next")
+    project.oracle("up", "next").well()
+    other.edit(other.stack_file.name, REFERENCE[1], "")
+    project.oracle("promote", "local", "next", "--yes").well()
+    rows = assert_healthy(other)
+    assert rows["api"]["version"] == assert_healthy(project)["api"]["version"]
+    assert posts(other) == []
+    project.pulumi("config", "rm", "oracle-net:receipt", "--stack", "local").well()
 
 
 def test_a_server_s_error_is_named(project: Project) -> None:

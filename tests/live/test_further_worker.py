@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from httpclient import client
 from tests.live.project import Project, assert_quiet
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -30,6 +32,13 @@ ENTRY = """    feed:
         CACHE: {kv: feed-cache}
 """
 SECRET = "planted-feed-token"
+FURTHER = {
+    "FILES": {"r2": "feed-files"},
+    "DB": {"d1": "feed-data"},
+    "JOBS": {"queue": "feed-jobs"},
+    "ROOMS": {"durableObject": "Room"},
+}
+KEPT = {"file": "kept", "rows": ["kept"], "room": "kept", "job": "kept"}
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +96,26 @@ def test_the_clock_calls_it_and_what_it_wrote_stays_with_another_version(project
     assert_quiet(project.oracle("up"))
 
 
+def test_a_bucket_a_database_a_queue_and_durable_objects(project: Project) -> None:
+    """Each keeps its word over another version. The update after a migration uploads once more, then all is quiet."""
+    document = yaml.safe_load(project.stack_file.read_text())
+    worker = document["config"]["oracle-net:workers"]["feed"]
+    worker["bindings"] |= FURTHER
+    worker |= {
+        "consumes": {"feed-jobs": {"maxWaitMs": 100}},
+        "migrations": [{"tag": "v1", "newSqliteClasses": ["Room"]}],
+    }
+    project.stack_file.write_text(yaml.safe_dump(document, sort_keys=False))
+    project.oracle("deploy", "feed", "--yes").well()
+    feed(project, "/keep?word=kept")
+    until(lambda: feed(project, "/kept") == KEPT, "every word is kept", 60)
+    project.oracle("up").well()
+    assert_quiet(project.oracle("up"))
+    project.edit("services/feed/worker.js", "asks the api", "asks our api")
+    project.oracle("deploy", "feed", "--yes").well()
+    assert feed(project, "/kept") == KEPT
+
+
 def test_a_release_and_a_rollback_take_it_along(project: Project) -> None:
     project.edit("services/feed/worker.js", "word: env.WORD", "word: `${env.WORD}!`")
     project.oracle("deploy", "feed", "--yes").well()
@@ -98,7 +127,7 @@ def test_a_release_and_a_rollback_take_it_along(project: Project) -> None:
 
 def test_what_it_wrote_is_named_by_a_backup_and_outlives_it(project: Project) -> None:
     said = project.oracle("backup").well().output
-    assert "Not in it, and kept by Cloudflare alone: KV namespace feed-cache." in said
+    assert "Not in it, and kept by Cloudflare alone: D1 database feed-data, KV namespace feed-cache, " in said
     for key in ("workers.feed", "workerSecrets.feed"):
         project.pulumi("config", "rm", "--path", f"oracle-net:{key}", "-s", "local")
     project.oracle("up").well()
