@@ -111,7 +111,7 @@ def test_a_missing_key_of_the_configuration(project: Project) -> None:
             "compatibilityDate: yesterday # ",
             (
                 r"oracle-net:workers\.api\.compatibilityDate should be a date such as 2025-06-01; "
-                r"the API could not be deployed\. "
+                r"the Worker api could not be deployed\. "
                 r"Mend it: pulumi config set --path oracle-net:workers\.api\.compatibilityDate 2025-06-01"
             ),
         ),
