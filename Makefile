@@ -29,7 +29,7 @@ down: ready  ## stop the local cloud; its apps, data and addresses are kept
 	@$(BIN)/oracle down $(ARGS)
 
 test:  ## every check, and the tests but the slow ones (ARGS="…" go to pytest)
-	@echo "Checks and tests, side by side: about ten minutes on two cores."
+	@echo "Checks and tests, side by side: about eleven minutes on two cores."
 	@$(MAKE) --no-print-directory -j 3 lint types quick-tests
 
 test-all:  ## the slow tests too
