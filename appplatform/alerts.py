@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from appplatform.client import component
+
 THRESHOLD = ("operator", "value", "window")
 UNSAID = frozenset({"", "UNSPECIFIED_OPERATOR", "UNSPECIFIED_WINDOW"})
 
 
 def alerts_of(spec: Mapping[str, Any], service: str) -> dict[str, dict[str, Any]]:
     """All of them, as DigitalOcean's API names their parts; what is not said, or is the default, is left out."""
-    component: Mapping[str, Any] = next(
-        (each for each in spec.get("services") or [] if each.get("name") == service), {}
-    )
-    found = [*(spec.get("alerts") or []), *(component.get("alerts") or [])]
+    found = [*(spec.get("alerts") or []), *(component(spec, service).get("alerts") or [])]
     return {str(each.get("rule")): alert(each) for each in found}
 
 

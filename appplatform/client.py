@@ -62,10 +62,14 @@ class Deployment:
         )
 
 
+def component(spec: Mapping[str, Any], service: str) -> Mapping[str, Any]:
+    """A service of a spec, or of a deployment, by its name; empty where there is none of that name."""
+    return next((each for each in spec.get("services") or [] if each.get("name") == service), {})
+
+
 def variable(spec: dict[str, Any], service: str, name: str) -> str | None:
     """A service's plain variable in a spec, or None."""
-    component = next((each for each in spec.get("services") or [] if each.get("name") == service), None)
-    envs = (component or {}).get("envs") or []
+    envs = component(spec, service).get("envs") or []
     return next((str(env.get("value")) for env in envs if env.get("key") == name), None)
 
 

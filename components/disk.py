@@ -25,7 +25,7 @@ from appplatform import AppPlatform, AppPlatformError
 from components.custody import Custody
 from components.dynamic import Sentence, show_sentences
 from components.replica import is_replicated
-from components.transfer import Care, Source, Traffic, served
+from components.transfer import Care, Source, Traffic, served, serving_app
 
 if TYPE_CHECKING:
     from backups.loss import Loss
@@ -82,19 +82,12 @@ def _begun(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
 
 def _refuse_restart(props: Mapping[str, Any]) -> None:
     """Raises Sentence where the app with the traffic would fill its new disk from its replica: nothing is emptied."""
-    from workersapi import WorkersApiError
-
-    stack = Custody.of(props["custody"]).owner.stack
-    try:
-        at = served(Traffic(**props["traffic"]))
-        with AppPlatform(props["endpoint"], timeout=10) as platform:
-            app = platform.find(at) if at else None
-    except (AppPlatformError, WorkersApiError) as error:
-        raise Sentence(str(error)) from None
+    app = serving_app(props["endpoint"], Traffic(**props["traffic"]))
     if app is not None and is_replicated(app, props["service"]):
+        stack = Custody.of(props["custody"]).owner.stack
         raise Sentence(
-            f"A new container of {at} would restore the data from its replica, so oracle-net:restart empties nothing. "
-            f"To have it empty: oracle wipe {stack}"
+            f"A new container of {app['spec']['name']} would restore the data from its replica, so oracle-net:restart "
+            f"empties nothing. To have it empty: oracle wipe {stack}"
         )
 
 

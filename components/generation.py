@@ -23,14 +23,14 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from appplatform import AppPlatform, AppPlatformError, variable
+from appplatform import AppPlatform, variable
 from components import replica
 from components.custody import Custody
 from components.disk import BackendDisk
 from components.dynamic import Sentence, show_sentences
 from components.naming import GENERATION_VARIABLE, app_name
 from components.ownership import Names, refuse_existing, refuse_existing_app, refuse_other
-from components.transfer import Care, Traffic, served
+from components.transfer import Care, Traffic, served, serving_app
 from contract import owner_of_app
 from workersapi import Workers
 
@@ -179,14 +179,7 @@ def _refuse(olds: dict[str, Any], news: dict[str, Any]) -> None:
 
 def _serves(props: dict[str, Any], generation: int) -> bool:
     """Whether the traffic still goes to an app of this generation: the one after it was begun and given up."""
-    from workersapi import WorkersApiError
-
-    try:
-        at = served(Traffic(**props["traffic"]))
-        with AppPlatform(props["endpoint"], timeout=10) as platform:
-            app = platform.find(at) if at else None
-    except (AppPlatformError, WorkersApiError) as error:
-        raise Sentence(str(error)) from None
+    app = serving_app(props["endpoint"], Traffic(**props["traffic"]))
     service = app["spec"]["services"][0]["name"] if app else ""
     return app is not None and variable(app["spec"], service, GENERATION_VARIABLE) == str(generation)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pulumi
 
 from contract import Owner
+
+if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration
+    from settings import WorkerSettings
 
 RELEASE_VARIABLE = "RELEASE"
 """What the backend and the Workers find their own fingerprint under."""
@@ -34,14 +38,14 @@ def app_name(base: str, generation: int, revision: int) -> str:
     return base if generation == 1 else f"{base}-g{generation}"
 
 
-def worker_url(workers_url: str, script: str, hostname: str | None) -> str:
+def worker_url(workers_url: str, worker: WorkerSettings) -> str:
     """A Worker's public address: its own domain when it has one, else its workers.dev address; no slash at the end."""
-    url = workers_url.format(script=script)
-    if hostname is None:
+    url = workers_url.format(script=worker.script)
+    if worker.domain is None:
         return url
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{hostname}{port}"
+    return f"{parts.scheme}://{worker.domain.hostname}{port}"
 
 
 def short(digest: str) -> str:

@@ -92,14 +92,14 @@ class Ownership:
         inputs, service = args.new_inputs or {}, args.name.partition("-")[0]
         key = "scriptName" if args.type == SCRIPT else "hostname"
         with Workers(self._cloudflare, self._account) as workers:
+            bindings = workers.bindings(inputs[key]) if args.type == SCRIPT else None
             if args.type == SCRIPT:
-                taken = _taken_worker(workers, service, inputs[key], self._owner)
+                taken = _taken_worker(bindings, service, inputs[key], self._owner)
             else:
                 taken = _taken_domain(workers, service, inputs[key], inputs["service"], self._owner)
-            renamed = args.type == SCRIPT and taken is None and workers.bindings(inputs[key]) is not None
         if taken and (taken.mark or not self._has(args.urn, key, inputs[key])):
             raise Sentence(taken.sentence(self._owner))
-        if renamed and (other := self._other(args.urn, key, inputs[key])):
+        if bindings is not None and not taken and (other := self._other(args.urn, key, inputs[key])):
             raise Sentence(_renaming(other, service, inputs[key], self._owner))
 
     def _change(self, args: pulumi.ResourceHookArgs) -> None:
@@ -162,7 +162,10 @@ class Taken:
 def refuse_existing(platform: AppPlatform, workers: Workers, names: Names, ours: str) -> None:
     """Raises Sentence when something exists under the names of a stack that has made nothing yet."""
     found = [_taken_app(platform, names.app, ours)] if names.app else []
-    found += [_taken_worker(workers, service, script, ours) for service, script in sorted(names.scripts.items())]
+    found += [
+        _taken_worker(workers.bindings(script), service, script, ours)
+        for service, script in sorted(names.scripts.items())
+    ]
     found += [
         _taken_domain(workers, service, hostname, script, ours)
         for service, (hostname, script) in sorted(names.domains.items())
@@ -209,13 +212,12 @@ def _taken_app(platform: AppPlatform, name: str, ours: str) -> Taken | None:
     return Taken(f"The app {name}", mark, "backend.appName", adoptable=not COUNTED.search(name))
 
 
-def _taken_worker(workers: Workers, service: str, script: str, ours: str) -> Taken | None:
-    """A Worker that is not ours, which an upload would replace."""
-    bindings = workers.bindings(script)
+def _taken_worker(bindings: Mapping[str, Any] | None, service: str, script: str, ours: str) -> Taken | None:
+    """A Worker with these bindings that is not ours, which an upload would replace."""
     mark = owner_of_worker(bindings or {})
-    return (
-        None if bindings is None or mark == ours else Taken(f"The Worker {script}", mark, f"{key_of(service)}.script")
-    )
+    if bindings is None or mark == ours:
+        return None
+    return Taken(f"The Worker {script}", mark, f"{key_of(service)}.script")
 
 
 def _taken_domain(workers: Workers, service: str, hostname: str, script: str, ours: str) -> Taken | None:

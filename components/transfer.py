@@ -133,7 +133,7 @@ class Care:
         from settings import cloudflare_endpoint, revealed
 
         api = settings.api
-        url = worker_url(settings.workers_url, api.script, api.domain.hostname if api.domain else None)
+        url = worker_url(settings.workers_url, api)
         return cls(
             expected=Expected.of(settings, digest, logins),
             traffic=Traffic(
@@ -165,6 +165,18 @@ def served(traffic: Traffic) -> str | None:
     refuse_other(f"The Worker {traffic.script}", owner_of_worker(bindings), traffic.owner)
     found = bindings.get(BACKEND_VARIABLE) or {}
     return str(found["text"]) if found.get("text") else None
+
+
+def serving_app(endpoint: str, traffic: Traffic) -> dict[str, Any] | None:
+    """The app that the api Worker sends its requests to; None as in `served`, and when it is gone. Raises Sentence."""
+    from workersapi import WorkersApiError
+
+    try:
+        name = served(traffic)
+        with AppPlatform(endpoint, timeout=10) as platform:
+            return platform.find(name) if name else None
+    except (AppPlatformError, WorkersApiError) as error:
+        raise Sentence(str(error)) from None
 
 
 def carry(platform: AppPlatform, source: Source, target: Target, custody: Custody, policy: Policy) -> Carried:

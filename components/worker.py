@@ -53,7 +53,7 @@ class Account:
 
     def address(self, worker: WorkerSettings) -> str:
         """A Worker's public address, which is known before the Worker is there."""
-        return worker_url(self.workers_url, worker.script, worker.domain.hostname if worker.domain else None)
+        return worker_url(self.workers_url, worker)
 
     @classmethod
     def of(cls, settings: Settings, gate: pulumi.Resource) -> Account:

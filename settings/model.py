@@ -88,6 +88,11 @@ class BackupSettings(Section):
     keep_count: int | None = Field(default=30, ge=1)
     keep_days: int | None = Field(default=None, ge=1)
 
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether they are gone with the machine that took them."""
+        return self.store.startswith("folder:")
+
 
 class ReceiptSettings(Section):
     """Which bytes the stack deploys, and no others; `oracle promote` writes it."""

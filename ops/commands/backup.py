@@ -16,8 +16,6 @@ from ops.folding import say
 from ops.workspace import Stack
 from pocketbase import BackupFailed, CountError
 
-FOLDER = "folder:"
-
 
 def backup(
     stack: StackArgument = "local",
@@ -55,9 +53,9 @@ def backup(
 
 def _refuse_folder(stack: Stack) -> None:
     """Raises Failure where a backup would be gone with the machine that took it."""
-    store = stack.settings().backup.store
-    if store.startswith(FOLDER):
+    rules = stack.settings().backup
+    if rules.on_this_machine:
         raise Failure(
-            f"{stack.name} keeps its backups on the machine that takes them ({store}), so no backup was taken. Name a "
-            f"bucket: pulumi config set --path oracle-net:backup.store s3://BUCKET/PREFIX --stack {stack.name}"
+            f"{stack.name} keeps its backups on the machine that takes them ({rules.store}), so no backup was taken. "
+            f"Name a bucket: pulumi config set --path oracle-net:backup.store s3://BUCKET/PREFIX --stack {stack.name}"
         )

@@ -45,7 +45,7 @@ def _written(opened: Store, name: str) -> bool:
 def key(stack: Stack, settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
     """Whether backups are encrypted, and whether this machine can open them."""
     if settings.backup_key is None:
-        if settings.backup.store.startswith("folder:"):
+        if settings.backup.on_this_machine:
             yield Finding("backup key", "ok", "none; backups stay on this machine as they are")
         else:
             make = f"oracle backups {stack.name} --new-key"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from appplatform import variable
+from appplatform import component, variable
 from backups.loss import Loss
 from contract import ADOPTED
 from ops.status import alerts, sources
@@ -146,7 +146,7 @@ def _differences(seen: Seen, facts: AppFacts) -> Iterator[str]:
         found = variable(running, seen.service, key)
         if found != ours:
             yield f"{key} is {short(found) or 'missing'}, not {short(ours)}"
-    there, wanted = _component(running, seen.service), seen.declared.app
+    there, wanted = component(running, seen.service), seen.declared.app
     digest = (there.get("image") or {}).get("digest")
     if digest and digest != outputs.release["backend"]:
         yield f"its image is {short(digest)}, not {short(outputs.release['backend'])}"
@@ -251,10 +251,6 @@ def _logs(seen: Seen, facts: AppFacts | None) -> str:
         return "oracle cloud logs"
     app = (facts.app or {}).get("id") if facts else None
     return f"doctl apps logs {app} --type run" if app else "doctl apps list"
-
-
-def _component(spec: Mapping[str, Any], service: str) -> Mapping[str, Any]:
-    return next((each for each in spec.get("services") or [] if each.get("name") == service), {})
 
 
 def _kinds(spec: Mapping[str, Any], everywhere: bool = False) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from appplatform import Source
+from appplatform import Source, component
 
 
 def note(app: Mapping[str, Any], service: str) -> str | None:
@@ -14,10 +14,7 @@ def note(app: Mapping[str, Any], service: str) -> str | None:
     source = _source(active.get("spec") or app.get("spec") or {}, service)
     if source is None or not source.built:
         return None
-    component: Mapping[str, Any] = next(
-        (each for each in active.get("services") or [] if each.get("name") == service), {}
-    )
-    commit = str(component.get("source_commit_hash") or "")[:7]
+    commit = str(component(active, service).get("source_commit_hash") or "")[:7]
     at = f" at commit {commit}" if commit else ""
     return (
         f"{app['spec']['name']} is built from {source}{at}, by App Platform. Its first release from here runs an image."
@@ -39,5 +36,4 @@ def rebuilt(spec: Mapping[str, Any], service: str, image: str) -> Iterator[str]:
 
 
 def _source(spec: Mapping[str, Any], service: str) -> Source | None:
-    component = next((each for each in spec.get("services") or [] if each.get("name") == service), None)
-    return Source.of(component) if component else None
+    return Source.of(component(spec, service))

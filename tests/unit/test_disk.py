@@ -8,7 +8,7 @@ import pytest
 
 from backups import loss
 from backups.loss import Known, Loss
-from components import disk
+from components import disk, transfer
 from components.custody import Custody
 from components.disk import DiskProvider
 from components.dynamic import Sentence
@@ -62,8 +62,9 @@ class Store:
 
 @pytest.fixture
 def lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk, "AppPlatform", Platform)
-    monkeypatch.setattr(disk, "served", lambda _: "app")
+    for module in (disk, transfer):
+        monkeypatch.setattr(module, "AppPlatform", Platform)
+        monkeypatch.setattr(module, "served", lambda _: "app")
     monkeypatch.setattr(Custody, "of", classmethod(lambda *_: Store()))
     monkeypatch.setattr(loss, "find_loss", lambda *_: LOST)
 

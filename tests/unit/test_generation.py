@@ -9,7 +9,7 @@ from unittest.mock import MagicMock
 import pytest
 
 from backups import About, Contents, Shelf, open_store
-from components import generation
+from components import generation, transfer
 from components.dynamic import Sentence
 from components.generation import GenerationProvider, fingerprint
 from components.naming import app_name
@@ -147,8 +147,9 @@ def serve(monkeypatch: pytest.MonkeyPatch, at: int | None, owner: str = "o/p/s")
     platform = MagicMock()
     there = {"app": app, "jellyfish-app": app}
     platform.return_value.__enter__.return_value.find.side_effect = there.get
-    monkeypatch.setattr(generation, "AppPlatform", platform)
-    monkeypatch.setattr(generation, "served", lambda traffic: "app" if at else None)
+    for module in (generation, transfer):
+        monkeypatch.setattr(module, "AppPlatform", platform)
+        monkeypatch.setattr(module, "served", lambda traffic: "app" if at else None)
 
 
 def test_a_restore_without_another_generation_is_refused() -> None:

@@ -262,13 +262,15 @@ def test_an_empty_disk_is_not_asked_of_an_app_that_would_fill_it(monkeypatch: py
 
     from components import disk
 
-    monkeypatch.setattr(disk, "served", lambda _: "app")
-    monkeypatch.setattr(disk, "AppPlatform", Replicated)
+    for module in (disk, transfer):
+        monkeypatch.setattr(module, "served", lambda _: "app")
+        monkeypatch.setattr(module, "AppPlatform", Replicated)
     wanted = props(restart=1.0, custody={"owner": "organization/oracle-net/prod", "store": "folder:backups"})
     with pytest.raises(Sentence, match=r"empties nothing\. To have it empty: oracle wipe prod"):
         DiskProvider().check(props(), wanted)
     DiskProvider().check(props(), {**wanted, "restart": 0.0, "generation": 2.0})
-    monkeypatch.setattr(disk, "AppPlatform", FoundPlatform)
+    for module in (disk, transfer):
+        monkeypatch.setattr(module, "AppPlatform", FoundPlatform)
     DiskProvider().check(props(), wanted)
 
 
