@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from backups.errors import BackupsError, Missing
@@ -11,6 +12,7 @@ from httpclient import certificate_file, proxy_for
 
 if TYPE_CHECKING:
     from botocore.config import Config
+    from botocore.loaders import Loader
     from mypy_boto3_s3 import S3Client
 
 KEY, SECRET, TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
@@ -83,6 +85,7 @@ def new_client(place: Place) -> S3Client:
     plain.set_config_variable("config_file", os.devnull)
     plain.set_config_variable("credentials_file", os.devnull)
     plain.set_config_variable("ignore_configured_endpoint_urls", True)
+    plain.register_component("data_loader", _descriptions(plain.get_config_variable("data_path")))
     session = Session(key, secret, os.environ.get(TOKEN), place.region, botocore_session=plain)
     authorities = _authorities(place)
     try:
@@ -118,6 +121,14 @@ def foreign(place: Place, name: str) -> BackupsError:
         f"{at} answered for {place.address(name)} with something that is not S3's; see that it is a store's address: "
         "pulumi config set --path oracle-net:backup.endpoint <address>"
     )
+
+
+@cache
+def _descriptions(places: str | None) -> Loader:
+    """botocore's description of S3 and of its endpoints, some megabytes of JSON: read once and not for each client."""
+    from botocore.loaders import create_loader
+
+    return create_loader(places)
 
 
 def _config(place: Place) -> Config:
