@@ -12,7 +12,8 @@ from typing import Any
 
 import pulumi
 import yaml
-from pulumi.runtime import mocks, sync_await
+from pulumi.runtime import mocks, resource, sync_await
+from pulumi.runtime.proto import source_pb2
 
 from components import generation
 from tests.support.stacks import stack_file
@@ -38,6 +39,8 @@ def _thread_loop() -> asyncio.AbstractEventLoop:
 
 
 mocks._ensure_event_loop = sync_await._ensure_event_loop = _thread_loop  # type: ignore[attr-defined]
+# The engine is told which lines declare a resource; finding them below so many calls takes a quarter of a run.
+resource._get_stack_trace = source_pb2.StackTrace
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Run(mocks.Mocks):
     outputs: dict[str, Any] = field(default_factory=dict)
     protected: set[str] = field(default_factory=set)
     """The names of the resources that the engine is to protect, components included."""
+    requests: list[Any] = field(default_factory=list)
+    """The registrations as the engine gets them, options included."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.resources.append(Declared(args.typ, args.name, args.inputs, args.name in self.protected))
@@ -118,9 +123,10 @@ def config_of(stack: str) -> dict[str, Any]:
 
 
 class Monitor(mocks.MockMonitor):
-    """Notes what is protected, which mocks are not told."""
+    """Keeps what mocks are not told: what is protected, and the other options."""
 
     def RegisterResource(self, request: Any) -> Any:
+        self.mocks.requests.append(request)  # type: ignore[attr-defined]
         if request.protect:
             self.mocks.protected.add(request.name)  # type: ignore[attr-defined]
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,6 +50,12 @@ def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
+@cache
+def declared(stack: str) -> program.Run:
+    """A stack as it is committed, with the checkouts as they are; read by the tests and changed by none."""
+    return program.run(program.config_of(stack))
+
+
 def bindings(run: program.Run, service: str) -> dict[str, tuple[str, Any]]:
     listed = program.plain(run.one(f"{service}-script").inputs["bindings"])
     return {binding["name"]: (binding["type"], binding.get("text")) for binding in listed}
@@ -56,7 +63,7 @@ def bindings(run: program.Run, service: str) -> dict[str, tuple[str, Any]]:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_stack_declares_the_same_picture(stack: str) -> None:
-    run = program.run(program.config_of(stack))
+    run = declared(stack)
     assert {*run.outputs} == {*contract.OUTPUTS, "backendUrl", "apiUrl", "webUrl", "universeUrl"}
     assert [resource.name for resource in run.of(APP)] == ["backend-app"]
     assert sorted(resource.name for resource in run.of(SCRIPT)) == ["api-script", "universe-script", "web-script"]
@@ -65,7 +72,7 @@ def test_every_stack_declares_the_same_picture(stack: str) -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_api_gets_the_backend_by_secret_bindings(stack: str) -> None:
-    run = program.run(program.config_of(stack))
+    run = declared(stack)
     found = bindings(run, "api")
     assert {name: kind for name, (kind, _) in found.items()} == {
         "BACKEND": "plain_text",
@@ -96,7 +103,7 @@ def test_the_backends_own_secrets_are_the_apps_secret_variables() -> None:
 
 
 def test_an_app_knows_its_own_name() -> None:
-    spec = program.plain(program.run(program.config_of("local")).one("backend-app").inputs["spec"])
+    spec = program.plain(declared("local").one("backend-app").inputs["spec"])
     plain = {each["key"]: each["value"] for each in spec["services"][0]["envs"]}
     assert plain["BACKEND"] == spec["name"] == "jellyfish-app"
 
@@ -144,7 +151,7 @@ def test_no_secret_is_declared_outside_a_secret(stack: str) -> None:
 
 
 def test_front_ends_get_the_apis_address_at_run_time() -> None:
-    run = program.run(program.config_of("prod"))
+    run = declared("prod")
     for service in ("web", "universe"):
         assert bindings(run, service)["API_URL"] == ("plain_text", "https://api.oraclenet.org")
         assets = program.plain(run.one(f"{service}-script").inputs["assets"])
@@ -191,7 +198,7 @@ def test_what_cannot_be_deployed_is_one_sentence(checkouts: Path, place: str, se
 
 
 def test_production_domains() -> None:
-    run = program.run(program.config_of("prod"))
+    run = declared("prod")
     assert {domain.inputs["hostname"]: domain.inputs["service"] for domain in run.of(DOMAIN)} == {
         "api.oraclenet.org": "oracle-universe-api",
         "oraclenet.org": "oracle-net",
@@ -217,7 +224,7 @@ def test_a_later_generation_stands_beside_the_first() -> None:
 
 def test_monitoring_is_switched_by_configuration() -> None:
     config = program.config_of("local")
-    assert program.run(config).declares(CHECK)
+    assert declared("local").declares(CHECK)
     del config["oracle-net:monitoring"]
     assert not program.run(config).declares(CHECK)
 
@@ -236,7 +243,7 @@ def test_raising_the_passwords_version_makes_another() -> None:
 
 
 def test_the_receipt_names_every_byte() -> None:
-    release = program.run(program.config_of("local")).outputs["release"]
+    release = declared("local").outputs["release"]
     assert release["backend"].startswith("sha256:")
     assert set(release["workers"]) == {"api", "web", "universe"}
     assert set(release["assets"]) == {"web", "universe"}

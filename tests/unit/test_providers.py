@@ -10,8 +10,9 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import yaml
@@ -41,31 +42,19 @@ HOOKED = ("bootstrap", "custody", "deploylog", "history", "keeping", "ownership"
 """The components' modules that hooks run in."""
 
 
-class Registered(program.Monitor):
-    """Keeps what the engine is asked for, options included."""
-
-    requests: ClassVar[list[Any]] = []
-
-    def RegisterResource(self, request: Any) -> Any:
-        self.requests.append(request)
-        return super().RegisterResource(request)
-
-
-@pytest.fixture
-def requests(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The registrations of a run; empty before `declared`."""
-    found: list[Any] = []
-    monkeypatch.setattr(Registered, "requests", found)
-    monkeypatch.setattr(program, "Monitor", Registered)
-    return found
-
-
 def config(stack: str = "prod") -> dict[str, Any]:
     """A stack's configuration with its secrets."""
     return program.config_of(stack) | SECRETS
 
 
+@cache
 def declared(stack: str = "prod", **changed: str) -> program.Run:
+    """Read by the tests and changed by none."""
+    return declared_anew(stack, **changed)
+
+
+def declared_anew(stack: str = "prod", **changed: str) -> program.Run:
+    """For a test in whose surroundings something else is declared."""
     return program.run(config(stack) | {f"oracle-net:{key}": value for key, value in changed.items()}, list(SECRETS))
 
 
@@ -95,44 +84,44 @@ def test_every_update_looks_at_the_clouds_first() -> None:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_secrets_that_come_back_encrypted_are_not_compared(stack: str, requests: list[Any]) -> None:
-    declared(stack)
+def test_secrets_that_come_back_encrypted_are_not_compared(stack: str) -> None:
+    requests = declared(stack).requests
     assert "spec.envs" in asked(requests, "backend-app").ignoreChanges
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_alerts_that_a_refresh_found_are_not_compared(stack: str, requests: list[Any]) -> None:
+def test_alerts_that_a_refresh_found_are_not_compared(stack: str) -> None:
     """One from the dashboard would make the next update a deployment."""
-    declared(stack)
+    requests = declared(stack).requests
     ignored = list(asked(requests, "backend-app").ignoreChanges)
     assert ignored == ["spec.envs", "spec.alerts", "spec.services[0].alerts"]
 
 
-def test_another_name_is_another_app_and_no_renaming(requests: list[Any]) -> None:
-    declared(generation="3")
+def test_another_name_is_another_app_and_no_renaming() -> None:
+    requests = declared(generation="3").requests
     app = asked(requests, "backend-app")
     assert list(app.replaceOnChanges) == ["spec.name"]
     assert app.replacement_trigger.string_value == "jellyfish-app-g3"
     assert not app.deleteBeforeReplace
 
 
-def test_a_deployment_that_never_ends_is_given_up(requests: list[Any]) -> None:
+def test_a_deployment_that_never_ends_is_given_up() -> None:
     """The provider waits for steps and not for the phase: a cancelled deployment is waited for until the time is up."""
-    declared()
+    requests = declared().requests
     assert asked(requests, "backend-app").customTimeouts.create == "30m"
 
 
-def test_the_hook_that_keeps_the_data_has_a_name(requests: list[Any]) -> None:
+def test_the_hook_that_keeps_the_data_has_a_name() -> None:
     """By which an engine finds it that has only the state; a plain function is refused there."""
-    declared()
+    requests = declared().requests
     hooks = asked(requests, "backend-app").hooks
     assert list(hooks.before_delete) == ["backup-before-delete"]
     assert list(hooks.on_error) == ["backend-failed"]
 
 
-def test_what_the_clouds_know_by_a_name_is_looked_at_before_it_is_touched(requests: list[Any]) -> None:
+def test_what_the_clouds_know_by_a_name_is_looked_at_before_it_is_touched() -> None:
     """In previews too; and by hooks with names, which an engine finds that deletes what is declared no more."""
-    declared("prod", monitoring=json.dumps({"emails": ["ada@example.org"]}))
+    requests = declared("prod", monitoring=json.dumps({"emails": ["ada@example.org"]})).requests
     for request in requests:
         if request.type in (SCRIPT, SUBDOMAIN, DOMAIN, CHECK, ALERT):
             assert list(request.hooks.before_update) == ["owner-before-update"], request.name
@@ -142,16 +131,16 @@ def test_what_the_clouds_know_by_a_name_is_looked_at_before_it_is_touched(reques
     assert next(iter(asked(requests, "backend-app").hooks.before_create)) == "backend-before-create"
 
 
-def test_no_worker_is_touched_before_the_gate(requests: list[Any]) -> None:
-    declared()
+def test_no_worker_is_touched_before_the_gate() -> None:
+    requests = declared().requests
     for service in ("web", "universe"):
         depends = {each.rpartition("::")[2] for each in asked(requests, f"{service}-script").dependencies}
         assert "backend-generation" in depends
 
 
-def test_a_failed_hook_is_not_all_that_stands_before_the_traffic(requests: list[Any]) -> None:
+def test_a_failed_hook_is_not_all_that_stands_before_the_traffic() -> None:
     """The engine takes the app for made after a failed hook; what proves the admin is asked again at each update."""
-    declared()
+    requests = declared().requests
     assert [each for each in asked(requests, "api-script").dependencies if each.endswith("::backend-ready")]
     ready = [each.rpartition("::")[2] for each in asked(requests, "backend-ready").dependencies]
     assert {"backend-app", "backend-data"} <= set(ready)
@@ -167,13 +156,11 @@ def test_hooks_make_no_resource() -> None:
         assert not {"pulumi.ComponentResource", "pulumi.CustomResource", "Resource"} & called
 
 
-def test_no_code_and_no_token_of_ours_is_pickled_into_the_state(
-    requests: list[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_code_and_no_token_of_ours_is_pickled_into_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
     """A provider is pickled by its class's name, so that another release of its code is no change."""
     for name in ("DIGITALOCEAN_TOKEN", "CLOUDFLARE_API_TOKEN"):
         monkeypatch.setenv(name, "planted-token-of-a-laptop")
-    declared()
+    requests = declared_anew().requests
     ours = [request for request in requests if request.type.startswith(OURS)]
     assert len(ours) >= 4
     for request in ours:
@@ -183,9 +170,9 @@ def test_no_code_and_no_token_of_ours_is_pickled_into_the_state(
         assert "planted-token" not in str(request)
 
 
-def test_passwords_of_our_own_resources_are_secret_in_the_state(requests: list[Any]) -> None:
+def test_passwords_of_our_own_resources_are_secret_in_the_state() -> None:
     """The engine marks no output of a dynamic provider by itself."""
-    declared()
+    requests = declared().requests
     marked = {each.name: set(each.additionalSecretOutputs) for each in requests if each.type.startswith(OURS)}
     assert "password" in marked["backend-data"] & marked["backend-ready"]
     assert "custody" in marked["backend-generation"] & marked["backend-data"]
@@ -230,7 +217,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch, token: str, keys: tuple[str, ...])
         return id, outputs | dict.fromkeys(keys, "poison") if args.typ == token else outputs
 
     monkeypatch.setattr(program.Run, "new_resource", answered)
-    run = declared()
+    run = declared_anew()
     shown = {each.name: json.dumps(program.plain(each.inputs), default=str) for each in run.resources}
     hang = [name for name, inputs in shown.items() if "poison" in inputs]
     assert not [name for name in hang if not name.endswith("-declared")]  # which keep it, and nothing hangs on them
@@ -246,7 +233,7 @@ def test_two_switches_of_one_account_share_an_id_and_nothing_hangs_on_it(monkeyp
         return ("the-account" if args.typ == SUBDOMAIN else id), outputs
 
     monkeypatch.setattr(program.Run, "new_resource", answered)
-    after = declared()
+    after = declared_anew()
     assert after.outputs == before.outputs
     assert sorted(str(each) for each in after.resources) == sorted(str(each) for each in before.resources)
 
@@ -301,7 +288,7 @@ def test_no_worker_is_bound_to_another() -> None:
         assert bound <= {"assets", "plain_text", "secret_text"}
 
 
-def test_a_domain_names_its_zone_and_no_environment(requests: list[Any]) -> None:
+def test_a_domain_names_its_zone_and_no_environment() -> None:
     """An environment that comes back otherwise would be a replacement; the zone would have to be looked for."""
     domains = declared().of(DOMAIN)
     assert domains
@@ -309,11 +296,12 @@ def test_a_domain_names_its_zone_and_no_environment(requests: list[Any]) -> None
         assert set(domain.inputs) == {"accountId", "hostname", "service", "zoneId"}
 
 
-def test_a_domain_is_let_go_before_it_is_made_anew(requests: list[Any]) -> None:
+def test_a_domain_is_let_go_before_it_is_made_anew() -> None:
     """Every change of one is a replacement, and the later deletion would take away the one just made."""
-    domains = declared().of(DOMAIN)
+    run = declared()
+    domains = run.of(DOMAIN)
     assert domains
-    assert all(asked(requests, each.name).deleteBeforeReplace for each in domains)
+    assert all(asked(run.requests, each.name).deleteBeforeReplace for each in domains)
 
 
 def test_checks_and_alerts_have_names_of_ours() -> None:
