@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode
 
+import yamltext
 from contract import Release
 from ops import stackfile
 from ops.failures import Failure
@@ -89,7 +90,7 @@ def _after(text: str, node: Node) -> int:
 
 
 def _document(text: str) -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load(text)
+    document: dict[str, Any] = yamltext.load(text)
     return document
 
 

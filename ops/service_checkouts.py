@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+import yamltext
 from ops import stackfile
 from ops.failures import Failure
 from ops.revisions import Revisions, git, revisions
@@ -88,7 +89,7 @@ class Services:
         """
         if not self.checkouts:
             return
-        document = yaml.safe_load(stack.file.read_text())
+        document = yamltext.load(stack.file.read_text())
         own = dict(_sections(document))
         told = dict(_sections(_document(self.like, stack.project) or _document(self.like, self.project) or {}))
         for service, checkout in self.checkouts.items():
@@ -197,7 +198,7 @@ def _document(stack: str, project: Path) -> dict[str, Any] | None:
 
 
 def _parsed(file: Path) -> dict[str, Any] | None:
-    found = yaml.safe_load(file.read_text()) if file.is_file() else None
+    found = yamltext.load(file.read_text()) if file.is_file() else None
     return found if isinstance(found, dict) else None
 
 

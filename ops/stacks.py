@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+import yamltext
 from ops import stackfile
 from ops.failures import Failure
 from ops.workspace import FIRST, Stack, known
@@ -63,7 +64,7 @@ def rendered(stack: Stack) -> str:
     """The template for this stack: under names of its own, in the account that is there. Raises Failure."""
     text = (stack.project / TEMPLATE).read_text()
     text = text[text.index("config:") :]
-    shipped = Account.of(yaml.safe_load(text))
+    shipped = Account.of(yamltext.load(text))
     text = _moved(text, shipped, _account(stack) or shipped)
     if stack.name == FIRST:
         return text
@@ -118,7 +119,7 @@ def _account(stack: Stack) -> Account | None:
     """The account that the stack is in already, else the first stack's; None where there is neither."""
     for file in (stack.file, Stack(FIRST, stack.project).file):
         try:
-            return Account.of(yaml.safe_load(file.read_text()))
+            return Account.of(yamltext.load(file.read_text()))
         except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
             continue
     return None
@@ -134,8 +135,8 @@ def _update(stack: Stack) -> bool:
     """Brings the file up to the template; whether anything was to be done. Raises Failure."""
     text = rendered(stack)
     own = _parsed(stack)
-    before = yaml.safe_load(_kept(stack).read_text()) if _kept(stack).is_file() else {}
-    made = {**own, "config": merged(own.get("config") or {}, _shared(before), _shared(yaml.safe_load(text)))}
+    before = yamltext.load(_kept(stack).read_text()) if _kept(stack).is_file() else {}
+    made = {**own, "config": merged(own.get("config") or {}, _shared(before), _shared(yamltext.load(text)))}
     _record(stack, text)
     if made == own:
         return False
@@ -146,7 +147,7 @@ def _update(stack: Stack) -> bool:
 def _parsed(stack: Stack) -> dict[str, Any]:
     """The file's document. Raises Failure where it is none."""
     try:
-        found = yaml.safe_load(stack.file.read_text())
+        found = yamltext.load(stack.file.read_text())
     except yaml.YAMLError:
         found = None
     if not isinstance(found, dict):

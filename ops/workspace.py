@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+import yamltext
 from ops.failures import Failure
 from settings import CLOUDFLARE, DIGITALOCEAN, Settings, SettingsError, from_file
 from toolchain import tools
@@ -130,7 +131,7 @@ class Stack:
     def config(self, key: str) -> Any:
         """A provider's plain configuration value, such as `digitalocean:apiEndpoint`, or None."""
         try:
-            document = yaml.safe_load(self.file.read_text()) or {}
+            document = yamltext.load(self.file.read_text()) or {}
         except FileNotFoundError:
             raise self.missing from None
         except yaml.YAMLError:

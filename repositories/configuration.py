@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+import yamltext
+
 FILE = "repositories.yaml"
 
 
@@ -68,7 +70,7 @@ def load(project: Path) -> Repositories:
     """The project's repositories. Raises ConfigurationError."""
     path = project / FILE
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yamltext.load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigurationError(f"{FILE} does not exist; take it back: git checkout {FILE}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import SecretStr, ValidationError
 
+import yamltext
 from settings.complaints import plain_secret, still_the_templates
 from settings.complaints import problems as problems_of
 from settings.model import PLACEHOLDER, PROJECT, SECRET_KEYS, Settings
@@ -46,7 +47,7 @@ def load() -> Settings:
 def from_file(path: Path) -> Settings:
     """The settings in a `Pulumi.<stack>.yaml`; encrypted values become placeholders. Raises SettingsError."""
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yamltext.load(path.read_text())
     except FileNotFoundError:
         raise SettingsError(f"{path.name} does not exist; `ls Pulumi.*.yaml` shows the stacks there are.") from None
     except yaml.YAMLError as error:

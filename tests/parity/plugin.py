@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from types import TracebackType
 from typing import Any
 
@@ -139,7 +141,13 @@ def urn(token: str, name: str = "x") -> str:
 
 def _sent(recorded: Any) -> Struct:
     """Recorded properties as a request carries them: without secrets."""
-    return to_struct(plain(values(recorded)))
+    return _struct(json.dumps(recorded))
+
+
+@lru_cache(maxsize=64)
+def _struct(recorded: str) -> Struct:
+    """The same states are sent again and again; a request takes a copy."""
+    return to_struct(plain(values(json.loads(recorded))))
 
 
 def _called(call: Any) -> dict[str, Any]:

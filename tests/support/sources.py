@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
@@ -21,4 +22,18 @@ def sources() -> tuple[Path, ...]:
 @functools.cache
 def tree(path: Path) -> ast.Module:
     """The file as parsed, once in a test process; it must not be changed."""
-    return ast.parse(path.read_text())
+    return ast.parse(text(path))
+
+
+@functools.cache
+def text(path: Path) -> str:
+    return path.read_text()
+
+
+def statements(node: ast.AST) -> Iterator[ast.stmt]:
+    """Every statement, however deep inside others: an eighth of all that `ast.walk` comes by."""
+    for block in ("body", "handlers", "orelse", "finalbody", "cases"):
+        for inner in getattr(node, block, ()):
+            if isinstance(inner, ast.stmt):
+                yield inner
+            yield from statements(inner)

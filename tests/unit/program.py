@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-import yaml
 from pulumi.runtime import mocks, resource, sync_await
 from pulumi.runtime.proto import source_pb2
 
+import yamltext
 from components import generation
 from tests.support.stacks import stack_file
 
@@ -117,7 +117,7 @@ def config_of(stack: str) -> dict[str, Any]:
     """The `config` section of `Pulumi.<stack>.yaml` as the engine hands it to the program, filled in by somebody."""
     import json
 
-    document = yaml.safe_load(filled_in(stack_file(stack).read_text()))
+    document = yamltext.load(filled_in(stack_file(stack).read_text()))
     config = document["config"]
     return {key: json.dumps(value) if isinstance(value, dict) else str(value) for key, value in config.items()}
 

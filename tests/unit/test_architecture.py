@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sources import PROJECT, tree
+from tests.support.sources import PROJECT, statements, tree
 
 OURS = frozenset(
     {
@@ -40,6 +40,7 @@ OURS = frozenset(
         "waiting",
         "websocketclient",
         "workersapi",
+        "yamltext",
     }
 )
 # Shared by everything above: they know nothing of what uses them.
@@ -72,7 +73,8 @@ COMPONENT_BASE = frozenset(
 )
 MAY_IMPORT = {
     "__main__": {"settings", "contract", "components"},
-    "settings": {"settings"},
+    "settings": {"settings", "yamltext"},
+    "yamltext": set(),
     "contract": set(),
     "artifacts": {"folders", "programs", "sites"},
     "folders": set(),
@@ -131,9 +133,10 @@ MAY_IMPORT = {
         "tracebacks",
         "waiting",
         "workersapi",
+        "yamltext",
     },
     "localcloud": {"localcloud", "siterules"},
-    "repositories": {"programs", "repositories", "waiting"},
+    "repositories": {"programs", "repositories", "waiting", "yamltext"},
     "toolchain": {"programs", "toolchain"},
 }
 
@@ -145,7 +148,7 @@ def files(part: str) -> list[Path]:
 
 def imports(path: Path) -> Iterator[str]:
     """Dotted names of our own modules that the file imports, anywhere in it."""
-    for node in ast.walk(tree(path)):
+    for node in statements(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] in OURS)
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in OURS:
@@ -195,7 +198,7 @@ def test_the_toolchain_starts_on_the_standard_library_alone() -> None:
     """It runs before there is an environment to import anything from."""
     allowed = {*sys.stdlib_module_names, "programs", "toolchain"}
     for path in [*files("toolchain"), *files("programs")]:
-        for node in ast.walk(tree(path)):
+        for node in statements(tree(path)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.module:
                 names = [node.module]

@@ -49,15 +49,19 @@ READING = [name for name in COMMANDS if name not in ("recover", "rollback --list
 """Those that use the stack's whole configuration."""
 
 
+@pytest.fixture(scope="module")
+def with_receipt() -> str:
+    """The text of a stack's file that has a receipt."""
+    return receipts.edited(LOCAL.read_text(), release(A), "Pulumi.other.yaml")
+
+
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tmp_path: Path, with_receipt: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with the committed stacks and one of ours, `other`, which has a receipt; nothing else is reached."""
     for name in ("local", "staging", "prod"):
         (tmp_path / f"Pulumi.{name}.yaml").write_text(stack_file(name).read_text())
     monkeypatch.setattr(Stack.__init__, "__defaults__", (tmp_path,))
-    other = Stack("other")
-    other.file.write_text(LOCAL.read_text())
-    receipts.write(other, release(A))
+    Stack("other").file.write_text(with_receipt)
     reached = Mock(side_effect=AssertionError("the engine or a cloud was reached"))
     monkeypatch.setattr(subprocess, "Popen", reached)
     for name in ("start", "health"):

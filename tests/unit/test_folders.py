@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from artifacts import pack_image, read_module, stage_assets
 from folders import ArtifactError, SourceFile, read_file, shown, source_files
-from tests.support.sources import PROJECT, tree
+from tests.support.sources import PROJECT, text, tree
 
 PROGRAM = (
     "addresses.py",
@@ -32,6 +33,8 @@ PROGRAM = (
     "toolchain",
 )
 LISTING = frozenset({"copytree", "fwalk", "glob", "iglob", "iterdir", "listdir", "rglob", "scandir", "walk"})
+CALL = re.compile(rf"\b(?:{'|'.join(LISTING)})\b")
+"""What a text has in it somewhere that lists a folder; to read the others as Python takes seconds."""
 # What lists folders by itself, and why it may: none of these is a source folder.
 MAY_LIST = {
     "folders.py": "the one way into source folders",
@@ -227,9 +230,11 @@ def test_a_path_is_shown_on_one_line() -> None:
 
 def listings(path: Path) -> set[str]:
     """The calls in a file that list a folder."""
+    if not CALL.search(text(path)):
+        return set()
     calls = (node.func for node in ast.walk(tree(path)) if isinstance(node, ast.Call))
-    named = {call.attr: ast.unparse(call) for call in calls if isinstance(call, ast.Attribute)}
-    return {text for name, text in named.items() if name in LISTING and text != "ast.walk"}
+    named = {ast.unparse(call) for call in calls if isinstance(call, ast.Attribute) and call.attr in LISTING}
+    return named - {"ast.walk"}
 
 
 def test_nobody_else_walks_a_source_folder() -> None:

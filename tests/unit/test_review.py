@@ -16,6 +16,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+import yamltext
 from ops.engine import Engine, Finished
 from ops.failures import Failure
 from ops.locks import Lock
@@ -32,8 +33,8 @@ from tests.unit.test_program import APP, DOMAIN, SCRIPT, checkouts
 __all__ = ["checkouts"]
 
 PROJECT = Path(__file__).parents[2]
-STAGING: dict[str, Any] = yaml.safe_load((PROJECT / "Pulumi.staging.yaml").read_text())
-PROD: dict[str, Any] = yaml.safe_load((PROJECT / "Pulumi.prod.yaml").read_text())
+STAGING: dict[str, Any] = yamltext.load((PROJECT / "Pulumi.staging.yaml").read_text())
+PROD: dict[str, Any] = yamltext.load((PROJECT / "Pulumi.prod.yaml").read_text())
 SECURE = {"secure": "v1:c3RhZ2luZw==:planted"}
 HEX = "0" * 64
 FULL = {
@@ -124,14 +125,14 @@ def test_names_fit_and_stay_apart() -> None:
 
 def test_the_engines_own_lines_of_the_file_stay_and_are_never_another_stacks() -> None:
     before = {"encryptionsalt": "v1:own", "secretsprovider": "passphrase", "config": {"old": 1}}
-    made = yaml.safe_load(text(FULL, 7, "Pulumi.prod.yaml", before))
+    made = yamltext.load(text(FULL, 7, "Pulumi.prod.yaml", before))
     assert (made["encryptionsalt"], made["secretsprovider"]) == ("v1:own", "passphrase")
     assert "old" not in made["config"]
 
 
 def test_the_program_makes_of_it_what_it_makes_of_every_stack(tmp_path: Path) -> None:
     """Under mocks: own names, a made password, nothing that outlives it."""
-    staging = yaml.safe_load(program.filled_in(yaml.safe_dump(STAGING)))["config"]
+    staging = yamltext.load(program.filled_in(yaml.safe_dump(STAGING)))["config"]
     made = declared({"config": staging | {"oracle-net:githubToken": SECURE}}, 7)["config"]
     run = program.run({key: value if isinstance(value, str) else json.dumps(value) for key, value in made.items()})
     assert [program.plain(each.inputs["spec"])["name"] for each in run.of(APP)] == ["pr-7-jellyfish-cadb5f"]

@@ -8,16 +8,16 @@ import json
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
 import settings
+import yamltext
 from settings import complaints, loading
 from tests.unit import program
 
-PROJECT = yaml.safe_load((program.PROJECT / "Pulumi.yaml").read_text())
+PROJECT = yamltext.load((program.PROJECT / "Pulumi.yaml").read_text())
 SCHEMA: dict[str, dict[str, Any]] = PROJECT["config"]
 FIELDS = {to_camel(name): field for name, field in settings.Settings.model_fields.items()}
 MACHINE_TYPES = {int: "integer", bool: "boolean"}

@@ -1,0 +1,14 @@
+"""YAML read by libyaml where PyYAML has it, as its wheels do: ten times as fast as PyYAML's own parser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+LOADER: type[yaml.SafeLoader] | type[yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def load(text: str) -> Any:
+    """The document of a text: plain values alone, as `yaml.safe_load` makes them. Raises yaml.YAMLError."""
+    return yaml.load(text, LOADER)
