@@ -10,17 +10,18 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from azure.core.exceptions import HttpResponseError
-from pydo import Client
 
 from tests.live import load
 from tests.live.handmade import PASSWORD, HandMade, declare
 from tests.live.network import titles
 from tests.live.project import Project, assert_quiet
 from tests.support.digitalocean import pydo_client
+
+if TYPE_CHECKING:  # importing it takes a while, in every process that collects the tests
+    from pydo import Client
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
 
@@ -41,6 +42,8 @@ class Built:
 
     @classmethod
     def made(cls, project: Project, folder: Path) -> Built:
+        from azure.core.exceptions import HttpResponseError
+
         project.oracle("cloud", "start").well()
         client = pydo_client(project.endpoint, project.tokens()["digitalocean"])
         checkout = folder / "checkout"

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import boto3
 import pytest
 
 from backups import new_key
@@ -155,6 +154,8 @@ def test_backups_in_a_bucket(project: Project, bucket: str) -> None:
 @pytest.fixture
 def bucket(s3: str) -> str:
     """The address of an S3 server on loopback that has the bucket `oracle`."""
+    import boto3
+
     store = boto3.client(
         "s3",
         endpoint_url=s3,

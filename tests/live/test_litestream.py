@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from tests.live import network
@@ -111,6 +110,8 @@ def replicated(brought_up: Project, s3: str, tmp_path_factory: pytest.TempPathFa
 
 
 def bucket_service(endpoint: str) -> Any:
+    import boto3
+
     return boto3.client(
         "s3",
         endpoint_url=endpoint,

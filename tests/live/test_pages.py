@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, expect
 
 from tests.live.project import Project
 from tests.live.test_network import make_post
-from tests.support.browser import visit
+from tests.support.browser import expect, visit
 from tests.support.looks import overflow, overlaps, spills
+
+if TYPE_CHECKING:  # importing it takes a while, in every process that collects the tests
+    from playwright.sync_api import Browser
 
 pytestmark = [pytest.mark.live, pytest.mark.browser, pytest.mark.slow]
 

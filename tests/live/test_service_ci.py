@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 import yaml
 
@@ -164,6 +163,8 @@ def team(s3: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     """Staging runs what the first commits of all repositories say."""
     root = tmp_path_factory.mktemp("team")
     cloud = RunningCloud(root / "clouds", free_port(), free_port()).start()
+    import boto3
+
     storage = boto3.client(
         "s3", endpoint_url=s3, region_name="us-east-1", aws_access_key_id="ada", aws_secret_access_key="secret"
     )

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
 import psutil
 import pytest
 
@@ -45,6 +44,8 @@ class Team:
 def team(s3: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     """A network on the local cloud whose state is in a bucket."""
     options = "use_path_style=true&region=us-east-1&response_checksum_validation=when_required"
+    import boto3
+
     url = f"s3://states/team?endpoint={s3}&{options}"
     project = Project.copied(tmp_path_factory.mktemp("team"))
     project.environment |= {"ORACLE_LOCAL_STATE": url, **CREDENTIALS}

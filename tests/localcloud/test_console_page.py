@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
 from starlette.requests import Request
 
 from localcloud.console_page.entrance import Entrance
 from localcloud.vault import Vault
 from tests.localcloud.account import Account
-from tests.support.browser import Scheme, Visit, visit
+from tests.support.browser import Scheme, Visit, expect, visit
 from tests.support.cloud import RunningCloud
 from tests.support.http import ask
 from tests.support.looks import overflow, overlaps
 from tests.support.waiting import until
+
+if TYPE_CHECKING:  # importing it takes a while, in every process that collects the tests
+    from playwright.sync_api import Browser, Page
 
 Json = Any
 PASSWORD, TOKEN = "app-secret-9f2c", "worker-secret-77ab"

@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, expect
 
 from ops.page import Content, Run, render
 from ops.page.serving import Pages, Server
 from tests.page.scene import hostile, ordinary
-from tests.support.browser import Scheme, Visit, visit
+from tests.support.browser import Scheme, Visit, expect, visit
 from tests.support.looks import overflow, overlaps, spills
+
+if TYPE_CHECKING:  # importing it takes a while, in every process that collects the tests
+    from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.browser
 SCENES = {"ordinary": ordinary, "hostile": hostile}

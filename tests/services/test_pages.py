@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.support import workers
 from tests.support.backend import ADMIN, Backend
-from tests.support.browser import SIZES, Scheme, Visit, visit
+from tests.support.browser import SIZES, Scheme, Visit, expect, visit
 from tests.support.http import ask
 from tests.support.workers import PROJECT, Worker
 from toolchain.tools import Tools
+
+if TYPE_CHECKING:  # importing it takes a while, in every process that collects the tests
+    from playwright.sync_api import Browser, Page, Route
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

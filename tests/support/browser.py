@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+if TYPE_CHECKING:  # importing it takes a while, in every process that collects the tests
+    from playwright.sync_api import Browser, ConsoleMessage, Locator, Page
+    from playwright.sync_api._generated import LocatorAssertions
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
@@ -45,13 +47,23 @@ def program() -> Path:
 @contextmanager
 def launched() -> Iterator[Browser]:
     """A headless browser with an empty profile."""
-    expect.set_options(timeout=TIMEOUT_MS)
+    from playwright.sync_api import expect as asserting
+    from playwright.sync_api import sync_playwright
+
+    asserting.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program(), args=list(FLAGS))
         try:
             yield browser
         finally:
             browser.close()
+
+
+def expect(found: Locator) -> LocatorAssertions:
+    """What playwright asserts of something on a page, waiting for it."""
+    from playwright.sync_api import expect as asserting
+
+    return asserting(found)
 
 
 @dataclass

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # importing it takes a while, in every process that collects the tests
+    from playwright.sync_api import Page
 
 # Every piece of text as rectangles, each cut to what its scrolling or hiding ancestors let be seen. Of two pieces the
 # heights must overlap by a third: the lines of dense text touch one another by a pixel or two.

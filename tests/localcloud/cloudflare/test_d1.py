@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloudflare import Cloudflare
-
 from tests.localcloud.cloudflare.service import Client
 
 PATH = "~/d1/database"
@@ -77,6 +75,8 @@ def test_a_worker_and_the_api_see_the_same_tables(api: Client) -> None:
 
 def test_the_official_sdk(api: Client) -> None:
     account = api.running.cloud.tokens.account_id
+    from cloudflare import Cloudflare
+
     with Cloudflare(api_token=api.token, base_url=api.base, max_retries=0) as sdk:
         made = sdk.d1.database.create(account_id=account, name="sdk")
         assert made.uuid

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cloudflare import Cloudflare
-
 from localcloud.cloudflare import namespaces
 from tests.localcloud.cloudflare.loop import Loop
 from tests.localcloud.cloudflare.service import Client, Running
@@ -154,6 +152,8 @@ def test_values_survive_a_restart(loop: Loop, tmp_path: Path, programs: Any) -> 
 
 def test_the_official_sdk(api: Client) -> None:
     account = api.running.cloud.tokens.account_id
+    from cloudflare import Cloudflare
+
     with Cloudflare(api_token=api.token, base_url=api.base, max_retries=0) as sdk:
         kv = sdk.kv.namespaces
         made = kv.create(account_id=account, title="sdk")

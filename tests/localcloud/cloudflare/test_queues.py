@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloudflare import Cloudflare
-
 from tests.localcloud.cloudflare.service import Client
 from tests.support.waiting import until
 
@@ -155,6 +153,8 @@ def test_an_upload_that_is_bound_to_no_queue_is_refused(api: Client) -> None:
 
 def test_the_official_sdk(api: Client) -> None:
     account = api.running.cloud.tokens.account_id
+    from cloudflare import Cloudflare
+
     with Cloudflare(api_token=api.token, base_url=api.base, max_retries=0) as sdk:
         made = sdk.queues.create(account_id=account, queue_name="sdk-queue")
         assert made is not None

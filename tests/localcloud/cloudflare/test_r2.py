@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from cloudflare import Cloudflare
-
 from tests.localcloud.cloudflare.service import Client
 
 PATH = "~/r2/buckets"
@@ -65,6 +63,8 @@ def test_objects_of_workers(api: Client) -> None:
 
 def test_the_official_sdk(api: Client) -> None:
     account = api.running.cloud.tokens.account_id
+    from cloudflare import Cloudflare
+
     with Cloudflare(api_token=api.token, base_url=api.base, max_retries=0) as sdk:
         made = sdk.r2.buckets.create(account_id=account, name="sdk-bucket")
         assert sdk.r2.buckets.get("sdk-bucket", account_id=account) == made

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cloudflare import Cloudflare
 
 from localcloud.cloudflare.routes import api_of
 from localcloud.cloudflare.schedules import Schedules
@@ -140,6 +139,8 @@ def test_a_real_minute(api: Client) -> None:
 def test_the_official_sdk(api: Client) -> None:
     api.put("sdk-timed", CODE)
     account = api.running.cloud.tokens.account_id
+    from cloudflare import Cloudflare
+
     with Cloudflare(api_token=api.token, base_url=api.base, max_retries=0) as sdk:
         made = sdk.workers.scripts.schedules.update("sdk-timed", account_id=account, body=[{"cron": "0 1 * * *"}])
         assert made is not None

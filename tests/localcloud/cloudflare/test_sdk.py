@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
-from cloudflare import APIStatusError, BadRequestError, Cloudflare, NotFoundError
 
 from tests.localcloud.cloudflare.service import ESM, Client, asset_hash
+
+if TYPE_CHECKING:  # importing it takes a while, in every process that collects the tests
+    from cloudflare import Cloudflare
 
 CODE = 'export default { fetch: (request, env) => new Response("sdk " + (env.KEY ?? env.VAR)) };'
 
 
 @pytest.fixture
 def sdk(api: Client) -> Iterator[Cloudflare]:
+    from cloudflare import Cloudflare
+
     with Cloudflare(api_token=api.token, base_url=api.base, max_retries=0) as client:
         yield client
 
@@ -102,6 +107,8 @@ def test_domains_and_zones(api: Client, sdk: Cloudflare, account_id: str) -> Non
 
 
 def test_errors(sdk: Cloudflare, account_id: str) -> None:
+    from cloudflare import APIStatusError, BadRequestError, NotFoundError
+
     with pytest.raises(NotFoundError) as missing:
         sdk.workers.scripts.script_and_version_settings.get("none", account_id=account_id)
     assert missing.value.errors[0].code == 10007

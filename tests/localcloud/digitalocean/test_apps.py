@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 import re
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from azure.core.exceptions import HttpResponseError
-from pydo import Client
 
 from tests.localcloud.account import Account, Json
 from tests.support.digitalocean import pydo_client
+
+if TYPE_CHECKING:  # importing it takes a while, in every process that collects the tests
+    from pydo import Client
 
 
 @pytest.fixture(scope="module")
@@ -21,6 +22,8 @@ def pydo(account: Account) -> Client:
 
 
 def test_an_app_s_life_with_the_real_client(account: Account, pydo: Client) -> None:
+    from azure.core.exceptions import HttpResponseError
+
     spec = account.spec("through-pydo")
     app = pydo.apps.create({"spec": spec})["app"]
     account.wait(app["id"], app["pending_deployment"]["id"], "ACTIVE")
