@@ -48,7 +48,12 @@ def empty_project(folder: Path, environment: dict[str, str]) -> dict[str, str]:
     """Writes the empty program and returns the environment of its own state."""
     for name, text in EMPTY.items():
         (folder / name).write_text(text)
-    own = {**environment, "PULUMI_BACKEND_URL": f"file://{folder}", "PULUMI_CONFIG_PASSPHRASE": LOCAL_PASSPHRASE}
+    own = {
+        **environment,
+        "PULUMI_BACKEND_URL": f"file://{folder}",
+        "PULUMI_CONFIG_PASSPHRASE": LOCAL_PASSPHRASE,
+        "PULUMI_STACK": "empty",
+    }
     for arguments in (["stack", "init", "empty"], ["up", "--yes", "--skip-preview"]):
         command = ["pulumi", *arguments, "--non-interactive"]
         subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True, check=True)
