@@ -158,7 +158,7 @@ class Outputs:
         return self.addresses["api"]
 
     @classmethod
-    def from_state(cls, outputs: dict[str, Any]) -> Outputs:
+    def from_state(cls, outputs: Mapping[str, Any]) -> Outputs:
         found = {key.removesuffix(URL): str(outputs[key]) for key in outputs if key.endswith(URL)}
         return cls(
             addresses={name: found[name] for name in in_order({"backend", "api", *found})},

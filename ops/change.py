@@ -16,7 +16,7 @@ from ops.engine import Engine, failed
 from ops.failures import Failure
 from ops.following import hand_over, shown
 from ops.recording import Recording
-from ops.recover import recover
+from ops.recover import settled
 from ops.runs import AFTER, KEPT, Run, RunInfo, Runs, steps
 from ops.workspace import Stack
 from settings import from_file
@@ -39,10 +39,11 @@ def ready(name: str, quiet: bool = False, *, make: bool = False) -> Engine:
     if stack.on_local_cloud:
         local_cloud.start(stack)
     engine = Engine(stack)
-    engine.ensure_stack() if make else engine.require_stack()
     if stack.on_local_cloud:
-        for line in recover(engine):
+        for line in settled(engine, make=make):
             print(line, file=sys.stderr if quiet else sys.stdout)
+    else:
+        engine.ensure_stack() if make else engine.require_stack()
     return engine
 
 
@@ -110,7 +111,7 @@ def carry_out(
     """
     engine = recording.engine
     with _configured(engine, values, {key: _taken(engine, name) for key, name in (secrets or {}).items()}):
-        done = recording.update(*_narrowed(recording, only))
+        done = recording.update(*(_narrowed(recording, only, engine.export()) if only else ()))
         if done.status == 0:
             return {}
         if _begun(recording, values):
@@ -149,20 +150,21 @@ def _previewed(recording: Recording, wanted: OtherData) -> list[str]:
     engine = recording.engine
     after = recording.run.add_file(AFTER, engine.stack.file.read_bytes())
     _set(engine, wanted.values, "--config-file", str(after))
-    options = ["--config-file", str(after), *_narrowed(recording, DATA_ONLY)]
+    state = engine.export()
+    outputs = engine.outputs(state)
+    options = ["--config-file", str(after), *_narrowed(recording, DATA_ONLY, state)]
     plan = planning.foreseen(recording.preview(*options, again=wanted.again))
-    outputs = engine.outputs()
     settings = from_file(after)
     planning.refuse_strangers(BACKEND, plan, outputs, settings)
     return list(planning.words(BACKEND, plan, outputs, settings, engine.stack.name))
 
 
-def _narrowed(recording: Recording, only: Sequence[str]) -> list[str]:
-    """The options that hold the engine to some resources; the program is given what runs in place of its sources."""
-    if not only:
-        return []
+def _narrowed(recording: Recording, only: Sequence[str], state: Mapping[str, Any]) -> list[str]:
+    """The options that hold the engine to some resources; the program is given what runs, as the state tells it, in
+    place of its sources.
+    """
     engine = recording.engine
-    kept = planning.kept((), engine.stack.settings(), engine.export(), engine.outputs().release)
+    kept = planning.kept((), engine.stack.settings(), state, engine.outputs(state).release)
     engine.environment[KEPT_VARIABLE] = str(recording.run.add_file(KEPT, json.dumps(kept).encode()))
     return planning.targets(only)
 

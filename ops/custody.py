@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Set
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -81,10 +80,9 @@ class StackCustody:
     def backend(self) -> Backend:
         """The backend that runs, asked as its admin."""
         stack = self.engine.stack.name
-        outputs = self.engine.outputs()
-        shown = self.engine.must("stack", "output", "adminPassword", "--show-secrets", "--json", "--stack", stack)
+        outputs, password = self.engine.login()
         try:
-            session = login(outputs.backend_url, outputs.admin_email, json.loads(shown), seconds=5)
+            session = login(outputs.backend_url, outputs.admin_email, password, seconds=5)
         except AdminError as error:
             raise Failure(str(error)) from None
         if session is None:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from contract import KEPT_VARIABLE, Outputs
+from contract import KEPT_VARIABLE
 from ops import planning, releasing, words
 from ops.custody import StackCustody
-from ops.engine import Engine
+from ops.engine import Engine, known_outputs
 from ops.events import Step
 from ops.failures import Failure, is_locked
 from ops.planning import Foreseen
@@ -54,10 +54,11 @@ def prepare(recording: Recording, services: Sequence[str]) -> Plan:
     engine = recording.engine
     settings = engine.stack.settings()
     wanted = planning.chosen(services, settings)
-    outputs = known_outputs(engine)
+    state = engine.export()
+    outputs = known_outputs(state)
     if outputs is None and wanted != settings.services:
         raise Failure(f"Nothing runs in {engine.stack.name} yet; deploy all of it first: oracle deploy")
-    plan = foresee(recording, wanted, outputs)
+    plan = foresee(recording, wanted, state)
     planning.refuse_strangers(wanted, plan, outputs, settings)
     nothing = not plan.changes and outputs is not None and plan.new.get("release") == outputs.release
     lines = [*planning.words(wanted, plan, outputs, settings, engine.stack.name), *risk(engine, plan)]
@@ -68,21 +69,22 @@ def prepare(recording: Recording, services: Sequence[str]) -> Plan:
 def foresee(
     recording: Recording,
     wanted: Sequence[str],
-    outputs: Outputs | None,
+    state: Mapping[str, Any],
     again: str = "oracle deploy",
     *,
     images: bool = True,
 ) -> Foreseen:
     """Builds the services, and previews what a deploy of them would do; the others keep what they run. Raises Failure,
     which ends in the command to type `again`. Without `images` none is built and pushed.
+
+    `state` is what the others are known by; it may have become another since, which is seen before the update.
     """
     engine = recording.engine
-    settings = engine.stack.settings()
+    settings, outputs = engine.stack.settings(), known_outputs(state)
     refuse_receipt(engine.stack)
     releasing.refuse_order(settings, wanted, engine.stack.name)
     recording.build(wanted, images=images)
     if outputs:
-        state = engine.export()
         planning.refuse_loss(wanted, settings, outputs, state, engine.stack.name)
         if wanted != settings.services:
             kept = planning.kept(wanted, settings, state, outputs.release)
@@ -161,14 +163,6 @@ def _aligned(columns: list[str], lines: list[list[str]]) -> str:
     )
 
 
-def known_outputs(engine: Engine) -> Outputs | None:
-    """The outputs of what runs; None where nothing was ever deployed to the end."""
-    try:
-        return Outputs.from_state(json.loads(engine.must("stack", "output", "--json", "--stack", engine.stack.name)))
-    except KeyError:
-        return None
-
-
 def refuse_receipt(stack: Stack) -> None:
     """Raises Failure where what the checkouts build would not be deployed."""
     if stack.settings().receipt is not None:
@@ -181,7 +175,7 @@ def refuse_receipt(stack: Stack) -> None:
 def _refuse_stale(recording: Recording, services: Sequence[str]) -> None:
     """Raises Locked where what stays as it is has become something else since it was noted."""
     path = recording.run.folder / KEPT
-    outputs = known_outputs(recording.engine) if path.exists() else None
+    outputs = known_outputs(recording.engine.export()) if path.exists() else None
     if outputs is not None and json.loads(path.read_text())["release"] != outputs.release:
         raise Locked(
             f"Another update has changed what runs in {recording.engine.stack.name} while this one was prepared, so "

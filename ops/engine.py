@@ -29,6 +29,8 @@ NOISE = re.compile(
 QUIET_SECONDS = 1800.0  # for what is no deployment; large states in slow places are read in seconds
 
 
+STACK = "pulumi:pulumi:Stack"
+"""The type of the resource that carries a stack's outputs."""
 OWN_STATE = "organization"
 """What the engine calls the organization of every stack in a folder or a bucket."""
 FULL_TEXT = "Its full text: oracle logs"
@@ -38,6 +40,10 @@ FULL_TEXT = "Its full text: oracle logs"
 class Finished:
     status: int
     output: str
+
+
+class NoStack(Failure):
+    """The state has no such stack."""
 
 
 class Engine:
@@ -96,8 +102,11 @@ class Engine:
         """Runs quietly and returns the output. Raises Failure with one sentence when it fails."""
         done = self.quiet(*arguments)
         if done.status != 0:
-            raise Failure(self.sentence(done, f"`pulumi {arguments[0]}` failed: {_last_error(done.output)}"))
+            raise self._refusal(done, arguments[0])
         return done.output
+
+    def _refusal(self, done: Finished, command: str) -> Failure:
+        return Failure(self.sentence(done, f"`pulumi {command}` failed: {_last_error(done.output)}"))
 
     def set_secret(self, key: str, value: str) -> None:
         """Sets configuration encrypted; the value goes by standard input. Raises Failure."""
@@ -117,22 +126,25 @@ class Engine:
 
     def stacks(self) -> dict[str, dict[str, Any]]:
         """What `pulumi stack ls` says of each stack of the project, by name without an organization. Raises Failure."""
-        if self.stack.on_local_cloud:
-            self.stack.make_private(self.stack.home, self.stack.state)
+        self._make_state()
         listed = json.loads(self.must("stack", "ls", "--json"))
         return {str(each["name"]).rpartition("/")[2]: each for each in listed}
 
     def ensure_stack(self) -> None:
         """Makes the stack where there is none, in an existing state; which one a terminal has selected stays."""
         if self.stack.name not in self.stacks():
-            self.must("stack", "init", "--no-select", self.stack.name)
+            self.make_stack()
+
+    def make_stack(self) -> None:
+        """Makes the stack, which the state does not have. Raises Failure."""
+        self.must("stack", "init", "--no-select", self.stack.name)
 
     def require_stack(self) -> None:
-        """Raises Failure where the state has no such stack; nothing is made."""
+        """Raises NoStack where the state has no such stack; nothing is made."""
         if self.stack.name not in self.stacks():
             name = self.stack.name
             deploy = self.stack.update if self.stack.on_local_cloud else f"oracle deploy --stack {name}"
-            raise Failure(
+            raise NoStack(
                 f"There is no stack {name} in the state (which state that is: pulumi whoami -v); deploy it: {deploy}"
             )
 
@@ -145,19 +157,50 @@ class Engine:
         return Owner(organization=organization, project=PROJECT, stack=self.stack.name)
 
     def export(self) -> dict[str, Any]:
-        """The state, secrets encrypted."""
-        exported: dict[str, Any] = json.loads(self.must("stack", "export", "--stack", self.stack.name))
+        """The state, secrets encrypted. Raises NoStack where there is no such stack, Failure for all else."""
+        self._make_state()
+        done = self.quiet("stack", "export", "--stack", self.stack.name)
+        if done.status != 0:
+            self.require_stack()
+            raise self._refusal(done, "stack")
+        exported: dict[str, Any] = json.loads(done.output)
         return exported
 
-    def outputs(self) -> Outputs:
-        """The deployed stack's outputs, without the secret ones. Raises Failure when there are none yet."""
-        found = json.loads(self.must("stack", "output", "--json", "--stack", self.stack.name))
+    def outputs(self, state: Mapping[str, Any] | None = None) -> Outputs:
+        """The deployed stack's outputs, without the secret ones; those in an exported `state` where one is at hand.
+
+        Raises Failure when there are none yet.
+        """
+        return self._outputs(self._shown() if state is None else _outputs_in(state))
+
+    def login(self) -> tuple[Outputs, str]:
+        """The deployed stack's outputs and its admin's password. Raises Failure when there are none yet."""
+        found = self._shown("--show-secrets")
+        return self._outputs(found), str(found["adminPassword"])
+
+    def _shown(self, *options: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.must("stack", "output", *options, "--json", "--stack", self.stack.name))
+        return found
+
+    def _outputs(self, found: Mapping[str, Any]) -> Outputs:
         try:
             return Outputs.from_state(found)
         except KeyError as error:
             raise Failure(
                 f"The stack {self.stack.name} has no {error.args[0]} yet; deploy it: {self.stack.update}"
             ) from None
+
+    def _make_state(self) -> None:
+        if self.stack.on_local_cloud:
+            self.stack.make_private(self.stack.home, self.stack.state)
+
+
+def known_outputs(state: Mapping[str, Any]) -> Outputs | None:
+    """The outputs in an exported state; None where nothing was ever deployed to the end."""
+    try:
+        return Outputs.from_state(_outputs_in(state))
+    except KeyError:
+        return None
 
 
 def bounded(project: Path, environment: Mapping[str, str], seconds: float, *arguments: str) -> Finished:
@@ -191,6 +234,12 @@ def unexpected(done: Finished) -> bool:
 def told(line: str) -> bool:
     """Whether a line of the engine's output says that something changes, or anything else worth reading."""
     return NOISE.match(ANSI.sub("", line)) is None
+
+
+def _outputs_in(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Secret ones are there encrypted."""
+    resources = (state.get("deployment") or {}).get("resources") or []
+    return next((each.get("outputs") or {} for each in resources if each["type"] == STACK), {})
 
 
 def _command(*more: str, arguments: Sequence[str]) -> list[str]:

@@ -11,8 +11,8 @@ from appplatform import AppPlatform, AppPlatformError
 from contract import Outputs
 from ops import planning, words
 from ops.custody import StackCustody
-from ops.deploy import foresee, known_outputs
-from ops.engine import Engine
+from ops.deploy import foresee
+from ops.engine import Engine, known_outputs
 from ops.failures import Failure
 from ops.planning import Change, Foreseen
 from ops.recording import Recording
@@ -45,12 +45,12 @@ class Forecast:
 def forecast(recording: Recording, services: Sequence[str] = ()) -> Forecast:
     """Builds and previews the whole stack, or a deploy of the services alone. Raises Failure."""
     engine = recording.engine
-    settings = engine.stack.settings()
-    outputs = known_outputs(engine)
+    settings, state = engine.stack.settings(), engine.export()
+    outputs = known_outputs(state)
     wanted = planning.chosen(services, settings)
     again = f"oracle plan {engine.stack.name}"
     if services and outputs:
-        plan = foresee(recording, wanted, outputs, again, images=False)
+        plan = foresee(recording, wanted, state, again, images=False)
     else:
         if settings.receipt is None:  # else nothing that the checkouts build is deployed
             recording.build(images=False)

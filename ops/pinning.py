@@ -18,7 +18,7 @@ from ops.ask import agree
 from ops.change import touched
 from ops.closing import follow_to_the_table
 from ops.deploy import Plan
-from ops.engine import Engine, failed, unexpected
+from ops.engine import Engine, failed, known_outputs, unexpected
 from ops.failures import Failure
 from ops.folding import say
 from ops.following import hand_over
@@ -95,9 +95,10 @@ def _undo(recording: Recording) -> None:
 def _prepared(recording: Recording, wanted: Pin) -> Plan:
     """Previews, and says what would change. Raises Failure."""
     engine = recording.engine
-    outputs, settings = deploy.known_outputs(engine), engine.stack.settings()
+    state, settings = engine.export(), engine.stack.settings()
+    outputs = known_outputs(state)
     if outputs:
-        planning.refuse_loss(settings.services, settings, outputs, engine.export(), engine.stack.name)
+        planning.refuse_loss(settings.services, settings, outputs, state, engine.stack.name)
     plan = planning.foreseen(recording.preview("--config-file", str(recording.run.folder / AFTER), again=wanted.again))
     lines = [
         *wanted.lines,

@@ -16,7 +16,7 @@ from typing import Any
 from appplatform import AppPlatform, AppPlatformError, variable
 from backups import BackupsError
 from contract import owner_of_app
-from ops.engine import Engine
+from ops.engine import Engine, NoStack
 from ops.failures import Failure
 from ops.locks import LOCKS, PROJECT, Lock, bucket_at, folder_at, held_in, lock_in, state_of
 
@@ -26,7 +26,10 @@ CHECK = "digitalocean:index/uptimeCheck:UptimeCheck"
 
 
 def recover(engine: Engine) -> list[str]:
-    """Frees a dead holder's lock, settles what it had begun, says what was done. Raises Failure for a live holder."""
+    """Frees a dead holder's lock, settles what it had begun, says what was done.
+
+    Raises Failure for a live holder, NoStack where there is no such stack.
+    """
     done = list(_free_locks(engine))
     state = engine.export()
     if pending := (state.get("deployment") or {}).get("pending_operations"):
@@ -36,6 +39,17 @@ def recover(engine: Engine) -> list[str]:
         take_in(engine, state)
         done.append(f"took over {app[1]}, which was made though its creation was never answered")
     return done
+
+
+def settled(engine: Engine, *, make: bool) -> list[str]:
+    """What `recover` has done for a stack, which is made where there is none and it is to `make`. Raises Failure."""
+    try:
+        return recover(engine)
+    except NoStack:
+        if not make:
+            raise
+        engine.make_stack()
+        return []
 
 
 def held(engine: Engine) -> list[Lock]:

@@ -11,8 +11,8 @@ from typing import Any
 
 from contract import owner_of_worker
 from ops import change, planning
-from ops.deploy import known_outputs
 from ops.drift import Drift, look_for
+from ops.engine import known_outputs
 from ops.failures import Failure
 from ops.recording import Recording
 from releases import digests, named
@@ -55,7 +55,7 @@ def _proven(recording: Recording) -> dict[str, Any]:
 def _refuse_other_bytes(recording: Recording) -> None:
     """Raises Failure when the update would deploy something else than what is declared to run."""
     engine = recording.engine
-    outputs = known_outputs(engine)
+    outputs = known_outputs(engine.export())
     stack = engine.stack.name
     new = planning.foreseen(recording.preview(again=f"oracle drift {stack} --repair")).new.get("release") or {}
     if outputs is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -31,9 +30,7 @@ class Change:
 
 def password(engine: Engine) -> str:
     """The admin's declared password."""
-    stack = engine.stack.name
-    shown = engine.must("stack", "output", "adminPassword", "--show-secrets", "--json", "--stack", stack)
-    return str(json.loads(shown))
+    return engine.login()[1]
 
 
 def new_password(version: int, chosen: str | None) -> Change:
@@ -52,9 +49,8 @@ def new_password(version: int, chosen: str | None) -> Change:
 
 def proven(engine: Engine, before: str) -> Iterator[str]:
     """Says what was seen of the new password and of the one before. Raises Failure when either is not as it should."""
-    outputs, stack = engine.outputs(), engine.stack.name
+    (outputs, now), stack = engine.login(), engine.stack.name
     again = f"see what is wrong: oracle status --stack {stack}; then: pulumi up -s {stack}"
-    now = password(engine)
     if now == before:
         raise Failure(f"The password is the one that it was before; {again}")
     session = _login(outputs.backend_url, outputs.admin_email, now)

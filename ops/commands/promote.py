@@ -11,8 +11,7 @@ from contract import Release
 from ops import receipts, transport
 from ops.change import ready
 from ops.custody import StackCustody
-from ops.deploy import known_outputs
-from ops.engine import Engine
+from ops.engine import Engine, known_outputs
 from ops.fitness import fit_release
 from ops.folding import say
 from ops.images import refuse_lost
@@ -50,7 +49,7 @@ def promote(
         _written(there, release, as_json)
         return
     applying = ready(target, quiet=as_json, make=True)
-    outputs = known_outputs(applying)
+    outputs = known_outputs(applying.export())
     refuse_lost(there, release, outputs.release["backend"] if outputs else None, otherwise)
     transport.fetch(custody, release, StackCustody(applying))
     lines = [f"{target} gets what {source} runs:", *notes(release)]

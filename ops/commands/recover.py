@@ -16,7 +16,5 @@ def recover(stack: StackArgument = "local") -> None:
     chosen = Stack(stack)
     if chosen.on_local_cloud:
         local_cloud.start(chosen)
-    engine = Engine(chosen)
-    engine.require_stack()
-    done = take_over(engine)
+    done = take_over(Engine(chosen))
     typer.echo("\n".join(done) if done else "There is nothing to recover.")

@@ -15,7 +15,7 @@ from ops.folding import say
 from ops.following import hand_over, shown
 from ops.plugins import Plugins, provide
 from ops.recording import Recording
-from ops.recover import recover
+from ops.recover import settled
 from ops.runs import Runs
 from ops.status import running
 from ops.workspace import Stack, located_tools
@@ -40,8 +40,7 @@ def up(
     started = local_cloud.start(chosen)
     say(f"Local cloud: {chosen.endpoint}{' (started)' if started else ''}")
     engine = Engine(chosen)
-    engine.ensure_stack()
-    for line in recover(engine):  # first of all: nothing is built or exchanged under an update that is at work
+    for line in settled(engine, make=True):  # first of all: nothing is built or exchanged under an update at work
         say(line)
     with Runs(chosen.runs).start("up", engine.owner, sys.argv[1:]) as run:
         _prepare(Recording(engine, run, say), plugins)

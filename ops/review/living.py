@@ -20,8 +20,7 @@ import yaml
 from contract import WITHOUT_BACKUP
 from ops import local_cloud
 from ops.change import ready
-from ops.deploy import known_outputs
-from ops.engine import Engine
+from ops.engine import Engine, known_outputs
 from ops.failures import Failure
 from ops.following import hand_over, shown
 from ops.plugins import Plugins, provide
@@ -67,7 +66,7 @@ def bring_up(base: Stack, number: int, hours: int, say: Say) -> tuple[Engine, da
     expires = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours)
     engine.must("stack", "tag", "set", TAG, _moment(expires), "--stack", stack.name)
     settle(engine)
-    outputs = known_outputs(ready(stack.name))
+    outputs = known_outputs(ready(stack.name).export())
     with Runs(stack.runs).start("review", engine.owner, sys.argv[1:]) as run:
         Recording(engine, run, say).build()
         # A release replaces the app, and what the one before held is as ephemeral as the environment.

@@ -31,6 +31,7 @@ class Recording:
                 name="staging", settings=lambda: SimpleNamespace(adopted=(), services=("backend", "api", "web"))
             ),
             environment={},
+            export=dict,
             failure=lambda done, on: engine_sentence(done.output, "staging") or on,
         )
         self.said: list[str] = []
@@ -95,7 +96,7 @@ def test_any_other_failure_is_no_reason_to_wait(prepared: list[str], tmp_path: P
 def running(*releases: str) -> Callable[[Any], Any]:
     """What runs, one time after another."""
     left = [*releases]
-    return lambda _engine: SimpleNamespace(release=left.pop(0))
+    return lambda _state: SimpleNamespace(release=left.pop(0))
 
 
 def test_what_was_kept_from_before_another_update_is_never_deployed(

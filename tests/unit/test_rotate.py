@@ -129,11 +129,10 @@ def test_what_is_not_protected_need_not_be_unlocked(monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_what_is_not_proven_is_said(monkeypatch: pytest.MonkeyPatch, accepted: set[str], sentence: str | None) -> None:
-    monkeypatch.setattr(rotation, "password", lambda _: "newer")
     monkeypatch.setattr(rotation, "_login", lambda url, email, password: password in accepted or None)
     monkeypatch.setattr(rotation, "remove_stand_ins", lambda *_: [])
     engine = Mock(Engine, stack=Stack("local"))
-    engine.outputs.return_value = Mock(backend_app="jellyfish-app")
+    engine.login.return_value = Mock(backend_app="jellyfish-app"), "newer"
     if sentence is None:
         said = list(rotation.proven(engine, "older"))
         assert said[:2] == ["jellyfish-app takes the new password.", "jellyfish-app refuses the old password."]
@@ -142,7 +141,8 @@ def test_what_is_not_proven_is_said(monkeypatch: pytest.MonkeyPatch, accepted: s
         list(rotation.proven(engine, "older"))
 
 
-def test_a_password_that_has_not_changed_is_no_rotation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rotation, "password", lambda _: "older")
+def test_a_password_that_has_not_changed_is_no_rotation() -> None:
+    engine = Mock(Engine, stack=Stack("local"))
+    engine.login.return_value = Mock(), "older"
     with pytest.raises(Failure, match="is the one that it was before"):
-        list(rotation.proven(Mock(Engine, stack=Stack("local")), "older"))
+        list(rotation.proven(engine, "older"))
