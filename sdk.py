@@ -7,6 +7,10 @@ are compiled.
 
 This holds on to one property of the generated files: a header, then classes that start in the first column. A file of
 another form is imported as usual, so that a newer SDK can be slower but not wrong.
+
+Of the types that a resource's module names in quotes, it gets those that its properties return: pulumi/_types.py looks
+up these and no others (`_raw_return_hints`). The rest are in the hints of parameters, for editors: half of all types
+are a dictionary's form of another (`AppSpecArgsDict`), which nothing reads while a program runs.
 """
 
 from __future__ import annotations
@@ -21,9 +25,11 @@ from types import ModuleType
 from typing import Any
 
 TYPE_MODULES = ("_inputs", "outputs")
-CLASS = re.compile(r"\n(?:@pulumi\.\w+\n)?class (\w+)[(:]")  # `^` in its place takes thrice the time, in megabytes
-REFERENCE = re.compile(r"'(\w+)'")
-EXPORTED = re.compile(r"^__all__ = \[(.*?)^\]", re.MULTILINE | re.DOTALL)
+# The files are megabytes: `^` in the place of `\n` takes thrice the time, and text in the place of bytes twice.
+CLASS = re.compile(rb"\n(?:@pulumi\.\w+\n)?class (\w+)[(:]")
+REFERENCE = re.compile(rb"'(\w+)'")
+RETURNED = re.compile(rb"\n    def \w+\(self\) -> (.*):\n")
+EXPORTED = re.compile(rb"\n__all__ = \[(.*?)\n\]", re.DOTALL)
 
 
 class TypesModule(ModuleType):
@@ -31,30 +37,37 @@ class TypesModule(ModuleType):
 
     __all__: tuple[str, ...] = ()  # `from ._inputs import *` must not ask for all of them
 
-    def __init__(self, name: str, path: Path, header: str, classes: Mapping[str, str]) -> None:
+    def __init__(self, name: str, path: Path, source: bytes, classes: Mapping[str, slice]) -> None:
         super().__init__(name)
         self.__file__ = str(path)
         self.__package__ = name.rpartition(".")[0]
+        self._source = source
         self._names = frozenset(classes)
         self._classes = dict(classes)
-        self._header: str | None = header
+        self._entered = False
 
     def defines(self, name: str) -> bool:
         """Whether the file has a class of that name, compiled or not."""
         return name in self._names
 
     def __getattr__(self, name: str) -> Any:
-        source = self._classes.pop(name, None)
-        if source is None:
+        place = self._classes.pop(name, None)
+        if place is None:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        if self._header is not None:
-            header, self._header = self._header, None
-            exec(compile(header, str(self.__file__), "exec"), self.__dict__)
+        source = self._source[place]
+        self._enter()
         exec(compile(source, str(self.__file__), "exec"), self.__dict__)
         # Types name one another in quotes, and the SDK looks such names up in the module's dictionary.
-        for reference in set(REFERENCE.findall(source)) & self._classes.keys():
+        for reference in _named(source) & self._classes.keys():
             getattr(self, reference)
         return self.__dict__[name]
+
+    def _enter(self) -> None:
+        """Runs what stands before the first class, once."""
+        if not self._entered:
+            self._entered = True
+            header = self._source[: CLASS.search(self._source).start() + 1]  # type: ignore[union-attr]
+            exec(compile(header.replace(b"__all__", b"_exported"), str(self.__file__), "exec"), self.__dict__)
 
 
 def lazily(package: str) -> ModuleType:
@@ -82,16 +95,15 @@ def lazily(package: str) -> ModuleType:
 
 def _types_module(package: str, path: Path) -> TypesModule | None:
     """None when the file is not a header, with the names of all classes, followed by these classes."""
-    source = path.read_text()
+    source = path.read_bytes()
     starts = list(CLASS.finditer(source))
     exported = EXPORTED.search(source)
-    if not exported or sorted(REFERENCE.findall(exported.group(1))) != sorted(start.group(1) for start in starts):
+    if not exported or sorted(REFERENCE.findall(exported[1])) != sorted(start[1] for start in starts):
         return None
-    ends = [start.start() for start in starts[1:]] + [len(source)]
-    classes = {start.group(1): source[start.start() + 1 : end + 1] for start, end in zip(starts, ends, strict=True)}
-    return TypesModule(
-        f"{package}.{path.stem}", path, source[: starts[0].start() + 1].replace("__all__", "_exported"), classes
-    )
+    ends = [start.start() + 1 for start in starts[1:]] + [len(source)]
+    places = (slice(start.start() + 1, end) for start, end in zip(starts, ends, strict=True))
+    classes = {start[1].decode(): place for start, place in zip(starts, places, strict=True)}
+    return TypesModule(f"{package}.{path.stem}", path, source, classes)
 
 
 def _resolver(package: str, inputs: TypesModule | None) -> Any:
@@ -116,7 +128,12 @@ def _module_of(resource: str) -> str:
 
 
 def _give_types(module: ModuleType, inputs: TypesModule) -> None:
-    """What `from ._inputs import *` would have brought: the types that the module names in quotes."""
-    for name in set(REFERENCE.findall(Path(str(module.__file__)).read_text())):
-        if inputs.defines(name):
+    """What `from ._inputs import *` would have brought, of what the module's properties return."""
+    for returned in RETURNED.findall(Path(str(module.__file__)).read_bytes()):
+        for name in filter(inputs.defines, _named(returned)):
             module.__dict__[name] = getattr(inputs, name)
+
+
+def _named(source: bytes) -> set[str]:
+    """The names that stand in quotes."""
+    return {name.decode() for name in REFERENCE.findall(source)}
