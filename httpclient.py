@@ -6,12 +6,14 @@
 - A redirect is an answer and is not followed, so that credentials stay with the host they were meant for.
 - Whatever goes wrong is an `httpx.HTTPError`, whose text holds no header and no password of a proxy.
 
-Modules that need `httpx` take it from here, so that it is imported without its command line. RFC 6761, section 6.3:
-name resolution libraries should return loopback addresses for names under `.localhost`, and not every resolver does.
+Modules that need `httpx` take it from here, so that it is imported late and without its command line. RFC 6761, section
+6.3: name resolution libraries should return loopback addresses for names under `.localhost`, and not every resolver
+does.
 """
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
 import os
 import re
@@ -21,13 +23,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 # httpx imports its command line (click, rich) where these are installed: three quarters of its import time, never used.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
-import httpx  # noqa: E402
+if TYPE_CHECKING:
+    import httpx
+else:
+
+    class _Later(ModuleType):
+        """httpx, imported when it is first used: a program that asks nobody goes without it."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(importlib.import_module(self.__name__), name)
+
+    httpx = _Later("httpx")
 
 __all__ = ["USER_AGENT", "Proxy", "certificate_file", "client", "httpx", "is_loopback", "proxy_for", "tls_context"]
 
@@ -42,8 +55,6 @@ BUNDLES = (
 )
 USER_AGENT = "oracle-net"
 """What this program calls itself, so that a backend's log tells its requests from everybody else's."""
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""For connections without TLS: reading the authorities takes longer than a local answer."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +75,10 @@ class Proxy:
 
 def client(timeout: float = 10.0, headers: dict[str, str] | None = None) -> httpx.Client:
     """A client with one time limit for each step of a request; `headers` go along with every request."""
+    from httproutes import Client, Routes
+
     headers = {"user-agent": USER_AGENT, **(headers or {})}
-    return _Client(transport=_Routes(), timeout=timeout, headers=headers, follow_redirects=False, trust_env=False)
+    return Client(transport=Routes(), timeout=timeout, headers=headers, follow_redirects=False, trust_env=False)
 
 
 def is_loopback(host: str) -> bool:
@@ -122,64 +135,6 @@ def _context(file: str | None, folder: str | None) -> ssl.SSLContext:
             file = certifi.where()
         context.load_verify_locations(file)
     return context
-
-
-class _Client(httpx.Client):
-    def build_request(self, *arguments: Any, **options: Any) -> httpx.Request:
-        try:
-            return super().build_request(*arguments, **options)
-        except httpx.InvalidURL as error:
-            raise httpx.UnsupportedProtocol(f"not an address: {error}") from None
-
-
-class _Routes(httpx.BaseTransport):
-    """Sends each request directly or through a proxy; the Host header keeps a name under `.localhost`."""
-
-    def __init__(self) -> None:
-        self._ways: dict[tuple[bool, Proxy | None], httpx.HTTPTransport] = {}
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        proxy = proxy_for(str(request.url))
-        if request.url.host.rstrip(".").endswith(".localhost"):
-            request.url = request.url.copy_with(host="127.0.0.1")
-        try:
-            return self._way(request.url.scheme == "https", proxy).handle_request(request)
-        except httpx.LocalProtocolError:  # its text quotes the header, credentials and all
-            raise httpx.LocalProtocolError("a header holds a character that HTTP does not allow") from None
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
-            if proxy is None:
-                raise
-            reason = str(error) or type(error).__name__
-            raise type(error)(f"{reason}, by way of the proxy in {proxy.variable}") from None
-        except UnicodeError:
-            raise httpx.ConnectError("its host is not a name") from None
-
-    def close(self) -> None:
-        for way in self._ways.values():
-            way.close()
-
-    def _way(self, secure: bool, proxy: Proxy | None) -> httpx.HTTPTransport:
-        if (secure, proxy) not in self._ways:
-            try:
-                self._ways[secure, proxy] = _transport(secure, proxy)
-            except OSError as error:
-                raise httpx.ConnectError(str(error)) from None
-        return self._ways[secure, proxy]
-
-
-def _transport(secure: bool, proxy: Proxy | None) -> httpx.HTTPTransport:
-    """Raises httpx.ProxyError for a proxy that cannot be used, OSError for certificates that cannot."""
-    if proxy is None:
-        return httpx.HTTPTransport(verify=tls_context() if secure else NO_TLS, trust_env=False)
-    if not proxy.usable:
-        raise httpx.ProxyError("not the address of an HTTP proxy")
-    encrypted = proxy.address.lower().startswith("https://")
-    context = tls_context() if secure or encrypted else NO_TLS
-    try:
-        way = httpx.Proxy(proxy.address, ssl_context=context if encrypted else None)
-        return httpx.HTTPTransport(verify=context, proxy=way, trust_env=False)
-    except (httpx.InvalidURL, ValueError):
-        raise httpx.ProxyError("not the address of an HTTP proxy") from None
 
 
 def _variable(name: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +22,7 @@ from tests.support.waiting import free_port
 
 NAMES = ("https_proxy", "http_proxy", "all_proxy", "no_proxy")
 SECRET = "password-of-a-proxy"
+PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -257,3 +259,16 @@ def test_a_file_of_certificates_that_cannot_be_used_is_named(
             path.write_text("nothing")
         with client() as http, pytest.raises(httpx.ConnectError, match=rf"SSL_CERT_FILE names {path}, .*{why}"):
             http.get(secure)
+
+
+def test_what_asks_nobody_goes_without_the_library() -> None:
+    """The program of a quiet update: importing httpx is a twentieth of what it costs."""
+    said = run_python("import sys, httpclient, cloudapi, appplatform, pocketbase; print('httpx' in sys.modules)")
+    assert said == "False"
+    said = run_python("import sys, httpclient; httpclient.client(); print({'httpx', 'click'} & {*sys.modules})")
+    assert said == "{'httpx'}"
+
+
+def run_python(text: str) -> str:
+    done = subprocess.run([sys.executable, "-c", text], cwd=PROJECT, capture_output=True, text=True, check=True)
+    return done.stdout.strip()

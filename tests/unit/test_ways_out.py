@@ -33,6 +33,7 @@ VERBS = frozenset({"delete", "get", "head", "options", "patch", "post", "put", "
 """What httpx makes connections with, beside the clients of `httpclient`."""
 EXCEPTIONS = {
     "httpclient.py": "it is the way out",
+    "httproutes.py": "its other half, which is imported when a client is made",
     "websocketclient.py": "the way out of websockets, by the proxies and certificates of httpclient",
     "appplatform/typist.py": "the same websocket; it opens none",
     "backups/bucket.py": "S3's own client; its errors",
