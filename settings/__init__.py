@@ -5,6 +5,15 @@
 and what that would cause, and the command that mends it. No other module reads configuration.
 """
 
+# ruff: noqa: E402
+import os
+
+# pydantic looks through every installed package for plugins of its own, which takes as long as all of its models. This
+# variable of its (pydantic/plugin/_loader.py) forbids that; what is started from here never sees it.
+_VARIABLE = "PYDANTIC_DISABLE_PLUGINS"
+_before = os.environ.get(_VARIABLE)
+os.environ[_VARIABLE] = "__all__"
+
 from settings.backend import (
     APP_NAME_LIMIT,
     CONTAINER_RULES,
@@ -68,6 +77,11 @@ from settings.workers import (
     WorkerSettings,
     given_by_the_program,
 )
+
+if _before is None:
+    del os.environ[_VARIABLE]
+else:
+    os.environ[_VARIABLE] = _before
 
 __all__ = [
     "API",

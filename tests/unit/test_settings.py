@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -322,3 +325,19 @@ def test_the_backends_own_secrets_are_kept_apart(tmp_path: Path) -> None:
 def test_a_variable_of_the_backend_has_one_place(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         settings.parse({**values(), **changes})
+
+
+@pytest.mark.parametrize("before", [None, "other"])
+def test_no_package_is_searched_for_plugins_and_nothing_stays_in_the_environment(
+    tmp_path: Path, before: str | None
+) -> None:
+    """The search takes as long as all of the settings' models."""
+    (tmp_path / "plugged.py").write_text("plugin = None\n")
+    (tmp_path / "plugged-1.dist-info").mkdir()
+    (tmp_path / "plugged-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: plugged\nVersion: 1\n")
+    (tmp_path / "plugged-1.dist-info" / "entry_points.txt").write_text("[pydantic]\nplugged = plugged:plugin\n")
+    code = "import os, sys, settings; print('plugged' in sys.modules, os.environ.get('PYDANTIC_DISABLE_PLUGINS'))"
+    own = {"PYTHONPATH": str(tmp_path), **({"PYDANTIC_DISABLE_PLUGINS": before} if before else {})}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=PROJECT, env={**os.environ, **own}, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"False {before}"
