@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from tests.support.backend import ADMIN, Backend
 from toolchain.tools import locate
 
 ENVIRONMENT = {"PB_ADMIN_EMAIL": ADMIN[0], "PB_ADMIN_PASSWORD": ADMIN[1]}
-Start = Callable[[str], Backend]
+Start = Callable[..., Backend]
 
 
 def session_of(backend: Backend) -> Login:
@@ -25,27 +26,37 @@ def session_of(backend: Backend) -> Login:
     return session
 
 
+@pytest.fixture(scope="session")
+def started_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """started_once(name) is the folder of a backend that has stopped: its migrations are done, and its admin is there.
+
+    Copies of it are one backend's. Those of two names know nothing of each other.
+    """
+
+    @cache
+    def run(name: str) -> Path:
+        with Backend(tmp_path_factory.mktemp("backend") / name, locate().pocketbase, ENVIRONMENT) as backend:
+            return backend.folder
+
+    return run
+
+
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """start(name) runs a backend of its own with the admin ADMIN; it stops with the test."""
+def start(started_once: Callable[[str], Path], tmp_path: Path) -> Iterator[Start]:
+    """start(name) runs a backend of its own with the admin ADMIN, or a copy of the one in `folder`; it stops with the
+    test.
+    """
     with ExitStack() as stack:
 
-        def run(name: str) -> Backend:
+        def run(name: str, folder: Path | None = None) -> Backend:
+            shutil.copytree(folder or started_once(name), tmp_path / name)
             return stack.enter_context(Backend(tmp_path / name, locate().pocketbase, ENVIRONMENT))
 
         yield run
 
 
-@pytest.fixture(scope="session")
-def started_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a backend that has stopped: its migrations are done, and its admin is there."""
-    with Backend(tmp_path_factory.mktemp("backend") / "a", locate().pocketbase, ENVIRONMENT) as backend:
-        return backend.folder
-
-
 @pytest.fixture
-def backend(started_once: Path, start: Start, tmp_path: Path) -> Backend:
-    shutil.copytree(started_once, tmp_path / "a")
+def backend(start: Start) -> Backend:
     return start("a")
 
 

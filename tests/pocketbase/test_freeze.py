@@ -24,7 +24,7 @@ from pocketbase import (
 )
 from pocketbase.admin import set_superuser
 from pocketbase.freeze import MARKER, SUFFIX, close_rule, open_rule
-from tests.pocketbase.conftest import Start, session_of
+from tests.pocketbase.conftest import session_of
 from tests.support.backend import ADMIN, Backend
 
 SECRET = "an-operator-password-1"
@@ -132,9 +132,8 @@ def test_freezing_twice_is_freezing_once(scene: Scene) -> None:
     assert scene.rules() == rules
 
 
-def test_no_migration_is_written(start: Start) -> None:
+def test_no_migration_is_written(backend: Backend) -> None:
     """PocketBase writes one for every other change of a collection, and carries it out at its next start."""
-    backend = start("automigrating")
     backend.stop()
     program = backend.folder / "oracle-universe"
     program.write_text(program.read_text().replace("--automigrate=false", "--automigrate=true"))

@@ -38,11 +38,21 @@ NO_SIGN = b'{"data":{},"message":"The requested resource wasn\'t found.","status
 Damage = Callable[[Path], None]
 
 
+@pytest.fixture(scope="module")
+def filled(started_once: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a filled backend that has stopped, and beside it a backup of it."""
+    folder = tmp_path_factory.mktemp("filled") / "a"
+    shutil.copytree(started_once("a"), folder)
+    with Backend(folder, locate().pocketbase, ENVIRONMENT) as backend:
+        fill(backend)
+        backed_up(backend, folder.parent)
+    shutil.rmtree(folder / "pb_data" / "backups")
+    return folder
+
+
 @pytest.fixture
-def origin(start: Start) -> Backend:
-    backend = start("a")
-    fill(backend)
-    return backend
+def origin(start: Start, filled: Path) -> Backend:
+    return start("a", filled)
 
 
 def fill(backend: Backend) -> None:
@@ -61,15 +71,6 @@ def fill(backend: Backend) -> None:
     admin.ask("POST", "/api/collections/pictures/records", files=files).raise_for_status()
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A backup of a filled backend, which no longer runs."""
-    folder = tmp_path_factory.mktemp("made")
-    with Backend(folder / "a", locate().pocketbase, ENVIRONMENT) as backend:
-        fill(backend)
-        return backed_up(backend, folder)
-
-
 def backed_up(backend: Backend, folder: Path) -> Path:
     session = session_of(backend)
     create_backup(backend.url, session, NAME)
@@ -82,15 +83,23 @@ def archive(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A backup of the origin, where a test looks at that, else of one like it."""
     if "origin" in request.fixturenames:
         return backed_up(request.getfixturevalue("origin"), tmp_path)
-    return Path(shutil.copy(request.getfixturevalue("made"), tmp_path))
+    return Path(shutil.copy(request.getfixturevalue("filled").with_name(NAME), tmp_path))
+
+
+@pytest.fixture(scope="module")
+def bens(started_once: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a backend with a human Ben that has stopped."""
+    folder = tmp_path_factory.mktemp("bens") / "b"
+    shutil.copytree(started_once("b"), folder)
+    with Backend(folder, locate().pocketbase, ENVIRONMENT) as backend:
+        Person.register(backend.url, "Ben")
+    return folder
 
 
 @pytest.fixture
-def target(start: Start) -> Backend:
+def target(start: Start, bens: Path) -> Backend:
     """A backend with a human Ben."""
-    backend = start("b")
-    Person.register(backend.url, "Ben")
-    return backend
+    return start("b", bens)
 
 
 @pytest.fixture

@@ -21,11 +21,14 @@ def tools() -> Tools:
 
 @pytest.fixture
 def run_backend(tools: Tools, tmp_path: Path) -> Iterator[RunBackend]:
-    """run_backend(NAME=value, ...) starts a backend of its own with that environment; it stops with the test."""
+    """run_backend(NAME=value, ...) starts a backend of its own with that environment; it stops with the test.
+
+    It is in tmp_path / "backend", made when it is not there: the reference backend as it is with original=True.
+    """
     with ExitStack() as stack:
 
-        def run(folder: str = "backend", **env: str) -> Backend:
-            return stack.enter_context(Backend(tmp_path / folder, tools.pocketbase, env))
+        def run(original: bool = False, **env: str) -> Backend:
+            return stack.enter_context(Backend(tmp_path / "backend", tools.pocketbase, env, original=original))
 
         yield run
 

@@ -57,18 +57,18 @@ def pythia(ada: Person) -> str:
 
 class TestStart:
     def test_an_empty_database_gets_the_whole_schema(self, run_backend: RunBackend) -> None:
-        backend = run_backend(PB_ADMIN_EMAIL=EMAIL, PB_ADMIN_PASSWORD=PASSWORD)
+        backend = run_backend(original=True, PB_ADMIN_EMAIL=EMAIL, PB_ADMIN_PASSWORD=PASSWORD)
         assert collections(admin(backend)) == COLLECTIONS
 
     def test_migrations_can_be_taken_back_and_applied_again(self, run_backend: RunBackend) -> None:
-        backend = run_backend(PB_ADMIN_EMAIL=EMAIL, PB_ADMIN_PASSWORD=PASSWORD)
+        backend = run_backend(original=True, PB_ADMIN_EMAIL=EMAIL, PB_ADMIN_PASSWORD=PASSWORD)
         backend.stop()
         assert "Reverted" in backend.command("migrate", "down", "4").stdout
         backend.start()
         assert collections(admin(backend)) == COLLECTIONS
 
     def test_only_pb_data_is_written(self, run_backend: RunBackend) -> None:
-        backend = run_backend(PB_ADMIN_EMAIL=EMAIL, PB_ADMIN_PASSWORD=PASSWORD)
+        backend = run_backend(original=True, PB_ADMIN_EMAIL=EMAIL, PB_ADMIN_PASSWORD=PASSWORD)
         admin(backend).create("oracles", name="x")
         written = {name for name in files(backend.folder) if not name.startswith("pb_data/")}
         assert written == set(files(SOURCE))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,6 @@ from tests.support import workers
 from tests.support.http import ask
 from tests.support.workers import Worker
 from toolchain.tools import Tools
-
-HANDLERS = Path(__file__).with_name("handlers.mjs")
 
 # Tells what it is given. `seen` proves that handlers meet on one object.
 TELL = """
@@ -128,16 +124,11 @@ class TestEveryShape:
 
 def test_other_handlers_are_called_on_the_service_itself(tools: Tools, folder: Path) -> None:
     wanted = [
-        {"name": name, "module": str(written(folder, f"handlers-{name}", with_front(shape))),
-         "bindings": {"WORD": "bound"}}
+        Worker(name=name, module=written(folder, f"handlers-{name}", with_front(shape)), bindings={"WORD": "bound"})
         for name, shape in SHAPES.items()
-    ]  # fmt: skip
-    done = subprocess.run(
-        [tools.node, HANDLERS, tools.node_modules],
-        input=json.dumps(wanted), capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
+    ]
     expected = {"scheduled": "ok", "queue": "ok", "seen": ["* * * * *", "job"]}
-    assert json.loads(done.stdout) == dict.fromkeys(SHAPES, expected)
+    assert workers.call_handlers(tools, wanted) == dict.fromkeys(SHAPES, expected)
 
 
 ECHO = """export default { fetch(request) {

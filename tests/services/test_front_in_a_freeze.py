@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,14 +21,14 @@ from pocketbase.freeze import SUFFIX
 from tests.pocketbase.gateway import Answer, Gateway, Passing, passed_on
 from tests.services.conftest import RunBackend
 from tests.support import workers
-from tests.support.backend import ADMIN
+from tests.support.backend import ADMIN, Backend
 from tests.support.http import ask
 from tests.support.waiting import until
 from tests.support.workers import Worker
 from toolchain.tools import Tools
 
-HANDLERS = Path(__file__).with_name("handlers.mjs")
 SECRET = "an-operator-password-1"
+ENVIRONMENT = {"PB_ADMIN_EMAIL": ADMIN[0], "PB_ADMIN_PASSWORD": ADMIN[1]}
 # A service as people write them: it logs in for each request or keeps its session, hands a human's token on, takes
 # calls over a WebSocket, and took hold of `fetch` while its module was loaded.
 SERVICE = """
@@ -105,13 +105,9 @@ class Scene:
 
     def __init__(self, backend_url: str, api: str) -> None:
         self.backend, self.api = backend_url, api
-        headers = {"authorization": self.operator.token}
-        assert ask("POST", f"{backend_url}/api/collections", json=NOTES, headers=headers).is_success
-        humans = f"{backend_url}/api/collections/humans"
-        body = {"name": "Ada", **HUMAN, "passwordConfirm": HUMAN["password"]}
-        assert ask("POST", f"{humans}/records", json=body).is_success
         body = {"identity": HUMAN["email"], "password": HUMAN["password"]}
-        self.token = ask("POST", f"{humans}/auth-with-password", json=body).json()["token"]
+        human = ask("POST", f"{backend_url}/api/collections/humans/auth-with-password", json=body)
+        self.token = human.json()["token"]
 
     def ask(self, method: str, path: str) -> httpx.Response:
         headers = {"authorization": self.token} if path in ("/human", "/early") else {}
@@ -144,12 +140,24 @@ def is_held(answer: httpx.Response) -> bool:
     return answer.status_code == 503 and answer.headers.get("x-oracle-hold") == "1"
 
 
+@pytest.fixture(scope="module")
+def prepared(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a backend with an operator, notes and a human, which has stopped."""
+    with Backend(tmp_path_factory.mktemp("prepared") / "backend", tools.pocketbase, ENVIRONMENT) as backend:
+        admin = login(backend.url, *ADMIN)
+        assert admin is not None
+        ensure_operator(backend.url, admin, SECRET)
+        headers = {"authorization": admin.token}
+        assert ask("POST", f"{backend.url}/api/collections", json=NOTES, headers=headers).is_success
+        body = {"name": "Ada", **HUMAN, "passwordConfirm": HUMAN["password"]}
+        assert ask("POST", f"{backend.url}/api/collections/humans/records", json=body).is_success
+        return backend.folder
+
+
 @pytest.fixture
-def scene(tools: Tools, run_backend: RunBackend, tmp_path: Path) -> Iterator[Scene]:
-    backend = run_backend(PB_ADMIN_EMAIL=ADMIN[0], PB_ADMIN_PASSWORD=ADMIN[1])
-    admin = login(backend.url, *ADMIN)
-    assert admin is not None
-    ensure_operator(backend.url, admin, SECRET)
+def scene(tools: Tools, prepared: Path, run_backend: RunBackend, tmp_path: Path) -> Iterator[Scene]:
+    shutil.copytree(prepared, tmp_path / "backend")
+    backend = run_backend(**ENVIRONMENT)
     with served(tools, tmp_path, backend.url) as api:
         yield Scene(backend.url, api)
 
@@ -267,12 +275,10 @@ def test_a_timer_of_the_services_own_writes_nothing(scene: Scene, tools: Tools, 
     module = tmp_path / "timer.js"
     module.write_text(with_front(TIMER))
     bindings = {"POCKETBASE_URL": scene.backend, "PB_ADMIN_EMAIL": ADMIN[0], "PB_ADMIN_PASSWORD": ADMIN[1]}
-    wanted = json.dumps([{"name": "timer", "module": str(module), "bindings": bindings}])
+    timer = Worker(name="timer", module=module, bindings=bindings)
 
     def run() -> Any:
-        command = [tools.node, HANDLERS, tools.node_modules]
-        done = subprocess.run(command, input=wanted, capture_output=True, text=True, timeout=120, check=True)
-        return json.loads(done.stdout)["timer"]["seen"]
+        return workers.call_handlers(tools, [timer])["timer"]["seen"]
 
     assert run() == [200, 200]
     before = scene.notes()

@@ -18,14 +18,35 @@ from tests.support.waiting import free_port, until
 
 SOURCE = Path(__file__).parents[2] / "services" / "backend"
 ADMIN = ("admin@oracle.test", "an-admin-password-1")
+FAST_PASSWORDS = """migrate((app) => {
+  for (const name of ["_superusers", "humans", "agents"]) {
+    const collection = app.findCollectionByNameOrId(name);
+    collection.fields.getByName("password").cost = 4;
+    app.save(collection);
+  }
+});
+"""
+"""The last migration of tests' backends: bcrypt's lowest cost. A login takes a tenth of a second of processor else."""
 
 
 class Backend:
-    """One running PocketBase. `folder` is made when it does not exist; what is in it (pb_data) survives a restart."""
+    """One running PocketBase. `folder` is made when it does not exist; what is in it (pb_data) survives a restart.
 
-    def __init__(self, folder: Path, pocketbase: Path, env: Mapping[str, str] | None = None, port: int = 0) -> None:
+    Its passwords are hashed fast, unless it is `original`, which has the files of the reference backend alone.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        pocketbase: Path,
+        env: Mapping[str, str] | None = None,
+        port: int = 0,
+        original: bool = False,
+    ) -> None:
         if not folder.exists():
             shutil.copytree(SOURCE, folder)
+            if not original:
+                (folder / "pb_migrations" / "9999999999_fast_passwords.js").write_text(FAST_PASSWORDS)
         self.folder = folder
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"

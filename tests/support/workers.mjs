@@ -1,5 +1,9 @@
-// Runs Workers on workerd for tests. The first line of stdin is [{name, port, module, bindings, assets}, ...]; each
-// Worker's address is answered as a line of JSON. The end of stdin ends it, so that nothing outlives a killed test.
+// Runs Workers on workerd for tests, one set after another: reading Miniflare takes longer than starting a Worker.
+//
+// JSON lines in: {start: [{name, port, module, bindings, assets}, …]} is answered by one line, {id, urls} or {error}.
+// {stop: id} ends them and is answered by {}. {handlers: [{name, module, bindings}, …]} calls handlers that no HTTP
+// request reaches: name -> {scheduled, queue, seen}, each outcome, and what the Worker's fetch of /seen tells
+// afterwards. The end of stdin ends it all, so that nothing outlives a killed test.
 
 import { readFileSync } from "node:fs";
 import { createRequire, enableCompileCache } from "node:module";
@@ -8,19 +12,23 @@ import { createInterface } from "node:readline";
 
 const [, , nodeModules] = process.argv;
 enableCompileCache(path.resolve(nodeModules, "..", "compiled"));
-const { Miniflare, Log, LogLevel } = createRequire(`${nodeModules}/`)("miniflare");
-const running = [];
+const { Miniflare, Log, LogLevel, NoOpLog } = createRequire(`${nodeModules}/`)("miniflare");
+const say = process.stdout.write.bind(process.stdout);
+process.stdout.write = process.stderr.write.bind(process.stderr); // what Workers print is no answer
+const running = new Map(); // id -> Miniflares
+const common = { host: "127.0.0.1", cf: false, telemetry: { enabled: false } };
+let last = 0;
 
-async function start({ name, port, module, bindings, assets, compatibility_date }) {
-  const worker = new Miniflare({
+const modulesOf = (module) => [{ type: "ESModule", path: "worker.js", contents: readFileSync(module, "utf8") }];
+
+function runtime({ name, port, module, bindings, assets, compatibility_date }) {
+  return new Miniflare({
+    ...common,
     name,
-    host: "127.0.0.1",
     port,
-    cf: false,
-    telemetry: { enabled: false },
     log: new Log(LogLevel.WARN),
     compatibilityDate: compatibility_date,
-    modules: [{ type: "ESModule", path: "worker.js", contents: readFileSync(module, "utf8") }],
+    modules: modulesOf(module),
     bindings,
     assets: assets
       ? {
@@ -31,15 +39,62 @@ async function start({ name, port, module, bindings, assets, compatibility_date 
         }
       : undefined,
   });
-  running.push(worker);
-  return { name, url: (await worker.ready).origin };
+}
+
+async function start(specs) {
+  const [id, mine, urls] = [++last, [], {}];
+  running.set(id, mine);
+  try {
+    for (const spec of specs) {
+      mine.push(runtime(spec));
+      urls[spec.name] = (await mine.at(-1).ready).origin;
+    }
+    return { id, urls };
+  } catch (error) {
+    await stop(id);
+    throw error;
+  }
+}
+
+async function stop(id) {
+  const mine = running.get(id);
+  running.delete(id);
+  await Promise.all(mine.map((each) => each.dispose()));
+  return {};
+}
+
+async function handlers(specs) {
+  const workers = specs.map(({ name, module, bindings }) => ({ name, bindings, compatibilityDate: "2025-06-01", modules: modulesOf(module) }));
+  const miniflare = new Miniflare({ ...common, port: 0, log: new NoOpLog(), workers });
+  const answers = {};
+  try {
+    for (const { name } of specs) {
+      const worker = await miniflare.getWorker(name);
+      const scheduled = await worker.scheduled({ cron: "* * * * *" });
+      const queue = await worker.queue("jobs", [{ id: "1", timestamp: new Date(0), attempts: 1, body: "job" }]);
+      const seen = await (await worker.fetch("http://worker.test/seen")).json();
+      answers[name] = { scheduled: scheduled.outcome, queue: queue.outcome, seen };
+    }
+  } finally {
+    await miniflare.dispose();
+  }
+  return answers;
+}
+
+const OPERATIONS = { start, stop, handlers };
+
+async function carryOut(line) {
+  const [[operation, given]] = Object.entries(JSON.parse(line));
+  try {
+    say(`${JSON.stringify(await OPERATIONS[operation](given))}\n`);
+  } catch (error) {
+    say(`${JSON.stringify({ error: String(error?.stack ?? error) })}\n`);
+  }
 }
 
 const lines = createInterface({ input: process.stdin });
-lines.once("line", async (line) => {
-  for (const spec of JSON.parse(line)) console.log(JSON.stringify(await start(spec)));
-});
+lines.on("line", (line) => void carryOut(line));
 lines.once("close", async () => {
-  await Promise.all(running.map((worker) => worker.dispose()));
+  await Promise.all([...running.keys()].map(stop));
   process.exit(0);
 });

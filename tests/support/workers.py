@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from toolchain.tools import Tools
 
@@ -37,22 +40,54 @@ def static(name: str, assets: Path, **bindings: str) -> Worker:
 @contextmanager
 def running(tools: Tools, workers: Sequence[Worker]) -> Iterator[dict[str, str]]:
     """The addresses by name, while the Workers run. Raises RuntimeError when one does not start."""
-    # The bindings go through a pipe: planted secrets must not stand in the process list.
-    command = [tools.node, RUNNER, tools.node_modules]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            process.stdin.write(json.dumps([asdict(worker) for worker in workers], default=str) + "\n")
-            process.stdin.flush()
-            yield dict(_started(process.stdout.readline()) for _ in workers)
-        finally:
+    host = _host(tools)
+    started = host.ask(start=[asdict(worker) for worker in workers])
+    try:
+        yield dict(started["urls"])
+    finally:
+        host.ask(stop=started["id"])
+
+
+def call_handlers(tools: Tools, workers: Sequence[Worker]) -> dict[str, Any]:
+    """Have each Worker's `scheduled` and `queue` called, which no request reaches, on a runtime that ends then.
+
+    Answers by name: both outcomes, and `seen`, the JSON that its /seen answers afterwards.
+    """
+    return _host(tools).ask(handlers=[asdict(worker) for worker in workers])
+
+
+class _Host:
+    """The Node process that runs all Workers of this test process, each on a workerd of its own."""
+
+    def __init__(self, tools: Tools) -> None:
+        command = [tools.node, RUNNER, tools.node_modules]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        atexit.register(self.close)
+
+    def ask(self, **operation: Any) -> dict[str, Any]:
+        """The answer to an operation of workers.mjs. Raises RuntimeError.
+
+        It goes through a pipe: planted secrets must not stand in the process list.
+        """
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(operation, default=str) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the process that runs Workers has ended; the reason is above")
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            raise RuntimeError(f"a Worker did not start: {answer['error']}")
+        return answer
+
+    def close(self) -> None:
+        with self._process as process:
+            assert process.stdin
             process.stdin.close()
             process.wait(20)
 
 
-def _started(line: str) -> tuple[str, str]:
-    if not line:
-        raise RuntimeError("a Worker did not start; the reason is above")
-    answer = json.loads(line)
-    return answer["name"], answer["url"]
+@cache
+def _host(tools: Tools) -> _Host:
+    return _Host(tools)
