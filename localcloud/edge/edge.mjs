@@ -8,7 +8,7 @@
 
 import { randomBytes } from "node:crypto";
 import http from "node:http";
-import { createRequire, enableCompileCache } from "node:module";
+import { enableCompileCache } from "node:module";
 import path from "node:path";
 import readline from "node:readline";
 import { parseArgs } from "node:util";
@@ -17,6 +17,7 @@ import { Faults, trouble } from "./faults.mjs";
 import { forward, headersFor, refuse, upgrade } from "./proxy.mjs";
 import { Requests } from "./requests.mjs";
 import { hostOf, Routes } from "./routes.mjs";
+import { Runtime } from "./runtime.mjs";
 import { Storage } from "./storage.mjs";
 import { Traces } from "./traces.mjs";
 import { WorkerError, Workers } from "./workers.mjs";
@@ -30,10 +31,10 @@ const INTERNAL = ["x-edge-key", "x-edge-service", "x-edge-storage", "x-edge-publ
 const WORKERS_DEV = ".workers.localhost";
 
 const { values } = parseArgs({ options: { port: { type: "string" }, "node-modules": { type: "string" }, storage: { type: "string" } } });
-enableCompileCache(path.resolve(values["node-modules"], "..", "compiled")); // a fifth of the start is reading miniflare
-const miniflare = createRequire(path.resolve(values["node-modules"], "..", "package.json"))("miniflare");
+enableCompileCache(path.resolve(values["node-modules"], "..", "compiled")); // a fifth of reading miniflare
+const runtime = new Runtime(values["node-modules"]);
 const secret = randomBytes(16).toString("hex");
-const storage = new Storage(miniflare, values["node-modules"], values.storage, secret);
+const storage = new Storage(runtime, values.storage, secret);
 const routes = new Routes();
 const faults = new Faults();
 const requests = new Requests();
@@ -154,7 +155,7 @@ const way = listener(outward, (req) => req.headers["x-edge-key"] === secret);
 storage.edgePort = await listen(way, 0);
 const traces = new Traces((told) => say({ traces: told }));
 await traces.listen();
-const workers = new Workers(miniflare, { port: storage.edgePort, secret }, { storage, traces, restarted: () => say({ restarted: true }) });
+const workers = new Workers(runtime, { port: storage.edgePort, secret }, { storage, traces, restarted: () => say({ restarted: true }) });
 
 /** A running version; when it has Durable Objects, it is their only home from now on. */
 function ready(name, version) {
@@ -221,7 +222,7 @@ async function end() {
 }
 
 try {
-  say({ ready: await listen(edge, Number(values.port)), newest: miniflare.supportedCompatibilityDate });
+  say({ ready: await listen(edge, Number(values.port)), newest: runtime.newestDate });
 } catch (error) {
   say({ failed: error.code ?? error.message });
   process.exit(1);

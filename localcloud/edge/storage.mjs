@@ -4,7 +4,6 @@
 // needs no other start. Workers reach it through the listener for their own requests (see #way in workers.mjs).
 
 import fs from "node:fs";
-import { createRequire } from "node:module";
 import path from "node:path";
 import { Upstream } from "./routes.mjs";
 
@@ -59,9 +58,8 @@ export class Storage {
   #starting; // promise of {mf, upstream, port}
 
   /** Keeps its files below `directory`; answers only to requests that have `secret`, which leads back to the edge, too. */
-  constructor(miniflare, nodeModules, directory, secret) {
-    this.miniflare = miniflare;
-    this.folder = path.join(path.dirname(createRequire(path.resolve(nodeModules, "..", "package.json")).resolve("miniflare")), "workers");
+  constructor(runtime, directory, secret) {
+    this.runtime = runtime;
     this.directory = directory;
     this.secret = secret;
     this.upstream = null;
@@ -82,12 +80,12 @@ export class Storage {
   async #start() {
     const folders = { objects: path.join(this.directory, "objects"), blobs: path.join(this.directory, "blobs") };
     for (const folder of Object.values(folders)) fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const mf = new this.miniflare.Miniflare({
+    const mf = new this.runtime.miniflare.Miniflare({
       host: LOOPBACK,
       port: 0,
       cf: false,
       logRequests: false,
-      log: new this.miniflare.NoOpLog(),
+      log: new this.runtime.miniflare.NoOpLog(),
       telemetry: { enabled: false },
       handleStructuredLogs: ({ level, message }) => {
         process.stderr.write(`storage: ${level} ${message}\n`);
@@ -113,7 +111,7 @@ export class Storage {
       name: "storage",
       compatibilityDate: "2025-06-01",
       compatibilityFlags: ["nodejs_compat", "experimental"],
-      modules: [module("entry.mjs", entry(classes)), module("queue_broker.mjs", fs.readFileSync(BROKER, "utf8")), ...classes.map(({ source, file }) => module(file, fs.readFileSync(path.join(this.folder, source), "utf8")))],
+      modules: [module("entry.mjs", entry(classes)), module("queue_broker.mjs", fs.readFileSync(BROKER, "utf8")), ...classes.map(({ source, file }) => module(file, fs.readFileSync(path.join(this.runtime.folder, source), "utf8")))],
       bindings: { KEY: this.secret },
       durableObjects: Object.fromEntries([...Object.keys(SIMULATORS), "queue"].map((kind) => [kind, { className: kind, useSQLite: true }])),
       serviceBindings: { MINIFLARE_BLOBS: { disk: { path: blobs, writable: true } }, EDGE: this.#edge() },

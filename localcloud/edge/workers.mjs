@@ -5,7 +5,7 @@ import fs from "node:fs";
 import http from "node:http";
 import os from "node:os";
 import path from "node:path";
-import { EMPTY, FRONT, probe } from "./modules.mjs";
+import { EMPTY, FRONT, probe, withoutCompany } from "./modules.mjs";
 import { Upstream } from "./routes.mjs";
 import { shapeBindings } from "./storage.mjs";
 import { CPU_MS, Watchdog } from "./watchdog.mjs";
@@ -14,6 +14,7 @@ const LOG_BYTES = 4 * 1024 * 1024;
 // Cloudflare allows a second of processor; a start of nothing takes longer than that here.
 const START_MS = 10_000;
 const USER = "script";
+const OURS = ["front", "probe"];
 const DIRECT = "edge-direct";
 const PUBLIC_FETCH = "global_fetch_strictly_public";
 const TEXT_KINDS = new Set(["ESModule", "CommonJS", "Text", "PythonModule", "PythonRequirement"]);
@@ -137,11 +138,14 @@ export class Workers {
    * `outbound`: {port, secret} of the listener that takes the Workers' own requests; `storage` is behind it, too.
    * `restarted()` is called when a runtime runs again in a process of another id.
    */
-  constructor(miniflare, outbound, { storage, traces, restarted }) {
-    this.miniflare = miniflare;
-    serveUploadedTypes(miniflare.ASSETS_PLUGIN);
-    serveEvents(miniflare.ASSETS_PLUGIN, outbound.secret);
-    shapeBindings(miniflare.CORE_PLUGIN);
+  constructor(runtime, outbound, { storage, traces, restarted }) {
+    this.runtime = runtime;
+    runtime.adapt((miniflare) => {
+      serveUploadedTypes(miniflare.ASSETS_PLUGIN);
+      serveEvents(miniflare.ASSETS_PLUGIN, outbound.secret);
+      shapeBindings(miniflare.CORE_PLUGIN);
+      withoutCompany(miniflare, (name) => OURS.includes(name));
+    });
     this.outbound = outbound;
     this.storage = storage;
     this.traces = traces;
@@ -199,6 +203,7 @@ export class Workers {
     const workers = [
       {
         name: "front",
+        cache: false,
         modules: [{ type: "ESModule", path: "front.mjs", contents: FRONT }],
         compatibilityDate: "2025-06-01",
         compatibilityFlags: ["service_binding_extra_handlers"],
@@ -213,7 +218,7 @@ export class Workers {
       const extra = binding ? { [binding]: { name: USER } } : {};
       const asking = { type: "ESModule", path: "edge-probe.mjs", contents: probe(modules[0].path) };
       const durableObjects = Object.fromEntries(Object.entries(spec.object_bindings).map(([name, className]) => [name, { className, scriptName: USER }]));
-      workers.push({ name: "probe", ...common, durableObjects, serviceBindings: { ...common.serviceBindings, ...extra }, modules: [asking, ...modules], unsafeDirectSockets: socket });
+      workers.push({ name: "probe", ...common, cache: false, durableObjects, serviceBindings: { ...common.serviceBindings, ...extra }, modules: [asking, ...modules], unsafeDirectSockets: socket });
     }
     return workers;
   }
@@ -235,7 +240,7 @@ export class Workers {
     const key = `${name}/${version}`;
     const known = this.running.get(key);
     if (known) return known;
-    const supported = this.miniflare.supportedCompatibilityDate;
+    const supported = this.runtime.newestDate;
     if (spec.compatibility_date > supported)
       throw new WorkerError(`This Worker requires compatibility date "${spec.compatibility_date}", but the newest date supported by this runtime is "${supported}".`);
     if (Object.keys(spec.storage).length > 0) await this.storage.open();
@@ -244,12 +249,12 @@ export class Workers {
     const lines = [];
     const log = this.#log(name, spec.log);
     const instance = { name, version, spec, booting: true, recent: [] };
-    const mf = (instance.mf = new this.miniflare.Miniflare({
+    const mf = (instance.mf = new this.runtime.miniflare.Miniflare({
       host: LOOPBACK,
       port: 0,
       cf: false,
       logRequests: false,
-      log: new this.miniflare.NoOpLog(),
+      log: new this.runtime.miniflare.NoOpLog(),
       telemetry: { enabled: false },
       handleRuntimeStdio: () => (instance.process = spawned),
       handleStructuredLogs: (entry) => {

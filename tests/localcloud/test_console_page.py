@@ -16,7 +16,7 @@ from localcloud.vault import Vault
 from tests.localcloud.account import Account
 from tests.support.browser import Scheme, Visit, expect, visit
 from tests.support.cloud import RunningCloud
-from tests.support.http import ask
+from tests.support.http import NO_TLS, ask
 from tests.support.looks import overflow, overlaps
 from tests.support.waiting import until
 
@@ -215,7 +215,7 @@ def log_until(cloud: RunningCloud, session: str, path: str, words: str) -> str:
     text = ""
     headers = {"authorization": f"Bearer {session}"}
     with (
-        httpx.Client(trust_env=False, timeout=20) as http,
+        httpx.Client(trust_env=False, timeout=20, verify=NO_TLS) as http,
         http.stream("GET", f"{cloud.url}/_cloud/page/logs/{path}", headers=headers) as answer,
     ):
         assert answer.status_code == 200

@@ -16,6 +16,7 @@ from localcloud.edge import Edge, Module, WorkerSpec
 from tests.localcloud.cloudflare.loop import Loop
 from tests.localcloud.cloudflare.service import Client, Running
 from tests.localcloud.cloudflare.upstream import App
+from tests.support.http import NO_TLS
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Browser:
 
 @pytest.fixture
 def ask(edge: Edge) -> Iterator[Browser]:
-    with httpx.Client(trust_env=False, timeout=20) as client:
+    with httpx.Client(trust_env=False, timeout=20, verify=NO_TLS) as client:
         yield Browser(edge.port, client)
 
 

@@ -8,6 +8,11 @@ from types import TracebackType
 
 import httpx
 
+from tests.support.http import NO_TLS
+
+PAUSE_SECONDS = 0.002
+"""Between two requests of one thread: hundreds a second are load enough, and the rest of the machine has its work."""
+
 
 @dataclass
 class Load:
@@ -36,19 +41,19 @@ class Load:
             thread.join(30)
 
     def _kept(self, method: str) -> None:
-        with httpx.Client(trust_env=False, timeout=20) as client:
+        with httpx.Client(trust_env=False, timeout=20, verify=NO_TLS) as client:
             self._ask(client, method)
 
     def _fresh(self) -> None:
         for _ in range(self.limit):
-            if self._end.is_set():
+            if self._end.wait(PAUSE_SECONDS):
                 return
-            with httpx.Client(trust_env=False, timeout=20) as client:
+            with httpx.Client(trust_env=False, timeout=20, verify=NO_TLS) as client:
                 self._once(client, "GET")
 
     def _ask(self, client: httpx.Client, method: str) -> None:
         for _ in range(self.limit):
-            if self._end.is_set():
+            if self._end.wait(PAUSE_SECONDS):
                 return
             self._once(client, method)
 

@@ -20,6 +20,7 @@ from localcloud.cloud import Cloud, ToolPaths, open_cloud
 from localcloud.cloudflare import routes
 from localcloud.tolerance import TolerantProtocol
 from tests.localcloud.cloudflare.loop import Loop
+from tests.support.http import NO_TLS
 
 Json = Any
 ESM = "application/javascript+module"
@@ -55,7 +56,7 @@ class Client:
 
     running: Running
     loop: Loop
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=30))
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=30, verify=NO_TLS))
 
     @property
     def base(self) -> str:

@@ -1,0 +1,40 @@
+// Where Miniflare and workerd come from. Miniflare is read when the first Worker starts: that takes half a second of
+// processor, which a start without Workers does without.
+
+import { createRequire } from "node:module";
+import path from "node:path";
+
+export class Runtime {
+  #require;
+  #adapted = [];
+  #miniflare;
+
+  constructor(nodeModules) {
+    this.#require = createRequire(path.resolve(nodeModules, "..", "package.json"));
+  }
+
+  /** The folder of Miniflare's own Workers. */
+  get folder() {
+    return path.join(path.dirname(this.#require.resolve("miniflare")), "workers");
+  }
+
+  /** The newest compatibility date that workerd knows; a day in the future is none, as for Miniflare. */
+  get newestDate() {
+    const { compatibilityDate } = createRequire(this.#require.resolve("miniflare"))("workerd");
+    const today = new Date().toISOString().slice(0, 10);
+    return compatibilityDate > today ? today : compatibilityDate;
+  }
+
+  /** Has `change(miniflare)` called as soon as Miniflare is there. */
+  adapt(change) {
+    this.#adapted.push(change);
+  }
+
+  get miniflare() {
+    if (!this.#miniflare) {
+      this.#miniflare = this.#require("miniflare");
+      for (const change of this.#adapted) change(this.#miniflare);
+    }
+    return this.#miniflare;
+  }
+}
