@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests.localcloud.account import Account, Json
+from tests.support import forked
 from tests.support.cloud import PROJECT, RunningCloud, children_of
 from tests.support.waiting import free_port, until
 
@@ -163,11 +164,11 @@ def refused(cloud: RunningCloud, *changes: str) -> str:
     command = cloud.command()
     for option, value in zip(changes[::2], changes[1::2], strict=True):
         command[command.index(option) + 1] = value
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert done.stderr.count("\n") == 1
-    return done.stderr
+    done = forked.python(command[1:], PROJECT, os.environ, 60)
+    assert done.status == 1
+    assert done.output == ""
+    assert done.errors.count("\n") == 1
+    return done.errors
 
 
 def test_a_second_one_on_the_same_state_is_refused(cloud: RunningCloud) -> None:

@@ -1,4 +1,4 @@
-"""A real local cloud in a process of its own, as `make up` starts it."""
+"""A real local cloud in a process of its own, as `make up` starts it, but for its libraries' import."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from tests.support import forked
 from tests.support.http import ask
 from tests.support.waiting import until
 
@@ -60,7 +61,7 @@ class RunningCloud:
     port: int
     edge_port: int
     programs: Programs = field(default_factory=Programs.found)
-    process: subprocess.Popen[bytes] | None = None
+    process: forked.Forked | None = None
 
     @property
     def url(self) -> str:
@@ -109,10 +110,7 @@ class RunningCloud:
     def launch(self) -> None:
         """Start without waiting."""
         self.root.mkdir(parents=True, exist_ok=True)
-        with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(
-                self.command(), cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+        self.process = forked.start(self.command()[1:], PROJECT, os.environ, self.log_file, self.log_file)
 
     def serves(self) -> bool:
         """Is it up? Raises RuntimeError when its process has ended."""
