@@ -32,6 +32,9 @@ export class Runtime {
 
   get miniflare() {
     if (!this.#miniflare) {
+      // Miniflare would copy these certificates into every Worker's runtime, whose requests all go out by the edge.
+      // Node itself has read the variable when it started.
+      delete process.env.NODE_EXTRA_CA_CERTS;
       this.#miniflare = this.#require("miniflare");
       for (const change of this.#adapted) change(this.#miniflare);
     }

@@ -11,6 +11,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 
 const [, , nodeModules] = process.argv;
+delete process.env.NODE_EXTRA_CA_CERTS; // Miniflare would copy them into every runtime, and nothing here speaks TLS
 enableCompileCache(path.resolve(nodeModules, "..", "compiled"));
 const { Miniflare, Log, LogLevel, NoOpLog } = createRequire(`${nodeModules}/`)("miniflare");
 const say = process.stdout.write.bind(process.stdout);
