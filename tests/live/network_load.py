@@ -28,6 +28,8 @@ from tests.support.waiting import until
 
 RATE = 20.0
 """Writes a second in sum, and as many reads."""
+SELDOM_SECONDS = 5.0
+"""Between the requests of a client whose socket is idle most of the time."""
 ANSWER_SECONDS = 30.0
 CLOSE_SECONDS = 2.0
 RECOVERY_SECONDS = 60.0
@@ -430,7 +432,7 @@ class NetworkLoad:
         yield SocketReader(self, "socket read api", period(3), self.api)
         yield SocketReader(self, "socket read site", period(2.5), self.site)
         yield SocketReader(self, "socket read site as superuser", period(0.5), self.site, SIGNED)
-        yield SocketReader(self, "socket read api, seldom", period(0.25), self.api)
+        yield SocketReader(self, "socket read api, seldom", SELDOM_SECONDS, self.api)
 
 
 @contextmanager

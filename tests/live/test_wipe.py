@@ -20,7 +20,7 @@ from tests.live.story import RELEASE, RESTARTED, ROLLBACK, ROTATION, UNDO, WIPE,
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
-WRITES_A_SECOND = 12.0
+WRITES_A_SECOND = 6.0
 """Fewer than tests/chaos/endurance.py makes, so that more of the machine is left to other tests."""
 FOLLOWING = {
     "backend-app",
