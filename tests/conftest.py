@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # importing it takes a third of a second, and most tests open
 
 
 FIRST = (
-    "live/test_wipe.py",  # it makes the network that the other live modules copy
+    "live/test_wipe.py",
     "services/test_front_in_a_freeze.py",
     "pocketbase/test_freeze.py",
     "localcloud/test_recovery.py",

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,27 +11,13 @@ from tests.live.project import Project
 
 @pytest.fixture(scope="session")
 def brought_up(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project that was up once, and whose cloud has stopped: what modules copy instead of a bring-up of their own.
-
-    The first of pytest's processes that needs it makes it for all of them.
-    """
-    own = tmp_path_factory.getbasetemp()
-    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    with (shared / "brought-up.done").open("a+") as done:
-        fcntl.flock(done, fcntl.LOCK_EX)
-        if not done.tell():
-            _bring_up(shared / "brought-up")
-            done.write("done")
-    return Project(shared / "brought-up")
-
-
-def _bring_up(root: Path) -> None:
-    shutil.rmtree(root, ignore_errors=True)  # another process's, which failed
-    made = Project.copied(root)
+    """A project that was up once, and whose cloud has stopped: what modules copy instead of a bring-up of their own."""
+    made = Project.copied(tmp_path_factory.mktemp("brought-up"))
     try:
         made.oracle("up").well()
     finally:
         made.stop()
+    return made
 
 
 @pytest.fixture(scope="module")
