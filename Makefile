@@ -1,9 +1,9 @@
 # The commands of this project. They need python3 (3.11 or later, with venv), git and make; everything else is got.
 PYTHON ?= python3
 BIN     = .venv/bin
-# Tests of one file stay together: they share a cloud or a stack. The longest files begin first. A third of the time is
-# waiting, so three processes suit two cores. WORKERS=0 runs all in one process.
-WORKERS ?= 3
+# Tests of one file stay together: they share a cloud or a stack. The longest files begin first. Half of the time is
+# waiting, so four processes suit two cores. WORKERS=0 runs all in one process.
+WORKERS ?= 4
 PYTEST  = $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # .venv's own Python when it is there: version managers' stand-ins for python3 take a tenth of a second to start.
 RUN     = python=$(PYTHON); if [ -x $(BIN)/python ]; then python=$(BIN)/python; fi; \
@@ -29,7 +29,7 @@ down: ready  ## stop the local cloud; its apps, data and addresses are kept
 	@$(BIN)/oracle down $(ARGS)
 
 test:  ## every check, and the tests but the slow ones (ARGS="…" go to pytest)
-	@echo "Checks and tests, side by side: about eleven minutes on two cores."
+	@echo "Checks and tests, side by side: about nine minutes on two cores."
 	@$(MAKE) --no-print-directory -j 3 lint types quick-tests
 
 test-all:  ## the slow tests too

@@ -16,7 +16,7 @@ from tests.repositories.lab import Lab, git, snapshot
 from tests.repositories.test_secrets import SECRETS
 
 KEY = "AKIA" + "IOSFODNN7" + "ABCDEFG"
-FILLER = "an ordinary line of a log\n" * 200_000  # 5 MB
+FILLER = ("an ordinary line of a log; " * 19 + "\n") * 10_000  # 5 MB
 
 
 def attribute(folder: Path) -> Path:

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 
 LIBRARIES = [
     *("httpx", "psutil", "pydantic", "rich.console", "rich.table", "typer", "yaml"),
+    *("detect_secrets.settings", "requests"),  # the scanner of `oracle commit-all`
     *("cryptography.hazmat.primitives.ciphers.aead", "starlette.applications", "uvicorn", "websockets.asyncio.server"),
 ]
 
