@@ -21,8 +21,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
-from backups.archive import inspect
-from pocketbase import (
+from clients.pocketbase import (
     Login,
     count_records,
     create_backup,
@@ -32,6 +31,7 @@ from pocketbase import (
     restore_backup,
     upload_backup,
 )
+from storage.backups.archive import inspect
 from tests.support.backend import ADMIN, Backend, Person
 from toolchain.tools import locate
 

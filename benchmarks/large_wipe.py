@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.large_backup import FIELDS, FILES, MEGABYTE, RECORDS, rows, store
-from httpclient import client, httpx
+from clients.http import client, httpx
 from tests.live import network
 from tests.live.project import Project
 

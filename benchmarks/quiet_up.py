@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.workspace import LOCAL_PASSPHRASE, PROJECT, Stack, exports
+from cli.engine.workspace import LOCAL_PASSPHRASE, PROJECT, Stack, exports
 
 ROUNDS = 3
 EMPTY = {

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from httpclient import client
+from clients.http import client
 from tests.live import rpc_api
 from tests.live.network_load import POSTS, Http, Json, Socket
 from tests.live.project import Project

@@ -1,1 +1,1 @@
-"""The boxes of the picture: one file each. Nothing here asks for the stack's name, or reads configuration."""
+"""The program's components: one file for each box of the picture in the README."""

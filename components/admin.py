@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pulumi
 
-from components.providers import random
+from provider_sdks import random
 from settings import Settings, revealed
 
 

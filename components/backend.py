@@ -8,19 +8,19 @@ from typing import Any, Protocol
 
 import pulumi
 
-from components import replica
-from components.adopted import taken_over
-from components.dynamic import Hook, guarded
-from components.naming import BACKEND_VARIABLE, GENERATION_VARIABLE, RELEASE_VARIABLE, owner
-from components.providers import digitalocean
-from contract import OWNER_VARIABLE
+from lifecycle import replica
+from lifecycle.errors import Hook, guarded
+from lifecycle.import_options import import_options
+from lifecycle.naming import BACKEND_VARIABLE, GENERATION_VARIABLE, RELEASE_VARIABLE, owner
+from provider_sdks import digitalocean
 from settings import AlertSettings, BackendSettings
+from stack_outputs import OWNER_VARIABLE
 
 APP_INPUTS = ("spec", "project_id", "deployment_per_page", "dedicated_ips")
 ALERTS = ("spec.alerts", "spec.services[0].alerts")
 
 
-class Keeping(Protocol):
+class DeleteGuard(Protocol):
     """What looks after an app's data."""
 
     before_create: pulumi.ResourceHook
@@ -62,7 +62,7 @@ class BackendArgs:
     """The image's digest, known once the image is in its store."""
     secrets: Mapping[str, pulumi.Input[str]]
     """Secret variables of the app, by name."""
-    keeping: Keeping
+    keeping: DeleteGuard
     log: Log
 
 
@@ -102,10 +102,10 @@ class Backend(pulumi.ComponentResource):
             custom_timeouts=pulumi.CustomTimeouts(create=args.settings.create_timeout),
             hooks=_kept_only(args.keeping) if adopted else _hooks(args.keeping, args.log, bool(args.settings.alerts)),
         )
-        return taken_over(own, adopted.app if adopted else None, APP_INPUTS)
+        return import_options(own, adopted.app if adopted else None, APP_INPUTS)
 
 
-def _hooks(keeping: Keeping, log: Log, alerts: bool = False) -> pulumi.ResourceHookBinding:
+def _hooks(keeping: DeleteGuard, log: Log, alerts: bool = False) -> pulumi.ResourceHookBinding:
     start = guarded(log.start)
     carry = [guarded(keeping.carry_alerts)] if alerts else []
     return pulumi.ResourceHookBinding(
@@ -118,7 +118,7 @@ def _hooks(keeping: Keeping, log: Log, alerts: bool = False) -> pulumi.ResourceH
     )
 
 
-def _kept_only(keeping: Keeping) -> pulumi.ResourceHookBinding:
+def _kept_only(keeping: DeleteGuard) -> pulumi.ResourceHookBinding:
     """Of an app made by hand: nothing is deployed, and an import is followed by an update that only the state sees."""
     return pulumi.ResourceHookBinding(before_delete=[keeping.before_delete])
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.naming import owner
-from components.ownership import Ownership
-from components.providers import digitalocean
-from contract import check_name
+from lifecycle.naming import owner
+from lifecycle.ownership import Ownership
+from provider_sdks import digitalocean
 from settings import MonitoringSettings, Settings
+from stack_outputs import check_name
 
 
 def monitor(

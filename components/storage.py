@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components.bindings import Stored
-from components.providers import cloudflare
+from provider_sdks import cloudflare
 from settings import Settings, StorageKind
 
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import pulumi
 
-from artifacts import AssetSet, module_digest
-from components.adopted import taken_over
+from artifacts.contents import AssetSet, module_digest
 from components.bindings import Assets, Binding, DurableObjects, PlainText, SecretText, Service, Stored
-from components.declared import DeclaredWorker, Uploads
-from components.dynamic import Hook, guarded
-from components.migrations import pending
-from components.naming import RELEASE_VARIABLE, owner, worker_url
-from components.ownership import Ownership
-from components.providers import cloudflare
-from contract import OWNER_VARIABLE
+from components.declared_worker import DeclaredWorker, Uploads
+from lifecycle.durable_object_migrations import pending
+from lifecycle.errors import Hook, guarded
+from lifecycle.import_options import import_options
+from lifecycle.naming import RELEASE_VARIABLE, owner, worker_url
+from lifecycle.ownership import Ownership
+from provider_sdks import cloudflare
 from settings import AssetsSettings, ConsumerSettings, ModuleSettings, Settings, WorkerSettings
+from stack_outputs import OWNER_VARIABLE
 
 MODULE = "worker.js"
 SCRIPT_INPUTS = (
@@ -150,7 +150,7 @@ class Worker(pulumi.ComponentResource):
             observability=cloudflare.WorkersScriptObservabilityArgs(enabled=True, head_sampling_rate=1),
             assets=_assets(args),
             migrations=_migrations(args),
-            opts=taken_over(self._options(args, uploads), adopted, SCRIPT_INPUTS),
+            opts=import_options(self._options(args, uploads), adopted, SCRIPT_INPUTS),
         )
 
     def _subdomain(
@@ -162,7 +162,9 @@ class Worker(pulumi.ComponentResource):
             script_name=script.script_name,
             enabled=args.settings.workers_dev,
             previews_enabled=False,
-            opts=taken_over(_behind(self, script, args.account.ownership.having), _id_by_name(args), SUBDOMAIN_INPUTS),
+            opts=import_options(
+                _behind(self, script, args.account.ownership.having), _id_by_name(args), SUBDOMAIN_INPUTS
+            ),
         )
 
     def _domain(
@@ -179,7 +181,7 @@ class Worker(pulumi.ComponentResource):
             zone_id=args.settings.domain.zone_id,
             service=script.script_name,
             # Every change is a replacement; deleted last, the old one would take the new one of that name along.
-            opts=taken_over(
+            opts=import_options(
                 pulumi.ResourceOptions.merge(
                     _behind(self, script, _owned(args)), pulumi.ResourceOptions(delete_before_replace=True)
                 ),

@@ -57,8 +57,8 @@ def parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     """Lock the state folder, take both ports, serve."""
     from localcloud.edge import EdgeError
-    from localcloud.plugins import warm
     from localcloud.server import serve
+    from offline_plugins import warm
 
     root: Path = options.state.absolute()
     tools = ToolPaths(options.node, options.node_modules, options.pocketbase).checked()

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-import yamltext
+import yaml_text
 
 FILE = "repositories.yaml"
 
@@ -70,7 +70,7 @@ def load(project: Path) -> Repositories:
     """The project's repositories. Raises ConfigurationError."""
     path = project / FILE
     try:
-        document = yamltext.load(path.read_text(encoding="utf-8"))
+        document = yaml_text.load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigurationError(f"{FILE} does not exist; take it back: git checkout {FILE}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from repositories.failures import Stopped
 from repositories.git import Git, shown
-from waiting import backoff
+from retry import backoff
 
 LOCK_SECONDS = 5.0
 LARGEST = 100 * 1024 * 1024  # bytes; GitHub takes no larger file

@@ -36,9 +36,7 @@ from settings.bindings import (
     ServiceBinding,
     TextBinding,
 )
-from settings.complaints import (
-    still_the_templates,
-)
+from settings.errors import template_values
 from settings.loading import (
     CLOUDFLARE,
     DIGITALOCEAN,
@@ -62,10 +60,7 @@ from settings.model import (
     ReceiptSettings,
     Settings,
 )
-from settings.others import (
-    OtherStacks,
-    other_stacks,
-)
+from settings.other_stacks import OtherStacks, other_stacks
 from settings.workers import (
     API,
     SCRIPT_NAME_LIMIT,
@@ -132,5 +127,5 @@ __all__ = [
     "other_stacks",
     "parse",
     "revealed",
-    "still_the_templates",
+    "template_values",
 ]

@@ -10,11 +10,7 @@ from pydantic import (
     model_validator,
 )
 
-from settings.forms import (
-    Identifier,
-    LoopbackHost,
-    VariableName,
-)
+from settings.formats import Identifier, LoopbackHost, VariableName
 from settings.section import Section
 
 APP_NAME_LIMIT = 32  # DigitalOcean: 2 to 32 characters

@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 from pydantic import SecretStr, ValidationError
 
-import yamltext
-from settings.complaints import plain_secret, still_the_templates
-from settings.complaints import problems as problems_of
+import yaml_text
+from settings.errors import plain_secret, template_values
+from settings.errors import problems as problems_of
 from settings.model import PLACEHOLDER, PROJECT, SECRET_KEYS, Settings
 
 DIGITALOCEAN = "https://api.digitalocean.com"
@@ -40,14 +40,14 @@ def load() -> Settings:
     except SettingsError as error:
         raise RunError(str(error)) from None
     if left := found.left_as_in_the_template:
-        raise RunError("\n".join(map(still_the_templates, left)))
+        raise RunError("\n".join(map(template_values, left)))
     return found
 
 
 def from_file(path: Path) -> Settings:
     """The settings in a `Pulumi.<stack>.yaml`; encrypted values become placeholders. Raises SettingsError."""
     try:
-        document = yamltext.load(path.read_text())
+        document = yaml_text.load(path.read_text())
     except FileNotFoundError:
         raise SettingsError(f"{path.name} does not exist; `ls Pulumi.*.yaml` shows the stacks there are.") from None
     except yaml.YAMLError as error:

@@ -16,13 +16,7 @@ from pydantic import (
 )
 
 from settings.backend import BackendSettings
-from settings.forms import (
-    Email,
-    Fingerprint,
-    Moment,
-    ServiceName,
-    VariableName,
-)
+from settings.formats import Email, Fingerprint, Moment, ServiceName, VariableName
 from settings.section import Section
 from settings.workers import (
     API,
@@ -80,7 +74,7 @@ class MonitoringSettings(Section):
 
 
 class BackupSettings(Section):
-    """Where backups and the ledger are kept, and for how long. Credentials of a bucket come from the environment."""
+    """Where backups and the audit log are kept, and for how long. Credentials of a bucket come from the environment."""
 
     store: str = Field(default="folder:.oracle/backups", pattern=r"^(folder:.+|s3://[a-z0-9][a-z0-9.-]+(/.*)?)$")
     endpoint: str | None = Field(default=None, pattern=r"^https?://")

@@ -25,13 +25,7 @@ from settings.bindings import (
     ServiceBinding,
     StorageName,
 )
-from settings.forms import (
-    Hostname,
-    Identifier,
-    IsoDate,
-    VariableName,
-    past_day,
-)
+from settings.formats import Hostname, Identifier, IsoDate, VariableName, past_day
 from settings.section import Section
 
 API = "api"

@@ -17,8 +17,8 @@ if TYPE_CHECKING:  # importing it takes a third of a second, and most tests open
 
 FIRST = (
     "live/test_wipe.py",
-    "services/test_front_in_a_freeze.py",
-    "pocketbase/test_freeze.py",
+    "services/test_write_gate_in_a_freeze.py",
+    "clients/pocketbase/test_freeze.py",
     "localcloud/test_recovery.py",
     "live/test_network.py",
     "live/test_bad_input.py",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import siterules
+import site_rules
 from localcloud.cloudflare.errors import ApiError, invalid
 
 Json = Any
@@ -40,8 +40,8 @@ def checked(config: Json) -> dict[str, Json]:
 def _check_rule_files(config: dict[str, Json]) -> None:
     strips_index = config.get("html_handling") != "none"
     found = {
-        "_headers": siterules.header_problems(config.get("_headers") or ""),
-        "_redirects": siterules.redirect_problems(config.get("_redirects") or "", strips_index=strips_index),
+        "_headers": site_rules.header_problems(config.get("_headers") or ""),
+        "_redirects": site_rules.redirect_problems(config.get("_redirects") or "", strips_index=strips_index),
     }
     for name, problems in found.items():
         if problems:

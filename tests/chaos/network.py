@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from httpclient import client, httpx
-from pocketbase import freeze_state
+from clients.http import client, httpx
+from clients.pocketbase import freeze_state
 from tests.live.project import Project
 
 

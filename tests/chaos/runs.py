@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from ops.failures import program_sentence
+from cli.ui.errors import program_sentence
 from tests.chaos.calls import REFUSED, Call
 from tests.chaos.kills import Kill
 from tests.chaos.network import Network, taken

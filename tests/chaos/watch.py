@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from httpclient import client, httpx
+from clients.http import client, httpx
 from tests.live.databases import backends
 
 PAUSE = 0.05

@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from artifacts import image_digest, pack_image
-from httpclient import client
+from artifacts.contents import image_digest, pack_image
+from clients.http import client
 from tests.live.project import Project
 from tests.support.waiting import until
 from toolchain import tools

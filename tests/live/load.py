@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from httpclient import client, httpx
+from clients.http import client, httpx
 
 PAUSE = 0.08
 """Each of four loops asks again after this: some 40 requests a second, as far as the machine goes."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyrage  # type: ignore[import-untyped]
 
-from httpclient import client
+from clients.http import client
 from tests.live.project import Project
 from tests.support.waiting import until
 

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from httpclient import client, httpx
+from clients.http import client, httpx
 from tests.live.project import Project
 from tests.live.tally import RESTART, Tally
 from tests.support.waiting import until

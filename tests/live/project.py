@@ -17,9 +17,9 @@ from typing import Any
 
 import yaml
 
-from httpclient import client, httpx
-from ops import stacks
-from ops.workspace import Stack
+from cli.engine import stacks
+from cli.engine.workspace import Stack
+from clients.http import client, httpx
 from tests.support import forked
 from tests.support.waiting import free_port, until
 
@@ -157,14 +157,14 @@ class Project:
     def oracle(self, *arguments: str) -> Done:
         """The command, as a script runs it."""
         environment = {**os.environ, "PYTHONPATH": str(self.root), **self.environment}
-        done = forked.python(["-m", "ops", *arguments], self.root, environment, self.seconds, merged=True)
+        done = forked.python(["-m", "cli", *arguments], self.root, environment, self.seconds, merged=True)
         return Done(done.status, done.output)
 
     def start_oracle(self, *arguments: str) -> subprocess.Popen[str]:
         """The command in the background, in a process group of its own; its output is in `.stdout`."""
         environment = {**os.environ, "PYTHONPATH": str(self.root), **self.environment}
         return subprocess.Popen(
-            [sys.executable, "-m", "ops", *arguments],
+            [sys.executable, "-m", "cli", *arguments],
             cwd=self.root,
             env=environment,
             stdin=subprocess.DEVNULL,

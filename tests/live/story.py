@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from httpclient import client
+from clients.http import client
 from tests.chaos.watch import titles as archived_titles
 from tests.live.databases import deleted_files
 from tests.live.network_load import NetworkLoad

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from websockets.sync.client import connect
 
-from httpclient import client
+from clients.http import client
 from programs import git
 from tests.live import network
 from tests.live.project import Project, assert_quiet

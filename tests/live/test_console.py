@@ -42,7 +42,7 @@ def test_status_and_output_are_the_command_s_whatever_its_length(project: Projec
 def test_a_component_s_own_name_much_output_and_the_local_input(project: Project) -> None:
     service = project.config["oracle-net:backend"]["service"]
     print_much = 'i=0; while [ $i -lt 4000 ]; do echo "line $i $1"; i=$((i+1)); done'
-    words = [sys.executable, "-m", "ops", "console", service, "--", "sh", "-c", print_much, "sh", "é" * 20]
+    words = [sys.executable, "-m", "cli", "console", service, "--", "sh", "-c", print_much, "sh", "é" * 20]
     left = subprocess.run(
         ["sh", "-c", '"$@"; cat', "sh", *words],
         cwd=project.root,
@@ -57,7 +57,7 @@ def test_a_component_s_own_name_much_output_and_the_local_input(project: Project
 
 
 def test_output_that_nobody_reads_ends_the_command(project: Project) -> None:
-    words = [sys.executable, "-m", "ops", "console", "backend", "--", "sh", "-c", "echo pid=$$.; exec yes"]
+    words = [sys.executable, "-m", "cli", "console", "backend", "--", "sh", "-c", "echo pid=$$.; exec yes"]
     left = subprocess.run(
         ["sh", "-c", '{ "$@"; echo "status $?" >&2; } | head -n 1', "sh", *words],
         cwd=project.root,

@@ -22,7 +22,7 @@ from xml.etree import ElementTree
 import psutil
 import pytest
 
-from ops.events import read_steps
+from cli.engine.events import read_steps
 from tests.live.leaks import leaked_in_files
 from tests.live.project import Project
 from tests.support.waiting import until
@@ -34,7 +34,7 @@ LOGIN = """
 import os, signal, sys
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 os.login_tty(0)
-os.execv(sys.executable, [sys.executable, "-m", "ops", *sys.argv[1:]])
+os.execv(sys.executable, [sys.executable, "-m", "cli", *sys.argv[1:]])
 """
 HELD = 12.0
 """Seconds for which the backend's deployment is kept waiting, so that there is time to close a terminal."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from images import Builder, ImageError
+from artifacts.images import Builder, ImageError
 from tests.live.environments import Environments
 from tests.live.project import Done, Project, assert_quiet
 from tests.live.test_promotion import held, running_disk, told

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from httpclient import client
+from clients.http import client
 from tests.live.project import Project, assert_quiet
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]

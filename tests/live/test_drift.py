@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from httpclient import client
+from clients.http import client
 from tests.live.network import plant, titles
 from tests.live.project import Project, assert_quiet
 from tests.support.waiting import until

@@ -32,7 +32,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ops.stacks import TEMPLATE
+from cli.engine.stacks import TEMPLATE
 from tests.live.project import PROJECT, Project, with_other_ports
 from tests.support.cloud import RunningCloud
 from tests.support.waiting import free_port
@@ -224,7 +224,7 @@ def test_the_tour_and_then_the_first_deploy_in_one_shell(
     (prepared / "staging").write_text(filled_in(root, cloud, port))
     people = {
         "cp .envrc.example": f"cp {prepared}/envrc .envrc && chmod 600 .envrc",
-        ". ./.envrc": f"cp {prepared}/staging Pulumi.staging.yaml && .venv/bin/python -m localcloud.plugins install "
+        ". ./.envrc": f"cp {prepared}/staging Pulumi.staging.yaml && .venv/bin/python -m offline_plugins install "
         "$PULUMI_HOME random digitalocean cloudflare",
     }
     shell = Shell(root, home)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from httpclient import client
+from clients.http import client
 from tests.live.project import Project, assert_quiet
 from tests.support.waiting import until
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from httpclient import client, httpx
+from clients.http import client, httpx
 from tests.live import network
 from tests.live.project import Project, assert_quiet, changes
 from tests.support.waiting import until

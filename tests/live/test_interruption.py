@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from httpclient import client
+from clients.http import client
 from tests.live import network
 from tests.live.project import Project, assert_quiet
 from tests.live.story import change_backend

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from httpclient import client
+from clients.http import client
 from tests.live import network
 from tests.live.databases import PROCESSES, deleted_files
 from tests.live.project import Project

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from httpclient import client, httpx
-from localcloud.plugins.launch import SOCKET
+from clients.http import client, httpx
+from offline_plugins.launch import SOCKET
 from tests.live import network
 from tests.live.leaks import KEPT, ProcessList, leaked, leaked_in_files
 from tests.live.project import Project, assert_quiet, changed_names
@@ -95,7 +95,7 @@ def test_a_post_through_the_api_is_in_pocketbase(project: Project) -> None:
 def test_changing_one_workers_source_changes_one_worker(project: Project) -> None:
     before = project.outputs()
     project.edit("services/api/src/worker.js", "export default", "// changed\nexport default")
-    assert changed_names(project.up().well()) == {"api-script", "api-declared", "kept-release"}
+    assert changed_names(project.up().well()) == {"api-script", "api-declared", "release-archive"}
     after = project.outputs()
     assert before["release"]["workers"]["api"] != after["release"]["workers"]["api"]
     assert before["release"]["backend"] == after["release"]["backend"]
@@ -107,7 +107,7 @@ def test_changing_one_workers_source_changes_one_worker(project: Project) -> Non
 @pytest.mark.slow
 def test_changing_one_asset_changes_one_site(project: Project) -> None:
     project.edit("services/web/public/index.html", "<title>", "<title>Changed ")
-    assert changed_names(project.up().well()) == {"web-script", "web-declared", "kept-release"}
+    assert changed_names(project.up().well()) == {"web-script", "web-declared", "release-archive"}
     assert "<title>Changed " in get(project.outputs()["webUrl"]).text
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from httpclient import client
+from clients.http import client
 from tests.live import network
 from tests.live.project import Done, Project, assert_quiet
 

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import yaml
 
-from httpclient import client
+from clients.http import client
 from tests.live.environments import Environments
 from tests.live.network import say, titles
 from tests.live.project import Done, Project, assert_quiet

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.stacks import TEMPLATE
+from cli.engine.stacks import TEMPLATE
 from tests.live.project import PROJECT
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -53,7 +53,7 @@ def commit(root: Path, message: str) -> None:
 
 def rehearse(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "ops", "rehearse", *arguments],
+        [sys.executable, "-m", "cli", "rehearse", *arguments],
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(root), "DIGITALOCEAN_TOKEN": "planted-token-of-nobody"},
         stdin=subprocess.DEVNULL,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from httpclient import client
+from clients.http import client
 from tests.live import network
 from tests.live.environments import Environments
 from tests.live.project import Project

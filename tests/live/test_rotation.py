@@ -13,8 +13,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from httpclient import client, httpx
-from pocketbase import OPERATOR
+from clients.http import client, httpx
+from clients.pocketbase import OPERATOR
 from tests.live import network
 from tests.live.leaks import leaked_in_files
 from tests.live.project import Done, Project, assert_quiet
@@ -82,7 +82,7 @@ class Logins:
 def rotate(project: Project, *arguments: str, typed: str = "") -> Done:
     """The command, with what is typed given by standard input."""
     done = subprocess.run(
-        [sys.executable, "-m", "ops", "rotate", *arguments],
+        [sys.executable, "-m", "cli", "rotate", *arguments],
         cwd=project.root,
         env={**os.environ, "PYTHONPATH": str(project.root)},
         input=typed,

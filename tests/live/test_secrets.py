@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from httpclient import client
+from clients.http import client
 from tests.live.leaks import KEPT, ProcessList, forms, leaked, leaked_in_files
 from tests.live.project import Done, Project
 from tests.support.waiting import until

@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 import yaml
 
-from httpclient import client
-from ops.rehearsal import bare
-from ops.stacks import TEMPLATE
+from cli.engine.stacks import TEMPLATE
+from cli.rehearse.rehearsal import bare
+from clients.http import client
 from tests.live.project import PROJECT, Done, Project
 from tests.live.test_first_steps import REAL, forwarded
 from tests.live.workflow_steps import Job
@@ -205,7 +205,7 @@ def first_deploy(team: Team) -> None:
     (network / ".venv").symlink_to(sys.prefix)
     environment = {**bare(), **team.secrets, "PULUMI_HOME": str(team.root / "home"), "PULUMI_BACKEND_URL": team.state}
     environment |= {"PATH": team.path}
-    python = ["-m", "localcloud.plugins", "install", environment["PULUMI_HOME"], "random", "digitalocean", "cloudflare"]
+    python = ["-m", "offline_plugins", "install", environment["PULUMI_HOME"], "random", "digitalocean", "cloudflare"]
     subprocess.run([sys.executable, *python], cwd=network, check=True, env={**environment, "PYTHONPATH": str(network)})
     Project(network, "staging", environment, seconds=600).oracle("deploy", "--stack", "staging", "--yes").well()
     team.push("network", "The stack's salt")

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ops.locks import bucket_at, held_in
+from cli.engine.locks import bucket_at, held_in
 from tests.live.project import Project, assert_quiet
 from tests.support.waiting import until
 

@@ -13,23 +13,23 @@ from typing import Any
 import psutil
 import pytest
 
-from httpclient import client
-from ops.status import Status
-from ops.status.gathering import Look
-from ops.status.looking import ALL
-from ops.workspace import Stack
+from cli.engine.workspace import Stack
+from cli.status import Status
+from cli.status.collect import ALL
+from cli.status.snapshot import StatusReader
+from clients.http import client
+from retry import backoff
 from tests.live.leaks import leaked
 from tests.live.project import Project
-from waiting import backoff
 
 pytestmark = pytest.mark.live
 FOR_EVER = 3600.0
 
 
 @pytest.fixture(scope="module")
-def look(project: Project) -> Look:
+def look(project: Project) -> StatusReader:
     """Looks with the state as it was read first: a test that runs the engine makes a new one."""
-    return Look(Stack("local", project.root), FOR_EVER)
+    return StatusReader(Stack("local", project.root), FOR_EVER)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_healthy_network_has_no_findings_and_nothing_secret_in_it(project: Pro
 
 
 @pytest.mark.slow
-def test_a_backend_that_is_killed_is_the_only_one_to_blame(project: Project, look: Look) -> None:
+def test_a_backend_that_is_killed_is_the_only_one_to_blame(project: Project, look: StatusReader) -> None:
     with _killed(project):
         _settled(look, lambda found: found.level == "down")
         found = look.gather()
@@ -73,7 +73,7 @@ def test_a_backend_that_is_killed_is_the_only_one_to_blame(project: Project, loo
     _settled(look, lambda found: found.level == "healthy")
 
 
-def test_a_hung_backend_costs_a_bounded_wait(project: Project, look: Look) -> None:
+def test_a_hung_backend_costs_a_bounded_wait(project: Project, look: StatusReader) -> None:
     processes = _backends(project)
     assert processes
     try:
@@ -88,14 +88,14 @@ def test_a_hung_backend_costs_a_bounded_wait(project: Project, look: Look) -> No
     assert _row(found, "api").because == "backend"
 
 
-def test_a_worker_that_answers_500(trouble: Callable[..., None], look: Look) -> None:
+def test_a_worker_that_answers_500(trouble: Callable[..., None], look: StatusReader) -> None:
     trouble(host="oracle-universe-api*", path="*", status=500, count=100)
     found = look.gather()
     _blames(found, "api", "down", "oracle-universe-api does not serve: status 500")
     assert "tail oracle-universe-api" in found.findings[0].next
 
 
-def test_a_hung_worker_costs_a_bounded_wait(trouble: Callable[..., None], look: Look) -> None:
+def test_a_hung_worker_costs_a_bounded_wait(trouble: Callable[..., None], look: StatusReader) -> None:
     trouble(host="oracle-net.*", path="*", delay=30, count=100)
     found = look.gather()
     _blames(found, "web", "down", "oracle-net does not serve: no answer in 5 s")
@@ -106,7 +106,7 @@ def test_a_hung_worker_costs_a_bounded_wait(trouble: Callable[..., None], look: 
     "about, path", [("digitalocean", "/v2/*"), ("cloudflare", "/client/v4/*")], ids=["digitalocean", "cloudflare"]
 )
 def test_an_api_of_a_cloud_that_fails_is_not_the_services_fault(
-    trouble: Callable[..., None], look: Look, about: str, path: str
+    trouble: Callable[..., None], look: StatusReader, about: str, path: str
 ) -> None:
     trouble(path=path, status=500, body={"message": "broken"}, count=100)
     found = look.gather()
@@ -130,7 +130,7 @@ def test_a_revoked_token_is_named(project: Project, about: str) -> None:
     assert {each["level"] for each in found["services"]} == {"healthy"}
 
 
-def test_a_secret_changed_by_hand_and_what_puts_it_right(project: Project, look: Look) -> None:
+def test_a_secret_changed_by_hand_and_what_puts_it_right(project: Project, look: StatusReader) -> None:
     secret = {"name": "PB_ADMIN_PASSWORD", "text": "somebody-elses-password", "type": "secret_text"}
     _cloudflare(project, "PUT", "oracle-universe-api/secrets", secret)
     found = look.gather()
@@ -142,12 +142,12 @@ def test_a_secret_changed_by_hand_and_what_puts_it_right(project: Project, look:
 
 
 @pytest.mark.slow
-def test_a_deleted_worker_and_then_a_rollback(project: Project, look: Look) -> None:
+def test_a_deleted_worker_and_then_a_rollback(project: Project, look: StatusReader) -> None:
     _cloudflare(project, "DELETE", "oracle-net")
     _blames(look.gather(), "web", "down", "oracle-net is gone")
     project.edit("services/universe/public/index.html", "<body", '<body data-second="yes"')
     assert project.up().status == 0
-    after = Look(Stack("local", project.root), FOR_EVER)
+    after = StatusReader(Stack("local", project.root), FOR_EVER)
     assert after.gather().findings == ()
 
     versions = _cloudflare(project, "GET", "oracle-universe-web/versions")["items"]
@@ -162,7 +162,7 @@ def test_a_deleted_worker_and_then_a_rollback(project: Project, look: Look) -> N
 
 @pytest.mark.slow
 def test_an_app_that_is_rolled_back_and_pinned(project: Project) -> None:
-    look = Look(Stack("local", project.root), FOR_EVER)
+    look = StatusReader(Stack("local", project.root), FOR_EVER)
     app = project.outputs()["backendAppId"]
     first = project.api("GET", f"/v2/apps/{app}")["app"]["active_deployment"]["id"]
     project.api("POST", f"/v2/apps/{app}/restart", {})
@@ -176,7 +176,7 @@ def test_an_app_that_is_rolled_back_and_pinned(project: Project) -> None:
     _active(project, app, "REVERT_APP_ROLLBACK")
     _blames(look.gather(), "backend", "degraded", "by one with an empty disk")  # of which no records are known
     project.up().well()
-    assert Look(Stack("local", project.root)).gather().findings == ()
+    assert StatusReader(Stack("local", project.root)).gather().findings == ()
 
 
 def test_without_the_local_cloud_that_alone_is_said(project: Project) -> None:
@@ -197,7 +197,7 @@ def _row(found: Status, name: str) -> Any:
     return next(each for each in found.services if each.name == name)
 
 
-def _settled(look: Look, wanted: Callable[[Status], bool]) -> None:
+def _settled(look: StatusReader, wanted: Callable[[Status], bool]) -> None:
     for _ in backoff(60):
         if wanted(look.gather()):
             return

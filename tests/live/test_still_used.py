@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from httpclient import client
+from clients.http import client
 from tests.live import network
 from tests.live.project import Project, assert_quiet
 

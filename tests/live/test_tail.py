@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from httpclient import client
-from ops.tail.masking import MASK, Mask, secrets_of
+from cli.tail.masking import MASK, Mask, secrets_of
+from clients.http import client
 from tests.live.project import Project
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]

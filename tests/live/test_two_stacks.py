@@ -56,7 +56,7 @@ def backups(project: Project) -> list[str]:
 def left_alone(project: Project) -> Iterator[None]:
     """What is kept for the stack, what its backend holds, and its file stay as they are."""
     before, file = kept(project), project.stack_file.read_bytes()
-    assert any(name.startswith("ledger/") for name in before)
+    assert any(name.startswith("audit-log/") for name in before)
     assert any(name.startswith("releases/receipts/") for name in before)
     yield
     assert kept(project) == before

@@ -30,7 +30,7 @@ FOLLOWING = {
     "api-script",
     "api-declared",
     "uptime-backend-check",
-    "kept-release",
+    "release-archive",
 }
 """What a new backend changes: itself, and what knows it."""
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from localcloud.plugins.cloudflare.attributes import snake
+from offline_plugins.cloudflare.attributes import snake
 from tests.parity.stub import Answer, Request
 
 _TOLD = ("etag", "modifiedOn", "hasModules", "hasAssets")

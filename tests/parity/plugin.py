@@ -13,10 +13,10 @@ import grpc
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.struct_pb2 import Struct, Value
 
-from localcloud.plugins.catalog import provider
-from localcloud.plugins.protocol import engine_pb2, provider_pb2, provider_pb2_grpc, status_pb2
-from localcloud.plugins.server import start
-from localcloud.plugins.wire import SECRET, SIGNATURE, UNKNOWN_TEXT, to_struct
+from offline_plugins.catalog import provider
+from offline_plugins.protocol import engine_pb2, provider_pb2, provider_pb2_grpc, status_pb2
+from offline_plugins.server import start
+from offline_plugins.wire import SECRET, SIGNATURE, UNKNOWN_TEXT, to_struct
 from tests.parity.recordings import plain, values
 
 _SEVERITIES = ("debug", "info", "warning", "error")

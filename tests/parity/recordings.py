@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from localcloud.plugins.resource import UNKNOWN, Secret
+from offline_plugins.resource import UNKNOWN, Secret
 
 RECORDED = Path(__file__).parent / "recorded"
 ABSENT = "$absent"
@@ -43,7 +43,7 @@ def case(recording: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def values(recorded: Any) -> Any:
-    """Recorded notation as values of `localcloud.plugins.resource`; bookkeeping is left out."""
+    """Recorded notation as values of `offline_plugins.resource`; bookkeeping is left out."""
     if isinstance(recorded, dict):
         if "$secret" in recorded:
             return Secret(values(recorded["$secret"]))

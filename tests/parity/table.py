@@ -33,7 +33,7 @@ _HEAD = """\
 
 Written by `python -m tests.parity.table`; a test fails when it is stale.
 
-Where the official provider plugins cannot be had, those in localcloud/plugins stand in for them, on loopback only. What
+Where the official provider plugins cannot be had, those in offline_plugins stand in for them, on loopback only. What
 the official ones (random v4.21.1, digitalocean v4.76.0, cloudflare v6.17.0) answer to each call, and which requests
 they make, was recorded. The tests in tests/parity replay these cases against ours: the same check failures, diffs,
 replacements, outputs, unknown values, secrets and HTTP requests. A row is one changed, added or removed property: its

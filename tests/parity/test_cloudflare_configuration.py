@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.plugins.cloudflare import provider
+from offline_plugins.cloudflare import provider
 from tests.parity.cloudflare import ACCOUNT, FIRST_CALLS, MINIMAL, RESOURCES, TOKEN
 from tests.parity.plugin import Plugin
 from tests.parity.recordings import case, load, localised

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from localcloud.plugins.cloudflare import provider
-from localcloud.plugins.cloudflare.assets import digest, manifest
-from localcloud.plugins.cloudflare.multipart import Part, encode, first_part
+from offline_plugins.cloudflare import provider
+from offline_plugins.cloudflare.assets import digest, manifest
+from offline_plugins.cloudflare.multipart import Part, encode, first_part
 from tests.parity.cloudflare import ACCOUNT, DOMAIN, MINIMAL, RESOURCES, SCRIPT, SUBDOMAIN, TOKEN, created, lay_out
 from tests.parity.plugin import Plugin
 from tests.parity.recordings import case, load

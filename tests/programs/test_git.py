@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from artifacts import source_commit
-from ops.failures import Failure
-from ops.revisions import git as told
+from artifacts.contents import source_commit
+from cli.engine.revisions import git as told
+from cli.ui.errors import CommandError
 from programs import git
 
 HOSTILE = """
@@ -139,7 +139,7 @@ def test_a_checkout_of_another_user_is_named_as_git_compares_it(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
-    with pytest.raises(Failure) as raised:
+    with pytest.raises(CommandError) as raised:
         told(checkout, "rev-parse", "HEAD")
     assert str(raised.value).endswith(f"git config --global --add safe.directory {checkout}")
     _git(checkout.parent, *str(raised.value).rpartition(": git ")[2].split())
@@ -155,6 +155,6 @@ def test_a_folder_with_a_space_is_quoted_in_the_advice() -> None:
 
 def test_without_git_a_sentence(checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Failure, match=r"Git does not start .*; install it"):
+    with pytest.raises(CommandError, match=r"Git does not start .*; install it"):
         told(checkout, "rev-parse", "HEAD")
     assert source_commit(checkout) == ""

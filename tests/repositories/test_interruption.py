@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from retry import backoff
 from tests.repositories.lab import ROOT, Finished, Lab, git, snapshot
-from waiting import backoff
 
 
 def started(lab: Lab) -> subprocess.Popen[str]:

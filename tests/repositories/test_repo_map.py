@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from contract import Outputs
-from ops import repo_map
-from ops.engine import Engine
-from ops.failures import Failure
+from cli.engine.pulumi import Engine
+from cli.repositories import repo_map
+from cli.ui.errors import CommandError
 from repositories.configuration import Repositories, Repository
 from settings import from_file
+from stack_outputs import Outputs
 from tests.repositories.lab import Lab, git
 from tests.support.stacks import LOCAL
 
@@ -80,7 +80,7 @@ def test_what_people_have_written_stays(lab: Lab, config: Repositories) -> None:
         f"# Where everything is\n\nAsk Ada first.\n\n{repo_map.BEGIN}\nolder\n{repo_map.END}\n\n## Keys\n\nIn the safe."
     )
     page.write_text(ours)
-    with pytest.raises(Failure, match="is stale; write it anew: oracle repo-map"):
+    with pytest.raises(CommandError, match="is stale; write it anew: oracle repo-map"):
         repo_map.repo_map(lab.project, check=True)
     repo_map.repo_map(lab.project, check=False)
     text = page.read_text()
@@ -106,21 +106,21 @@ def test_a_page_without_its_marks_is_left_alone(lab: Lab, config: Repositories, 
     path = lab.folder / "map" / "REPO_MAP.md"
     path.write_text(page)
     for check in (True, False):
-        with pytest.raises(Failure, match="does not have the two lines") as caught:
+        with pytest.raises(CommandError, match="does not have the two lines") as caught:
             repo_map.repo_map(lab.project, check=check)
         assert str(caught.value).endswith(f"\n{repo_map.BEGIN}\n{repo_map.END}")
     assert path.read_text() == page
 
 
 def test_it_is_stale_when_something_moved_and_only_then(lab: Lab, config: Repositories) -> None:
-    with pytest.raises(Failure, match=r"REPO_MAP\.md does not exist; write it: oracle repo-map"):
+    with pytest.raises(CommandError, match=r"REPO_MAP\.md does not exist; write it: oracle repo-map"):
         repo_map.repo_map(lab.project, check=True)
     repo_map.repo_map(lab.project, check=False)
     assert "up to date" in repo_map.repo_map(lab.project, check=True)
     (lab.folder / "api" / "README.md").write_text("moved\n")
     assert "up to date" in repo_map.repo_map(lab.project, check=True), "what is not committed does not count"
     git(lab.folder / "api", "commit", "-qam", "Move")
-    with pytest.raises(Failure, match="is stale; write it anew: oracle repo-map\n@@"):
+    with pytest.raises(CommandError, match="is stale; write it anew: oracle repo-map\n@@"):
         repo_map.repo_map(lab.project, check=True)
 
 
@@ -131,7 +131,7 @@ def test_committing_the_map_does_not_make_it_stale(lab: Lab, config: Repositorie
     assert "up to date" in repo_map.repo_map(lab.project, check=True)
     (lab.folder / "map" / "README.md").write_text("more\n")
     git(lab.folder / "map", "commit", "-qam", "More")
-    with pytest.raises(Failure, match="stale"):
+    with pytest.raises(CommandError, match="stale"):
         repo_map.repo_map(lab.project, check=True)
 
 
@@ -144,7 +144,7 @@ def test_a_missing_checkout_is_a_row(lab: Lab, config: Repositories) -> None:
 
 def test_a_folder_for_the_map_is_needed(lab: Lab, config: Repositories) -> None:
     (lab.folder / "map").rename(lab.folder / "away")
-    with pytest.raises(Failure, match="clone its repository"):
+    with pytest.raises(CommandError, match="clone its repository"):
         repo_map.repo_map(lab.project, check=False)
     assert not (lab.folder / "map").exists()
 
@@ -166,7 +166,7 @@ def test_the_stacks_of_the_clouds_are_asked(monkeypatch: pytest.MonkeyPatch) -> 
     """Those on this machine are not; one that the state does not know, or without resources, is not deployed."""
     said = {"stack ls --json": '[{"name": "acme/oracle-net/staging", "resourceCount": 9}, {"name": "prod"}]'}
     monkeypatch.setattr(Engine, "__init__", lambda self, stack: setattr(self, "stack", stack))
-    monkeypatch.setattr(Engine, "must", lambda self, *arguments: said[" ".join(arguments)])
+    monkeypatch.setattr(Engine, "run_checked", lambda self, *arguments: said[" ".join(arguments)])
     monkeypatch.setattr(Engine, "outputs", lambda self: outputs(self.stack.name))
     found = repo_map.places(Path(__file__).parents[2])
     assert found["prod"].outputs is None

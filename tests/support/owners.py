@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contract import Owner
+from stack_outputs import Owner
 
 
 def owner(stack: str = "local") -> Owner:

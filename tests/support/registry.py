@@ -13,8 +13,8 @@ from pathlib import Path
 
 import bcrypt
 
-from httpclient import client, httpx
-from images.registry import MANIFESTS
+from artifacts.images.registry import MANIFESTS
+from clients.http import client, httpx
 from tests.support.waiting import free_port, until
 
 REGISTRIES = ("docker-registry", "registry")

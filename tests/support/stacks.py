@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ops.stacks import TEMPLATE
+from cli.engine.stacks import TEMPLATE
 from settings import Settings
 
 PROJECT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from toolchain.tools import Tools
 
 PROJECT = Path(__file__).parents[2]
 API = PROJECT / "services" / "api" / "src" / "worker.js"
-STATIC = PROJECT / "components" / "static_worker.js"
+STATIC = PROJECT / "sources" / "static_worker.js"
 RUNNER = Path(__file__).with_name("workers.mjs")
 
 

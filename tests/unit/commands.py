@@ -9,7 +9,7 @@ from typing import Any
 
 import typer.main
 
-from ops.main import COMMANDS, app
+from cli.main import COMMANDS, app
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 INTRODUCTION = """# The commands

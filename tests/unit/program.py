@@ -14,8 +14,8 @@ import pulumi
 from pulumi.runtime import mocks, resource, sync_await
 from pulumi.runtime.proto import source_pb2
 
-import yamltext
-from components import generation
+import yaml_text
+from components import backend_generation
 from tests.support.stacks import stack_file
 
 LIVE_URL = "https://jellyfish-app-abcde.ondigitalocean.app"
@@ -71,7 +71,7 @@ class Run(mocks.Mocks):
             "pulumi-python:dynamic:BackendData": {"url": LIVE_URL},
         }
         if args.typ == "pulumi-python:dynamic:BackendGeneration":
-            answers[args.typ] = generation._counted(dict(args.inputs), {})
+            answers[args.typ] = backend_generation._counted(dict(args.inputs), {})
         return f"{args.name}-id", {**args.inputs, **answers.get(args.typ, {})}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
@@ -117,7 +117,7 @@ def config_of(stack: str) -> dict[str, Any]:
     """The `config` section of `Pulumi.<stack>.yaml` as the engine hands it to the program, filled in by somebody."""
     import json
 
-    document = yamltext.load(filled_in(stack_file(stack).read_text()))
+    document = yaml_text.load(filled_in(stack_file(stack).read_text()))
     config = document["config"]
     return {key: json.dumps(value) if isinstance(value, dict) else str(value) for key, value in config.items()}
 

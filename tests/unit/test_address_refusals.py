@@ -11,11 +11,11 @@ from typing import Any
 import pulumi
 import pytest
 
-from components.checkout import Built, Module, Site
-from components.sources import read_sources
-from contract import KEPT_VARIABLE
-from releases import place
 from settings import Settings, from_file
+from sources.checkout import Built, Module, Site
+from sources.release import read_sources
+from stack_outputs import KEPT_VARIABLE
+from storage.releases import place
 from tests.support.stacks import LOCAL
 from tests.unit import program
 

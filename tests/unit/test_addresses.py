@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from addresses import BackendAddresses, Occurrence, origin, places
-from components.naming import app_name
+from artifacts.addresses import BackendAddresses, Occurrence, origin, places
+from lifecycle.naming import app_name
 from localcloud.digitalocean.models import new_app
 from settings import AssetsSettings, ModuleSettings
 

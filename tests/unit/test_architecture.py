@@ -9,138 +9,86 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sources import PROJECT, statements, tree
+from tests.support.sources import PROJECT, sources, statements, tree
 
-OURS = frozenset(
-    {
-        "addresses",
-        "appplatform",
-        "artifacts",
-        "backups",
-        "cloudapi",
-        "components",
-        "contract",
-        "folders",
-        "httpclient",
-        "httproutes",
-        "images",
-        "localcloud",
-        "ops",
-        "pocketbase",
-        "programs",
-        "releases",
-        "repositories",
-        "sdk",
-        "services",
-        "settings",
-        "siterules",
-        "sites",
-        "tests",
-        "toolchain",
-        "tracebacks",
-        "waiting",
-        "websocketclient",
-        "workersapi",
-        "yamltext",
-    }
-)
-# Shared by everything above: they know nothing of what uses them.
-COMPONENT_BASE = frozenset(
-    {
-        "addresses",
-        "adopted",
-        "alerts",
-        "bindings",
-        "bootstrap",
-        "checkout",
-        "configured",
-        "custody",
-        "declared",
-        "disk",
-        "dockerfile",
-        "dynamic",
-        "foreign",
-        "front",
-        "history",
-        "migrations",
-        "naming",
-        "ownership",
-        "providers",
-        "receipt",
-        "replica",
-        "succession",
-        "transfer",
-    }
-)
-MAY_IMPORT = {
-    "__main__": {"settings", "contract", "components"},
-    "settings": {"settings", "yamltext"},
-    "yamltext": set(),
-    "contract": set(),
-    "artifacts": {"folders", "programs", "sites"},
-    "folders": set(),
-    "siterules": set(),
-    "sites": {"folders", "siterules", "sites"},
-    "addresses": {"folders", "settings", "sites"},
-    "programs": {"programs"},
-    "httpclient": {"httproutes"},
-    "httproutes": {"httpclient"},
-    "cloudapi": {"httpclient"},
-    "images": {"cloudapi", "folders", "httpclient", "images", "programs", "settings"},
-    "sdk": set(),
-    "tracebacks": set(),
-    "waiting": set(),
-    "websocketclient": {"httpclient"},
-    "appplatform": {"appplatform", "cloudapi", "httpclient", "waiting", "websocketclient"},
-    "pocketbase": {"httpclient", "pocketbase", "waiting"},
-    "workersapi": {"cloudapi", "httpclient", "waiting", "websocketclient", "workersapi"},
-    "backups": {"backups", "contract", "httpclient", "pocketbase", "programs"},
-    "releases": {"releases", "artifacts", "backups", "contract"},
+MAY_IMPORT: dict[str, set[str]] = {
+    "__main__": {"components", "lifecycle", "settings", "sources"},
+    # The program's boxes, what their hooks and providers do, and what a run would deploy.
     "components": {
-        "components",
-        "settings",
-        "contract",
-        "addresses",
         "artifacts",
-        "cloudapi",
-        "httpclient",
-        "images",
-        "sdk",
-        "appplatform",
-        "backups",
-        "pocketbase",
-        "programs",
-        "releases",
-        "tracebacks",
-        "waiting",
-        "workersapi",
+        "clients",
+        "lazy_sdk",
+        "lifecycle",
+        "provider_sdks",
+        "settings",
+        "stack_outputs",
+        "storage",
     },
-    "ops": {
-        "ops",
-        "settings",
-        "contract",
-        "addresses",
-        "artifacts",
-        "cloudapi",
-        "folders",
-        "httpclient",
-        "images",
-        "appplatform",
-        "backups",
-        "pocketbase",
+    "sources": {"artifacts", "lifecycle", "settings", "stack_outputs", "storage"},
+    "lifecycle": {
+        "clients",
+        "provider_sdks",
         "programs",
-        "releases",
+        "retry",
+        "settings",
+        "stack_outputs",
+        "storage",
+        "tracebacks",
+    },
+    # The command. Its own layers are CLI_LAYERS.
+    "cli": {
+        "artifacts",
+        "clients",
+        "programs",
         "repositories",
+        "retry",
+        "settings",
+        "stack_outputs",
+        "storage",
         "toolchain",
         "tracebacks",
-        "waiting",
-        "workersapi",
-        "yamltext",
+        "yaml_text",
     },
-    "localcloud": {"localcloud", "siterules"},
-    "repositories": {"programs", "repositories", "waiting", "yamltext"},
-    "toolchain": {"programs", "toolchain"},
+    # Shared by both: they know nothing of what uses them.
+    "storage": {"artifacts", "clients", "programs", "stack_outputs"},
+    "artifacts": {"clients", "programs", "settings", "site_rules"},
+    "clients": {"retry"},
+    "settings": {"yaml_text"},
+    "provider_sdks": {"lazy_sdk"},
+    "lazy_sdk": set(),
+    "programs": set(),
+    "retry": set(),
+    "site_rules": set(),
+    "stack_outputs": set(),
+    "tracebacks": set(),
+    "yaml_text": set(),
+    # Packages of their own.
+    "localcloud": {"offline_plugins", "site_rules"},
+    "offline_plugins": set(),
+    "repositories": {"programs", "retry", "yaml_text"},
+    "toolchain": {"programs"},
+    "benchmarks": {"cli", "clients", "lifecycle", "repositories", "storage", "tests", "toolchain"},
 }
+"""What each part may import, besides itself."""
+OURS = frozenset({*MAY_IMPORT, "services", "tests"})
+
+CLI_LAYERS: tuple[set[str], ...] = (
+    {"ui"},
+    {"engine"},
+    {"builds"},
+    {"runs"},
+    {"backups"},
+    {"status"},
+    {"deploy"},
+    {"adopt", "plan"},
+    {"drift"},
+    {"dashboard", "doctor", "github", "preview_env", "rehearse", "releases", "repositories", "tail"},
+    {"completion", "runner", "stack_argument"},
+    {"commands", "help"},
+    {"main"},
+    {"__main__"},
+)
+"""The command, from text and errors up to its entry: each layer imports those before it."""
 
 
 def files(part: str) -> list[Path]:
@@ -154,7 +102,12 @@ def imports(path: Path) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] in OURS)
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in OURS:
-            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_every_part_has_a_rule() -> None:
+    tracked = {path.relative_to(PROJECT).parts[0].removesuffix(".py") for path in sources()}
+    assert tracked - {"services", "tests"} == set(MAY_IMPORT)
 
 
 @pytest.mark.parametrize("part", sorted(MAY_IMPORT))
@@ -165,24 +118,30 @@ def test_parts_import_only_what_they_may(part: str) -> None:
         f"{path.relative_to(PROJECT)} imports {name}"
         for path in found
         for name in imports(path)
-        if name.split(".")[0] not in MAY_IMPORT[part]
+        if name.split(".")[0] not in {part, *MAY_IMPORT[part]}
     }
     assert not wrong
 
 
-def test_components_do_not_import_one_another() -> None:
-    wrong = {
-        f"{path.stem} imports {name}"
-        for path in files("components")
-        for name in imports(path)
-        if name.startswith("components.") and name.split(".")[1] not in COMPONENT_BASE
+def test_the_commands_layers_import_only_those_below() -> None:
+    order = {name: number for number, layer in enumerate(CLI_LAYERS) for name in layer}
+    assert {path.relative_to(PROJECT / "cli").parts[0].removesuffix(".py") for path in files("cli")} == {
+        "__init__",
+        *order,
     }
+    wrong = set()
+    for path in files("cli"):
+        own = path.relative_to(PROJECT / "cli").parts[0].removesuffix(".py")
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[0] == "cli" and parts[1:] and own != "__init__" and parts[1] != own:
+                wrong |= {f"{path.relative_to(PROJECT)} imports {name}"} if order[parts[1]] >= order[own] else set()
     assert not wrong
 
 
 def test_nothing_asks_for_the_stacks_name() -> None:
     """What differs between stacks is configuration and nothing else. One place names the owner of what is made."""
-    for path in [*files("__main__"), *files("settings"), *files("components")]:
+    for path in [*files("__main__"), *files("settings"), *files("components"), *files("lifecycle"), *files("sources")]:
         if path.stem == "naming":
             continue
         for node in ast.walk(tree(path)):

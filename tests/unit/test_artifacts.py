@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-import artifacts
-from artifacts import ArtifactError
+from artifacts import contents
+from artifacts.contents import ArtifactError
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def digest(folder: Path, *command: str) -> str:
-    return artifacts.image_digest(artifacts.pack_image(folder, command or ["./entrypoint.sh"]))
+    return contents.image_digest(contents.pack_image(folder, command or ["./entrypoint.sh"]))
 
 
 def test_an_image_is_the_same_wherever_and_whenever_it_is_packed(source: Path, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_every_difference_that_matters_changes_the_image(source: Path) -> None:
 
 
 def test_an_image_holds_its_command_and_its_files(source: Path) -> None:
-    with tarfile.open(fileobj=io.BytesIO(artifacts.pack_image(source, ["./entrypoint.sh"]))) as tar:
+    with tarfile.open(fileobj=io.BytesIO(contents.pack_image(source, ["./entrypoint.sh"]))) as tar:
         entries = {entry.name: entry for entry in tar}
     assert list(entries) == ["config.json", "rootfs/entrypoint.sh", "rootfs/sub/data.txt"]
     assert {(entry.mtime, entry.uid, entry.gid, entry.uname, entry.gname) for entry in entries.values()} == {
@@ -82,7 +82,7 @@ def test_a_name_too_long_for_the_older_archive_is_packed_all_the_same(source: Pa
     long = "/".join(["x" * 90] * 4)
     (source / long).parent.mkdir(parents=True)
     (source / long).write_text("deep")
-    with tarfile.open(fileobj=io.BytesIO(artifacts.pack_image(source, ["x"]))) as tar:
+    with tarfile.open(fileobj=io.BytesIO(contents.pack_image(source, ["x"]))) as tar:
         content = tar.extractfile(f"rootfs/{long}")
         assert content is not None
         assert content.read() == b"deep"
@@ -98,7 +98,7 @@ def test_assets_are_staged_whole_without_rules(source: Path, tmp_path: Path) -> 
     (source / "_headers").write_text("/*\n  X: y\n")
     (source / ".assetsignore").write_text("x\n")
     stage = tmp_path / ".oracle" / "stage" / "site"
-    staged = artifacts.stage_assets(source, stage, tmp_path)
+    staged = contents.stage_assets(source, stage, tmp_path)
     assert staged.directory == ".oracle/stage/site"
     assert (staged.headers, staged.redirects) == ("/*\n  X: y\n", None)
     assert sorted(path.name for path in stage.rglob("*") if path.is_file()) == ["data.txt", "entrypoint.sh"]
@@ -106,46 +106,46 @@ def test_assets_are_staged_whole_without_rules(source: Path, tmp_path: Path) -> 
 
 def test_staging_again_mends_what_is_missing(source: Path, tmp_path: Path) -> None:
     stage = tmp_path / "stage"
-    first = artifacts.stage_assets(source, stage, tmp_path)
+    first = contents.stage_assets(source, stage, tmp_path)
     (stage / "sub" / "data.txt").unlink()
-    assert artifacts.stage_assets(source, stage, tmp_path) == first
+    assert contents.stage_assets(source, stage, tmp_path) == first
     assert (stage / "sub" / "data.txt").read_text() == "data\n"
 
 
 def test_a_removed_asset_leaves_the_stage(source: Path, tmp_path: Path) -> None:
     stage = tmp_path / "stage"
-    first = artifacts.stage_assets(source, stage, tmp_path)
+    first = contents.stage_assets(source, stage, tmp_path)
     (source / "sub" / "data.txt").unlink()
-    assert artifacts.stage_assets(source, stage, tmp_path).digest != first.digest
+    assert contents.stage_assets(source, stage, tmp_path).digest != first.digest
     assert not (stage / "sub" / "data.txt").exists()
 
 
 def test_a_changed_rule_changes_the_fingerprint(source: Path, tmp_path: Path) -> None:
-    before = artifacts.stage_assets(source, tmp_path / "stage", tmp_path).digest
+    before = contents.stage_assets(source, tmp_path / "stage", tmp_path).digest
     (source / "_redirects").write_text("/a /b\n")
-    assert artifacts.stage_assets(source, tmp_path / "stage", tmp_path).digest != before
+    assert contents.stage_assets(source, tmp_path / "stage", tmp_path).digest != before
 
 
 def test_too_large_an_asset_is_refused(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(artifacts, "ASSET_LIMIT", 3)
+    monkeypatch.setattr(contents, "ASSET_LIMIT", 3)
     with pytest.raises(ArtifactError, match=r"over Cloudflare's limit .* make it smaller, then: oracle build"):
-        artifacts.stage_assets(source, tmp_path / "stage", tmp_path)
+        contents.stage_assets(source, tmp_path / "stage", tmp_path)
     assert not (tmp_path / "stage").exists()
 
 
 def test_a_module_is_read_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = tmp_path / "worker.js"
     with pytest.raises(ArtifactError, match=r"worker\.js does not exist; build it: oracle build"):
-        artifacts.read_module(entry)
+        contents.read_module(entry)
     entry.write_text("export default {}")
-    assert artifacts.read_module(entry) == "export default {}"
-    monkeypatch.setattr(artifacts, "SCRIPT_LIMIT", 3)
+    assert contents.read_module(entry) == "export default {}"
+    monkeypatch.setattr(contents, "SCRIPT_LIMIT", 3)
     with pytest.raises(ArtifactError, match="make it smaller"):
-        artifacts.read_module(entry)
+        contents.read_module(entry)
     monkeypatch.undo()
     entry.write_bytes(b"\xff\xfe")
     with pytest.raises(ArtifactError, match="not UTF-8"):
-        artifacts.read_module(entry)
+        contents.read_module(entry)
 
 
 def test_a_module_of_another_name_is_told_of(tmp_path: Path) -> None:
@@ -154,24 +154,24 @@ def test_a_module_of_another_name_is_told_of(tmp_path: Path) -> None:
     with pytest.raises(
         ArtifactError, match=r"does not exist, and beside it there is worker\.js; name that as its `entry`"
     ):
-        artifacts.read_module(tmp_path / "index.js")
+        contents.read_module(tmp_path / "index.js")
 
 
 def test_an_empty_or_missing_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="does not exist"):
-        artifacts.pack_image(tmp_path / "nowhere", ["x"])
+        contents.pack_image(tmp_path / "nowhere", ["x"])
     (tmp_path / "empty").mkdir()
     with pytest.raises(ArtifactError, match="is empty"):
-        artifacts.pack_image(tmp_path / "empty", ["x"])
+        contents.pack_image(tmp_path / "empty", ["x"])
 
 
 def test_the_commit_of_a_source(source: Path) -> None:
-    assert artifacts.source_commit(source) == ""
+    assert contents.source_commit(source) == ""
     git = ["git", "-C", str(source), "-c", "user.name=t", "-c", "user.email=t@example.org"]
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
         subprocess.run([*git, *arguments], check=True)
-    commit = artifacts.source_commit(source)
+    commit = contents.source_commit(source)
     assert len(commit) == 40
     (source / "sub" / "data.txt").write_text("changed")
-    assert artifacts.source_commit(source) == f"{commit}-dirty"
-    assert artifacts.source_commit(source / "sub") == f"{commit}-dirty"
+    assert contents.source_commit(source) == f"{commit}-dirty"
+    assert contents.source_commit(source / "sub") == f"{commit}-dirty"

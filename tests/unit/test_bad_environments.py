@@ -16,16 +16,18 @@ from unittest.mock import Mock
 import pytest
 from typer.testing import CliRunner
 
-from contract import ADOPTED, Release
-from ops import change, fitness, local_cloud, promotion, receipts
-from ops.drift import Drift, Report
-from ops.engine import Finished
-from ops.events import Recorder
-from ops.failures import Failure, engine_sentence
-from ops.main import app
-from ops.runs import Run, Runs
-from ops.workspace import Stack
+from cli.deploy import config_change
+from cli.drift import Drift, Report
+from cli.engine import local_cloud
+from cli.engine.events import Recorder
+from cli.engine.pulumi import Finished
+from cli.engine.workspace import Stack
+from cli.main import app
+from cli.releases import promotion, promotion_checks, receipts
+from cli.runs.store import Run, Runs
+from cli.ui.errors import CommandError, engine_sentence
 from settings import SettingsError, parse
+from stack_outputs import ADOPTED, Release
 from tests.support.owners import owner
 from tests.support.stacks import LOCAL, stack_file
 from tests.unit.test_promotion import A, B, release
@@ -72,7 +74,7 @@ def project(tmp_path: Path, with_receipt: str, monkeypatch: pytest.MonkeyPatch) 
 def said(command: str, stack: str) -> str:
     """The sentence of a command that fails; the last line of several."""
     done = CliRunner().invoke(app, [word.format(stack) for word in COMMANDS[command]])
-    assert isinstance(done.exception, Failure), (done.exception, done.output)
+    assert isinstance(done.exception, CommandError), (done.exception, done.output)
     assert done.exception.status != 0
     return str(done.exception).splitlines()[-1]
 
@@ -139,7 +141,7 @@ def test_a_receipt_edited_by_hand(project: Path, command: str, edit: Callable[[s
     file.write_text(edit(file.read_text()))
     before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
     done = CliRunner().invoke(app, [word.format("other") for word in COMMANDS[command]])
-    assert isinstance(done.exception, Failure), (done.exception, done.output)
+    assert isinstance(done.exception, CommandError), (done.exception, done.output)
     assert sentence in str(done.exception)
     assert any(word in str(done.exception) for word in ("oracle promote FROM TO", "Edit it, then try again"))
     assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
@@ -209,11 +211,15 @@ def test_a_change_that_the_lock_refused_leaves_the_file_as_it_was(
             recorder.write("begin", urn=f"urn::{name}", type="x", op="update")
         return Finished(255, "error: the stack is currently locked by 1 lock(s).\n")
 
-    engine = SimpleNamespace(stack=stack, must=config, sentence=lambda done, _: engine_sentence(done.output, "prod"))
+    engine = SimpleNamespace(
+        stack=stack, run_checked=config, sentence=lambda done, _: engine_sentence(done.output, "prod")
+    )
     recording: Any = SimpleNamespace(engine=engine, run=run, update=update)
-    with pytest.raises(Failure, match=r"^Another update of prod holds the lock, .*: oracle recover prod$") as caught:
-        change.carry_out(recording, {"oracle-net:adminPasswordVersion": "2"})
-    assert isinstance(caught.value, change.Refused) is not stays
+    with pytest.raises(
+        CommandError, match=r"^Another update of prod holds the lock, .*: oracle recover prod$"
+    ) as caught:
+        config_change.run_config_change(recording, {"oracle-net:adminPasswordVersion": "2"})
+    assert isinstance(caught.value, config_change.Refused) is not stays
     assert (stack.file.read_text() != before) is stays
 
 
@@ -222,15 +228,15 @@ BY_HAND = Drift(about="web", what="Its active version is another.", owner="by ha
 
 def test_what_has_drifted_is_not_promoted() -> None:
     report = Report(stack="staging", drifts=(), unknown=())
-    fitness.refuse_drifted(report)
-    with pytest.raises(Failure) as caught:
-        fitness.refuse_drifted(replace(report, drifts=(BY_HAND, BY_HAND)))
+    promotion_checks.refuse_drifted(report)
+    with pytest.raises(CommandError) as caught:
+        promotion_checks.refuse_drifted(replace(report, drifts=(BY_HAND, BY_HAND)))
     assert str(caught.value) == (
         "staging has drifted from what is declared: Its active version is another (1 more: oracle drift staging). "
         "Put it right: oracle drift staging --repair"
     )
-    with pytest.raises(Failure) as caught:
-        fitness.refuse_drifted(replace(report, unknown=("The backend's app was not looked at: refused.",)))
+    with pytest.raises(CommandError) as caught:
+        promotion_checks.refuse_drifted(replace(report, unknown=("The backend's app was not looked at: refused.",)))
     assert str(caught.value) == (
         "Whether staging has drifted is not known: The backend's app was not looked at: refused. See: "
         "oracle drift staging"
@@ -241,12 +247,14 @@ def test_a_stack_is_looked_at_for_drift_before_its_release_is_taken(monkeypatch:
     """Healthy by what answers, and other than declared all the same."""
     engine = Mock()
     engine.stack.name = "staging"
-    monkeypatch.setattr(fitness, "Runs", Mock())
-    monkeypatch.setattr(fitness, "gather", Mock(return_value=SimpleNamespace(findings=(), services=(), notes=())))
+    monkeypatch.setattr(promotion_checks, "Runs", Mock())
+    monkeypatch.setattr(
+        promotion_checks, "gather", Mock(return_value=SimpleNamespace(findings=(), services=(), notes=()))
+    )
     drifted = Report(stack="staging", drifts=(BY_HAND,), unknown=())
-    monkeypatch.setattr(fitness, "look_for", Mock(return_value=drifted))
-    with pytest.raises(Failure, match="staging has drifted"):
-        fitness.fit_release(engine)
+    monkeypatch.setattr(promotion_checks, "find_drift", Mock(return_value=drifted))
+    with pytest.raises(CommandError, match="staging has drifted"):
+        promotion_checks.fit_release(engine)
     engine.outputs.assert_not_called()
 
 
@@ -276,7 +284,7 @@ def test_a_receipt_and_an_adoption_exclude_each_other() -> None:
 
 
 def test_the_names_of_what_was_adopted_are_no_bytes() -> None:
-    from releases import adopted, items
+    from storage.releases import adopted, items
 
     made = Release(
         backend=f"{ADOPTED}dep-1",

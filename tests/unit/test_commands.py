@@ -15,11 +15,11 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from backups import Folder
-from ops import completion
-from ops.main import COMMANDS, app
-from ops.screen import WORKFLOWS, Entry, help_screen
-from ops.workspace import PROJECT, Stack
+from cli import completion
+from cli.engine.workspace import PROJECT, Stack
+from cli.help import WORKFLOWS, Entry, help_screen
+from cli.main import COMMANDS, app
+from storage.backups import Folder
 from tests.support.owners import owner
 from tests.support.stacks import LOCAL
 from tests.unit.commands import PAGE, page
@@ -73,7 +73,7 @@ def test_a_narrow_terminal_gets_one_column() -> None:
 
 
 def test_every_command_is_in_the_table_once() -> None:
-    there = {path.stem for path in (PROJECT / "ops" / "commands").glob("*.py")} - {"__init__", "options"}
+    there = {path.stem for path in (PROJECT / "cli" / "commands").glob("*.py")} - {"__init__", "options"}
     assert sorted(entry.name.replace("-", "_") for entry in COMMANDS) == sorted(there)
 
 
@@ -107,7 +107,7 @@ def test_the_help_and_a_commands_name_import_nothing_that_commands_use() -> None
             env={**os.environ, **words},
         )
         assert "wipe" in done.stdout
-        heavy = [name for name in ("httpx", "backups", "boto3", "ops.commands.wipe") if f"'{name}'" in done.stderr]
+        heavy = [name for name in ("httpx", "storage", "boto3", "cli.commands.wipe") if f"'{name}'" in done.stderr]
         assert not heavy
 
 

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from ops import compatibility
-from ops.compatibility import newest_date, warnings
+from cli.engine import compatibility
+from cli.engine.compatibility import newest_date, warnings
 from settings import AssetsSettings
-from settings.complaints import problems
+from settings.errors import problems
 from toolchain import tools
 
 TODAY = datetime.now(UTC).date()

@@ -28,12 +28,12 @@ from typer.testing import CliRunner
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
-from appplatform import typist
-from appplatform.console import Console, ConsoleError, run_command
-from appplatform.terminal import hold_session, show_command
+from cli.main import app
+from cli.ui.errors import CommandError
+from clients.app_platform import typist
+from clients.app_platform.console import Console, ConsoleError, run_command
+from clients.app_platform.terminal import hold_session, show_command
 from localcloud.processes import end_session
-from ops.failures import Failure
-from ops.main import app
 from tests.support.scripted import scripted
 
 SECONDS = 20.0
@@ -341,7 +341,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("words, sentence", REFUSED)
 def test_what_has_no_console_is_said_in_a_sentence(words: list[str], sentence: str) -> None:
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(CommandError) as caught:
         CliRunner().invoke(app, ["console", *words], catch_exceptions=False)
     assert str(caught.value) == sentence
 

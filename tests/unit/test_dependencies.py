@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.build import Build, run_builds
-from ops.failures import Failure
+from cli.builds.builds import Build, run_builds
+from cli.ui.errors import CommandError
 from tests.support import npm
 
 LOCKS = {
@@ -205,7 +205,7 @@ def test_a_missing_package_manager_is_named_with_the_way_to_get_it(
     checkout.write(LOCKS[name], "")
     (checkout.folder.parent / "bin" / name).unlink()
     monkeypatch.setenv("PATH", str(checkout.folder.parent / "bin"))
-    with pytest.raises(Failure) as failed:
+    with pytest.raises(CommandError) as failed:
         checkout.build()
     sentence = str(failed.value)
     assert sentence.startswith(f"{name} is not on PATH, and web needs it to install {LOCKS[name]}. Get it: ")
@@ -216,7 +216,7 @@ def test_an_install_that_fails_is_told_with_its_end_and_tried_again(checkout: Ch
     checkout.write("pnpm-lock.yaml", "")
     checkout.write("refuse", "")
     with pytest.raises(
-        Failure,
+        CommandError,
         match=r"The dependencies of web were not installed: pnpm install .* ended with status 1(.|\n)*is frozen",
     ):
         checkout.build("touch built")
@@ -270,7 +270,7 @@ def test_npm_itself_installs_a_real_package(tmp_path: Path, monkeypatch: pytest.
     assert len(checkout.build("test -d node_modules/greeting")) == 2
     checkout.write("package.json", json.dumps({"dependencies": {"other": "1.0.0"}}))
     shutil.rmtree(checkout.folder / "node_modules")
-    with pytest.raises(Failure, match=r"npm error code EUSAGE(.|\n)*Missing: other@1.0.0 from lock file"):
+    with pytest.raises(CommandError, match=r"npm error code EUSAGE(.|\n)*Missing: other@1.0.0 from lock file"):
         checkout.build()
 
 

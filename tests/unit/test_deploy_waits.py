@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from ops import deploy
-from ops.deploy import Locked, Plan, carry_out
-from ops.engine import Finished
-from ops.failures import Failure, engine_sentence, is_locked
-from ops.runs import KEPT
+from cli.deploy import deploy
+from cli.deploy.deploy import Locked, Plan, run_deploy
+from cli.engine.pulumi import Finished
+from cli.runs.store import KEPT
+from cli.ui.errors import CommandError, engine_sentence, is_locked
 
 FOLDER_LOCKED = "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or …"
 CLOUD_LOCKED = "error: [409] Conflict: Another update is currently in progress.\nTo learn more about possible reasons"
@@ -62,7 +62,7 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.parametrize("output", [FOLDER_LOCKED, CLOUD_LOCKED])
 def test_it_waits_for_the_others_end_and_prepares_anew(prepared: list[str], tmp_path: Path, output: str) -> None:
     recording = Recording(tmp_path, Finished(255, output), Finished(255, output), WELL)
-    assert carry_out(recording, ["api"], None, wait=20) == {"done": True}  # type: ignore[arg-type]
+    assert run_deploy(recording, ["api"], None, wait=20) == {"done": True}  # type: ignore[arg-type]
     assert len(prepared) == 3
     assert len(recording.said) == 2
     assert recording.said[0].startswith("Waiting for another update, then trying again. Another update of staging ")
@@ -71,7 +71,7 @@ def test_it_waits_for_the_others_end_and_prepares_anew(prepared: list[str], tmp_
 def test_what_was_agreed_to_is_prepared_anew_once_it_had_to_wait(prepared: list[str], tmp_path: Path) -> None:
     recording = Recording(tmp_path, Finished(255, FOLDER_LOCKED), WELL)
     plan = {"services": ("api",), "lines": (), "nothing": False}
-    assert carry_out(recording, ["api"], plan, wait=20) == {"done": True}  # type: ignore[arg-type]
+    assert run_deploy(recording, ["api"], plan, wait=20) == {"done": True}  # type: ignore[arg-type]
     assert len(prepared) == 1
 
 
@@ -79,7 +79,7 @@ def test_what_was_agreed_to_is_prepared_anew_once_it_had_to_wait(prepared: list[
 def test_without_waiting_it_fails_with_the_lock_s_sentence(prepared: list[str], tmp_path: Path, output: str) -> None:
     recording = Recording(tmp_path, Finished(255, output))
     with pytest.raises(Locked, match="Another update of staging holds the lock, or was killed; wait for it, or take"):
-        carry_out(recording, ["api"], None)  # type: ignore[arg-type]
+        run_deploy(recording, ["api"], None)  # type: ignore[arg-type]
     assert (len(prepared), recording.said) == (1, [])
 
 
@@ -87,8 +87,8 @@ def test_any_other_failure_is_no_reason_to_wait(prepared: list[str], tmp_path: P
     said = "error: a cloud said no\napi | the stack is currently locked by 1 lock(s)"  # a service's own words
     recording = Recording(tmp_path, Finished(1, said))
     assert not is_locked(said)
-    with pytest.raises(Failure) as failed:
-        carry_out(recording, ["api"], None, wait=20)  # type: ignore[arg-type]
+    with pytest.raises(CommandError) as failed:
+        run_deploy(recording, ["api"], None, wait=20)  # type: ignore[arg-type]
     assert not isinstance(failed.value, Locked)
     assert len(prepared) == 1
 
@@ -104,10 +104,10 @@ def test_what_was_kept_from_before_another_update_is_never_deployed(
 ) -> None:
     """Else the other update's release would be lost from the receipt."""
     (tmp_path / KEPT).write_text(json.dumps({"release": "old"}))
-    monkeypatch.setattr(deploy, "known_outputs", running("new"))
+    monkeypatch.setattr(deploy, "outputs_or_none", running("new"))
     said = "Another update has changed what runs in staging while this one was prepared, so nothing was changed; try "
     with pytest.raises(Locked, match=said):
-        carry_out(Recording(tmp_path), ["api"], None)  # type: ignore[arg-type]
-    monkeypatch.setattr(deploy, "known_outputs", running("new", "old"))
-    assert carry_out(Recording(tmp_path, WELL), ["api"], None, wait=20) == {"done": True}  # type: ignore[arg-type]
+        run_deploy(Recording(tmp_path), ["api"], None)  # type: ignore[arg-type]
+    monkeypatch.setattr(deploy, "outputs_or_none", running("new", "old"))
+    assert run_deploy(Recording(tmp_path, WELL), ["api"], None, wait=20) == {"done": True}  # type: ignore[arg-type]
     assert len(prepared) == 3

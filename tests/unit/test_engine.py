@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ops.engine import NOISE, Engine, bounded
-from ops.failures import Failure
-from ops.workspace import Stack
+from cli.engine.pulumi import NOISE, Engine, bounded
+from cli.engine.workspace import Stack
+from cli.ui.errors import CommandError
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def engine(tmp_path: Path) -> Engine:
 
 
 def test_its_own_options_stand_before_what_is_a_value(engine: Engine) -> None:
-    said = engine.must("config", "set", "--", "key", "-value").splitlines()
+    said = engine.run_checked("config", "set", "--", "key", "-value").splitlines()
     assert said[:2] == ["config", "set"]
     assert said[said.index("--") :][:3] == ["--", "key", "-value"]
     assert said.index("--non-interactive") < said.index("--")
 
 
 def test_output_that_is_no_text_is_no_traceback(engine: Engine, tmp_path: Path) -> None:
-    assert "caf\N{REPLACEMENT CHARACTER}" in engine.must("stack", "ls")
+    assert "caf\N{REPLACEMENT CHARACTER}" in engine.run_checked("stack", "ls")
     assert "caf\N{REPLACEMENT CHARACTER}" in bounded(tmp_path, engine.environment, 60, "stack", "ls").output
 
 
@@ -75,7 +75,7 @@ def test_a_secret_goes_by_standard_input(engine: Engine, tmp_path: Path) -> None
     engine.set_secret("key", "-s3cret")
     assert (tmp_path / "bin" / "pulumi.given").read_text() == "-s3cret"
     engine.environment["STATUS"] = "1"
-    with pytest.raises(Failure, match="`pulumi config set --secret key` failed"):
+    with pytest.raises(CommandError, match="`pulumi config set --secret key` failed"):
         engine.set_secret("key", "-s3cret")
 
 
@@ -83,9 +83,9 @@ def test_an_engine_that_is_not_there_or_does_not_end_is_a_sentence(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "bin" / "pulumi").write_text("#!/bin/sh\nexec sleep 600\n")
-    monkeypatch.setattr("ops.engine.QUIET_SECONDS", 0.5)
-    with pytest.raises(Failure, match=r"`pulumi stack` did not end within 0 minutes; .*: pulumi whoami -v"):
-        engine.must("stack", "ls")
+    monkeypatch.setattr("cli.engine.pulumi.QUIET_SECONDS", 0.5)
+    with pytest.raises(CommandError, match=r"`pulumi stack` did not end within 0 minutes; .*: pulumi whoami -v"):
+        engine.run_checked("stack", "ls")
     (tmp_path / "bin" / "pulumi").unlink()
-    with pytest.raises(Failure, match=r"does not start \(No such file or directory\); get it: make tools"):
-        engine.must("stack", "ls")
+    with pytest.raises(CommandError, match=r"does not start \(No such file or directory\); get it: make tools"):
+        engine.run_checked("stack", "ls")

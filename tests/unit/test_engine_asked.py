@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from ops.engine import STACK, Engine, NoStack, known_outputs
-from ops.failures import Failure
-from ops.recover import settled
-from ops.workspace import Stack
+from cli.engine.pulumi import STACK, Engine, NoStack, outputs_or_none
+from cli.engine.recover import settled
+from cli.engine.workspace import Stack
+from cli.ui.errors import CommandError
 
 OUTPUTS: dict[str, Any] = {
     "backendUrl": "http://backend",
@@ -63,14 +63,14 @@ def has_stack(engine: Engine, state: dict[str, Any]) -> None:
 def test_the_state_tells_the_same_outputs_as_the_engine(engine: Engine) -> None:
     has_stack(engine, STATE)
     state = engine.export()
-    assert engine.outputs(state) == known_outputs(state) == engine.outputs()
+    assert engine.outputs(state) == outputs_or_none(state) == engine.outputs()
     assert asked(engine) == ["stack export", "stack output"]
 
 
 @pytest.mark.parametrize("state", [{"deployment": None}, {"deployment": {"resources": [{"type": STACK}]}}])
 def test_a_state_without_outputs_says_how_to_deploy(engine: Engine, state: dict[str, Any]) -> None:
-    assert known_outputs(state) is None
-    with pytest.raises(Failure, match=r"The stack local has no \w+ yet; deploy it: "):
+    assert outputs_or_none(state) is None
+    with pytest.raises(CommandError, match=r"The stack local has no \w+ yet; deploy it: "):
         engine.outputs(state)
 
 
@@ -96,7 +96,7 @@ def test_a_stack_that_is_not_there_is_made_only_when_asked_for(engine: Engine) -
 
 def test_a_state_that_cannot_be_read_makes_no_stack(engine: Engine) -> None:
     (engine.stack.project / "list.json").write_text('[{"name": "local"}]')
-    with pytest.raises(Failure, match="`pulumi stack` failed: error: it is not there") as failed:
+    with pytest.raises(CommandError, match="`pulumi stack` failed: error: it is not there") as failed:
         settled(engine, make=True)
     assert not isinstance(failed.value, NoStack)
     assert "stack init" not in asked(engine)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ops.events import Follower, Recorder, Step, lines, read_steps
+from cli.engine.events import Follower, Recorder, Step, lines, read_steps
 
 URN = "urn:pulumi:local::oracle-net::cloudflare:index/workersScript:WorkersScript::"
 

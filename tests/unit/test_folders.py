@@ -12,24 +12,22 @@ from pathlib import Path
 
 import pytest
 
-from artifacts import pack_image, read_module, stage_assets
-from folders import ArtifactError, SourceFile, read_file, shown, source_files
+from artifacts.contents import pack_image, read_module, stage_assets
+from artifacts.folders import ArtifactError, SourceFile, read_file, shown, source_files
 from tests.support.sources import PROJECT, text, tree
 
 PROGRAM = (
-    "addresses.py",
-    "artifacts.py",
-    "backups",
+    "artifacts",
+    "cli",
     "components",
-    "folders.py",
-    "images",
+    "lifecycle",
     "localcloud",
-    "ops",
-    "releases",
+    "offline_plugins",
     "repositories",
     "settings",
-    "siterules.py",
-    "sites",
+    "site_rules.py",
+    "sources",
+    "storage",
     "toolchain",
 )
 LISTING = frozenset({"copytree", "fwalk", "glob", "iglob", "iterdir", "listdir", "rglob", "scandir", "walk"})
@@ -37,24 +35,24 @@ CALL = re.compile(rf"\b(?:{'|'.join(LISTING)})\b")
 """What a text has in it somewhere that lists a folder; to read the others as Python takes seconds."""
 # What lists folders by itself, and why it may: none of these is a source folder.
 MAY_LIST = {
-    "folders.py": "the one way into source folders",
-    "backups/files.py": "its own scratch folder",
-    "backups/folder.py": "its own store",
-    "images/builder.py": "docker's own folder, for all but its logins",
-    "images/inputs.py": "a build's context, links kept as links, as builders take it",
+    "artifacts/folders.py": "the one way into source folders",
+    "storage/backups/files.py": "its own scratch folder",
+    "storage/backups/folder.py": "its own store",
+    "artifacts/images/builder.py": "docker's own folder, for all but its logins",
+    "artifacts/images/inputs.py": "a build's context, links kept as links, as builders take it",
     "localcloud/cloudflare/blobs.py": "its own state",
     "localcloud/digitalocean/runtime.py": "its own state",
     "localcloud/images.py": "what a build of the local cloud has made, links kept as links",
-    "addresses.py": "a checkout's sources, to say where an address comes from: what cannot be read is passed over",
+    "artifacts/addresses.py": "a checkout's sources, to say where an address comes from",
     "localcloud/registry.py": "its own unpacked images",
-    "localcloud/plugins/cloudflare/assets.py": "the staged copy, walked as the official provider does",
-    "ops/completion.py": "stacks' files and runs",
-    "ops/doctor/place.py": "the engine's locks",
-    "ops/recover.py": "the engine's locks",
-    "ops/runs.py": "runs",
-    "ops/workspace.py": "stacks' files",
-    "releases/cache.py": "its own cache",
-    "settings/others.py": "stacks' files",
+    "offline_plugins/cloudflare/assets.py": "the staged copy, walked as the official provider does",
+    "cli/completion.py": "stacks' files and runs",
+    "cli/doctor/stack_checks.py": "the engine's locks",
+    "cli/engine/recover.py": "the engine's locks",
+    "cli/runs/store.py": "runs",
+    "cli/engine/workspace.py": "stacks' files",
+    "storage/releases/cache.py": "its own cache",
+    "settings/other_stacks.py": "stacks' files",
     "toolchain/cache.py": "its own cache",
     "toolchain/lock.py": "its own pins",
 }

@@ -15,11 +15,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from typer.testing import CliRunner
 
-from ops.failures import Failure
-from ops.github import LIMIT, GitHub
-from ops.main import app
-from ops.proposal import Proposal, propose
-from ops.pullrequest import comment
+from cli.github.api import LIMIT, GitHub
+from cli.github.comments import comment
+from cli.github.pull_requests import Proposal, propose
+from cli.main import app
+from cli.ui.errors import CommandError
 from tests.support.clock import stopped
 from tests.support.scripted import BROKEN, HTML, Reply, Scripted, scripted
 
@@ -160,27 +160,27 @@ def test_a_text_that_is_too_long_is_cut(github: Hub) -> None:
 
 def test_github_refuses(github: Hub) -> None:
     github.refuse = True
-    with GitHub() as hub, pytest.raises(Failure, match=r"refused to POST .*\(403\).*pull-requests: write") as told:
+    with GitHub() as hub, pytest.raises(CommandError, match=r"refused to POST .*\(403\).*pull-requests: write") as told:
         comment(hub, 7, "plan", "x")
     assert TOKEN not in str(told.value)
 
 
 def test_outside_a_workflow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GITHUB_TOKEN", raising=False)
-    with pytest.raises(Failure, match=r"GITHUB_TOKEN is not set; this command is for GitHub's workflows"):
+    with pytest.raises(CommandError, match=r"GITHUB_TOKEN is not set; this command is for GitHub's workflows"):
         GitHub()
 
 
 def test_nobody_answers(github: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:9")
-    with GitHub() as hub, pytest.raises(Failure, match=r"GitHub does not answer \(ConnectError\)"):
+    with GitHub() as hub, pytest.raises(CommandError, match=r"GitHub does not answer \(ConnectError\)"):
         comment(hub, 7, "plan", "x")
 
 
 @pytest.fixture
 def elsewhere(github: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
     """A server that answers as the tests say, and the clock of the waits for it."""
-    stopped(monkeypatch, "cloudapi")
+    stopped(monkeypatch, "clients.cloud_api")
     with scripted() as server:
         monkeypatch.setenv("GITHUB_API_URL", server.address)
         yield server
@@ -210,7 +210,7 @@ def test_a_list_is_asked_for_again(elsewhere: Scripted, trouble: Reply) -> None:
 )
 def test_every_answer_is_a_sentence(elsewhere: Scripted, reply: Reply, said: str) -> None:
     elsewhere.answers[COMMENTS] = [Reply([]), reply]
-    with GitHub() as hub, pytest.raises(Failure, match=said) as told:
+    with GitHub() as hub, pytest.raises(CommandError, match=said) as told:
         comment(hub, 7, "plan", "x")
     assert TOKEN not in str(told.value)
     assert len(elsewhere.asked) == 2, "what may have been written is not written twice"
@@ -227,7 +227,7 @@ def test_the_comments_command(github: Hub, tmp_path: Path) -> None:
     assert run("comment", "7", str(tmp_path / "plan.md")) == "Commented: https://new\n"
     run("comment", "7", str(tmp_path / "plan.md"), "--about", "review")
     assert [each["body"] for each in github.comments] == [ours("### plan"), ours("### plan", "review")]
-    with pytest.raises(Failure, match=r"cannot be read .*; write it: oracle plan --markdown"):
+    with pytest.raises(CommandError, match=r"cannot be read .*; write it: oracle plan --markdown"):
         run("comment", "7", str(tmp_path / "none.md"))
 
 
@@ -250,9 +250,9 @@ def test_one_issue_is_open_and_closed_when_there_is_nothing_to_tell(github: Hub,
 
 
 def test_an_issue_that_a_failed_step_was_to_write(github: Hub, tmp_path: Path) -> None:
-    with pytest.raises(Failure, match=r"cannot be read \(.*\); the step that writes it has failed"):
+    with pytest.raises(CommandError, match=r"cannot be read \(.*\); the step that writes it has failed"):
         run("issue", "drift", str(tmp_path / "drift.md"))
-    with pytest.raises(Failure, match=r"Give a file"):
+    with pytest.raises(CommandError, match=r"Give a file"):
         run("issue", "drift")
     assert not github.asked
 
@@ -285,5 +285,5 @@ def test_what_would_change_nothing_is_not_proposed(github: Hub) -> None:
 
 def test_a_proposal_for_a_branch_that_is_not_there(github: Hub) -> None:
     github.branches.clear()
-    with GitHub() as hub, pytest.raises(Failure, match=r"no Pulumi\.prod\.yaml on main; run the workflow from"):
+    with GitHub() as hub, pytest.raises(CommandError, match=r"no Pulumi\.prod\.yaml on main; run the workflow from"):
         propose(hub, wanted("one"))

@@ -10,11 +10,11 @@ from unittest.mock import Mock
 
 import pytest
 
-from ops import recover
-from ops.engine import Engine
-from ops.failures import Failure
-from ops.locks import bucket_at, folder_at, held_in
-from ops.workspace import Stack, exports
+from cli.engine import recover
+from cli.engine.locks import bucket_at, folder_at, held_in
+from cli.engine.pulumi import Engine
+from cli.engine.workspace import Stack, exports
+from cli.ui.errors import CommandError
 from tests.support.stacks import LOCAL
 
 DEAD = 4_000_000  # above any process number
@@ -120,6 +120,6 @@ def test_a_dead_holders_lock_in_a_bucket_is_taken_over(monkeypatch: pytest.Monke
 def test_another_machines_lock_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     held = store()
     monkeypatch.setattr(recover, "bucket_at", lambda _: held)
-    with pytest.raises(Failure, match=r"of ada on another, since .* free the lock: pulumi cancel -s production"):
+    with pytest.raises(CommandError, match=r"of ada on another, since .* free the lock: pulumi cancel -s production"):
         recover.recover(engine("production"))
     assert len(held.objects) == 3

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from components.front import NAME, WAY, with_front
+from sources.write_gate import NAME, WAY, with_front
 from toolchain.tools import locate
 
 EXPORT = "export default { fetch() {} };\n"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ops.commands import backup
-from ops.failures import Failure
-from ops.workspace import Stack
+from cli.commands import backup
+from cli.engine.workspace import Stack
+from cli.ui.errors import CommandError
 from tests.support.stacks import LOCAL
 
 
@@ -36,7 +36,7 @@ def test_a_folder_is_refused_before_anything_is_asked(project: Path, backups: st
     said = (
         r"prod keeps its backups on the machine .*: pulumi config set --path oracle-net:backup.store s3://BUCKET/PREF"
     )
-    with pytest.raises(Failure, match=said):
+    with pytest.raises(CommandError, match=said):
         backup.backup("prod", off_site=True)
     with pytest.raises(Asked):
         backup.backup("prod", off_site=False)

@@ -10,17 +10,17 @@ from unittest.mock import Mock
 
 import pytest
 
-from contract import KEPT_VARIABLE, Outputs
-from ops import change
-from ops.change import DATA_ONLY, OtherData, replace_data
-from ops.commands import wipe as command
-from ops.engine import Engine
-from ops.failures import Failure
-from ops.recording import Recording
-from ops.runs import Runs
-from ops.workspace import Stack
+from cli.commands import wipe as command
+from cli.deploy import config_change
+from cli.deploy.config_change import DATA_ONLY, OtherData, replace_data
+from cli.engine.pulumi import Engine
+from cli.engine.workspace import Stack
+from cli.runs.recorder import RunRecorder
+from cli.runs.store import Runs
+from cli.ui.errors import CommandError
+from stack_outputs import KEPT_VARIABLE, Outputs
 from tests.support.owners import owner
-from tests.unit.test_planning import OLD, outputs, settings
+from tests.unit.test_service_plan import OLD, outputs, settings
 
 PROJECT = Path(__file__).parents[2]
 STATE = {
@@ -49,9 +49,9 @@ class Asked:
         self.engine = Mock(Engine, stack=self.stack, owner=owner(), environment={})
         self.engine.outputs.return_value = outputs()
         self.engine.export.return_value = STATE
-        monkeypatch.setattr(Recording, "preview", lambda _, *options, again: self._preview(steps, options))
-        monkeypatch.setattr(change, "hand_over", self._hand_over)
-        monkeypatch.setattr(change, "shown", lambda run: run.info)
+        monkeypatch.setattr(RunRecorder, "preview", lambda _, *options, again: self._preview(steps, options))
+        monkeypatch.setattr(config_change, "start_detached", self._hand_over)
+        monkeypatch.setattr(config_change, "run_in_view", lambda run: run.info)
 
     def wipe(self, agree: Any = lambda _: None) -> None:
         values = {"oracle-net:generation": "2", "oracle-net:restoreFrom": None}
@@ -91,9 +91,9 @@ def test_the_stack_s_file_is_not_touched_before_somebody_agrees(
     before = asked.stack.file.read_bytes()
 
     def refuse(_: object) -> None:
-        raise Failure("Nobody agrees.")
+        raise CommandError("Nobody agrees.")
 
-    with pytest.raises(Failure, match="Nobody agrees"):
+    with pytest.raises(CommandError, match="Nobody agrees"):
         asked.wipe(refuse)
     assert asked.stack.file.read_bytes() == before
     assert not asked.handed
@@ -103,7 +103,7 @@ def test_the_stack_s_file_is_not_touched_before_somebody_agrees(
 def test_other_changes_of_the_api_do_not_go_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = [*WIPE, step("api-script", "update", compatibilityFlags="")]
     asked = Asked(tmp_path, monkeypatch, other)
-    with pytest.raises(Failure, match=r"api has changes of its own .*oracle deploy backend api"):
+    with pytest.raises(CommandError, match=r"api has changes of its own .*oracle deploy backend api"):
         asked.wipe()
     assert not asked.handed
 
@@ -132,13 +132,15 @@ def test_what_to_type_after_a_break_depends_on_whether_the_traffic_has_moved(
     tmp_path: Path, runs: int, on: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = Asked(tmp_path, monkeypatch, [])
-    gate = {"urn": "u::p::t::backend-generation", "type": change.GATE, "outputs": {"generation": 2}}
+    gate = {"urn": "u::p::t::backend-generation", "type": config_change.GATE, "outputs": {"generation": 2}}
     asked.engine.export.return_value = {"deployment": {"resources": [*STATE["deployment"]["resources"], gate]}}
     asked.engine.outputs.return_value = Mock(Outputs, generation=runs, release=OLD)
     asked.engine.sentence.side_effect = lambda _done, sentence: sentence
     with Runs(asked.stack.runs).start("wipe", owner()) as run:
         recording = Mock(engine=asked.engine, run=run)
         recording.update.return_value = SimpleNamespace(status=1, output="error: broke")
-        with pytest.raises(Failure, match=f"Nothing is lost; go on: {on}$"):
-            change.carry_out(recording, {"oracle-net:generation": "2"}, only=DATA_ONLY, again="oracle wipe local")
+        with pytest.raises(CommandError, match=f"Nothing is lost; go on: {on}$"):
+            config_change.run_config_change(
+                recording, {"oracle-net:generation": "2"}, only=DATA_ONLY, again="oracle wipe local"
+            )
         run.end()

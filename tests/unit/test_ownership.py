@@ -11,13 +11,13 @@ from unittest.mock import MagicMock
 import pulumi
 import pytest
 
-from components import bootstrap, ownership
-from components.bootstrap import Target
-from components.dynamic import Sentence
-from components.ownership import ALERT, CHECK, DOMAIN, SCRIPT, SUBDOMAIN, Names, Ownership, refuse_existing
-from components.transfer import Source, Traffic, served, session_of
-from contract import check_name, owner_of_app, owner_of_check, owner_of_worker
+from lifecycle import bootstrap, ownership
+from lifecycle.bootstrap import Target
+from lifecycle.errors import UserError
+from lifecycle.migration import Source, Traffic, app_with_traffic, session_of
+from lifecycle.ownership import ALERT, CHECK, DOMAIN, SCRIPT, SUBDOMAIN, Names, Ownership, refuse_existing
 from programs import Done
+from stack_outputs import check_name, owner_of_app, owner_of_check, owner_of_worker
 from tests.support.clouds import Clouds, spec
 
 OURS, THEIRS = "organization/oracle-net/x", "organization/oracle-net/local"
@@ -34,7 +34,7 @@ def clouds(monkeypatch: pytest.MonkeyPatch) -> Clouds:
     made = Clouds()
     monkeypatch.setattr(ownership, "AppPlatform", made)
     monkeypatch.setattr(ownership, "Workers", made)
-    monkeypatch.setattr("workersapi.Workers", made)
+    monkeypatch.setattr("clients.workers_api.Workers", made)
     return made
 
 
@@ -113,7 +113,7 @@ def test_a_stack_is_made_where_nothing_is_anybody_elses(there: dict[str, Any]) -
 )  # fmt: skip
 def test_what_exists_and_is_not_ours_is_refused(there: dict[str, Any], words: str, command: str) -> None:
     made = Clouds(**there)
-    with pytest.raises(Sentence) as caught:
+    with pytest.raises(UserError) as caught:
         refuse_existing(made, made, NAMES, OURS)  # type: ignore[arg-type]
     assert words in str(caught.value)
     assert command in str(caught.value)
@@ -121,7 +121,7 @@ def test_what_exists_and_is_not_ours_is_refused(there: dict[str, Any], words: st
 
 def test_many_names_that_are_taken_are_one_sentence() -> None:
     made = Clouds(apps={"app": THEIRS}, scripts={"w": None})
-    with pytest.raises(Sentence) as caught:
+    with pytest.raises(UserError) as caught:
         refuse_existing(made, made, NAMES, OURS)  # type: ignore[arg-type]
     assert f"The app app (of {THEIRS}), The Worker w (no owner)" in str(caught.value)
     assert "oracle doctor --stack x" in str(caught.value)
@@ -133,7 +133,7 @@ def test_a_worker_that_is_not_in_the_state_and_not_ours_is_not_uploaded_over(
     clouds: Clouds, state: list[dict[str, Any]], mark: str | None
 ) -> None:
     clouds.scripts["w"] = mark
-    with pytest.raises(Sentence, match="The Worker w exists already"):
+    with pytest.raises(UserError, match="The Worker w exists already"):
         hooks()._create(args(SCRIPT, scriptName="w"))
 
 
@@ -148,7 +148,7 @@ def test_a_service_is_not_called_otherwise_while_its_script_stays(clouds: Clouds
     clouds.scripts["w"] = OURS
     kind = URN.rpartition("::")[0]
     state.append({"urn": f"{kind}::universe-script", "outputs": {"scriptName": "w"}})
-    with pytest.raises(Sentence) as caught:
+    with pytest.raises(UserError) as caught:
         hooks()._create(args(SCRIPT, scriptName="w"))
     assert str(caught.value) == (
         "The Worker w is the service universe of this stack, and the configuration calls it web: the update would "
@@ -165,10 +165,10 @@ def test_an_adopted_worker_of_files_gets_its_first_upload(clouds: Clouds, state:
     state.append({"urn": URN, "external": True, "outputs": {"scriptName": "w"}})
     hooks()._create(args(SCRIPT, scriptName="w"))
     clouds.scripts["other"] = None
-    with pytest.raises(Sentence, match="The Worker other exists"):
+    with pytest.raises(UserError, match="The Worker other exists"):
         hooks()._create(args(SCRIPT, scriptName="other"))
     clouds.scripts["w"] = THEIRS
-    with pytest.raises(Sentence, match="is not of"):
+    with pytest.raises(UserError, match="is not of"):
         hooks()._create(args(SCRIPT, scriptName="w"))
 
 
@@ -186,7 +186,7 @@ def test_a_domain_is_not_moved_away_from_somebody_else(
         state.append({"urn": URN, "outputs": {"hostname": "example.org"}})
     asked = args(DOMAIN, "web-domain", hostname="example.org", service="w")
     if refused:
-        with pytest.raises(Sentence, match=r"The domain example\.org, which leads to"):
+        with pytest.raises(UserError, match=r"The domain example\.org, which leads to"):
             hooks()._create(asked)
     else:
         hooks()._create(asked)
@@ -202,7 +202,7 @@ def test_what_carries_another_stacks_mark_is_neither_updated_nor_deleted(
     clouds.checks["id"] = check_name(mark, "web") if mark else "by hand"
     asked = args(type, scriptName="w", hostname="example.org", service="w", checkId="id")
     if refused:
-        with pytest.raises(Sentence, match=f"of {THEIRS}, and not of {OURS}") as caught:
+        with pytest.raises(UserError, match=f"of {THEIRS}, and not of {OURS}") as caught:
             hooks()._change(asked)
         assert str(caught.value).endswith(f"Let go of it: pulumi state delete '{URN}' -s x")
     else:
@@ -226,20 +226,20 @@ def test_a_refusal_is_a_sentence_of_the_update(clouds: Clouds) -> None:
 
 def test_another_stacks_worker_tells_nothing_of_our_traffic(clouds: Clouds) -> None:
     traffic = Traffic(endpoint="c", account="a", script="w", url="u", owner=OURS)
-    assert served(traffic) is None
+    assert app_with_traffic(traffic) is None
     for mark in (OURS, None):
         clouds.scripts["w"] = mark
-        assert served(traffic) == "app"
+        assert app_with_traffic(traffic) == "app"
     clouds.scripts["w"] = THEIRS
-    with pytest.raises(Sentence, match="See which names are taken: oracle doctor --stack x"):
-        served(traffic)
+    with pytest.raises(UserError, match="See which names are taken: oracle doctor --stack x"):
+        app_with_traffic(traffic)
 
 
 def test_nobody_logs_in_to_another_stacks_app(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither to carry its data nor to freeze it."""
     source = Source.of({"id": "id", "spec": spec("old", THEIRS), "active_deployment": None}, "any")
     platform = MagicMock()
-    with pytest.raises(Sentence, match=f"The app old is of {THEIRS}"):
+    with pytest.raises(UserError, match=f"The app old is of {THEIRS}"):
         session_of(platform, source, TARGET)
     assert platform.mock_calls == []
 
@@ -249,5 +249,5 @@ def test_another_stacks_app_gets_no_admin(monkeypatch: pytest.MonkeyPatch) -> No
     platform.return_value.__enter__.return_value.app.return_value = {"id": "id", "spec": spec("old", THEIRS)}
     monkeypatch.setattr(bootstrap, "AppPlatform", platform)
     monkeypatch.setattr(bootstrap, "ensure_admin", lambda *_: pytest.fail("its admin was changed"))
-    with pytest.raises(Sentence, match=f"The app old is of {THEIRS}"):
+    with pytest.raises(UserError, match=f"The app old is of {THEIRS}"):
         bootstrap.bootstrap(TARGET)

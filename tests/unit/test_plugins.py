@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ops import local_cloud, plugins
-from ops.failures import Failure
-from ops.plugins import NAMES, Plugins, provide
-from ops.workspace import PROJECT, Stack
+from cli.engine import local_cloud, plugins
+from cli.engine.plugins import NAMES, Plugins, provide
+from cli.engine.workspace import PROJECT, Stack
+from cli.ui.errors import CommandError
 
 # What `pulumi plugin install` does, as far as the choice depends on it: it makes a plugin in $PULUMI_HOME, or fails.
 PULUMI = """#!/bin/sh
@@ -52,7 +52,7 @@ def test_ours_stand_in_where_one_cannot_be_had(stack: Stack, monkeypatch: pytest
 def test_a_choice_that_cannot_be_had_changes_nothing(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAILS", "cloudflare")
     provide(stack, Plugins.offline)
-    with pytest.raises(Failure, match="cannot be had here; use ours: oracle up --plugins offline"):
+    with pytest.raises(CommandError, match="cannot be had here; use ours: oracle up --plugins offline"):
         provide(stack, Plugins.official)
     assert kinds(stack) == {Plugins.offline}
 

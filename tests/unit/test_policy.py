@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import settings
-from components.naming import app_name
+from lifecycle.naming import app_name
 from tests.support.stacks import stack_file
 from tests.unit import program
 from tests.unit.test_program import APP, DOMAIN, SCRIPT, STACKS, SUBDOMAIN, checkouts
@@ -151,7 +151,7 @@ def test_a_stack_is_protected_by_its_configuration(stack: str) -> None:
         serving |= {f"{service}-declared" for service in ("api", "web", "universe")}
         watched = {each.name for each in run.resources if UPTIME.match(each.type)}
         kept = {each.name for each in run.resources if each.protected and not each.type.startswith("oracle-net:")}
-        assert kept == (serving | watched | {"kept-release"} if wanted == "true" else set())
+        assert kept == (serving | watched | {"release-archive"} if wanted == "true" else set())
 
 
 def test_production_is_protected_and_nobody_has_left_it_unlocked() -> None:
@@ -175,7 +175,11 @@ def listed(run: program.Run, stack: str) -> list[str]:
 
 def test_nothing_names_a_stack() -> None:
     """Neither asks which one it is, but for the owner in one place, nor compares anything with one's name."""
-    read = [path for folder in ("settings", "components") for path in sorted((program.PROJECT / folder).glob("*.py"))]
+    read = [
+        path
+        for folder in ("settings", "components", "lifecycle", "sources")
+        for path in sorted((program.PROJECT / folder).glob("*.py"))
+    ]
     for path in [Path("__main__.py"), *read]:
         for node in ast.walk(ast.parse((program.PROJECT / path).read_text())):
             if isinstance(node, ast.Constant):

@@ -14,7 +14,7 @@ import pulumi
 import pytest
 import yaml
 
-import contract
+import stack_outputs
 from settings import from_file
 from tests.support.stacks import stack_file
 from tests.unit import program
@@ -34,7 +34,7 @@ def checkouts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project's folder with the built checkouts of the team beside it, as the templates name them."""
     project = tmp_path / "oracle"
     project.mkdir()
-    for name in ("services", "components"):
+    for name in ("services", "components", "lifecycle", "sources"):
         (project / name).symlink_to(program.PROJECT / name)
     write(tmp_path / "oracle-universe-api" / "dist" / "worker.js", "export default {}\n")
     for name in ("oracle-net-web", "oracle-universe-web"):
@@ -64,7 +64,7 @@ def bindings(run: program.Run, service: str) -> dict[str, tuple[str, Any]]:
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_stack_declares_the_same_picture(stack: str) -> None:
     run = declared(stack)
-    assert {*run.outputs} == {*contract.OUTPUTS, "backendUrl", "apiUrl", "webUrl", "universeUrl"}
+    assert {*run.outputs} == {*stack_outputs.OUTPUTS, "backendUrl", "apiUrl", "webUrl", "universeUrl"}
     assert [resource.name for resource in run.of(APP)] == ["backend-app"]
     assert sorted(resource.name for resource in run.of(SCRIPT)) == ["api-script", "universe-script", "web-script"]
     assert len(run.of(SUBDOMAIN)) == 3
@@ -126,12 +126,12 @@ def test_everything_that_can_carry_its_owner_does(stack: str) -> None:
     for script in run.of(SCRIPT):
         assert bindings(run, script.name.removesuffix("-script"))["STACK"] == ("plain_text", owner)
         listed = {each["name"]: each for each in program.plain(script.inputs["bindings"])}
-        assert contract.owner_of_worker(listed) == owner
+        assert stack_outputs.owner_of_worker(listed) == owner
     (app,) = run.of(APP)
-    assert contract.owner_of_app(program.plain(app.inputs["spec"])) == owner
+    assert stack_outputs.owner_of_app(program.plain(app.inputs["spec"])) == owner
     assert run.declares(CHECK) == (stack in MONITORED)
     if stack in MONITORED:
-        assert {contract.owner_of_check(check.inputs["name"]) for check in run.of(CHECK)} == {owner}
+        assert {stack_outputs.owner_of_check(check.inputs["name"]) for check in run.of(CHECK)} == {owner}
         asked = {check.inputs["name"].rpartition(" ")[2]: check.inputs["target"] for check in run.of(CHECK)}
         health = from_file(stack_file(stack)).health
         assert {name: urlsplit(target).path for name, target in asked.items()} == {

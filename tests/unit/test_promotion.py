@@ -12,18 +12,18 @@ from unittest.mock import Mock
 
 import pytest
 
-from backups import Entry, Folder
-from contract import Release
-from ops import fitness, pinning, promotion, returning, transport
-from ops.drift import Report
-from ops.engine import Finished
-from ops.events import Recorder
-from ops.failures import Failure
-from ops.runs import Run, Runs
-from ops.status import Backups, Finding, Level, Status
-from ops.workspace import Stack
-from releases import items, place, same_bytes
-from releases.keep import Keep, Ran
+from cli.drift import Report
+from cli.engine.events import Recorder
+from cli.engine.pulumi import Finished
+from cli.engine.workspace import Stack
+from cli.releases import pin, promotion, promotion_checks, rollback, sync
+from cli.runs.store import Run, Runs
+from cli.status import Backups, Finding, Level, Status
+from cli.ui.errors import CommandError
+from stack_outputs import Release
+from storage.backups import Entry, Folder
+from storage.releases import items, place, same_bytes
+from storage.releases.store import DeployedRelease, ReleaseStore
 from tests.support.owners import owner
 from tests.support.stacks import stack_file
 
@@ -54,16 +54,16 @@ def status(*findings: tuple[str, Level], notes: tuple[str, ...] = ()) -> Status:
 
 
 def test_only_what_is_healthy_is_promoted() -> None:
-    fitness.refuse_unhealthy(status())
-    fitness.refuse_unhealthy(status(("backups", "degraded")))
-    with pytest.raises(Failure) as caught:
-        fitness.refuse_unhealthy(status(("backups", "degraded"), ("web", "degraded"), ("api", "down")))
+    promotion_checks.refuse_unhealthy(status())
+    promotion_checks.refuse_unhealthy(status(("backups", "degraded")))
+    with pytest.raises(CommandError) as caught:
+        promotion_checks.refuse_unhealthy(status(("backups", "degraded"), ("web", "degraded"), ("api", "down")))
     assert str(caught.value) == (
         "staging is down, and only what is healthy is promoted: api ails (1 more: oracle status --stack staging). "
         "Mend it: x"
     )
-    with pytest.raises(Failure, match="staging is not at rest: An update is at work"):
-        fitness.refuse_unhealthy(status(notes=("An update is at work",)))
+    with pytest.raises(CommandError, match="staging is not at rest: An update is at work"):
+        promotion_checks.refuse_unhealthy(status(notes=("An update is at work",)))
 
 
 def test_what_runs_is_promoted_whatever_the_checkouts_and_the_file_hold(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,10 +71,10 @@ def test_what_runs_is_promoted_whatever_the_checkouts_and_the_file_hold(monkeypa
     engine = Mock()
     engine.stack.name = "staging"
     engine.outputs.return_value = SimpleNamespace(release=release(A))
-    monkeypatch.setattr(fitness, "Runs", Mock())
-    monkeypatch.setattr(fitness, "gather", lambda _: status())
-    monkeypatch.setattr(fitness, "look_for", lambda _: Report(stack="staging", drifts=(), unknown=()))
-    assert same_bytes(fitness.fit_release(engine), release(A))
+    monkeypatch.setattr(promotion_checks, "Runs", Mock())
+    monkeypatch.setattr(promotion_checks, "gather", lambda _: status())
+    monkeypatch.setattr(promotion_checks, "find_drift", lambda _: Report(stack="staging", drifts=(), unknown=()))
+    assert same_bytes(promotion_checks.fit_release(engine), release(A))
     engine.recorded.assert_not_called()
 
 
@@ -82,12 +82,12 @@ def test_stacks_that_cannot_be_promoted(tmp_path: Path, monkeypatch: pytest.Monk
     for name in ("local", "staging", "prod"):
         (tmp_path / f"Pulumi.{name}.yaml").write_text(stack_file(name).read_text())
     monkeypatch.setattr(Stack.__init__, "__defaults__", (tmp_path,))
-    with pytest.raises(Failure, match=r"There is no stack prd: .*: local, prod, staging\. .*: oracle up prd$"):
+    with pytest.raises(CommandError, match=r"There is no stack prd: .*: local, prod, staging\. .*: oracle up prd$"):
         promotion.distinct("staging", "prd")
-    with pytest.raises(Failure, match="staging runs its own release already"):
+    with pytest.raises(CommandError, match="staging runs its own release already"):
         promotion.distinct("staging", "staging")
     promotion.refuse_other_kind(*promotion.distinct("staging", "prod"))
-    with pytest.raises(Failure, match="local packs its backend's image from a directory, and prod takes it from"):
+    with pytest.raises(CommandError, match="local packs its backend's image from a directory, and prod takes it from"):
         promotion.refuse_other_kind(*promotion.distinct("local", "prod"))
 
 
@@ -97,34 +97,34 @@ def test_files_of_no_commit_are_said() -> None:
     assert "web aaaaaaaaaaaa (commit 2222222)" in said[1]
 
 
-def ran(day: int, digest: str) -> Ran:
+def ran(day: int, digest: str) -> DeployedRelease:
     at = f"2026-01-{day:02}T00:00:00Z"
-    return Ran(at=at, who="ada", release=dict(release(digest)), packed=True, app="app", app_id="app-1")
+    return DeployedRelease(at=at, who="ada", release=dict(release(digest)), packed=True, app="app", app_id="app-1")
 
 
 def test_gone_back_to_is_the_newest_other_release() -> None:
     found = [ran(4, A), ran(3, A), ran(2, B), ran(1, "c" * 64)]
-    assert returning.chosen(found, release(A), "", "prod") == found[2]
-    assert returning.chosen(found, release("d" * 64), "", "prod") == found[0]  # an update that has not got there
-    assert returning.chosen(found, release(A), "20260101", "prod") == found[3]
-    with pytest.raises(Failure, match="There is no release 2027 of prod; see what there is: oracle rollback prod"):
-        returning.chosen(found, release(A), "2027", "prod")
-    with pytest.raises(Failure, match="There are several releases 2026 of prod"):
-        returning.chosen(found, release(A), "2026", "prod")
-    with pytest.raises(Failure, match="prod has run no other release that is kept"):
-        returning.chosen(found[:2], release(A), "", "prod")
+    assert rollback.chosen(found, release(A), "", "prod") == found[2]
+    assert rollback.chosen(found, release("d" * 64), "", "prod") == found[0]  # an update that has not got there
+    assert rollback.chosen(found, release(A), "20260101", "prod") == found[3]
+    with pytest.raises(CommandError, match="There is no release 2027 of prod; see what there is: oracle rollback prod"):
+        rollback.chosen(found, release(A), "2027", "prod")
+    with pytest.raises(CommandError, match="There are several releases 2026 of prod"):
+        rollback.chosen(found, release(A), "2026", "prod")
+    with pytest.raises(CommandError, match="prod has run no other release that is kept"):
+        rollback.chosen(found[:2], release(A), "", "prod")
 
 
 @dataclass
 class Custody:
-    """Stands for a stack's custody: its ledger's newest entry and what the backend holds now."""
+    """Stands for a stack's custody: its audit log's newest entry and what the backend holds now."""
 
     records: dict[str, int]
     carried: dict[str, int] | None = field(default_factory=dict)
     receipt: object = None
 
     @property
-    def ledger(self) -> Any:
+    def audit_log(self) -> Any:
         entry = Entry(
             at="2026-01-01T10:11:12Z", kind="release", who="ada", from_generation=1, from_release=A, to_generation=1,
             to_release=B, records={}, carried=self.carried, backup=None, undo=None, to_app_id="app-2",
@@ -132,14 +132,14 @@ class Custody:
         return SimpleNamespace(entries=lambda: [entry])
 
     def backend(self) -> Any:
-        return SimpleNamespace(census=lambda: SimpleNamespace(records=self.records))
+        return SimpleNamespace(summary=lambda: SimpleNamespace(records=self.records))
 
     settings = SimpleNamespace(receipt=object())
 
 
-def warned(custody: Custody, back_to: str, app_id: str = "app-2") -> str:
+def warned(stack_backups: Custody, back_to: str, app_id: str = "app-2") -> str:
     outputs = SimpleNamespace(backend_app_id=app_id, release=release(B))
-    (said,) = returning.warnings(custody, outputs, release(back_to))  # type: ignore[arg-type]
+    (said,) = rollback.warnings(stack_backups, outputs, release(back_to))  # type: ignore[arg-type]
     return said
 
 
@@ -192,7 +192,7 @@ def stack(tmp_path: Path) -> Stack:
 @pytest.fixture
 def run(stack: Stack) -> Run:
     run = Runs(stack.runs).start("promote", owner("prod"))
-    (run.folder / pinning.BEFORE).write_text("config: {as: before}\n")
+    (run.folder / pin.BEFORE).write_text("config: {as: before}\n")
     return run
 
 
@@ -211,21 +211,21 @@ def test_the_file_is_put_back_unless_something_has_changed(
 ) -> None:
     engine = Engine(stack, Finished(1, "It is refused"))
     recording: Any = Recording(engine, run, steps, interrupted)
-    with pytest.raises((Failure, KeyboardInterrupt)) as caught:
-        pinning.carry_out(recording, {})
+    with pytest.raises((CommandError, KeyboardInterrupt)) as caught:
+        pin.run_pin(recording, {})
     assert stack.file.read_text() == ("config: {as: before}\n" if put_back else "config: {new: receipt}\n")
-    if caught.type is Failure:
+    if caught.type is CommandError:
         undone = "Nothing was changed, and Pulumi.prod.yaml is as it was: It is refused"
         on = "The update broke off, and nothing is lost: It is refused. Then go on: pulumi up -s prod"
         assert str(caught.value) == (undone if put_back else f"{on}; or go back: oracle rollback prod")
 
 
-def custody(project: Path, name: str) -> Any:
+def stack_backups(project: Path, name: str) -> Any:
     backend = SimpleNamespace(image=SimpleNamespace(is_packed=True))
     store = Folder(project / "kept")
     return SimpleNamespace(
         store=store,
-        releases=Keep(store, owner(name)),
+        releases=ReleaseStore(store, owner(name)),
         settings=SimpleNamespace(backend=backend),
         engine=SimpleNamespace(stack=Stack(name, project)),
     )
@@ -235,33 +235,35 @@ def test_bytes_that_are_not_kept_stop_everything(tmp_path: Path) -> None:
     module = "module text"
     digest = hashlib.sha256(module.encode()).hexdigest()
     wanted = Release(backend=f"sha256:{A}", workers={"api": digest}, assets={"web": B}, commits={})
-    staging, prod = custody(tmp_path, "staging"), custody(tmp_path, "prod")
+    staging, prod = stack_backups(tmp_path, "staging"), stack_backups(tmp_path, "prod")
     source = tmp_path / "source"
     source.write_text(module)
     (item, *_) = items(wanted, packed=False)
-    Keep(staging.store, owner("staging")).put(item, source)
-    with pytest.raises(Failure) as caught:
-        transport.fetch(staging, wanted, prod)
+    ReleaseStore(staging.store, owner("staging")).put(item, source)
+    with pytest.raises(CommandError) as caught:
+        sync.fetch(staging, wanted, prod)
     assert str(caught.value) == (
         "staging has not kept all bytes of this release (the files of web (bbbbbbbbbbbb): not there; the image of "
         "backend (aaaaaaaaaaaa): not there); what it can go back to: oracle rollback staging --list"
     )
     assert place(tmp_path, item).read_text() == module
-    assert Keep(prod.store, owner("prod")).lacks([item]) == [item]
+    assert ReleaseStore(prod.store, owner("prod")).lacks([item]) == [item]
     only = Release(backend=f"sha256:{A}", workers={"api": digest}, assets={}, commits={})
     staging.settings.backend.image.is_packed = False
-    assert transport.fetch(staging, only, prod) == 1
-    assert Keep(prod.store, owner("prod")).lacks([item]) == []
+    assert sync.fetch(staging, only, prod) == 1
+    assert ReleaseStore(prod.store, owner("prod")).lacks([item]) == []
 
 
 def test_a_stack_with_a_receipt_is_not_deployed_from_the_checkouts(tmp_path: Path) -> None:
-    from ops import receipts
-    from ops.deploy import refuse_receipt
+    from cli.deploy.deploy import refuse_receipt
+    from cli.releases import receipts
 
     stack = Stack("staging", tmp_path)
     stack.file.write_text((PROJECT / "Pulumi.staging.yaml").read_text())
     refuse_receipt(stack)
     receipts.write(stack, release(A))
-    with pytest.raises(Failure, match=r"^staging deploys what its receipt names, .* oracle-net:receipt -s staging$"):
+    with pytest.raises(
+        CommandError, match=r"^staging deploys what its receipt names, .* oracle-net:receipt -s staging$"
+    ):
         refuse_receipt(stack)
     assert json.dumps(A) not in stack.file.read_text()

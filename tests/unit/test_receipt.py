@@ -11,11 +11,11 @@ from typing import Any
 import pulumi
 import pytest
 
-from artifacts import image_digest
-from components import image
-from components.dynamic import Sentence
-from releases import items, named, place
-from releases.keep import Keep
+from artifacts.contents import image_digest
+from components import pushed_image
+from lifecycle.errors import UserError
+from storage.releases import items, named, place
+from storage.releases.store import ReleaseStore
 from tests.support.owners import owner
 from tests.unit import program
 
@@ -63,11 +63,11 @@ def deployed(run: program.Run) -> dict[str, Any]:
     return found
 
 
-def moved_to_the_store(project: Path, release: dict[str, Any]) -> Keep:
+def moved_to_the_store(project: Path, release: dict[str, Any]) -> ReleaseStore:
     """The bytes are in the stack's store alone, as for whoever has just cloned the project."""
-    from backups import Folder
+    from storage.backups import Folder
 
-    keep = Keep(Folder(project / ".oracle/backups"), owner("unit"))
+    keep = ReleaseStore(Folder(project / ".oracle/backups"), owner("unit"))
     for item in items(named(release), packed=True):
         keep.put(item, place(project, item))
     shutil.rmtree(project / ".oracle/releases")
@@ -195,18 +195,18 @@ def test_a_receipt_that_is_none_is_refused(key: str, value: Any) -> None:
 
 def test_what_is_deployed_is_kept_after_everything_that_runs_it() -> None:
     run = program.run(config())
-    (kept,) = run.of("pulumi-python:dynamic:KeptRelease")
+    (kept,) = run.of("pulumi-python:dynamic:ReleaseArchive")
     known = program.plain(kept.inputs)
     assert known["release"] == run.outputs["release"]
-    assert (known["packed"], known["count"], known["custody"]["owner"]) == (True, 10, str(owner("unit")))
-    assert "key" not in known["custody"]
+    assert (known["packed"], known["count"], known["backup_config"]["owner"]) == (True, 10, str(owner("unit")))
+    assert "key" not in known["backup_config"]
 
 
 def test_the_image_is_pushed_as_it_is_kept_and_not_packed_anew(project: Path) -> None:
     release = program.run(config()).outputs["release"]
     props = program.plain(program.run(config(release)).one("backend-image").inputs)
     change(project)
-    assert image_digest(image._packed(props)) == release["backend"] == props["digest"]
+    assert image_digest(pushed_image._packed(props)) == release["backend"] == props["digest"]
     shutil.rmtree(project / ".oracle")
-    with pytest.raises(Sentence, match="services/backend changed while it was being pushed"):
-        image._packed(props)
+    with pytest.raises(UserError, match="services/backend changed while it was being pushed"):
+        pushed_image._packed(props)

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from contract import Release
-from ops import receipts, stackfile
-from ops.failures import Failure
-from ops.workspace import Stack
+from cli.engine import stack_file as stackfile
+from cli.engine.workspace import Stack
+from cli.releases import receipts
+from cli.ui.errors import CommandError
 from settings import from_file
+from stack_outputs import Release
 from tests.support.stacks import stack_file
 
 PROJECT = Path(__file__).parents[2]
@@ -93,7 +94,7 @@ def test_comments_and_order_stay(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "config:\n", "config: {a: 1}\n", "[]", "config: [", "other: 1\n"])
 def test_what_cannot_be_understood_is_left_alone(text: str) -> None:
-    with pytest.raises(Failure, match=r"^Pulumi\.x\.yaml is not laid out so that a receipt"):
+    with pytest.raises(CommandError, match=r"^Pulumi\.x\.yaml is not laid out so that a receipt"):
         receipts.edited(text, RELEASE, "Pulumi.x.yaml")
 
 

@@ -7,8 +7,8 @@ from unittest.mock import MagicMock, Mock
 
 import pytest
 
-from ops import recover
-from ops.engine import Engine
+from cli.engine import recover
+from cli.engine.pulumi import Engine
 
 URN = "urn:pulumi:local::oracle-net::oracle-net:index:Backend$digitalocean:index/app:App::backend-app"
 
@@ -33,7 +33,7 @@ def imported(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     def existing(_: Engine, resource: dict[str, Any]) -> str | None:
         return "made" if resource["inputs"]["spec"]["name"] == "new" else None
 
-    monkeypatch.setattr(recover, "take_in", lambda _, given: states.append(given))
+    monkeypatch.setattr(recover, "import_app", lambda _, given: states.append(given))
     monkeypatch.setattr(recover, "_existing", existing)
     monkeypatch.setattr(recover, "_ours", lambda *_: True)
     monkeypatch.setattr(recover, "_free_locks", lambda _: iter(()))

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from ops.failures import Failure
-from ops.rehearsal import Part, Rehearsal, Report, bare, expected
-from ops.rehearsing import markdown, sentence
-from ops.revisions import Revisions, git, revisions
-from ops.service_checkouts import find
-from ops.stacks import TEMPLATE
-from ops.workspace import Stack
+from cli.engine.revisions import Revisions, git, revisions
+from cli.engine.stacks import TEMPLATE
+from cli.engine.workspace import Stack
+from cli.rehearse.markdown import markdown, sentence
+from cli.rehearse.rehearsal import Part, Rehearsal, Report, bare, expected
+from cli.rehearse.service_checkouts import find
+from cli.ui.errors import CommandError
 from tests.support.stacks import LOCAL
 
 WHO = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
@@ -50,7 +50,7 @@ def test_revisions_are_named_as_git_names_them(repository: Path, asked: str, fou
 
 @pytest.mark.parametrize("asked", ["nowhere..main", "main..nowhere", "..main", "--all..main"])
 def test_a_revision_that_is_none(repository: Path, asked: str) -> None:
-    with pytest.raises(Failure, match=r"There is no revision .*; see which there are: git log --oneline"):
+    with pytest.raises(CommandError, match=r"There is no revision .*; see which there are: git log --oneline"):
         revisions(repository, asked)
 
 
@@ -65,7 +65,7 @@ def test_no_credential_and_no_tool_of_ours_is_handed_on(monkeypatch: pytest.Monk
 
 def test_another_number_than_expected_is_a_failure() -> None:
     assert expected("after the wipe", 0, 0) == 0
-    with pytest.raises(Failure, match="found 2 after the wipe, and not 0"):
+    with pytest.raises(CommandError, match="found 2 after the wipe, and not 0"):
         expected("after the wipe", 2, 0)
 
 

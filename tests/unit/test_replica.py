@@ -13,20 +13,20 @@ from typing import Any
 
 import pytest
 
-import pocketbase
-from appplatform import ConsoleError
-from appplatform.console import CommandResult
-from components import replica, transfer
-from components.bootstrap import Target
-from components.disk import DiskProvider
-from components.dynamic import Sentence
-from components.generation import fingerprint
+from clients import pocketbase
+from clients.app_platform import ConsoleError
+from clients.app_platform.console import CommandResult
+from components.backend_generation import fingerprint
+from lifecycle import migration, replica
+from lifecycle.backend_disk import DiskProvider
+from lifecycle.bootstrap import Target
+from lifecycle.errors import UserError
 from settings import ReplicaSettings, SettingsError, parse
 from tests.support.waiting import until
 from tests.unit import program
-from tests.unit.test_disk import Platform as FoundPlatform
-from tests.unit.test_disk import props
-from tests.unit.test_generation import RELEASE, settings
+from tests.unit.test_backend_disk import Platform as FoundPlatform
+from tests.unit.test_backend_disk import props
+from tests.unit.test_backend_generation import RELEASE, settings
 
 APP = "jellyfish-app-g1-r2"
 LIVE = """dbs:
@@ -260,16 +260,16 @@ def test_an_empty_disk_is_not_asked_of_an_app_that_would_fill_it(monkeypatch: py
             found["spec"]["services"][0]["envs"].append({"key": replica.SCRIPT_VARIABLE, "value": "run"})
             return found
 
-    from components import disk
+    from lifecycle import backend_disk
 
-    for module in (disk, transfer):
-        monkeypatch.setattr(module, "served", lambda _: "app")
+    for module in (backend_disk, migration):
+        monkeypatch.setattr(module, "app_with_traffic", lambda _: "app")
         monkeypatch.setattr(module, "AppPlatform", Replicated)
-    wanted = props(restart=1.0, custody={"owner": "organization/oracle-net/prod", "store": "folder:backups"})
-    with pytest.raises(Sentence, match=r"empties nothing\. To have it empty: oracle wipe prod"):
+    wanted = props(restart=1.0, backup_config={"owner": "organization/oracle-net/prod", "store": "folder:backups"})
+    with pytest.raises(UserError, match=r"empties nothing\. To have it empty: oracle wipe prod"):
         DiskProvider().check(props(), wanted)
     DiskProvider().check(props(), {**wanted, "restart": 0.0, "generation": 2.0})
-    for module in (disk, transfer):
+    for module in (backend_disk, migration):
         monkeypatch.setattr(module, "AppPlatform", FoundPlatform)
     DiskProvider().check(props(), wanted)
 
@@ -312,13 +312,13 @@ GOOD, BAD = CommandResult(status=0, output=""), CommandResult(status=1, output="
 def test_a_proof_is_asked_for_until_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replica, "backoff", lambda seconds, first: iter(range(5)))
     assert answers(monkeypatch, BAD, BAD, GOOD) is not None
-    replica.prove(Platform(), "id", "service")  # type: ignore[arg-type]
+    replica.verify(Platform(), "id", "service")  # type: ignore[arg-type]
     asked = answers(monkeypatch, BAD)
-    with pytest.raises(Sentence, match=rf"The replica of {APP} cannot be restored \(no matching backups found\)"):
-        replica.prove(Platform(), "id", "service")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=rf"The replica of {APP} cannot be restored \(no matching backups found\)"):
+        replica.verify(Platform(), "id", "service")  # type: ignore[arg-type]
     assert asked == ["prove"] * 5
     with pytest.raises(ConsoleError, match="could not be started anew"):
-        replica.renew(Platform(), "id", "service")  # type: ignore[arg-type]
+        replica.start_anew(Platform(), "id", "service")  # type: ignore[arg-type]
 
 
 TARGET = Target(
@@ -338,8 +338,8 @@ def test_data_that_was_put_into_an_app_is_in_its_replica(
     asked = answers(monkeypatch, GOOD)
     for name in ("delete_backup", "upload_backup", "restore_backup"):
         monkeypatch.setattr(pocketbase, name, lambda *_, name=name: asked.append(name))
-    monkeypatch.setattr(transfer, "AppPlatform", lambda _: Platform(replicated))
-    monkeypatch.setattr(transfer, "bootstrap", lambda *_, **__: asked.append("bootstrap"))
-    monkeypatch.setattr(transfer, "_session", lambda *_: None)
-    transfer._put(Path("archive.zip"), TARGET, "http://new")
+    monkeypatch.setattr(migration, "AppPlatform", lambda _: Platform(replicated))
+    monkeypatch.setattr(migration, "bootstrap", lambda *_, **__: asked.append("bootstrap"))
+    monkeypatch.setattr(migration, "_session", lambda *_: None)
+    migration._put(Path("archive.zip"), TARGET, "http://new")
     assert asked == RESTORED + then

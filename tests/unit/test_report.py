@@ -9,8 +9,8 @@ from contextlib import redirect_stdout
 
 import pytest
 
-from ops import report
-from ops.folding import folded, say
+from cli.runs import report
+from cli.ui.text import echo_wrapped, wrapped
 
 STYLE = re.compile(r"\x1b\[\d+m")
 ADDRESS = "http://jellyfish-app-g1-r2-9m7bm.ondigitalocean.localhost:45525"
@@ -82,13 +82,13 @@ def test_a_cell_is_no_markup(printed: Printed) -> None:
 
 def test_sentences_fold_between_words_and_below_themselves() -> None:
     text = "one two three four five\n    four five six seven\n\nx"
-    assert folded(text, 20) == "one two three four\nfive\n    four five six\n    seven\n\nx"
-    assert folded(f"see {ADDRESS}", 30) == f"see\n{ADDRESS}"
-    assert folded("a well-known-name-of-it x", 20) == "a\nwell-known-name-of-it\nx"
+    assert wrapped(text, 20) == "one two three four\nfive\n    four five six\n    seven\n\nx"
+    assert wrapped(f"see {ADDRESS}", 30) == f"see\n{ADDRESS}"
+    assert wrapped("a well-known-name-of-it x", 20) == "a\nwell-known-name-of-it\nx"
 
 
 def test_only_a_terminal_folds(printed: Printed, capsys: pytest.CaptureFixture[str]) -> None:
     sentence = "a sentence of more than twenty characters"
-    assert printed(20, lambda: say(sentence)) == ["a sentence of more", "than twenty", "characters"]
-    say(sentence)
+    assert printed(20, lambda: echo_wrapped(sentence)) == ["a sentence of more", "than twenty", "characters"]
+    echo_wrapped(sentence)
     assert capsys.readouterr().out == f"{sentence}\n"

@@ -13,11 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ops import runs as module
-from ops.events import Recorder
-from ops.failures import Failure
-from ops.following import ended_badly, follow
-from ops.runs import Run, Runs, steps
+from cli.engine.events import Recorder
+from cli.runs import store as module
+from cli.runs.store import Run, Runs, steps
+from cli.runs.supervise import failed_run, follow
+from cli.ui.errors import CommandError
 from tests.support.owners import owner
 
 
@@ -46,13 +46,13 @@ def test_a_run_is_written_down_as_it_goes(runs: Runs) -> None:
 def test_a_run_that_breaks_says_why(runs: Runs) -> None:
     def broken() -> None:
         with runs.start("wipe", owner("local")):
-            raise Failure("The disk is full; make room: df -h")
+            raise CommandError("The disk is full; make room: df -h")
 
-    with pytest.raises(Failure):
+    with pytest.raises(CommandError):
         broken()
     (info,) = runs.list()
     assert (info.status, info.error) == ("failed", "The disk is full; make room: df -h")
-    assert str(ended_badly(info)) == info.error
+    assert str(failed_run(info)) == info.error
 
 
 def test_an_interrupted_run_says_so(runs: Runs) -> None:
@@ -69,7 +69,7 @@ def test_what_another_process_has_taken_over_is_not_ended_here(runs: Runs) -> No
         other.kill()
         other.wait()
         assert run.info.status == "killed"
-    killed = ended_badly(run.info)
+    killed = failed_run(run.info)
     assert killed is not None
     assert str(killed).endswith("Take over from it: oracle recover local")
 
@@ -83,7 +83,7 @@ def test_another_process_with_the_same_number_is_not_the_run_s(runs: Runs) -> No
 def test_one_run_of_a_stack_at_a_time(runs: Runs) -> None:
     with runs.start("deploy", owner("local")) as run:
         with pytest.raises(
-            Failure, match=rf"Another run of local is at work: deploy of .* oracle logs {run.info.id} -f"
+            CommandError, match=rf"Another run of local is at work: deploy of .* oracle logs {run.info.id} -f"
         ):
             runs.start("wipe", owner("local"))
         assert runs.start("deploy", owner("prod")).info.running
@@ -105,9 +105,9 @@ def test_runs_are_listed_newest_first_and_found_by_a_part_of_their_name(runs: Ru
     assert runs.find("2025").id == "20250101-000000-deploy"
     assert runs.find("kind2").kind == "kind2"
     assert runs.find("20260101-000000-deploy").id == "20260101-000000-deploy"
-    with pytest.raises(Failure, match="may be 20260101-000000-deploy, 20250101-000000-deploy; name one of them"):
+    with pytest.raises(CommandError, match="may be 20260101-000000-deploy, 20250101-000000-deploy; name one of them"):
         runs.find("000000-deploy")
-    with pytest.raises(Failure, match="There is no run nowhere; see which there are: oracle runs"):
+    with pytest.raises(CommandError, match="There is no run nowhere; see which there are: oracle runs"):
         runs.find("nowhere")
 
 
@@ -118,7 +118,7 @@ def test_two_runs_of_one_second_have_two_names(runs: Runs) -> None:
 
 def test_without_runs_there_is_a_sentence(runs: Runs) -> None:
     assert runs.list() == []
-    with pytest.raises(Failure, match="There is no run yet"):
+    with pytest.raises(CommandError, match="There is no run yet"):
         runs.find()
 
 
@@ -126,7 +126,7 @@ def test_stacks_whose_names_begin_alike_have_runs_of_their_own(runs: Runs) -> No
     """Each forgets its own old ones only; all of them are listed."""
     for each in (owner("pr-1"), owner("pr-12"), replace(owner("pr-1"), organization="acme")):
         runs.start("deploy", each)
-    with pytest.raises(Failure, match="Another run of pr-1 is at work"):
+    with pytest.raises(CommandError, match="Another run of pr-1 is at work"):
         runs.refuse_busy(owner("pr-1"))
     runs.refuse_busy(owner("pr"))
     assert [run.owner for run in runs.of(owner("pr-12"))] == ["organization/oracle-net/pr-12"]
@@ -198,7 +198,7 @@ def test_a_task_that_breaks_ends_the_run_with_where_to_look(tmp_path: Path) -> N
     run = Runs(tmp_path / "runs").start("deploy", owner("prod"))
     run.write(task={"do": "nothing that is known"})
     done = subprocess.run(
-        [sys.executable, "-m", "ops.runner", str(run.folder)],
+        [sys.executable, "-m", "cli.runner", str(run.folder)],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,

@@ -13,11 +13,11 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
 import settings
-import yamltext
-from settings import complaints, loading
+import yaml_text
+from settings import errors, loading
 from tests.unit import program
 
-PROJECT = yamltext.load((program.PROJECT / "Pulumi.yaml").read_text())
+PROJECT = yaml_text.load((program.PROJECT / "Pulumi.yaml").read_text())
 SCHEMA: dict[str, dict[str, Any]] = PROJECT["config"]
 FIELDS = {to_camel(name): field for name, field in settings.Settings.model_fields.items()}
 MACHINE_TYPES = {int: "integer", bool: "boolean"}
@@ -71,7 +71,7 @@ def test_a_default_that_is_none_is_still_missed() -> None:
     with pytest.raises(settings.SettingsError) as caught:
         settings.parse(values)
     for key in ("adminEmail", "workersUrl", "backend", "workers"):
-        assert f"oracle-net:{key} is missing; {complaints.CONSEQUENCES[key]}" in str(caught.value)
+        assert f"oracle-net:{key} is missing; {errors.CONSEQUENCES[key]}" in str(caught.value)
 
 
 def as_given(default: Any) -> str:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from appplatform import CommandResult
-from components import bootstrap
-from components.bootstrap import Target
-from ops.commands.console import opens_database
-from pocketbase import AdminError
+from cli.commands.console import opens_database
+from clients.app_platform import CommandResult
+from clients.pocketbase import AdminError
+from lifecycle import bootstrap
+from lifecycle.bootstrap import Target
 
 CONSOLE = "./oracle-universe superuser upsert"
 

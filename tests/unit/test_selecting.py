@@ -15,9 +15,9 @@ import typer.main
 from typer.testing import CliRunner
 
 import programs
-from ops import engine
-from ops.main import COMMANDS, app
-from ops.workspace import PROJECT, Stack
+from cli.engine import pulumi
+from cli.engine.workspace import PROJECT, Stack
+from cli.main import COMMANDS, app
 from programs import Done
 
 MAKING = frozenset({"adopt", "deploy", "promote", "review"})
@@ -62,7 +62,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     def nowhere(*_: Any, **__: Any) -> None:
         raise httpx.ConnectError("no network here")
 
-    monkeypatch.setattr(engine, "run", run)
+    monkeypatch.setattr(pulumi, "run", run)
     monkeypatch.setattr(programs, "run", run)
     monkeypatch.setattr(httpx.Client, "send", nowhere)
     return lines

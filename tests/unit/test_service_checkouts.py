@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from ops import stacks
-from ops.commands.rehearse import _change
-from ops.failures import Failure
-from ops.revisions import git
-from ops.service_checkouts import Services, find
-from ops.stacks import TEMPLATE
-from ops.workspace import Stack
+from cli.commands.rehearse import _change
+from cli.engine import stacks
+from cli.engine.revisions import git
+from cli.engine.stacks import TEMPLATE
+from cli.engine.workspace import Stack
+from cli.rehearse.service_checkouts import Services, find
+from cli.ui.errors import CommandError
 from tests.support.stacks import LOCAL
 
 WHO = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
@@ -114,13 +114,13 @@ def test_a_folder_that_is_no_checkout_is_not_run(project: Path, monkeypatch: pyt
     ],
 )
 def test_a_change_that_cannot_be_rehearsed_is_refused(project: Path, change: dict[str, str], why: str) -> None:
-    with pytest.raises(Failure, match=why):
+    with pytest.raises(CommandError, match=why):
         find(project, "staging", change)
 
 
 @pytest.mark.parametrize("asked", ["api", "=a..b", "api="])
 def test_words_that_name_no_change(asked: str) -> None:
-    with pytest.raises(Failure, match="names no service and revisions of its checkout, as in: oracle rehearse"):
+    with pytest.raises(CommandError, match="names no service and revisions of its checkout, as in: oracle rehearse"):
         _change(asked)
     assert _change("api=main..HEAD") == ("api", "main..HEAD")
 

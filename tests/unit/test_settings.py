@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 import settings
-from settings import SettingsError, complaints, loading
+from settings import SettingsError, errors, loading
 from tests.support.stacks import LOCAL, stack_file
 
 PROJECT = Path(__file__).parents[2]
@@ -76,7 +76,7 @@ def test_what_nobody_has_filled_in_is_named(stack: str) -> None:
     left = ("accountId", *domains, "workersUrl", "backend.image.digest")
     assert settings.from_file(stack_file(stack)).left_as_in_the_template == left
     assert settings.from_file(stack_file("local")).left_as_in_the_template == ()
-    sentence = settings.still_the_templates("backend.image.digest")
+    sentence = settings.template_values("backend.image.digest")
     assert sentence == (
         "oracle-net:backend.image.digest is still the template's, not yours; the backend could not be deployed. "
         "Mend it: pulumi config set --path oracle-net:backend.image.digest sha256:<64 hex digits>"
@@ -95,7 +95,7 @@ def test_a_missing_key_is_named_with_its_consequence_and_remedy(key: str, monkey
     monkeypatch.delenv("CLOUDFLARE_ACCOUNT_ID", raising=False)
     with pytest.raises(SettingsError) as caught:
         settings.parse(changed(key, None))
-    assert str(caught.value).startswith(f"oracle-net:{key} is missing; {complaints.CONSEQUENCES[key]}.")
+    assert str(caught.value).startswith(f"oracle-net:{key} is missing; {errors.CONSEQUENCES[key]}.")
     assert f"pulumi config set oracle-net:{key}" in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from artifacts import ArtifactError, AssetSet, assets_digest, pack_assets, stage_assets, stage_packed_assets
-from siterules import HEADER_RULES, header_problems, header_rules
-from sites.files import site_files
-from sites.ignore import Ignore
-from sites.types import with_content_types
+from artifacts.contents import ArtifactError, AssetSet, assets_digest, pack_assets, stage_assets, stage_packed_assets
+from artifacts.sites.files import site_files
+from artifacts.sites.ignore import Ignore
+from artifacts.sites.types import with_content_types
+from site_rules import HEADER_RULES, header_problems, header_rules
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from ops import stacks
-from ops.failures import Failure
-from ops.stacks import MARK, TEMPLATE, own_name, provide, write
-from ops.workspace import Stack
+from cli.engine import stacks
+from cli.engine.stacks import MARK, TEMPLATE, own_name, provide, write
+from cli.engine.workspace import Stack
+from cli.ui.errors import CommandError
 from settings import APP_NAME_LIMIT, GENERATION_SUFFIX, SCRIPT_NAME_LIMIT
 from tests.support.stacks import LOCAL, PROJECT
 from tests.unit import program
@@ -104,19 +104,19 @@ def test_it_is_in_the_account_that_is_there(project: Path) -> None:
     ],
 )
 def test_a_mistyped_stack_is_no_new_one(project: Path, name: str, meant: str) -> None:
-    with pytest.raises(Failure, match=f"There is no stack {name}; did you mean {meant}\\?"):
+    with pytest.raises(CommandError, match=f"There is no stack {name}; did you mean {meant}\\?"):
         up(project, name)
     assert not Stack(name, project).file.exists() or name == "Prod"
 
 
 @pytest.mark.parametrize("name", ["Ada", "ada.2", "a_b", "2nd"])
 def test_what_is_no_name_for_a_stack_of_ones_own(project: Path, name: str) -> None:
-    with pytest.raises(Failure, match="small letters, digits and dashes"):
+    with pytest.raises(CommandError, match="small letters, digits and dashes"):
         up(project, name)
 
 
 def test_a_pull_requests_environment_is_none(project: Path) -> None:
-    with pytest.raises(Failure, match="oracle review 12"):
+    with pytest.raises(CommandError, match="oracle review 12"):
         up(project, "pr-12")
 
 

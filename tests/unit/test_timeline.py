@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from ops.events import Step
-from ops.timeline import critical, rows, svg, text
+from cli.engine.events import Step
+from cli.runs.timeline import critical, rows, svg, text
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -32,18 +32,18 @@ MAKERS = frozenset({"AsyncClient", "AsyncHTTPTransport", "Client", "HTTPTranspor
 VERBS = frozenset({"delete", "get", "head", "options", "patch", "post", "put", "request", "stream"})
 """What httpx makes connections with, beside the clients of `httpclient`."""
 EXCEPTIONS = {
-    "httpclient.py": "it is the way out",
-    "httproutes.py": "its other half, which is imported when a client is made",
-    "websocketclient.py": "the way out of websockets, by the proxies and certificates of httpclient",
-    "appplatform/typist.py": "the same websocket; it opens none",
-    "backups/bucket.py": "S3's own client; its errors",
-    "backups/s3.py": "S3's own client, by the proxies and certificates of httpclient",
+    "clients/http.py": "it is the way out",
+    "clients/http_routes.py": "its other half, which is imported when a client is made",
+    "clients/websocket.py": "the way out of websockets, by the proxies and certificates of httpclient",
+    "clients/app_platform/typist.py": "the same websocket; it opens none",
+    "storage/backups/bucket.py": "S3's own client; its errors",
+    "storage/backups/s3.py": "S3's own client, by the proxies and certificates of httpclient",
     "localcloud/digitalocean/uptime.py": "the local cloud's checks of its own edge, on loopback",
     "localcloud/edgestorage.py": "the local cloud's storage, in a process of its own edge, on loopback",
     "localcloud/health.py": "the local cloud's checks of its apps, on loopback",
-    "localcloud/plugins/api.py": "the offline plugins import nothing of ours, and refuse all but loopback",
+    "offline_plugins/api.py": "the offline plugins import nothing of ours, and refuse all but loopback",
     "localcloud/registry.py": "the local cloud's pulls of images, from a registry on loopback",
-    "ops/status/certificates.py": "a bare TLS handshake, to see a site's certificate; nothing is asked",
+    "cli/status/certificates.py": "a bare TLS handshake, to see a site's certificate; nothing is asked",
     "toolchain/installer.py": "it runs before there is anything to import; urllib heeds proxies and certificates too",
 }
 

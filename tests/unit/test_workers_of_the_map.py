@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ops import words
-from ops.review.declaring import declared
+from cli.preview_env.config import declared
+from cli.ui import phrases
 from settings import Settings, SettingsError, parse
 from tests.support.stacks import LOCAL
 from tests.unit import program
@@ -135,11 +135,11 @@ def test_a_name_that_is_none_is_refused() -> None:
 
 def test_what_no_backup_has_is_named() -> None:
     feed = {**FEED, "migrations": [{"tag": "v1", "newSqliteClasses": ["Room"]}]}
-    assert words.not_in_backups(settings(feed=feed)) == (
+    assert phrases.not_in_backups(settings(feed=feed)) == (
         "Not in it, and kept by Cloudflare alone: D1 database feed-data, KV namespace feed-cache, queue jobs, "
         "queue lost, R2 bucket feed-files, Durable Objects of Room."
     )
-    assert words.not_in_backups(settings()) == ""
+    assert phrases.not_in_backups(settings()) == ""
 
 
 def test_a_pull_requests_environment_has_storage_of_its_own() -> None:

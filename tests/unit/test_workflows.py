@@ -18,9 +18,9 @@ import pytest
 import typer.main
 import yaml
 
-import yamltext
-from ops.main import app
-from ops.review.living import STALE
+import yaml_text
+from cli.main import app
+from cli.preview_env.lifecycle import STALE
 from tests.support.stacks import stack_file
 from toolchain import actionlint
 
@@ -51,7 +51,7 @@ GIVEN = {
 
 @functools.cache
 def loaded(path: Path) -> dict[Any, Any]:
-    return dict(yamltext.load(path.read_text()))
+    return dict(yaml_text.load(path.read_text()))
 
 
 SERVICE = loaded(GITHUB / "workflows" / "service.yml")
@@ -204,7 +204,7 @@ def test_a_rehearsal_has_the_other_workers_checkouts() -> None:
 def test_the_lines_that_a_services_repository_adds() -> None:
     """As the how-to shows them: every secret by its name, no other event, and the permissions that the jobs ask for."""
     (example,) = re.findall(r"```yaml\n(.*?)```", HOW_TO.read_text(), re.DOTALL)
-    caller: dict[Any, Any] = yamltext.load(example)
+    caller: dict[Any, Any] = yaml_text.load(example)
     (job,) = caller["jobs"].values()
     assert job["uses"].endswith("/.github/workflows/service.yml@main")
     assert job["secrets"] == {name: f"${{{{ secrets.{name} }}}}" for name in SERVICE[True][CALLED]["secrets"]}

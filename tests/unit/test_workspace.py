@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.workspace import NEVER_BY_PROXY, PROXIES, Stack, exports
+from cli.engine.workspace import NEVER_BY_PROXY, PROXIES, Stack, exports
 from tests.support.scripted import scripted
 
 LISTED = ",".join(NEVER_BY_PROXY)

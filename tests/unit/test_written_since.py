@@ -8,23 +8,23 @@ from typing import Any
 
 import pytest
 
-from backups import Backup
-from components.custody import Custody
-from components.history import Filled, note_change, note_kept, written_since
-from components.transfer import Carried, Source
-from releases.keep import Ran
+from lifecycle.audit_entries import Filled, record_backup, record_change, written_since
+from lifecycle.backup_config import BackupConfig
+from lifecycle.migration import Migrated, Source
+from storage.backups import Backup
+from storage.releases.store import DeployedRelease
 from tests.support.owners import owner
 
 OLD = Source(app_id="id", name="old", generation=1, release="r", running=True)
 
 
 @pytest.fixture
-def custody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Custody:
+def backup_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BackupConfig:
     monkeypatch.chdir(tmp_path)
     rest: dict[str, Any] = dict.fromkeys(("endpoint", "region", "key", "keep_count", "keep_days"))
-    made = Custody(owner=owner(), store="folder:kept", **rest)
-    carried = Carried({"posts": 3, "votes": 0}, "2026-11-22T16:00:00Z", {"posts": "p", "votes": "v"})
-    note_change(made, "release", OLD, Filled("new", "id-2", 1, "s"), carried, None)
+    made = BackupConfig(owner=owner(), store="folder:kept", **rest)
+    carried = Migrated({"posts": 3, "votes": 0}, "2026-11-22T16:00:00Z", {"posts": "p", "votes": "v"})
+    record_change(made, "release", OLD, Filled("new", "id-2", 1, "s"), carried, None)
     return made
 
 
@@ -52,23 +52,23 @@ def backup(**changed: Any) -> Backup:
     return Backup(**{**known, **changed})
 
 
-def test_nothing_is_told_when_nothing_was_written(custody: Custody) -> None:
-    assert written_since(custody, OLD, backup()) is None
+def test_nothing_is_told_when_nothing_was_written(backup_config: BackupConfig) -> None:
+    assert written_since(backup_config, OLD, backup()) is None
 
 
 @pytest.mark.parametrize("content", [{"posts": "q", "votes": "v"}, {"posts": "p", "votes": "v", "new": "n"}])
-def test_another_content_is_told_by_collection(custody: Custody, content: dict[str, str]) -> None:
-    told = written_since(custody, OLD, backup(content=content))
+def test_another_content_is_told_by_collection(backup_config: BackupConfig, content: dict[str, str]) -> None:
+    told = written_since(backup_config, OLD, backup(content=content))
     name = "posts" if "new" not in content else "new"
     assert told == f"{name}: records that were changed or deleted", "the backup itself is not there to be read"
 
 
-def test_what_was_never_carried_tells_nothing(custody: Custody) -> None:
+def test_what_was_never_carried_tells_nothing(backup_config: BackupConfig) -> None:
     other = Source(app_id="another", name="old", generation=1, release="r", running=True)
-    assert written_since(custody, other, backup(last_write=None)) is None
+    assert written_since(backup_config, other, backup(last_write=None)) is None
 
 
-def test_a_release_is_undone_by_the_one_before_and_a_restart_by_its_backup(custody: Custody) -> None:
+def test_a_release_is_undone_by_the_one_before_and_a_restart_by_its_backup(backup_config: BackupConfig) -> None:
     """An entry says what is true when it is written; history looks again."""
     receipt = {
         "backend": "r",
@@ -76,14 +76,16 @@ def test_a_release_is_undone_by_the_one_before_and_a_restart_by_its_backup(custo
         "assets": dict.fromkeys(("web", "universe"), "b"),
         "commits": {},
     }
-    ran = Ran(at="2026-01-31T23:59:59Z", who="ada", release=receipt, packed=True, app="old", app_id="id")
-    custody.keep().note(ran)
-    note_change(custody, "release", OLD, Filled("new", "id-2", 1, "s"), None, None)
-    note_change(custody, "release", replace(OLD, release="of nobody"), Filled("new", "id-3", 1, "s"), None, None)
-    note_change(custody, "restart", OLD, Filled("old", "id", 1, "r"), None, backup())
-    note_kept(custody, OLD, backup(reason="release"), [])
-    note_kept(custody, OLD, backup(reason="wipe"), [])
-    entries = custody.ledger().entries()[:-1]
+    ran = DeployedRelease(at="2026-01-31T23:59:59Z", who="ada", release=receipt, packed=True, app="old", app_id="id")
+    backup_config.keep().note(ran)
+    record_change(backup_config, "release", OLD, Filled("new", "id-2", 1, "s"), None, None)
+    record_change(
+        backup_config, "release", replace(OLD, release="of nobody"), Filled("new", "id-3", 1, "s"), None, None
+    )
+    record_change(backup_config, "restart", OLD, Filled("old", "id", 1, "r"), None, backup())
+    record_backup(backup_config, OLD, backup(reason="release"), [])
+    record_backup(backup_config, OLD, backup(reason="wipe"), [])
+    entries = backup_config.audit_log().entries()[:-1]
     restore = "oracle restore kept local"
     assert [entry.undo for entry in entries] == [
         restore, None, restore, None, "oracle rollback local --to 20260131-235959"

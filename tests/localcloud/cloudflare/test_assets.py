@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from artifacts.sites.types import with_content_types
 from localcloud.cloudflare.blobs import Blobs
 from localcloud.cloudflare.sessions import LARGEST_ASSET
-from sites.types import with_content_types
 from tests.localcloud.cloudflare.service import Client, asset_hash, bearer
 
 FILES = {"/index.html": b"<h1>one</h1>\n", "/copy.html": b"<h1>one</h1>\n", "/sub/app.js": b"1\n", "/a%20b.txt": b"ab"}

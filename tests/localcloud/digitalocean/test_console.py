@@ -12,7 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from appplatform import Console, ConsoleError
+from clients.app_platform import Console, ConsoleError
 from tests.localcloud.account import Account, Json
 from tests.support.waiting import until
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from ops.workspace import Stack
+from cli.engine.workspace import Stack
 from tests.support.stacks import LOCAL
 
 ACCOUNT = "0ac1e0000000000000000000000000ce"

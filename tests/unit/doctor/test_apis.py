@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ops.doctor import Finding, apis
-from ops.workspace import PROJECT, Stack
+from cli.doctor import Finding, apis
+from cli.engine.workspace import PROJECT, Stack
 from tests.unit.doctor.fake import OWN, SCRIPTS, TOKEN, VERIFY, ZONE, Fake, served, stack
 
 DOMAIN = {"hostname": "api.oraclenet.org", "zoneId": ZONE}

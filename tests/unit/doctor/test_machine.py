@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from ops.doctor import Finding, machine
-from ops.plugins import MARK, NAMES
-from ops.workspace import located_tools
+from cli.doctor import Finding, machine
+from cli.engine.plugins import MARK, NAMES
+from cli.engine.workspace import located_tools
 from tests.unit.doctor.fake import stack
 from toolchain import tools
 

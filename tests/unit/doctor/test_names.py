@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from appplatform import AppPlatformError
-from ops.doctor import examining, names
-from ops.engine import Finished
-from ops.workspace import PROJECT, Stack
+from cli.doctor import examination, names
+from cli.engine.pulumi import Finished
+from cli.engine.workspace import PROJECT, Stack
+from clients.app_platform import AppPlatformError
 from settings import DomainSettings, from_file
 from tests.support.clouds import Clouds
 from tests.support.stacks import configured_worker
@@ -92,5 +92,5 @@ def test_clouds_that_do_not_answer_are_told(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_stack_is_examined_by_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ops.local_cloud.health", lambda _: {"pid": 1})
-    assert "names" in examining._checks(Stack("prod"), SETTINGS, {})
+    monkeypatch.setattr("cli.engine.local_cloud.health", lambda _: {"pid": 1})
+    assert "names" in examination._checks(Stack("prod"), SETTINGS, {})

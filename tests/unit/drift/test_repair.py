@@ -8,9 +8,9 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from ops import repair
-from ops.failures import Failure
-from ops.workspace import PROJECT
+from cli.drift import repair
+from cli.engine.workspace import PROJECT
+from cli.ui.errors import CommandError
 from settings import from_file
 
 OURS = "organization/oracle-net/local"
@@ -31,6 +31,6 @@ def test_another_stacks_worker_keeps_its_version(
     if given:
         repair._give_back(recording, settings, "web", "version")
     else:
-        with pytest.raises(Failure, match="oracle-net is of organization/oracle-net/x; see which"):
+        with pytest.raises(CommandError, match="oracle-net is of organization/oracle-net/x; see which"):
             repair._give_back(recording, settings, "web", "version")
     assert cloudflare.request.called is given

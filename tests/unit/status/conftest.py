@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.workspace import Stack
+from cli.engine.workspace import Stack
 from tests.support.stacks import stack_file
 
 

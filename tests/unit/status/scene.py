@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from ops.status.asking import Answer
-from ops.status.checks import Check
-from ops.status.clouds import AppFacts, Deployed, Version, WorkerFacts
-from ops.status.declared import READY, SIGNATURE, WORKER, Declared, of
-from ops.status.judging import Commands, Judgement, judge
-from ops.status.looking import Sight
-from ops.status.model import Backups
+from cli.status.checks import Check
+from cli.status.clouds import AppFacts, Deployed, Version, WorkerFacts
+from cli.status.collect import Observations
+from cli.status.declared import READY, SIGNATURE, WORKER, Declared, of
+from cli.status.diagnose import Commands, Diagnosis, diagnose
+from cli.status.model import Backups
+from cli.status.probe import Answer
 from settings import from_file
 from tests.support.stacks import stack_file
 
@@ -155,9 +155,9 @@ HUNG = Answer(trouble="timeout", detail="no answer in 5 s")
 REFUSED = Answer(trouble="refused", detail="no connection")
 
 
-def sight(**changed: Any) -> Sight:
+def sight(**changed: Any) -> Observations:
     known = outputs()
-    seen = Sight(
+    seen = Observations(
         addresses={name: known[f"{name}Url"] for name in ("backend", "api", "universe", "web")},
         app=AppFacts(app=app(), deployments=({"id": "d-1", "phase": "ACTIVE", "created_at": MADE},), cost=5.0),
         workers={name: worker(name) for name in NAMES},
@@ -180,22 +180,22 @@ def sight(**changed: Any) -> Sight:
     return replace(seen, **changed)
 
 
-def with_worker(name: str, facts: Any, **changed: Any) -> Sight:
+def with_worker(name: str, facts: Any, **changed: Any) -> Observations:
     """A sight in which Cloudflare shows this Worker so."""
     seen = sight(**changed)
     return replace(seen, workers={**seen.workers, name: facts})
 
 
-def with_front(name: str, front: Answer, seen: Sight | None = None) -> Sight:
+def with_front(name: str, front: Answer, seen: Observations | None = None) -> Observations:
     seen = seen or sight()
     return replace(seen, fronts={**seen.fronts, name: front})
 
 
-def judged(seen: Sight, commands: Commands = LOCAL) -> Judgement:
-    return judge(SETTINGS, declared(), seen, commands, NOW)
+def judged(seen: Observations, commands: Commands = LOCAL) -> Diagnosis:
+    return diagnose(SETTINGS, declared(), seen, commands, NOW)
 
 
-def blamed(seen: Sight, commands: Commands = LOCAL) -> tuple[str, str, str, str]:
+def blamed(seen: Observations, commands: Commands = LOCAL) -> tuple[str, str, str, str]:
     """The only finding: about, level, what, next."""
     found = judged(seen, commands).findings
     assert len(found) == 1, found

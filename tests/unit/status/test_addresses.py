@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from addresses import BackendAddresses, Occurrence
-from ops.status import addresses, looking
-from ops.status.addresses import find_in_worker
-from ops.status.asking import Late
+from artifacts.addresses import BackendAddresses, Occurrence
+from cli.status import addresses, collect
+from cli.status.addresses import find_in_worker
+from cli.status.probe import TimedOut
+from clients.workers_api import Workers, WorkersApiError
 from tests.support.stacks import LOCAL
 from tests.unit.status import scene
-from workersapi import Workers, WorkersApiError
 
 HOST = "jellyfish-app-xml6o.ondigitalocean.app"
 CODE = f"first\nconst url = 'https://{HOST}'".encode()
@@ -81,7 +81,7 @@ def test_every_worker_is_asked_with_the_backends_own_address_and_other_stacks_ap
     (tmp_path / "Pulumi.ada.yaml").write_text(other)
     stack = SimpleNamespace(digitalocean="http://127.0.0.1:1", cloudflare="http://127.0.0.1:1", project=tmp_path)
     engine: Any = SimpleNamespace(stack=stack, environment={"CLOUDFLARE_API_TOKEN": "token"})
-    questions = looking._questions(engine, scene.SETTINGS, scene.declared(), scene.sight().addresses)
+    questions = collect._questions(engine, scene.SETTINGS, scene.declared(), scene.sight().addresses)
     asked = {name: question for name, question in questions.items() if name.startswith("addresses ")}
     assert list(asked) == ["addresses api", "addresses universe", "addresses web"]
     for name, question in asked.items():
@@ -114,13 +114,13 @@ def test_a_site_is_told_how_to_reach_the_api() -> None:
 
 
 def test_a_look_hands_on_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers: dict[str, Any] = {"addresses api": FOUND, "addresses web": Late(), "addresses universe": ()}
+    answers: dict[str, Any] = {"addresses api": FOUND, "addresses web": TimedOut(), "addresses universe": ()}
 
     def together(questions: dict[str, Any], _: float) -> dict[str, Any]:
-        return {name: answers.get(name, Late()) for name in questions}
+        return {name: answers.get(name, TimedOut()) for name in questions}
 
-    monkeypatch.setattr(looking, "together", together)
+    monkeypatch.setattr(collect, "gather_with_deadline", together)
     stack = SimpleNamespace(digitalocean="http://127.0.0.1:1", cloudflare="http://127.0.0.1:1", project=tmp_path)
     engine: Any = SimpleNamespace(stack=stack, environment={})
-    found = looking.look(engine, scene.SETTINGS, scene.declared()).backend_addresses
+    found = collect.collect(engine, scene.SETTINGS, scene.declared()).backend_addresses
     assert found == {"api": FOUND, "web": None, "universe": ()}

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from backups.loss import Known, Loss
-from ops.status.clouds import AppFacts
-from ops.status.judging import Judgement, judge
-from ops.status.looking import Sight
+from cli.status.clouds import AppFacts
+from cli.status.collect import Observations
+from cli.status.diagnose import Diagnosis, diagnose
 from settings.backend import AdoptedApp
+from storage.backups.loss import Known, Loss
 from tests.unit.status import scene
 from tests.unit.status.scene import LATER, MADE, REAL, answer, blamed, judged, sight, with_front
 
@@ -19,13 +19,13 @@ DEAD = answer(status=503)
 WAITING = answer({"status": "degraded", "backend": {"status": "away"}}, 503)
 
 
-def with_app(newest: dict[str, Any] | None = None, **changed: Any) -> Sight:
+def with_app(newest: dict[str, Any] | None = None, **changed: Any) -> Observations:
     app = scene.app(**changed)
     facts = AppFacts(app=app, deployments=(newest or app["active_deployment"],), cost=5.0)
     return sight(app=facts)
 
 
-def running(spec: dict[str, Any]) -> Sight:
+def running(spec: dict[str, Any]) -> Observations:
     return with_app(active_deployment={"id": "d-2", "phase": "ACTIVE", "created_at": LATER, "spec": spec})
 
 
@@ -202,7 +202,7 @@ def with_alerts(*declared: dict[str, Any], **spec: Any) -> str:
     known = scene.declared()
     assert known.app is not None
     known = replace(known, app=replace(known.app, alerts=declared))
-    seen = judge(scene.SETTINGS, known, with_app(spec=made, active_deployment=active), scene.LOCAL, scene.NOW)
+    seen = diagnose(scene.SETTINGS, known, with_app(spec=made, active_deployment=active), scene.LOCAL, scene.NOW)
     return " ".join(each.what for each in seen.findings)
 
 
@@ -225,7 +225,7 @@ def test_a_released_app_that_is_built_from_a_repository() -> None:
     assert "it is built from github.com/Team/backend, branch main, and not from its image 111111111111" in what
 
 
-def by_hand(**github: Any) -> Judgement:
+def by_hand(**github: Any) -> Diagnosis:
     """An adopted app that App Platform builds."""
     service = {"name": "oracle-universe-backend", "github": {**GITHUB, **github}}
     spec = {"name": "jellyfish-app", "services": [service]}
@@ -237,7 +237,7 @@ def by_hand(**github: Any) -> Judgement:
     release: Any = {**known.outputs.release, "backend": "adopted:d-1"}
     known = replace(known, outputs=replace(known.outputs, release=release))
     settings = scene.SETTINGS.model_copy(update={"backend": backend})
-    return judge(settings, known, with_app(spec=spec, active_deployment=active), scene.LOCAL, scene.NOW)
+    return diagnose(settings, known, with_app(spec=spec, active_deployment=active), scene.LOCAL, scene.NOW)
 
 
 def test_an_adopted_app_that_is_built_says_from_what() -> None:

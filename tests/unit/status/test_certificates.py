@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from ops.status.certificates import Certificate, look
+from cli.status.certificates import Certificate, fetch_certificate
 
 ENDS = datetime(2090, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -70,8 +70,8 @@ def _greet(server: socket.socket, context: ssl.SSLContext) -> None:
 def test_until_when_it_is_good(tmp_path: Path) -> None:
     with _served(tmp_path, ENDS) as site:
         trust = ssl.create_default_context(cafile=str(site.trust))
-        assert look(site.address.replace("https:", "http:"), 10, trust) is None
-        found = look(site.address, 10, trust)
+        assert fetch_certificate(site.address.replace("https:", "http:"), 10, trust) is None
+        found = fetch_certificate(site.address, 10, trust)
     assert found == Certificate(ends=ENDS.isoformat())
     assert found.days(ENDS - timedelta(days=3)) == 3
 
@@ -80,12 +80,12 @@ def test_until_when_it_is_good(tmp_path: Path) -> None:
 def test_one_that_cannot_be_trusted(tmp_path: Path, ends: datetime, said: str) -> None:
     with _served(tmp_path, ends) as site:
         trust = ssl.create_default_context(cafile=str(site.trust)) if said == "expired" else None
-        found = look(site.address, 10, trust)
+        found = fetch_certificate(site.address, 10, trust)
     assert found is not None
     assert said in (found.trouble or "")
     assert found.days(datetime.now(UTC)) is None
 
 
 def test_where_there_is_none() -> None:
-    assert look("http://localhost:1", 1) is None
-    assert look("https://127.0.0.1:1", 1) is None
+    assert fetch_certificate("http://localhost:1", 1) is None
+    assert fetch_certificate("https://127.0.0.1:1", 1) is None

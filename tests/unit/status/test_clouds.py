@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from appplatform import AppPlatform, AppPlatformError
-from ops.status.clouds import AppFacts, CloudTrouble, WorkerFacts, look_at_app, look_at_worker
+from cli.status.clouds import AppFacts, CloudTrouble, WorkerFacts, fetch_app, fetch_worker
+from clients.app_platform import AppPlatform, AppPlatformError
+from clients.workers_api import Workers, WorkersApiError
 from tests.unit.status import scene
-from workersapi import Workers, WorkersApiError
 
 SCRIPT = "/accounts/a/workers/scripts/s"
 
@@ -45,7 +45,7 @@ def _resources(*secrets: str) -> dict[str, Any]:
 
 
 def _look() -> WorkerFacts | CloudTrouble:
-    return look_at_worker("http://127.0.0.1:1", "a", "token", "s", 5)
+    return fetch_worker("http://127.0.0.1:1", "a", "token", "s", 5)
 
 
 def _shares(version: str) -> dict[str, Any]:
@@ -107,10 +107,8 @@ def test_a_script_that_is_gone_and_a_token_that_is_missing(monkeypatch: pytest.M
     found = _look()
     assert isinstance(found, WorkerFacts)
     assert found.gone
-    assert look_at_worker("x", "a", None, "s", 5) == CloudTrouble(
-        why="no token", text="CLOUDFLARE_API_TOKEN is not set"
-    )
-    assert look_at_app("x", "", "app", 5) == CloudTrouble(why="no token", text="DIGITALOCEAN_TOKEN is not set")
+    assert fetch_worker("x", "a", None, "s", 5) == CloudTrouble(why="no token", text="CLOUDFLARE_API_TOKEN is not set")
+    assert fetch_app("x", "", "app", 5) == CloudTrouble(why="no token", text="DIGITALOCEAN_TOKEN is not set")
 
 
 def _digitalocean(monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any]) -> list[Any]:
@@ -134,12 +132,12 @@ def test_the_app_its_deployments_and_its_price(monkeypatch: pytest.MonkeyPatch) 
         "POST /v2/apps/propose": {"app_cost": 5},
     }
     bodies = _digitalocean(monkeypatch, answers)
-    found = look_at_app("http://127.0.0.1:1", "token", "app-1", 5)
+    found = fetch_app("http://127.0.0.1:1", "token", "app-1", 5)
     assert isinstance(found, AppFacts)
     assert (found.cost, found.deployments, found.active and found.active["id"]) == (5.0, ({"id": "d-1"},), "d-1")
     assert bodies[-1]["app_id"] == "app-1"
     answers["POST /v2/apps/propose"] = AppPlatformError("no", 422)
-    found = look_at_app("http://127.0.0.1:1", "token", "app-1", 5)
+    found = fetch_app("http://127.0.0.1:1", "token", "app-1", 5)
     assert isinstance(found, AppFacts)
     assert found.cost is None
 
@@ -147,9 +145,9 @@ def test_the_app_its_deployments_and_its_price(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("status, why", [(401, "token"), (500, "failing"), (None, "unreachable"), (422, "refused")])
 def test_what_digitaloceans_refusals_mean(monkeypatch: pytest.MonkeyPatch, status: int | None, why: str) -> None:
     _digitalocean(monkeypatch, {"GET /v2/apps/app-1": AppPlatformError("It said no; try again: pulumi up", status)})
-    assert look_at_app("http://127.0.0.1:1", "token", "app-1", 5) == CloudTrouble(why=why, text="It said no")  # type: ignore[arg-type]
+    assert fetch_app("http://127.0.0.1:1", "token", "app-1", 5) == CloudTrouble(why=why, text="It said no")  # type: ignore[arg-type]
 
 
 def test_an_app_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     _digitalocean(monkeypatch, {"GET /v2/apps/app-1": AppPlatformError("none", 404)})
-    assert look_at_app("http://127.0.0.1:1", "token", "app-1", 5) == AppFacts()
+    assert fetch_app("http://127.0.0.1:1", "token", "app-1", 5) == AppFacts()

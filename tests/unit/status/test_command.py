@@ -7,24 +7,24 @@ import json
 import pytest
 import typer
 
-from ops.commands import status as command
-from ops.failures import Failure
-from ops.status import Status
-from ops.status.gathering import Look
-from ops.status.model import Level
-from tests.unit.status.test_showing import status
+from cli.commands import status as command
+from cli.status import Status
+from cli.status.model import Level
+from cli.status.snapshot import StatusReader
+from cli.ui.errors import CommandError
+from tests.unit.status.test_render import status
 
 
 def _found(monkeypatch: pytest.MonkeyPatch, *found: Status) -> None:
     """`Look.gather` finds these, one after another, and is interrupted then."""
     left = list(found)
 
-    def gather(_: Look) -> Status:
+    def gather(_: StatusReader) -> Status:
         if not left:
             raise KeyboardInterrupt
         return left.pop(0)
 
-    monkeypatch.setattr(Look, "gather", gather)
+    monkeypatch.setattr(StatusReader, "gather", gather)
 
 
 @pytest.mark.parametrize("level, exit_status", [("healthy", 0), ("degraded", 1), ("down", 2)])
@@ -45,7 +45,7 @@ def test_the_exit_status_says_how_it_is(
 
 
 def test_watching_is_for_terminals() -> None:
-    with pytest.raises(Failure, match="look once: oracle status --stack local"):
+    with pytest.raises(CommandError, match="look once: oracle status --stack local"):
         command.status(watch=True)
 
 

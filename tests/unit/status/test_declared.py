@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from ops.engine import Engine
-from ops.status.declared import Bound, Undeclared, of, read
+from cli.engine.pulumi import Engine
+from cli.status.declared import Bound, Undeclared, of, read
 from tests.unit.status import scene
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from contract import LOGIN_MARK
-from ops.status.asking import Answer
-from ops.status.clouds import CloudTrouble, WorkerFacts
-from ops.status.judging import judge
-from ops.status.model import Finding
+from cli.status.clouds import CloudTrouble, WorkerFacts
+from cli.status.diagnose import diagnose
+from cli.status.model import Finding
+from cli.status.probe import Answer
 from settings import DomainSettings, HealthSettings
+from stack_outputs import LOGIN_MARK
 from tests.support.stacks import configured_worker
 from tests.unit.status import scene
 from tests.unit.status.scene import (
@@ -202,7 +202,7 @@ def with_health(health: HealthSettings, front: Answer) -> tuple[Finding, ...]:
     api = scene.SETTINGS.api.model_copy(update={"health": health})
     settings = scene.SETTINGS.model_copy(update={"workers": {**scene.SETTINGS.workers, "api": api}})
     seen = with_front("api", front, sight(checks=None))
-    return judge(settings, scene.declared(), seen, scene.LOCAL, scene.NOW).findings
+    return diagnose(settings, scene.declared(), seen, scene.LOCAL, scene.NOW).findings
 
 
 @pytest.mark.parametrize("status", [200, 302, 404, 426])
@@ -254,7 +254,7 @@ def test_a_domain_that_leads_elsewhere_and_a_switch_that_was_turned_on() -> None
 
     def said(**changed: Any) -> list[str]:
         seen = scene.with_worker("web", scene.worker("web", enabled=False), domains={"oraclenet.org": "oracle-net"})
-        found = judge(settings, scene.declared(), replace(seen, **changed), scene.LOCAL, scene.NOW).findings
+        found = diagnose(settings, scene.declared(), replace(seen, **changed), scene.LOCAL, scene.NOW).findings
         return [each.what for each in found]
 
     assert said() == []

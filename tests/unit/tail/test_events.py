@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ops.tail import Entry, Status
-from ops.tail.events import entry_of
+from cli.tail import Entry, Status
+from cli.tail.events import entry_of
 
 MOMENT = datetime(2026, 11, 27, 16, 31, 0, 123000, UTC)
 MILLISECONDS = int(MOMENT.timestamp() * 1000)

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
-from ops.status.declared import SIGNATURE
-from ops.tail.masking import MASK, Mask, secrets_of
+from cli.status.declared import SIGNATURE
+from cli.tail.masking import MASK, Mask, secrets_of
 
 PASSWORD = 'pa"ss wörd/1'
 

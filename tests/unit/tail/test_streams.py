@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from appplatform import AppPlatform
-from ops.failures import Failure
-from ops.tail import Entry
-from ops.tail.backend import Backend
-from ops.tail.keeping_up import Lost, Opened
-from ops.tail.worker import Worker
+from cli.tail import Entry
+from cli.tail.backend import Backend
+from cli.tail.reopen import Opened, StreamLost
+from cli.tail.worker import Worker
+from cli.ui.errors import CommandError
+from clients.app_platform import AppPlatform
+from clients.workers_api import Workers
 from tests.support.scripted import Reply, Scripted, scripted
 from tests.support.streams import STAY, streaming
-from workersapi import Workers
 
 TAILS = "/accounts/acc/workers/scripts/front/tails"
 LATER = "2999-01-01T00:00:00Z"
@@ -66,14 +66,14 @@ def test_a_worker_is_followed_as_wrangler_does_and_its_tail_deleted(api: Scripte
 def test_a_tail_that_ends_is_lost_and_deleted(api: Scripted, ends: str) -> None:
     with streaming([], [STAY], protocol="trace-v1") as live:
         tail(api, live.address.replace("http", "ws"), ends)
-        with pytest.raises(Lost, match=r"its stream of events (ended|has expired)"):
+        with pytest.raises(StreamLost, match=r"its stream of events (ended|has expired)"):
             list(worker(api, Event()).stream())
     assert api.asked[-1] == f"DELETE {TAILS}/t1"
 
 
 def test_a_tail_whose_stream_does_not_open_is_deleted(api: Scripted) -> None:
     tail(api, api.address.replace("http", "ws"))
-    with pytest.raises(Lost, match="does not open"):
+    with pytest.raises(StreamLost, match="does not open"):
         list(worker(api, Event()).stream())
     assert api.asked[-1] == f"DELETE {TAILS}/t1"
 
@@ -81,7 +81,7 @@ def test_a_tail_whose_stream_does_not_open_is_deleted(api: Scripted) -> None:
 def test_a_worker_that_is_gone_is_no_matter_of_patience(api: Scripted) -> None:
     errors = [{"code": 10007, "message": "This Worker does not exist on your account."}]
     api.answers[TAILS] = [Reply({"success": False, "errors": errors, "messages": [], "result": None}, 404)]
-    with pytest.raises(Failure, match=r"^There is no Worker front\. Deploy it: pulumi up$"):
+    with pytest.raises(CommandError, match=r"^There is no Worker front\. Deploy it: pulumi up$"):
         list(worker(api, Event()).stream())
 
 
@@ -111,7 +111,7 @@ def test_the_backends_log_is_followed_and_goes_on_where_it_was_lost(api: Scripte
         known = backend(api, Event())
         stream = known.stream()
         assert lines(stream, 2) == ["one", "two"]
-        with pytest.raises(Lost, match="its run log ended"):
+        with pytest.raises(StreamLost, match="its run log ended"):
             next(stream)
         stream = known.stream()
         assert lines(stream, 2) == ["three", "no time"]
@@ -123,10 +123,10 @@ def test_the_backends_log_is_followed_and_goes_on_where_it_was_lost(api: Scripte
 def test_another_deployment_is_followed_although_the_stream_stays_open(
     api: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ops.tail.backend.LOOK_SECONDS", 0)
+    monkeypatch.setattr("cli.tail.backend.LOOK_SECONDS", 0)
     with streaming([said("01", "old"), STAY]) as live:
         api.answers = {"/v2/apps/a": [app("d1"), app("d2")], log("d1"): [Reply({"live_url": live.address})]}
-        with pytest.raises(Lost, match="another deployment runs"):
+        with pytest.raises(StreamLost, match="another deployment runs"):
             list(backend(api, Event()).stream())
 
 
@@ -145,16 +145,16 @@ def test_the_app_that_a_release_has_made_is_followed(api: Scripted) -> None:
 @pytest.mark.parametrize(
     "answers, error, sentence",
     [
-        ({}, Failure, "The backend's app is gone. Bring it up again: pulumi up"),
-        ({"/v2/apps/a": [app(None)]}, Lost, "its app has no deployment yet. See what became of it: pulumi up"),
+        ({}, CommandError, "The backend's app is gone. Bring it up again: pulumi up"),
+        ({"/v2/apps/a": [app(None)]}, StreamLost, "its app has no deployment yet. See what became of it: pulumi up"),
         (
             {"/v2/apps/a": [app("d1")], log("d1"): [Reply({"historic_urls": []})]},
-            Lost,
+            StreamLost,
             "its run log is closed. See why nothing writes it: pulumi up",
         ),
-        ({"/v2/apps/a": [app("d1")]}, Lost, "its deployment is gone"),
-        ({"/v2/apps/a": [Reply({"message": "no"}, 401)]}, Failure, "DigitalOcean refused"),
-        ({"/v2/apps/a": [Reply({"message": "no"}, 503)]}, Lost, "DigitalOcean's API could not"),
+        ({"/v2/apps/a": [app("d1")]}, StreamLost, "its deployment is gone"),
+        ({"/v2/apps/a": [Reply({"message": "no"}, 401)]}, CommandError, "DigitalOcean refused"),
+        ({"/v2/apps/a": [Reply({"message": "no"}, 503)]}, StreamLost, "DigitalOcean's API could not"),
     ],
 )
 def test_why_the_backend_cannot_be_followed(

@@ -1,0 +1,306 @@
+"""What is deployed, as bytes and their fingerprints: images, Worker modules, asset sets, and the commits they came
+from.
+
+Everything here depends on file names, contents and executable bits only, never on times, owners or where the checkout
+is, so that two laptops get the same fingerprint from the same sources.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from artifacts.folders import ArtifactError, MissingFile, SourceFile, read_file, shown, source_files
+from artifacts.sites.files import HEADERS, REDIRECTS, RULES, is_private, read_rules, site_files
+from artifacts.sites.types import refuse_clashing_pages, with_content_types
+from programs import OutOfTime, git
+
+__all__ = [
+    "ArtifactError",
+    "AssetSet",
+    "assets_digest",
+    "image_digest",
+    "module_digest",
+    "pack_assets",
+    "pack_image",
+    "packed_assets_digest",
+    "read_module",
+    "source_commit",
+    "stage_assets",
+    "stage_packed_assets",
+    "unpack_assets",
+]
+
+GIT_SECONDS = 20.0
+SCRIPT_LIMIT = (
+    10 * 1024 * 1024
+)  # Cloudflare Workers, paid plan: 10 MB compressed; uncompressed is checked, so this is strict
+MODULE_SUFFIXES = (".js", ".mjs")
+ASSET_LIMIT = 25 * 1024 * 1024  # Cloudflare Workers: 25 MiB for one asset
+LEFT_OUT = frozenset({".git", ".DS_Store"})
+LEFT_OUT_FOLDERS = frozenset({"node_modules", "__pycache__", "pb_data"})
+"""With LEFT_OUT what a checkout has beside its sources, and no image has: what is installed, and what runs leave."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssetSet:
+    """A staged directory of static files. `directory` is relative to the project, so that every laptop has the same."""
+
+    directory: str
+    digest: str
+    """SHA-256 over the sorted manifest of path and content hash, hex; rules included."""
+    headers: str | None
+    """The site's own `_headers`."""
+    redirects: str | None
+    sent_headers: str | None = None
+    """The same with a rule for each content type, as they are sent to Cloudflare."""
+    left_out: tuple[str, ...] = ()
+    """Files of the site that are not served although `.assetsignore` does not name them."""
+
+
+def pack_image(directory: Path, command: Iterable[str]) -> bytes:
+    """The image as a reproducible tar: `config.json` with the command, then `rootfs/`. Raises ArtifactError."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        config = json.dumps({"cmd": list(command)}, sort_keys=True).encode()
+        tar.addfile(_entry("config.json", len(config), 0o644), io.BytesIO(config))
+        for file in source_files(directory, _not_in_an_image):
+            content = file.read()
+            entry = _entry(f"rootfs/{file.name}", len(content), 0o755 if file.executable else 0o644)
+            tar.format = tarfile.USTAR_FORMAT if _is_short(entry) else tarfile.PAX_FORMAT
+            tar.addfile(entry, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def image_digest(packed: bytes) -> str:
+    """`sha256:<64 hex>` of a packed image, as an image store names it."""
+    return f"sha256:{hashlib.sha256(packed).hexdigest()}"
+
+
+def read_module(entry: Path) -> str:
+    """A Worker's one module as text. Raises ArtifactError when it is missing, too large or not text."""
+    try:
+        content = read_file(entry)
+    except MissingFile:
+        raise ArtifactError(_no_module(entry)) from None
+    if len(content) > SCRIPT_LIMIT:
+        size, limit = len(content) / 1048576, SCRIPT_LIMIT // 1048576
+        raise ArtifactError(
+            f"The Worker's module {shown(entry)} has {size:.1f} MiB, Cloudflare takes {limit} MiB; make it "
+            "smaller, then: oracle build"
+        )
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise ArtifactError(
+            f"The Worker's module {shown(entry)} is not UTF-8 text; set `entry` to the bundled module: "
+            "pulumi config set --path"
+        ) from None
+
+
+def _no_module(entry: Path) -> str:
+    """What there is beside it is most likely what the build makes now."""
+    try:
+        beside = source_files(entry.parent, lambda _name, folder: folder)
+    except ArtifactError:
+        beside = []
+    there = [file.name for file in beside if file.name.endswith(MODULE_SUFFIXES)]
+    begin = f"The Worker's module {shown(entry)} does not exist"
+    if not there:
+        return f"{begin}; build it: oracle build"
+    return f"{begin}, and beside it there is {', '.join(there)}; name that as its `entry`, or build it: oracle build"
+
+
+def module_digest(module: str) -> str:
+    """SHA-256 of a module's text, hex."""
+    return hashlib.sha256(module.encode()).hexdigest()
+
+
+def stage_assets(source: Path, stage: Path, project: Path) -> AssetSet:
+    """Makes `stage` a clean copy of a site without rule files, swapped in whole. Raises ArtifactError."""
+    found, left_out = _site_files(source)
+    headers, redirects = read_rules(source)
+    manifest = _manifest(found)
+    refuse_clashing_pages(_served(manifest))
+    return _stage(found, manifest, stage, project, headers=headers, redirects=redirects, left_out=left_out)
+
+
+def stage_packed_assets(packed: Path, stage: Path, project: Path) -> AssetSet:
+    """The same of a packed site, as it was when it was packed: its names and its files were checked then."""
+    with tempfile.TemporaryDirectory() as folder:
+        unpack_assets(packed, Path(folder))
+        found = source_files(Path(folder), _nothing)
+        texts = {file.name: file.read().decode(errors="replace") for file in found if file.name in RULES}
+        headers, redirects = texts.get(HEADERS), texts.get(REDIRECTS)
+        return _stage(found, _manifest(found), stage, project, headers=headers, redirects=redirects)
+
+
+def assets_digest(source: Path) -> str:
+    """The digest of a site's files and rules. Raises ArtifactError."""
+    return _manifest_digest(_manifest(_site_files(source)[0]))
+
+
+def pack_assets(source: Path) -> bytes:
+    """The files and rules of a site as a reproducible tar. Raises ArtifactError."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for file in _site_files(source)[0]:
+            content = file.read()
+            tar.addfile(_entry(file.name, len(content), 0o644), io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def packed_assets_digest(packed: Path) -> str:
+    """The digest of the site that was packed, as `stage_assets` gives it. Raises ArtifactError."""
+    return _manifest_digest({name: hashlib.sha256(content).hexdigest() for name, content in packed_files(packed)})
+
+
+def unpack_assets(packed: Path, target: Path) -> None:
+    """Makes the folder `target` of a packed site. Raises ArtifactError, also for a name outside the folder."""
+    for name, content in packed_files(packed):
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def packed_files(packed: Path) -> Iterator[tuple[str, bytes]]:
+    """The names and contents of a packed site. Raises ArtifactError.
+
+    Not tarfile's own extraction: its safe filter is missing from 3.11 before 3.11.4.
+    """
+    try:
+        with tarfile.open(packed) as tar:
+            for member in tar:
+                file = tar.extractfile(member) if member.isreg() else None
+                if file is None or member.name.startswith("/") or ".." in member.name.split("/"):
+                    raise ArtifactError(f"{member.name!r} in it is no file of a site")
+                yield member.name, file.read()
+    except (tarfile.TarError, EOFError) as error:
+        raise ArtifactError(f"it is no packed site: {error}") from None
+
+
+def source_commit(source: Path) -> str:
+    """The commit that last changed `source`, `-dirty` behind it where files differ from it; empty outside a
+    repository.
+    """
+    commit = _git(source, "rev-list", "-1", "HEAD", "--", ".")
+    if not commit:
+        return ""
+    status = ("status", "--porcelain", "--untracked-files=normal", "--ignore-submodules=none", "--", ".")
+    return f"{commit}-dirty" if _git(source, *status) else commit
+
+
+def _entry(name: str, size: int, mode: int) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode = size, mode
+    return entry
+
+
+def _is_short(entry: tarfile.TarInfo) -> bool:
+    """Whether the entry's name fits the older format, in which images are packed wherever that is possible."""
+    try:
+        entry.tobuf(tarfile.USTAR_FORMAT)
+    except ValueError:
+        return False
+    return True
+
+
+def _not_in_an_image(name: str, folder: bool) -> bool:
+    last = name.rpartition("/")[2]
+    return last in LEFT_OUT or is_private(last) or (folder and last in LEFT_OUT_FOLDERS)
+
+
+def _nothing(_name: str, _folder: bool) -> bool:
+    return False
+
+
+def _site_files(source: Path) -> tuple[list[SourceFile], tuple[str, ...]]:
+    """The files and rules of a site, each within Cloudflare's limit, and the names of those that are left out unasked.
+    Raises ArtifactError.
+    """
+    found, left_out = site_files(source)
+    for file in found:
+        if file.size > ASSET_LIMIT:
+            raise ArtifactError(
+                f"The asset {shown(file.path)} is over Cloudflare's limit of 25 MiB for one file; make it "
+                "smaller, then: oracle build"
+            )
+    return found, left_out
+
+
+def _manifest(files: Iterable[SourceFile]) -> dict[str, str]:
+    return {file.name: hashlib.sha256(file.read()).hexdigest() for file in files}
+
+
+def _served(manifest: Mapping[str, str]) -> dict[str, str]:
+    return {name: digest for name, digest in manifest.items() if name not in RULES}
+
+
+def _stage(
+    files: list[SourceFile],
+    manifest: Mapping[str, str],
+    stage: Path,
+    project: Path,
+    *,
+    headers: str | None,
+    redirects: str | None,
+    left_out: tuple[str, ...] = (),
+) -> AssetSet:
+    served, digest = _served(manifest), _manifest_digest(manifest)
+    marker = stage.with_name(f"{stage.name}.digest")
+    if not (stage.is_dir() and marker.exists() and marker.read_text() == digest and _staged(stage, served)):
+        _copy(files, served, stage)
+        marker.write_text(digest)
+    return AssetSet(
+        directory=stage.relative_to(project).as_posix(),
+        digest=digest,
+        headers=headers,
+        redirects=redirects,
+        sent_headers=with_content_types(served, headers),
+        left_out=left_out,
+    )
+
+
+def _manifest_digest(manifest: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+
+
+def _staged(stage: Path, served: Mapping[str, str]) -> bool:
+    """Whether the staged copy still is what the manifest says: somebody may have cleaned it up by halves."""
+    return all((stage / name).is_file() for name in served)
+
+
+def _copy(files: list[SourceFile], served: Mapping[str, str], stage: Path) -> None:
+    import shutil
+
+    stage.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{stage.name}-", dir=stage.parent))
+    try:
+        for file in files:
+            if file.name in served:
+                content = file.read()
+                if hashlib.sha256(content).hexdigest() != served[file.name]:
+                    raise ArtifactError(
+                        f"{shown(file.path)} changed while it was read; wait for its build, then: pulumi up"
+                    )
+                target = fresh / file.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(content)
+        shutil.rmtree(stage, ignore_errors=True)
+        fresh.rename(stage)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        done = git.git(folder, *arguments, seconds=GIT_SECONDS)
+    except (OSError, OutOfTime):
+        return ""
+    return done.text.strip() if done.status == 0 else ""

@@ -1,0 +1,134 @@
+"""The program that builds and pushes images: docker, podman or buildah, the first of them that works here."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from artifacts.images.errors import ImageError
+from artifacts.images.inputs import PLATFORM, Inputs
+from artifacts.images.logins import Login
+from artifacts.images.repository import HUB, Repository
+from programs import OutOfTime, run
+
+PROBES = {"docker": ("version", "--format", "{{.Server.Version}}"), "podman": ("info",), "buildah": ("info",)}
+"""What each of them can only do where it can build: docker has to reach its daemon."""
+PROBE_SECONDS = 20.0
+BUILD_SECONDS = 3600.0
+TAIL = 25
+SAFE = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+"""One manifest and no list of them: its digest is then the image's."""
+NOT_FOR_BUILDERS = frozenset(
+    {
+        "CLOUDFLARE_API_TOKEN",
+        "DIGITALOCEAN_ACCESS_TOKEN",
+        "DIGITALOCEAN_TOKEN",
+        "PULUMI_ACCESS_TOKEN",
+        "PULUMI_CONFIG_PASSPHRASE",
+    }
+)
+"""Variables of the environment that are none of a builder's business."""
+Line = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Builder:
+    """One of the three; `environment` is the whole one in which it runs."""
+
+    program: str
+    environment: Mapping[str, str]
+
+    @classmethod
+    def found(cls, environment: Mapping[str, str]) -> Builder:
+        """The first that works. Raises ImageError that says what is wrong with each."""
+        for name in PROBES:
+            if _problem(name, environment) == "":
+                return cls(name, environment)
+        problems = "; ".join(f"{name} {_problem(name, environment)}" for name in PROBES)
+        raise ImageError(
+            f"Nothing here can build the backend's image ({problems}); start docker's daemon, or install one of them: "
+            "sudo apt-get install buildah"
+        )
+
+    def build(self, inputs: Inputs, name: str, line: Line) -> None:
+        """Builds the image and names it. Raises ImageError with the end of what the builder said."""
+        with tempfile.TemporaryDirectory(prefix="oracle-image-") as folder:
+            context, dockerfile = inputs.copy(Path(folder))
+            target = ["--target", inputs.target] if inputs.target else []
+            values = [word for key, value in inputs.args for word in ("--build-arg", f"{key}={value}")]
+            options = ["--platform", PLATFORM, "--file", str(dockerfile), "--tag", name, *target, *values]
+            self._run("built", ["build", *options, str(context)], line, {})
+
+    def push(self, repository: Repository, name: str, login: Login | None, line: Line) -> None:
+        """Pushes what was built under a name. Raises ImageError with the end of what the builder said."""
+        plain = ["--tls-verify=false"] if repository.is_local and self.program != "docker" else []
+        with self._logged_in(repository, login) as variables:
+            self._run("pushed", ["push", *plain, name], line, variables)
+
+    @contextmanager
+    def _logged_in(self, repository: Repository, login: Login | None) -> Iterator[dict[str, str]]:
+        """The variables that name a file with this login alone. All else of docker's own folder stays as it is."""
+        with tempfile.TemporaryDirectory(prefix="oracle-login-") as folder:
+            key = (
+                "https://index.docker.io/v1/"
+                if repository.host == HUB and self.program == "docker"
+                else repository.host
+            )
+            config: dict[str, Any] = {"auths": {key: {"auth": login.basic}} if login else {}}
+            own = Path(self.environment.get("DOCKER_CONFIG") or Path(self.environment.get("HOME", "/")) / ".docker")
+            if self.program == "docker" and own.is_dir():
+                config |= {"currentContext": _context(own)} if _context(own) else {}
+                for each in own.iterdir():
+                    if each.name != "config.json":
+                        (Path(folder) / each.name).symlink_to(each)
+            file = Path(folder) / "config.json"
+            file.touch(mode=0o600)
+            file.write_text(json.dumps(config))
+            yield {"DOCKER_CONFIG": folder} if self.program == "docker" else {"REGISTRY_AUTH_FILE": str(file)}
+
+    def _run(self, done_to: str, words: Sequence[str], line: Line, variables: Mapping[str, str]) -> None:
+        said: list[str] = []
+
+        def heard(raw: bytes) -> None:
+            text = raw.decode(errors="replace").rstrip()
+            said.append(text)
+            line(text)
+
+        own = {name: value for name, value in self.environment.items() if name not in NOT_FOR_BUILDERS}
+        env = {**own, **SAFE, **variables}
+        begin = f"The backend's image could not be {done_to} by {self.program}"
+        try:
+            status = run([self.program, *words], env=env, merged=True, line=heard, seconds=BUILD_SECONDS).status
+        except OutOfTime:
+            raise ImageError(
+                f"{begin} within {BUILD_SECONDS / 60:.0f} minutes; try again: oracle build backend"
+            ) from None
+        except OSError as error:
+            raise ImageError(f"{begin} ({error.strerror}); install it again: {self.program} version") from None
+        if status != 0:
+            end = "\n".join(said[-TAIL:])
+            raise ImageError(f"{begin} (status {status}); mend it, then: oracle build backend\nIts output ends:\n{end}")
+
+
+def _problem(name: str, environment: Mapping[str, str]) -> str:
+    """Why it cannot build, in a few words; empty where it can."""
+    if shutil.which(name, path=environment.get("PATH", os.defpath)) is None:
+        return "is not installed"
+    with suppress(OSError, OutOfTime):
+        if run([name, *PROBES[name]], env=environment, seconds=PROBE_SECONDS).status == 0:
+            return ""
+    return "has no daemon that answers" if name == "docker" else "does not work here"
+
+
+def _context(folder: Path) -> str:
+    """Which daemon docker talks to, where it is not the default one."""
+    with suppress(OSError, ValueError, AttributeError):
+        return str(json.loads((folder / "config.json").read_text()).get("currentContext") or "")
+    return ""

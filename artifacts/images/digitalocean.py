@@ -1,0 +1,79 @@
+"""The container registries of DigitalOcean's account, which its API token opens.
+
+Shapes and scopes: https://docs.digitalocean.com/reference/api/, `registries_list` (registry:read) and
+`registries_get_dockerCredentials` (registry:read and registry:update).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from artifacts.images.errors import ImageError
+from artifacts.images.repository import DOCR
+from clients.cloud_api import Api, ApiError
+
+T = TypeVar("T")
+VARIABLE = "DIGITALOCEAN_TOKEN"
+LOGIN_SECONDS = 3600
+"""How long a login is good for: longer than any push takes."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """The account whose API is at `endpoint`."""
+
+    endpoint: str
+    token: str
+
+    def registry(self) -> str:
+        """The name of its one registry. Raises ImageError where it has none or several."""
+        names = self._asked("/v2/registries", lambda answer: [str(each["name"]) for each in answer["registries"] or []])
+        if len(names) == 1:
+            return names[0]
+        if not names:
+            raise ImageError("DigitalOcean's account has no container registry; make one: doctl registries create NAME")
+        raise ImageError(
+            f"DigitalOcean's account has several container registries ({', '.join(names)}); choose one: "
+            "pulumi config set --path oracle-net:backend.image.registry NAME"
+        )
+
+    def login(self, registry: str, *, write: bool) -> tuple[str, str]:
+        """A user and a password for one of its registries. Raises ImageError.
+
+        What only reads logs in by the token itself, which needs no more than registry:read; what writes gets a login
+        for an hour, so that a builder never sees the token.
+        """
+        self._refuse_nobody()
+        if not write:
+            return self.token, self.token
+        query = f"read_write=true&expiry_seconds={LOGIN_SECONDS}"
+        encoded = self._asked(
+            f"/v2/registries/{registry}/docker-credentials?{query}", lambda answer: str(answer["auths"][DOCR]["auth"])
+        )
+        user, _, password = base64.b64decode(encoded).decode().partition(":")
+        return user, password
+
+    def _asked(self, path: str, read: Callable[[Any], T]) -> T:
+        self._refuse_nobody()
+        try:
+            api = Api("DigitalOcean", self.endpoint, self.token, VARIABLE)
+        except ApiError as error:
+            raise ImageError(str(error)) from None
+        try:
+            return api.ask("GET", path, read)
+        except ApiError as error:
+            more = ""
+            if error.status in (401, 403):
+                more = (
+                    f" {VARIABLE} needs the scopes registry:read, and to push registry:update; or: doctl registry login"
+                )
+            raise ImageError(f"{error}{more}") from None
+        finally:
+            api.close()
+
+    def _refuse_nobody(self) -> None:
+        if not self.token:
+            raise ImageError(f"{VARIABLE} is not set, and nobody has logged in to {DOCR}; log in: doctl registry login")

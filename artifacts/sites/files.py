@@ -1,0 +1,111 @@
+"""Which files of a folder are the site: all but those that `.assetsignore` names, and none that must not be public.
+
+Nothing is left out without a word: what neither wrangler nor Cloudflare would take is refused by its path.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from artifacts.folders import ArtifactError, SourceFile, read_file, shown, source_files
+from artifacts.sites import ignore
+from artifacts.sites.ignore import Ignore
+from site_rules import Problem, header_problems, redirect_problems
+
+HEADERS, REDIRECTS = "_headers", "_redirects"
+RULES = frozenset({HEADERS, REDIRECTS})
+"""Read by wrangler as rules; the provider would upload them as files, so they travel in the asset configuration."""
+FINDER = ".DS_Store"
+"""What macOS leaves in a folder: it tells the names of files, and nobody means to publish it."""
+PAGES_WORKER = "_worker.js"
+SECRET = re.compile(r"\.git|\.env(rc|\..+)?|\.dev\.vars(\..+)?", re.IGNORECASE)
+EXAMPLE = re.compile(r".*\.(example|sample|template)", re.IGNORECASE)
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def is_private(name: str) -> bool:
+    """Whether a file of this name belongs to the developer who has it, and to nobody else."""
+    return SECRET.fullmatch(name) is not None and not EXAMPLE.fullmatch(name)
+
+
+def site_files(site: Path) -> tuple[list[SourceFile], tuple[str, ...]]:
+    """The files and rules of a site, and the names of what is left out although `.assetsignore` does not name it.
+
+    Raises ArtifactError for what must not or cannot be served.
+    """
+    rules = Ignore.of(site)
+    legacy = not os.path.exists(site / ignore.NAME)
+    unasked: list[str] = []
+
+    def left_out(name: str, folder: bool) -> bool:
+        if name == ignore.NAME:
+            return True
+        decided = False if name in RULES else rules.decided(name, folder)
+        last = name.rpartition("/")[2]
+        if decided is None and last == FINDER:
+            unasked.append(name)
+            return True
+        if not decided:
+            _check_name(site, name)
+        if decided is None:
+            _check_private(site / name, last, legacy and name == PAGES_WORKER)
+        return bool(decided)
+
+    return source_files(site, left_out), tuple(unasked)
+
+
+def read_rules(site: Path) -> tuple[str | None, str | None]:
+    """The texts of `_headers` and `_redirects`, None for one that is not there. Raises ArtifactError."""
+    headers, redirects = _text(site / HEADERS), _text(site / REDIRECTS)
+    _refuse(site / HEADERS, header_problems(headers or ""))
+    _refuse(site / REDIRECTS, redirect_problems(redirects or ""))
+    return headers, redirects
+
+
+def _check_name(site: Path, name: str) -> None:
+    last = name.rpartition("/")[2]
+    if "%" in last:
+        raise ArtifactError(
+            f"{shown(site / name)} has a % in its name, which Cloudflare reads as an escape, so it would be served "
+            "under another name or refused; rename it, then: oracle build"
+        )
+    if CONTROL.search(last):
+        raise ArtifactError(
+            f"{shown(site / name)} has a control character in its name, which no address has; rename it, then: "
+            "oracle build"
+        )
+
+
+def _check_private(path: Path, last: str, pages_worker: bool) -> None:
+    if pages_worker or is_private(last):
+        raise ArtifactError(
+            f"{shown(path)} would be public; name it in the site's {ignore.NAME} (`{last}` leaves it out, `!{last}` "
+            "serves it), then: oracle build"
+        )
+
+
+def _text(path: Path) -> str | None:
+    if not path.is_file() and not path.is_symlink():
+        return None
+    content = read_file(path)
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ArtifactError(
+            f"{shown(path)}, line {line}: this is not UTF-8, and Cloudflare takes nothing else; save it as UTF-8, "
+            "then: oracle build"
+        ) from None
+
+
+def _refuse(path: Path, problems: list[Problem]) -> None:
+    if not problems:
+        return
+    first, more = problems[0], len(problems) - 1
+    others = f" ({more} more {'lines' if more > 1 else 'line'} with a problem)" if more else ""
+    raise ArtifactError(
+        f"{shown(path)}, line {first.line}: {first.says}, so Cloudflare refuses it{others}; {first.fix}, then: "
+        "oracle build"
+    )

@@ -1,0 +1,1 @@
+"""The `oracle` command, in layers: commands, features, runs, the engine, text and errors."""

@@ -1,0 +1,74 @@
+"""Refuse to adopt code that holds the backend's address: the first release of the backend would leave it behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from artifacts.addresses import FIX, WHY, BackendAddresses, fix, origin, places
+from cli.adopt.discover import LiveResources
+from cli.engine.pulumi import Engine
+from cli.ui.errors import CommandError
+from clients.workers_api import Workers, WorkersApiError
+from settings import API, Settings, other_stacks
+
+Code = Mapping[str, Mapping[str, bytes]]
+"""The modules of the running Workers: their content by name, by service."""
+
+
+def fetch_code(engine: Engine, settings: Settings) -> Code:
+    """Downloads the code that the Workers run. Raises CommandError when Cloudflare does not tell."""
+    token = engine.environment.get("CLOUDFLARE_API_TOKEN")
+    try:
+        with Workers(engine.stack.cloudflare, settings.account_id, token) as cloudflare:
+            return {name: cloudflare.modules(worker.script) for name, worker in settings.workers.items()}
+    except WorkersApiError as error:
+        raise CommandError(str(error)) from None
+
+
+def address_refusals(
+    settings: Settings, live: LiveResources, code: Code, services: tuple[str, ...], project: Path
+) -> Iterator[str]:
+    """Complaints: services whose running code, or whose checkout, has the backend's address written in it."""
+    others = other_stacks(settings, project).app_names
+    addresses = BackendAddresses.of(settings.backend.app_name, live.hostnames, others)
+    for name in (each for each in services if each in settings.workers):
+        yield from _running(addresses, name, settings, live, code.get(name) or {})
+        yield from _checked_out(addresses, name, settings, project)
+
+
+def _running(
+    addresses: BackendAddresses, name: str, settings: Settings, live: LiveResources, modules: Mapping[str, bytes]
+) -> Iterator[str]:
+    found = [each for file, content in modules.items() for each in addresses.find(content, file)]
+    if not found:
+        return
+    script = settings.workers[name].script
+    yield (
+        f"{script} runs code with the backend's address written in it: {places(found)}. {WHY}. Fix: "
+        f"{', '.join(_steps(name, script, live))}; then: oracle adopt"
+    )
+
+
+def _steps(name: str, script: str, live: LiveResources) -> Iterator[str]:
+    """How code that was made by hand gets rid of the address, in order."""
+    worker = live.workers.get(name)
+    if name != API:
+        yield "let it call the API instead"
+    else:
+        if worker and "POCKETBASE_URL" not in worker.bindings:
+            yield f"bind the address ({live.url}): npx wrangler secret put POCKETBASE_URL --name {script}"
+        yield FIX
+    yield "deploy that as until now: npx wrangler deploy"
+
+
+def _checked_out(addresses: BackendAddresses, name: str, settings: Settings, project: Path) -> Iterator[str]:
+    worker = settings.workers[name]
+    found = list(addresses.find_in_checkout(worker, project))
+    if found:
+        comes_from = origin(list(addresses.find_in_sources(worker, project)))
+        build = f"build it: oracle build {name}; " if worker.build else ""
+        yield (
+            f"The checkout of {name} has the backend's address written in it: {places(found)}{comes_from}. {WHY}. Fix: "
+            f"{fix(name, worker)}, {build}then: oracle adopt"
+        )

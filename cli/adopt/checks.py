@@ -1,0 +1,269 @@
+"""Whether what was made by hand can be taken over, what that means for the configuration, and what would differ later.
+
+Pure: nothing here asks anybody. A refusal is a sentence that ends in what to do; with one, nothing is written at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cli.adopt.discover import LiveResources, LiveWorker
+from cli.adopt.model import Adoption, Difference
+from cli.adopt.source_builds import alert_differences, kept_alerts, push_refusals, source_differences, source_of
+from settings import API, ModuleSettings, Settings, given_by_the_program, template_values
+from stack_outputs import OWNER_VARIABLE, Owner, key_of, owner_of_app, owner_of_worker
+
+KINDS = frozenset({"plain_text", "secret_text", "assets", "service"})
+"""What this program can bind to what exists: a Worker with anything else would lose it with its first release."""
+ADMIN = frozenset({"PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD"})
+SITE = frozenset({"ASSETS", "API_URL", "RELEASE", OWNER_VARIABLE})
+UNREADABLE = (
+    "nobody can read its value, and the first release runs without it, unless it is set before: "
+    "pulumi config set --secret --path oracle-net:backendSecrets.{name}"
+)
+OTHER_COMPONENTS = ("workers", "jobs", "static_sites", "functions", "databases")
+MOVING = ("pending_deployment", "in_progress_deployment")
+# A key of oracle-net:backend, and where the running service has it.
+SERVICE_KEYS = {"size": "instance_size_slug", "port": "http_port"}
+
+
+def refusals(settings: Settings, live: LiveResources, services: tuple[str, ...], owner: Owner) -> Iterator[str]:
+    """Why these services cannot be taken over as they run: a sentence each, none when they can."""
+    yield from _owner_refusals(settings, live, services, owner)
+    if "backend" in services:
+        yield from _app_refusals(settings, live)
+    for name in services:
+        if name != "backend":
+            yield from _worker_refusals(name, settings, live)
+
+
+def differences(settings: Settings, live: LiveResources, services: tuple[str, ...]) -> Iterator[Difference]:
+    """What the first release of each service would change, beyond its code."""
+    if "backend" in services and live.app:
+        yield from _app_differences(settings, live.app)
+    for name in services:
+        worker = live.workers.get(name)
+        if worker:
+            yield from _worker_differences(name, settings, worker, live)
+
+
+def adoption(settings: Settings, live: LiveResources, services: tuple[str, ...]) -> Adoption:
+    """What is to be written; for what has no refusal."""
+    values: dict[str, str] = {}
+    words: list[str] = []
+    alerts: tuple[Mapping[str, object], ...] = ()
+    if "backend" in services and live.app:
+        active, alerts = live.app["active_deployment"]["id"], kept_alerts(settings.backend, live.app)
+        values |= {"backend.adopted.app": live.app["id"], "backend.adopted.deployment": active}
+        words.append(_app_words(settings, live, live.app, alerts))
+    for name, config in settings.workers.items():
+        worker = live.workers.get(name)
+        if name not in services or worker is None:
+            continue
+        values[f"{key_of(name)}.adopted.version"] = worker.version
+        domain = live.domain(config.domain.hostname) if config.domain else None
+        if domain:
+            values[f"{key_of(name)}.adopted.domain"] = domain.id
+        at = f", at {domain.hostname}" if domain else ""
+        secrets = [each for each, binding in sorted(worker.bindings.items()) if binding["type"] == "secret_text"]
+        holds = f", with its secrets {', '.join(secrets)}" if secrets else ""
+        words.append(f"{name}: the Worker {worker.script} as its version {worker.version} runs{at}{holds}")
+    return Adoption(adopted=values, words=tuple(words), alerts=alerts)
+
+
+def _app_words(
+    settings: Settings, live: LiveResources, app: Mapping[str, Any], alerts: Sequence[Mapping[str, object]]
+) -> str:
+    source, active = source_of(app), app["active_deployment"]["id"]
+    built = f", built from {source}" if source and source.built else ""
+    with_alerts = f", with its alerts {', '.join(str(each['rule']) for each in alerts)}" if alerts else ""
+    name = settings.backend.app_name
+    return f"backend: the app {name} at {live.url}, as its deployment {active} runs{built}{with_alerts}"
+
+
+def _owner_refusals(settings: Settings, live: LiveResources, services: tuple[str, ...], owner: Owner) -> Iterator[str]:
+    """What another stack has made stays that one's."""
+    found = {name: owner_of_worker(each.bindings) for name, each in live.workers.items() if each}
+    backends = owner_of_app(live.app["spec"]) if live.app else None
+    for name in services:
+        backend = name == "backend"
+        mark = backends if backend else found.get(name)
+        if mark and mark != str(owner):
+            what = f"The app {settings.backend.app_name}" if backend else f"The Worker {settings.workers[name].script}"
+            key = "backend.appName" if backend else f"{key_of(name)}.script"
+            yield (
+                f"{what} is of {mark}, and not of {owner}; choose another name: "
+                f"pulumi config set --path oracle-net:{key} NAME -s {owner.stack}"
+            )
+
+
+def _app_refusals(settings: Settings, live: LiveResources) -> Iterator[str]:
+    backend, app = settings.backend, live.app
+    if app is None:
+        there = f"there are: {', '.join(live.apps)}" if live.apps else "it has no apps"
+        yield (
+            f"The account has no app {backend.app_name} ({there}); name the one that runs: "
+            "pulumi config set --path oracle-net:backend.appName NAME"
+        )
+        return
+    if "backend.image.digest" in settings.left_as_in_the_template:
+        yield (
+            f"{template_values('backend.image.digest')}; or let it be built from the checkout's Dockerfile, in "
+            "place of the digest: pulumi config set --path oracle-net:backend.image.build.dockerfile Dockerfile"
+        )
+    yield from _shape_refusals(backend.app_name, backend.service, app["spec"])
+    yield from push_refusals(app)
+    if any(app.get(each) for each in MOVING):
+        yield f"A deployment of {backend.app_name} is at work; wait for its end, then: oracle adopt"
+    elif app.get("pinned_deployment"):
+        yield (
+            f"{backend.app_name} was rolled back and is pinned, so nothing can be deployed in it; commit or revert "
+            "the rollback in DigitalOcean's console, then: oracle adopt"
+        )
+    elif not app.get("active_deployment"):
+        yield f"{backend.app_name} has no deployment that serves; make it serve first: doctl apps list-deployments"
+
+
+def _shape_refusals(name: str, service: str, spec: Mapping[str, Any]) -> Iterator[str]:
+    services = [each["name"] for each in spec.get("services") or []]
+    if len(services) != 1:
+        yield (
+            f"{name} has {len(services)} services ({', '.join(services)}), and this program declares one: the other "
+            "would go with the first release; move it to an app of its own, then: oracle adopt"
+        )
+    elif services != [service]:
+        yield (
+            f"The service of {name} is called {services[0]}, and {service} is declared; correct it: "
+            f"pulumi config set --path oracle-net:backend.service {services[0]}"
+        )
+    for kind in OTHER_COMPONENTS:
+        if found := [str(each.get("name")) for each in spec.get(kind) or []]:
+            yield (
+                f"{name} has components that this program does not declare ({kind}: {', '.join(found)}), and they "
+                "would go with the first release; move them to an app of their own, then: oracle adopt"
+            )
+    if hosts := [str(each.get("domain")) for each in spec.get("domains") or []]:
+        yield (
+            f"{name} answers at domains of its own ({', '.join(hosts)}), and each release moves the backend to another "
+            "app; let clients use the API's domain and take these away, then: oracle adopt"
+        )
+    count = int((spec.get("services") or [{}])[0].get("instance_count") or 1)
+    if count > 1:
+        yield (
+            f"{name} runs {count} containers, each with a database of its own, and only one of them could be kept; "
+            "scale it to one in DigitalOcean's console, then: oracle adopt"
+        )
+
+
+def _worker_refusals(name: str, settings: Settings, live: LiveResources) -> Iterator[str]:
+    config, worker = settings.workers[name], live.workers.get(name)
+    if worker is None:
+        yield (
+            f"The account has no Worker {config.script} that serves; name the one that runs: "
+            f"pulumi config set --path oracle-net:{key_of(name)}.script NAME"
+        )
+        return
+    if len(worker.shares) > 1:
+        yield (
+            f"The traffic of {config.script} is shared by {len(worker.shares)} versions; give all of it to one: "
+            "npx wrangler versions deploy"
+        )
+    yield from _binding_refusals(name, settings, worker)
+    if config.domain:
+        domain = live.domain(config.domain.hostname)
+        if domain is None or domain.script != config.script:
+            to = f"leads to {domain.script}" if domain else "is no custom domain of any Worker"
+            yield (
+                f"{config.domain.hostname} {to}, and not to {config.script}; attach it there, or take it out of the "
+                f"configuration: pulumi config rm --path oracle-net:{key_of(name)}.domain"
+            )
+
+
+def _binding_refusals(name: str, settings: Settings, worker: LiveWorker) -> Iterator[str]:
+    for bound, binding in sorted(worker.bindings.items()):
+        kind = binding["type"]
+        if kind == "durable_object_namespace":
+            yield (
+                f"{worker.script} has a Durable Object ({bound}), whose data belongs to its Worker's migrations; this "
+                "program cannot declare it, so it stays with wrangler: take it out of this Worker, then: oracle adopt"
+            )
+        elif kind not in KINDS:
+            yield (
+                f"{worker.script} has a binding of a kind that this program does not know ({bound}: {kind}), and would "
+                "lose it with its first release; take it out of this Worker, then: oracle adopt"
+            )
+        elif kind == "secret_text" and bound not in _declared(name, settings):
+            yield (
+                f"{worker.script} has a secret {bound} that this program does not declare, and cannot read its value; "
+                f"take it out: npx wrangler secret delete {bound} --name {worker.script}"
+            )
+    if name == API and "GITHUB_TOKEN" in worker.bindings and settings.github_token is None:
+        yield (
+            f"{worker.script} has a GITHUB_TOKEN, whose value nobody can read, and would lose it with its first "
+            "release; put it into the configuration: pulumi config set --secret oracle-net:githubToken"
+        )
+
+
+def _declared(name: str, settings: Settings) -> frozenset[str]:
+    """The names of the bindings that a Worker has from its first release on."""
+    worker = settings.workers[name]
+    if not isinstance(worker, ModuleSettings):
+        return SITE
+    return frozenset({*given_by_the_program(name), *worker.bindings, *settings.worker_secrets.get(name, {})})
+
+
+def _app_differences(settings: Settings, app: Mapping[str, Any]) -> Iterator[Difference]:
+    backend, spec = settings.backend, app["spec"]
+    service = (spec.get("services") or [{}])[0]
+    running: dict[str, object] = {key: service.get(theirs) for key, theirs in SERVICE_KEYS.items()}
+    running |= {"region": spec.get("region"), "healthPath": (service.get("health_check") or {}).get("http_path")}
+    declared = backend.model_dump(by_alias=True)
+    for key, value in running.items():
+        if value is not None and value != declared[key]:
+            yield Difference(key=f"backend.{key}", runs=value, declared=declared[key])
+    yield from source_differences(backend, app)
+    yield from alert_differences(backend, app)
+    envs = [*(spec.get("envs") or []), *(service.get("envs") or [])]
+    for env in envs:
+        key, secret = env["key"], env.get("type") == "SECRET"
+        if key in ADMIN or (not secret and backend.env.get(key) == env.get("value")):
+            continue
+        if secret:
+            if key not in settings.backend_secrets:
+                yield Difference(
+                    key=f"backendSecrets.{key}", runs=None, declared=None, effect=UNREADABLE.format(name=key)
+                )
+            continue
+        yield Difference(key=f"backend.env.{key}", runs=env.get("value"), declared=backend.env.get(key))
+
+
+def _worker_differences(name: str, settings: Settings, worker: LiveWorker, live: LiveResources) -> Iterator[Difference]:
+    config = settings.workers[name]
+    key = key_of(name)
+    if worker.date and worker.date != config.compatibility_date:
+        yield Difference(key=f"{key}.compatibilityDate", runs=worker.date, declared=config.compatibility_date)
+    if worker.flags != config.compatibility_flags:
+        flags = list(config.compatibility_flags)
+        yield Difference(key=f"{key}.compatibilityFlags", runs=list(worker.flags), declared=flags)
+    if worker.workers_dev is not config.workers_dev:
+        yield Difference(key=f"{key}.workersDev", runs=worker.workers_dev, declared=config.workers_dev)
+    for domain in live.domains:
+        if domain.script == config.script and (config.domain is None or config.domain.hostname != domain.hostname):
+            line = {"hostname": domain.hostname, "zoneId": domain.zone_id}
+            stays = f"{domain.hostname} goes on as it is, and nobody declares it"
+            yield Difference(key=f"{key}.domain", runs=line, declared=None, effect=stays)
+    for bound, binding in sorted(worker.bindings.items()):
+        yield from _binding_difference(name, bound, binding, _declared(name, settings))
+
+
+def _binding_difference(
+    name: str, bound: str, binding: Mapping[str, Any], declared: frozenset[str]
+) -> Iterator[Difference]:
+    plain = binding["type"] == "plain_text"
+    if plain and bound == "POCKETBASE_URL" and name == API:
+        effect = "becomes a secret, in the one upload of the first release"
+        yield Difference(key=f"{name}: {bound}", runs=None, declared=None, effect=effect)
+    elif bound not in declared:
+        effect = "a binding that the configuration does not declare: the first release runs without it"
+        yield Difference(key=f"{name}: {bound}", runs=None, declared=None, effect=effect)

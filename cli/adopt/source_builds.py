@@ -1,0 +1,74 @@
+"""An app that App Platform builds from a repository: what a release changes of it, what it keeps, what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from cli.adopt.model import Difference
+from clients.app_platform import Source, alert, alerts_of
+from settings import AlertSettings, BackendSettings
+
+
+def push_refusals(app: Mapping[str, Any]) -> Iterator[str]:
+    """A push that deploys the app would change what runs behind the program's back, and empty its disk."""
+    name, source = app["spec"]["name"], source_of(app)
+    if source and source.deployed_on_push:
+        yield (
+            f"Each push to {source} deploys {name} on an empty disk, behind this program's back (deploy_on_push); set "
+            "deploy_on_push to false in its spec, and back its data up before, since that deploys it once more: "
+            f"doctl apps spec get {app['id']} > spec.yaml, edit it, doctl apps update {app['id']} --spec spec.yaml, "
+            "then: oracle adopt"
+        )
+
+
+def source_of(app: Mapping[str, Any]) -> Source | None:
+    """What the app's service is built from."""
+    services = app["spec"].get("services") or [{}]
+    return Source.of(services[0])
+
+
+def source_differences(backend: BackendSettings, app: Mapping[str, Any]) -> Iterator[Difference]:
+    """What the first release puts in place of a build, and of the command that starts what it made."""
+    source = source_of(app)
+    if source and source.built:
+        effect = f"runs the image {backend.image.repository}; no push to {source.origin} deploys anything from then on"
+        yield Difference(key="backend: source", runs=None, declared=None, effect=f"{source}, built there: {effect}")
+    command = (app["spec"].get("services") or [{}])[0].get("run_command")
+    if command:
+        effect = f"is started by its image, not by: {command}"
+        yield Difference(key="backend: run_command", runs=None, declared=None, effect=effect)
+
+
+def kept_alerts(backend: BackendSettings, app: Mapping[str, Any]) -> tuple[Mapping[str, object], ...]:
+    """The app's alerts, where the configuration has none of its own: it declares them from now on."""
+    found = alerts_of(app["spec"], backend.service)
+    return () if backend.alerts else tuple(each for each in found.values() if _declarable(each))
+
+
+def alert_differences(backend: BackendSettings, app: Mapping[str, Any]) -> Iterator[Difference]:
+    """Alerts that the first release would drop, change or add."""
+    found = alerts_of(app["spec"], backend.service)
+    declared = {str(each.rule): alert(each.model_dump()) for each in backend.alerts}
+    for rule in sorted({*found, *declared}):
+        effect = ""
+        if rule in found and not _declarable(found[rule]):
+            effect = "no alert that this program can declare: the first release is without it"
+        elif declared and rule not in declared:
+            effect = "an alert that is not declared: the first release is without it"
+        elif rule not in found:
+            effect = "a declared alert that the app has not: the first release has it"
+        elif declared and found[rule] != declared[rule]:
+            effect = "an alert with another threshold than the declared one, which the first release has"
+        if effect:
+            yield Difference(key=f"backend: alert {rule}", runs=None, declared=None, effect=effect)
+
+
+def _declarable(found: Mapping[str, Any]) -> bool:
+    try:
+        AlertSettings.model_validate(found)
+    except ValidationError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""A stack's backups and audit log, and the rotation of its passwords and tokens."""

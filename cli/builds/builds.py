@@ -1,0 +1,190 @@
+"""Services' own builds, in parallel, each with its output kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from threading import Lock
+
+from artifacts.folders import ArtifactError
+from artifacts.images import DockerfileImage
+from cli.builds.build_commands import Commands
+from cli.builds.freshness import Product
+from cli.builds.image import image_of
+from cli.engine.workspace import Stack
+from cli.ui.errors import CommandError
+from settings import AssetsSettings, BackendSettings, ModuleSettings, Settings, WorkerSettings
+
+
+@dataclass(frozen=True)
+class Build:
+    service: str
+    folder: Path
+    command: str
+    log: Path
+    product: Product | None = None
+    """What it makes, where that is known: then an unchanged source is not built again."""
+    records: Path | None = None
+    """The folder that says which dependencies were installed where; without one, none are."""
+    image: Callable[[], DockerfileImage] | None = None
+    """The image that is built from a Dockerfile afterwards, looked at when it is asked for."""
+
+    @property
+    def of_image(self) -> Build:
+        """The image's part, under a name and with a log of its own."""
+        return replace(self, service=f"{self.service}'s image", log=self.log.with_stem(f"{self.log.stem}-image"))
+
+
+@dataclass(frozen=True)
+class Built:
+    """A service that is built: just now, or before from the same source."""
+
+    service: str
+    log: Path
+    is_new: bool
+    installed: str = ""
+    """The command that installed its dependencies, where that was to be done."""
+    differing: str = ""
+    """Files in which this build differs from another one of the same source; reported once."""
+    made: str = ""
+    """An image's name and digest."""
+
+    @property
+    def lines(self) -> Iterator[str]:
+        """What there is to say about it."""
+        if not self.is_new:
+            yield f"Not built again: {self.service}, whose source is what it was{self._made}"
+            return
+        if self.installed:
+            yield f"Dependencies of {self.service} installed: {self.installed}"
+        yield f"Built: {self.service}{self._made}"
+        if self.differing:
+            yield (
+                f"Two builds of the same source of {self.service} differ, in {self.differing}: something there is made "
+                "anew each time, such as a date. So it is built when its source changes, or by: oracle build --again"
+            )
+
+    @property
+    def _made(self) -> str:
+        return f" ({self.made})" if self.made else ""
+
+
+def builds(stack: Stack, services: list[str], *, images: bool = True) -> list[Build]:
+    """The builds that the stack's configuration names, for all services or those given; `images` says whether an image
+    that is built from a Dockerfile is among them. Raises CommandError.
+    """
+    settings = stack.settings()
+    sources = {"backend": settings.backend, **settings.workers}
+    if unknown := [name for name in services if name not in sources]:
+        raise CommandError(f"There is no service {unknown[0]}; name one of {', '.join(sources)}: oracle build backend")
+    wanted = [name for name in sources if name in (services or sources)]
+    found = [
+        _build(stack, name, source, stack.project / source.path, images and _has_image(settings, source))
+        for name, source in sources.items()
+        if source.path and name in wanted
+    ]
+    return [each for each in found if each.command or each.image]
+
+
+def _has_image(settings: Settings, source: BackendSettings | WorkerSettings) -> bool:
+    """Whether an image is to be built; a stack with a receipt runs what that names."""
+    return isinstance(source, BackendSettings) and source.image.build is not None and settings.receipt is None
+
+
+def _build(stack: Stack, name: str, source: BackendSettings | WorkerSettings, folder: Path, has_image: bool) -> Build:
+    output = _output(stack, source, folder)
+    record = stack.private / "builds" / f"{name}.json"
+    command = source.build or ""
+    product = Product(folder, command, output, record) if output else None
+    log = stack.private / "logs" / f"build-{name}.log"
+    image = partial(image_of, stack) if has_image else None
+    return Build(name, folder, command, log, product, stack.private / "dependencies", image)
+
+
+def _output(stack: Stack, source: BackendSettings | WorkerSettings, folder: Path) -> Path | None:
+    match source:
+        case ModuleSettings():
+            return folder / source.entry
+        case AssetsSettings():
+            return folder / source.assets
+        case BackendSettings() if source.image.path:
+            return stack.project / source.image.path
+    return None
+
+
+Watch = Callable[[Build], AbstractContextManager[Callable[[str], object]]]
+"""Entered while a build runs; gives what hears each line of its output."""
+
+
+def _unwatched(_: Build) -> AbstractContextManager[Callable[[str], object]]:
+    return nullcontext(lambda _: None)
+
+
+def run_builds(wanted: list[Build], watch: Watch = _unwatched, again: bool = False) -> Iterator[Built]:
+    """Runs all at once and yields each as it succeeds. Raises CommandError with the end of the first failed one's
+    output.
+
+    `again`: also those whose source is what it was.
+    """
+    alone = {build.folder: Lock() for build in wanted}  # two services may be in one folder
+    with ThreadPoolExecutor(max_workers=max(1, len(wanted))) as pool:
+        for done in pool.map(partial(_run, watch=watch, again=again, alone=alone), wanted):
+            yield from done
+
+
+def _run(build: Build, watch: Watch, again: bool, alone: Mapping[Path, Lock]) -> list[Built]:
+    if not build.folder.is_dir():
+        raise CommandError(
+            f"The checkout {build.folder} of {build.service} does not exist; clone it there, then: oracle build"
+        )
+    done = [_run_command(build, watch, again, alone)] if build.command else []
+    return [*done, _make_image(build.of_image, build.image, watch, again)] if build.image else done
+
+
+def _make_image(build: Build, image: Callable[[], DockerfileImage], watch: Watch, again: bool) -> Built:
+    """Asks the registry first. Raises CommandError."""
+    try:
+        wanted = image()
+        known = None if again else wanted.digest()
+        if known is not None:
+            return Built(build.service, build.log, is_new=False, made=f"{wanted.registry.repository}@{known}")
+        with watch(build) as heard, _log(build) as log:
+            digest = wanted.make(lambda line: (log(line.encode()), heard(line)), again=again)
+    except ArtifactError as error:
+        raise CommandError(str(error)) from None
+    return Built(build.service, build.log, is_new=True, made=f"{wanted.registry.repository}@{digest}")
+
+
+def _run_command(build: Build, watch: Watch, again: bool, alone: Mapping[Path, Lock]) -> Built:
+    source = build.product.source() if build.product else None
+    if build.product and not again and build.product.is_there(source):
+        return Built(build.service, build.log, is_new=False)
+    with watch(build) as heard, _log(build) as log:
+
+        def line(said: bytes) -> None:
+            log(said)
+            heard(said.decode(errors="replace").rstrip())
+
+        commands = Commands(build.service, build.folder, build.log, line)
+        with alone[build.folder]:
+            installed = commands.install(build.command, build.records) if build.records else ""
+        commands.build(build.command)
+    differing = build.product.built(source) if build.product else ""
+    return Built(build.service, build.log, is_new=True, installed=installed, differing=differing)
+
+
+@contextmanager
+def _log(build: Build) -> Iterator[Callable[[bytes], None]]:
+    """What writes a line to the build's log, made anew."""
+    build.log.parent.mkdir(parents=True, exist_ok=True)
+    with build.log.open("wb") as file:
+
+        def line(said: bytes) -> None:
+            file.write(said + b"\n")
+            file.flush()
+
+        yield line

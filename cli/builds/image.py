@@ -1,0 +1,83 @@
+"""The image of a stack's backend: what is built of its Dockerfile, and whether its registry still has a digest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from artifacts.folders import ArtifactError
+from artifacts.images import DockerfileImage, registry_of
+from cli.engine.workspace import Stack, exports
+from cli.ui.errors import CommandError
+from clients.cloud_api import is_token
+from clients.http import client, httpx
+from stack_outputs import Release
+from storage.releases import short
+from storage.releases.store import DeployedRelease
+
+SECONDS = 20.0
+
+
+def image_of(stack: Stack) -> DockerfileImage:
+    """The image that the stack's settings build from a Dockerfile. Raises ArtifactError."""
+    return DockerfileImage(stack.settings().backend, stack.project, stack.digitalocean, _environment(stack))
+
+
+def refuse_lost(stack: Stack, release: Release, runs: str | None, otherwise: str) -> None:
+    """Raises CommandError where the stack's registry does not have the release's image, or cannot be asked.
+
+    What the stack `runs` already moves nowhere, and is not asked for. `otherwise` is what else can be done.
+    """
+    digest = release["backend"]
+    if digest == runs or has_image(stack, digest):
+        return
+    raise CommandError(
+        f"{_where(stack)} no longer has the backend's image {short(digest)} of this release, so {stack.name} cannot "
+        f"run it, and nothing was changed; {otherwise}"
+    )
+
+
+def has_image(stack: Stack, digest: str) -> bool:
+    """Whether the stack's registry has an image; packed ones are kept with the releases. Raises CommandError."""
+    image = stack.settings().backend.image
+    if image.is_packed:
+        return True
+    if stack.on_local_cloud and image.host is None:
+        return _is_in_store(stack, digest, image.repository)
+    try:
+        return registry_of(image, stack.digitalocean, _environment(stack)).digest(digest) is not None
+    except ArtifactError as error:
+        raise CommandError(str(error)) from None
+
+
+def runnable(stack: Stack, found: Sequence[DeployedRelease]) -> tuple[list[DeployedRelease], list[str]]:
+    """The releases whose images are there, and a sentence for each that has lost its own."""
+    try:
+        there = {digest: has_image(stack, digest) for digest in {each.receipt["backend"] for each in found}}
+    except CommandError as failure:
+        return list(found), [f"Whether their images are still there is not known. {failure}"]
+    lost = [each for each in found if not there[each.receipt["backend"]]]
+    sentences = [f"The release {each.id} of {stack.name} is gone: {_where(stack)} has lost its image." for each in lost]
+    return [each for each in found if each not in lost], sentences
+
+
+def _where(stack: Stack) -> str:
+    image = stack.settings().backend.image
+    if stack.on_local_cloud and image.host is None:
+        return f"The local cloud's image store for {image.repository}"
+    return f"The registry of {image.declared_registry or image.registry_type}, repository {image.repository},"
+
+
+def _is_in_store(stack: Stack, digest: str, repository: str) -> bool:
+    token = _environment(stack).get("DIGITALOCEAN_TOKEN", "")
+    headers = {"Authorization": f"Bearer {token}"} if is_token(token) else {}
+    try:
+        with client(SECONDS, headers) as http:
+            answer = http.head(f"{stack.endpoint}/_cloud/images/{digest}", params={"repository": repository})
+    except httpx.HTTPError:
+        raise CommandError(f"The local cloud does not run; start it: oracle cloud start --stack {stack.name}") from None
+    return answer.status_code == 200
+
+
+def _environment(stack: Stack) -> Mapping[str, str]:
+    return {**os.environ, **exports(stack)}

@@ -1,0 +1,167 @@
+"""`oracle adopt`: what was made by hand becomes the stack's, as it runs, without a deployment."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from cli.adopt import (
+    Adoption,
+    Difference,
+    LiveResources,
+    address_refusals,
+    adoption,
+    differences,
+    discover,
+    fetch_code,
+    refusals,
+)
+from cli.commands.options import StackArgument
+from cli.deploy.config_change import ready
+from cli.engine import local_cloud
+from cli.engine.plugins import Plugins, provide
+from cli.engine.pulumi import Engine
+from cli.engine.workspace import Stack
+from cli.runs import report
+from cli.runs.store import Runs
+from cli.runs.supervise import run_in_view, start_detached
+from cli.ui.errors import CommandError
+from cli.ui.prompt import agree
+from cli.ui.text import echo_wrapped
+from clients.pocketbase import AdminError, login
+from settings import Settings
+
+PASSWORD = "oracle-net:adminPassword"
+LEAST_PASSWORD = 10
+
+
+def adopt(
+    stack: StackArgument,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be adopted.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+) -> None:
+    """Take over what was made by hand, as it runs; nothing is deployed."""
+    engine = _looking(stack) if dry_run else ready(stack, make=True)
+    settings = engine.stack.settings()
+    Runs(engine.stack.runs).refuse_busy(engine.owner)
+    live = discover(engine, settings)
+    services = _left(engine, settings)
+    if not services:
+        raise CommandError(f"Everything of {stack} was released from here already: oracle status --stack {stack}")
+    code = fetch_code(engine, settings)
+    if found := [
+        *refusals(settings, live, services, engine.owner),
+        *address_refusals(settings, live, code, services, engine.stack.project),
+    ]:
+        raise CommandError("Nothing was adopted. " + "\n".join(found))
+    plan = adoption(settings, live, services)
+    _explain(plan, list(differences(settings, live, services)))
+    if dry_run:
+        _show_lines(plan)
+        return
+    if "backend" in services:
+        _prove_admin(engine, settings, live)
+    if not agree(yes, f"oracle adopt {stack}", "Adopt this?"):
+        raise CommandError("Nothing was changed.")
+    if engine.stack.on_local_cloud:
+        provide(engine.stack, Plugins.auto)
+    with Runs(engine.stack.runs).start("adopt", engine.owner, sys.argv[1:]) as run:
+        start_detached(run, engine.stack, {"do": "adopt", "services": list(services), "values": dict(plan.values)})
+        run_in_view(run)
+
+
+def _looking(name: str) -> Engine:
+    """The engine of a stack that need not be in the state yet, and is not made."""
+    stack = Stack(name)
+    stack.settings()
+    if stack.on_local_cloud:
+        local_cloud.start(stack)
+    return Engine(stack)
+
+
+def _left(engine: Engine, settings: Settings) -> tuple[str, ...]:
+    """The services that the state does not have as its own."""
+    state = engine.export() if engine.stack.name in engine.stacks() else {}
+    resources = (state.get("deployment") or {}).get("resources") or []
+    known = {each["urn"].rpartition("::")[2] for each in resources}
+    own = {name for name in settings.services if ("backend-app" if name == "backend" else f"{name}-script") in known}
+    return tuple(name for name in settings.services if name not in own or name in settings.adopted)
+
+
+def _explain(plan: Adoption, found: list[Difference]) -> None:
+    echo_wrapped("Would be taken over as it runs, with no deployment and no upload:")
+    for line in plan.words:
+        echo_wrapped(f"  {line}")
+    if not found:
+        echo_wrapped("The configuration declares what runs, code aside.")
+        return
+    echo_wrapped("\nThe first release of each service would change this:")
+    rows = [[each.key, _value(each.runs), _value(each.declared), each.effect] for each in found]
+    report.table(["key", "runs", "declared", "the first release"], rows)
+    if lines := _document(found):
+        echo_wrapped("\nTo keep it instead, these lines in the stack's file:")
+        typer.echo(lines)
+
+
+def _value(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _document(found: list[Difference]) -> str:
+    """The lines of `Pulumi.<stack>.yaml` that would declare what runs."""
+    return _lines({each.key: each.runs for each in found if each.runs is not None and ":" not in each.key})
+
+
+def _show_lines(plan: Adoption) -> None:
+    echo_wrapped("\nThe adoption itself is these lines, which `oracle adopt` writes before it imports:")
+    alerts = {"backend.alerts": [dict(each) for each in plan.alerts]} if plan.alerts else {}
+    typer.echo(_lines({**plan.adopted, **alerts}))
+
+
+def _lines(values: Mapping[str, object]) -> str:
+    """Values by key, such as `workers.web.workersDev`, as they stand in the stack's file."""
+    tree: dict[str, Any] = {}
+    for key, value in values.items():
+        section, *path = key.split(".")
+        where = tree.setdefault(f"oracle-net:{section}", {})
+        for part in path[:-1]:
+            where = where.setdefault(part, {})
+        where[path[-1]] = value
+    return yaml.safe_dump({"config": tree}, sort_keys=False).rstrip() if tree else ""
+
+
+def _prove_admin(engine: Engine, settings: Settings, live: LiveResources) -> None:
+    """The configured password, or one that is asked for, logs in; an asked one is put into the configuration."""
+    if settings.admin_password is not None:
+        password = engine.run_checked("config", "get", PASSWORD, "--stack", engine.stack.name).rstrip("\n")
+    elif sys.stdin.isatty():
+        password = getpass.getpass(f"Password of {settings.admin_email} in PocketBase: ")
+    else:
+        raise CommandError(
+            f"The password of {settings.admin_email} is not known; put it into the configuration, where it is "
+            f"encrypted: pulumi config set --secret {PASSWORD} --stack {engine.stack.name}"
+        )
+    if len(password) < LEAST_PASSWORD:
+        raise CommandError(
+            f"The password of {settings.admin_email} has fewer than {LEAST_PASSWORD} characters, which the stack's "
+            "configuration refuses; set a longer one in PocketBase first, then: oracle adopt"
+        )
+    if not _logs_in(settings, live, password):
+        raise CommandError(
+            f"The backend at {live.url} refuses the login of {settings.admin_email}; correct oracle-net:adminEmail, or "
+            f"the password: pulumi config set --secret {PASSWORD} --stack {engine.stack.name}"
+        )
+    if settings.admin_password is None:
+        engine.set_secret(PASSWORD, password)
+
+
+def _logs_in(settings: Settings, live: LiveResources, password: str) -> bool:
+    try:
+        return live.url is not None and login(live.url, settings.admin_email, password, seconds=5) is not None
+    except AdminError as error:
+        raise CommandError(f"{str(error).partition(';')[0]}; look at it: oracle adopt --dry-run") from None

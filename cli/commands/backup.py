@@ -1,0 +1,64 @@
+"""`oracle backup`: a verified backup of the running backend, now."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.backups.stack_backups import StackBackups
+from cli.commands.options import StackArgument
+from cli.deploy.config_change import ready
+from cli.engine.workspace import Stack
+from cli.status import empty_disk
+from cli.ui import phrases
+from cli.ui.errors import CommandError
+from cli.ui.text import echo_wrapped
+from clients.pocketbase import BackupFailed, CountError
+from storage.backups import BackupOrigin, BackupsError, take
+
+
+def backup(
+    stack: StackArgument = "local",
+    off_site: Annotated[
+        bool, typer.Option("--off-site", help="Fail where backups are kept on this machine; for scheduled jobs.")
+    ] = False,
+) -> None:
+    """Take a verified backup now; nobody notices. Exit status 1, and no backup, of a backend that has lost its data."""
+    if off_site:
+        _refuse_folder(Stack(stack))
+    stack_backups = StackBackups(ready(stack))
+    empty_disk.refuse_backup(stack_backups)
+    backend = stack_backups.backend()
+    outputs = backend.outputs
+    about = BackupOrigin(
+        app=outputs.backend_app,
+        app_id=outputs.backend_app_id,
+        generation=outputs.generation,
+        release=outputs.release["backend"],
+        pocketbase=backend.pocketbase,
+        reason="manual",
+    )
+    assert backend.session is not None
+    try:
+        kept = take(backend.url, backend.session, stack_backups.catalog, about)
+        rules = stack_backups.settings.backup
+        gone = stack_backups.catalog.prune(
+            rules.keep_count, rules.keep_days, {kept.id, stack_backups.settings.restore_from or ""}
+        )
+    except (BackupsError, BackupFailed, CountError) as error:
+        raise CommandError(str(error)) from None
+    echo_wrapped(f"Kept: {phrases.backup(kept)}" + (f"; {len(gone)} old ones cleared away" if gone else ""))
+    if others := phrases.not_in_backups(stack_backups.settings):
+        echo_wrapped(others)
+    echo_wrapped(f"To go back to it: oracle restore {kept.id} {stack}")
+
+
+def _refuse_folder(stack: Stack) -> None:
+    """Raises CommandError where a backup would be gone with the machine that took it."""
+    rules = stack.settings().backup
+    if rules.on_this_machine:
+        raise CommandError(
+            f"{stack.name} keeps its backups on the machine that takes them ({rules.store}), so no backup was taken. "
+            f"Name a bucket: pulumi config set --path oracle-net:backup.store s3://BUCKET/PREFIX --stack {stack.name}"
+        )

@@ -1,0 +1,57 @@
+"""`oracle backups`: what there is to go back to."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from cli.backups.stack_backups import StackBackups
+from cli.commands.options import StackArgument
+from cli.engine.pulumi import Engine
+from cli.engine.workspace import Stack
+from cli.runs.report import table
+from cli.ui import phrases
+from cli.ui.errors import CommandError
+from storage.backups import Backup, BackupsError, new_key
+
+
+def backups(
+    stack: StackArgument = "local",
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    key: Annotated[
+        bool, typer.Option("--new-key", help="Print a key for encrypting backups, and how to set it.")
+    ] = False,
+) -> None:
+    """List the stack's backups, newest first."""
+    if key:
+        typer.echo(new_key())
+        typer.echo(f"Keep a copy elsewhere; then: pulumi config set --secret oracle-net:backupKey -s {stack}", err=True)
+        return
+    try:
+        found, complaints = StackBackups(Engine(Stack(stack))).catalog_without_key.survey()
+    except BackupsError as error:
+        raise CommandError(str(error)) from None
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in found], indent=2))
+    elif found:
+        table(("backup", "why", "when", "size", "records", "files", "verified"), map(_row, found))
+    else:
+        typer.echo(f"There are no backups of {stack} yet; take one: oracle backup {stack}")
+    for complaint in complaints:
+        typer.echo(complaint, err=True)
+
+
+def _row(found: Backup) -> tuple[str, ...]:
+    verified = "yes, encrypted" if found.encrypted else "yes"
+    return (
+        found.id,
+        found.reason,
+        found.created[:16],
+        phrases.size(found.size),
+        str(found.own_records),
+        str(found.files),
+        verified,
+    )

@@ -1,0 +1,111 @@
+"""`oracle cloud`: the local cloud alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.commands.options import StackOption
+from cli.engine import local_cloud
+from cli.engine.workspace import Stack
+from cli.runs import report
+from cli.ui.browser import open_quietly
+from cli.ui.errors import CommandError
+
+app = typer.Typer(help="The local cloud: DigitalOcean and Cloudflare on this machine.", no_args_is_help=True)
+
+
+@app.command()
+def start(stack: StackOption = "local") -> None:
+    """Start it in the background, with everything it had when it was stopped."""
+    chosen = Stack(stack)
+    started = local_cloud.start(chosen)
+    typer.echo(f"The local cloud {'has started' if started else 'runs already'}: {chosen.endpoint}")
+
+
+@app.command()
+def stop(stack: StackOption = "local") -> None:
+    """Stop it; apps, data, Workers and addresses are kept."""
+    stopped = local_cloud.stop(Stack(stack))
+    typer.echo(
+        "The local cloud has stopped; its apps and data are kept." if stopped else "The local cloud does not run."
+    )
+
+
+@app.command()
+def status(stack: StackOption = "local") -> None:
+    """Whether it runs; exit status 1 when it does not."""
+    chosen = Stack(stack)
+    found = local_cloud.health(chosen)
+    if found is None:
+        raise CommandError("The local cloud does not run; start it: oracle cloud start")
+    typer.echo(f"The local cloud runs: {chosen.endpoint} (process {found['pid']}), services at {found['edge']}")
+
+
+@app.command()
+def console(
+    stack: StackOption = "local",
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser too.")] = False,
+) -> None:
+    """A way into its page: what runs, logs and requests as they come. The address works once, for two minutes."""
+    chosen = Stack(stack)
+    address = local_cloud.console(chosen)
+    typer.echo(address)
+    if show and not open_quietly(address, chosen.cloud_state / "console.html"):
+        raise CommandError("No browser could be started; open the address yourself, within two minutes.")
+
+
+@app.command()
+def logs(
+    stack: StackOption = "local", lines: Annotated[int, typer.Option("--lines", "-n", help="How many.")] = 50
+) -> None:
+    """The end of its own log."""
+    path = local_cloud.log_file(Stack(stack))
+    if not path.exists():
+        raise CommandError("The local cloud has no log yet; start it: oracle cloud start")
+    typer.echo("\n".join(path.read_text(errors="replace").splitlines()[-lines:]))
+
+
+@app.command()
+def repository(
+    name: Annotated[str | None, typer.Argument(help="Its name on GitHub, OWNER/REPO; leave out to list all.")] = None,
+    checkout: Annotated[Path | None, typer.Argument(help="A git checkout of it on this machine.")] = None,
+    build: Annotated[
+        str, typer.Option("--build", help="The command that does its Dockerfile's work, in a clone's source_dir.")
+    ] = "",
+    output: Annotated[
+        str, typer.Option("--output", help="The folder below source_dir that the command makes and that runs.")
+    ] = "",
+    run: Annotated[str, typer.Option("--run", help="The command that starts it, in that folder.")] = "",
+    stack: StackOption = "local",
+) -> None:
+    """Let apps be built from a GitHub repository: a checkout stands in for it, and a command for its Dockerfile."""
+    chosen = Stack(stack)
+    if name and checkout is None:
+        raise CommandError(f"Say where the checkout of it is: oracle cloud repository {name} CHECKOUT --stack {stack}")
+    if name and checkout:
+        at = str(checkout.expanduser().absolute())
+        made = {"name": name, "checkout": at, "build": build, "output": output, "run": run}
+        local_cloud.allow_repository(chosen, made)
+    rows = local_cloud.repositories(chosen)
+    columns = ("name", "checkout", "build", "output", "run")
+    if not rows:
+        typer.echo(f"There are none; add one: oracle cloud repository OWNER/REPO CHECKOUT --stack {stack}")
+        return
+    report.table(list(columns), [[each[key] for key in columns] for each in rows])
+
+
+@app.command()
+def push(
+    name: Annotated[str, typer.Argument(help="The repository's name on GitHub, OWNER/REPO.")],
+    branch: Annotated[str, typer.Option("--branch", help="The branch that was pushed.")] = "main",
+    stack: StackOption = "local",
+) -> None:
+    """Tell it that commits were pushed, as GitHub tells DigitalOcean: apps with deploy_on_push are deployed."""
+    begun = local_cloud.push(Stack(stack), name, branch)
+    if not begun:
+        typer.echo(f"No app is deployed on a push to {name}, branch {branch}.")
+    for each in begun:
+        typer.echo(f"{each['app']} is being deployed: {each['cause']}")

@@ -1,0 +1,29 @@
+"""`oracle comment`: a file as our comment on a pull request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.github import comments
+from cli.github.api import GitHub
+from cli.ui.errors import CommandError
+from cli.ui.text import echo_wrapped
+
+
+def comment(
+    number: Annotated[int, typer.Argument(help="The pull request's number.", metavar="NUMBER", min=1)],
+    file: Annotated[Path, typer.Argument(help="Markdown, as `oracle plan --markdown` writes it.", metavar="FILE")],
+    about: Annotated[str, typer.Option(help="What it is about; there is one comment for each.")] = "plan",
+) -> None:
+    """Write FILE as our comment on a pull request, in place of the one before."""
+    try:
+        text = file.read_text()
+    except OSError as error:
+        raise CommandError(
+            f"{file} cannot be read ({error.strerror}); write it: oracle plan --markdown {file}"
+        ) from None
+    with GitHub() as hub:
+        echo_wrapped(f"Commented: {comments.comment(hub, number, about, text)}")

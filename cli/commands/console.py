@@ -1,0 +1,112 @@
+"""`oracle console`: a command, or a session, in the running backend's container."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from cli.commands.options import StackOption
+from cli.engine.pulumi import Engine
+from cli.engine.workspace import Stack, exports
+from cli.ui.errors import CommandError
+from clients.app_platform import (
+    AppPlatform,
+    AppPlatformError,
+    Console,
+    ConsoleClosed,
+    ConsoleError,
+    hold_session,
+    show_command,
+)
+
+BROKEN_PIPE = 141  # as a shell shows a command that SIGPIPE ended
+INTERRUPTED = 130
+SECOND_PROCESS = (
+    "A command of PocketBase's is a second process on the database that the backend serves. After a backup it deletes "
+    "the backend's WAL when it ends, and what is written from then on is lost with the container. The admin's login is "
+    "repaired by an update, without the console."
+)
+HARMLESS = frozenset({"--version", "-v", "--help", "-h", "help", "completion"})
+
+
+def console(
+    service: Annotated[str, typer.Argument(help="`backend`, or its component's name.", metavar="SERVICE")],
+    command: Annotated[
+        list[str] | None, typer.Argument(help="What to run, behind --; a shell when left out.", metavar="COMMAND")
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Run a command of PocketBase's although it opens the database.")
+    ] = False,
+    stack: StackOption = "local",
+) -> None:
+    """Run a command in the backend's container: oracle console backend -- ls -l pb_data."""
+    chosen = Stack(stack)
+    component = _component(chosen, service)
+    if not yes and opens_database(command or [], chosen.settings().backend.console):
+        raise CommandError(f"{SECOND_PROCESS} To run it all the same: {_again(chosen, ' --yes -- COMMAND')}")
+    if not command:
+        print(f"Attention: start no command of PocketBase's here. {SECOND_PROCESS}", file=sys.stderr)
+    if not command and not sys.stdin.isatty():
+        raise CommandError(f"Standard input is no terminal; give a command: {_again(chosen, ' -- COMMAND')}")
+    try:
+        status = _run(_address(chosen, component), command or [])
+    except ConsoleClosed as error:
+        raise CommandError(str(error), INTERRUPTED) from None
+    except ConsoleError as error:
+        raise CommandError(f"{error} Try again: {_again(chosen, ' -- COMMAND' if command else '')}") from None
+    except BrokenPipeError:  # nobody reads any more, as behind `| head`
+        status = BROKEN_PIPE
+    except OSError as error:
+        raise CommandError(f"The output could not be written ({error.strerror}).") from None
+    except KeyboardInterrupt:
+        raise CommandError("Interrupted.", INTERRUPTED) from None
+    raise typer.Exit(status)
+
+
+def opens_database(command: Sequence[str], console: str) -> bool:
+    """Whether a command is the backend's own program, or PocketBase's, with more than a question about itself."""
+    if not command:
+        return False
+    words = " ".join(command).split()
+    programs = {console.split()[0].rpartition("/")[2], "pocketbase"}
+    at = next((place for place, word in enumerate(words) if word.rpartition("/")[2] in programs), None)
+    return at is not None and not HARMLESS.intersection(words[at + 1 :])
+
+
+def _component(stack: Stack, service: str) -> str:
+    settings = stack.settings()
+    component = settings.backend.service
+    if service in {"backend", component}:
+        return component
+    if service in settings.workers or service in {worker.script for worker in settings.workers.values()}:
+        raise CommandError(f"{service} is a Worker, and Workers have no console; the backend has: {_again(stack)}")
+    raise CommandError(f"There is no service {service}; the one with a console is the backend: {_again(stack)}")
+
+
+def _address(stack: Stack, component: str) -> str:
+    app_id = Engine(stack).outputs().backend_app_id
+    try:
+        with AppPlatform(stack.digitalocean, exports(stack).get("DIGITALOCEAN_TOKEN")) as platform:
+            return platform.console_url(app_id, component)
+    except AppPlatformError as error:
+        if error.status in {401, 403}:
+            raise CommandError(f'{error} Load the stack\'s environment: eval "$(oracle env {stack.name})"') from None
+        if error.status is not None:
+            up = f"oracle up {stack.name}" if stack.on_local_cloud else f"pulumi up -s {stack.name}"
+            raise CommandError(f"{error} Bring the backend up: {up}") from None
+        raise CommandError(str(error)) from None
+
+
+def _run(address: str, command: list[str]) -> int:
+    screen = sys.stdout.fileno()
+    with Console(address) as opened:
+        if command:
+            return show_command(opened, command, screen)
+        return hold_session(opened, sys.stdin.fileno(), screen)
+
+
+def _again(stack: Stack, rest: str = "") -> str:
+    return f"oracle console backend{'' if stack.name == 'local' else f' --stack {stack.name}'}{rest}"

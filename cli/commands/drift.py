@@ -1,0 +1,74 @@
+"""`oracle drift`: what differs in the clouds from what is declared, and putting it right."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.deploy.config_change import ready
+from cli.drift import Report, find_drift
+from cli.drift.markdown import markdown
+from cli.engine.pulumi import Engine
+from cli.engine.workspace import Stack
+from cli.runs import report
+from cli.runs.store import Runs
+from cli.runs.supervise import run_in_view, start_detached
+from cli.ui.errors import CommandError
+from cli.ui.text import echo_wrapped
+
+
+def drift(
+    stack: Annotated[str, typer.Argument(help="The stack, as in Pulumi.<stack>.yaml.", metavar="[STACK]")] = "local",
+    repair: Annotated[bool, typer.Option("--repair", help="Put right what can be, as a run.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    file: Annotated[
+        Path | None, typer.Option("--markdown", help="Add it to this file as Markdown too.", metavar="FILE")
+    ] = None,
+) -> None:
+    """Show what was changed behind the engine's back. Exit status: 0 nothing, 1 drift, 2 cannot tell."""
+    if repair and as_json:
+        raise CommandError(f"--json only looks; look after the repair: oracle drift {stack} --json")
+    engine = Engine(Stack(stack))
+    found = find_drift(engine)
+    if file is not None:
+        with file.open("a") as target:
+            target.write(f"{markdown(found)}\n")
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), indent=2))
+    else:
+        _show(found)
+    if repair and found.drifts:
+        _repair(engine, found)
+        return
+    raise typer.Exit(found.exit_status)
+
+
+def _show(found: Report) -> None:
+    if found.drifts:
+        rows = [[each.about, each.owner, each.what] for each in found.drifts]
+        report.table(["service", "made", "what differs"], rows)
+        for each in found.drifts:
+            echo_wrapped(f"  {each.about}: {'oracle drift --repair, or: ' if each.remedy != 'none' else ''}{each.next}")
+    for sentence in found.unknown:
+        echo_wrapped(sentence)
+    if not found.drifts:
+        seen = "no drift was seen, but not everything could be looked at."
+        echo_wrapped(f"{found.stack}: {seen if found.unknown else 'nothing differs from what is declared.'}")
+
+
+def _repair(engine: Engine, found: Report) -> None:
+    can = [each for each in found.drifts if each.remedy != "none"]
+    if not can:
+        raise CommandError(
+            f"None of this can be put right without a decision of yours; see above: {found.drifts[0].next}"
+        )
+    Runs(engine.stack.runs).refuse_busy(engine.owner)
+    engine = ready(found.stack)
+    with Runs(engine.stack.runs).start("repair", engine.owner, sys.argv[1:]) as run:
+        start_detached(run, engine.stack, {"do": "repair", "drifts": [asdict(each) for each in can]})
+        run_in_view(run)

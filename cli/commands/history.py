@@ -1,0 +1,63 @@
+"""`oracle history`: who did what to the backend's data, and how it is undone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from cli.backups.stack_backups import Change, StackBackups
+from cli.commands.options import StackArgument
+from cli.engine.pulumi import Engine
+from cli.engine.workspace import Stack
+from cli.runs.report import table
+from clients.pocketbase import own_records
+
+NAMES = {"kept": "delete", "first": "first"}
+
+
+def history(
+    stack: StackArgument = "local",
+    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """List every wipe, restore and release, newest first."""
+    found, complaints = StackBackups(Engine(Stack(stack))).history()
+    if as_json:
+        typer.echo(json.dumps([_plain(each) for each in found], indent=2))
+    elif found:
+        table(
+            ("when", "what", "who", "from", "to", "records before", "backup", "to undo"),
+            (_row(each) for each in found),
+        )
+        for each in found:
+            for note in each.notes:
+                typer.echo(f"{each.entry.at[:16]}: {note}")
+    else:
+        typer.echo(f"Nothing has happened to the data of {stack} yet; deploy it: {Stack(stack).update}")
+    for complaint in complaints:
+        typer.echo(complaint, err=True)
+
+
+def _row(each: Change) -> tuple[str, ...]:
+    entry = each.entry
+    own = sum(own_records(each.records).values())
+    return (
+        entry.at[:16],
+        NAMES.get(entry.kind, entry.kind),
+        entry.who,
+        f"{entry.from_app} {_short(entry.from_release)}" if entry.from_app else "-",
+        f"{entry.to_app} {_short(entry.to_release)}" if entry.to_app else "-",
+        str(own) if each.backup else "-",
+        each.backup or "-",
+        each.undo or each.gone or "-",
+    )
+
+
+def _plain(each: Change) -> dict[str, object]:
+    return {**asdict(each.entry), **{key: value for key, value in vars(each).items() if key != "entry"}}
+
+
+def _short(release: str | None) -> str:
+    return (release or "").removeprefix("sha256:")[:8]

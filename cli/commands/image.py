@@ -1,0 +1,57 @@
+"""`oracle image`: backend images in the local image store."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from artifacts.contents import ArtifactError, image_digest, pack_image
+from cli.commands.options import StackOption
+from cli.engine.workspace import Stack, exports
+from cli.ui.errors import CommandError
+from clients.http import client, httpx
+
+app = typer.Typer(help="Backend images in the local image store.", no_args_is_help=True)
+
+
+@app.command()
+def push(
+    directory: Annotated[Path, typer.Argument(help="The directory that is the image.", metavar="DIR")],
+    repository: Annotated[
+        str | None, typer.Option(help="The image's name; the directory's name when left out.")
+    ] = None,
+    run: Annotated[str, typer.Option(help="The command that runs it.")] = "./entrypoint.sh",
+    stack: StackOption = "local",
+) -> None:
+    """Pack DIR, push it, and print its digest."""
+    chosen = Stack(stack)
+    if not chosen.on_local_cloud:
+        raise CommandError(
+            f"{stack} is not on the local cloud, whose store this is; name a stack that is: oracle image push DIR "
+            "--stack local"
+        )
+    try:
+        packed = pack_image(directory, run.split())
+    except ArtifactError as error:
+        raise CommandError(
+            str(error).replace("build it: oracle build", "name another directory: oracle image push DIR")
+        ) from None
+    _put(chosen, image_digest(packed), packed, repository or directory.resolve().name)
+    typer.echo(image_digest(packed))
+
+
+def _put(stack: Stack, digest: str, packed: bytes, repository: str) -> None:
+    token = exports(stack).get("DIGITALOCEAN_TOKEN") or os.environ.get("DIGITALOCEAN_TOKEN", "")
+    url = f"{stack.endpoint}/_cloud/images/{digest}"
+    try:
+        with client(timeout=300, headers={"Authorization": f"Bearer {token}"}) as http:
+            response = http.put(url, content=packed, params={"repository": repository})
+    except httpx.HTTPError:
+        raise CommandError("The local cloud does not run; start it: oracle cloud start") from None
+    if response.status_code >= 300:
+        raise CommandError(
+            f"The image store refused {repository} (status {response.status_code}); its log: oracle cloud logs"
+        )

@@ -1,0 +1,38 @@
+"""`oracle issue`: a file as the one open issue about something; closed when there is nothing to tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.github import issues
+from cli.github.api import GitHub
+from cli.ui.errors import CommandError
+from cli.ui.text import echo_wrapped
+
+
+def issue(
+    about: Annotated[str, typer.Argument(help="What it is about; one issue is open for each.", metavar="ABOUT")],
+    file: Annotated[
+        Path | None, typer.Argument(help="Markdown, as `oracle drift --markdown` writes it.", metavar="[FILE]")
+    ] = None,
+    title: Annotated[str, typer.Option(help="The issue's title.")] = "",
+    done: Annotated[bool, typer.Option("--done", help="There is nothing to tell any more: close it.")] = False,
+) -> None:
+    """Open an issue with FILE as its text, write the open one anew, or close it."""
+    if (file is None) is not done:
+        raise CommandError(f"Give a file, or say that all is well: oracle issue {about} FILE, or --done")
+    with GitHub() as hub:
+        if file is None:
+            closed = issues.close(hub, about)
+            echo_wrapped(f"Closed: {closed}" if closed else "No issue is open.")
+            return
+        try:
+            text = file.read_text()
+        except OSError as error:
+            raise CommandError(
+                f"{file} cannot be read ({error.strerror}); the step that writes it has failed"
+            ) from None
+        echo_wrapped(f"Told: {issues.open_or_update(hub, about, title or about.capitalize(), text)}")

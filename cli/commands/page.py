@@ -1,0 +1,56 @@
+"""`oracle page`: a stack to look at, in a browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.commands.options import StackOption
+from cli.dashboard import render
+from cli.dashboard.collect import Gatherer
+from cli.dashboard.server import Pages, Server
+from cli.engine.workspace import Stack
+from cli.ui.browser import open_quietly
+from cli.ui.errors import CommandError
+
+
+def page(
+    stack: StackOption = "local",
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write it to this file, and end.", metavar="FILE", dir_okay=False)
+    ] = None,
+    port: Annotated[int, typer.Option(help="On 127.0.0.1; 0: any that is free.", min=0, max=65535)] = 0,
+    show: Annotated[bool, typer.Option("--open", help="Open it in the browser too.")] = False,
+) -> None:
+    """Show services, runs, backups and history as a web page."""
+    chosen = Stack(stack)
+    gatherer = Gatherer(chosen)
+    if html:
+        _write(html, render(gatherer.gather()))
+        typer.echo(f"Written: {html}")
+        return
+    pages = Pages(lambda: render(gatherer.gather(), live=True))
+    pages.page()
+    with Server(pages, port) as server:
+        typer.echo(f"{server.address}\nIt follows what happens until Ctrl-C.")
+        chosen.make_private()
+        if show and not open_quietly(server.address, chosen.private / "page.html"):
+            typer.echo("No browser could be started; open the address yourself.", err=True)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            typer.echo()
+
+
+def _write(file: Path, text: str) -> None:
+    """Whole or not at all."""
+    fresh = file.with_name(file.name + ".new")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(file)
+    except OSError as error:
+        raise CommandError(
+            f"{file} cannot be written ({error.strerror}); name another: oracle page --html FILE"
+        ) from None

@@ -1,0 +1,71 @@
+"""`oracle promote`: what one stack runs, proven and byte for byte, to another."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from cli.backups.stack_backups import StackBackups
+from cli.builds.image import refuse_lost
+from cli.deploy.config_change import ready
+from cli.engine.pulumi import Engine, outputs_or_none
+from cli.engine.workspace import Stack
+from cli.releases import receipts, sync
+from cli.releases.pin import Pin, pin, refuse_unattended
+from cli.releases.promotion import distinct, notes, refuse_adopted, refuse_other_kind, refuse_other_workers
+from cli.releases.promotion_checks import fit_release
+from cli.runs.store import Runs
+from cli.ui.text import echo_wrapped
+from stack_outputs import Release
+
+
+def promote(
+    source: Annotated[str, typer.Argument(help="The stack whose release it is.", metavar="FROM")],
+    target: Annotated[str, typer.Argument(help="The stack that gets it.", metavar="TO")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+    receipt_only: Annotated[
+        bool, typer.Option("--receipt-only", help="Write the receipt, for a pull request, and stop.")
+    ] = False,
+) -> None:
+    """Give a stack the release of another: healthy, at rest, the same bytes."""
+    again = f"oracle promote {source} {target}"
+    here, there = distinct(source, target)
+    refuse_other_kind(here, there)
+    refuse_other_workers(here, there)
+    refuse_adopted(here, there)
+    refuse_unattended(again, yes=yes or receipt_only, as_json=as_json)
+    Runs(there.runs).refuse_busy(Engine(there).owner)
+    _tell(f"Looking whether {source} may be promoted …", as_json)
+    engine = Engine(here)
+    release = fit_release(engine)
+    stack_backups = StackBackups(engine)
+    otherwise = f"push it there, or deploy it in {source} from its sources: oracle deploy backend --stack {source}"
+    if receipt_only:
+        refuse_lost(there, release, None, otherwise)
+        sync.fetch(stack_backups, release, StackBackups(Engine(there)))
+        _written(there, release, as_json)
+        return
+    applying = ready(target, quiet=as_json, make=True)
+    outputs = outputs_or_none(applying.export())
+    refuse_lost(there, release, outputs.release["backend"] if outputs else None, otherwise)
+    sync.fetch(stack_backups, release, StackBackups(applying))
+    lines = [f"{target} gets what {source} runs:", *notes(release)]
+    pin(applying, Pin(kind="promote", release=release, again=again, lines=lines), yes=yes, as_json=as_json)
+
+
+def _written(stack: Stack, release: Release, as_json: bool) -> None:
+    changed = receipts.write(stack, release) != stack.file.read_bytes()
+    if as_json:
+        typer.echo(json.dumps({"stack": stack.name, "changed": changed, "receipt": release}, indent=2))
+    elif changed:
+        echo_wrapped(f"{stack.file.name} has the receipt; propose it: git commit {stack.file.name}")
+    else:
+        echo_wrapped(f"{stack.file.name} has this receipt already.")
+
+
+def _tell(text: str, as_json: bool) -> None:
+    if not as_json:
+        echo_wrapped(text)

@@ -1,0 +1,56 @@
+"""`oracle propose`: a stack's receipt as a pull request."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from cli.commands.options import StackArgument
+from cli.engine import stack_file
+from cli.engine.workspace import Stack
+from cli.github.api import GitHub, needed
+from cli.github.pull_requests import Proposal
+from cli.github.pull_requests import propose as proposed
+from cli.plan.preview_markdown import escaped
+from cli.releases import receipts
+from cli.releases.promotion import notes
+from cli.ui.errors import CommandError
+from cli.ui.text import echo_wrapped
+
+
+def propose(
+    stack: StackArgument,
+    receipt: Annotated[str, typer.Argument(help="As `oracle receipt` prints it.", metavar="RECEIPT")],
+) -> None:
+    """Write a receipt into a stack's file, and propose that as a pull request to this branch."""
+    chosen, release = Stack(stack), _parsed(receipt)
+    before = receipts.write(chosen, release)
+    with stack_file.put_back(chosen.file, before):
+        chosen.settings()  # what is no receipt is refused here
+    wanted = Proposal(
+        base=needed("GITHUB_REF_NAME"),
+        branch=f"receipt-{stack}",
+        path=chosen.file.name,
+        change=lambda text: receipts.edited(text, release, chosen.file.name),
+        title=f"The receipt of {stack}",
+        text="\n".join([f"`{chosen.file.name}` says what {stack} may run:", "", *_listed(release)]),
+    )
+    with GitHub() as hub:
+        at = proposed(hub, wanted)
+    echo_wrapped(f"Proposed: {at}" if at else f"{chosen.file.name} of {wanted.base} has this receipt already.")
+
+
+def _parsed(receipt: str) -> Any:
+    """Raises CommandError."""
+    try:
+        found = json.loads(receipt)
+        found["backend"], found["workers"], found["assets"], found["commits"]
+    except (ValueError, KeyError, TypeError):
+        raise CommandError("This is no receipt; print one: oracle receipt STACK") from None
+    return found
+
+
+def _listed(release: Any) -> list[str]:
+    return [f"- {escaped(line.strip())}" for line in notes(release)]

@@ -1,0 +1,71 @@
+"""`oracle rehearse`: a change tried out on a local cloud of its own, before it goes anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.engine.revisions import revisions
+from cli.engine.workspace import PROJECT, Stack
+from cli.rehearse import service_checkouts
+from cli.rehearse.markdown import markdown, sentence
+from cli.rehearse.rehearsal import Rehearsal, folder_for, forget
+from cli.rehearse.service_checkouts import COMMITTED
+from cli.ui.errors import CommandError
+from cli.ui.text import echo_wrapped
+
+
+def rehearse(
+    change: Annotated[
+        str | None,
+        typer.Argument(
+            help="From the base's revision to the change's; HEAD when it is left out. Without it: from origin/main to "
+            "HEAD, and with --service none.",
+            metavar="BASE..HEAD",
+        ),
+    ] = None,
+    service: Annotated[
+        list[str] | None,
+        typer.Option(help="A change of a service, in its own checkout; may be repeated.", metavar="SERVICE=BASE..HEAD"),
+    ] = None,
+    like: Annotated[
+        str, typer.Option(help="The stack whose file names the services' checkouts.", metavar="STACK")
+    ] = "staging",
+    summary: Annotated[Path | None, typer.Option(help="Add a report in Markdown to this file.", metavar="FILE")] = None,
+    allow_wipe: Annotated[bool, typer.Option("--allow-wipe", help="The change may lose the backend's data.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the rehearsal's folder when all went well too.")] = False,
+) -> None:
+    """Bring BASE up on this machine, apply the change, wipe, undo, destroy; needs no credential."""
+    changes = dict(map(_change, service or []))
+    found = revisions(PROJECT, change or (COMMITTED if changes else "origin/main..HEAD"))
+    services = service_checkouts.find(PROJECT, like, changes)
+    folder = folder_for(Stack("local"))
+    rehearsal = Rehearsal(PROJECT, folder, found, services, echo_wrapped)
+    try:
+        rehearsal.run(allow_wipe)
+    except CommandError as failure:
+        raise CommandError(f"{failure}\nEverything it did: {rehearsal.log}") from None
+    finally:
+        if summary is not None:
+            with summary.open("a") as file:
+                file.write(markdown(rehearsal.report))
+    echo_wrapped(sentence(rehearsal.report))
+    if rehearsal.report.failed:
+        raise CommandError(f"Reads failed while the network changed; everything it did: {rehearsal.log}")
+    if keep:
+        echo_wrapped(f"Its folder: {folder}")
+    else:
+        forget(folder)
+
+
+def _change(asked: str) -> tuple[str, str]:
+    """The service and the revisions. Raises CommandError."""
+    service, is_there, change = asked.partition("=")
+    if not is_there or not service or not change:
+        raise CommandError(
+            f"`--service {asked}` names no service and revisions of its checkout, as in: oracle rehearse --service "
+            "api=origin/main..HEAD"
+        )
+    return service, change

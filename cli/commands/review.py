@@ -1,0 +1,67 @@
+"""`oracle review`: a pull request's own environment, for some hours."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import preview_env as reviews
+from cli.engine.workspace import Stack
+from cli.preview_env import comment
+from cli.runs import report
+from cli.status import running
+from cli.ui.errors import CommandError
+from cli.ui.text import echo_wrapped
+
+USAGE = "Name a pull request, or ask for all: oracle review NUMBER [--down], or: oracle review --sweep"
+
+
+def review(
+    number: Annotated[
+        int | None, typer.Argument(help="The pull request's number.", metavar="[NUMBER]", min=1, max=9_999_999)
+    ] = None,
+    hours: Annotated[int, typer.Option(min=1, max=24 * 14, help="How long it lives from now on.")] = 24,
+    down: Annotated[bool, typer.Option("--down", help="Take it down wholly; its data goes.")] = False,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Take down all whose time is over.")] = False,
+    base: Annotated[
+        str, typer.Option("--from", help="The stack whose configuration and accounts it uses.", metavar="STACK")
+    ] = "staging",
+    markdown: Annotated[Path | None, typer.Option(help="Write what came of it to this file.", metavar="FILE")] = None,
+) -> None:
+    """Bring a pull request's environment up (again), or take it down."""
+    if (number is None) is not sweep or (sweep and down):
+        raise CommandError(USAGE)
+    stack = Stack(base)
+    if sweep:
+        reviews.sweep(stack, echo_wrapped)
+        return
+    assert number is not None
+    try:
+        text = _down(stack, number) if down else _up(stack, number, hours)
+    except CommandError as failure:
+        _write(markdown, comment.failed(number, str(failure), down=down))
+        raise
+    _write(markdown, text)
+
+
+def _up(base: Stack, number: int, hours: int) -> str:
+    engine, expires = reviews.bring_up(base, number, hours, echo_wrapped)
+    rows = running.rows(engine)
+    report.show(rows)
+    echo_wrapped(f"It is taken down at {reviews.describe(expires)}, or by: oracle review {number} --down")
+    if silent := [row.service for row in rows if not row.well]:
+        raise CommandError(f"{', '.join(silent)} of pr-{number} does not answer; again: oracle review {number}")
+    return comment.stands(rows, expires)
+
+
+def _down(base: Stack, number: int) -> str:
+    was = reviews.take_down(base, number)
+    echo_wrapped(f"pr-{number} is taken down, its data with it." if was else f"There is no environment pr-{number}.")
+    return comment.GONE
+
+
+def _write(file: Path | None, text: str) -> None:
+    if file is not None:
+        file.write_text(text)

@@ -1,0 +1,67 @@
+"""`oracle rollback`: backend and Workers together, back to the release before."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from cli.backups.stack_backups import StackBackups
+from cli.builds.image import refuse_lost, runnable
+from cli.commands.options import StackArgument
+from cli.deploy.config_change import ready
+from cli.engine.pulumi import Engine
+from cli.releases import sync
+from cli.releases.pin import Pin, pin, refuse_unattended
+from cli.releases.promotion import existing
+from cli.releases.rollback import chosen, declared, deployed_releases, listed, warnings
+from cli.runs.report import table
+from cli.runs.store import Runs
+from stack_outputs import in_order
+from storage.releases import digests, short
+from storage.releases.store import DeployedRelease
+
+
+def rollback(
+    stack: StackArgument,
+    to: Annotated[str, typer.Option("--to", help="A release as --list names it; the one before if not given.")] = "",
+    show: Annotated[bool, typer.Option("--list", help="Show what there is to go back to, and stop.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+) -> None:
+    """Go back to the release before: backend and Workers together, the data carried along."""
+    chosen_stack = existing(stack)
+    again = f"oracle rollback {stack}{f' --to {to}' * bool(to)}"
+    if show:
+        found, complaints = listed(StackBackups(Engine(chosen_stack)))
+        found, lost = runnable(chosen_stack, found)
+        _list(found, as_json)
+        for complaint in [*complaints, *lost]:
+            typer.echo(complaint, err=True)
+        return
+    refuse_unattended(again, yes=yes, as_json=as_json)
+    Runs(chosen_stack.runs).refuse_busy(Engine(chosen_stack).owner)
+    engine = ready(stack, quiet=as_json)
+    stack_backups = StackBackups(engine)
+    outputs = engine.outputs()
+    now = declared(stack_backups.settings, outputs)
+    target = chosen(deployed_releases(stack_backups), now, to, stack)
+    otherwise = f"go back to another: oracle rollback {stack} --list"
+    refuse_lost(chosen_stack, target.receipt, outputs.release["backend"], otherwise)
+    sync.fetch(stack_backups, target.receipt)
+    lines = [
+        f"{stack} goes back to the release {target.id}, which {target.who} deployed:",
+        *warnings(stack_backups, outputs, target.receipt),
+    ]
+    pin(engine, Pin(kind="rollback", release=target.receipt, again=again, lines=lines), yes=yes, as_json=as_json)
+
+
+def _list(found: list[DeployedRelease], as_json: bool) -> None:
+    if as_json:
+        plain = [{"release": each.id, "at": each.at, "who": each.who, "receipt": each.release} for each in found]
+        typer.echo(json.dumps(plain, indent=2))
+        return
+    services = in_order({name for each in found for name in digests(each.receipt)})
+    rows = [[each.id, each.who, *(short(digests(each.receipt).get(name, "")) for name in services)] for each in found]
+    table(["release", "who", *services], rows)

@@ -1,0 +1,72 @@
+"""`oracle rotate`: a secret's new value everywhere it goes, with no failed login meanwhile."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from cli.backups import rotation
+from cli.commands.options import StackArgument
+from cli.deploy.config_change import apply, ready
+from cli.engine.pulumi import Engine
+from cli.ui.errors import CommandError
+from cli.ui.prompt import secret
+from cli.ui.text import echo_wrapped
+
+
+class Secret(StrEnum):
+    admin = "admin"
+    github_token = "github-token"
+
+
+def rotate(
+    what: Annotated[Secret, typer.Argument(help="admin or github-token.", metavar="SECRET")],
+    stack: StackArgument = "local",
+    choose: Annotated[
+        bool, typer.Option("--choose", help="Type the admin's password; else the program makes one.")
+    ] = False,
+) -> None:
+    """Renew the admin's password or GitHub's token; typed secrets are not shown, or come by standard input."""
+    engine = ready(stack)
+    if what is Secret.admin:
+        _admin(engine, choose)
+    else:
+        _github_token(engine)
+
+
+def _admin(engine: Engine, choose: bool) -> None:
+    stack = engine.stack.name
+    settings = rotation.opened_backups(engine).settings
+    before = rotation.password(engine)
+    typed = choose or settings.admin_password is not None
+    chosen = secret(f"The new password of {settings.admin_email}", f"oracle rotate admin {stack}") if typed else None
+    if chosen == before:
+        raise CommandError(f"That is the password that it has now; choose another: oracle rotate admin {stack}")
+    change = rotation.new_password(settings.admin_password_version, chosen)
+    apply(engine, "rotate", change.values, secrets=change.secrets, only=rotation.ADMIN_ONLY)
+    echo_wrapped("")
+    for line in rotation.verified(engine, before):
+        echo_wrapped(line)
+    echo_wrapped(
+        f"\nLeft to do: the app's own variable PB_ADMIN_PASSWORD keeps the old one until the next release or wipe. If "
+        f"the platform replaces the container before that, the old one works again until the next `pulumi up`. When "
+        f"the old one was seen by others, make another app now, its data carried: pulumi config set "
+        f"oracle-net:replacement {settings.replacement + 1} -s {stack}, then: pulumi up -s {stack}"
+    )
+    echo_wrapped(f"To read the new one: pulumi stack output adminPassword --show-secrets -s {stack}")
+
+
+def _github_token(engine: Engine) -> None:
+    stack = engine.stack.name
+    token = secret("The new GitHub token", f"oracle rotate github-token {stack}")
+    apply(engine, "rotate", {}, secrets={rotation.GITHUB: token}, only=rotation.GITHUB_ONLY)
+    if not rotation.bound(engine, "GITHUB_TOKEN"):
+        raise CommandError(
+            f"The api Worker has no secret GITHUB_TOKEN; see what is wrong: oracle status --stack {stack}"
+        )
+    echo_wrapped("\nThe api Worker has the new token.")
+    echo_wrapped(
+        "Left to do: GitHub still takes the old one; delete it at https://github.com/settings/personal-access-tokens"
+    )

@@ -1,0 +1,54 @@
+"""`oracle runs`: what was deployed, wiped and restored from this checkout, and how it ended."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from cli.engine.workspace import Stack
+from cli.runs import report
+from cli.runs.store import RunInfo, Runs
+
+FIRST = 20
+
+
+def runs(
+    stack: Annotated[str | None, typer.Option("--stack", "-s", help="Only this stack's.", metavar="STACK")] = None,
+    all_runs: Annotated[bool, typer.Option("--all", help="All that are kept.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Show the runs, newest first: deploys, wipes, restores, updates."""
+    found = [run for run in Runs(Stack("local").runs).list() if stack in (None, run.stack)]
+    shown = found if all_runs else found[:FIRST]
+    if as_json:
+        typer.echo(json.dumps([document(run) for run in shown], indent=2))
+        return
+    if not found:
+        typer.echo("There are no runs yet; the first: oracle deploy")
+        return
+    report.table(("run", "stack", "status", "seconds", "who"), [_row(run) for run in shown])
+    if len(found) > len(shown):
+        typer.echo(f"{len(found) - len(shown)} older: oracle runs --all")
+
+
+def document(run: RunInfo) -> dict[str, object]:
+    """The run for scripts."""
+    return {
+        "id": run.id,
+        "kind": run.kind,
+        "stack": run.stack,
+        "who": run.who,
+        "began": run.began,
+        "ended": run.ended,
+        "seconds": run.seconds,
+        "status": run.status,
+        "error": run.error,
+        "arguments": list(run.arguments),
+    }
+
+
+def _row(run: RunInfo) -> tuple[str, ...]:
+    seconds = "" if run.seconds is None else f"{run.seconds:.0f}"
+    return run.id, run.stack, run.status, seconds, run.who

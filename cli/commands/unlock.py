@@ -1,0 +1,45 @@
+"""`oracle unlock`: a protected stack may be destroyed for a while; the protection comes back by itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from cli.commands.options import StackArgument
+from cli.engine.pulumi import Engine
+from cli.engine.workspace import Stack
+from cli.ui.errors import CommandError
+from cli.ui.prompt import confirm
+from cli.ui.text import echo_wrapped
+
+KEY = "oracle-net:unlockedUntil"
+
+
+def unlock(
+    stack: StackArgument = "local",
+    minutes: Annotated[int, typer.Option(min=1, max=1440, help="For how long.")] = 60,
+    end: Annotated[bool, typer.Option("--end", help="Lock it again now.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+) -> None:
+    """Let a protected stack lose what serves, for an hour; then it is protected again by itself."""
+    chosen = Stack(stack)
+    settings = chosen.settings()
+    if not settings.protect:
+        raise CommandError(
+            f"{stack} is not protected; protect it: pulumi config set oracle-net:protect true -s {stack}"
+        )
+    engine = Engine(chosen)
+    if end:
+        if settings.unlocked_until is not None:
+            engine.run_checked("config", "rm", KEY, "--stack", stack)
+        echo_wrapped(f"{stack} is protected.")
+        return
+    confirm(stack, yes, f"oracle unlock {stack}", f"For {minutes} minutes {stack} may be destroyed.")
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=minutes)
+    engine.run_checked("config", "set", KEY, until.isoformat().replace("+00:00", "Z"), "--stack", stack)
+    echo_wrapped(
+        f"{stack} may be destroyed until {until:%H:%M} UTC: pulumi destroy --run-program -s {stack}. A backend "
+        f"that goes still gets its backup first. To lock it again now: oracle unlock {stack} --end"
+    )

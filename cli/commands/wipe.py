@@ -1,0 +1,84 @@
+"""`oracle wipe`: an empty backend beside the old one, a backup, and an undo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from cli.backups.stack_backups import StackBackups
+from cli.commands.options import StackArgument
+from cli.commands.restore import restore
+from cli.deploy import service_plan
+from cli.deploy.config_change import OtherData, ready, replace_data
+from cli.engine.pulumi import Engine
+from cli.status import empty_disk
+from cli.ui import phrases
+from cli.ui.errors import CommandError
+from cli.ui.prompt import confirm
+from cli.ui.text import echo_wrapped
+from settings import Settings
+from stack_outputs import WITHOUT_BACKUP, Outputs
+from storage.backups import Backup
+
+
+def wipe(
+    stack: StackArgument = "local",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Keep the app: only its container is replaced, with an empty disk.")
+    ] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Bring back what the last wipe took.")] = False,
+    no_backup: Annotated[bool, typer.Option("--no-backup", help="Delete the data without a backup.")] = False,
+) -> None:
+    """Empty the backend: a new one beside the old, then a verified backup, then the old one goes."""
+    if undo:
+        restore(StackBackups(ready(stack)).last_undone(), stack, yes)
+        return
+    if no_backup and (yes or restart):
+        raise CommandError(
+            f"Deleting data without a backup is agreed to at a terminal only: oracle wipe {stack} --no-backup"
+        )
+    engine = ready(stack)
+    stack_backups = StackBackups(engine)
+    backend = empty_disk.backend(stack_backups)
+    outputs, settings = backend.outputs, stack_backups.settings
+    again = f"oracle wipe {stack}{' --restart' * restart}{' --no-backup' * no_backup}"
+    echo_wrapped(phrases.loss(outputs.backend_app, backend.summary()))
+
+    def agree(lines: Sequence[str]) -> None:
+        echo_wrapped("\n".join(lines))
+        confirm(stack, yes, again, "There will be NO backup." if no_backup else "A verified backup is kept.")
+
+    wanted = OtherData(
+        kind="wipe",
+        values=_restarted(engine, settings) if restart else _wiped(settings, outputs),
+        again=again,
+        environment={WITHOUT_BACKUP: outputs.backend_app} if no_backup else {},
+    )
+    replace_data(engine, wanted, agree)
+    _show_undo(stack_backups, stack, no_backup)
+
+
+def _wiped(settings: Settings, outputs: Outputs) -> dict[str, str | None]:
+    """The next generation; the one that was begun, where a wipe did not end."""
+    begun = settings.generation > outputs.generation and settings.restore_from is None
+    generation = settings.generation if begun else settings.generation + 1
+    return {"oracle-net:generation": str(generation), "oracle-net:restoreFrom": None}
+
+
+def _restarted(engine: Engine, settings: Settings) -> dict[str, str | None]:
+    """The next restart; the one that was begun, where it did not end."""
+    done = service_plan.restarts(engine.export())
+    begun = done is not None and settings.restart > done
+    return {"oracle-net:restart": str(settings.restart if begun else settings.restart + 1)}
+
+
+def _show_undo(stack_backups: StackBackups, stack: str, no_backup: bool) -> None:
+    if no_backup:
+        echo_wrapped("The data is gone: there is no backup, as you asked.")
+        return
+    newest: Backup = stack_backups.catalog.list()[0]
+    echo_wrapped(f"\nKept: {phrases.backup(newest)}")
+    echo_wrapped(f"To undo: oracle wipe --undo {stack}   (or: oracle restore {newest.id} {stack})")

@@ -1,0 +1,98 @@
+"""The page on loopback: for this machine, and for whoever was told its address."""
+
+from __future__ import annotations
+
+import errno
+import hmac
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from cli.dashboard.document import policy
+from cli.ui.errors import CommandError
+
+FRESH_SECONDS = 5.0
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": f"{policy(live=True)}; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Pages:
+    """The page as `make` makes it, made again when it is older than some seconds and asked for."""
+
+    def __init__(self, make: Callable[[], str], fresh: float = FRESH_SECONDS) -> None:
+        self._make, self._fresh = make, fresh
+        self._lock = threading.Lock()
+        self._page, self._made = b"", 0.0
+
+    def page(self) -> bytes:
+        """Those who ask at the same time get the same. Raises CommandError."""
+        with self._lock:
+            if not self._page or time.monotonic() - self._made > self._fresh:
+                self._page, self._made = self._make().encode(), time.monotonic()
+            return self._page
+
+
+class Server(ThreadingHTTPServer):
+    """Serves one page at an address that cannot be guessed: other users of this machine reach loopback too.
+
+    Raises CommandError when the port cannot be used. Port 0 takes any that is free.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, pages: Pages, port: int) -> None:
+        self.pages = pages
+        self.path = f"/{secrets.token_urlsafe(24)}/"
+        try:
+            super().__init__(("127.0.0.1", port), Handler)
+        except (OSError, OverflowError) as error:
+            taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+            why = "is in use" if taken else "cannot be used"
+            raise CommandError(f"Port {port} {why}; let one be chosen: oracle page --port 0") from None
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}{self.path}"
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names under which we are asked; any other one was made to lead here (DNS rebinding)."""
+        return f"127.0.0.1:{self.server_port}", f"localhost:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """GET of the one address; everything else is refused."""
+
+    server: Server
+    server_version, sys_version = "oracle", ""
+    timeout = 30
+
+    def do_GET(self) -> None:
+        if self.headers.get("Host", "").lower() not in self.server.hosts:
+            self._answer(403, b"Ask for it by the address that `oracle page` has printed.\n")
+        elif not hmac.compare_digest(self.path.encode("utf-8", "replace"), self.server.path.encode()):
+            self._answer(404, b"Nothing is here; the address is the one that `oracle page` has printed.\n")
+        else:
+            try:
+                self._answer(200, self.server.pages.page(), "text/html")
+            except CommandError as failure:
+                self._answer(503, f"{failure}\n".encode())
+
+    def log_message(self, *_: object) -> None:
+        """No access log: it would hold the address."""
+
+    def _answer(self, status: int, body: bytes, kind: str = "text/plain") -> None:
+        self.send_response(status)
+        for name, value in {**HEADERS, "Content-Type": f"{kind}; charset=utf-8"}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)

@@ -1,0 +1,1 @@
+"""Deploys of services, and updates that change a stack's configuration."""

@@ -1,0 +1,48 @@
+"""The first release of services that were adopted: their `adopted` keys leave the configuration, and they are ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from cli.engine import stack_file
+from cli.engine.pulumi import Engine
+from cli.ui.errors import CommandError
+from settings import Settings
+from stack_outputs import key_of
+
+
+def refuse_order(settings: Settings, services: Sequence[str], stack: str) -> None:
+    """Raises CommandError where the backend would be released before the api has our front, which keeps its reads
+    going."""
+    if "backend" in services and {"backend", "api"} <= set(settings.adopted):
+        first = " ".join(name for name in settings.workers if name == "api" or name in services)
+        raise CommandError(
+            "The api is still the Worker that was made by hand, whose logins fail while the backend's data is "
+            f"carried to its new app, so the api goes first: oracle deploy {first} --stack {stack}, then: "
+            f"oracle deploy backend --stack {stack}"
+        )
+
+
+def first_releases(settings: Settings, services: Sequence[str]) -> tuple[str, ...]:
+    """Those of the services that still run as they were made by hand."""
+    return tuple(name for name in settings.adopted if name in services)
+
+
+def release(engine: Engine, services: Sequence[str]) -> None:
+    """The services are no longer left alone. Raises CommandError."""
+    for name in services:
+        engine.run_checked("config", "rm", "--path", f"oracle-net:{key_of(name)}.adopted", "--stack", engine.stack.name)
+
+
+@contextmanager
+def without_adopted_keys(engine: Engine, services: Sequence[str]) -> Iterator[None]:
+    """The same for a preview: the configuration is as before afterwards."""
+    file = engine.stack.file
+    before = file.read_bytes()
+    try:
+        release(engine, services)
+        yield
+    finally:
+        if services:
+            stack_file.replace(file, before)

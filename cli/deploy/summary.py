@@ -1,0 +1,45 @@
+"""The end of a run that deploys services: followed from here, then the table of what answers, or one JSON document."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import typer
+
+from cli.deploy.deploy import Deployed, table
+from cli.runs import report
+from cli.runs.store import Run, RunInfo
+from cli.runs.supervise import run_in_view
+from cli.ui.errors import CommandError
+
+
+def follow_to_the_table(run: Run, as_json: bool) -> None:
+    """Follows a run that was handed over. Raises CommandError when it fails."""
+    failure: CommandError | None = None
+    try:
+        run_in_view(run, quiet=as_json)
+    except CommandError as error:
+        failure = error
+    info = run.info
+    if as_json:
+        typer.echo(json.dumps(_document(info), indent=2))
+    elif failure is None and sys.stdout.isatty():
+        typer.echo()
+        report.table(*table([Deployed(**row) for row in info.result["services"]]), whole=True)
+    if not as_json:
+        typer.echo(f"\nTimeline: oracle timeline {info.id} --svg timeline.svg")
+    if failure:
+        raise failure
+
+
+def _document(info: RunInfo) -> dict[str, object]:
+    return {
+        "run": info.id,
+        "stack": info.stack,
+        "status": info.status,
+        "error": info.error,
+        "seconds": info.seconds,
+        "plan": info.result.get("plan", []),
+        "services": info.result.get("services", []),
+    }

@@ -1,0 +1,270 @@
+"""The clouds' APIs as the stack's tokens see them: which token works, what it may read, and what time it is there.
+
+Neither API tells a token's scopes, so what each is needed for is read; what may be written shows at an update.
+Shapes: https://docs.digitalocean.com/reference/api/ and https://developers.cloudflare.com/api/.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from cli.doctor.model import Finding, Level
+from cli.engine.workspace import Stack
+from clients.cloud_api import is_token
+from clients.http import client, httpx
+from settings import ImageSettings, Settings
+
+SECONDS = 4.0
+"""For each step of a request; the whole examination has a limit of its own."""
+SOON = timedelta(days=14)
+PAGES = {
+    "digitalocean": "https://cloud.digitalocean.com/account/api/tokens",
+    "cloudflare": "https://dash.cloudflare.com/profile/api-tokens",
+}
+SCOPES = "app and uptime (create, read, update, delete), app:access_console, registry:read"
+PERMISSIONS = "Workers Scripts edit, Workers Routes edit, Account Settings read, DNS edit"
+SKEW_WARN, SKEW_FAIL = 30.0, 900.0
+"""Seconds. An unlocking ends by this machine's clock; a bucket refuses what is signed 15 minutes off."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, or `trouble` where there was none of the API's own."""
+
+    status: int = 0
+    body: Mapping[str, Any] = field(default_factory=dict)
+    trouble: str = ""
+
+    @property
+    def refused(self) -> bool:
+        return self.status in (401, 403)
+
+    def part(self, key: str) -> Mapping[str, Any]:
+        """An object in the body; empty where there is none."""
+        found = self.body.get(key)
+        return found if isinstance(found, dict) else {}
+
+
+class Api:
+    """One cloud's API, asked with the token in `variable`. `renew` is how another token is got."""
+
+    def __init__(self, check: str, origin: str, variable: str, token: str, local: bool) -> None:
+        self.check, self.origin, self.variable, self._token = check, origin, variable, token
+        self.local = local
+        page = f"make one at {PAGES[check]}, put it into .envrc, then: direnv allow"
+        self.renew = "make down && make up" if local else page
+        self._ahead: float | None = None
+
+    def get(self, path: str) -> Reply:
+        if not is_token(self._token):
+            return Reply(401)  # it could not even be sent
+        begin = time.time()
+        try:
+            with client(SECONDS, {"Authorization": f"Bearer {self._token}"}) as http:
+                response = http.get(self.origin + path)
+        except (httpx.HTTPError, ValueError) as error:
+            return Reply(trouble=_why(error))
+        ahead = _ahead(response, begin, time.time())
+        self._ahead = self._ahead if ahead is None else ahead
+        body = _object(response)
+        if body is None and response.is_success:
+            kind = response.headers.get("content-type", "").partition(";")[0] or "something"
+            return Reply(trouble=f"{kind} came, which is not its own")
+        return Reply(response.status_code, body or {})
+
+    def finding(self, reply: Reply, what: str) -> Finding:
+        """For an answer that is neither a yes nor a refusal."""
+        if reply.trouble:
+            remedy = "oracle cloud start" if self.local else f"curl -sSI {self.origin}"
+            return Finding(self.check, "fail", f"{self.origin} does not answer ({reply.trouble})", remedy)
+        return Finding(self.check, "warn", f"{what} was answered with status {reply.status}", "oracle doctor")
+
+    def clock(self) -> Iterator[Finding]:
+        """By the last answer's own time."""
+        if self._ahead is None:
+            return
+        off = abs(self._ahead)
+        which = "behind" if self._ahead > 0 else "ahead of"
+        if off < SKEW_WARN:
+            yield Finding("clock", "ok", f"agrees with {self.check}'s")
+        else:
+            level: Level = "fail" if off >= SKEW_FAIL else "warn"
+            what = f"this machine is {off:.0f} s {which} {self.check}"
+            yield Finding("clock", level, what, "sudo timedatectl set-ntp true")
+
+
+def digitalocean(stack: Stack, settings: Settings, environment: Mapping[str, str], load: str) -> Iterator[Finding]:
+    """The token's account, and what it may read there."""
+    names = ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN")
+    name = next((each for each in names if environment.get(each)), "")
+    if not name:
+        yield Finding("digitalocean", "fail", "DIGITALOCEAN_TOKEN is not set", load)
+        return
+    api = Api("digitalocean", stack.digitalocean, name, environment[name], stack.on_local_cloud)
+    account = api.get("/v2/account")
+    if account.trouble:
+        yield api.finding(account, "GET /v2/account")
+        return
+    if account.status == 401:
+        yield Finding("digitalocean", "fail", f"{name} is refused (revoked, expired or mistyped)", api.renew)
+    else:
+        yield _account(account, api)
+        yield from _scopes(api, settings)
+    yield from api.clock()
+
+
+def _account(reply: Reply, api: Api) -> Finding:
+    """A token without account:read works all the same, since nothing here needs that."""
+    if reply.status == 403:
+        return Finding(api.check, "ok", f"{api.variable} is accepted (it may not read the account)")
+    if reply.status != 200:
+        return api.finding(reply, "GET /v2/account")
+    account = reply.part("account")
+    if (status := account.get("status", "active")) != "active":
+        what = f"the account is {status}: {account.get('status_message') or 'no reason is given'}"
+        level: Level = "warn" if status == "warning" else "fail"
+        return Finding(api.check, level, what, "see what it asks for: https://cloud.digitalocean.com")
+    return Finding(api.check, "ok", f"{api.variable} is accepted, account {account.get('email', '?')}")
+
+
+def _scopes(api: Api, settings: Settings) -> Iterator[Finding]:
+    wanted = {"app": "/v2/apps?per_page=1"}
+    if settings.monitoring:
+        wanted["uptime"] = "/v2/uptime/checks?per_page=1"
+    if _is_in_docr(settings.backend.image):
+        wanted["registry"] = "/v2/registry"
+    replies = {scope: api.get(path) for scope, path in wanted.items()}
+    lacking = [scope for scope, reply in replies.items() if reply.refused]
+    if lacking:
+        what = f"{api.variable} may not read: {', '.join(lacking)}. It needs {SCOPES}"
+        yield Finding(api.check, "fail", what, api.renew)
+    for scope, reply in replies.items():
+        if scope == "registry" and reply.status == 404:
+            yield Finding(api.check, "fail", "the account has no container registry", "doctl registry create NAME")
+        elif not reply.refused and reply.status != 200:
+            yield api.finding(reply, f"GET {wanted[scope]}")
+    if all(reply.status == 200 for reply in replies.values()):
+        yield Finding(api.check, "ok", f"it may read: {', '.join(replies)} (what it may write, an update shows)")
+
+
+def _is_in_docr(image: ImageSettings) -> bool:
+    return image.registry_type == "DOCR" and image.host is None and not image.is_packed
+
+
+def cloudflare(stack: Stack, settings: Settings, environment: Mapping[str, str], load: str) -> Iterator[Finding]:
+    """The token, the account's scripts, and the zones of the domains."""
+    name = "CLOUDFLARE_API_TOKEN"
+    if not environment.get(name):
+        yield Finding("cloudflare", "fail", f"{name} is not set", load)
+        return
+    api = Api("cloudflare", stack.cloudflare, name, environment[name], stack.on_local_cloud)
+    verified = api.get("/user/tokens/verify")
+    if verified.status in (400, 401, 403):  # an account's own token is known there only
+        verified = api.get(f"/accounts/{settings.account_id}/tokens/verify")
+    if verified.trouble or verified.status >= 500 or verified.status == 429:
+        yield api.finding(verified, "GET /user/tokens/verify")
+    else:
+        token = _verified(verified, api)
+        yield token
+        if token.level != "fail":
+            yield from _account_and_zones(api, settings)
+    yield from api.clock()
+
+
+def _verified(reply: Reply, api: Api) -> Finding:
+    name = api.variable
+    result = reply.part("result")
+    if reply.status != 200 or result.get("status") != "active":
+        state = result.get("status") or "revoked, expired or mistyped"
+        return Finding("cloudflare", "fail", f"{name} is refused ({state})", api.renew)
+    if until := _date(result.get("expires_on")):
+        left = until - datetime.now(UTC)
+        if left < SOON:
+            return Finding("cloudflare", "warn", f"{name} expires on {until:%Y-%m-%d}", api.renew)
+        return Finding("cloudflare", "ok", f"{name} is active until {until:%Y-%m-%d}")
+    return Finding("cloudflare", "ok", f"{name} is active, without an end")
+
+
+def _account_and_zones(api: Api, settings: Settings) -> Iterator[Finding]:
+    account = f"the Workers of account {settings.account_id[:6]}…"
+    yield _seen(
+        api,
+        api.get(f"/accounts/{settings.account_id}/workers/scripts"),
+        "GET workers/scripts",
+        f"it may read {account}",
+        f"{api.variable} may not read {account}; it needs {PERMISSIONS}",
+        "or: pulumi config set oracle-net:accountId ID",
+    )
+    yield from _workers_url(api, settings)
+    domains = [worker.domain for worker in settings.workers.values() if worker.domain]
+    for zone in dict.fromkeys(domain.zone_id for domain in domains):
+        hosts = ", ".join(domain.hostname for domain in domains if domain.zone_id == zone)
+        yield _seen(
+            api,
+            api.get(f"/zones/{zone}"),
+            f"GET /zones/{zone[:6]}…",
+            f"it sees the zone of {hosts}",
+            f"the zone {zone[:6]}… of {hosts} is not there for {api.variable}",
+            "or see its zoneId: pulumi config",
+        )
+
+
+def _workers_url(api: Api, settings: Settings) -> Iterator[Finding]:
+    """Whether the Workers' addresses are below the account's own name; nothing is said where that is not told, nor of
+    addresses that no DNS has: those of a local cloud.
+    """
+    if api.local or str(urlsplit(settings.workers_url.replace("{script}.", "")).hostname).endswith(".localhost"):
+        return
+    reply = api.get(f"/accounts/{settings.account_id}/workers/subdomain")
+    name = reply.part("result").get("subdomain")
+    if reply.status != 200 or not isinstance(name, str):
+        return
+    right = f"https://{{script}}.{name}.workers.dev"
+    if settings.workers_url == right:
+        yield Finding(api.check, "ok", f"the Workers' addresses end in {name}.workers.dev, as workersUrl says")
+    else:
+        what = f"workersUrl is {settings.workers_url}, and the account's Workers are at {right}"
+        yield Finding(api.check, "fail", what, f"pulumi config set oracle-net:workersUrl '{right}'")
+
+
+def _seen(api: Api, reply: Reply, asked: str, well: str, hidden: str, otherwise: str) -> Finding:
+    """Whether the token sees what was asked for; `otherwise` is the remedy beside another token."""
+    if reply.status == 200:
+        return Finding(api.check, "ok", well)
+    if reply.refused or reply.status in (400, 404):
+        return Finding(api.check, "fail", hidden, f"{api.renew}; {otherwise}")
+    return api.finding(reply, asked)
+
+
+def _object(response: httpx.Response) -> Mapping[str, Any] | None:
+    """The decoded body; None where it is not a JSON object, as all answers of both APIs are."""
+    try:
+        found = response.json()
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _ahead(response: httpx.Response, begin: float, end: float) -> float | None:
+    """Against the middle of the request. The header counts whole seconds, so half a second is added."""
+    try:
+        return parsedate_to_datetime(response.headers["date"]).timestamp() + 0.5 - (begin + end) / 2
+    except (KeyError, ValueError):
+        return None
+
+
+def _why(error: Exception) -> str:
+    return f"nothing within {SECONDS:g} s" if isinstance(error, httpx.TimeoutException) else type(error).__name__
+
+
+def _date(text: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text)) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,83 @@
+"""All checks at once, with one deadline for the lot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+from cli.doctor import apis, backups, images, machine, names, stack_checks
+from cli.doctor.model import Finding, secrets
+from cli.engine import local_cloud
+from cli.engine.workspace import Stack, exports
+from cli.status import probe
+from cli.status.probe import TimedOut
+from cli.ui.errors import CommandError
+from settings import Settings
+
+SECONDS = 15.0
+Check = Callable[[], Iterable[Finding]]
+
+
+def examine(stack: Stack, seconds: float = SECONDS) -> list[Finding]:
+    """Every finding, in the order of the checks, without any secret in it. Takes no longer than `seconds`."""
+    settings, findings = stack_checks.configuration(stack)
+    if not stack.file.is_file():
+        return findings
+    environment = {**os.environ, **_exports(stack)}
+    checks = _checks(stack, settings, environment)
+    hidden = secrets(environment)
+    return [each.without(hidden) for each in [*findings, *run_checks(checks, seconds)]]
+
+
+def _checks(stack: Stack, settings: Settings | None, environment: Mapping[str, str]) -> dict[str, Check]:
+    checks: dict[str, Check] = {
+        "engine": partial(machine.toolchain, stack),
+        "plugins": partial(machine.plugins, stack, environment),
+        "direnv": partial(stack_checks.envrc, stack, environment),
+        "state": partial(stack_checks.state, stack, environment),
+    }
+    if settings and stack.on_local_cloud and local_cloud.health(stack) is None:
+        checks["cloud"] = lambda: [_asleep(stack)]
+    elif settings:
+        load = "oracle up" if stack.on_local_cloud else "cp .envrc.example .envrc, fill it in, then: direnv allow"
+        checks["digitalocean"] = partial(apis.digitalocean, stack, settings, environment, load)
+        checks["cloudflare"] = partial(apis.cloudflare, stack, settings, environment, load)
+        checks["image"] = partial(images.image, stack, settings, environment)
+        checks["names"] = partial(names.owners, stack, settings, environment)
+    if settings:
+        checks["backups"] = partial(backups.store, stack, settings)
+        checks["backup key"] = partial(backups.key, stack, settings, environment)
+    return {**checks, "disk": partial(machine.disk, stack, environment)}
+
+
+def _asleep(stack: Stack) -> Finding:
+    """One line for the two clouds: their tokens cannot be wrong while nobody is there to refuse them."""
+    return Finding("cloud", "warn", f"the local cloud at {stack.endpoint} does not run", f"oracle up {stack.name}")
+
+
+def run_checks(checks: Mapping[str, Check], seconds: float) -> list[Finding]:
+    """What all checks found. One that is not done in time is a finding, and so is one that breaks."""
+    found = probe.gather_with_deadline({name: partial(_found, name, check) for name, check in checks.items()}, seconds)
+    late = f"no answer within {seconds:g} s"
+    return [
+        finding
+        for name, result in found.items()
+        for finding in ([Finding(name, "fail", late, "oracle doctor")] if isinstance(result, TimedOut) else result)
+    ]
+
+
+def _found(name: str, check: Check) -> list[Finding]:
+    found: list[Finding] = []
+    try:
+        found.extend(check())
+    except Exception as error:  # whatever it is, the other checks' lines are worth having
+        found.append(Finding(name, "fail", f"could not be looked at ({type(error).__name__})", "oracle doctor"))
+    return found
+
+
+def _exports(stack: Stack) -> dict[str, str]:
+    try:
+        return exports(stack)
+    except CommandError:
+        return {}  # a tool is missing, which a check says by itself

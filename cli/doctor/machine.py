@@ -1,0 +1,98 @@
+"""What must be on this machine: the engine, the plugins, the runtimes of the local cloud, and room on the disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+
+from cli.doctor.model import Finding, Level
+from cli.engine.plugins import MARK, NAMES
+from cli.engine.workspace import Stack
+from programs import OutOfTime, run
+from toolchain import tools
+
+SECONDS = 8.0
+GIGABYTE = 1_000_000_000
+ROOM_WARN, ROOM_FAIL = 2 * GIGABYTE, GIGABYTE // 2
+
+
+def toolchain(stack: Stack) -> Iterator[Finding]:
+    """The engine, and on the local cloud Node, workerd and PocketBase: each has to be there and to run."""
+    try:
+        located = tools.locate()
+    except tools.ToolMissing as error:
+        yield Finding("engine", "fail", str(error).partition(" Get ")[0].rstrip("."), "make tools")
+        return
+    yield _runs(
+        "engine", f"Pulumi {located.engine_version} ({located.engine_source})", located.engine_bin / "pulumi", "version"
+    )
+    if not tools.is_current():
+        yield Finding("engine", "warn", "the tools are not those that the pins ask for now", "make tools")
+    if not stack.on_local_cloud:
+        return
+    yield _runs("node", "", located.node, "--version")
+    yield _runs("pocketbase", "", located.pocketbase, "--version")
+    # Below miniflare's own modules or beside them, as npm chose.
+    places = [located.node_modules / "workerd", located.node_modules / "miniflare" / "node_modules" / "workerd"]
+    if any((place / "package.json").is_file() for place in places):
+        yield Finding("workerd", "ok", "is there")
+    else:
+        yield Finding("workerd", "fail", "the Workers runtime is gone", "make tools")
+
+
+def plugins(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Which provider plugins the stack's Pulumi home has: official ones, or the project's stand-ins."""
+    home = Path(environment.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
+    kinds = {name: _kind(home, name) for name in NAMES}
+    missing = [name for name, kind in kinds.items() if kind == "missing"]
+    offline = [name for name, kind in kinds.items() if kind == "offline"]
+    if offline and not stack.on_local_cloud:
+        what = f"{', '.join(offline)}: stand-ins of this project, which work against this machine only"
+        yield Finding("plugins", "fail", what, f"pulumi plugin rm resource {offline[0]} --yes")
+    elif missing:
+        get = f"oracle up {stack.name}" if stack.on_local_cloud else "pulumi install"
+        yield Finding("plugins", "warn", f"not there yet: {', '.join(missing)}", get)
+    elif offline:
+        yield Finding("plugins", "ok", "offline stand-ins" if len(offline) == len(NAMES) else "official and stand-ins")
+    else:
+        yield Finding("plugins", "ok", "official")
+
+
+def disk(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Room for state, backups on their way, and the local cloud."""
+    for name, place in {
+        "the project": stack.project,
+        "temporary files": Path(environment.get("TMPDIR") or "/tmp"),
+    }.items():
+        try:
+            free = shutil.disk_usage(place).free
+        except OSError as error:
+            yield Finding("disk", "fail", f"the folder of {name} cannot be used ({error.strerror})", "df -h")
+            continue
+        level: Level = "fail" if free < ROOM_FAIL else "warn" if free < ROOM_WARN else "ok"
+        remedy = "" if level == "ok" else "df -h, and what the project keeps: du -sh .oracle/*"
+        yield Finding("disk", level, f"{free / GIGABYTE:.1f} GB free for {name}", remedy)
+
+
+def _kind(home: Path, name: str) -> str:
+    folder = home / f"resource-{name}-v{metadata.version(f'pulumi-{name}')}"
+    if not (folder / f"pulumi-resource-{name}").exists():
+        return "missing"
+    return "offline" if (folder / MARK).exists() else "official"
+
+
+def _runs(check: str, what: str, program: Path, *arguments: str) -> Finding:
+    """Whether the program starts; an empty `what` is filled with what it prints."""
+    try:
+        own = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        done = run([program, *arguments], env=own, seconds=SECONDS)
+    except OSError as error:
+        return Finding(check, "fail", f"does not start ({error.strerror})", "make clean && make tools")
+    except OutOfTime:
+        return Finding(check, "fail", f"did not start within {SECONDS:g} s", "make clean && make tools")
+    if done.status != 0:
+        return Finding(check, "fail", f"does not run (status {done.status})", "make clean && make tools")
+    return Finding(check, "ok", what or (done.text.strip().splitlines() or ["it runs"])[0])

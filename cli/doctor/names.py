@@ -1,0 +1,80 @@
+"""Whose the apps, Workers and domains are that exist under a stack's names. An update refuses what is not its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cli.doctor.model import Finding
+from cli.engine.pulumi import Engine, bounded
+from cli.engine.workspace import Stack
+from clients.app_platform import AppPlatform, AppPlatformError
+from clients.workers_api import Workers, WorkersApiError
+from programs import OutOfTime
+from settings import Settings
+from stack_outputs import key_of, owner_of_app, owner_of_worker
+
+SECONDS = 8.0
+"""For the state to be read, and for each request to a cloud."""
+
+
+def owners(stack: Stack, settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """What exists and is not the stack's: neither in its state nor carrying its mark."""
+    ours, known = str(Engine(stack).owner), _known(stack, environment)
+    try:
+        found = [*_app(stack, settings, environment, ours), *_workers(stack, settings, environment, ours)]
+    except (AppPlatformError, WorkersApiError) as error:
+        yield Finding("names", "warn", f"what exists is not told: {error}", f"oracle doctor --stack {stack.name}")
+        return
+    wrong = [each for name, mark, each in found if mark or name not in known]
+    yield from wrong or [Finding("names", "ok", "nothing of another stack, and nothing without an owner, has them")]
+
+
+Named = tuple[str, str | None, Finding]
+"""The name of a resource in the state, the owner that it carries, and what to say of it."""
+
+
+def _app(stack: Stack, settings: Settings, environment: Mapping[str, str], ours: str) -> Iterator[Named]:
+    token = environment.get("DIGITALOCEAN_TOKEN") or environment.get("DIGITALOCEAN_ACCESS_TOKEN")
+    with AppPlatform(stack.digitalocean, token, timeout=SECONDS) as platform:
+        app = platform.find(settings.backend.app_name)
+    if app and (mark := owner_of_app(app["spec"])) != ours:
+        what = f"the app {settings.backend.app_name} exists"
+        yield "backend-app", mark, _finding(what, mark, "backend.appName", stack)
+
+
+def _workers(stack: Stack, settings: Settings, environment: Mapping[str, str], ours: str) -> Iterator[Named]:
+    token = environment.get("CLOUDFLARE_API_TOKEN")
+    with Workers(stack.cloudflare, settings.account_id, token, timeout=SECONDS) as workers:
+        for service, worker in settings.workers.items():
+            bindings = workers.bindings(worker.script)
+            if bindings is not None and (mark := owner_of_worker(bindings)) != ours:
+                what = f"the Worker {worker.script} exists"
+                yield f"{service}-script", mark, _finding(what, mark, f"{key_of(service)}.script", stack)
+            there = workers.leads_to(worker.domain.hostname) if worker.domain else None
+            if worker.domain is None or there is None or there == worker.script:
+                continue
+            if (mark := owner_of_worker(workers.bindings(there) or {})) != ours:
+                what = f"the domain {worker.domain.hostname} leads to the Worker {there}"
+                yield f"{service}-domain", mark, _finding(what, mark, f"{key_of(service)}.domain.hostname", stack)
+
+
+def _finding(what: str, mark: str | None, key: str, stack: Stack) -> Finding:
+    other = f"pulumi config set --path oracle-net:{key} NAME -s {stack.name}"
+    if mark:
+        return Finding("names", "fail", f"{what} and is of {mark}, so an update is refused", other)
+    adopt = f"oracle adopt {stack.name}; or another name: {other}"
+    return Finding("names", "fail", f"{what} and carries no owner, so an update is refused", adopt)
+
+
+def _known(stack: Stack, environment: Mapping[str, str]) -> set[str]:
+    """The names of the resources in the state; none where there is no state."""
+    words = ("stack", "export", "--stack", stack.name)
+    try:
+        done = bounded(stack.project, environment, SECONDS, *words)
+        document: dict[str, Any] = json.loads(done.output) if done.status == 0 else {}
+    except (OutOfTime, OSError, ValueError):
+        return set()
+    resources = (document.get("deployment") or {}).get("resources") or []
+    return {each["urn"].rpartition("::")[2] for each in resources}

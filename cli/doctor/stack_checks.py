@@ -1,0 +1,132 @@
+"""Where the work is done: the stack's file, the person's environment, the state and its lock."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from cli.doctor.model import Finding, from_message
+from cli.engine.locks import Lock, bucket_at, folder_at, held_in, lock_in, state_of
+from cli.engine.pulumi import Finished, bounded
+from cli.engine.workspace import Stack
+from cli.ui.errors import engine_sentence
+from programs import OutOfTime, git
+from settings import Settings, SettingsError, from_file, template_values
+from storage.backups import BackupsError
+
+SECONDS = 8.0
+
+
+def configuration(stack: Stack) -> tuple[Settings | None, list[Finding]]:
+    """The stack's settings when they can be used, and what is to be said of them."""
+    if not stack.file.is_file():
+        return None, [Finding("stack", "fail", stack.absence, stack.first_up)]
+    try:
+        found = from_file(stack.file)
+    except SettingsError as error:
+        return None, [_problem(line) for line in str(error).splitlines()]
+    left = [_problem(template_values(key)) for key in found.left_as_in_the_template]
+    return found, left or [Finding("stack", "ok", f"{stack.file.name} can be used")]
+
+
+def _problem(line: str) -> Finding:
+    what, _, remedy = line.partition(". Mend it: ")
+    if not remedy:
+        what, _, rest = line.partition("; ")
+        remedy = rest.strip(".") or "pulumi config"
+    return Finding("stack", "fail", what.rstrip("."), remedy)
+
+
+def envrc(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether direnv's file is there, loaded, kept out of git, and for its owner's eyes."""
+    file = stack.project / ".envrc"
+    if not file.is_file():
+        if stack.on_local_cloud:
+            yield Finding("direnv", "ok", "no .envrc, and this stack needs none")
+        else:
+            yield Finding("direnv", "warn", "there is no .envrc", "cp .envrc.example .envrc, fill it in, direnv allow")
+        return
+    yield from _kept_out_of_git(stack.project)
+    if file.stat().st_mode & 0o077:
+        yield Finding("direnv", "warn", "others on this machine may read .envrc", "chmod 600 .envrc")
+    if environment.get("DIRENV_DIR", "").lstrip("-") == str(stack.project):
+        yield Finding("direnv", "ok", ".envrc is loaded")
+    elif shutil.which("direnv", path=environment.get("PATH")):
+        yield Finding("direnv", "warn", ".envrc is not loaded here", "direnv allow")
+    else:
+        yield Finding("direnv", "warn", ".envrc is not loaded: direnv is not installed", "source .envrc")
+
+
+def _kept_out_of_git(project: Path) -> Iterator[Finding]:
+    if _git(project, "ls-files", "--error-unmatch", ".envrc") == 0:
+        what = ".envrc is in git, tokens and all; take it out, and renew the tokens"
+        yield Finding("direnv", "fail", what, "git rm --cached .envrc")
+    elif _git(project, "check-ignore", "--quiet", ".envrc") == 1:
+        yield Finding("direnv", "fail", "git does not ignore .envrc", "echo .envrc >> .gitignore")
+
+
+def _git(project: Path, *words: str) -> int | None:
+    """The exit status; None without git."""
+    try:
+        return git.git(project, *words, seconds=SECONDS).status
+    except (OSError, OutOfTime):
+        return None
+
+
+def state(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether the state can be read, whether it has the stack, and who is at work on it."""
+    up = f"oracle up {stack.name}" if stack.on_local_cloud else f"pulumi stack init {stack.name}"
+    folder, bucket = folder_at(state_of(environment)), bucket_at(state_of(environment))
+    if folder is not None and not folder.is_dir():
+        yield Finding("state", "warn", "there is no state yet", up)
+        return
+    done = _asked(stack, environment)
+    if done.status != 0:
+        yield _unreadable(done, stack)
+        return
+    listed = {each["name"].rpartition("/")[2]: each for each in json.loads(done.output)}
+    if (found := listed.get(stack.name)) is None:
+        yield Finding("state", "warn", f"it has no stack {stack.name} yet", up)
+    else:
+        yield Finding("state", "ok", f"{found.get('resourceCount', 0)} resources")
+    if folder is not None:
+        paths = sorted((folder / ".pulumi" / "locks").rglob(f"{stack.name}/*.json"))
+        yield from _locks([lock for path in paths if (lock := lock_in(path))], stack)
+    elif bucket is not None:
+        try:
+            yield from _locks(held_in(bucket, stack.name), stack)
+        except BackupsError as error:
+            yield from_message("lock", str(error), "pulumi whoami -v")
+    elif found and found.get("updateInProgress"):
+        yield Finding("lock", "warn", "an update is at work, or was killed", f"pulumi cancel -s {stack.name}")
+
+
+def _locks(locks: Sequence[Lock], stack: Stack) -> Iterator[Finding]:
+    """A dead holder's lock is taken over by the next `oracle` command; a live one's is waited for."""
+    for lock in locks:
+        who = f"process {lock.pid} of {lock.user} on {lock.host}, since {lock.since[:16]}"
+        if lock.alive:
+            yield Finding("lock", "warn", f"held by {who}", lock.remedy(stack.name))
+        else:
+            yield Finding("lock", "warn", f"left behind by {who}, which is dead", f"oracle recover {stack.name}")
+    if not locks:
+        yield Finding("lock", "ok", "free")
+
+
+def _asked(stack: Stack, environment: Mapping[str, str]) -> Finished:
+    try:
+        return bounded(stack.project, environment, SECONDS, "stack", "ls", "--json")
+    except OutOfTime:
+        return Finished(-1, f"error: nothing was answered within {SECONDS:g} s")
+    except OSError as error:
+        return Finished(-1, f"error: the engine does not start ({error.strerror})")
+
+
+def _unreadable(done: Finished, stack: Stack) -> Finding:
+    if sentence := engine_sentence(done.output, stack.name):
+        what, _, rest = sentence.partition("; ")
+        return Finding("state", "fail", what, rest.rpartition(": ")[2])
+    errors = [line.partition("error:")[2].strip() for line in done.output.splitlines() if "error:" in line]
+    return Finding("state", "fail", (errors or ["it cannot be read"])[0], "pulumi whoami -v")

@@ -1,0 +1,45 @@
+"""One look at a stack for what differs from what is declared. Changes nothing."""
+
+from __future__ import annotations
+
+from cli.adopt import LiveResources, discover
+from cli.drift.detect import Observed, detect, unknown
+from cli.drift.model import Report
+from cli.engine import local_cloud
+from cli.engine.pulumi import Engine
+from cli.status.collect import collect
+from cli.status.declared import Undeclared, read
+from cli.status.diagnose import Commands
+from cli.ui.errors import CommandError
+
+STATE_SECONDS = 20.0
+
+
+def find_drift(engine: Engine) -> Report:
+    """What differs now. Raises CommandError when the stack's configuration cannot be used."""
+    stack = engine.stack
+    settings = stack.settings()
+    if stack.on_local_cloud and local_cloud.health(stack) is None:
+        start = f"The local cloud at {stack.endpoint} does not run; start it: oracle cloud start --stack {stack.name}"
+        return Report(stack=stack.name, drifts=(), unknown=(start,))
+    try:
+        declared = read(engine, STATE_SECONDS)
+    except Undeclared as error:
+        why = f"{error}; {error.next}" if error.next else f"{error}; deploy it: {stack.update}"
+        return Report(stack=stack.name, drifts=(), unknown=(why,))
+    commands = Commands(stack=stack.name, local=stack.on_local_cloud, endpoint=stack.endpoint or "")
+    scene = Observed(
+        settings=settings,
+        declared=declared,
+        sight=collect(engine, settings, declared),
+        live=_listed(engine),
+        commands=commands,
+    )
+    return Report(stack=stack.name, drifts=tuple(detect(scene)), unknown=tuple(unknown(scene)))
+
+
+def _listed(engine: Engine) -> LiveResources | None:
+    try:
+        return discover(engine, engine.stack.settings())
+    except CommandError:
+        return None

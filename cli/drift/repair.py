@@ -1,0 +1,94 @@
+"""Putting drift right, as a run: traffic back to the version that was deployed, or an update that deploys nothing else.
+
+A difference that the provider does not see cannot be put right by an update: it would find nothing to do. For those the
+version that the engine uploaded is still there, with its code, files, bindings and secrets, and gets the traffic back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cli.deploy import config_change, service_plan
+from cli.drift import Drift, find_drift
+from cli.engine.pulumi import outputs_or_none
+from cli.runs.recorder import RunRecorder
+from cli.ui.errors import CommandError
+from clients.workers_api import Workers, WorkersApiError
+from settings import Settings
+from stack_outputs import owner_of_worker
+from storage.releases import digests, named
+
+
+def run_repair(recording: RunRecorder, drifts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Repairs as the run's task. Raises CommandError, also when something still differs afterwards."""
+    engine = recording.engine
+    found = [Drift(**each) for each in drifts]
+    settings = engine.stack.settings()
+    replaced = any(each.remedy == "replacement" for each in found)
+    updated = tuple(dict.fromkeys(each.about for each in found if each.remedy == "update"))
+    beside = [name for name in updated if not (replaced and name == "backend")]
+    if beside:
+        _refuse_other_bytes(recording)
+    for each in found:
+        if each.remedy == "version" and each.version:
+            _give_back(recording, settings, each.about, each.version)
+    if replaced:
+        values = {"oracle-net:replacement": str(settings.replacement + 1)}
+        config_change.run_config_change(recording, values, only=() if beside else config_change.DATA_ONLY)
+    elif updated:
+        done = recording.update(*service_plan.options(updated, engine.stack.settings()))
+        if done.status != 0:
+            raise CommandError(engine.failure(done, f"Try again: oracle drift {engine.stack.name} --repair"))
+    return _verified(recording)
+
+
+def _verified(recording: RunRecorder) -> dict[str, Any]:
+    stack = recording.engine.stack.name
+    after = find_drift(recording.engine)
+    if left := [each.what for each in after.drifts]:
+        raise CommandError(f"Something still differs ({' '.join(left)}); look: oracle drift {stack}")
+    recording.say("Nothing differs any more.")
+    return {"unknown": list(after.unknown)}
+
+
+def _refuse_other_bytes(recording: RunRecorder) -> None:
+    """Raises CommandError when the update would deploy something else than what is declared to run."""
+    engine = recording.engine
+    outputs = outputs_or_none(engine.export())
+    stack = engine.stack.name
+    new = (
+        service_plan.planned_changes(recording.preview(again=f"oracle drift {stack} --repair")).new.get("release") or {}
+    )
+    if outputs is None:
+        raise CommandError(f"The stack {stack} has not been deployed to its end; finish it: pulumi up -s {stack}")
+    old, built = digests(outputs.release), digests(named(new)) if new else {}
+    if others := [name for name, runs in old.items() if built.get(name, runs) != runs]:
+        raise CommandError(
+            f"The checkouts hold another release of {', '.join(others)} than the one that is declared to run, and a "
+            f"repair deploys nothing new; deploy it: oracle deploy {' '.join(others)} --stack {stack}"
+        )
+
+
+def _give_back(recording: RunRecorder, settings: Settings, service: str, version: str) -> None:
+    """All traffic to a version that is there. `force`, since its secrets may be others, which is what is wanted.
+
+    Raises CommandError, also when the Worker carries another stack's mark.
+    """
+    engine, script = recording.engine, settings.workers[service].script
+    stack = engine.stack.name
+    path = f"/accounts/{settings.account_id}/workers/scripts/{script}/deployments?force=true"
+    shares = {"strategy": "percentage", "versions": [{"version_id": version, "percentage": 100}]}
+    with recording.step(f"{service}-version", "repair"):
+        try:
+            token = engine.environment.get("CLOUDFLARE_API_TOKEN")
+            with Workers(engine.stack.cloudflare, settings.account_id, token) as cloudflare:
+                mark = owner_of_worker(cloudflare.bindings(script) or {})
+                if mark not in (None, str(engine.owner)):
+                    raise CommandError(
+                        f"{script} is of {mark}; see which names are taken: oracle doctor --stack {stack}"
+                    )
+                cloudflare.request("POST", path, shares)
+        except WorkersApiError as error:
+            raise CommandError(str(error)) from None
+    recording.say(f"{script}: all traffic goes to the version {version} again.")

@@ -1,0 +1,1 @@
+"""The Pulumi engine as a subprocess, its state, locks and plugins, and the stacks' files and environments."""

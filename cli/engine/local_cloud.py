@@ -1,0 +1,192 @@
+"""The local cloud as a background process: started, asked, stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+import programs
+from cli.engine.plugins import Plugins, are_all
+from cli.engine.workspace import PROJECT, Stack, exports, located_tools
+from cli.ui.errors import CommandError
+from clients.http import client, httpx
+from retry import backoff
+
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+
+
+def health(stack: Stack) -> dict[str, object] | None:
+    """What the local cloud says of itself, or None when it does not answer."""
+    try:
+        with client(timeout=5) as http:
+            response = http.get(f"{stack.endpoint}/_cloud/health")
+        return dict(response.json()) if response.status_code == 200 else None
+    except (httpx.HTTPError, ValueError, TypeError):
+        return None
+
+
+def start(stack: Stack) -> bool:
+    """Starts the stack's local cloud unless it runs; True when it was started.
+
+    Raises CommandError with its own words.
+    """
+    _require_local(stack)
+    if _runs(stack):
+        return False
+    stack.make_private(stack.cloud_state, stack.home)
+    with log_file(stack).open("ab") as log:
+        begin = log.tell()
+        process = programs.start(_command(stack), output=log, cwd=PROJECT, session=True)
+    _wait_started(stack, process, begin)
+    return True
+
+
+def stop(stack: Stack) -> bool:
+    """Stops the stack's local cloud and waits until it has gone; False when it did not run. Raises CommandError."""
+    _require_local(stack)
+    process = _process(stack)
+    if process is None:
+        return False
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_SECONDS)
+    except psutil.TimeoutExpired:
+        raise CommandError(
+            f"The local cloud (process {process.pid}) does not stop; end it: kill -9 {process.pid}"
+        ) from None
+    return True
+
+
+def console(stack: Stack) -> str:
+    """An address that opens the local cloud's page, once and soon. Raises CommandError."""
+    try:
+        return str(_ask(stack, "POST", "/page/codes").raise_for_status().json()["address"])
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        raise CommandError("The local cloud gives no way in; start it anew: make down && make up") from None
+
+
+def repositories(stack: Stack) -> list[dict[str, str]]:
+    """What its apps may be built from, as localcloud.repositories describes it. Raises CommandError."""
+    return list(_answer(stack, "GET", "/repositories")["repositories"])
+
+
+def allow_repository(stack: Stack, description: Mapping[str, str]) -> None:
+    """Lets its apps be built from a repository. Raises CommandError with its own words."""
+    _answer(stack, "POST", "/repositories", dict(description))
+
+
+def push(stack: Stack, repository: str, branch: str) -> list[dict[str, str]]:
+    """Tells it of a push, as GitHub tells DigitalOcean; the deployments {app, id, cause} that begin.
+
+    Raises CommandError.
+    """
+    return list(_answer(stack, "POST", "/pushes", {"repository": repository, "branch": branch})["deployments"])
+
+
+def _answer(stack: Stack, verb: str, path: str, body: object = None) -> dict[str, Any]:
+    try:
+        answer = _ask(stack, verb, path, body)
+        found = dict(answer.json())
+    except (httpx.HTTPError, ValueError, TypeError):
+        raise CommandError("The local cloud does not answer; start it anew: make down && make up") from None
+    if answer.status_code >= 400:
+        raise CommandError(str(found.get("error")))
+    return found
+
+
+def _ask(stack: Stack, verb: str, path: str, body: object = None) -> httpx.Response:
+    """A request to its own endpoints. Raises CommandError where it does not run, httpx.HTTPError without an answer."""
+    _require_local(stack)
+    if not _runs(stack):
+        raise CommandError(f"The local cloud does not run; start it: oracle cloud start --stack {stack.name}")
+    token = exports(stack).get("DIGITALOCEAN_TOKEN", "")
+    with client(timeout=5, headers={"authorization": f"Bearer {token}"}) as http:
+        return http.request(verb, f"{stack.endpoint}/_cloud{path}", json=body)
+
+
+def log_file(stack: Stack) -> Path:
+    return stack.cloud_state / "cloud.log"
+
+
+def _runs(stack: Stack) -> bool:
+    """Raises CommandError when another local cloud, or something else, answers at our address."""
+    found = health(stack)
+    if found is None:
+        return False
+    process = _process(stack)
+    if process is None or process.pid != found.get("pid"):
+        raise CommandError(
+            f"Port {stack.cloud_port} belongs to another local cloud (process {found.get('pid')}); stop it there with "
+            f"`make down`, or give this project other ports in {stack.file.name}."
+        )
+    return True
+
+
+def _command(stack: Stack) -> list[str]:
+    located = located_tools()
+    options = {
+        "state": stack.cloud_state,
+        "port": stack.cloud_port,
+        "edge-port": stack.edge_port,
+        "account-id": stack.settings().account_id,
+        "node": located.node,
+        "node-modules": located.node_modules,
+        "pocketbase": located.pocketbase,
+    }
+    if not are_all(stack, Plugins.official):  # on a stack's first `oracle up` there are none yet
+        options["plugins"] = stack.home
+    return [sys.executable, "-m", "localcloud", *(f"--{name}={value}" for name, value in options.items())]
+
+
+def _wait_started(stack: Stack, process: subprocess.Popen[bytes], begin: int) -> None:
+    for _ in backoff(START_SECONDS, longest=0.5):
+        found = health(stack)
+        if found and found.get("pid") == process.pid:
+            return
+        if process.poll() is not None:
+            raise CommandError(_last_words(stack, begin))
+    os.killpg(process.pid, signal.SIGTERM)
+    raise CommandError(f"The local cloud did not answer within {START_SECONDS:.0f} s; its log: oracle cloud logs")
+
+
+def _last_words(stack: Stack, begin: int) -> str:
+    with log_file(stack).open("rb") as log:
+        log.seek(begin)
+        lines = log.read().decode(errors="replace").strip().splitlines()
+    own = [line.removeprefix("localcloud: ") for line in lines if line.startswith("localcloud: ")]
+    if not own:
+        return "The local cloud ended as it started; its log: oracle cloud logs"
+    return (
+        (own[-1][:1].upper() + own[-1][1:])
+        .replace("use another --port", _other_port(stack))
+        .replace("use another --edge-port", _other_port(stack))
+    )
+
+
+def _other_port(stack: Stack) -> str:
+    return f"give the local cloud other ports in {stack.file.name}; then: make up"
+
+
+def _process(stack: Stack) -> psutil.Process | None:
+    """The process that runs on this project's state, found by what it was started with."""
+    wanted = f"--state={stack.cloud_state}"
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if wanted in words and "localcloud" in words and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    return None
+
+
+def _require_local(stack: Stack) -> None:
+    if not stack.on_local_cloud:
+        raise CommandError(
+            f"The stack {stack.name} is not on the local cloud; name one that is: oracle cloud start --stack local"
+        )

@@ -1,0 +1,92 @@
+"""Who holds the state's lock, in a folder or in a bucket: the engine writes one small file for each holder.
+
+Names and contents as the engine's own file state backend has them (pulumi/pulumi, pkg/backend/diy/lock.go).
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import psutil
+
+from storage.backups import Bucket
+
+LOCKS = ".pulumi/locks"
+PROJECT = "organization/oracle-net"
+
+
+@dataclass(frozen=True)
+class Lock:
+    path: Path
+    """The file, or the object's name in the bucket."""
+    pid: int
+    host: str
+    user: str
+    since: str
+
+    @property
+    def alive(self) -> bool:
+        """Whether the holder may still be at work: another machine's always may."""
+        if self.host != socket.gethostname():
+            return True
+        try:
+            return "pulumi" in psutil.Process(self.pid).name()
+        except psutil.NoSuchProcess:
+            return False
+
+    def remedy(self, stack: str) -> str:
+        """What to do about a holder that may be at work."""
+        if self.host == socket.gethostname():
+            return f"Wait for it, or end it: kill {self.pid}"
+        return f"Wait for it, or, when you know that nobody is at work there, free the lock: pulumi cancel -s {stack}"
+
+
+def lock_in(path: Path) -> Lock | None:
+    """The lock that the file is; None when it was cut off while it was written, or has gone."""
+    try:
+        return _lock(path, path.read_text())
+    except OSError:
+        return None
+
+
+def bucket_at(url: str) -> Bucket | None:
+    """The bucket of a state such as s3://bucket/prefix?endpoint=…; None for a state that is in none."""
+    address = urlsplit(url)
+    if address.scheme != "s3" or not address.netloc:
+        return None
+    options = {name: values[-1] for name, values in parse_qs(address.query).items()}
+    endpoint = options.get("endpoint")
+    if endpoint and "://" not in endpoint:
+        endpoint = f"{'http' if options.get('disable_https') == 'true' else 'https'}://{endpoint}"
+    return Bucket(address.netloc, address.path.strip("/"), endpoint=endpoint, region=options.get("region"))
+
+
+def folder_at(url: str) -> Path | None:
+    """The folder of a state such as file:///home/ada/state; None for a state that is in none."""
+    address = urlsplit(url)
+    return Path(unquote(address.netloc + address.path)).expanduser() if address.scheme == "file" else None
+
+
+def held_in(bucket: Bucket, stack: str) -> list[Lock]:
+    """The stack's locks in a bucket. Raises BackupsError."""
+    names = bucket.names(f"{LOCKS}/{PROJECT}/{stack}/")
+    read = [(name, bucket.read_text(name)) for name in names]
+    return [lock for name, text in read if text is not None and (lock := _lock(Path(name), text))]
+
+
+def state_of(environment: Mapping[str, str]) -> str:
+    """The state's address; empty where `pulumi login` chose it."""
+    return environment.get("PULUMI_BACKEND_URL", "")
+
+
+def _lock(path: Path, text: str) -> Lock | None:
+    try:
+        held = json.loads(text)
+        return Lock(path, int(held["pid"]), held["hostname"], held["username"], held["timestamp"])
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,96 @@
+"""Which provider plugins a stack on the local cloud uses: the official ones, or the project's offline stand-ins."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+
+from cli.engine.workspace import PROJECT, Stack, exports
+from cli.ui.errors import CommandError
+from programs import OutOfTime, run
+
+NAMES = ("random", "digitalocean", "cloudflare")
+MARK = "offline-stand-in"
+INSTALL_SECONDS = 300
+
+
+class Plugins(StrEnum):
+    auto = "auto"
+    official = "official"
+    offline = "offline"
+
+
+def provide(stack: Stack, choice: Plugins) -> Plugins:
+    """Makes the chosen plugins the ones in the stack's own Pulumi home and returns which they are.
+
+    Raises CommandError.
+    """
+    if choice is Plugins.offline or (choice is Plugins.auto and are_all(stack, Plugins.offline)):
+        return _offline(stack)
+    if _official(stack):
+        return Plugins.official
+    if choice is Plugins.official:
+        raise CommandError("The official provider plugins cannot be had here; use ours: oracle up --plugins offline")
+    return _offline(stack)
+
+
+def are_all(stack: Stack, kind: Plugins) -> bool:
+    """Whether all plugins in the stack's Pulumi home are of this kind."""
+    return all(_kind(stack, name) is kind for name in NAMES)
+
+
+def _name(name: str) -> str:
+    return f"resource-{name}-v{metadata.version(f'pulumi-{name}')}"
+
+
+def _folder(stack: Stack, name: str) -> Path:
+    return stack.home / "plugins" / _name(name)
+
+
+def _kind(stack: Stack, name: str) -> Plugins | None:
+    folder = _folder(stack, name)
+    if not (folder / f"pulumi-resource-{name}").exists():
+        return None
+    return Plugins.offline if (folder / MARK).exists() else Plugins.official
+
+
+def _official(stack: Stack) -> bool:
+    """Installs the official plugins; False, and nothing changed, when one cannot be had."""
+    wanted = [name for name in NAMES if _kind(stack, name) is not Plugins.official]
+    aside = stack.home / "official"
+    if not all(_install(stack, name, aside) for name in wanted):
+        return False
+    for name in wanted:
+        shutil.rmtree(_folder(stack, name), ignore_errors=True)
+        _folder(stack, name).parent.mkdir(parents=True, exist_ok=True)
+        (aside / "plugins" / _name(name)).rename(_folder(stack, name))
+    return True
+
+
+def _install(stack: Stack, name: str, home: Path) -> bool:
+    """Installs one official plugin into the Pulumi home `home`, aside from the one in use."""
+    command = ["pulumi", "plugin", "install", "resource", name, f"v{metadata.version(f'pulumi-{name}')}"]
+    environment = {**os.environ, **exports(stack), "PULUMI_HOME": str(home)}
+    try:
+        done = run(command, env=environment, seconds=INSTALL_SECONDS)
+    except OutOfTime:
+        return False
+    return done.status == 0 and (home / "plugins" / _name(name) / f"pulumi-resource-{name}").exists()
+
+
+def _offline(stack: Stack) -> Plugins:
+    for name in NAMES:
+        if _kind(stack, name) is Plugins.official:
+            shutil.rmtree(_folder(stack, name))
+    command = [sys.executable, "-m", "offline_plugins", "install", str(stack.home), *NAMES]
+    done = run(command, cwd=PROJECT, seconds=INSTALL_SECONDS)
+    if done.status != 0:
+        last = (done.errors.strip().splitlines() or ["nothing was said"])[-1]
+        raise CommandError(f"The offline provider plugins could not be installed ({last}); once more: make up")
+    for name in NAMES:
+        (_folder(stack, name) / MARK).touch()
+    return Plugins.offline

@@ -1,0 +1,56 @@
+"""Two revisions of this repository, as `git` names them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.ui.errors import CommandError
+from programs import OutOfTime
+from programs import git as program
+
+
+@dataclass(frozen=True)
+class Revisions:
+    """From `base` to `head`, both whole commit ids; `asked` is what was typed."""
+
+    asked: str
+    base: str
+    head: str
+
+
+def revisions(project: Path, asked: str) -> Revisions:
+    """`BASE..HEAD`; `BASE...HEAD` begins where both parted; `BASE` alone ends at HEAD. Raises CommandError."""
+    apart = "..." in asked
+    base, _, head = asked.partition("..." if apart else "..")
+    head = _commit(project, head or "HEAD")
+    base = _commit(project, base)
+    if apart:
+        base = git(project, "merge-base", base, head)
+    return Revisions(asked, base, head)
+
+
+def git(folder: Path, *arguments: str, hooks: bool = True) -> str:
+    """What git prints. Raises CommandError with its last line."""
+    options = () if hooks else ("-c", "core.hooksPath=/dev/null")
+    try:
+        done = program.git(folder, *options, *arguments)
+    except OutOfTime as error:
+        raise CommandError(f"git {arguments[0]} did not end within {error.timeout:.0f} s; look: git status") from None
+    except OSError as error:
+        raise CommandError(f"Git does not start ({error.strerror}); install it, then: git --version") from None
+    if done.status != 0:
+        if advice := program.distrusted(done.errors):
+            raise CommandError(advice)
+        last = (done.errors.strip().splitlines() or ["it said nothing"])[-1]
+        raise CommandError(f"git {arguments[0]} failed: {last.removeprefix('fatal: ')}; look: git status")
+    return done.text.strip()
+
+
+def _commit(project: Path, name: str) -> str:
+    try:
+        return git(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+    except CommandError:
+        raise CommandError(
+            f"There is no revision {name or '(nothing)'}; see which there are: git log --oneline"
+        ) from None

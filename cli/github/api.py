@@ -1,0 +1,105 @@
+"""GitHub's REST API, version 2022-11-28, for the repository whose workflow this runs in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, Self, TypeVar
+
+from cli.ui.errors import CommandError
+from clients.cloud_api import Api, ApiError, Unreachable
+
+T = TypeVar("T")
+
+LIMIT = 65_536  # characters of a comment or an issue, as GitHub refuses more
+PAGE = 100
+
+
+class Fields(dict[str, Any]):
+    """An object of GitHub's. Raises CommandError for a field that it lacks."""
+
+    def __missing__(self, key: str) -> Any:
+        raise CommandError(f"GitHub's answer has no {key}, so somebody else has answered; see GITHUB_API_URL")
+
+
+class GitHub:
+    """The repository that GITHUB_REPOSITORY names, with the token in GITHUB_TOKEN."""
+
+    def __init__(self, seconds: float = 30.0) -> None:
+        token, repository = (needed(name) for name in ("GITHUB_TOKEN", "GITHUB_REPOSITORY"))
+        api = os.environ.get("GITHUB_API_URL", "https://api.github.com").rstrip("/")
+        self._path = f"/repos/{repository}"
+        self.owner = repository.partition("/")[0]
+        headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+        try:
+            self._api = Api("GitHub", api, token, "GITHUB_TOKEN", headers=headers, timeout=seconds)
+        except ApiError as error:
+            raise CommandError(str(error)) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._api.close()
+
+    def asked(self, method: str, path: str, needs: str, body: Any = None) -> Any:
+        """The answer, an object; None for a GET of what does not exist. `needs` are the job's permissions for it, as a
+        workflow has them. Raises CommandError.
+        """
+        return self._asked(method, path, needs, lambda answer: Fields(answer.items()), body)
+
+    def all(self, path: str, needs: str) -> Iterator[dict[str, Any]]:
+        """Every item of a list that comes in pages."""
+        mark = "&" if "?" in path else "?"
+        for page in range(1, 100):
+            address = f"{path}{mark}per_page={PAGE}&page={page}"
+            found = self._asked("GET", address, needs, lambda answer: [Fields(each.items()) for each in answer]) or []
+            yield from found
+            if len(found) < PAGE:
+                return
+
+    def _asked(self, method: str, path: str, needs: str, read: Callable[[Any], T], body: Any = None) -> T | None:
+        try:
+            return self._api.ask(method, f"{self._path}/{path}", read, body)
+        except ApiError as error:
+            if method == "GET" and error.status == 404:
+                return None
+            raise CommandError(_refusal(error, f"{method} {path.partition('?')[0]}", needs)) from None
+
+
+def _refusal(error: ApiError, what: str, needs: str) -> str:
+    answer = error.answer
+    if isinstance(error, Unreachable):
+        return f"GitHub does not answer ({error.kind}): {error.reason}; try again"
+    if answer is None or error.transient:
+        return str(error)
+    if answer.status == 403 and (answer.retry_after or answer.headers.get("x-ratelimit-remaining") == "0"):
+        return f"GitHub takes no more requests for now ({answer.message()}); run the job again in an hour."
+    return f"GitHub refused to {what} ({answer.status}): {answer.message()}; the job needs: permissions: {needs}"
+
+
+def marked(about: str, text: str) -> str:
+    """A comment's or an issue's text, by whose first line it is found again; cut where GitHub would refuse it."""
+    mark = _mark(about)
+    room = LIMIT - len(mark) - 100
+    if len(text) > room:
+        text = f"{text[:room]}\n\n(cut: it was too long for GitHub)"
+    return f"{mark}\n{text}"
+
+
+def ours(about: str, item: dict[str, Any]) -> bool:
+    """Whether it is the one that we write about this. A person's that only looks like it is not touched."""
+    by_a_person = (item.get("user") or {}).get("type") == "User"
+    return str(item.get("body") or "").startswith(_mark(about)) and not by_a_person
+
+
+def needed(name: str) -> str:
+    """A variable that GitHub's runners set. Raises CommandError."""
+    value = os.environ.get(name)
+    if not value:
+        raise CommandError(f"{name} is not set; this command is for GitHub's workflows: docs/how-to/ci.md")
+    return value
+
+
+def _mark(about: str) -> str:
+    return f"<!-- oracle {about} -->"

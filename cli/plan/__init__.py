@@ -1,0 +1,1 @@
+"""The plan of an update for reviewers, as text and as Markdown."""

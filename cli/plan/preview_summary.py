@@ -1,0 +1,132 @@
+"""What an update of a stack would do, for people who review it: words, a table, what is lost, what it costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from cli.backups.stack_backups import StackBackups
+from cli.deploy import service_plan
+from cli.deploy.deploy import preview_deploy
+from cli.deploy.service_plan import Change, PlannedChange
+from cli.engine.pulumi import Engine, outputs_or_none
+from cli.runs.recorder import RunRecorder
+from cli.ui import phrases as words
+from cli.ui.errors import CommandError
+from clients.app_platform import AppPlatform, AppPlatformError
+from settings import Settings
+from stack_outputs import Outputs
+
+REPLACES = service_plan.MOVES
+KINDS = ("create", "update", "replace", "delete")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """`loss` says what data would go, `cost` how the monthly price would change; both empty where nothing does."""
+
+    stack: str
+    words: tuple[str, ...]
+    changes: tuple[tuple[str, str], ...]
+    """Resource and create, update, replace or delete, each resource once."""
+    loss: str
+    cost: str
+
+    def counts(self) -> dict[str, int]:
+        """How many resources each kind of change touches, in the order of KINDS."""
+        found = Counter(kind for _, kind in self.changes)
+        return {kind: found[kind] for kind in KINDS if found[kind]}
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "changes": [{"resource": name, "change": kind} for name, kind in self.changes]}
+
+
+def forecast(recording: RunRecorder, services: Sequence[str] = ()) -> Forecast:
+    """Builds and previews the whole stack, or a deploy of the services alone. Raises CommandError."""
+    engine = recording.engine
+    settings, state = engine.stack.settings(), engine.export()
+    outputs = outputs_or_none(state)
+    wanted = service_plan.chosen(services, settings)
+    again = f"oracle plan {engine.stack.name}"
+    if services and outputs:
+        plan = preview_deploy(recording, wanted, state, again, images=False)
+    else:
+        if settings.receipt is None:  # else nothing that the checkouts build is deployed
+            recording.build(images=False)
+        plan = service_plan.planned_changes(recording.preview(again=again))
+    lost = "\n".join(_loss(engine, settings, outputs, plan))
+    return Forecast(
+        stack=engine.stack.name,
+        words=tuple(service_plan.describe(wanted, plan, outputs, settings, engine.stack.name)),
+        changes=tuple(_changes(plan)),
+        loss=lost,
+        cost=_cost(engine, settings, outputs),
+    )
+
+
+def _changes(plan: PlannedChange) -> Iterator[tuple[str, str]]:
+    """Each resource once: a replacement is told by several steps."""
+    ops: dict[str, set[str]] = {}
+    for change in plan.changes:
+        ops.setdefault(change.name, set()).add(change.op)
+    for name, found in sorted(ops.items()):
+        yield (
+            name,
+            "replace" if found & REPLACES else next(kind for kind in (*sorted(found), "update") if kind in KINDS),
+        )
+
+
+def _loss(engine: Engine, settings: Settings, outputs: Outputs | None, plan: PlannedChange) -> Iterator[str]:
+    """Why data would go, and how much there is; nothing when all of it stays."""
+    if outputs is None:
+        return
+    reasons = list(_reasons(settings, outputs, plan))
+    if not reasons:
+        return
+    yield from reasons
+    try:
+        backend = StackBackups(engine).backend()
+        yield words.loss(outputs.backend_app, backend.summary())
+    except CommandError as failure:
+        yield f"Its records could not be counted. {failure}"
+
+
+def _reasons(settings: Settings, outputs: Outputs, plan: PlannedChange) -> Iterator[str]:
+    gone = Change(service_plan.APP, "delete") in [Change(each.name, each.op) for each in plan.changes]
+    moves = bool(plan.ops(service_plan.APP) & service_plan.MOVES)
+    data = {key for change in plan.changes if change.name == service_plan.DATA for key in change.inputs}
+    if settings.generation != outputs.generation:
+        what = f"a restore of {settings.restore_from}" if settings.restore_from else "a wipe"
+        yield f"The generation goes from {outputs.generation} to {settings.generation}: {what}."
+    elif "restart" in data:
+        yield f"oracle-net:restart becomes {settings.restart}: the backend gets an empty disk."
+    elif moves and settings.data == "ephemeral":
+        yield "Another backend takes over, and oracle-net:data is ephemeral: its data does not go along."
+    if gone and not moves:
+        yield "The backend's app is deleted."
+
+
+def _cost(engine: Engine, settings: Settings, outputs: Outputs | None) -> str:
+    """As App Platform's own proposals for the running spec and for the declared size say; empty without a change."""
+    token = engine.environment.get("DIGITALOCEAN_TOKEN")
+    if outputs is None or not token:
+        return ""
+    try:
+        with AppPlatform(engine.stack.digitalocean, token) as platform:
+            spec = platform.app(outputs.backend_app_id)["spec"]
+            before, after = _price(platform, spec), _price(platform, _sized(spec, settings))
+    except (AppPlatformError, TypeError, ValueError, KeyError):
+        return ""  # a plan is worth showing without its price
+    return f"${before:.2f} a month becomes ${after:.2f}, as DigitalOcean says." if before != after else ""
+
+
+def _price(platform: AppPlatform, spec: dict[str, Any]) -> float:
+    return float(platform.request("POST", "/v2/apps/propose", {"spec": spec})["app_cost"])
+
+
+def _sized(spec: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    (service,) = spec["services"]
+    size = {"instance_size_slug": settings.backend.size, "instance_count": settings.backend.instances}
+    return {**spec, "services": [{**service, **size}]}

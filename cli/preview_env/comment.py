@@ -1,0 +1,33 @@
+"""An environment in Markdown, for a comment on its pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from cli.plan.preview_markdown import escaped
+from cli.runs.report import Row
+
+GONE = "### This pull request's environment is gone\n\nSo is its data. The label brings up another one.\n"
+
+
+def stands(rows: Sequence[Row], expires: datetime) -> str:
+    """What runs where, and until when."""
+    return "\n".join(
+        [
+            "### This pull request has an environment",
+            "",
+            "| service | address | release |",
+            "|---|---|---|",
+            *(f"| {row.service} | {row.address} | {escaped(row.version)} |" for row in rows),
+            "",
+            f"It starts empty, and lives until {expires:%Y-%m-%d %H:%M} UTC; each new commit begins that time again.",
+            "",
+        ]
+    )
+
+
+def failed(number: int, sentence: str, *, down: bool) -> str:
+    """What stands there when it went wrong; the sweep takes down what is left of it."""
+    what = "could not be taken down" if down else "could not be brought up"
+    return f"### This pull request's environment {what}\n\n`pr-{number}`: {escaped(sentence)}\n"

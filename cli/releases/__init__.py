@@ -1,0 +1,1 @@
+"""Releases of a stack: receipts, promotion to another stack, and rollback."""

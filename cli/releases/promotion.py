@@ -1,0 +1,73 @@
+"""What is asked of two stacks between which a release is promoted, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cli.engine.workspace import Stack
+from cli.ui.errors import CommandError
+from stack_outputs import Release
+from storage.releases import digests, short
+
+
+def distinct(source: str, target: str) -> tuple[Stack, Stack]:
+    """The two stacks. Raises CommandError when one of them does not exist, or they are one."""
+    here, there = existing(source), existing(target)
+    if source == target:
+        raise CommandError(f"{source} runs its own release already; name another: oracle promote {source} OTHER")
+    return here, there
+
+
+def existing(name: str) -> Stack:
+    """The stack of this name. Raises CommandError naming those there are."""
+    stack = Stack(name)
+    if not stack.file.is_file():
+        raise stack.missing
+    return stack
+
+
+def refuse_other_kind(here: Stack, there: Stack) -> None:
+    """Raises CommandError where the image of one stack is packed from a directory, and the other's comes from a
+    registry."""
+    one, other = (stack.settings().backend.image for stack in (here, there))
+    if one.is_packed != other.is_packed:
+        packs, pulls = (here, there) if one.is_packed else (there, here)
+        raise CommandError(
+            f"{packs.name} packs its backend's image from a directory, and {pulls.name} takes it from a registry: no "
+            f"image can go from one to the other. Give {packs.name} a digest: oracle image --help"
+        )
+
+
+def refuse_other_workers(here: Stack, there: Stack) -> None:
+    """Raises CommandError where one stack has a Worker that the other one has not: the release would lack its bytes."""
+    one, other = ({*stack.settings().workers} for stack in (here, there))
+    for name, has, lacks in ((min(one - other, default=""), here, there), (min(other - one, default=""), there, here)):
+        if name:
+            raise CommandError(
+                f"{has.name} has a Worker {name} and {lacks.name} has none, so a release of one cannot run in the "
+                f"other; give {lacks.name} an entry `{name}` in oracle-net:workers ({lacks.file.name})"
+            )
+
+
+def refuse_adopted(here: Stack, there: Stack) -> None:
+    """Raises CommandError where a service of one of them runs as it was made by hand, so that nobody knows its
+    bytes."""
+    for stack in (here, there):
+        if adopted := stack.settings().adopted:
+            raise CommandError(
+                f"{', '.join(adopted)} of {stack.name} still run as they were made by hand, and a receipt names the "
+                f"bytes of every service. Release them from here first: oracle deploy --stack {stack.name}"
+            )
+
+
+def notes(release: Release) -> Iterator[str]:
+    """Where the bytes come from; what is in no commit is said."""
+    for service, commit in release["commits"].items():
+        if commit.endswith("-dirty"):
+            yield f"Attention: {service} was built from files that are in no commit (after {commit[:7]})."
+    commits = {name: commit[:7] for name, commit in release["commits"].items() if commit}
+    versions = digests(release)
+    yield ", ".join(
+        f"{name} {short(digest)}" + (f" (commit {commits[name]})" if name in commits else "")
+        for name, digest in versions.items()
+    )

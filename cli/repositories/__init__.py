@@ -1,0 +1,1 @@
+"""The project's repositories: `commit-all` and REPO_MAP.md."""

@@ -1,0 +1,141 @@
+"""Commit and push over all repositories: what is shown before and after, and the question for a message."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.repositories.configuration import chosen
+from cli.ui.errors import CommandError
+from repositories.looking import State
+from repositories.work import Outcome, Work
+
+SEEN = ("repository", "branch", "changes", "unpushed", "behind", "next")
+DONE = ("repository", "commit", "pushed", "result")
+STOPPED = "stopped: "
+INTERRUPTED = 130
+Row = tuple[str, ...]
+
+
+def commit_all(project: Path, names: list[str], message: str | None, dry_run: bool) -> int:
+    """Looks, shows, asks, commits, pushes, shows; returns the exit status. Raises CommandError."""
+    if message is not None and not message.strip():
+        raise CommandError("The message is empty; give one, or leave -m away: oracle commit-all -m MESSAGE")
+    wanted = chosen(project, names)
+    work = Work(project)
+    with _progress("Looking at", len(wanted)) as told:
+        states = work.look(wanted, told)
+    show(SEEN, [_seen(state, message) for state in states])
+    _show_details([(state.repository.name, state.details) for state in states])
+    if work.interrupted:
+        return INTERRUPTED
+    ready = [state for state in states if state.to_push]
+    if dry_run or not ready:
+        return 1 if any(state.stopped for state in states) else 0
+    text = _asked(ready) if message is None else message.strip()
+    with _progress("Committing and pushing", len(states)) as told:
+        outcomes = work.finish(states, text, told)
+    return _finished(outcomes, work.interrupted)
+
+
+def show(heads: Row, rows: Sequence[Row]) -> None:
+    """A table that fits the terminal; in a file or a pipe each row is one line, however long."""
+    widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
+    if not sys.stdout.isatty():
+        for row in [heads, *rows]:
+            line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            sys.stdout.write(f"{line.rstrip()}\n")
+        sys.stdout.write("\n")
+        return
+    console = Console()
+    narrow = sum(widths) + 2 * len(widths) > console.width
+    table = Table(*heads, box=None, pad_edge=False)
+    for row in rows:
+        cells = [*row[:-1], row[-1].partition(":")[0] if narrow and row[-1].startswith(STOPPED) else row[-1]]
+        table.add_row(*(Text(cell, style="red" if cell.startswith("stopped") else "") for cell in cells))
+    for column in table.columns[:-1]:
+        column.no_wrap = True
+    console.print(table, "")
+    if narrow:
+        _sentences(console, rows)
+
+
+def _sentences(console: Console, rows: Sequence[Row]) -> None:
+    """Below a narrow table, since a command that is broken over a column's lines cannot be copied."""
+    stopped = [row for row in rows if row[-1].startswith(STOPPED)]
+    for row in stopped:
+        console.print(Text(f"{row[0]} {row[-1]}", style="red"), soft_wrap=True)
+    if stopped:
+        console.print()
+
+
+def _seen(state: State, message: str | None) -> Row:
+    """What is not known is a question mark."""
+    counts = (len(state.changed) if state.head else None, state.unpushed, state.behind)
+    cells = ("?" if count is None else str(count) for count in counts)
+    return (state.repository.name, state.branch or "-", *cells, _next(state, message))
+
+
+def _next(state: State, message: str | None) -> str:
+    if state.stopped:
+        return STOPPED + state.stopped
+    if state.to_commit:
+        subject = (message or state.message).strip().splitlines()[0]
+        return f"commit and push: {subject}"
+    if state.to_push:
+        return f"push {state.unpushed}"
+    return "nothing to do" if not state.behind else f"nothing to do here; to get the new: git -C {state.git.path} pull"
+
+
+def _finished(outcomes: list[Outcome], interrupted: bool) -> int:
+    show(DONE, [_outcome(outcome) for outcome in outcomes])
+    # What stood below the first table already is not said again.
+    fresh = [each for each in outcomes if each.details != each.state.details]
+    _show_details([(each.state.repository.name, each.details) for each in fresh])
+    if interrupted:
+        return INTERRUPTED
+    return 1 if any(outcome.stopped for outcome in outcomes) else 0
+
+
+def _outcome(outcome: Outcome) -> Row:
+    name = outcome.state.repository.name
+    commit, pushed = outcome.commit[:10] or "-", str(outcome.pushed) if outcome.pushed else "-"
+    if outcome.stopped:
+        return name, commit, pushed, STOPPED + outcome.stopped
+    if outcome.commit:
+        return name, commit, pushed, outcome.subject
+    return name, commit, pushed, "pushed" if outcome.pushed else "nothing to do"
+
+
+def _asked(ready: list[State]) -> str:
+    """The message for every commit; empty for one made from each change. Asked only where somebody can answer."""
+    if not sys.stdin.isatty() or not any(state.to_commit for state in ready):
+        return ""
+    try:
+        return input("Message for these commits (Enter takes those above, Ctrl-C ends): ").strip()
+    except (KeyboardInterrupt, EOFError):
+        raise CommandError("Nothing was committed or pushed; to go on: oracle commit-all", INTERRUPTED) from None
+
+
+def _show_details(said: list[tuple[str, tuple[str, ...]]]) -> None:
+    for name, lines in said:
+        for line in lines:
+            sys.stdout.write(f"{name}: {line}\n")
+
+
+@contextmanager
+def _progress(doing: str, count: int) -> Iterator[Callable[[int], None]]:
+    """A line that counts, on a terminal only."""
+    console = Console(stderr=True)
+    what = f"{doing} {count} repositor{'y' if count == 1 else 'ies'}"
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    with console.status(what) as status:
+        yield lambda done: status.update(f"{what}: {done} done")

@@ -1,0 +1,1 @@
+"""Runs: engine runs in a process of their own, their records, and how they are followed."""

@@ -1,0 +1,131 @@
+"""A run handed over to a process of its own and followed from here, so that it outlives the terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.console import Console
+
+import programs
+from cli.engine.pulumi import describe_failure
+from cli.engine.workspace import Stack
+from cli.runs import live_view
+from cli.runs.store import Run, RunInfo
+from cli.ui.errors import CommandError
+from retry import backoff
+
+FOREVER = 7 * 24 * 3600.0
+INTERRUPTED = 130
+
+
+def start_detached(
+    run: Run, stack: Stack, task: Mapping[str, Any], environment: Mapping[str, str] | None = None
+) -> None:
+    """Starts the run's task in a session of its own, which no terminal ends."""
+    run.write(task=dict(task), followed_from=run.info.output.stat().st_size)
+    with run.info.output.open("ab") as log:
+        command = [sys.executable, "-m", "cli.runner", str(run.folder)]
+        own = {**os.environ, **(environment or {})}
+        process = programs.start(command, output=log, cwd=stack.project, env=own, session=True)
+    run.write(pid=process.pid, pid_since=psutil.Process(process.pid).create_time())
+
+
+def run_in_view(run: Run, quiet: bool = False) -> RunInfo:
+    """Follows a run that was handed over to its end. Raises CommandError when it fails.
+
+    Ctrl-C asks the run to stop after the steps it is at, and goes on following; a second one leaves it to that.
+    """
+    try:
+        _show(run, quiet)
+    except KeyboardInterrupt:
+        _interrupt(run, quiet)
+    info = run.info
+    if failure := failed_run(info):
+        raise failure
+    return info
+
+
+def failed_run(info: RunInfo) -> CommandError | None:
+    """What went wrong in a run that has ended; None when nothing did."""
+    if info.status == "killed":
+        return CommandError(
+            f"The run {info.id} was killed before its end (its output: oracle logs {info.id}). Take over from it: "
+            f"oracle recover {info.stack}"
+        )
+    return CommandError(info.error) if info.status == "failed" else None
+
+
+def follow(
+    run: RunInfo,
+    write: Callable[[str], object],
+    position: int = 0,
+    *,
+    wait: bool = True,
+    everything: bool = False,
+) -> RunInfo:
+    """Writes the lines of a run's output that say something; `wait`s until it has ended. Returns how it is then."""
+    for line in _lines(run, position, wait):
+        if everything or describe_failure(line):
+            write(line)
+    return run.again()
+
+
+def _show(run: Run, quiet: bool) -> None:
+    info = run.info
+    terminal = Console()
+    if quiet:
+        follow(info, lambda _: None)
+    elif terminal.is_terminal and not terminal.is_dumb_terminal:
+        live_view.show(info, terminal)
+    else:
+        follow(info, write_line, _begun(run.folder))
+
+
+def _interrupt(run: Run, quiet: bool) -> None:
+    info = run.info
+    print(
+        f"\noracle: {info.id} ends after the steps it is at; Ctrl-C again leaves it alone, and it is followed by: "
+        f"oracle logs {info.id} -f",
+        file=sys.stderr,
+    )
+    if info.running:
+        os.kill(info.pid, signal.SIGINT)
+    try:
+        follow(info, (lambda _: None) if quiet else write_line, info.output.stat().st_size)
+    except KeyboardInterrupt:
+        raise CommandError(f"Left alone; it ends by itself. See: oracle logs {info.id} -f", INTERRUPTED) from None
+
+
+def _lines(run: RunInfo, position: int, wait: bool) -> Iterator[str]:
+    """Whole lines as they come, until the run has ended and all is read."""
+    left = b""
+    for _ in backoff(FOREVER, first=0.05, longest=0.2):
+        over = not (wait and run.again().running)  # asked first: what was written before its end is read after
+        with run.output.open("rb") as log:
+            log.seek(position)
+            new = log.read()
+        position += len(new)
+        *whole, left = (left + new).split(b"\n")
+        yield from (line.decode(errors="replace") + "\n" for line in whole)
+        if over:
+            if left:
+                yield left.decode(errors="replace") + "\n"
+            return
+
+
+def _begun(folder: Path) -> int:
+    """Where the output begins that this terminal has not shown itself."""
+    return int(json.loads((folder / "run.json").read_text()).get("followed_from", 0))
+
+
+def write_line(line: str) -> None:
+    """To standard output, at once."""
+    sys.stdout.write(line)
+    sys.stdout.flush()

@@ -1,0 +1,202 @@
+"""Everything of a stack asked at once: services, clouds, backups, certificates. Nothing is judged here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+from artifacts.addresses import BackendAddresses
+from cli.backups.stack_backups import StackBackups
+from cli.engine.pulumi import Engine
+from cli.status import certificates, checks, clouds, running
+from cli.status.addresses import Found, find_in_worker
+from cli.status.certificates import Certificate
+from cli.status.checks import Check
+from cli.status.clouds import AppFacts, CloudTrouble, WorkerFacts
+from cli.status.declared import Declared
+from cli.status.model import Backups
+from cli.status.probe import Answer, TimedOut, gather_with_deadline
+from cli.ui.errors import CommandError
+from clients.app_platform import AppPlatform, AppPlatformError, ConsoleError, run_command
+from clients.pocketbase import AdminError, CountError, SecondFactorWanted, freeze_state, login
+from settings import Settings, other_stacks
+from storage.backups import BackupsError
+from storage.backups.loss import Loss
+
+ONE = 5.0
+"""Seconds for one request."""
+ALL = 12.0
+"""Seconds for everything together."""
+# Of the processes that work where the console does, as a container's program does: on the local cloud there are others.
+OPEN_FILES = """for p in /proc/[0-9]*; do
+[ "$(readlink "$p/cwd")" = "$(pwd -P)" ] && ls -l "$p/fd"
+done 2>/dev/null | grep -F '(deleted)'"""
+DELETED = re.compile(r"/((?:data|auxiliary)\.db(?:-wal|-shm)?) \(deleted\)")
+SECOND_FACTOR = "second factor"
+T = TypeVar("T")
+LATE = Answer(trouble="timeout", detail=f"no answer in {ALL:g} s")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observations:
+    """What was seen of a stack."""
+
+    addresses: Mapping[str, str]
+    app: AppFacts | CloudTrouble
+    workers: Mapping[str, WorkerFacts | CloudTrouble]
+    fronts: Mapping[str, Answer]
+    admin: bool | None
+    """Whether the backend's admin can log in."""
+    second_factor: bool
+    """Whether the backend wants a second factor from its admin, whose password is right."""
+    freeze: str | None
+    """Whether the backend refuses writes, in its own word (pocketbase.freeze_state)."""
+    deleted_files: tuple[str, ...]
+    """Deleted files of its database that the backend still writes to; empty also where that cannot be seen."""
+    certificates: Mapping[str, Certificate]
+    backups: Backups
+    complaints: tuple[str, ...]
+    """What is wrong with backups: sentences that end in a command."""
+    checks: tuple[Check, ...] | None = None
+    """The account's uptime checks; None where they could not be listed."""
+    domains: Mapping[str, str] | None = None
+    """The account's custom domains, each with its Worker's script; None where they could not be listed."""
+    loss: Loss | None = None
+    """What the backend has lost with its disk; None also where that cannot be seen."""
+    backend_addresses: Mapping[str, Found | None] = field(default_factory=dict)
+    """What the code of each Worker has written in it; None where it could not be read."""
+
+
+def collect(engine: Engine, settings: Settings, declared: Declared | None) -> Observations:
+    """Asks everything at once, and waits no longer than `ALL` seconds."""
+    addresses = _addresses(settings, declared)
+    found = gather_with_deadline(_questions(engine, settings, declared, addresses), ALL)
+    services = tuple(addresses)
+    catalog = found["backups"]
+    kept, complaints = (
+        catalog if not isinstance(catalog, TimedOut) else (_no_backups(settings), (_late_store(settings),))
+    )
+    return Observations(
+        addresses=addresses,
+        app=_or(found["app"], CloudTrouble(why="late", text="DigitalOcean's API answers too slowly")),
+        workers={
+            name: _or(found[f"script {name}"], CloudTrouble(why="late", text="Cloudflare's API answers too slowly"))
+            for name in settings.workers
+        },
+        fronts={name: _or(found[f"front {name}"], LATE) for name in services},
+        admin=None if found["admin"] == SECOND_FACTOR else _or(found["admin"], None),
+        second_factor=found["admin"] == SECOND_FACTOR,
+        freeze=_or(found["freeze"], None),
+        deleted_files=_or(found["deleted files"], ()),
+        certificates={name: each for name in services if (each := _or(found[f"certificate {name}"], None))},
+        backups=kept,
+        complaints=complaints,
+        checks=_or(found["checks"], None),
+        domains=_or(found["domains"], None),
+        loss=_or(found["loss"], None),
+        backend_addresses={name: _or(found[f"addresses {name}"], None) for name in settings.workers},
+    )
+
+
+def _questions(
+    engine: Engine, settings: Settings, declared: Declared | None, addresses: Mapping[str, str]
+) -> dict[str, Callable[[], Any]]:
+    questions: dict[str, Callable[[], Any]] = {"backups": partial(_backups, engine, settings)}
+    stack, environment = engine.stack, engine.environment
+    token = running.digitalocean_token(environment)
+    app = declared.outputs.backend_app_id if declared else None
+    questions |= running.questions(engine, settings, addresses, app, ONE)
+    questions["deleted files"] = partial(_deleted_files, stack.digitalocean, token, app, settings.backend.service)
+    questions["checks"] = partial(checks.fetch_checks, stack.digitalocean, token, ONE)
+    token = environment.get("CLOUDFLARE_API_TOKEN")
+    questions["domains"] = partial(clouds.fetch_domains, stack.cloudflare, settings.account_id, token, ONE)
+    others = other_stacks(settings, stack.project).app_names
+    backends = BackendAddresses.of(settings.backend.app_name, [addresses.get("backend")], others)
+    for name, worker in settings.workers.items():
+        where = (stack.cloudflare, settings.account_id, token, worker.script)
+        questions[f"addresses {name}"] = partial(find_in_worker, *where, backends, ONE)
+    for name, address in addresses.items():
+        questions[f"certificate {name}"] = partial(certificates.fetch_certificate, address, ONE)
+    questions["admin"] = partial(_admin, declared)
+    questions["loss"] = partial(_loss, engine, declared)
+    questions["freeze"] = partial(freeze_state, addresses["backend"], ONE) if declared else lambda: None
+    return questions
+
+
+def _addresses(settings: Settings, declared: Declared | None) -> dict[str, str]:
+    """By service, from the stack's outputs; without them the Workers', as configured."""
+    if declared is not None:
+        return declared.outputs.addresses
+    return {
+        name: f"https://{worker.domain.hostname}"
+        if worker.domain
+        else settings.workers_url.format(script=worker.script)
+        for name, worker in settings.workers.items()
+    }
+
+
+def _deleted_files(endpoint: str, token: str | None, app: str | None, service: str) -> tuple[str, ...]:
+    """Asked in the backend's console, by a command that opens no database; nothing where there is no console."""
+    if app is None or not token:
+        return ()
+    try:
+        with AppPlatform(endpoint, token, timeout=ONE) as platform:
+            result = run_command(platform.console_url(app, service), ["sh", "-c", OPEN_FILES], seconds=ONE)
+    except (AppPlatformError, ConsoleError):
+        return ()
+    return tuple(sorted(set(DELETED.findall(result.output))))
+
+
+def _admin(declared: Declared | None) -> bool | str | None:
+    """Whether the declared login works; None when it cannot be tried, or nothing answers; or SECOND_FACTOR."""
+    if declared is None or declared.password is None:
+        return None
+    known = declared.outputs
+    try:
+        return login(known.backend_url, known.admin_email, declared.password, timeout=ONE, seconds=0) is not None
+    except SecondFactorWanted:
+        return SECOND_FACTOR
+    except AdminError:
+        return None
+
+
+def _backups(engine: Engine, settings: Settings) -> tuple[Backups, tuple[str, ...]]:
+    """What is on the shelf. Manifests are read without the key, so none is asked for."""
+    try:
+        found, complaints = StackBackups(engine).catalog_without_key.survey()
+    except (BackupsError, CommandError) as error:
+        return _no_backups(settings), (str(error),)
+    newest = found[0] if found else None
+    return (
+        Backups(
+            where=settings.backup.store,
+            count=len(found),
+            newest=newest.id if newest else None,
+            at=newest.created if newest else None,
+        ),
+        tuple(complaints),
+    )
+
+
+def _loss(engine: Engine, declared: Declared | None) -> Loss | None:
+    if declared is None or declared.logins is None:
+        return None
+    try:
+        return StackBackups(engine).loss(declared.outputs, declared.logins, ONE)
+    except (AdminError, CountError, BackupsError, CommandError):
+        return None
+
+
+def _no_backups(settings: Settings) -> Backups:
+    return Backups(where=settings.backup.store, count=None, newest=None, at=None)
+
+
+def _late_store(settings: Settings) -> str:
+    return f"The backups at {settings.backup.store} did not answer within {ALL:g} s; look again: oracle backups"
+
+
+def _or(found: T | TimedOut, otherwise: T) -> T:
+    return otherwise if isinstance(found, TimedOut) else found

@@ -1,0 +1,187 @@
+"""What the stack's state says is declared: the receipt, each Worker as the engine uploaded it, the app.
+
+A refresh writes what it finds into the state of the clouds' own resources, also when the update is refused afterwards.
+So nothing is taken from those: the program keeps what it declared and carried out in resources of its own
+(components/declared_worker.py, components/backend_ready.py).
+
+The values of secrets stay in memory and out of every text: `repr` leaves them out, and nothing shows them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cli.engine.pulumi import Engine, Finished, bounded
+from cli.ui.errors import engine_sentence
+from programs import OutOfTime
+from stack_outputs import Outputs
+from storage.backups.loss import Logins
+
+SIGNATURE = "4dabf18193072939515e22adb298388d"  # marks a secret in the engine's state
+WORKER = "pulumi-python:dynamic:DeclaredWorker"
+READY = "pulumi-python:dynamic:BackendReady"
+PASSWORD = "random:index/randomPassword:RandomPassword"
+STACK = "pulumi:pulumi:Stack"
+
+
+class Undeclared(Exception):
+    """The state cannot be read, or holds no network: a sentence, and the next command."""
+
+    def __init__(self, sentence: str, next: str | None) -> None:
+        super().__init__(sentence)
+        self.next = next
+        """None where the stack is not deployed at all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bound:
+    """A binding's kind; `text` of plain ones only."""
+
+    type: str
+    text: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclaredWorker:
+    script: str
+    modified: str
+    """When the engine uploaded it: ISO 8601."""
+    etag: str
+    bindings: Mapping[str, Bound]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclaredApp:
+    """With the names of DigitalOcean's API."""
+
+    http_port: int
+    instance_count: int
+    instance_size_slug: str
+    health_path: str
+    variables: Mapping[str, str]
+    """The service's plain ones."""
+    secrets: tuple[str, ...]
+    """The names of the app's secret ones."""
+    alerts: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    outputs: Outputs
+    workers: Mapping[str, DeclaredWorker]
+    """By service."""
+    app: DeclaredApp | None = field(repr=False)
+    """None where the state cannot be opened."""
+    operator: str | None = field(repr=False)
+    """The password of the program's own superuser; None where the state cannot be opened."""
+    password: str | None = field(repr=False)
+    """The admin's; None where the state cannot be opened."""
+    password_since: str | None
+    pending: bool
+    """Whether the state knows of operations that were begun and not ended."""
+    sealed: str | None
+    """Why secrets could not be opened: a sentence."""
+
+    @property
+    def logins(self) -> Logins | None:
+        """Of the backend; None where the state cannot be opened."""
+        if self.password is None or self.operator is None:
+            return None
+        return Logins(email=self.outputs.admin_email, password=self.password, operator=self.operator)
+
+
+def read(engine: Engine, seconds: float) -> Declared:
+    """The stack's declaration, from its state. Raises Undeclared."""
+    done = _export(engine, seconds, "--show-secrets")
+    sealed = None
+    if done.status != 0 and "decrypt" in done.output:
+        sealed = "The passphrase in the environment does not open the stack's secrets"
+        done = _export(engine, seconds)
+    if done.status != 0:
+        raise _unreadable(engine, done.output)
+    return of(engine.stack.name, json.loads(done.output).get("deployment") or {}, sealed)
+
+
+def of(stack: str, state: Mapping[str, Any], sealed: str | None = None) -> Declared:
+    """The declaration in an exported state. Raises Undeclared."""
+    resources = [each for each in state.get("resources") or [] if not each.get("delete")]
+    outputs = _opened(next((each.get("outputs") or {} for each in resources if each["type"] == STACK), {}))
+    try:
+        known = Outputs.from_state(outputs)
+    except KeyError:
+        raise Undeclared(f"The stack {stack} is not deployed", None) from None
+    workers = {_name(each).removesuffix("-declared"): _worker(each) for each in resources if each["type"] == WORKER}
+    ready = _opened(next((each.get("outputs") or {} for each in resources if each["type"] == READY), {}))
+    password = outputs.get("adminPassword")
+    return Declared(
+        outputs=known,
+        workers=workers,
+        app=_app(ready.get("declared")),
+        operator=ready.get("operator"),
+        password=password if isinstance(password, str) else None,
+        password_since=next((each.get("created") for each in resources if each["type"] == PASSWORD), None),
+        pending=bool(state.get("pending_operations")),
+        sealed=sealed,
+    )
+
+
+def _worker(resource: dict[str, Any]) -> DeclaredWorker:
+    outputs = resource["outputs"]
+    return DeclaredWorker(
+        script=outputs["script"],
+        modified=outputs["modified"],
+        etag=outputs["etag"],
+        bindings={name: Bound(type=each["type"], text=each.get("text")) for name, each in outputs["bindings"].items()},
+    )
+
+
+def _app(found: Mapping[str, Any] | None) -> DeclaredApp | None:
+    """Numbers of a resource of ours come back as floats."""
+    if found is None:
+        return None
+    return DeclaredApp(
+        http_port=int(found["http_port"]),
+        instance_count=int(found["instance_count"]),
+        instance_size_slug=found["instance_size_slug"],
+        health_path=found["health_path"],
+        variables=found["variables"],
+        secrets=tuple(found["secrets"]),
+        alerts=tuple(found.get("alerts") or ()),
+    )
+
+
+def _opened(value: Any) -> Any:
+    """The value with its secrets opened; one that is still encrypted becomes None."""
+    if isinstance(value, dict):
+        if SIGNATURE in value:
+            return _opened(json.loads(value["plaintext"])) if "plaintext" in value else None
+        return {key: _opened(each) for key, each in value.items()}
+    return [_opened(each) for each in value] if isinstance(value, list) else value
+
+
+def _name(resource: dict[str, Any]) -> str:
+    return str(resource["urn"]).rpartition("::")[2]
+
+
+def _export(engine: Engine, seconds: float, *options: str) -> Finished:
+    words = ("stack", "export", *options, "--stack", engine.stack.name)
+    try:
+        return bounded(engine.stack.project, engine.environment, seconds, *words)
+    except OutOfTime:
+        raise Undeclared(
+            f"The state backend did not answer within {seconds:.0f} s", "pulumi whoami --verbose"
+        ) from None
+
+
+def _unreadable(engine: Engine, output: str) -> Undeclared:
+    stack = engine.stack.name
+    if "no stack named" in output:
+        return Undeclared(f"The stack {stack} is not deployed", None)
+    if known := engine_sentence(output, stack):
+        sentence, _, command = known.rpartition(": ")
+        return Undeclared(sentence or known, command)
+    last = (output.strip().splitlines() or ["pulumi printed nothing"])[-1].removeprefix("error: ")
+    return Undeclared(f"The state of {stack} cannot be read ({last})", f"pulumi stack export --stack {stack}")

@@ -1,0 +1,64 @@
+"""The backend whose disk is empty although it held records, for the commands: what is lost, and what still works."""
+
+from __future__ import annotations
+
+from cli.backups.stack_backups import Backend, StackBackups
+from cli.status.declared import Undeclared, read
+from cli.ui.errors import CommandError
+from clients.app_platform import AppPlatform, AppPlatformError
+from clients.pocketbase import AdminError, CountError
+from storage.backups import BackupsError
+from storage.backups.loss import Loss
+
+STATE_SECONDS, LOGIN_SECONDS = 60.0, 5.0
+
+
+def find(stack_backups: StackBackups) -> Loss | None:
+    """The loss of the app that runs; None also where that cannot be seen. Raises CommandError."""
+    engine = stack_backups.engine
+    try:
+        declared = read(engine, STATE_SECONDS)
+        if declared.logins is None:
+            return None
+        found = stack_backups.loss(declared.outputs, declared.logins, LOGIN_SECONDS)
+    except Undeclared as error:
+        raise CommandError(f"{error}; {error.next or engine.stack.update}") from None
+    except BackupsError as error:
+        raise CommandError(str(error)) from None
+    except (AdminError, CountError):
+        return None
+    return found if found is not None and found.known.records else None
+
+
+def refuse_backup(stack_backups: StackBackups) -> None:
+    """Raises CommandError where a backup of the empty disk would become the newest good one."""
+    loss, stack = find(stack_backups), stack_backups.engine.stack.name
+    if loss is not None:
+        raise CommandError(
+            f"{loss.summary}, so no backup of it was taken. To have the records back: {loss.way_back(stack)}; to go on "
+            f"with the empty one on purpose: oracle wipe {stack}"
+        )
+
+
+def backend(stack_backups: StackBackups) -> Backend:
+    """The backend that runs; without a session where its app is gone, or its disk is empty and knows no login of ours.
+    For a wipe and a restore, which leave it behind. Raises CommandError.
+    """
+    try:
+        return stack_backups.backend()
+    except CommandError:
+        if not _gone(stack_backups) and find(stack_backups) is None:
+            raise
+        outputs = stack_backups.engine.outputs()
+        return Backend(outputs.backend_url, None, outputs)
+
+
+def _gone(stack_backups: StackBackups) -> bool:
+    """Whether the app was deleted behind the engine's back; False where that cannot be seen."""
+    engine = stack_backups.engine
+    token = engine.environment.get("DIGITALOCEAN_TOKEN") or engine.environment.get("DIGITALOCEAN_ACCESS_TOKEN")
+    try:
+        with AppPlatform(engine.stack.digitalocean, token) as platform:
+            return platform.known(engine.outputs().backend_app_id) is None
+    except AppPlatformError:
+        return False

@@ -1,0 +1,116 @@
+"""The backend's run log, followed from container to container and, after a release, from app to app."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from threading import Event
+
+from cli.tail.model import Entry, Line
+from cli.tail.reopen import Opened, StreamLost
+from cli.ui.errors import CommandError
+from clients.app_platform import AppPlatform, AppPlatformError, LogEnded, LogLine, RunLog
+
+BEHIND = 200
+"""Lines that are asked for once more when a stream is opened again: those that came meanwhile are among them."""
+LOOK_SECONDS = 15.0
+"""How often it is asked which deployment runs: an address that is no longer written to need not say so."""
+TURN = 0.5
+NOT_FOUND = 404
+
+
+class Backend:
+    """`app` is the id of its app; `declared()` gives the one that the stack's state names at that time.
+
+    Its stream raises Lost and CommandError.
+    """
+
+    def __init__(
+        self,
+        platform: AppPlatform,
+        component: str,
+        app: str,
+        declared: Callable[[], str],
+        update: str,
+        lines: int,
+        stop: Event,
+    ) -> None:
+        self._platform, self._component, self._declared = platform, component, declared
+        self._update, self._lines, self._stop = update, lines, stop
+        self._app = app
+        self._last = ""  # the time of the last line that was shown, as App Platform prints it, without the Z
+
+    def stream(self) -> Iterator[Entry | Opened]:
+        deployment = self._deployment()
+        address = self._address(deployment)
+        try:
+            with RunLog(address) as log:
+                yield Opened()
+                yield from self._read(log, deployment)
+        except LogEnded as error:
+            raise StreamLost(f"its run log {error}") from None
+
+    def _read(self, log: RunLog, deployment: str) -> Iterator[Entry]:
+        known, looked = self._last, time.monotonic()
+        while not self._stop.is_set():
+            for line in log.read(TURN):
+                if known and line.time and line.time.rstrip("Z") <= known:
+                    continue  # it was shown before the stream was opened again
+                self._last = max(self._last, line.time.rstrip("Z"))
+                yield _entry(line)
+            if time.monotonic() - looked > LOOK_SECONDS:
+                looked = time.monotonic()
+                if self._deployment() != deployment:
+                    raise StreamLost("another deployment runs")
+
+    def _deployment(self) -> str:
+        try:
+            app = self._platform.known(self._app)
+        except AppPlatformError as error:
+            raise self._trouble(error) from None
+        if app is None:
+            return self._moved()
+        active = app.get("active_deployment") or app.get("in_progress_deployment")
+        if not active:
+            raise StreamLost(f"its app has no deployment yet. See what became of it: {self._update}")
+        return str(active["id"])
+
+    def _moved(self) -> str:
+        """The deployment of the app that has replaced the one that was followed."""
+        before, self._app = self._app, self._declared()
+        if self._app == before:
+            raise CommandError(f"The backend's app is gone. Bring it up again: {self._update}")
+        return self._deployment()
+
+    def _address(self, deployment: str) -> str:
+        lines = BEHIND if self._last else self._lines
+        try:
+            address = self._platform.live_log(self._app, deployment, self._component, max(1, lines))
+        except AppPlatformError as error:
+            if error.status == NOT_FOUND:
+                raise StreamLost("its deployment is gone") from None
+            raise self._trouble(error) from None
+        if address is None:
+            raise StreamLost(f"its run log is closed. See why nothing writes it: {self._update}")
+        return address
+
+    @staticmethod
+    def _trouble(error: AppPlatformError) -> Exception:
+        """What a refused token needs is no patience."""
+        if error.status in (401, 403):
+            return CommandError(str(error))
+        return StreamLost(str(error).rstrip("."))
+
+
+def _entry(line: LogLine) -> Entry:
+    return Entry(service="backend", lines=(Line(time=_time(line.time), kind="log", text=line.text),))
+
+
+def _time(text: str) -> datetime:
+    """Of App Platform's nanoseconds, microseconds are kept. A line without a time has come now."""
+    seconds, point, rest = text.rstrip("Z").partition(".")
+    try:
+        return datetime.fromisoformat(f"{seconds}{point}{rest[:6].ljust(6, '0') if point else ''}").replace(tzinfo=UTC)
+    except ValueError:
+        return datetime.now(UTC)

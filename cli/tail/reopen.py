@@ -1,0 +1,66 @@
+"""Following a stream that ends now and then: it is opened again, and given up where that fails for a while."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from threading import Event
+from typing import TypeVar
+
+from cli.ui.errors import CommandError
+
+T = TypeVar("T")
+PATIENCE = 60.0
+"""Seconds in which it is tried to open a stream again."""
+FIRST_PATIENCE = 5.0
+"""The same for the first stream, which somebody waits for."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
+STEADY = 30.0
+"""Seconds after which a stream counts as one that held."""
+
+
+class StreamLost(Exception):
+    """A stream has ended, or could not be opened: the reason, as the rest of a sentence about the service."""
+
+
+class Opened:
+    """Comes first out of a stream that has been opened."""
+
+
+def follow_reopening(
+    service: str,
+    stream: Callable[[], Iterator[T | Opened]],
+    stop: Event,
+    note: Callable[[str], object],
+    *,
+    patience: float = PATIENCE,
+) -> Iterator[T]:
+    """What `stream` yields, and what the next one does when it raises Lost, until `stop` is set.
+
+    `note` gets a sentence when a stream was lost, and when it is followed again. Raises CommandError when none could be
+    opened for `patience` seconds.
+    """
+    pause, closed, left, why = FIRST_PAUSE, time.monotonic(), min(patience, FIRST_PATIENCE), ""
+    while not stop.is_set():
+        opened: float | None = None
+        try:
+            for found in stream():
+                if not isinstance(found, Opened):
+                    yield found
+                    continue
+                opened, left = time.monotonic(), patience
+                if why:
+                    note(f"{service}: followed again.")
+                why = ""
+        except StreamLost as lost:
+            if opened is not None:
+                note(f"{service}: {lost}. Opening it again ...")
+            why = str(lost)
+        now = time.monotonic()
+        if opened is not None:
+            closed = now
+            pause = FIRST_PAUSE if now - opened > STEADY else pause
+        elif now - closed > left and not stop.is_set():
+            raise CommandError(f"{service} cannot be followed: {why}")
+        stop.wait(pause)
+        pause = min(LONGEST_PAUSE, pause * 2)

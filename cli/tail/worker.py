@@ -1,0 +1,39 @@
+"""A Worker's live events, followed from tail to tail. No tail is left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Event
+
+from cli.tail.events import entry_of
+from cli.tail.model import Entry
+from cli.tail.reopen import Opened, StreamLost
+from cli.ui.errors import CommandError
+from clients.workers_api import Tail, TailEnded, Workers, WorkersApiError
+from clients.workers_api.tails import is_gone
+
+TURN = 0.5
+
+
+class Worker:
+    """`update` is the command that deploys the script. Its stream raises Lost and CommandError."""
+
+    def __init__(self, workers: Workers, service: str, script: str, update: str, stop: Event) -> None:
+        self._workers, self._service, self._script = workers, service, script
+        self._update, self._stop = update, stop
+
+    def stream(self) -> Iterator[Entry | Opened]:
+        try:
+            with Tail(self._workers, self._script) as tail:
+                yield Opened()
+                while not self._stop.is_set():
+                    for event in tail.read(TURN):
+                        yield entry_of(self._service, event)
+        except TailEnded as error:
+            raise StreamLost(f"its stream of events {error}") from None
+        except WorkersApiError as error:
+            if is_gone(error):
+                raise CommandError(f"There is no Worker {self._script}. Deploy it: {self._update}") from None
+            if error.status in (401, 403):
+                raise CommandError(str(error)) from None
+            raise StreamLost(str(error).rstrip(".")) from None

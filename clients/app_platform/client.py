@@ -1,0 +1,310 @@
+"""Requests to `/v2/apps`. Shapes as in DigitalOcean's API reference, https://docs.digitalocean.com/reference/api/."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from clients.cloud_api import WRONG_SHAPE, Api, ApiError, received
+from clients.http import client, httpx
+from retry import backoff
+
+T = TypeVar("T")
+
+TOKEN_VARIABLES = ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN")
+RUNNING_PHASES = frozenset({"PENDING_BUILD", "BUILDING", "PENDING_DEPLOY", "DEPLOYING"})
+LOG_TAIL = 25
+LOG_SECONDS = 30.0
+NO_LOGS = frozenset({"text/html", "application/xml", "text/xml", "application/xhtml+xml"})
+PAGE = 100
+MOST_PAGES = 100
+
+
+class AppPlatformError(Exception):
+    """A refused request or a failed deployment; one sentence, the end of a log behind it where there is one."""
+
+    def __init__(self, sentence: str, status: int | None = None) -> None:
+        super().__init__(sentence)
+        self.status = status
+        """The HTTP status of a refusal."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """One deployment as the API shows it. `spec` holds secrets as `EV[…]` only."""
+
+    id: str
+    phase: str
+    spec: dict[str, Any]
+
+    @property
+    def finished(self) -> bool:
+        return self.phase not in RUNNING_PHASES
+
+    def variable(self, service: str, name: str) -> str | None:
+        """A plain variable of the service in this deployment's spec."""
+        return variable(self.spec, service, name)
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any] | None) -> Deployment | None:
+        """The deployment in an answer of the API; None for none. Raises KeyError or TypeError for another shape."""
+        return cls.read(answer) if answer else None
+
+    @classmethod
+    def read(cls, answer: Mapping[str, Any]) -> Deployment:
+        """Raises KeyError or TypeError when the answer is not a deployment."""
+        return cls(
+            id=_text(answer["id"]), phase=_text(answer.get("phase", "UNKNOWN")), spec=_object(answer.get("spec") or {})
+        )
+
+
+def component(spec: Mapping[str, Any], service: str) -> Mapping[str, Any]:
+    """A service of a spec, or of a deployment, by its name; empty where there is none of that name."""
+    return next((each for each in spec.get("services") or [] if each.get("name") == service), {})
+
+
+def variable(spec: dict[str, Any], service: str, name: str) -> str | None:
+    """A service's plain variable in a spec, or None."""
+    envs = component(spec, service).get("envs") or []
+    return next((str(env.get("value")) for env in envs if env.get("key") == name), None)
+
+
+class AppPlatform:
+    """DigitalOcean's API at `endpoint`, its origin. `token` is taken from the environment when it is not given.
+
+    GETs are tried again for `patience` seconds, as a rule a quarter of `timeout`; those of `wait` as long as it lasts.
+    """
+
+    def __init__(
+        self, endpoint: str, token: str | None = None, timeout: float = 30.0, patience: float | None = None
+    ) -> None:
+        variable = next((name for name in TOKEN_VARIABLES if os.environ.get(name)), TOKEN_VARIABLES[0])
+        token = token or os.environ.get(variable)
+        if not token:
+            raise AppPlatformError(
+                'DIGITALOCEAN_TOKEN is not set; load the stack\'s environment: eval "$(oracle env STACK)"'
+            )
+        with _sentences():
+            self._api = Api("DigitalOcean", endpoint, token, variable, timeout=timeout, patience=patience)
+
+    def __enter__(self) -> AppPlatform:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._api.close()
+
+    def app(self, app_id: str) -> dict[str, Any]:
+        """The app, whose id and whose spec's name are there. Raises AppPlatformError."""
+        return self._get(f"/v2/apps/{app_id}", lambda answer: _app(answer["app"]))
+
+    def known(self, app_id: str) -> dict[str, Any] | None:
+        """The app, or None when there is no such app any more."""
+        try:
+            return self.app(app_id)
+        except AppPlatformError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def url(self, app_id: str) -> str:
+        """The app's public address, no slash at its end. Raises AppPlatformError while it has none."""
+        app = self.app(app_id)
+        found = app.get("live_url") or app.get("default_ingress")
+        if not found:
+            raise AppPlatformError(f"The app {app['spec']['name']} has no address yet; try again: pulumi up")
+        return str(found).rstrip("/")
+
+    def find(self, name: str) -> dict[str, Any] | None:
+        """The account's app of that name, or None."""
+        return next((app for app in self._apps() if app["spec"]["name"] == name), None)
+
+    def names(self) -> list[str]:
+        """The names of the account's apps."""
+        return [app["spec"]["name"] for app in self._apps()]
+
+    def alerts(self, app_id: str) -> list[dict[str, Any]]:
+        """The app's alerts with their ids, specs and destinations (godo's AppAlert)."""
+        return self._get(
+            f"/v2/apps/{app_id}/alerts", lambda answer: [_alert(each) for each in _list(answer.get("alerts"))]
+        )
+
+    def uptime_check(self, name: str) -> str | None:
+        """The id of the account's uptime check of that name, or None."""
+        return next((str(each["id"]) for each in self.uptime_checks() if each["name"] == name), None)
+
+    def uptime_checks(self) -> list[dict[str, Any]]:
+        """The account's uptime checks, as its API shows them."""
+        path = f"/v2/uptime/checks?per_page={2 * PAGE}"
+        return self._get(path, lambda answer: [_check(each) for each in _list(answer.get("checks"))])
+
+    def check_name(self, check_id: str) -> str | None:
+        """What an uptime check is called; None when there is no such check any more."""
+        try:
+            return self._get(f"/v2/uptime/checks/{check_id}", lambda answer: _text(answer["check"]["name"]))
+        except AppPlatformError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def deployment(self, app_id: str, deployment_id: str, seconds: float | None = None) -> Deployment:
+        """One deployment. `seconds`: how long it is asked for again where the API fails for a while."""
+        path = f"/v2/apps/{app_id}/deployments/{deployment_id}"
+        with _sentences():
+            return self._api.ask("GET", path, lambda answer: Deployment.read(answer["deployment"]), seconds=seconds)
+
+    def deployments(self, app_id: str) -> list[Deployment]:
+        """The newest first, a page of them."""
+        return self._get(
+            f"/v2/apps/{app_id}/deployments",
+            lambda answer: [Deployment.read(each) for each in _list(answer.get("deployments"))],
+        )
+
+    def deploy_again(self, app_id: str) -> Deployment:
+        """Starts a deployment of the app's present spec."""
+        return self._begin(f"/v2/apps/{app_id}/deployments", {"force_build": True})
+
+    def restart(self, app_id: str) -> Deployment:
+        """Starts another container of what runs, with an empty disk."""
+        return self._begin(f"/v2/apps/{app_id}/restart", {})
+
+    def wait(self, app_id: str, deployment_id: str, seconds: float) -> Deployment:
+        """The deployment once it is ACTIVE. Raises AppPlatformError with the log's end when it ends otherwise."""
+        end = time.monotonic() + seconds
+        for _ in backoff(seconds):
+            deployment = self.deployment(app_id, deployment_id, max(0.0, end - time.monotonic()))
+            if deployment.phase == "ACTIVE":
+                return deployment
+            if deployment.finished:
+                raise AppPlatformError(
+                    f"The backend's deployment {deployment_id} ended {deployment.phase}.\n"
+                    f"{self._log_or_reason(app_id, deployment_id)}".rstrip()
+                )
+        raise AppPlatformError(
+            f"The backend's deployment {deployment_id} did not end within {seconds:.0f} s; try again: pulumi up"
+        )
+
+    def log_tail(self, app_id: str, deployment_id: str, lines: int = LOG_TAIL) -> str:
+        """The last lines of the build and deploy logs, and of the run log, as text; empty when there are none."""
+        try:
+            return self._log_tail(app_id, deployment_id, lines)
+        except AppPlatformError:
+            return ""  # a log that cannot be had must not hide why it was wanted
+
+    def console_url(self, app_id: str, service: str) -> str:
+        """The address of a websocket to a shell in the running container, valid once and for a short time."""
+        return self._get(f"/v2/apps/{app_id}/components/{service}/exec", lambda answer: _text(answer["url"]))
+
+    def live_log(self, app_id: str, deployment_id: str, service: str, lines: int) -> str | None:
+        """Where a deployment's run log is followed from its last `lines` on; None when it has ended."""
+        path = f"/v2/apps/{app_id}/deployments/{deployment_id}/components/{service}/logs"
+        query = f"type=RUN&follow=true&tail_lines={lines}"
+        return self._get(f"{path}?{query}", lambda answer: _text(answer.get("live_url") or "") or None)
+
+    def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The decoded answer, {} where it is empty. Raises AppPlatformError with the API's own message."""
+        with _sentences():
+            return self._api.ask(method, path, lambda answer: _object({} if answer is None else answer), body)
+
+    def _get(self, path: str, read: Callable[[Any], T]) -> T:
+        return self._read("GET", path, None, read)
+
+    def _begin(self, path: str, body: dict[str, Any]) -> Deployment:
+        return self._read("POST", path, body, lambda answer: Deployment.read(answer["deployment"]))
+
+    def _read(self, method: str, path: str, body: dict[str, Any] | None, read: Callable[[Any], T]) -> T:
+        answer = self.request(method, path, body)
+        try:
+            return read(answer)
+        except WRONG_SHAPE:
+            raise AppPlatformError(
+                f"DigitalOcean's API answered {method} {path} with something that is not its own; see which address is "
+                "set: pulumi config get digitalocean:apiEndpoint"
+            ) from None
+
+    def _apps(self) -> Iterator[dict[str, Any]]:
+        for page in range(1, MOST_PAGES + 1):
+            path = f"/v2/apps?page={page}&per_page={PAGE}"
+            apps = self._get(path, lambda answer: [_app(each) for each in _list(answer.get("apps"))])
+            yield from apps
+            if len(apps) < PAGE:
+                return
+
+    def _log_or_reason(self, app_id: str, deployment_id: str) -> str:
+        try:
+            return self._log_tail(app_id, deployment_id, LOG_TAIL)
+        except AppPlatformError as error:
+            return f"Its log cannot be had: {error}"
+
+    def _log_tail(self, app_id: str, deployment_id: str, lines: int) -> str:
+        parts = [self._log(app_id, deployment_id, kind, lines) for kind in ("BUILD", "DEPLOY", "RUN")]
+        text = "\n".join(part.strip("\n") for part in parts if part.strip())
+        return "\n".join(text.splitlines()[-lines:])
+
+    def _log(self, app_id: str, deployment_id: str, kind: str, lines: int) -> str:
+        path = f"/v2/apps/{app_id}/deployments/{deployment_id}/logs?type={kind}&follow=false&tail_lines={lines}"
+        addresses = self._get(path, lambda answer: [_text(each) for each in _list(answer.get("historic_urls"))])
+        return "\n".join(fetch_log(address) for address in addresses)
+
+
+def fetch_log(address: str) -> str:
+    """The log at an address that the API gave; empty when there is none.
+
+    The address is another host's and signed, so no token goes there; what answers otherwise than with a log, such as
+    a store's XML or a proxy's page, is not shown as one.
+    """
+    try:
+        with client(LOG_SECONDS) as http, http.stream("GET", address) as response:
+            answer = received(response, LOG_SECONDS)
+    except httpx.HTTPError:
+        return ""
+    if answer.status != 200 or answer.kind in NO_LOGS:
+        return ""
+    return answer.body.decode(errors="replace")
+
+
+@contextmanager
+def _sentences() -> Iterator[None]:
+    """Makes the errors of the API those of this client."""
+    try:
+        yield
+    except ApiError as error:
+        raise AppPlatformError(str(error), error.status) from None
+
+
+def _app(answer: Any) -> dict[str, Any]:
+    _text(answer["id"])
+    _text(answer["spec"]["name"])
+    return _object(answer)
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(value)
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    """A list, also where the API leaves out an empty one."""
+    if not isinstance(value or [], list):
+        raise TypeError(value)
+    return value or []
+
+
+def _alert(value: Any) -> dict[str, Any]:
+    _text(value["id"])
+    _text(value["spec"]["rule"])
+    return _object(value)
+
+
+def _check(value: Any) -> dict[str, Any]:
+    return {**value, "id": _text(value["id"]), "name": _text(value["name"])}
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value

@@ -1,0 +1,282 @@
+"""Requests to a cloud's REST API: an answer in JSON of the expected shape, or one sentence.
+
+A request that may be repeated is tried again while what is seen looks transient: no answer, 408, 429, 5xx, or a 200
+that is not the API's own, such as a proxy's page. Retry-After is heeded, up to a limit. What asks for more than the
+request's own time is given up at once. The token goes to the API's address and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from clients.http import client, httpx, is_loopback
+
+T = TypeVar("T")
+FIRST_PAUSE, LONGEST_PAUSE = 0.3, 5.0
+LONGEST_RETRY_AFTER = 60.0
+LOCAL_SECONDS = 30.0
+"""How long nobody may listen on this machine before the local cloud counts as stopped, however long the wait is."""
+LARGEST = 64 << 20
+"""Bytes of an answer."""
+REPEATABLE = frozenset({"GET", "HEAD"})
+WRONG_SHAPE = (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer, whatever its status."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def kind(self) -> str:
+        """Its media type."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower() or "of no type"
+
+    def json(self) -> Any:
+        """The decoded body; None when it is empty. Raises ValueError."""
+        return json.loads(self.body) if self.body else None
+
+    @property
+    def is_object(self) -> bool:
+        """Whether it is a JSON object, as each of these APIs answers everything."""
+        try:
+            return isinstance(self.json(), dict)
+        except (ValueError, RecursionError):
+            return False
+
+    def message(self) -> str:
+        """The API's own words for a refusal, on one line; the status's name where it has none."""
+        try:
+            found = self.json()
+            errors = [each["message"] for each in found.get("errors") or [] if each.get("message")]
+            said = "; ".join(map(str, errors)) or str(found.get("message") or "")
+        except WRONG_SHAPE:
+            said = ""
+        return " ".join((said or self.reason or "no reason given").split())[:300].rstrip(".")
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds to wait as the answer asks for it; 0 when it does not."""
+        asked = self.headers.get("retry-after", "").strip()
+        if re.fullmatch(r"\d{1,9}", asked, re.ASCII):
+            return float(asked)
+        try:
+            until = parsedate_to_datetime(asked)
+        except ValueError:
+            return 0.0
+        return max(0.0, (until.astimezone(UTC) - self._now()).total_seconds())
+
+    def _now(self) -> datetime:
+        """By the sender's clock where it tells it: a laptop's may be wrong."""
+        try:
+            return parsedate_to_datetime(self.headers["date"]).astimezone(UTC)
+        except (KeyError, ValueError):
+            return datetime.now(UTC)
+
+
+class ApiError(Exception):
+    """A failed request: one sentence, with the answer where the API itself has answered."""
+
+    def __init__(self, sentence: str, answer: Answer | None = None, *, transient: bool = False) -> None:
+        super().__init__(sentence)
+        self.answer = answer
+        self.transient = transient
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status of a refusal."""
+        return self.answer.status if self.answer else None
+
+
+class Unreachable(ApiError):
+    """Nobody answered: `reason` says why, `kind` is the name of httpx's error."""
+
+    def __init__(self, sentence: str, kind: str, reason: str) -> None:
+        super().__init__(sentence, transient=True)
+        self.kind, self.reason = kind, reason
+
+    @property
+    def refused(self) -> bool:
+        """Nobody listens there."""
+        return self.kind == httpx.ConnectError.__name__
+
+
+class Api:
+    """An API called `name` at `address`, asked with the `token` that `variable` holds.
+
+    `timeout` limits each step of a request and the whole of its answer; GETs, and the other methods that are
+    `repeatable`, are tried again for `patience` seconds, as a rule a quarter of that. `heard` gets every answer. Raises
+    ApiError for a token that cannot be one, and for an address where it could be read on the way.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: str,
+        token: str,
+        variable: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 30.0,
+        patience: float | None = None,
+        repeatable: frozenset[str] = REPEATABLE,
+        heard: Callable[[Answer], object] = lambda _: None,
+    ) -> None:
+        self.name, self.address = name, address.rstrip("/")
+        if not is_token(token):
+            raise ApiError(
+                f"{variable} holds a space, a line break or another character that no token has; set it anew: "
+                f"export {variable}=..."
+            )
+        self._check_address()
+        self._http = client(timeout, {**(headers or {}), "Authorization": f"Bearer {token}"})
+        self._timeout = timeout
+        self._patience = timeout / 4 if patience is None else patience
+        self._repeatable = repeatable
+        self._heard = heard
+
+    def close(self) -> None:
+        self._http.close()
+
+    def ask(
+        self, method: str, path: str, read: Callable[[Any], T], body: Any = None, *, seconds: float | None = None
+    ) -> T:
+        """What `read` makes of the answer's JSON; it raises KeyError, TypeError and the like for another shape.
+
+        `seconds` is the time in which it may be tried again, where somebody waits longer than `patience`. Raises
+        ApiError.
+        """
+        return self._asked(method, path, lambda answer: read(answer.json()), body, seconds)
+
+    def fetch(self, path: str, read: Callable[[Answer], T]) -> T:
+        """What `read` makes of the answer to GET, which need not be JSON. Raises ApiError."""
+        return self._asked("GET", path, read, None, None)
+
+    def _asked(self, method: str, path: str, read: Callable[[Answer], T], body: Any, seconds: float | None) -> T:
+        begin, pause = time.monotonic(), FIRST_PAUSE
+        while True:
+            took = time.monotonic() - begin
+            limit = self._timeout if seconds is None else min(self._timeout, max(1.0, seconds - took))
+            try:
+                return self._once(method, path, read, body, limit)
+            except ApiError as error:
+                wait = max(pause, self._asked_wait(error))
+                over = time.monotonic() - begin + wait > self._time(error, seconds)
+                if over or not self._may_repeat(method, error):
+                    raise
+            time.sleep(wait)
+            pause = min(LONGEST_PAUSE, pause * 1.5)
+
+    def _once(self, method: str, path: str, read: Callable[[Answer], T], body: Any, seconds: float) -> T:
+        try:
+            with self._http.stream(method, f"{self.address}{path}", json=body, timeout=seconds) as response:
+                answer = received(response, seconds)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from None
+        self._heard(answer)
+        return self._read(method, path, answer, read)
+
+    def _read(self, method: str, path: str, answer: Answer, read: Callable[[Answer], T]) -> T:
+        if answer.status == 404 and not answer.is_object:  # what is gone is dealt with: a proxy must not say so
+            raise self._foreign(method, path, answer)
+        if answer.status >= 400:
+            raise self._refusal(method, path, answer)
+        if answer.status >= 300:
+            host = urlsplit(answer.headers.get("location", "")).netloc or "another address"
+            raise ApiError(
+                f"{self.name}'s API at {self.address} sends {method} {path} on to {host} (status {answer.status}), "
+                "for which the token is not meant; set the API's own address: pulumi config"
+            )
+        try:
+            return read(answer)
+        except WRONG_SHAPE:
+            raise self._foreign(method, path, answer) from None
+
+    def _foreign(self, method: str, path: str, answer: Answer) -> ApiError:
+        sentence = (
+            f"{self.name}'s API at {self.address} answered {method} {path} with something that is not its own "
+            f"({answer.kind}, status {answer.status}); see what is between here and there: curl -sSI {self.address}"
+        )
+        return ApiError(sentence, transient=True)
+
+    def _refusal(self, method: str, path: str, answer: Answer) -> ApiError:
+        said = f"{method} {path}: {answer.message()} (status {answer.status})"
+        if not _passes(answer):
+            return ApiError(f"{self.name} refused {said}.", answer)
+        after = f"; it asks for {answer.retry_after:.0f} s of patience" if answer.retry_after else ""
+        return ApiError(f"{self.name}'s API could not do {said}{after}; try again later.", answer, transient=True)
+
+    def _unreachable(self, error: httpx.HTTPError) -> Unreachable:
+        reason = str(error) or type(error).__name__
+        remedy = "start the local cloud: oracle cloud start" if self._local else "try again in a minute."
+        sentence = f"{self.name}'s API at {self.address} does not answer ({reason}); {remedy}"
+        return Unreachable(sentence, type(error).__name__, reason)
+
+    def _may_repeat(self, method: str, error: ApiError) -> bool:
+        """429 says that nothing was done, whatever the method."""
+        limited = error.answer is not None and error.answer.status == 429
+        return error.transient and (method in self._repeatable or limited)
+
+    def _time(self, error: ApiError, seconds: float | None) -> float:
+        """How long it may be tried again. Where nobody listens on this machine, only a wait tries again."""
+        if self._local and isinstance(error, Unreachable) and error.refused:
+            return min(LOCAL_SECONDS, seconds or 0.0)
+        return self._patience if seconds is None else seconds
+
+    @staticmethod
+    def _asked_wait(error: ApiError) -> float:
+        return min(LONGEST_RETRY_AFTER, error.answer.retry_after) if error.answer else 0.0
+
+    @property
+    def _local(self) -> bool:
+        return is_loopback(urlsplit(self.address).hostname or "")
+
+    def _check_address(self) -> None:
+        try:
+            parts = urlsplit(self.address)
+            usable = parts.scheme in ("http", "https") and parts.hostname
+        except ValueError:
+            usable = False
+        if not usable:
+            raise ApiError(f"{self.address!r} is not an address of {self.name}'s API; set another: pulumi config")
+        if parts.scheme == "http" and not self._local:
+            raise ApiError(
+                f"{self.address} is not encrypted, so {self.name}'s token could be read on the way; set an address "
+                "with https://: pulumi config"
+            )
+
+
+def received(response: httpx.Response, seconds: float) -> Answer:
+    """The whole of an answer. Raises httpx.HTTPError when it does not end in time, or is too large."""
+    end, body = time.monotonic() + seconds, bytearray()
+    for piece in response.iter_bytes():
+        body += piece
+        if len(body) > LARGEST:
+            raise httpx.ReadError(f"its answer is larger than {LARGEST >> 20} MB")
+        if time.monotonic() > end:
+            raise httpx.ReadTimeout(f"its answer did not end within {seconds:.0f} s")
+    return Answer(response.status_code, response.reason_phrase, response.headers, bytes(body))
+
+
+def _passes(answer: Answer) -> bool:
+    """Whether the same request may succeed later."""
+    if answer.headers.get("x-should-retry") == "false" or answer.status == 501:
+        return False
+    return answer.status in (408, 429) or answer.status >= 500
+
+
+def is_token(text: str) -> bool:
+    """Whether it can be a token at all: one word of visible ASCII."""
+    return re.fullmatch(r"[\x21-\x7e]+", text) is not None

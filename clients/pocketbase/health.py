@@ -1,0 +1,44 @@
+"""Whether a PocketBase backend answers, and which release it says it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from clients.http import client, httpx
+from retry import backoff
+
+
+class Unhealthy(Exception):
+    """The backend did not answer its health check in time; says what it answered last."""
+
+
+def wait_healthy(url: str, path: str = "/api/health", seconds: float = 60.0) -> None:
+    """Returns once GET `path` answers 200. Raises Unhealthy."""
+    last = "nothing"
+    with client(timeout=5.0) as http:
+        for _ in backoff(seconds, longest=1.0):
+            last = _answer(http, f"{url}{path}")
+            if last == "200":
+                return
+    raise Unhealthy(f"The backend at {url} answered {last} to its health check for {seconds:.0f} s.")
+
+
+def version(url: str, path: str = "/api/version", timeout: float = 5.0) -> dict[str, Any]:
+    """What the backend says of its version; empty when it has no such route. Raises Unhealthy when it does not
+    answer.
+    """
+    with client(timeout=timeout) as http:
+        try:
+            response = http.get(f"{url}{path}")
+            return dict(response.json()) if response.status_code == 200 else {}
+        except (ValueError, TypeError):
+            return {}
+        except httpx.HTTPError as error:
+            raise Unhealthy(f"The backend at {url} does not answer ({type(error).__name__}).") from None
+
+
+def _answer(http: httpx.Client, url: str) -> str:
+    try:
+        return str(http.get(url).status_code)
+    except httpx.HTTPError as error:
+        return type(error).__name__

@@ -1,0 +1,109 @@
+"""The backend as the rest of the network may use it: the declared release runs, is healthy, and its admin's login is
+proven.
+
+Everything downstream takes the backend's address from here, so traffic moves only to a backend that has its admin.
+Every plan looks at the live login, and a plan that finds it broken (a container replaced by the platform, an admin
+removed by hand) says "update", which repairs it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Protocol
+
+import pulumi
+from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+from pulumi.runtime import rpc
+
+from clients.app_platform import AppPlatform, AppPlatformError
+from clients.pocketbase import OPERATOR, AdminError, freeze_state, list_temporary_admins, login
+from lifecycle.admin_rotation import remove_leftover_admins, rotate_with_temporary_admin
+from lifecycle.bootstrap import Target, bootstrap, runs_declared_release
+from lifecycle.errors import show_errors_as_text
+from lifecycle.migration import BackendContext, MigrationPolicy, Traffic
+
+TARGET = tuple(field.name for field in fields(Target))
+KEYS = (*TARGET, "url", "declared")
+
+
+class App(Protocol):
+    app_id: pulumi.Output[str]
+    declared: pulumi.Output[dict[str, Any]]
+    """What it is to be, a secret: kept here, where no refresh writes, for status to compare."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadyArgs:
+    context: BackendContext
+    app: App
+    url: pulumi.Input[str]
+    """The app's address, known once its data is there."""
+
+
+class ReadyProvider(ResourceProvider):
+    """Proves and repairs. Tokens are read from the environment at run time and never kept."""
+
+    serialize_as_secret_always = False
+
+    def configure(self, _req: ConfigureRequest) -> None:
+        show_errors_as_text()
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        changed = any(_olds.get(key) != _news.get(key) for key in KEYS)
+        return DiffResult(changes=changed or not _proven(_news))
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        return CreateResult(id_="ready", outs=_proof(props))
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        target, traffic, policy = _target(_news), Traffic(**_news["traffic"]), MigrationPolicy(**_news["policy"])
+        remove_leftover_admins(target, _olds["password"], traffic, policy.drain)
+        if _olds["app_id"] == _news["app_id"] and _olds["email"] == _news["email"]:
+            rotate_with_temporary_admin(target, _olds["password"], traffic, policy.drain)
+        return UpdateResult(outs=_proof(_news))
+
+
+class BackendReady(Resource, name="BackendReady"):
+    """Produces `url`, the address of a backend whose admin has just logged in."""
+
+    url: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ReadyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        props = {
+            **vars(args.context.expected),
+            "app_id": args.app.app_id,
+            "url": args.url,
+            "declared": args.app.declared,
+            "traffic": asdict(args.context.traffic),
+            "policy": asdict(args.context.policy),
+        }
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["password", "operator", "declared"])
+        super().__init__(ReadyProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
+
+
+def _proof(props: dict[str, Any]) -> dict[str, Any]:
+    bootstrap(_target(props))
+    return {key: props[key] for key in KEYS}
+
+
+def _target(props: dict[str, Any]) -> Target:
+    return Target(**{key: props[key] for key in TARGET})
+
+
+def _proven(props: dict[str, Any]) -> bool:
+    """Whether the backend as it is now satisfies the inputs; False when that cannot be seen."""
+    if any(props[key] == rpc.UNKNOWN for key in KEYS):
+        return False
+    target = _target(props)
+    try:
+        with AppPlatform(target.endpoint, timeout=10) as platform:
+            if not runs_declared_release(platform, target):
+                return False
+        session = login(props["url"], target.email, target.password, timeout=5, seconds=0)
+        if session is None or list_temporary_admins(props["url"], session):
+            return False
+        if not target.adopted and login(props["url"], OPERATOR, target.operator, timeout=5, seconds=0) is None:
+            return False  # a new disk, where the image has made the admin alone
+        return freeze_state(props["url"]) is None
+    except (AppPlatformError, AdminError):
+        return False

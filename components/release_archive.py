@@ -1,0 +1,131 @@
+"""The bytes that a stack runs, kept beside its backups, so that another stack can run the same ones, or this one again.
+
+A resource of the program and no command's work: whoever runs `pulumi up`, the bytes are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+
+from lifecycle.backup_config import BackupConfig
+from lifecycle.errors import UserError, show_errors_as_text
+from stack_outputs import Release
+from storage.releases import Item, ReleaseError, adopted, items, place, same_bytes, sweep
+
+if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration
+    from settings import Settings
+    from storage.releases.store import DeployedRelease
+
+
+class ReleaseArchiveProvider(ResourceProvider):
+    """Keeps bytes. The store's credentials are read from the environment at run time and never kept."""
+
+    serialize_as_secret_always = False
+
+    def configure(self, _req: ConfigureRequest) -> None:
+        show_errors_as_text()
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
+        moved = any(_olds.get(key) != _news[key] for key in ("backup_config", "packed"))
+        return DiffResult(changes=moved or not same_bytes(_olds["release"], _news["release"]) or _lost(_olds, _news))
+
+    def create(self, props: dict[str, Any]) -> CreateResult:
+        return CreateResult(id_=props["backup_config"]["owner"], outs={**props, "lacking": _archive(props)})
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
+        return UpdateResult(outs={**_news, "lacking": _archive(_news)})
+
+
+class ReleaseArchive(Resource, name="ReleaseArchive"):
+    """Comes after everything that runs the release. Produces `lacking`, the names of bytes that could not be kept since
+    an update of other services did not have them.
+    """
+
+    lacking: pulumi.Output[list[str]]
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        release: Release,
+        app: pulumi.Input[str],
+        app_id: pulumi.Input[str],
+        after: Sequence[pulumi.Input[str]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        props = {
+            "release": release,
+            "app": app,
+            "app_id": app_id,
+            "packed": settings.backend.image.is_packed,
+            "count": settings.keep_releases,
+            "backup_config": BackupConfig.of_settings(settings, None).props(),
+            "after": pulumi.Output.all(*after).apply(lambda _: ""),
+            "lacking": None,
+        }
+        super().__init__(ReleaseArchiveProvider(), name, props, opts)
+
+
+def _lost(olds: dict[str, Any], news: dict[str, Any]) -> bool:
+    """Whether the store has lost what it had; False where it cannot be asked."""
+    from storage.backups import BackupsError
+
+    try:
+        lacks = BackupConfig.of(news["backup_config"]).keep().lacks(_items(news))
+    except (BackupsError, UserError):
+        return False
+    return bool({item.name for item in lacks} - set(olds.get("lacking") or []))
+
+
+def _archive(props: dict[str, Any]) -> list[str]:
+    """Keeps what the store does not have, writes the receipt down, clears away what is old. Raises Sentence."""
+    from storage.backups import BackupsError
+
+    backup_config = BackupConfig.of(props["backup_config"])
+    keep, project = backup_config.keep(), Path.cwd()
+    lacking = []
+    try:
+        for item in keep.lacks(_items(props)):
+            if place(project, item).is_file():
+                keep.put(item, place(project, item))
+            else:
+                lacking.append(item)
+        if not adopted(props["release"]):  # else nobody could run it again
+            keep.note(_deployed(props))
+        gone = keep.prune(int(props["count"]), _images(backup_config, int(props["count"])))
+    except (BackupsError, ReleaseError) as error:
+        raise UserError(f"All of it is deployed, but its bytes could not be kept: {error} Again: pulumi up") from None
+    sweep(project)
+    _log(lacking, gone)
+    return [item.name for item in lacking]
+
+
+def _deployed(props: dict[str, Any]) -> DeployedRelease:
+    from storage.backups import who
+    from storage.releases.store import DeployedRelease, now
+
+    known = {key: props[key] for key in ("release", "packed", "app", "app_id")}
+    return DeployedRelease(at=now(), who=who(), **known)
+
+
+def _items(props: dict[str, Any]) -> list[Item]:
+    return items(props["release"], packed=props["packed"])
+
+
+def _images(backup_config: BackupConfig, count: int) -> set[str]:
+    """The images that the newest entries of the audit log speak of: their backups may be restored."""
+    entries = backup_config.audit_log().entries(newest=count)
+    return {release for entry in entries for release in (entry.from_release, entry.to_release) if release}
+
+
+def _log(lacking: list[Item], gone: list[str]) -> None:
+    if lacking:
+        named = ", ".join(item.told() for item in lacking)
+        print(f"Not kept, since this update did not have it: {named}; deploy all of it once: pulumi up", flush=True)
+    if gone:
+        print(f"Cleared away bytes of old releases: {', '.join(gone)}", flush=True)

@@ -1,7 +1,0 @@
-"""What can go wrong with an image, as one sentence."""
-
-from folders import ArtifactError
-
-
-class ImageError(ArtifactError):
-    """An image that cannot be built, pushed or looked for; one sentence and the next command."""

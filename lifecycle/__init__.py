@@ -1,0 +1,1 @@
+"""What resource hooks and dynamic providers do: migrate data, back up before a deletion, make logins work."""

@@ -1,0 +1,59 @@
+"""Where alerts go. Their destinations are no part of a spec, so each new app takes those of the app that serves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pulumi
+
+from clients.app_platform import AppPlatform, AppPlatformError
+from lifecycle.errors import UserError
+from lifecycle.migration import BackendContext, app_with_traffic
+
+DESTINATIONS = ("emails", "slack_webhooks")
+
+
+def destinations_hook(context: BackendContext) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
+    """An after-hook of a new app."""
+
+    async def hook(args: pulumi.ResourceHookArgs) -> None:
+        await asyncio.to_thread(copy_destinations, context, args.id)
+
+    return hook
+
+
+def copy_destinations(context: BackendContext, app_id: str) -> None:
+    """Send the alerts of an app where those of the app that serves go.
+
+    Fails nothing: an alert without destinations goes to the team's own address, and a sentence says so.
+    """
+    from clients.workers_api import WorkersApiError
+
+    try:
+        name = app_with_traffic(context.traffic)
+        with AppPlatform(context.expected.endpoint) as platform:
+            before = platform.find(name) if name else None
+            if before is not None and before["id"] != app_id:
+                _copy(platform, before["id"], app_id)
+    except (AppPlatformError, WorkersApiError, UserError) as error:
+        what = "Where the alerts went could not be carried, so they go to the team's own address now"
+        print(f"{what}: {error}", flush=True)
+
+
+def _copy(platform: AppPlatform, before: str, app_id: str) -> None:
+    known = {_key(each): _destinations(each) for each in platform.alerts(before)}
+    for alert in platform.alerts(app_id):
+        wanted = known.get(_key(alert))
+        if wanted and wanted != _destinations(alert):
+            platform.request("POST", f"/v2/apps/{app_id}/alerts/{alert['id']}/destinations", wanted)
+            print(f"The alert {alert['spec']['rule']} goes where it went before", flush=True)
+
+
+def _key(alert: dict[str, Any]) -> tuple[str, str]:
+    return str(alert.get("component_name") or ""), str(alert["spec"]["rule"])
+
+
+def _destinations(alert: dict[str, Any]) -> dict[str, Any]:
+    return {name: alert[name] for name in DESTINATIONS if alert.get(name)}

@@ -1,0 +1,164 @@
+"""Entries of the audit log: each change of the backend's data, who made it, and how it is undone."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lifecycle.backup_config import BackupConfig
+from lifecycle.errors import UserError
+from lifecycle.migration import Migrated, Source, log
+
+if TYPE_CHECKING:
+    from storage.backups import Backup, Entry
+    from storage.backups.audit_log import Kind
+
+SHOWN = 5
+
+
+def record_change(
+    backup_config: BackupConfig,
+    kind: Kind,
+    source: Source | None,
+    target: Filled,
+    carried: Migrated | None,
+    backup: Backup | None,
+) -> None:
+    """Write down that an app has got its data. `backup`: of what was there before, where it was taken already."""
+    from storage.backups import Entry, who
+
+    _write(
+        backup_config,
+        Entry(
+            at=_now(),
+            kind=kind,
+            who=who(),
+            **_from(source),
+            to_app=target.app,
+            to_app_id=target.app_id,
+            to_generation=target.generation,
+            to_release=target.release,
+            records=backup.records if backup else {},
+            carried=carried.records if carried else None,
+            last_write=carried.last_write if carried else None,
+            content=carried.content if carried else {},
+            backup=backup.id if backup else None,
+            undo=_release_before(backup_config, source) if kind == "release" else _restore(backup_config, backup),
+        ),
+    )
+
+
+def record_backup(backup_config: BackupConfig, source: Source, backup: Backup | None, notes: list[str]) -> None:
+    """Write down that an app is deleted, and which backup has its data; None when it was asked for without one."""
+    from storage.backups import Entry, who
+
+    _write(
+        backup_config,
+        Entry(
+            at=_now(),
+            kind="kept",
+            who=who(),
+            **_from(source),
+            to_generation=None,
+            to_release=None,
+            records=backup.records if backup else {},
+            carried=None,
+            backup=backup.id if backup else None,
+            undo=None if backup and backup.reason == "release" else _restore(backup_config, backup),
+            notes=notes,
+        ),
+    )
+
+
+def _restore(backup_config: BackupConfig, backup: Backup | None) -> str | None:
+    """The command that brings back the data that was there before."""
+    return f"oracle restore {backup.id} {backup_config.owner.stack}" if backup else None
+
+
+def _release_before(backup_config: BackupConfig, source: Source | None) -> str | None:
+    """The command that brings back the release before, with the data of today; None where it is not kept."""
+    from storage.backups import BackupsError
+    from storage.releases.store import before
+
+    try:
+        found = before(backup_config.keep().ran(), _now(), source.release if source else None)
+    except (BackupsError, UserError):
+        return None
+    return f"oracle rollback {backup_config.owner.stack} --to {found.id}" if found else None
+
+
+def written_since(backup_config: BackupConfig, source: Source, backup: Backup) -> str | None:
+    """The records that an app got after its data was carried, in words, where its backup holds others than were
+    carried; None otherwise.
+
+    Compared by content: a record that was changed counts, also where nothing dates it.
+    """
+    from storage.backups import BackupsError
+
+    try:
+        entries = backup_config.audit_log().entries(newest=50)
+    except BackupsError:
+        return None
+    carried = next((each for each in entries if each.kind == "release" and each.from_app_id == source.app_id), None)
+    if carried is None or carried.carried is None:
+        return None
+    differ = sorted(
+        name for name in carried.content | backup.content if carried.content.get(name) != backup.content.get(name)
+    )
+    return _described(backup_config, backup, carried.last_write, differ) if differ else None
+
+
+def _described(backup_config: BackupConfig, backup: Backup, moment: str | None, collections: list[str]) -> str:
+    from storage.backups import BackupsError, written_after
+
+    try:
+        with tempfile.TemporaryDirectory(dir=backup_config.scratch()) as folder:
+            archive = Path(folder) / "backup.zip"
+            backup_config.catalog().fetch(backup.id, archive)
+            found = written_after(archive, Path(folder), moment, collections)
+    except (BackupsError, UserError):
+        found = {name: [] for name in collections}
+    return "; ".join(f"{name}: {_some(ids)}" for name, ids in found.items())
+
+
+def _some(ids: list[str]) -> str:
+    if not ids:
+        return "records that were changed or deleted"
+    more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+    return ", ".join(ids[:SHOWN]) + more
+
+
+@dataclass(frozen=True)
+class Filled:
+    """The app that has got its data."""
+
+    app: str
+    app_id: str
+    generation: int
+    release: str
+
+
+def _from(source: Source | None) -> dict[str, Any]:
+    return {
+        "from_app": source.name if source else None,
+        "from_app_id": source.app_id if source else None,
+        "from_generation": source.generation if source else None,
+        "from_release": source.release if source else None,
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _write(backup_config: BackupConfig, entry: Entry) -> None:
+    """What cannot be written down is said: the change itself is done."""
+    from storage.backups import BackupsError
+
+    try:
+        backup_config.audit_log().add(entry)
+    except BackupsError as error:
+        log(f"the audit log has no entry of this: {error}")

@@ -1,0 +1,123 @@
+"""Where the backend's backups and the audit log of what became of its data are kept, as hooks and resources need it."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+from lifecycle.errors import UserError
+from lifecycle.naming import owner
+from stack_outputs import Owner
+
+if TYPE_CHECKING:  # boto3 and age are imported by those who need them, not by every run
+    from settings import Settings
+    from storage.backups import AuditLog, Backup, BackupCatalog
+    from storage.releases.store import ReleaseStore
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupConfig:
+    owner: Owner
+    """The stack that all of it is kept for, and that alone may have it back."""
+    store: str
+    endpoint: str | None
+    region: str | None
+    key: str | None
+    """An age identity; without one backups are kept as they are."""
+    keep_count: int | None
+    keep_days: int | None
+
+    @classmethod
+    def of_settings(cls, settings: Settings, key: str | None) -> BackupConfig:
+        return cls(owner=owner(), key=key, **settings.backup.model_dump())
+
+    @classmethod
+    def of(cls, props: dict[str, Any]) -> BackupConfig:
+        """From a resource's properties, in which numbers are floats."""
+        count, days = props.get("keep_count"), props.get("keep_days")
+        return cls(
+            owner=Owner.of(props["owner"]),
+            store=props["store"],
+            endpoint=props.get("endpoint"),
+            region=props.get("region"),
+            key=props.get("key"),
+            keep_count=int(count) if count else None,
+            keep_days=int(days) if days else None,
+        )
+
+    def props(self) -> dict[str, pulumi.Input[Any]]:
+        """For a resource's inputs; the key is a secret there."""
+        known = {**asdict(self), "owner": str(self.owner)}
+        plain = {name: value for name, value in known.items() if value is not None and name != "key"}
+        return {**plain, "key": pulumi.Output.secret(self.key)} if self.key else plain
+
+    def catalog(self) -> BackupCatalog:
+        """Raises Sentence when the store cannot be used."""
+        from storage.backups import BackupCatalog, BackupsError, open_store
+
+        try:
+            store = open_store(self.store, Path.cwd(), self.endpoint, self.region)
+            return BackupCatalog(store, self.owner, self.key, self.scratch())
+        except BackupsError as error:
+            raise UserError(str(error)) from None
+
+    def audit_log(self) -> AuditLog:
+        from storage.backups import AuditLog, BackupsError, open_store
+
+        try:
+            return AuditLog(open_store(self.store, Path.cwd(), self.endpoint, self.region), self.owner)
+        except BackupsError as error:
+            raise UserError(str(error)) from None
+
+    def keep(self) -> ReleaseStore:
+        """Where the bytes of releases are kept."""
+        from storage.backups import BackupsError, open_store
+        from storage.releases.store import ReleaseStore
+
+        try:
+            return ReleaseStore(open_store(self.store, Path.cwd(), self.endpoint, self.region), self.owner)
+        except BackupsError as error:
+            raise UserError(str(error)) from None
+
+    def check(self, backup: str) -> Backup:
+        """The backup, when the store has it. Raises Sentence."""
+        from storage.backups import BackupsError
+
+        try:
+            return self.catalog().check(backup)
+        except BackupsError as error:
+            raise UserError(str(error)) from None
+
+    def prove(self, backup: str) -> Backup:
+        """The backup, when it can be fetched, opened and read whole. Raises Sentence."""
+        from storage.backups import BackupsError
+
+        try:
+            with tempfile.TemporaryDirectory(dir=self.scratch()) as folder:
+                return self.catalog().fetch(backup, Path(folder) / "proof.zip")
+        except BackupsError as error:
+            raise UserError(str(error)) from None
+
+    def check_writable(self) -> None:
+        """Raises Sentence when the store does not take what is written to it."""
+        from storage.backups import BackupsError
+
+        try:
+            self.catalog().check_writable()
+        except BackupsError as error:
+            raise UserError(str(error)) from None
+
+    def scratch(self) -> Path:
+        """A folder of the stack's for archives on their way, which only the user may enter."""
+        from storage.backups.files import private_folder
+
+        private = Path.cwd() / ".oracle"
+        private.mkdir(exist_ok=True)
+        private.chmod(0o700)
+        folder = private / "scratch" / str(self.owner)
+        private_folder(folder)
+        return folder

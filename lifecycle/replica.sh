@@ -1,0 +1,86 @@
+# Runs in the container of a backend whose image has Litestream (lifecycle/replica.py). App Platform takes a dollar sign
+# with a brace for a reference of its own, so there is none here.
+#   run     gives every replica a place of this app's own, then runs the image's command
+#   renew   starts that command again on the same disk, so that Litestream begins anew, from the database that is there
+#   prove   restores what the replica holds of the database that is there, and throws it away
+state=.replica-run
+
+# Puts the app's name behind the path or the URL of every replica, unless it is there already. Fails for a file in
+# which it does not find one of them for every replica.
+own_places() {
+  awk -v app="$BACKEND" '
+    function column(text) { match(text, /[^ ]/); return RSTART }
+    function owned(value) {
+      if (value ~ /\$(BACKEND|\{BACKEND\})([^A-Za-z0-9_]|$)/) return value
+      if (substr(value, length(value) - length(app)) == "/" app) return value
+      return value "/" app
+    }
+    /^ *(#|$)/ { print; next }
+    replicas && (column($0) < replicas || (column($0) == replicas && !/^ *- /)) { replicas = 0 }
+    /^ *(- +)?replicas: *(#.*)?$/ { match($0, /replicas/); replicas = RSTART; print; next }
+    /^ *(- +)?replicas?:/ { unread = 1 }
+    replicas && /^ *- / { wanted++ }
+    replicas && /^ *(- +)?(path|url):/ {
+      match($0, /(path|url): */)
+      key = substr($0, 1, RSTART + RLENGTH - 1); value = substr($0, RSTART + RLENGTH)
+      sub(/[ \t]+#.*$/, "", value); sub(/[ \t]+$/, "", value)
+      if (value ~ /^".*"$/ || value ~ /^\047.*\047$/) value = substr(value, 2, length(value) - 2)
+      if (value !~ /^[A-Za-z0-9_.\/$~][A-Za-z0-9_.\/:$@{}~-]*$/) unread = 1
+      print key "\"" owned(value) "\""; found++; next
+    }
+    { print }
+    END { exit !(wanted > 0 && wanted == found && !unread) }
+  ' "$REPLICA_CONFIG" >"$REPLICA_CONFIG.own" && cat "$REPLICA_CONFIG.own" >"$REPLICA_CONFIG"
+}
+
+databases() {
+  litestream databases -config "$REPLICA_CONFIG" | awk 'NR > 1 { print $1 }'
+}
+
+shadow() {
+  echo "$(dirname "$1")/.$(basename "$1")-litestream"
+}
+
+run() {
+  if ! own_places; then
+    echo "The replicas in $REPLICA_CONFIG cannot be told apart, so the image is not started: each wants a line path: or url:"
+    exit 64
+  fi
+  number=0 again= stop= child=
+  trap 'stop=1; [ -z "$child" ] || kill -TERM "$child"' TERM INT
+  trap 'again=1; kill -TERM "$child"' HUP
+  while [ -z "$stop" ]; do
+    (eval "exec $REPLICA_COMMAND") &
+    child=$!
+    [ -z "$stop" ] || kill -TERM "$child"
+    number=$((number + 1))
+    echo "$$ $number" >"$state"
+    while kill -0 "$child" 2>/dev/null; do
+      wait "$child"
+      status=$?
+    done
+    [ -n "$again" ] || break
+    again=
+    for database in $(databases); do rm -rf "$(shadow "$database")"; done
+    sleep 2 # a bucket tells times in whole seconds, and Litestream restores what was written last
+  done
+  exit "$status"
+}
+
+renew() {
+  read -r pid number <"$state" && kill -HUP "$pid" || exit 1
+  until read -r pid now <"$state" && [ "$now" != "$number" ]; do sleep 1; done
+}
+
+prove() {
+  found=$(databases)
+  [ -n "$found" ] || exit 1
+  for database in $found; do
+    generation=$(cat "$(shadow "$database")/generation") || exit 1
+    rm -f .replica-proof*
+    litestream restore -config "$REPLICA_CONFIG" -generation "$generation" -o .replica-proof "$database" || exit 1
+    rm -f .replica-proof*
+  done
+}
+
+"$1"

@@ -1,0 +1,63 @@
+"""`python -m offline_plugins NAME [ENGINE_ADDRESS]` runs one plugin, as the engine starts it.
+
+`python -m offline_plugins install HOME [NAME ...]` puts the named ones (all, if none is named) into a Pulumi home.
+`python -m offline_plugins warm HOME` has their imports done, for plugins that a home's engines start.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from offline_plugins import VERSIONS, install
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code. Flags (the engine's: logging, tracing) are not ours."""
+    words = [argument for argument in arguments if not argument.startswith("-")]
+    try:
+        if words[:1] == ["install"]:
+            _install(words[1:])
+        elif words[:1] == ["warm"]:
+            _warm(Path(words[1]))
+        else:
+            _serve(*(words or [""])[:2])
+    except (LookupError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+def _install(words: list[str]) -> None:
+    if not words:
+        raise LookupError("say where: python -m offline_plugins install HOME")
+    names = words[1:] or list(VERSIONS)
+    unknown = [name for name in names if name not in VERSIONS]
+    if unknown:
+        raise LookupError(f"there is no offline plugin {unknown[0]!r}; there are: {', '.join(VERSIONS)}")
+    install(Path(words[0]), Path(sys.executable), names)
+
+
+def _warm(home: Path) -> None:
+    _spare_asyncio()
+    from offline_plugins.warm import main as warm
+
+    warm(home)
+
+
+def _serve(name: str, engine: str = "") -> None:
+    _spare_asyncio()
+    from offline_plugins.catalog import provider
+    from offline_plugins.server import serve
+
+    serve(provider(name), engine)
+
+
+def _spare_asyncio() -> None:
+    """grpc imports its asyncio half, and asyncio with it, only to offer it as grpc.aio: half of a plugin's start."""
+    sys.modules.setdefault("grpc.aio", ModuleType("grpc.aio"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,16 @@
+"""Which plugins there are; each is imported only when it is the one that runs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import cast
+
+from offline_plugins import VERSIONS
+from offline_plugins.resource import Provider
+
+
+def provider(name: str) -> Provider:
+    """The plugin of that name, made by `offline_plugins.NAME.provider.make()`. Raises LookupError, one sentence."""
+    if name not in VERSIONS:
+        raise LookupError(f"there is no offline plugin {name!r}; there are: {', '.join(VERSIONS)}")
+    return cast("Provider", import_module(f"offline_plugins.{name}.provider").make())

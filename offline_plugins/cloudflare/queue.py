@@ -1,0 +1,81 @@
+"""cloudflare.Queue: a queue. Its name and its settings can be changed.
+
+As terraform-provider-cloudflare 5 has it (internal/services/queue).
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from offline_plugins.cloudflare.attributes import Attribute, Fields
+from offline_plugins.cloudflare.plain import Plain
+from offline_plugins.resource import Props
+
+
+def _told(wire: str, **more: Any) -> Attribute:
+    """What only the API tells."""
+    return Attribute(wire=wire, computed=True, optional=False, **more)
+
+
+def _number(wire: str) -> Attribute:
+    """A number that the API sets where the program does not."""
+    return Attribute(wire=wire, kind="number", computed=True)
+
+
+CONSUMING: Fields = {
+    "batchSize": _number("batch_size"),
+    "maxConcurrency": _number("max_concurrency"),
+    "maxRetries": _number("max_retries"),
+    "maxWaitTimeMs": _number("max_wait_time_ms"),
+    "retryDelay": _number("retry_delay"),
+    "visibilityTimeoutMs": _number("visibility_timeout_ms"),
+}
+"""The settings of a consumer."""
+
+
+class Queue(Plain):
+    token = "cloudflare:index/queue:Queue"
+    import_form = "<account_id>/<queue_id>"
+    collection = ("queues",)
+    key = "queueId"
+    fields: ClassVar[Fields] = {
+        "id": Attribute(computed=True, optional=False, kept=True),
+        "queueId": _told("queue_id", kept=True),
+        "accountId": Attribute(replaces=True),
+        "queueName": Attribute(wire="queue_name", required=True),
+        "settings": Attribute(
+            wire="settings",
+            kind="object",
+            computed=True,
+            fields={
+                "deliveryDelay": _number("delivery_delay"),
+                "deliveryPaused": Attribute(wire="delivery_paused", kind="bool", computed=True),
+                "messageRetentionPeriod": _number("message_retention_period"),
+            },
+        ),
+        "consumersTotalCount": _told("consumers_total_count", kind="number"),
+        "createdOn": _told("created_on"),
+        "modifiedOn": _told("modified_on"),
+        "producersTotalCount": _told("producers_total_count", kind="number"),
+        "consumers": _told(
+            "consumers",
+            kind="objects",
+            fields={
+                "consumerId": _told("consumer_id"),
+                "createdOn": _told("created_on", kind="time"),
+                "deadLetterQueue": _told("dead_letter_queue"),
+                "queueName": _told("queue_name"),
+                "scriptName": _told("script_name"),
+                "settings": _told("settings", kind="object", fields=CONSUMING),
+                "type": _told("type"),
+            },
+        ),
+        "producers": _told(
+            "producers",
+            kind="objects",
+            fields={"script": _told("script"), "type": _told("type"), "bucketName": _told("bucket_name")},
+        ),
+    }
+
+    def _outputs(self, props: Props) -> Props:
+        return super()._outputs({"consumersTotalCount": 0, "producersTotalCount": 0} | props)

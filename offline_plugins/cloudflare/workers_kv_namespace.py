@@ -1,0 +1,23 @@
+"""cloudflare.WorkersKvNamespace: a KV namespace. Its title can be changed; another account replaces it.
+
+As terraform-provider-cloudflare 5 has it (internal/services/workers_kv_namespace): POST and PUT send the title alone.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from offline_plugins.cloudflare.attributes import Attribute, Fields
+from offline_plugins.cloudflare.plain import Plain
+
+
+class WorkersKvNamespace(Plain):
+    token = "cloudflare:index/workersKvNamespace:WorkersKvNamespace"
+    import_form = "<account_id>/<namespace_id>"
+    collection = ("storage", "kv", "namespaces")
+    fields: ClassVar[Fields] = {
+        "id": Attribute(wire="id", computed=True, optional=False, kept=True),
+        "accountId": Attribute(replaces=True),
+        "title": Attribute(wire="title", required=True, about="A human-readable string name for a Namespace."),
+        "supportsUrlEncoding": Attribute(wire="supports_url_encoding", kind="bool", computed=True, optional=False),
+    }

@@ -1,0 +1,110 @@
+"""The detailed difference between stored and planned outputs, property by property, as the bridge words it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from offline_plugins.digitalocean.fields import Field, Shape, child
+from offline_plugins.resource import UNKNOWN, Diffed, Kind, Props
+
+_REPLACING = {Kind.ADD: Kind.ADD_REPLACE, Kind.DELETE: Kind.DELETE_REPLACE, Kind.UPDATE: Kind.UPDATE_REPLACE}
+
+
+def diff(
+    fields: tuple[Field, ...], olds: Props, planned: Props, news: Props, stables: list[str], ignored: Sequence[str] = ()
+) -> Diffed:
+    """`news` are the program's inputs: the places of set items are those in the program.
+
+    What is `ignored` is no difference, also where only the state has it, after a refresh: the bridge takes it out of
+    Terraform's own diff (pulumi-terraform-bridge, pkg/tfshim/sdk-v2, processIgnoreChanges).
+    """
+    detailed: dict[str, Kind] = {}
+    replaces: list[str] = []
+    for field in fields:
+        found = dict(_field(field, field.name, olds.get(field.name), planned.get(field.name), news.get(field.name)))
+        found = {path: kind for path, kind in found.items() if not _below(path, ignored)}
+        if found and field.replaces:
+            replaces.append(field.name)
+            found = {path: _REPLACING[kind] for path, kind in found.items()}
+        detailed.update(found)
+    changed = sorted({path.split(".")[0].split("[")[0] for path in detailed})
+    kept = [name for name in stables if name not in changed]
+    return Diffed(bool(detailed), changed, sorted(replaces), detailed, kept)
+
+
+def _below(path: str, places: Sequence[str]) -> bool:
+    return any(path == place or path.startswith((f"{place}.", f"{place}[")) for place in places)
+
+
+def _absent(value: Any) -> bool:
+    return value is None or value == []
+
+
+def _field(field: Field, path: str, old: Any, new: Any, said: Any) -> Iterator[tuple[str, Kind]]:
+    if _absent(old) or _absent(new):
+        if not (_absent(old) and _absent(new)):
+            yield path, Kind.ADD if _absent(old) else Kind.DELETE
+    elif new is UNKNOWN:
+        yield path, Kind.UPDATE
+    elif field.shape is Shape.SET:
+        yield from _set(field, path, old, new, said if isinstance(said, list) else [])
+    elif field.shape is Shape.LIST:
+        yield from _list(field, path, old, new, said if isinstance(said, list) else [])
+    elif field.fields:
+        yield from _block(field.fields, path, old, new, said)
+    elif old != new:
+        yield path, Kind.UPDATE
+
+
+def _block(fields: tuple[Field, ...], path: str, old: Props, new: Props, said: Any) -> Iterator[tuple[str, Kind]]:
+    for field in fields:
+        name = field.name
+        yield from _field(field, f"{path}.{name}", old.get(name), new.get(name), child(said, name))
+
+
+def _item(field: Field, path: str, old: Any, new: Any, said: Any) -> Iterator[tuple[str, Kind]]:
+    if old is None or new is None:
+        yield path, Kind.ADD if old is None else Kind.DELETE
+    elif new is UNKNOWN:
+        yield path, Kind.UPDATE
+    elif field.fields:
+        yield from _block(field.fields, path, old, new, said)
+    elif old != new:
+        yield path, Kind.UPDATE
+
+
+def _list(field: Field, path: str, old: list[Any], new: list[Any], said: list[Any]) -> Iterator[tuple[str, Kind]]:
+    for index in range(max(len(old), len(new))):
+        yield from _item(field, f"{path}[{index}]", _nth(old, index), _nth(new, index), _nth(said, index))
+
+
+def _set(field: Field, path: str, old: list[Any], new: list[Any], said: list[Any]) -> Iterator[tuple[str, Kind]]:
+    """Items that went, by their place in the state; items that came, by their place in the program.
+
+    An item that came but cannot be found in the program as it is planned makes it one change of the whole set.
+    """
+    removed = {index: item for index, item in enumerate(old) if item not in new}
+    came = [item for item in new if item not in old]
+    added: dict[int, Any] = {}
+    for item in came:
+        places = [index for index, given in enumerate(said) if index not in added and _same(field, item, given)]
+        if not places:
+            yield path, Kind.UPDATE
+            return
+        added[places[0]] = item
+    for index in sorted(removed.keys() | added.keys()):
+        yield from _item(field, f"{path}[{index}]", removed.get(index), added.get(index), _nth(said, index))
+
+
+def _same(field: Field, planned: Any, given: Any) -> bool:
+    """Whether a planned item is what the program says; what is left to the API is not looked at."""
+    if not field.fields:
+        return bool(planned == given)
+    return all(
+        planned[nested.name] is UNKNOWN or planned[nested.name] == child(given, nested.name) for nested in field.fields
+    )
+
+
+def _nth(items: list[Any], index: int) -> Any:
+    return items[index] if index < len(items) else None

@@ -1,0 +1,113 @@
+"""Plugins forked from a process that has its imports done: these are nearly all of what a plugin's start costs.
+
+An engine starts six plugins for one update. Each is a process of its own as before, with the environment,
+the folder and the output of the one that the engine started (`launch`), and it ends with that one. The socket lies in
+the Pulumi home, for its owner only. Once a file of ours has changed, a plugin is started anew, and so is this process.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from offline_plugins import VERSIONS
+from offline_plugins.folder import code
+from offline_plugins.launch import OK, SOCKET, Asked, received
+
+PARENT_SECONDS = 1.0  # between two looks at the parent
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+@contextmanager
+def running(home: Path | None) -> Iterator[None]:
+    """Such a process beside this one, for the plugins of a Pulumi home; none where none is named."""
+    if home is None:
+        yield
+        return
+    command = [sys.executable, "-I", "-c", code(), "warm", str(home)]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+            (home / SOCKET).unlink(missing_ok=True)
+
+
+def main(home: Path) -> None:
+    """Serve until the process that started us is gone."""
+    os.chdir(home)  # a socket's address has 108 bytes at most, and a home may be deep
+    with suppress(FileNotFoundError):
+        os.unlink(SOCKET)
+    os.umask(0o077)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's; whoever started us tells us by its end
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the plugins
+    _import_all()
+    known, parent = _files(), os.getppid()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(SOCKET)
+        listener.listen(64)
+        while os.getppid() == parent:
+            if not select.select([listener], [], [], PARENT_SECONDS)[0]:
+                continue
+            connection, _ = listener.accept()
+            with connection:
+                if _files() != known:
+                    os.execv(sys.executable, sys.orig_argv)
+                with suppress(OSError, ValueError):  # whoever asked has gone: the next one is served
+                    _serve(connection, listener)
+
+
+def _import_all() -> None:
+    from offline_plugins import server  # noqa: F401
+    from offline_plugins.catalog import provider
+
+    for name in VERSIONS:
+        provider(name)
+
+
+def _files() -> dict[str, int]:
+    """When each file of the project that is imported here was changed, and the folders of libraries."""
+    imported = {str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())}
+    libraries = [folder for folder in sys.path if folder.endswith("site-packages")]
+    ours = [name for name in imported if name.startswith(f"{_ROOT}{os.sep}") and not name.startswith(tuple(libraries))]
+    return {name: os.stat(name).st_mtime_ns for name in sorted([*ours, *libraries]) if os.path.exists(name)}
+
+
+def _serve(connection: socket.socket, listener: socket.socket) -> None:
+    asked, files = received(connection)
+    try:
+        if os.fork() == 0:
+            _become(asked, files, connection, listener)
+    finally:
+        for file in files:
+            os.close(file)
+
+
+def _become(asked: Asked, files: list[int], connection: socket.socket, listener: socket.socket) -> None:
+    """The plugin that was asked for; does not return."""
+    status = 1
+    try:
+        listener.close()
+        for number, file in enumerate(files):
+            os.dup2(file, number)
+        os.environ.clear()
+        os.environ.update(asked.environment)
+        os.chdir(asked.folder)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        from offline_plugins.catalog import provider
+        from offline_plugins.server import serve
+
+        made = provider(asked.name)
+        connection.sendall(OK)
+        serve(made, asked.engine, lambda: connection.recv(1))
+        status = 0
+    finally:
+        os._exit(status)

@@ -1,1 +1,0 @@
-"""The `oracle` command: the team's daily procedures, one file for each."""

@@ -1,0 +1,216 @@
+"""What is wrong with a configuration: the key, what that would cause, and the command that mends it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+from pydantic.alias_generators import to_camel
+
+from settings.backend import APP_NAME_LIMIT, GENERATION_SUFFIX
+from settings.bindings import KINDS as BINDING_KINDS
+from settings.model import PROJECT, SECRET_KEYS, Settings
+from settings.section import Section
+from settings.workers import KINDS
+
+# What goes wrong without the key; a section's own keys fall back on their section.
+CONSEQUENCES = {
+    "generation": "the backend's generation would be unknown",
+    "replacement": "it would be unknown which app runs the backend",
+    "restart": "it would be unknown whether the backend gets an empty disk",
+    "restoreFrom": "it would be unknown which data the backend starts with",
+    "data": "it would be unknown whether a release keeps its data",
+    "drainSeconds": "the old backend could be deleted while requests still run",
+    "writeFreezeSeconds": "writes could be lost while the data is carried",
+    "backup": "the backend's data could not be backed up",
+    "backupKey": "backups could not be encrypted",
+    "protect": "it would be unknown whether the stack may be destroyed",
+    "unlockedUntil": "it would be unknown whether the stack may be destroyed",
+    "adminEmail": "the backend would have no admin",
+    "adminPassword": "nobody could log in to the backend",
+    "adminPasswordVersion": "the admin's password could not be renewed",
+    "githubToken": "the API could not reach GitHub",
+    "accountId": "no Worker could be uploaded",
+    "workersUrl": "the Workers' addresses would be unknown",
+    "backend": "the backend could not be deployed",
+    "backendSecrets": "the backend would lack one of its variables",
+    "workers": "the Worker could not be deployed",
+    "workerSecrets": "a Worker would lack one of its secrets",
+    "keepStorage": "it would be unknown whether the Workers' data may be deleted",
+    "monitoring": "nobody would be told of an outage",
+    "receipt": "it would be unknown which bytes the stack may deploy",
+    "keepReleases": "it would be unknown which releases can be gone back to",
+}
+EXAMPLES = {
+    "generation": "1",
+    "replacement": "1",
+    "restart": "0",
+    "restoreFrom": "BACKUP",
+    "data": "carry",
+    "drainSeconds": "5",
+    "writeFreezeSeconds": "900",
+    "protect": "true",
+    "unlockedUntil": "2026-01-31T22:00:00Z",
+    "store": "s3://BUCKET/PREFIX",
+    "adminEmail": "admin@example.org",
+    "accountId": "<32 hex digits from the Cloudflare dashboard>",
+    "workersUrl": "'https://{script}.<account>.workers.dev'",
+    "appName": "jellyfish-app",
+    "service": "oracle-universe-backend",
+    "script": "oracle-net",
+    "hostname": "oraclenet.org",
+    "healthPath": "/api/health",
+    "createTimeout": "30m",
+    "compatibilityDate": "2025-06-01",
+    "digest": "sha256:<64 hex digits>",
+    "host": "127.0.0.1:5000",
+    "zoneId": "<32 hex digits>",
+    "keepReleases": "10",
+}
+# Of an app's 32 characters some stay free for its generation.
+FORMER = frozenset({"api", "web", "universe"})
+"""Keys of stacks' files from before Workers were a map."""
+NAME_LENGTH = f"2 to {APP_NAME_LIMIT - GENERATION_SUFFIX} characters"
+# What a pattern asks for, in words, by the key's last part.
+FORMS = {
+    "adminEmail": "an e-mail address",
+    "emails": "e-mail addresses",
+    "accountId": "32 hexadecimal digits",
+    "zoneId": "32 hexadecimal digits",
+    "workersUrl": "the Workers' address with {script} for a script's name",
+    "appName": f"{NAME_LENGTH}, lower-case letters, digits and dashes, with a letter first",
+    "service": "2 to 32 characters, lower-case letters, digits and dashes, with a letter first",
+    "script": "1 to 63 lower-case letters, digits and dashes",
+    "hostname": "a host name such as oraclenet.org",
+    "host": "a registry on this machine, since App Platform knows DOCR, DOCKER_HUB and GHCR alone",
+    "compatibilityDate": "a date such as 2025-06-01",
+    "digest": "sha256: and 64 hexadecimal digits",
+    "store": "an http or https address for images; folder:PATH or s3://BUCKET/PREFIX for backups",
+    "restoreFrom": "a backup's name as `oracle backups` shows it",
+    "endpoint": "an http or https address",
+    "healthPath": "a path that starts with /",
+    "path": "a path that starts with /",
+    "createTimeout": "a number with s, m or h behind it",
+}
+
+
+def template_values(key: str) -> str:
+    """The sentence about a value that somebody has yet to fill in."""
+    return f"{PROJECT}:{key} is still the template's, not yours; {_consequence(key)}. Mend it: {_set_command(key)}"
+
+
+def plain_secret(key: str) -> str:
+    return (
+        f"{PROJECT}:{key} is stored in plain text, so that everybody who reads the repository knows it. "
+        f"Mend it: pulumi config set --secret {_secret_key(key)}"
+    )
+
+
+def _secret_key(key: str) -> str:
+    names = {"backendSecrets": ".NAME", "workerSecrets": ".WORKER.NAME"}
+    return f"--path {PROJECT}:{key}{names[key]}" if key in names else f"{PROJECT}:{key}"
+
+
+def problems(error: ValidationError) -> Iterator[str]:
+    found = error.errors(include_input=False, include_url=False)
+    keys = [_key(problem["loc"]) for problem in found]
+    moved = FORMER.intersection(keys)
+    for key, problem in zip(keys, found, strict=True):
+        if key in moved:
+            yield (
+                f"{PROJECT}:{key} stands in {PROJECT}:workers now. Mend it in the stack's file: its lines go below "
+                f"{PROJECT}:workers, as {key}, two spaces further in"
+            )
+            continue
+        if moved and key == "workers" and problem["type"] == "missing":
+            continue  # they are there, in the place of before
+        if any(other != key and other.startswith(f"{key}[") for other in keys):
+            continue  # a list is only said to be too short because of what is wrong inside it
+        if problem["type"] == "extra_forbidden":
+            remedy = f"pulumi config rm {_path_flag(key)}{PROJECT}:{key}"
+            yield f"{PROJECT}:{key} is not a key this program knows{_nearest(key)}. Mend it: {remedy}"
+        else:
+            yield _problem(key, problem["type"], problem["msg"])
+
+
+def _problem(key: str, kind: str, message: str) -> str:
+    top, last, consequence = _top(key), _last(key), _consequence(key)
+    what = "is missing" if kind == "missing" else _plain(message)
+    if kind == "missing" and re.fullmatch(r"workers\.\w+\.entry", key):
+        what = "is missing, and so is assets"
+    if kind == "string_pattern_mismatch" and re.fullmatch(r"workers\.[^.]*", key):
+        what = "is no name for a Worker (a lower-case letter, then letters and digits, 20 at most)"
+    elif kind == "string_pattern_mismatch" and last in FORMS:
+        what = f"should be {FORMS[last]}"
+    if top == "receipt":
+        return f"{PROJECT}:{key} {what}; {consequence}. Commands write it, not people: oracle promote FROM TO"
+    command = _set_command(key)
+    return f"{PROJECT}:{key} {what}; {consequence}. Mend it: {command}" if key else f"Configuration: {what}."
+
+
+def _set_command(key: str) -> str:
+    secret = "--secret " if _top(key) in SECRET_KEYS else ""
+    value = "" if secret else EXAMPLES.get(_last(key), "VALUE")
+    return f"pulumi config set {secret}{_path_flag(key)}{PROJECT}:{key} {value}".rstrip()
+
+
+def _consequence(key: str) -> str:
+    if named := re.match(r"workers\.(\w+)", key):
+        return f"the Worker {named[1]} could not be deployed"
+    return CONSEQUENCES.get(_top(key), "the stack could not be deployed")
+
+
+def _top(key: str) -> str:
+    return re.split(r"[.\[]", key)[0]
+
+
+def _last(key: str) -> str:
+    return re.sub(r"\[\d+\]$", "", key.split(".")[-1])
+
+
+def _plain(message: str) -> str:
+    """Pydantic's message as the end of a sentence that starts with the key."""
+    own = message.removeprefix("Value error, ")
+    if own != message:
+        return own
+    shape = re.sub(r"^String should match pattern '(.*)'$", r"does not have the form \1", message)
+    return shape if shape != message else re.sub(r"^(Input|String|Value|Tuple) should", "should", message)
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    """The key as `pulumi config set --path` takes it: `backend.image.path`, `monitoring.emails[0]`."""
+    parts = (
+        f"[{part}]" if isinstance(part, int) else f".{to_camel(part) if '_' in part and part.islower() else part}"
+        for part in _without_kinds(location)
+        if part != "[key]"
+    )
+    return "".join(parts).removeprefix(".")
+
+
+def _without_kinds(location: tuple[int | str, ...]) -> Iterator[int | str]:
+    """Without what pydantic puts behind the name of a Worker or of a binding: the kind that it was taken for."""
+    for index, part in enumerate(location):
+        is_kind = part in (KINDS if location[:1] == ("workers",) and index == 2 else BINDING_KINDS)
+        if not (is_kind and index >= 2 and location[index - 2] in ("workers", "bindings")):
+            yield part
+
+
+def _path_flag(key: str) -> str:
+    return "--path " if "." in key or "[" in key else ""
+
+
+def _nearest(key: str) -> str:
+    import difflib
+
+    parents, _, last = key.rpartition(".")
+    sections = [each for each in _sections(Section) if each is not Settings] if parents else [Settings]
+    names = {to_camel(name) for section in sections for name in section.model_fields}
+    near = difflib.get_close_matches(last, sorted(names), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _sections(section: type[Section]) -> Iterator[type[Section]]:
+    for each in section.__subclasses__():
+        yield each
+        yield from _sections(each)

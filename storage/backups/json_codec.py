@@ -1,0 +1,34 @@
+"""Dataclasses as JSON that people can read, and back, strictly: what is damaged is refused, not guessed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from storage.backups.errors import BackupsError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T")
+
+
+def dump(value: DataclassInstance) -> str:
+    return json.dumps(asdict(value), indent=2, ensure_ascii=False) + "\n"
+
+
+def load(kind: type[T], text: str, name: str) -> T:
+    """The `kind` in `text`, which is the object `name`; unknown keys are ignored. Raises BackupsError."""
+    from pydantic import TypeAdapter, ValidationError
+
+    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+    try:
+        value: T = adapter.validate_json(text, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise BackupsError(
+            f"{name} is damaged ({where}: {first['msg']}); see what else is there: oracle backups"
+        ) from None
+    return value

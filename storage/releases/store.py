@@ -1,0 +1,167 @@
+"""A stack's releases in its store: the bytes it has deployed, and the receipts in the order in which they ran.
+
+Objects `<owner>/releases/<kind>/<digest>` and `<owner>/releases/receipts/<time>-<4 hex>.json`, where the owner is
+`<organization>/<project>/<stack>`, beside its backups. A receipt names its owner too: one that names another stack, as
+when it was copied here by hand, is left out and never deleted.
+"""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from stack_outputs import Owner, Release
+from storage.backups.errors import BackupsError, Foreign, Missing, foreign
+from storage.backups.json_codec import dump, load
+from storage.backups.store import Store
+from storage.releases.items import Item, ReleaseError, items, named, same_bytes, short
+
+STAMP = "%Y%m%dT%H%M%S%fZ"
+RECEIPTS = "receipts/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployedRelease:
+    """A receipt that a stack has run."""
+
+    at: str
+    """When it ran wholly for the first time: ISO 8601 in UTC, ending in Z."""
+    who: str
+    release: dict[str, Any]
+    """A contract.Release."""
+    packed: bool
+    """Whether the image was packed from a directory, so that its bytes are kept here."""
+    app: str
+    """The name of the app that ran it."""
+    app_id: str
+    owner: str = ""
+    """The stack that ran it, by its whole name; the keep writes it."""
+
+    @property
+    def receipt(self) -> Release:
+        return named(self.release)
+
+    @property
+    def id(self) -> str:
+        """When, as a word to name it by: `20260131-235959`."""
+        return f"{datetime.fromisoformat(self.at):%Y%m%d-%H%M%S}"
+
+
+class ReleaseStore:
+    """Every method raises BackupsError for what the store does not do, and ReleaseError for bytes that are wrong."""
+
+    def __init__(self, store: Store, owner: Owner) -> None:
+        self.store, self.owner, self._folder = store, owner, f"{owner}/releases/"
+
+    def lacks(self, wanted: list[Item]) -> list[Item]:
+        """Which of them are not there. One question to the store, whatever their number."""
+        there = set(self.store.names(self._folder))
+        return [item for item in wanted if self._name(item) not in there]
+
+    def put(self, item: Item, source: Path) -> None:
+        """Keeps the bytes, and reads them back; what comes back wrong does not stay."""
+        item.check(source)
+        self.store.put(self._name(item), source)
+        with tempfile.TemporaryDirectory() as folder:
+            back = Path(folder) / "back"
+            try:
+                self.store.get(self._name(item), back)
+                item.check(back)
+            except (ReleaseError, Missing) as error:
+                self.store.delete(self._name(item))
+                raise ReleaseError(
+                    f"{self.store.describe()} gives back other bytes than it was given: {error}"
+                ) from None
+
+    def get(self, item: Item, target: Path) -> None:
+        """Makes the file `target`, checked; whole or not at all. Raises Missing when they are not kept."""
+        fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        try:
+            self.store.get(self._name(item), fresh)
+            item.check(fresh)
+            fresh.replace(target)
+        finally:
+            fresh.unlink(missing_ok=True)
+
+    def ran(self) -> list[DeployedRelease]:
+        """The receipts, newest first; those that are damaged, or another stack's, are left out."""
+        return [
+            each
+            for _, each in self._receipts(self.store.names(self._folder + RECEIPTS))
+            if isinstance(each, DeployedRelease)
+        ]
+
+    def survey(self) -> tuple[list[DeployedRelease], list[DeployedRelease], list[str]]:
+        """The receipts whose bytes are all here, newest first; those of which some are gone; and a sentence for each
+        receipt that is another stack's. One list of the store.
+        """
+        names = self.store.names(self._folder)
+        found = [each for _, each in self._receipts(names)]
+        ran, there = [each for each in found if isinstance(each, DeployedRelease)], set(names)
+        whole = [each for each in ran if self._whole(each, there)]
+        lost = [each for each in ran if not self._whole(each, there)]
+        return whole, lost, [str(each) for each in found if isinstance(each, Foreign)]
+
+    def note(self, ran: DeployedRelease) -> None:
+        """Writes a receipt down, unless the newest names the same bytes."""
+        known = self.ran()
+        if known and same_bytes(known[0].receipt, ran.receipt):
+            return
+        at = datetime.fromisoformat(ran.at).strftime(STAMP)
+        name = f"{self._folder}{RECEIPTS}{at}-{secrets.token_hex(2)}.json"
+        self.store.write_text(name, dump(replace(ran, owner=str(self.owner))))
+
+    def prune(self, count: int, images: set[str]) -> list[str]:
+        """Removes the bytes that none of the newest `count` receipts names, and those receipts; says which bytes.
+
+        Images whose digest is in `images` stay: a backup may have to be restored into one.
+        """
+        names = self.store.names(self._folder)
+        receipts = [(name, each) for name, each in self._receipts(names) if not isinstance(each, Foreign)]
+        if len(receipts) <= count:
+            return []
+        newest = [each for _, each in receipts if isinstance(each, DeployedRelease)][:count]
+        needed = {self._name(item) for ran in newest for item in items(ran.receipt, packed=True)}
+        needed |= {f"{self._folder}image/{digest.removeprefix('sha256:')}" for digest in images}
+        there = [name for name in names if not name.startswith(self._folder + RECEIPTS)]
+        gone = [name for name in there if name not in needed]
+        for name in [*gone, *(name for name, _ in receipts[count:])]:
+            self.store.delete(name)
+        return [short(name.rpartition("/")[2]) for name in gone]
+
+    def _receipts(self, names: list[str]) -> list[tuple[str, DeployedRelease | BackupsError]]:
+        """The receipts among these objects, newest first: each as it was written, or what is wrong with it."""
+        receipts = [name for name in names if name.startswith(self._folder + RECEIPTS)]
+        return [(name, self._receipt(name)) for name in sorted(receipts, reverse=True)]
+
+    def _receipt(self, name: str) -> DeployedRelease | BackupsError:
+        try:
+            ran = load(DeployedRelease, self.store.read_text(name) or "", name)
+            items(ran.receipt, packed=ran.packed)
+        except BackupsError as error:
+            return error
+        except (LookupError, TypeError, AttributeError):
+            return BackupsError(f"{name} is damaged; see others: oracle rollback {self.owner.stack} --list")
+        return ran if ran.owner == str(self.owner) else foreign(name, ran.owner, self.owner)
+
+    def _whole(self, ran: DeployedRelease, there: Set[str]) -> bool:
+        return all(self._name(item) in there for item in items(ran.receipt, packed=ran.packed))
+
+    def _name(self, item: Item) -> str:
+        return f"{self._folder}{item.name}"
+
+
+def before(ran: Iterable[DeployedRelease], at: str, backend: str | None) -> DeployedRelease | None:
+    """Of releases, newest first, the one that ran with this image before that moment; None where none did."""
+    moment = datetime.fromisoformat(at)
+    earlier = (each for each in ran if datetime.fromisoformat(each.at) < moment)
+    return next((each for each in earlier if each.receipt["backend"] == backend), None)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")

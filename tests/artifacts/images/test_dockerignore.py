@@ -1,0 +1,48 @@
+"""`.dockerignore`, pattern by pattern as docker's documentation describes them."""
+
+from __future__ import annotations
+
+import pytest
+
+from artifacts.folders import ArtifactError
+from artifacts.images.dockerignore import Dockerignore
+
+
+@pytest.mark.parametrize(
+    "text, out, stays",
+    [
+        ("", [], ["a", "a/b"]),
+        ("# comment\n\n  \n", [], ["# comment"]),
+        ("*/temp*", ["somedir/temporary.txt", "somedir/temp/x"], ["temp", "a/b/temp"]),
+        ("*/*/temp*", ["a/b/temporary.txt"], ["a/temp", "a/b/c/temp"]),
+        ("temp?", ["tempa", "tempb/x"], ["temp", "tempab", "a/tempa"]),
+        ("**/*.go", ["main.go", "a/main.go", "a/b/c.go"], ["main.go.txt", "go"]),
+        ("/foo/bar", ["foo/bar", "foo/bar/x"], ["foo", "x/foo/bar"]),
+        ("foo/bar/", ["foo/bar/x"], ["foo/barx"]),
+        ("./foo", ["foo"], ["a/foo"]),
+        ("foo/../bar", ["bar"], ["foo"]),
+        ("*.md\n!README.md", ["NOTES.md"], ["README.md", "a/NOTES.md"]),
+        ("*.md\n!README*.md\nREADME-secret.md", ["README-secret.md"], ["README-a.md"]),
+        ("*.md\nREADME-secret.md\n!README*.md", ["x.md"], ["README-secret.md"]),
+        ("*\n!src", ["a", "b/c"], ["src", "src/x/y"]),
+        ("a\n!a/b", ["a", "a/x"], ["a/b", "a/b/c"]),
+        ("a/**", ["a/x", "a/x/y"], ["a", "b"]),
+        ("**/node_modules", ["node_modules/x", "a/node_modules"], ["node_modulesx"]),
+        ("**", ["a", "a/b"], []),
+        ("a[0-9].txt", ["a1.txt"], ["ab.txt", "a10.txt"]),
+        ("a[^0-9].txt", ["ab.txt"], ["a1.txt"]),
+        (r"\*.txt", ["*.txt"], ["a.txt"]),
+        ("a.b", ["a.b"], ["axb"]),
+        ("! x\n", [], ["x"]),
+        ("\ufeffa\r\nb\r\n", ["a", "b"], ["c"]),
+    ],
+)
+def test_patterns(text: str, out: list[str], stays: list[str]) -> None:
+    ignore = Dockerignore(text)
+    assert [path for path in [*out, *stays] if ignore.leaves_out(path)] == out
+
+
+@pytest.mark.parametrize("line", ["[a", "!", "a[]"])
+def test_what_is_no_pattern_is_named_by_its_line(line: str) -> None:
+    with pytest.raises(ArtifactError, match=r"^\.dockerignore, line 2: .* is no pattern; write it as "):
+        Dockerignore(f"fine\n{line}")

@@ -1,0 +1,122 @@
+"""Logins: where docker, podman and DigitalOcean's token leave them, and that none is shown."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from artifacts.images.digitalocean import Account
+from artifacts.images.errors import ImageError
+from artifacts.images.logins import Login, Logins
+from artifacts.images.repository import Repository
+from tests.support.scripted import Reply, scripted
+
+GHCR = Repository(host="ghcr.io", path="team/app")
+HUB = Repository(host="docker.io", path="team/app")
+DOCR = Repository(host="registry.digitalocean.com", path="acme/app")
+NOBODY = Account("http://127.0.0.1:9", "")
+
+
+def encoded(user: str, password: str) -> str:
+    return base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / ".docker").mkdir()
+    return tmp_path
+
+
+def logins(home: Path, config: dict[str, Any] | None = None, account: Account = NOBODY, **environment: str) -> Logins:
+    if config is not None:
+        (home / ".docker/config.json").write_text(json.dumps(config))
+    return Logins({"HOME": str(home), "PATH": str(home), **environment}, account)
+
+
+def helper(home: Path, name: str, answer: dict[str, str], status: int = 0) -> None:
+    path = home / f"docker-credential-{name}"
+    path.write_text(
+        f"#!/bin/sh\nread -r host\necho \"$1 $host\" >> {home}/asked\necho '{json.dumps(answer)}'\nexit {status}\n"
+    )
+    path.chmod(0o755)
+
+
+def test_docker_login_is_found_and_not_shown(home: Path) -> None:
+    found = logins(home, {"auths": {"ghcr.io": {"auth": encoded("ada", "p:w")}}}).of(GHCR, write=False)
+    assert found == Login("ada", "p:w")
+    assert "p:w" not in repr(found)
+
+
+@pytest.mark.parametrize("key", ["https://index.docker.io/v1/", "docker.io"])
+def test_docker_hub_has_names_of_its_own(home: Path, key: str) -> None:
+    assert logins(home, {"auths": {key: {"auth": encoded("ada", "pw")}}}).of(HUB, write=False) == Login("ada", "pw")
+
+
+def test_podmans_file_may_have_a_part_of_the_path(home: Path) -> None:
+    file = home / "auth.json"
+    auths = {"ghcr.io": {"auth": encoded("all", "1")}, "ghcr.io/team": {"auth": encoded("team", "2")}}
+    file.write_text(json.dumps({"auths": auths}))
+    assert logins(home, REGISTRY_AUTH_FILE=str(file)).of(GHCR, write=False) == Login("team", "2")
+
+
+@pytest.mark.parametrize("config", [{"credsStore": "keys"}, {"credHelpers": {"ghcr.io": "keys"}, "credsStore": "none"}])
+def test_a_helper_is_asked_by_standard_input(home: Path, config: dict[str, Any]) -> None:
+    helper(home, "keys", {"Username": "ada", "Secret": "pw"})
+    assert logins(home, config).of(GHCR, write=False) == Login("ada", "pw")
+    assert (home / "asked").read_text().splitlines()[-1].startswith("get ghcr.io")
+
+
+def test_no_helper_a_failing_one_and_an_identity_token_are_no_login(home: Path) -> None:
+    assert logins(home, {"credsStore": "gone"}).of(GHCR, write=False) is None
+    helper(home, "keys", {"message": "credentials not found"}, status=1)
+    assert logins(home, {"credsStore": "keys"}).of(GHCR, write=False) is None
+    helper(home, "keys", {"Username": "<token>", "Secret": "identity"})
+    assert logins(home, {"credsStore": "keys"}).of(GHCR, write=False) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"auths": {"ghcr.io": {"auth": "%%%"}}}', '{"auths": {"ghcr.io": 1}}']
+)
+def test_a_file_that_holds_no_login_is_passed_over(home: Path, text: str) -> None:
+    (home / ".docker/config.json").write_text(text)
+    assert logins(home).of(GHCR, write=False) is None
+
+
+def test_the_digitalocean_token_reads_itself_and_makes_a_login_to_push_for_an_hour(home: Path) -> None:
+    answer = {"auths": {"registry.digitalocean.com": {"auth": encoded("made", "made-pw")}}}
+    with scripted({"/v2/registries/acme/docker-credentials": [Reply(answer)]}) as api:
+        account = Account(api.address, "dop_v1_token")
+        assert logins(home, account=account).of(DOCR, write=True) == Login("made", "made-pw")
+        assert logins(home, account=account).of(GHCR, write=True) is None
+        assert logins(home, account=account).of(DOCR, write=False) == Login("dop_v1_token", "dop_v1_token")
+    assert api.asked == ["GET /v2/registries/acme/docker-credentials?read_write=true&expiry_seconds=3600"]
+
+
+@pytest.mark.parametrize(
+    "names, sentence",
+    [
+        ([], "has no container registry; make one: doctl registries create NAME"),
+        (["a", "b"], r"has several container registries \(a, b\); choose one: pulumi config set .*image.registry NAME"),
+    ],
+)
+def test_the_accounts_registry_has_to_be_one(names: list[str], sentence: str) -> None:
+    answer = Reply({"registries": [{"name": name} for name in names]})
+    with scripted({"/v2/registries": [answer]}) as api, pytest.raises(ImageError, match=sentence):
+        Account(api.address, "dop_v1_token").registry()
+
+
+def test_a_token_that_may_not_read_the_registry_is_told_its_scopes() -> None:
+    sentence = r"needs the scopes registry:read, and to push registry:update; or: doctl registry login"
+    refusal = {"/v2/registries": [Reply({"message": "forbidden"}, 403)]}
+    with scripted(refusal) as api, pytest.raises(ImageError, match=sentence) as it:
+        Account(api.address, "dop_v1_token").registry()
+    assert "dop_v1_token" not in str(it.value)
+
+
+def test_without_a_token_the_sentence_says_how_to_log_in() -> None:
+    with pytest.raises(ImageError, match=r"^DIGITALOCEAN_TOKEN is not set, and nobody has logged in to .*: doctl "):
+        NOBODY.registry()

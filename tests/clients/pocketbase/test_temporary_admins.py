@@ -1,0 +1,60 @@
+"""A second superuser for as long as the first one's password changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from clients.pocketbase import (
+    AdminError,
+    add_temporary_admin,
+    change_password,
+    list_temporary_admins,
+    login,
+    remove_temporary_admins,
+)
+from tests.clients.pocketbase.conftest import session_of
+from tests.support.backend import ADMIN, Backend
+
+NEXT = "another-password-of-the-admin"
+
+
+def test_the_passwords_change_leaves_the_stand_in_its_login(backend: Backend) -> None:
+    session = session_of(backend)
+    deputy = add_temporary_admin(backend.url, session, NEXT)
+    assert deputy.password not in repr(deputy)
+    change_password(backend.url, session, ADMIN[1], NEXT)
+    assert login(backend.url, *ADMIN) is None
+    assert login(backend.url, ADMIN[0], NEXT) is not None
+    assert login(backend.url, deputy.email, deputy.password) is not None
+
+
+def test_stand_ins_go_and_nobody_else(backend: Backend) -> None:
+    session = session_of(backend)
+    one, other = (add_temporary_admin(backend.url, session, NEXT) for _ in range(2))
+    waited: list[int] = []
+    assert remove_temporary_admins(backend.url, session, only=one.email) == [one.email]
+    assert login(backend.url, one.email, one.password) is None
+    assert login(backend.url, other.email, other.password) is not None
+    assert remove_temporary_admins(backend.url, session, after=lambda: waited.append(1)) == [other.email]
+    assert remove_temporary_admins(backend.url, session, after=lambda: waited.append(2)) == []
+    assert waited == [1], "there is nothing to wait for where nobody goes"
+    assert login(backend.url, *ADMIN) is not None
+
+
+def test_a_session_that_has_ended_is_an_error_without_secrets(backend: Backend) -> None:
+    session = session_of(backend)
+    change_password(backend.url, session, ADMIN[1], NEXT)
+    with pytest.raises(AdminError, match=r"as its superuser.*; try again: pulumi up") as caught:
+        add_temporary_admin(backend.url, session, NEXT)
+    assert NEXT not in str(caught.value)
+    assert session.token not in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["short", "x" * 72, "\N{SNOWMAN}" * 25])
+def test_a_password_that_pocketbase_refuses_leaves_no_stand_in(backend: Backend, password: str) -> None:
+    session = session_of(backend)
+    with pytest.raises(AdminError, match=r"\(password: .+\)") as caught:
+        add_temporary_admin(backend.url, session, password)
+    assert password not in str(caught.value)
+    assert list_temporary_admins(backend.url, session) == {}
+    assert login(backend.url, *ADMIN) is not None

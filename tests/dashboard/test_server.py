@@ -1,0 +1,121 @@
+"""The page on loopback: for its own address only."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from cli.dashboard.server import Pages, Server
+from cli.ui.errors import CommandError
+from tests.support.http import ask
+from tests.support.waiting import free_port
+
+
+class Counted:
+    def __init__(self) -> None:
+        self.count = 0
+        self.failure: CommandError | None = None
+
+    def page(self) -> str:
+        self.count += 1
+        if self.failure:
+            raise self.failure
+        return f"<p>{self.count}"
+
+
+@pytest.fixture
+def made() -> Counted:
+    return Counted()
+
+
+@pytest.fixture
+def server(made: Counted) -> Iterator[Server]:
+    with Server(Pages(made.page, fresh=0), 0) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def test_it_answers_at_its_address_alone(server: Server) -> None:
+    assert ask("GET", server.address).text == "<p>1"
+    base = f"http://127.0.0.1:{server.server_port}"
+    for path in ("/", "/favicon.ico", server.path.upper(), server.path[:-2], f"{server.path}x", "/%00", "/é"):
+        assert ask("GET", f"{base}{path}").status_code == 404, path
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        assert ask(method, server.address).status_code == 501, method
+
+
+def test_two_servers_have_different_addresses(server: Server, made: Counted) -> None:
+    with Server(Pages(made.page), 0) as other:
+        assert other.path != server.path
+        assert len(other.path) > 30
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "localhost.evil.example:{port}", ""])
+def test_a_name_that_was_made_to_lead_here_is_refused(server: Server, made: Counted, host: str) -> None:
+    answer = ask("GET", server.address, headers={"host": host.format(port=server.server_port)})
+    assert answer.status_code == 403
+    assert made.count == 0
+
+
+def test_the_name_localhost_is_ours_too(server: Server) -> None:
+    assert ask("GET", server.address, headers={"host": f"localhost:{server.server_port}"}).status_code == 200
+
+
+def test_headers_keep_others_out(server: Server) -> None:
+    for address in (server.address, server.address + "x"):
+        headers = ask("GET", address).headers
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert headers["cache-control"] == "no-store"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "Python" not in headers["server"]
+
+
+def test_a_page_that_cannot_be_made_is_told(server: Server, made: Counted) -> None:
+    made.failure = CommandError("There is no stack.")
+    answer = ask("GET", server.address)
+    assert (answer.status_code, answer.text) == (503, "There is no stack.\n")
+    made.failure = None
+    assert ask("GET", server.address).status_code == 200
+
+
+def test_those_who_ask_at_once_get_the_same() -> None:
+    made = Counted()
+    pages = Pages(made.page, fresh=1000)
+    threads = [threading.Thread(target=pages.page) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made.count == 1
+
+
+def test_it_listens_on_loopback_only(server: Server) -> None:
+    assert server.socket.getsockname()[0] == "127.0.0.1"
+
+
+def test_a_port_in_use_is_told(made: Counted) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", free_port()))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(CommandError, match=rf"Port {port} is in use; .*oracle page --port 0"):
+            Server(Pages(made.page), port)
+
+
+def test_a_request_that_is_no_http_does_not_end_it(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+        connection.sendall(b"\x16\x03\x01nonsense\r\n\r\n")
+        assert connection.recv(100)
+    connection2 = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection2.request("GET", server.path)
+    assert connection2.getresponse().status == 200
+    connection2.close()

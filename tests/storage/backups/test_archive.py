@@ -1,0 +1,178 @@
+"""What is in a backup is found by opening it, and damage is found before anybody relies on it."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import stat
+import tracemalloc
+import zipfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from storage.backups import BackupsError, Contents, inspect
+from tests.storage.backups.conftest import Write
+
+FILES = {
+    "storage/pbc_1/rec_1/photo_x.png": b"12345",
+    "storage/pbc_1/rec_1/photo_x.png.attrs": b"{}",
+    "storage/pbc_1/rec_1/thumbs_photo_x.png/100x100_photo_x.png": b"small",
+    "storage/pbc_1/rec_1/thumbs_photo_x.png/100x100_photo_x.png.attrs": b"{}",
+    "storage/pbc_1/rec_2/thumbs_up.txt": b"1234567",
+    "types.d.ts": b"interface",
+}
+
+
+def test_contents_are_counted(write_archive: Write, scratch: Path) -> None:
+    contents = inspect(write_archive(FILES), scratch)
+    assert contents == Contents(
+        records={"humans": 2, "posts": 1, "_superusers": 1},
+        files=2,
+        file_bytes=12,
+        users=2,
+        last_write="2026-01-02T10:00:00.000Z",
+        content=contents.content,
+    )
+    assert contents.content.keys() == {"humans", "posts"}
+    assert not list(scratch.iterdir())
+
+
+def changed(path: Path, position: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[position] ^= 0x10
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("entry", ["data.db", "storage/pbc_1/rec_1/photo_x.png", "types.d.ts"])
+def test_a_flipped_bit_in_any_entry_is_found(entry: str, write_archive: Write, scratch: Path) -> None:
+    path = write_archive(FILES)
+    with zipfile.ZipFile(path) as zipped:
+        info = zipped.getinfo(entry)
+    changed(path, info.header_offset + 30 + len(entry) + info.compress_size // 2)
+    with pytest.raises(BackupsError, match=r"is damaged \(.*oracle backup"):
+        inspect(path, scratch)
+    assert not list(scratch.iterdir())
+
+
+def test_whatever_byte_is_changed_it_is_one_sentence(write_archive: Write, scratch: Path) -> None:
+    """The same damage each time; a byte that nobody reads may go unnoticed, but nothing else is ever raised."""
+    path, chance = write_archive(FILES), random.Random(4)
+    sound = path.read_bytes()
+    told: list[str] = []
+    for _ in range(150):
+        path.write_bytes(sound)
+        changed(path, chance.randrange(len(sound)))
+        try:
+            inspect(path, scratch)
+        except BackupsError as error:
+            told.append(str(error))
+    assert len(told) > 100
+    assert all(len(sentence.splitlines()) == 1 for sentence in told)
+    assert not list(scratch.iterdir())
+
+
+@pytest.mark.parametrize("left", [0, 10, 500, -1, -30])
+def test_a_truncated_archive_is_found(left: int, write_archive: Write, scratch: Path) -> None:
+    path = write_archive(FILES)
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(BackupsError, match="is damaged"):
+        inspect(path, scratch)
+
+
+def test_an_archive_that_is_missing_is_told(scratch: Path, tmp_path: Path) -> None:
+    with pytest.raises(BackupsError, match=r"none\.zip cannot be used"):
+        inspect(tmp_path / "none.zip", scratch)
+
+
+def test_a_database_that_is_damaged_inside_is_found(write_archive: Write, scratch: Path, tmp_path: Path) -> None:
+    """Its CRC is right: it was damaged before it was packed."""
+    with zipfile.ZipFile(write_archive()) as zipped:
+        data = bytearray(zipped.read("data.db"))
+    page = int.from_bytes(data[16:18], "big")
+    data[page + 3 : page + 60] = b"\xff" * 57
+    with pytest.raises(BackupsError, match=r"is damaged \(data\.db: "):
+        inspect(write_archive({"data.db": bytes(data)}, database=False), scratch)
+
+
+def test_an_index_that_does_not_fit_its_table_is_found(write_archive: Write, scratch: Path, tmp_path: Path) -> None:
+    """Every page can be read and every query answers; only the check of integrity sees it."""
+    with zipfile.ZipFile(write_archive()) as zipped:
+        (tmp_path / "odd.db").write_bytes(zipped.read("data.db"))
+    with closing(sqlite3.connect(tmp_path / "odd.db")) as odd, odd:
+        odd.execute("CREATE INDEX by_id ON humans (id)")
+        odd.execute("PRAGMA writable_schema=ON")
+        odd.execute("UPDATE sqlite_master SET sql = 'CREATE INDEX by_id ON humans (updated)' WHERE name = 'by_id'")
+    entries = {"data.db": (tmp_path / "odd.db").read_bytes()}
+    with pytest.raises(BackupsError, match=r"is damaged \(data\.db: .*by_id"):
+        inspect(write_archive(entries, database=False), scratch)
+
+
+def test_the_logs_database_is_checked_too(write_archive: Write, scratch: Path) -> None:
+    with pytest.raises(BackupsError, match=r"is damaged \(auxiliary\.db: "):
+        inspect(write_archive({"auxiliary.db": b"no database at all" * 100}), scratch)
+
+
+@pytest.mark.parametrize("entries", [{}, {"storage/a/b/c": b"x"}, {"data.db": b""}, {"other/data.db": b"x"}])
+def test_what_is_no_backup_is_told(entries: dict[str, bytes], write_archive: Write, scratch: Path) -> None:
+    with pytest.raises(BackupsError, match=r"is damaged \((no data\.db|data\.db: no such table)"):
+        inspect(write_archive(entries, database=False), scratch)
+
+
+def test_what_the_journal_holds_is_counted(write_archive: Write, scratch: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(write_archive()) as zipped:
+        (tmp_path / "live.db").write_bytes(zipped.read("data.db"))
+    with closing(sqlite3.connect(tmp_path / "live.db")) as live:
+        live.execute("PRAGMA journal_mode=WAL")
+        live.execute("PRAGMA wal_autocheckpoint=0")
+        live.execute("INSERT INTO posts VALUES ('q', '2026-01-03 10:00:00.000Z', '')")
+        live.commit()
+        entries = {f"data.db{end}": (tmp_path / f"live.db{end}").read_bytes() for end in ("", "-wal")}
+    contents = inspect(write_archive(entries, database=False), scratch)
+    assert contents.records["posts"] == 2
+    assert contents.last_write == "2026-01-03T10:00:00.000Z"
+
+
+@pytest.mark.parametrize(
+    "name", ["../data.db", "storage/../../x", "/etc/passwd", "C:/x", "a\\..\\b", "storage/a/b/c\0.png"]
+)
+def test_a_name_that_leads_out_is_refused(name: str, write_archive: Write, scratch: Path, tmp_path: Path) -> None:
+    path = write_archive({"storage/a/b/harmless": b"x"})
+    with zipfile.ZipFile(path, "a") as zipped:
+        info = zipfile.ZipInfo("x")
+        info.filename = name
+        zipped.writestr(info, b"x")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(BackupsError, match="leads out of it"):
+        inspect(path, scratch)
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, scratch])
+
+
+def test_a_link_is_refused(write_archive: Write, scratch: Path) -> None:
+    path = write_archive()
+    with zipfile.ZipFile(path, "a") as zipped:
+        link = zipfile.ZipInfo("storage/a/b/c")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        zipped.writestr(link, b"/etc/passwd")
+    with pytest.raises(BackupsError, match="is no plain file"):
+        inspect(path, scratch)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+def test_a_name_that_is_there_twice_is_refused(write_archive: Write, scratch: Path) -> None:
+    path = write_archive()
+    with zipfile.ZipFile(path, "a") as zipped:
+        zipped.writestr("data.db", b"another")
+    with pytest.raises(BackupsError, match="a name is there twice"):
+        inspect(path, scratch)
+
+
+def test_a_large_archive_is_read_in_pieces(write_archive: Write, scratch: Path) -> None:
+    path = write_archive({"storage/a/b/large": bytes(48 << 20), "auxiliary.db": b""})
+    tracemalloc.start()
+    try:
+        assert inspect(path, scratch).file_bytes == 48 << 20
+        assert tracemalloc.get_traced_memory()[1] < 6 << 20
+    finally:
+        tracemalloc.stop()

@@ -1,0 +1,361 @@
+"""A bucket of a real S3 server: what is sent how, and what is said when it cannot be."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import PIPE
+from typing import Any
+
+import httpx
+import pytest
+from urllib3.exceptions import ProtocolError
+
+from clients.http import certificate_file
+from storage.backups import BackupCatalog, BackupsError, Bucket
+from storage.backups.errors import Missing
+from tests.storage.backups.conftest import ABOUT, CONTENTS, PROD
+from tests.support.scripted import HTML, Reply, scripted
+from tests.support.waiting import free_port
+
+
+@pytest.fixture
+def calls(bucket: Bucket) -> list[str]:
+    """The operations that the bucket's client sends, as they are sent."""
+    sent: list[str] = []
+    bucket._client().meta.events.register("before-call.s3", lambda model, **_: sent.append(model.name))
+    return sent
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """Twenty megabytes and one byte that do not repeat at a part's borders."""
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        for number in range(20):
+            file.write(os.urandom(16) * (1 << 16) if number else os.urandom(1 << 20))
+        file.write(b"!")
+    return path
+
+
+def test_a_large_object_goes_in_parts(bucket: Bucket, calls: list[str], large: Path, tmp_path: Path) -> None:
+    bucket.put("prod/large", large)
+    assert calls == ["CreateMultipartUpload", *["UploadPart"] * 3, "CompleteMultipartUpload"]
+    calls.clear()
+    bucket.get("prod/large", tmp_path / "back")
+    assert calls == ["GetObject"]
+    assert (tmp_path / "back").read_bytes() == large.read_bytes()
+
+
+def test_a_small_object_goes_at_once(bucket: Bucket, calls: list[str], archive: Path) -> None:
+    bucket.put("prod/small", archive)
+    assert calls == ["PutObject"]
+
+
+def test_objects_lie_below_the_prefix(bucket: Bucket, s3: str) -> None:
+    bucket.write_text("prod/a.json", "{}")
+    above = Bucket(bucket.place.bucket, endpoint=s3)
+    assert above.names("") == ["deep/inside/prod/a.json"]
+    assert Bucket(bucket.place.bucket, "deep/ins", endpoint=s3).names("") == []
+
+
+def test_more_than_a_page_of_names(bucket: Bucket, calls: list[str]) -> None:
+    def two_at_a_time(params: dict[str, Any], **_: object) -> None:
+        params["MaxKeys"] = 2
+
+    bucket._client().meta.events.register("provide-client-params.s3.ListObjectsV2", two_at_a_time)
+    for number in range(5):
+        bucket.write_text(f"n/{number}", "")
+    assert bucket.names("n/") == [f"n/{number}" for number in range(5)]
+    assert calls.count("ListObjectsV2") == 3
+
+
+@contextmanager
+def breaking(bucket: Bucket, after: int, times: int) -> Iterator[None]:
+    """The first `times` answers with a body end with a broken connection after `after` bytes."""
+    left = [times]
+
+    def cut(parsed: dict[str, Any], **_: object) -> None:
+        if "Body" not in parsed or not left[0]:
+            return
+        left[0] -= 1
+        read, given = parsed["Body"].read, [0]
+
+        def broken(size: int | None = None) -> bytes:
+            if given[0] >= after:
+                raise ProtocolError("Connection broken")
+            piece: bytes = read(min(size or after, after - given[0]))
+            given[0] += len(piece)
+            return piece
+
+        parsed["Body"].read = broken
+
+    events = bucket._client().meta.events
+    events.register("after-call.s3.GetObject", cut)
+    try:
+        yield
+    finally:
+        events.unregister("after-call.s3.GetObject", cut)
+
+
+def test_a_broken_download_goes_on_where_it_broke(
+    bucket: Bucket, calls: list[str], large: Path, tmp_path: Path
+) -> None:
+    bucket.put("prod/large", large)
+    calls.clear()
+    with breaking(bucket, 2_000_000, 8):
+        bucket.get("prod/large", tmp_path / "back")
+    assert calls == ["GetObject"] * 9
+    assert (tmp_path / "back").read_bytes() == large.read_bytes()
+
+
+def test_a_download_that_breaks_again_and_again_is_told(
+    bucket: Bucket, calls: list[str], large: Path, tmp_path: Path
+) -> None:
+    bucket.put("prod/large", large)
+    calls.clear()
+    with breaking(bucket, 0, 100), pytest.raises(BackupsError, match="breaks off at byte 0 again and again"):
+        bucket.get("prod/large", tmp_path / "back")
+    assert calls == ["GetObject"] * 6
+    assert not (tmp_path / "back").exists()
+
+
+def test_a_download_does_not_go_on_with_another_object(
+    bucket: Bucket, large: Path, archive: Path, tmp_path: Path
+) -> None:
+    bucket.put("prod/large", large)
+    with breaking(bucket, 1_000_000, 1), bucket.open("prod/large") as source:
+        source.read(500_000)
+        large.write_bytes(bytes(large.stat().st_size))
+        bucket.put("prod/large", large)
+        with pytest.raises(BackupsError, match="PreconditionFailed"):
+            source.read()
+
+
+def test_an_upload_that_fails_leaves_no_parts(bucket: Bucket, large: Path) -> None:
+    def refuse(params: dict[str, Any], **_: object) -> None:
+        if params["query_string"].get("partNumber") == 3:
+            raise OSError(5, "Input/output error")
+
+    bucket._client().meta.events.register("before-call.s3.UploadPart", refuse)
+    with pytest.raises(BackupsError, match="input/output error"):
+        bucket.put("prod/large", large)
+    assert bucket.names("") == []
+    assert "Uploads" not in bucket._client().list_multipart_uploads(Bucket=bucket.place.bucket)
+
+
+Use = Callable[[Bucket, Path], object]
+USES = [
+    pytest.param(lambda bucket, file: bucket.put("prod/a", file), id="put"),
+    pytest.param(lambda bucket, file: bucket.get("prod/a", file.with_name("back")), id="get"),
+    pytest.param(lambda bucket, file: bucket.size("prod/a"), id="size"),
+    pytest.param(lambda bucket, file: bucket.write_text("prod/a", ""), id="write_text"),
+    pytest.param(lambda bucket, file: bucket.names("prod/"), id="names"),
+    pytest.param(lambda bucket, file: bucket.delete("prod/a"), id="delete"),
+]
+
+
+@pytest.mark.parametrize("use", [use for use in USES if use.id != "size"])
+def test_a_bucket_that_is_missing_is_told(use: Use, s3: str, credentials: None, archive: Path) -> None:
+    with pytest.raises(BackupsError, match=rf"There is no bucket 'nowhere-at-all' at {s3}; make it") as told:
+        use(Bucket("nowhere-at-all", endpoint=s3), archive)
+    assert not isinstance(told.value, Missing)
+
+
+@pytest.mark.parametrize("lacking", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_credentials_that_are_missing_are_told(
+    lacking: str, s3: str, credentials: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv(lacking)
+    (tmp_path / "credentials").write_text("[default]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    with pytest.raises(BackupsError, match=rf"cannot be opened: {lacking} is not in the environment; export") as told:
+        Bucket("bucket", endpoint=s3).names("")
+    assert "somebody" not in str(told.value)
+
+
+def test_somebodys_profile_and_endpoint_change_nothing(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "of-another-job")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    again = Bucket(bucket.place.bucket, endpoint=bucket.place.endpoint)
+    assert again.names("") == []
+    assert Bucket(bucket.place.bucket)._client().meta.endpoint_url == "https://s3.amazonaws.com"
+
+
+@pytest.fixture
+def strict(s3: str) -> Iterator[None]:
+    """The server checks keys and signatures."""
+    httpx.post(f"{s3}/moto-api/reset-auth", content="0")
+    yield
+    httpx.post(f"{s3}/moto-api/reset-auth", content="inf")
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_key_that_is_refused_is_told(use: Use, bucket: Bucket, strict: None, archive: Path) -> None:
+    with pytest.raises(BackupsError, match=r"refuses the key in AWS_ACCESS_KEY_ID for s3://.*export AWS_") as told:
+        use(bucket, archive)
+    assert "secret-of-somebody" not in str(told.value)
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_server_that_is_away_is_told(use: Use, credentials: None, archive: Path) -> None:
+    with pytest.raises(BackupsError, match=r"does not answer \(EndpointConnectionError\).*oracle-net:backup\.endpoint"):
+        use(Bucket("bucket", endpoint=f"http://127.0.0.1:{free_port()}"), archive)
+
+
+@pytest.mark.parametrize("endpoint", ["no address", "http://", "127.0.0.1:9000"])
+def test_an_endpoint_that_is_none_is_told(endpoint: str, credentials: None) -> None:
+    with pytest.raises(BackupsError, match="is no address of a store"):
+        Bucket("bucket", endpoint=endpoint).names("")
+
+
+def answering(bucket: Bucket, status: int, code: str) -> None:
+    """The bucket's server answers every listing so."""
+    from botocore.awsrequest import AWSResponse
+    from botocore.compat import HTTPHeaders
+
+    body = f"<Error><Code>{code}</Code><Message>words of the server</Message></Error>".encode()
+
+    class Raw(io.BytesIO):
+        def stream(self, *_: object, **__: object) -> Iterator[bytes]:
+            yield self.read()
+
+    def answer(request: Any, **_: object) -> AWSResponse:
+        return AWSResponse(request.url, status, HTTPHeaders(), Raw(body))
+
+    bucket._client().meta.events.register("before-send.s3.ListObjectsV2", answer)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "status, code, sentence",
+    [
+        (400, "AuthorizationHeaderMalformed", r"in another region than 'us-east-1'.*backup\.region"),
+        (403, "RequestTimeTooSkewed", "clock is wrong"),
+        (403, "AccessDenied", r"refuses the key in AWS_ACCESS_KEY_ID.*\(AccessDenied\)"),
+        (409, "OperationAborted", "answered OperationAborted for .*try again in a minute"),
+    ],
+)
+def test_what_a_server_says_is_one_sentence(bucket: Bucket, status: int, code: str, sentence: str) -> None:
+    answering(bucket, status, code)
+    with pytest.raises(BackupsError, match=sentence) as told:
+        bucket.names("")
+    assert len(str(told.value).splitlines()) == 1
+
+
+def test_a_proxy_is_not_asked_for_what_is_on_loopback(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    assert Bucket(bucket.place.bucket, endpoint=bucket.place.endpoint).names("") == []
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, credentials: None) -> None:
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+    for name in (*names, *map(str.lower, names), "SSL_CERT_FILE", "AWS_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_proxy_is_asked_for_what_is_elsewhere(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted(
+        {"http://store.example/b": [Reply("<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")]}
+    ) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.address)
+        assert Bucket("b", endpoint="http://store.example").names("") == []
+        assert proxy.asked[0].startswith("GET http://store.example/b?list-type=2")
+        monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:1")
+        monkeypatch.setenv("NO_PROXY", "10.0.0.0/8")
+        config: Any = Bucket("b", endpoint="https://10.1.1.1")._client().meta.config
+        assert config.proxies == {}
+        config = Bucket("b")._client().meta.config
+        assert config.proxies == {"http": "http://proxy.test:1", "https": "http://proxy.test:1"}
+
+
+def test_a_proxy_that_cannot_be_used_is_a_sentence(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://user:planted-password@127.0.0.1:1")
+    with pytest.raises(BackupsError, match=r"ALL_PROXY does not name an HTTP proxy; export HTTPS_PROXY=") as told:
+        Bucket("b", endpoint="https://store.example").names("")
+    assert "planted-password" not in str(told.value)
+
+
+def test_certificates_are_the_systems(environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def authorities() -> Any:
+        return Bucket("b")._client()._endpoint.http_session._verify  # type: ignore[attr-defined]
+
+    assert authorities() == (certificate_file() or True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate_file()))
+    assert authorities() == certificate_file()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    with pytest.raises(BackupsError, match=r"SSL_CERT_FILE names .*none\.pem, which cannot be used \(No such file"):
+        authorities()
+
+
+@pytest.mark.parametrize("page", ["<html><body>Please log in</body></html>", HTML, "{}", ""])
+def test_a_page_in_place_of_a_store_is_no_empty_store(environment: None, page: str, tmp_path: Path) -> None:
+    """botocore takes any XML for a list without entries, and what is none for a fault of the server."""
+    foreign = r"with something that is not S3's; see that it is a store's address: pulumi config set"
+    with scripted({"/b": [Reply(page, kind="text/html")], "/b/one": [Reply(page, kind="text/html")]}) as server:
+        bucket = Bucket("b", endpoint=server.address)
+        with pytest.raises(BackupsError, match=rf"{foreign}|answered 500 for s3://b; try again in a minute"):
+            bucket.names("")
+        with pytest.raises(BackupsError, match=foreign):
+            bucket.read_text("one")
+        with pytest.raises(BackupsError, match=foreign):
+            bucket.get("one", tmp_path / "one")
+
+
+def test_waiting_is_bounded(bucket: Bucket) -> None:
+    config: Any = bucket._client().meta.config
+    assert (config.connect_timeout, config.read_timeout) == (5, 20)
+    assert config.retries["total_max_attempts"] == 3
+
+
+def test_boto_is_imported_only_when_it_is_needed() -> None:
+    said = "import sys, backups; print([name for name in ('boto3', 'pyrage', 'pydantic') if name in sys.modules])"
+    answer = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, timeout=60, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+SERVER = """
+import sys
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+server.start()
+print("http://%s:%s" % server.get_host_and_port(), flush=True)
+sys.stdin.read()
+server.stop()
+"""
+
+
+@pytest.fixture
+def s3_elsewhere() -> Iterator[str]:
+    """An S3 server in a process of its own: what it holds of the objects is not in this one's memory."""
+    with subprocess.Popen([sys.executable, "-c", SERVER], stdin=PIPE, stdout=PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stdin is not None
+        yield server.stdout.readline().strip()
+        server.stdin.close()
+
+
+def test_a_large_backup_is_never_whole_in_memory(
+    s3_elsewhere: str, credentials: None, key: str, scratch: Path, large: Path, tmp_path: Path
+) -> None:
+    bucket = Bucket("bucket-of-memory", endpoint=s3_elsewhere)
+    bucket._client().create_bucket(Bucket=bucket.place.bucket)
+    catalog = BackupCatalog(bucket, PROD, key, scratch)
+    catalog.check_writable()
+    tracemalloc.start()
+    try:
+        backup = catalog.keep(large, ABOUT, CONTENTS)
+        catalog.fetch(backup.id, tmp_path / "back")
+        assert tracemalloc.get_traced_memory()[1] < 6 << 20
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / "back").stat().st_size == backup.size

@@ -1,0 +1,85 @@
+"""The store of backups and their key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cli.doctor import Finding, backups
+from cli.engine.pulumi import Engine, Finished
+from cli.engine.workspace import Stack
+from storage.backups import Folder, new_key
+from tests.unit.doctor.fake import stack
+
+LOCAL, REAL = "http://127.0.0.1:1", "https://api.digitalocean.com"
+
+
+def stored(made: Stack) -> Finding:
+    (found,) = backups.store(made, made.settings())
+    return found
+
+
+def keyed(folder: Path, text: str, status: int = 0) -> Finding:
+    """The finding when the engine answers so for the key."""
+    made = stack(folder, LOCAL, backupKey={"secure": "v1:sealed"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Engine, "quiet", lambda *_: Finished(status, text))
+        (found,) = backups.key(made, made.settings(), {})
+    return found
+
+
+def test_a_folder_is_written_and_nothing_stays(tmp_path: Path) -> None:
+    made = stack(tmp_path, LOCAL)
+    assert stored(made).level == "ok"
+    assert not [path for path in (tmp_path / ".oracle" / "backups").rglob("*") if path.is_file()]
+
+
+def test_a_laptops_folder_is_no_place_for_a_teams_backups(tmp_path: Path) -> None:
+    found = stored(stack(tmp_path, REAL))
+    assert found.level == "warn"
+    assert "pulumi config set --path oracle-net:backup.store s3://" in found.remedy
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    found = stored(stack(tmp_path, LOCAL, backup={"store": "folder:file/backups"}))
+    assert found.level == "fail"
+    assert "cannot be used" in found.what
+    assert found.remedy.startswith("ls -ld")
+
+
+def test_a_store_that_forgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Folder, "read_text", lambda *_: None)
+    found = stored(stack(tmp_path, LOCAL))
+    assert (found.level, found.remedy) == ("fail", "oracle backup local")
+
+
+def test_a_bucket_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    bucket = {"store": "s3://backups/prod", "endpoint": "http://127.0.0.1:1"}
+    found = stored(stack(tmp_path, REAL, backup=bucket))
+    assert found.level == "fail"
+    assert found.remedy
+
+
+def test_without_a_key_a_bucket_is_read_by_its_owner(tmp_path: Path) -> None:
+    made = stack(tmp_path, LOCAL)
+    assert [finding.level for finding in backups.key(made, made.settings(), {})] == ["ok"]
+    made = stack(tmp_path, REAL, backup={"store": "s3://backups/prod"})
+    (found,) = backups.key(made, made.settings(), {})
+    assert (found.level, found.remedy) == ("warn", "oracle backups local --new-key")
+
+
+def test_a_key_that_opens_and_one_that_is_none(tmp_path: Path) -> None:
+    assert keyed(tmp_path, new_key()).level == "ok"
+    found = keyed(tmp_path, "no-key-at-all")
+    assert found.level == "fail"
+    assert "no-key-at-all" not in str(found)
+
+
+def test_a_key_behind_the_wrong_passphrase(tmp_path: Path) -> None:
+    found = keyed(tmp_path, "error: incorrect passphrase", status=255)
+    assert (found.level, found.what) == ("fail", "The passphrase does not open the secrets of Pulumi.local.yaml")
+    assert found.remedy

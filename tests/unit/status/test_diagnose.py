@@ -1,0 +1,171 @@
+"""Causes outside the services: tokens, clouds, the network, backups, certificates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from cli.status.certificates import Certificate
+from cli.status.checks import Check
+from cli.status.clouds import AppFacts, CloudTrouble, Why
+from cli.status.diagnose import diagnose
+from cli.status.model import Backups
+from settings import ReceiptSettings
+from tests.unit.status import scene
+from tests.unit.status.scene import LOCAL, NOW, REAL, answer, blamed, judged, sight
+
+TOKEN = CloudTrouble(why="token", text="DigitalOcean refused GET /v2/apps/x: Unable to authenticate you (status 401)")
+
+
+@pytest.mark.parametrize(
+    "why, said, next",
+    [
+        (
+            "token",
+            "refuses the token in DIGITALOCEAN_TOKEN: it is wrong, expired or revoked; put another",
+            "direnv allow",
+        ),
+        ("no token", "DIGITALOCEAN_TOKEN is not set, so DigitalOcean's API was not asked", 'eval "$(oracle env prod)"'),
+        ("failing", "DigitalOcean's API fails", "oracle status --stack prod"),
+        ("unreachable", "does not answer", "oracle status --stack prod"),
+        ("late", "does not answer", "oracle status --stack prod"),
+    ],
+)
+def test_what_is_wrong_with_an_api(why: Why, said: str, next: str) -> None:
+    text = "DIGITALOCEAN_TOKEN is not set" if why == "no token" else "DigitalOcean's API does not answer"
+    found = blamed(sight(app=CloudTrouble(why=why, text=text)), REAL)
+    assert found[:2] == ("digitalocean", "degraded")
+    assert said in found[2]
+    assert found[3] == next
+
+
+def test_two_tokens_are_two_findings_and_no_service_is_blamed() -> None:
+    found = judged(sight(app=TOKEN, workers=dict.fromkeys(scene.NAMES, replace(TOKEN, text="no"))))
+    assert [each.about for each in found.findings] == ["digitalocean", "cloudflare"]
+    assert {each.level for each in found.services} == {"healthy"}
+
+
+def test_a_machine_without_a_network_blames_the_network_alone() -> None:
+    silent = CloudTrouble(why="unreachable", text="does not answer")
+    fronts = dict.fromkeys(sight().fronts, replace(scene.REFUSED, trouble="unknown host", detail="unknown host"))
+    seen = sight(app=silent, workers=dict.fromkeys(scene.NAMES, silent), fronts=fronts, admin=None)
+    assert blamed(seen, REAL)[:2] == ("network", "down")
+    assert "no network" in blamed(seen, REAL)[2]
+    assert blamed(seen, LOCAL)[3] == "oracle cloud start"
+    assert {each.because for each in judged(seen).services} == {"network"}
+
+
+def test_without_tokens_and_answers_it_is_the_network_too() -> None:
+    nothing = CloudTrouble(why="no token", text="CLOUDFLARE_API_TOKEN is not set")
+    unknown = CloudTrouble(why="unknown", text="the state cannot be read")
+    fronts = dict.fromkeys(sight().fronts, scene.HUNG)
+    seen = sight(app=unknown, workers=dict.fromkeys(scene.NAMES, nothing), fronts=fronts, admin=None)
+    assert blamed(seen, REAL)[0] == "network"
+
+
+def test_an_update_that_was_killed_is_a_note() -> None:
+    declared = replace(scene.declared(), pending=True)
+    found = diagnose(scene.SETTINGS, declared, sight(), LOCAL, NOW)
+    assert found.findings == ()
+    assert found.notes[0].endswith("oracle recover local")
+
+
+def test_a_receipt_that_is_not_deployed_yet_is_a_note() -> None:
+    release = scene.outputs()["release"]
+    for receipt, noted in ((release, False), ({**release, "commits": {"api": "c" * 40}}, False)):
+        settings = scene.SETTINGS.model_copy(update={"receipt": ReceiptSettings.model_validate(receipt)})
+        assert bool(diagnose(settings, scene.declared(), sight(), REAL, NOW).notes) is noted
+    other = ReceiptSettings.model_validate({**release, "backend": f"sha256:{'e' * 64}"})
+    settings = scene.SETTINGS.model_copy(update={"receipt": other})
+    assert diagnose(settings, scene.declared(), sight(), REAL, NOW).notes == (
+        "The receipt names another release than the one that is deployed; deploy it: pulumi up -s prod",
+    )
+
+
+def test_silent_clouds_are_not_the_network_while_services_answer() -> None:
+    silent = CloudTrouble(why="unreachable", text="does not answer")
+    found = judged(sight(app=silent, workers=dict.fromkeys(scene.NAMES, silent)))
+    assert [(each.about, each.level) for each in found.findings] == [
+        ("digitalocean", "degraded"),
+        ("cloudflare", "degraded"),
+    ]
+
+
+def test_one_silent_cloud_is_not_the_network() -> None:
+    silent = CloudTrouble(why="unreachable", text="does not answer")
+    found = judged(sight(app=silent, fronts=dict.fromkeys(sight().fronts, scene.HUNG), admin=None))
+    assert found.findings[0].about == "digitalocean"
+    assert {each.about for each in found.findings[1:]} == {"backend", "web", "universe"}
+
+
+def test_every_service_down_with_a_cloud_that_answers_is_not_the_network() -> None:
+    fronts = dict.fromkeys(sight().fronts, scene.HUNG)
+    found = judged(sight(fronts=fronts, admin=None)).findings
+    assert {each.about for each in found} == {"backend", "web", "universe"}  # the api may hang for the backend's sake
+
+
+def test_backups() -> None:
+    old = Backups(where="x", count=2, newest="b", at=(NOW - timedelta(days=3)).isoformat())
+    assert blamed(sight(backups=old)) == (
+        "backups",
+        "degraded",
+        "The newest backup is 3 days old.",
+        "oracle backup local",
+    )
+    none = Backups(where="x", count=0, newest=None, at=None)
+    assert judged(sight(backups=none)).findings == ()
+    made = scene.app(created_at=(NOW - timedelta(days=2)).isoformat())
+    facts = AppFacts(app=made, deployments=(made["active_deployment"],))
+    assert blamed(sight(backups=none, app=facts))[2].startswith("There is no backup")
+
+
+def test_a_store_that_cannot_be_read_says_its_own_sentence() -> None:
+    unread = Backups(where="s3://x", count=None, newest=None, at=None)
+    found = blamed(sight(backups=unread, complaints=("The bucket x refuses the key; set another: direnv allow",)))
+    assert found[2:] == ("The bucket x refuses the key; set another.", "oracle backups")
+    found = blamed(sight(backups=unread, complaints=("It is damaged; see others: oracle backups prod",)))
+    assert found[2:] == ("It is damaged; see others.", "oracle backups prod")
+
+
+def test_a_certificate_that_is_about_to_end() -> None:
+    soon = Certificate(ends=(NOW + timedelta(days=5)).isoformat())
+    late = Certificate(ends=(NOW + timedelta(days=50)).isoformat())
+    found = blamed(sight(certificates={"web": soon, "api": late}))
+    assert found[0] == "web"
+    assert found[2] == "The certificate of https://web.example.org ends in 5 days and was not renewed."
+    rows = judged(sight(certificates={"web": soon})).services
+    assert [each.certificate for each in rows] == [None, None, None, soon.ends]
+
+
+def test_without_a_state_what_answers_is_shown() -> None:
+    seen = sight(app=CloudTrouble(why="unknown", text="unknown"))
+    found = diagnose(scene.SETTINGS, None, seen, LOCAL, NOW)
+    assert found.findings == ()
+    assert [each.name for each in found.services] == ["api", "universe", "web"]
+    broken = replace(seen, fronts={**seen.fronts, "web": answer(status=500)})
+    assert [each.about for each in diagnose(scene.SETTINGS, None, broken, LOCAL, NOW).findings] == ["web"]
+
+
+@pytest.mark.parametrize(
+    "found, what",
+    [
+        (scene.checks()[1:], "No uptime check watches https://app.example.org/api/health"),
+        (
+            (replace(scene.checks()[0], enabled=False), *scene.checks()[1:]),
+            "check of https://app.example.org/api/health was",
+        ),
+        ((replace(scene.checks()[0], regions=frozenset({"se_asia"})), *scene.checks()[1:]), "asks from se_asia, not"),
+    ],
+)
+def test_an_uptime_check_that_was_changed_by_hand(found: tuple[Check, ...], what: str) -> None:
+    about, level, said, next = scene.blamed(scene.sight(checks=found))
+    assert (about, level, next) == ("backend", "degraded", "oracle up local")
+    assert what in said
+
+
+def test_checks_that_are_not_declared_or_not_listed_are_no_finding() -> None:
+    assert scene.judged(scene.sight(checks=None)).findings == ()
+    nothing = scene.SETTINGS.model_copy(update={"monitoring": None})
+    assert diagnose(nothing, scene.declared(), scene.sight(checks=()), scene.LOCAL, NOW).findings == ()

@@ -1,0 +1,93 @@
+"""Requests against a server that misbehaves on purpose, and questions that are late."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from cli.status.probe import Answer, TimedOut, _troubled, gather_with_deadline, get
+from clients.http import httpx
+
+
+class Site(BaseHTTPRequestHandler):
+    released = threading.Event()
+
+    def do_GET(self) -> None:
+        if self.path == "/hung":
+            self.released.wait(30)
+            return
+        if self.path == "/cut":
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        body = b'{"a": 1}' if self.path == "/json" else b"<html>"
+        self.send_response(500 if self.path == "/broken" else 200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def site() -> Iterator[str]:
+    Site.released.clear()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    Site.released.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_an_answer_has_a_status_a_body_and_a_time(site: str) -> None:
+    found = get(f"{site}/json", 5)
+    assert (found.status, found.field, found.ok) == (200, {"a": 1}, True)
+    assert found.milliseconds is not None
+    assert str(found) == "200"
+
+
+def test_what_is_no_json_has_no_fields(site: str) -> None:
+    found = get(f"{site}/broken", 5)
+    assert (found.status, found.field, found.ok) == (500, {}, False)
+    assert Answer(status=200, body=[1]).field == {}
+
+
+def test_troubles_are_told_apart(site: str) -> None:
+    hung, cut, nobody = get(f"{site}/hung", 0.2), get(f"{site}/cut", 5), get("http://127.0.0.1:1/", 5)
+    assert (hung.trouble, str(hung)) == ("timeout", "no answer in 0.2 s")
+    assert (cut.trouble, str(cut)) == ("broken", "the connection broke")
+    assert (nobody.trouble, str(nobody)) == ("refused", "no connection")
+    assert _troubled(httpx.ConnectError("[Errno -2] Name or service not known"), 5).trouble == "unknown host"
+    failed = httpx.ConnectError("[SSL] certificate verify failed: certificate has expired (_ssl.c:1)")
+    assert str(_troubled(failed, 5)) == "certificate has expired"
+
+
+def test_all_are_asked_at_once_and_the_late_are_left() -> None:
+    both, never = threading.Barrier(2, timeout=10), threading.Event()
+
+    def meets() -> int:
+        return both.wait()
+
+    def hangs() -> None:
+        never.wait(30)
+
+    found = gather_with_deadline({"one": meets, "two": meets, "late": hangs}, 0.5)
+    assert {found["one"], found["two"]} == {0, 1}
+    assert isinstance(found["late"], TimedOut)
+    assert [each.daemon for each in threading.enumerate() if each.name == "late"] == [True]  # it holds up no exit
+    never.set()
+
+
+def test_what_a_question_raises_is_raised() -> None:
+    def fails() -> None:
+        raise RuntimeError("a defect")
+
+    with pytest.raises(RuntimeError, match="a defect"):
+        gather_with_deadline({"one": fails}, 5)

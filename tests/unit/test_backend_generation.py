@@ -1,0 +1,233 @@
+"""Which app runs the backend: when another one is needed, what it is called, and what is refused before."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+
+from components import backend_generation
+from components.backend_generation import GenerationProvider, fingerprint
+from lifecycle import migration
+from lifecycle.errors import UserError
+from lifecycle.naming import app_name
+from lifecycle.ownership import Names
+from settings import Settings, parse
+from storage.backups import BackupCatalog, BackupOrigin, Contents, open_store
+from tests.support.owners import owner
+from tests.unit import program
+
+RELEASE = f"sha256:{'1' * 64}"
+
+
+def settings(**backend: Any) -> Settings:
+    prefix = "oracle-net:"
+    values = {
+        key.removeprefix(prefix): json.loads(value) if value[:1] in "{[" else value
+        for key, value in program.config_of("local").items()
+        if key.startswith(prefix)
+    }
+    values["backend"] = {**values["backend"], **backend}
+    return parse(values)
+
+
+def props(**changed: Any) -> dict[str, Any]:
+    backup_config = {"owner": str(owner()), "store": "folder:backups"}
+    base = {
+        "base": "jellyfish-app",
+        "generation": 1.0,
+        "trigger": "1.1.a",
+        "restore_from": "",
+        "backup_config": backup_config,
+        "secrets": {},
+    }
+    base["app"] = "jellyfish-app"
+    traffic = {"endpoint": "e", "account": "a", "script": "s", "url": "u", "owner": "o/p/s"}
+    return {**base, "endpoint": "e", "traffic": traffic, "counts": {"1": 1.0}, **changed}
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    serve(monkeypatch, 1)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"size": "basic-xs"},
+        {"region": "fra"},
+        {"port": 8091},
+        {"env": {"A": "b"}},
+        {"healthPath": "/up"},
+        {"service": "other"},
+    ],
+)
+def test_what_a_deployment_carries_needs_another_app(changed: dict[str, Any]) -> None:
+    assert fingerprint(settings(**changed), RELEASE) != fingerprint(settings(), RELEASE)
+
+
+@pytest.mark.parametrize("changed", [{"console": "./other upsert"}, {"createTimeout": "9m"}, {"build": "make"}])
+def test_what_it_does_not_carry_needs_none(changed: dict[str, Any]) -> None:
+    assert fingerprint(settings(**changed), RELEASE) == fingerprint(settings(), RELEASE)
+
+
+def test_another_release_needs_another_app() -> None:
+    assert fingerprint(settings(), RELEASE) != fingerprint(settings(), f"sha256:{'2' * 64}")
+
+
+@pytest.mark.parametrize(
+    "before, after, moves",
+    [
+        ({}, {"KEY": "a"}, True),
+        ({"KEY": "a"}, {"KEY": "b"}, True),
+        ({"KEY": "a"}, {}, True),
+        ({"KEY": "a"}, {"KEY": "a"}, False),
+        (None, {}, False),
+    ],
+)
+def test_a_changed_secret_variable_needs_another_app(
+    before: dict[str, str] | None, after: dict[str, str], moves: bool
+) -> None:
+    """The provider sends none to an app that runs."""
+    olds, news = props(secrets=before, app="jellyfish-app"), props(secrets=after)
+    assert GenerationProvider().diff("", olds, news).changes is moves
+
+
+def test_a_refresh_of_an_older_programs_state_finds_nothing_new() -> None:
+    """The engine asks with the inputs of before, which lack what has come since."""
+    older = {key: value for key, value in props(app="jellyfish-app").items() if key != "secrets"}
+    assert not GenerationProvider().diff("", older, older).changes
+
+
+def test_apps_are_counted_within_their_generation() -> None:
+    provider = GenerationProvider()
+
+    def updated(olds: dict[str, Any], **changed: Any) -> dict[str, Any]:
+        return provider.update("", olds, props(**changed)).outs or {}
+
+    first = provider.create(props()).outs or {}
+    assert first["app"] == "jellyfish-app"
+    assert not provider.diff("", first, props()).changes
+    second = updated(first, trigger="1.1.b")
+    assert second["app"] == "jellyfish-app-g1-r2"
+    back = updated(second, trigger="1.1.a")
+    assert back["app"] == "jellyfish-app-g1-r3"
+    wiped = updated(back, generation=2.0, trigger="2.1.a")
+    assert wiped["app"] == "jellyfish-app-g2"
+    assert updated(wiped)["app"] == "jellyfish-app-g1-r4"
+    renamed = updated(second, base="other-app")
+    assert renamed["app"] == "other-app"
+
+
+def test_names_fit_whatever_is_counted() -> None:
+    assert len(app_name("a" * 22, 999, 999)) == 32
+    with pytest.raises(Exception, match="appName should be 2 to 22 characters"):
+        settings(appName="a" * 23)
+
+
+@pytest.mark.parametrize("at", [None, 2])
+def test_a_lowered_generation_is_refused(monkeypatch: pytest.MonkeyPatch, at: int | None) -> None:
+    serve(monkeypatch, at)
+    with pytest.raises(UserError, match="oracle-net:generation is 1, and generation 2 runs") as caught:
+        GenerationProvider().diff("", props(generation=2.0), props())
+    assert "pulumi config set oracle-net:generation 2" in str(caught.value)
+
+
+def test_a_generation_that_never_got_traffic_may_be_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    serve(monkeypatch, 1)
+    assert GenerationProvider().diff("", props(generation=2.0), props()).changes
+
+
+def serve(monkeypatch: pytest.MonkeyPatch, at: int | None, owner: str = "o/p/s") -> None:
+    """The api Worker serves an app of the generation `at`, or there is none."""
+    envs = [{"key": "GENERATION", "value": str(at)}, {"key": "STACK", "value": owner}]
+    app = {"spec": {"name": "app", "services": [{"name": "service", "envs": envs}]}}
+    platform = MagicMock()
+    there = {"app": app, "jellyfish-app": app}
+    platform.return_value.__enter__.return_value.find.side_effect = there.get
+    for module in (backend_generation, migration):
+        monkeypatch.setattr(module, "AppPlatform", platform)
+        monkeypatch.setattr(module, "app_with_traffic", lambda traffic: "app" if at else None)
+
+
+def test_a_restore_without_another_generation_is_refused() -> None:
+    with pytest.raises(UserError, match="A restore is a new generation: oracle restore kept"):
+        GenerationProvider().diff("", props(), props(restore_from="kept"))
+
+
+def test_a_restore_that_has_happened_is_not_refused() -> None:
+    done = props(restore_from="kept")
+    assert not GenerationProvider().diff("", done, props(restore_from="kept")).changes
+    assert not GenerationProvider().diff("", done, props()).changes
+
+
+def test_an_unknown_backup_is_refused_in_the_preview() -> None:
+    with pytest.raises(UserError, match="oracle backups"):
+        GenerationProvider().diff("", props(), props(generation=2.0, restore_from="jellyfish-app-g1-nothing"))
+
+
+def test_a_store_that_takes_nothing_is_refused_before_anything_changes(tmp_path: Any) -> None:
+    (tmp_path / "backups").write_text("a file where the folder should be")
+    with pytest.raises(UserError, match="backups"):
+        GenerationProvider().update("", props(), props(trigger="1.1.b"))
+
+
+def test_a_damaged_backup_is_refused_before_anything_changes(tmp_path: Any) -> None:
+    archive = tmp_path / "pb.zip"
+    archive.write_bytes(b"not looked into here" * 100)
+    catalog = BackupCatalog(open_store("folder:backups", tmp_path), owner(), None, tmp_path)
+    about = BackupOrigin(app="jellyfish-app", app_id="app-1", generation=1, release="", pocketbase="", reason="manual")
+    kept = catalog.keep(archive, about, Contents(records={}, files=0, file_bytes=0, users=0, last_write=None))
+    wanted = props(generation=2.0, restore_from=kept.id)
+    assert GenerationProvider().diff("", props(), wanted).changes
+    backend_generation._look(wanted)
+    stored = tmp_path / "backups" / str(owner()) / f"{kept.id}.zip"
+    stored.chmod(0o600)
+    stored.write_bytes(stored.read_bytes()[:-1] + b"!")
+    with pytest.raises(UserError, match=kept.id):
+        GenerationProvider().update("", props(), wanted)
+
+
+def test_a_new_stack_is_refused_in_the_preview_where_something_exists(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[Any] = []
+
+    def refuse(platform: Any, workers: Any, names: Names, ours: str) -> None:
+        looked.append((names.scripts, names.domains, ours))
+        raise UserError("The Worker a exists already")
+
+    monkeypatch.setattr(backend_generation, "refuse_existing", refuse)
+    monkeypatch.setattr(backend_generation, "Workers", MagicMock())
+    names = {"app": "a", "scripts": {"web": "w"}, "domains": {"web": ["example.org", "w"]}}
+    with pytest.raises(UserError, match="The Worker a exists already"):
+        GenerationProvider().check({}, props(names=names))
+    assert looked == [({"web": "w"}, {"web": ("example.org", "w")}, "o/p/s")]
+    GenerationProvider().check(props(names=names), props(names=names))
+    assert len(looked) == 1, "what the state has is no new stack"
+
+
+def test_a_state_whose_app_is_another_stacks_is_refused_in_every_preview(monkeypatch: pytest.MonkeyPatch) -> None:
+    serve(monkeypatch, 1, owner="o/p/other")
+    with pytest.raises(UserError, match="The app jellyfish-app is of o/p/other, and not of o/p/s"):
+        GenerationProvider().diff("", props(), props())
+
+
+def test_a_name_that_is_taken_is_refused_before_it_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = {"spec": {"name": "jellyfish-app-g2", "services": []}}
+    platform = MagicMock()
+    platform.return_value.__enter__.return_value.find.side_effect = {"jellyfish-app-g2": other}.get
+    monkeypatch.setattr(backend_generation, "AppPlatform", platform)
+    with pytest.raises(UserError, match="The app jellyfish-app-g2 exists already and is not of") as caught:
+        GenerationProvider().diff("", props(), props(generation=2.0))
+    assert "oracle adopt" not in str(caught.value), "what has a counted name is not adopted"
+    assert not GenerationProvider().diff("", props(), props()).changes
+
+
+def test_only_what_is_not_adopted_is_to_be_made() -> None:
+    made = Names.of(settings())
+    assert (made.app, sorted(made.scripts)) == ("jellyfish-app", ["api", "universe", "web"])
+    adopted = settings(adopted={"app": "app-12345678", "deployment": "dep-12345678"})
+    assert Names.of(adopted).app is None
+    assert Names.read({"scripts": {}, "domains": {}}) == Names(app=None, scripts={}, domains={}), "as it is on the wire"

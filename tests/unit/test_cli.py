@@ -1,0 +1,153 @@
+"""The command's own parts: locks, known failures, places."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.engine.locks import Lock
+from cli.engine.recover import _locks
+from cli.engine.workspace import Stack
+from cli.ui.errors import ENGINE, engine_sentence, program_sentence
+
+DEAD = 2**22 - 1  # above any process id in use
+
+
+def lock_file(folder: Path, pid: int, host: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{pid}.json"
+    held = {"pid": pid, "hostname": host, "username": "ada", "timestamp": "2026-11-22T12:00:00Z"}
+    path.write_text(json.dumps(held))
+    return path
+
+
+def only(folder: Path) -> Lock:
+    (lock,) = _locks(folder)
+    return lock
+
+
+def test_a_dead_holder_is_told_from_a_live_one(tmp_path: Path) -> None:
+    lock_file(tmp_path / "dead", DEAD, socket.gethostname())
+    assert not only(tmp_path / "dead").alive
+    # Another program that got the same process id is not the holder.
+    lock_file(tmp_path / "reused", os.getpid(), socket.gethostname())
+    assert not only(tmp_path / "reused").alive
+    pulumi = tmp_path / "pulumi"
+    pulumi.symlink_to("/bin/sleep")
+    with subprocess.Popen([pulumi, "60"]) as holder:
+        lock_file(tmp_path / "alive", holder.pid, socket.gethostname())
+        assert only(tmp_path / "alive").alive
+        holder.kill()
+
+
+def test_a_holder_on_another_machine_may_be_alive(tmp_path: Path) -> None:
+    lock_file(tmp_path, DEAD, "another-laptop")
+    assert only(tmp_path).alive
+
+
+def test_a_lock_that_was_cut_off_while_written_holds_nothing(tmp_path: Path) -> None:
+    path = lock_file(tmp_path, DEAD, socket.gethostname())
+    path.write_text(path.read_text()[:20])
+    assert not list(_locks(tmp_path))
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("sentence", [sentence for _, sentence in ENGINE])
+def test_every_known_failure_ends_in_a_command(sentence: str) -> None:
+    told = sentence.format(stack="local", holder="")
+    assert "\n" not in told
+    assert any(command in told for command in ("oracle ", "pulumi ", "git "))
+
+
+def test_known_failures_are_found_in_the_engines_output() -> None:
+    output = "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end"
+    assert engine_sentence(output, "prod") == (
+        "Another update of prod holds the lock, or was killed; wait for it, or take over from a dead one: "
+        "oracle recover prod"
+    )
+    assert engine_sentence("error: something else", "prod") is None
+
+
+def test_who_holds_the_lock_is_told() -> None:
+    output = (
+        "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end\n"
+        "  s3://states/.pulumi/locks/organization/oracle-net/prod/1.json: created by ada@laptop (pid 12) at "
+        "2026-11-22T20:00:00Z\n"
+    )
+    told = engine_sentence(output, "prod")
+    assert told is not None
+    assert told.startswith("Another update of prod (ada on laptop, process 12, since 2026-11-22T20:00:00Z) holds")
+
+
+def test_words_of_the_services_logs_are_no_failures_of_the_engine() -> None:
+    log = "    jellyfish-app | dial tcp 127.0.0.1:80: connection refused\n"
+    assert (
+        engine_sentence(f"{log}    error: 1 error occurred:\n    \t* Error creating App: out of stock\n", "p") is None
+    )
+    refused = engine_sentence("    error: GET http://127.0.0.1:1/v2/apps: [Errno 111] Connection refused\n", "p")
+    assert refused is not None
+    assert "oracle cloud start" in refused
+
+
+def test_the_first_error_that_says_something_is_found() -> None:
+    listed = """Diagnostics:
+  digitalocean:index:App (backend-app):
+    error: 1 error occurred:
+    \t* Error creating App: too many apps
+  pulumi:pulumi:Stack (oracle-net-local):
+    error: update failed
+"""
+    assert program_sentence(f"  error: earlier\n{listed}") == "Error creating App: too many apps"
+    own = "Diagnostics:\n    error: The directory x does not exist; build it: oracle build\n    error: update failed\n"
+    assert program_sentence(own) == "The directory x does not exist; build it: oracle build"
+    assert program_sentence("Diagnostics:\n    error: preview failed\n") is None
+    trace = """Diagnostics:
+  pulumi-python:dynamic:BackendGeneration (backend-generation):
+    error: Traceback (most recent call last):
+      File "components/backend_generation.py", line 39, in diff
+        return DiffResult(changes=_news["secrets"])
+                                  ~~~~~^^^^^^^^^^^
+    KeyError: 'secrets'
+Resources:
+    2 errored
+"""
+    assert str(program_sentence(trace)).endswith("whose trace stands above: KeyError: 'secrets'")
+
+
+def test_a_stack_is_local_by_its_addresses_and_not_by_its_name(tmp_path: Path) -> None:
+    stack = Stack("prod", tmp_path)
+    stack.file.write_text("config:\n  digitalocean:apiEndpoint: http://127.0.0.1:1234/\n")
+    assert stack.on_local_cloud
+    assert stack.cloud_port == 1234
+    stack.file.write_text("config: {}\n")
+    assert not stack.on_local_cloud
+
+
+@pytest.mark.parametrize(
+    "arguments", [["env", "nowhere"], ["down", "nowhere"], ["cloud", "start", "--stack", "nowhere"]]
+)
+def test_a_stack_that_does_not_exist_is_one_sentence(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "cli", *arguments]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=False, cwd=Path(__file__).parents[2]
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("oracle: There is no stack nowhere: Pulumi.nowhere.yaml does not exist.")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_each_stack_has_a_local_cloud_of_its_own(tmp_path: Path) -> None:
+    local, prod = Stack("local", tmp_path), Stack("prod", tmp_path)
+    assert local.cloud_state == tmp_path / ".oracle/cloud"
+    assert prod.cloud_state == tmp_path / ".oracle/clouds/prod"
+    for stack in (local, prod):
+        stack.file.write_text("config:\n  digitalocean:apiEndpoint: http://127.0.0.1:8400\n")
+    assert (local.update, prod.update) == ("make up", "oracle up prod")
+    prod.file.write_text("config: {}\n")
+    assert prod.update == "pulumi up -s prod"

@@ -1,0 +1,227 @@
+"""Requests to a cloud's API: what is tried again, for how long, and what becomes of answers of other forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from clients import cloud_api
+from clients.cloud_api import Answer, Api, ApiError, Unreachable, received
+from clients.http import httpx
+from tests.support.clock import Clock, stopped
+from tests.support.scripted import BROKEN, HTML, Reply, Scripted, scripted
+from tests.support.waiting import free_port
+
+TOKEN = "planted-token"
+WELL = Reply({"number": 7})
+BUSY = Reply({"message": "slow down"}, 429)
+PAGE = Reply(HTML, 200, "text/html")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return stopped(monkeypatch, "clients.cloud_api")
+
+
+@pytest.fixture
+def server() -> Iterator[Scripted]:
+    with scripted() as one:
+        yield one
+
+
+def number(answer: Any) -> int:
+    return int(answer["number"])
+
+
+def ask(server: Scripted, *replies: Reply, method: str = "GET", **options: Any) -> int:
+    server.answers["/v2/x"] = replies
+    api = Api("Example", server.address, TOKEN, "EXAMPLE_TOKEN", timeout=20.0)
+    try:
+        return api.ask(method, "/v2/x", number, **options)
+    finally:
+        api.close()
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Reply("<html>", 504, "text/html"),
+        Reply({"message": "down"}, 500),
+        Reply("", 503),
+        Reply({"message": "no time"}, 408),
+        BUSY,
+        BROKEN,
+        PAGE,
+        Reply("", 200),
+        Reply({"number": None}),
+        Reply({"another": 1}),
+        Reply([1, 2]),
+        Reply("{" * 100_000, 200, "application/json"),
+        Reply("not encoded", headers={"content-encoding": "gzip"}),
+        Reply({"number": 1}, headers={"content-length": "1000"}),
+        Reply(HTML, 404, "text/html"),
+    ],
+)
+def test_a_get_is_tried_again(server: Scripted, clock: Clock, trouble: Reply) -> None:
+    assert ask(server, trouble, trouble, WELL) == 7
+    assert server.asked == ["GET /v2/x"] * 3
+    assert len(clock.slept) == 2
+
+
+@pytest.mark.parametrize("trouble", [Reply("", 504), BROKEN, PAGE, Reply({"message": "down"}, 500)])
+def test_what_may_have_been_done_is_not_asked_for_twice(server: Scripted, clock: Clock, trouble: Reply) -> None:
+    with pytest.raises(ApiError):
+        ask(server, trouble, WELL, method="POST", body={})
+    assert server.asked == ["POST /v2/x"]
+
+
+def test_what_was_not_even_begun_is_asked_for_again(server: Scripted, clock: Clock) -> None:
+    assert ask(server, BUSY, WELL, method="POST", body={}) == 7
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Reply({"id": "unauthorized", "message": "Unable to authenticate you"}, 401),
+        Reply({"errors": [{"code": 1, "message": "Unable to authenticate you"}]}, 403),
+        Reply({"message": "Unable to\n authenticate you."}, 404),
+        Reply({"message": "Unable to authenticate you"}, 501),
+        Reply({"message": "Unable to authenticate you"}, 503, headers={"x-should-retry": "false"}),
+    ],
+)
+def test_a_refusal_is_final(server: Scripted, clock: Clock, refusal: Reply) -> None:
+    with pytest.raises(ApiError) as refused:
+        ask(server, refusal, WELL)
+    status = refusal.status
+    assert str(refused.value) == f"Example refused GET /v2/x: Unable to authenticate you (status {status})."
+    assert refused.value.status == status
+    assert not clock.slept
+
+
+@pytest.mark.parametrize("body", [[1], {"message": None, "errors": 5}, {"errors": [None]}, "", HTML, "null"])
+def test_a_refusal_in_any_form_is_a_sentence(server: Scripted, clock: Clock, body: Any) -> None:
+    with pytest.raises(ApiError, match=r"^Example refused GET /v2/x: Bad Request \(status 400\)\.$"):
+        ask(server, Reply(body, 400))
+
+
+def test_it_is_tried_again_within_its_time_only(server: Scripted, clock: Clock) -> None:
+    with pytest.raises(ApiError, match=r"^Example's API could not do GET /v2/x: slow down \(status 429\); try again"):
+        ask(server, BUSY)
+    assert 0 < sum(clock.slept) <= 5.0
+    clock.slept.clear()
+    with pytest.raises(ApiError):
+        ask(server, BUSY, seconds=100.0)
+    assert 90 < sum(clock.slept) <= 100.0
+    assert max(clock.slept) == cloud_api.LONGEST_PAUSE
+
+
+@pytest.mark.parametrize(
+    "asked, date, waits",
+    [
+        ("7", None, 7.0),
+        ("0", None, cloud_api.FIRST_PAUSE),
+        ("-5", None, cloud_api.FIRST_PAUSE),
+        ("soon", None, cloud_api.FIRST_PAUSE),
+        ("1e9", None, cloud_api.FIRST_PAUSE),
+        ("86400", None, cloud_api.LONGEST_RETRY_AFTER),
+        ("99999999999999999999", None, cloud_api.FIRST_PAUSE),
+        ("Wed, 21 Oct 2015 07:28:09 GMT", "Wed, 21 Oct 2015 07:28:00 GMT", 9.0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", None, cloud_api.FIRST_PAUSE),
+    ],
+)
+def test_retry_after_is_heeded_up_to_a_limit(
+    server: Scripted, clock: Clock, asked: str, date: str | None, waits: float
+) -> None:
+    headers = {"retry-after": asked, **({"date": date} if date else {})}
+    assert ask(server, Reply({}, 429, headers=headers), WELL, seconds=1800.0) == 7
+    assert clock.slept == [waits]
+
+
+def test_who_asks_for_more_time_than_there_is_is_not_waited_for(server: Scripted, clock: Clock) -> None:
+    with pytest.raises(ApiError, match=r"\(status 429\); it asks for 30 s of patience; try again later\.$"):
+        ask(server, Reply({}, 429, headers={"retry-after": "30"}), WELL)
+    assert not clock.slept
+
+
+def test_a_page_in_place_of_an_answer_is_a_sentence(server: Scripted, clock: Clock) -> None:
+    with pytest.raises(ApiError) as failed:
+        ask(server, PAGE)
+    assert str(failed.value) == (
+        f"Example's API at {server.address} answered GET /v2/x with something that is not its own (text/html, status "
+        f"200); see what is between here and there: curl -sSI {server.address}"
+    )
+    assert failed.value.status is None
+
+
+def test_the_token_does_not_follow_a_redirect(server: Scripted, clock: Clock) -> None:
+    with scripted({"/v2/x": [WELL]}) as other:
+        moved = Reply("", 302, headers={"location": f"{other.address}/v2/x"})
+        with pytest.raises(ApiError, match=rf"sends GET /v2/x on to {other.address.removeprefix('http://')} "):
+            ask(server, moved)
+        assert not other.asked
+    assert [each["authorization"] for each in server.headers] == [f"Bearer {TOKEN}"]
+
+
+def test_where_nobody_listens_on_this_machine_only_a_wait_tries_again(clock: Clock) -> None:
+    api = Api("Example", f"http://127.0.0.1:{free_port()}", TOKEN, "EXAMPLE_TOKEN")
+    with pytest.raises(Unreachable, match=r"does not answer \(.*refused\); start the local cloud: oracle cloud start$"):
+        api.ask("GET", "/", number)
+    assert not clock.slept
+    with pytest.raises(Unreachable):
+        api.ask("GET", "/", number, seconds=1800.0)
+    assert 20 < sum(clock.slept) <= cloud_api.LOCAL_SECONDS
+    api.close()
+
+
+def test_an_answer_is_limited_in_size(server: Scripted, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloud_api, "LARGEST", 10)
+    with pytest.raises(ApiError, match=r"its answer is larger than"):
+        ask(server, Reply({"number": 7, "padding": "x" * 100}))
+
+
+def test_an_answer_that_trickles_in_for_ever_is_given_up(clock: Clock) -> None:
+    """No single step of it takes long, so the client's own limits never end it."""
+
+    class Trickle(httpx.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            while True:
+                clock.sleep(1.0)
+                yield b"x"
+
+    with pytest.raises(httpx.ReadTimeout, match=r"did not end within 20 s"):
+        received(httpx.Response(200, stream=Trickle()), 20.0)
+
+
+def test_every_answer_is_heard(server: Scripted, clock: Clock) -> None:
+    """Some tell the time, whatever else they say."""
+    heard: list[Answer] = []
+    server.answers["/"] = [BUSY, PAGE, WELL]
+    api = Api("Example", server.address, TOKEN, "EXAMPLE_TOKEN", heard=heard.append)
+    assert api.ask("GET", "/", number) == 7
+    assert [answer.status for answer in heard] == [429, 200, 200]
+    api.close()
+
+
+@pytest.mark.parametrize("token", ["two words", "line\n", "\ttab", "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "\r", ""])
+def test_what_cannot_be_a_token_is_not_sent_and_not_shown(server: Scripted, token: str) -> None:
+    with pytest.raises(ApiError, match=r"^EXAMPLE_TOKEN holds a space, a line break or") as failed:
+        Api("Example", server.address, token, "EXAMPLE_TOKEN")
+    assert not token or token not in str(failed.value)
+    assert not server.asked
+
+
+@pytest.mark.parametrize(
+    "address, why",
+    [
+        ("http://api.example.org", r"is not encrypted, so Example's token could be read on the way"),
+        ("ftp://api.example.org", "is not an address of Example's API"),
+        ("api.example.org", "is not an address"),
+        ("http://[::bad", "is not an address"),
+        ("", "is not an address"),
+    ],
+)
+def test_an_address_where_no_token_may_go(address: str, why: str) -> None:
+    with pytest.raises(ApiError, match=why):
+        Api("Example", address, TOKEN, "EXAMPLE_TOKEN")

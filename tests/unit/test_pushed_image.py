@@ -1,0 +1,44 @@
+"""The backend's image on its way to a store: who gets the token."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.engine.workspace import Stack
+from cli.main import app
+from cli.ui.errors import CommandError
+from components import pushed_image
+from tests.support.scripted import Reply, scripted
+
+TOKEN = "planted-digitalocean-token"
+
+
+@pytest.mark.parametrize("foreign", [False, True])
+def test_the_token_goes_to_a_store_of_the_same_api_only(monkeypatch: pytest.MonkeyPatch, foreign: bool) -> None:
+    """A stack's file may name any store; DigitalOcean's token is not meant for it."""
+    monkeypatch.setenv("DIGITALOCEAN_TOKEN", TOKEN)
+    with scripted({"/images/sha256:1": [Reply("", 404)]}) as store, scripted() as api:
+        props: dict[str, Any] = {"store": f"{store.address}/images", "digest": "sha256:1"}
+        props["endpoint"] = api.address if foreign else f"{store.address}/"
+        assert not pushed_image._stored(props)
+        (headers,) = store.headers
+    assert headers.get("authorization") == (None if foreign else f"Bearer {TOKEN}")
+
+
+def test_a_token_that_is_none_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGITALOCEAN_TOKEN", f"{TOKEN}\r")
+    with scripted({"/1": [Reply("", 404)]}) as store:
+        assert not pushed_image._stored({"store": store.address, "digest": "1", "endpoint": store.address})
+        assert "authorization" not in store.headers[0]
+
+
+def test_the_command_pushes_to_the_local_cloud_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Stack, "config", lambda _, key: "https://api.digitalocean.example")
+    with pytest.raises(
+        CommandError, match=r"^prod is not on the local cloud, whose store this is; name a stack that is: "
+    ):
+        CliRunner().invoke(app, ["image", "push", str(tmp_path), "--stack", "prod"], catch_exceptions=False)

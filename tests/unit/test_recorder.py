@@ -1,0 +1,38 @@
+"""What a preview warns of is said before anybody is asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from cli.engine.pulumi import Finished
+from cli.runs.recorder import RunRecorder
+from cli.runs.store import Runs
+from tests.support.owners import owner
+
+
+class Engine:
+    """Writes events as the engine does."""
+
+    stack = SimpleNamespace(name="local")
+
+    def __init__(self, *events: dict[str, Any]) -> None:
+        self._events = events
+
+    def recorded(self, _: Path, raw: Path, *__: str) -> Finished:
+        raw.write_text("".join(json.dumps(event) + "\n" for event in self._events))
+        return Finished(0, "")
+
+
+def said(severity: str, text: str) -> dict[str, Any]:
+    return {"diagnosticEvent": {"severity": severity, "message": f"<{{%reset%}}>{text}<{{%reset%}}>\n"}}
+
+
+def test_what_a_preview_warns_of_is_said(tmp_path: Path) -> None:
+    lines: list[str] = []
+    engine: Any = Engine(said("info", "by the way"), said("warning", "mind the gap"))
+    with Runs(tmp_path / "runs").start("deploy", owner("local")) as run:
+        RunRecorder(engine, run, lines.append).preview()
+    assert lines == ["Attention: mind the gap"]

@@ -1,0 +1,132 @@
+"""The resource that keeps what is deployed: in every update, whole, and seen when the store has lost it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.release_archive import ReleaseArchiveProvider
+from lifecycle.errors import UserError
+from stack_outputs import ADOPTED
+from storage.backups import AuditLog, Entry, Folder
+from storage.releases import items, named
+from storage.releases.store import ReleaseStore
+from tests.support.owners import owner
+from tests.unit import program
+
+OWNER = owner("unit")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "services").symlink_to(program.PROJECT / "services")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def declared(**config: str) -> dict[str, Any]:
+    """The resource's properties, after a run of the program that has left the bytes on this machine."""
+    run = program.run({**program.config_of("local"), **config})
+    return dict(program.plain(run.one("release-archive").inputs))
+
+
+def keep(project: Path) -> ReleaseStore:
+    return ReleaseStore(Folder(project / ".oracle/backups"), OWNER)
+
+
+def created(props: dict[str, Any]) -> dict[str, Any]:
+    return dict(ReleaseArchiveProvider().create(props).outs or {})
+
+
+def test_an_update_keeps_everything_that_it_deploys(project: Path) -> None:
+    props = declared()
+    wanted = items(named(props["release"]), packed=True)
+    assert {item.kind for item in wanted} == {"module", "assets", "image"}
+    assert created(props)["lacking"] == []
+    assert keep(project).lacks(wanted) == []
+    (ran,) = keep(project).ran()
+    assert (ran.release, ran.packed) == (props["release"], True)
+
+
+def test_nothing_is_to_be_done_until_bytes_differ_or_are_lost(project: Path) -> None:
+    props = declared()
+    olds = created(props)
+    assert not ReleaseArchiveProvider().diff("", olds, props).changes
+    commits = {**props, "release": {**props["release"], "commits": {}}, "count": 20}
+    assert not ReleaseArchiveProvider().diff("", olds, commits).changes
+    other = {**props, "release": {**props["release"], "backend": f"sha256:{'a' * 64}"}}
+    assert ReleaseArchiveProvider().diff("", olds, other).changes
+    moved = {**props, "backup_config": {**props["backup_config"], "store": "folder:elsewhere"}}
+    assert ReleaseArchiveProvider().diff("", olds, moved).changes
+    first = items(named(props["release"]), packed=True)[0]
+    (project / ".oracle/backups" / str(OWNER) / "releases" / first.name).unlink()
+    assert ReleaseArchiveProvider().diff("", olds, props).changes
+    ReleaseArchiveProvider().update("", olds, props)
+    assert not ReleaseArchiveProvider().diff("", olds, props).changes
+    assert len(keep(project).ran()) == 1
+
+
+def test_a_store_that_cannot_be_asked_is_no_change_but_a_failed_update(project: Path) -> None:
+    props = declared()
+    olds = created(props)
+    broken = {**props["backup_config"], "store": "s3://nobody-is-there/x", "endpoint": "http://127.0.0.1:9"}
+    assert (
+        not ReleaseArchiveProvider()
+        .diff("", {**olds, "backup_config": broken}, {**props, "backup_config": broken})
+        .changes
+    )
+    with pytest.raises(UserError, match=r"All of it is deployed, but its bytes could not be kept: .* Again: pulumi up"):
+        ReleaseArchiveProvider().update("", olds, {**props, "backup_config": broken})
+
+
+def test_bytes_of_services_that_stay_need_not_be_there(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    props = declared()
+    lost = {**props, "release": {**props["release"], "assets": {**props["release"]["assets"], "web": "a" * 64}}}
+    outs = created(lost)
+    assert outs["lacking"] == [f"assets/{'a' * 64}"]
+    assert "Not kept, since this update did not have it: the files of web (aaaaaaaaaaaa)" in capsys.readouterr().out
+    assert not ReleaseArchiveProvider().diff("", outs, lost).changes
+
+
+def test_old_releases_are_cleared_away_but_for_images_of_the_ledger(project: Path) -> None:
+    props = {**declared(), "count": 2}
+    first = items(named(props["release"]), packed=True)
+    ReleaseArchiveProvider().create(props)
+    entry: dict[str, Any] = dict.fromkeys(("carried", "backup", "undo", "from_generation", "from_release"))
+    at = "2026-01-01T00:00:00Z"
+    image = props["release"]["backend"]
+    AuditLog(keep(project).store, OWNER).add(
+        Entry(at=at, kind="first", who="ada", records={}, to_generation=1, to_release=image, **entry)
+    )
+    for digit in "123":
+        digest = digit * 64
+        release = {
+            "backend": f"sha256:{digest}",
+            "workers": dict.fromkeys(("api", "web", "universe"), digest),
+            "assets": dict.fromkeys(("web", "universe"), digest),
+            "commits": {},
+        }
+        ReleaseArchiveProvider().update("", props, {**props, "release": release})
+    assert len(keep(project).ran()) == 2
+    assert [item.kind for item in first if item not in keep(project).lacks(first)] == ["image"]
+
+
+def test_how_many_is_configuration(project: Path) -> None:
+    assert declared(**{"oracle-net:keepReleases": "3"})["count"] == 3
+    assert json.dumps(declared(), default=str).count("AGE-SECRET") == 0
+
+
+def test_a_release_with_parts_made_by_hand_is_none_to_go_back_to(project: Path) -> None:
+    """Nobody has the bytes of what was adopted; the rest is kept all the same."""
+    props = declared()
+    workers = {**props["release"]["workers"], "api": f"{ADOPTED}version-1"}
+    mixed = {**props, "release": {**props["release"], "workers": workers}}
+    assert created(mixed)["lacking"] == []
+    assert keep(project).ran() == []
+    assert keep(project).lacks(items(named(mixed["release"]), packed=True)) == []
+    ReleaseArchiveProvider().update("", mixed, props)
+    (ran,) = keep(project).ran()
+    assert ran.release == props["release"]

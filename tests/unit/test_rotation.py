@@ -1,0 +1,150 @@
+"""`oracle rotate` and `oracle unlock`: what is asked, what is set, what is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+import settings
+from cli.backups import rotation
+from cli.commands.unlock import unlock
+from cli.deploy import config_change
+from cli.engine.pulumi import Engine
+from cli.engine.workspace import Stack
+from cli.ui import prompt
+from cli.ui.errors import CommandError
+from tests.unit.test_settings import values
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_made_password_is_renewed_by_its_version() -> None:
+    assert rotation.new_password(3, None) == rotation.Change(values={"oracle-net:adminPasswordVersion": "4"})
+
+
+def test_a_chosen_one_is_a_secret() -> None:
+    made = rotation.new_password(3, "chosen-password")
+    assert made == rotation.Change(secrets={"oracle-net:adminPassword": "chosen-password"})
+    assert "chosen-password" not in repr(made)
+
+
+def test_a_short_one_is_refused_before_anything_changes() -> None:
+    with pytest.raises(CommandError, match=r"nothing was changed. Again: oracle rotate admin"):
+        rotation.new_password(3, "short")
+
+
+@pytest.mark.parametrize("chosen", ["a" * 72, "\N{SNOWMAN}" * 25])
+def test_a_long_one_is_refused_before_anything_changes(chosen: str) -> None:
+    with pytest.raises(CommandError, match="71 characters and 72 bytes at most; nothing was changed"):
+        rotation.new_password(3, chosen)
+
+
+def test_a_secret_comes_by_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("  the token \nmore\n"))
+    assert prompt.secret("The token", "again") == "the token"
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    with pytest.raises(CommandError, match=r"Nothing was given; nothing was changed.* again$"):
+        prompt.secret("The token", "again")
+
+
+def test_a_typed_secret_is_asked_for_twice_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = iter(["one", "one", "one", "other"])
+    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("getpass.getpass", lambda _: next(typed))
+    assert prompt.secret("The token", "again") == "one"
+    with pytest.raises(CommandError, match="not the same; nothing was changed"):
+        prompt.secret("The token", "again")
+
+
+def test_a_run_gets_secrets_by_its_environment_and_no_file_has_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = Stack("local", tmp_path)
+    started: dict[str, Any] = {}
+
+    def start(run: Any, stack: Stack, task: Any, environment: Any) -> None:
+        started.update(task=task, environment=environment)
+        run.end()
+
+    monkeypatch.setattr(config_change, "start_detached", start)
+    monkeypatch.setattr(config_change, "run_in_view", lambda run: run.info)
+    engine = Mock(Engine, stack=stack)
+    config_change.apply(engine, "rotate", {"plain": "1"}, secrets={"oracle-net:githubToken": "planted-token"})
+    (name,) = started["task"]["secrets"].values()
+    assert started["environment"] == {name: "planted-token"}
+    assert "planted-token" not in json.dumps(started["task"])
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"planted-token" in path.read_bytes()]
+
+
+def test_a_secret_is_taken_out_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORACLE_NEW_SECRET_0", "planted-token")
+    engine = Mock(Engine, stack=Stack("local", tmp_path), environment={"ORACLE_NEW_SECRET_0": "planted-token"})
+    engine.stack.file.write_text("config: {}\n")
+    recording = Mock(engine=engine)
+    recording.update.return_value = Mock(status=0)
+    assert config_change.run_config_change(recording, {}, {"oracle-net:githubToken": "ORACLE_NEW_SECRET_0"}) == {}
+    engine.set_secret.assert_called_once_with("oracle-net:githubToken", "planted-token")
+    assert "ORACLE_NEW_SECRET_0" not in {*os.environ, *engine.environment}
+
+
+@pytest.mark.parametrize(
+    "protect, until, locked",
+    [
+        (False, None, False),
+        (True, None, True),
+        (True, timedelta(minutes=5), False),
+        (True, timedelta(minutes=-5), True),
+        (True, timedelta(days=2), True),
+    ],
+)
+def test_an_unlocking_ends_by_itself(protect: bool, until: timedelta | None, locked: bool) -> None:
+    moment = None if until is None else (datetime.now(UTC) + until).isoformat()
+    assert settings.parse({**values(), "protect": protect, "unlockedUntil": moment}).locked is locked
+
+
+def test_a_moment_without_a_zone_is_refused() -> None:
+    with pytest.raises(settings.SettingsError, match=r"oracle-net:unlockedUntil .* Mend it: pulumi config set"):
+        settings.parse({**values(), "unlockedUntil": "2026-01-31T22:00:00"})
+
+
+def test_what_is_not_protected_need_not_be_unlocked(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CommandError, match="staging is not protected; protect it: pulumi config set"):
+        unlock("staging", 60, False, True)
+
+
+@pytest.mark.parametrize(
+    "accepted, sentence",
+    [
+        ({"newer"}, None),
+        ({"newer", "older"}, "still takes the old password too"),
+        ({"older"}, "refuses the new password"),
+    ],
+)
+def test_what_is_not_proven_is_said(monkeypatch: pytest.MonkeyPatch, accepted: set[str], sentence: str | None) -> None:
+    monkeypatch.setattr(rotation, "_login", lambda url, email, password: password in accepted or None)
+    monkeypatch.setattr(rotation, "remove_temporary_admins", lambda *_: [])
+    engine = Mock(Engine, stack=Stack("local"))
+    engine.login.return_value = Mock(backend_app="jellyfish-app"), "newer"
+    if sentence is None:
+        said = list(rotation.verified(engine, "older"))
+        assert said[:2] == ["jellyfish-app takes the new password.", "jellyfish-app refuses the old password."]
+        return
+    with pytest.raises(CommandError, match=rf"{sentence}; see what is wrong: oracle status"):
+        list(rotation.verified(engine, "older"))
+
+
+def test_a_password_that_has_not_changed_is_no_rotation() -> None:
+    engine = Mock(Engine, stack=Stack("local"))
+    engine.login.return_value = Mock(), "older"
+    with pytest.raises(CommandError, match="is the one that it was before"):
+        list(rotation.verified(engine, "older"))

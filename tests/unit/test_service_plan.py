@@ -1,0 +1,220 @@
+"""What a deploy of some services touches, refuses and says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from cli.deploy import service_plan
+from cli.deploy.service_plan import Change, PlannedChange
+from cli.ui.errors import CommandError
+from settings import Settings, from_file
+from stack_outputs import Outputs, Release
+from tests.support.stacks import LOCAL
+
+OLD = Release(
+    backend="sha256:" + "a" * 64,
+    workers={"api": "b" * 64, "web": "c" * 64, "universe": "c" * 64},
+    assets={"web": "d" * 64, "universe": "e" * 64},
+    commits={},
+)
+API = "http://api.example.org"
+ALL = ("backend", "api", "universe", "web")
+
+
+def outputs(**changed: Any) -> Outputs:
+    known = {
+        "addresses": {"backend": "http://b", "api": API, "universe": "http://u", "web": "http://w"},
+        "backend_app": "jellyfish-app", "backend_app_id": "1", "generation": 1, "release": OLD,
+        "admin_email": "a@b.org",
+    }  # fmt: skip
+    return Outputs(**{**known, **changed})
+
+
+def settings(**changed: Any) -> Settings:
+    return from_file(LOCAL).model_copy(update=changed)
+
+
+def plan(*changes: Change, api: str = API, **release: Any) -> PlannedChange:
+    return PlannedChange(changes, {"apiUrl": api, "release": {**OLD, **release}})
+
+
+def change(name: str, op: str = "update", *inputs: str) -> Change:
+    return Change(name, op, frozenset(inputs))
+
+
+def said(services: tuple[str, ...], found: PlannedChange, **config: Any) -> list[str]:
+    return list(service_plan.describe(services, found, outputs(), settings(**config), "prod"))
+
+
+def test_services_are_known_and_in_their_order() -> None:
+    assert service_plan.chosen([], settings()) == ALL
+    assert service_plan.chosen(["web", "backend", "web"], settings()) == ("backend", "web")
+    with pytest.raises(CommandError, match="There is no service wbe; name some of backend, api, universe, web"):
+        service_plan.chosen(["web", "wbe"], settings())
+
+
+def test_the_engine_is_held_to_the_services() -> None:
+    assert service_plan.options(ALL, settings()) == []
+    targets = {
+        "**::uptime",
+        "**::release-archive",
+        "**::storage",
+        "**::storage-*",
+        "**::web",
+        "**::web-*",
+        "**::uptime-web-*",
+    }
+    assert set(service_plan.options(("web",), settings())) == {"--target", *targets}
+    with_backend = set(service_plan.options(("backend",), settings()))
+    assert {"**::backend-*", "**::admin-*", "**::api-script"} <= with_backend
+    assert not {"**::api", "**::api-*", "**::web-*"} & with_backend
+
+
+def test_every_resource_of_the_program_has_a_service() -> None:
+    assert service_plan.belongs_to_service("admin-password", "backend")
+    assert service_plan.belongs_to_service("backend-data", "backend")
+    assert service_plan.belongs_to_service("web-script", "web")
+    assert not any(
+        service_plan.belongs_to_service(name, each) for name in ("webhook", "uptime-web-check") for each in ALL
+    )
+
+
+def test_what_runs_is_kept_as_the_state_has_it() -> None:
+    script = {"urn": "urn:pulumi:s::p::T::api-script", "inputs": {"content": "running"}}
+    old = {**script, "inputs": {"content": "older"}, "delete": True}
+    state = {"deployment": {"resources": [old, script]}}
+    assert service_plan.pinned_services(("web",), settings(), state, OLD) == {
+        "services": ["backend", "api", "universe"],
+        "release": OLD,
+        "api": "running",
+    }
+    assert service_plan.pinned_services(("api",), settings(), {}, OLD)["api"] == ""
+    with pytest.raises(CommandError, match=r"could not be kept; deploy it too: oracle deploy backend api$"):
+        service_plan.pinned_services(("backend",), settings(), {}, OLD)
+
+
+def test_a_deploy_never_wipes() -> None:
+    state = {"deployment": {"resources": [{"urn": "u::p::t::backend-data", "outputs": {"restart": 1}}]}}
+    service_plan.refuse_loss(ALL, settings(restart=1), outputs(), state, "local")
+    service_plan.refuse_loss(("web",), settings(restart=2), outputs(), state, "local")
+    finish = r"oracle-net:generation is 2, and 1 runs: that is a wipe.*: oracle wipe local; or .* -s local$"
+    with pytest.raises(CommandError, match=finish):
+        service_plan.refuse_loss(("web",), settings(generation=2, restart=1), outputs(), state, "local")
+    with pytest.raises(CommandError, match=r"oracle-net:restart is 2, and 1 runs: .*: oracle wipe --restart local; or"):
+        service_plan.refuse_loss(("backend",), settings(restart=2), outputs(), state, "local")
+
+
+def test_the_preview_s_events_are_read() -> None:
+    def seen(op: str, name: str, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+        what = {"op": op, "urn": f"u::p::t::{name}", "type": "t", "old": {"inputs": old}, "new": {"inputs": new}}
+        return {"resourcePreEvent": {"metadata": what}}
+
+    stack = {"op": "same", "urn": "u::p::t::s", "type": "pulumi:pulumi:Stack", "new": {"outputs": {"apiUrl": API}}}
+    found = service_plan.planned_changes(
+        [
+            {"preludeEvent": {"config": {}}},
+            seen("refresh", "web-script", {}, {}),
+            seen("same", "api-script", {}, {}),
+            seen("update", "web-script", {"content": "a", "same": 1, "__defaults": []}, {"content": "b", "same": 1}),
+            {"resOutputsEvent": {"metadata": stack}},
+            {
+                "resourcePreEvent": {
+                    "metadata": {"op": "create", "urn": "u::p::t::web-domain", "type": "t", "old": None}
+                }
+            },
+        ]
+    )
+    assert found.changes == (change("web-script", "update", "content"), change("web-domain", "create"))
+    assert found.new == {"apiUrl": API}
+
+
+def test_the_api_is_taken_along_with_its_bindings_only() -> None:
+    service_plan.refuse_unrelated_changes(
+        ("backend",), plan(change("api-script", "update", "bindings")), outputs(), settings()
+    )
+    service_plan.refuse_unrelated_changes(
+        ("backend", "api"), plan(change("api-script", "update", "content")), outputs(), settings()
+    )
+    with pytest.raises(CommandError, match=r"\(compatibilityDate\); deploy both: oracle deploy backend api"):
+        service_plan.refuse_unrelated_changes(
+            ("backend",), plan(change("api-script", "update", "bindings", "compatibilityDate")), outputs(), settings()
+        )
+
+
+def test_an_api_that_moves_takes_the_front_ends_along() -> None:
+    moved = plan(change("api-script"), api="http://elsewhere.example.org")
+    with pytest.raises(
+        CommandError,
+        match=rf"universe would go on asking {API}; deploy them together: oracle deploy api web universe",
+    ):
+        service_plan.refuse_unrelated_changes(("api", "web"), moved, outputs(), settings())
+    service_plan.refuse_unrelated_changes(("api", "web", "universe"), moved, outputs(), settings())
+    service_plan.refuse_unrelated_changes(("web",), moved, outputs(), settings())
+    service_plan.refuse_unrelated_changes(ALL, moved, None, settings())
+
+
+def test_a_release_of_the_backend_in_words() -> None:
+    found = plan(
+        change("backend-app", "replace"), change("api-script", "update", "bindings"), backend="sha256:" + "f" * 64
+    )
+    backend, api, rest = said(("backend",), found)
+    assert backend.startswith(
+        "backend: a new app takes over from jellyfish-app, release aaaaaaaaaaaa > ffffffffffff, with"
+    )
+    assert "its data is carried over" in backend
+    assert "verified backup" in backend
+    assert api == "api: keeps its code; POCKETBASE_URL and BACKEND follow the backend, without a restart."
+    assert rest == "Not touched: universe, web."
+    assert "its data does NOT go along" in said(("backend",), found, data="ephemeral")[0]
+
+
+def test_workers_in_words() -> None:
+    found = plan(
+        change("api-script", "update", "content", "bindings"),
+        change("web-script", "update", "bindings"),
+        change("web-domain", "create"),
+        change("uptime-web-check", "update"),
+        *(change(name) for name in ("uptime", "release-archive", "default")),  # nobody asks for these
+        workers={**OLD["workers"], "api": "9" * 64},
+        assets={**OLD["assets"], "web": "8" * 64},
+    )
+    web = "web: another version, release dddddddddddd > 888888888888 (files), at once, no restart."
+    assert said(ALL, found) == [
+        "backend: unchanged.",
+        "api: another version, release bbbbbbbbbbbb > 999999999999 (code), at once, no restart.",
+        "universe: unchanged.",
+        f"{web} Also: create web-domain.",
+        "Also: update uptime-web-check.",
+    ]
+
+
+def test_what_only_has_other_bindings_says_so() -> None:
+    (api, *_) = said(("api",), plan(change("api-script", "update", "bindings")))
+    assert api == "api: another version, release bbbbbbbbbbbb as before (bindings), at once, no restart."
+
+
+def test_a_first_deploy_and_repairs_in_words() -> None:
+    first = PlannedChange((change("backend-app", "create"), change("web-script", "create")), {"release": OLD})
+    assert list(service_plan.describe(("backend", "web"), first, None, settings(), "prod"))[:2] == [
+        "backend: a new app, release aaaaaaaaaaaa, with no data.",
+        "web: a new Worker, release dddddddddddd.",
+    ]
+    (repaired, *_) = said(("backend",), plan(change("backend-ready")))
+    assert repaired == "backend: update backend-ready; no new app, no restart, the data stays."
+
+
+def test_an_app_changed_by_hand_is_said_to_be_refused_with_what_puts_it_right() -> None:
+    """A plan of ours always has another app; only what a refresh found is an update in place."""
+    (changed, *_) = said(("backend",), plan(change("backend-app", "update", "spec")))
+    assert "was changed by hand, so the update would be REFUSED" in changed
+    assert changed.endswith("oracle drift prod --repair")
+    assert "the data stays" not in changed
+
+
+def test_what_is_kept_of_the_apis_declaration_follows_the_backend_too() -> None:
+    moved = plan(change("api-script", "update", "bindings"), change("api-declared", "update", "bindings", "etag"))
+    service_plan.refuse_unrelated_changes(("backend",), moved, outputs(), settings())
+    assert {"api-script", "api-declared", "backend-*"} <= set(service_plan.resources(("backend",)))
+    assert "deleted and made again" in said(("web",), plan(change("web-script", "replace")))[0]
