@@ -29,7 +29,7 @@ from tests.live.project import Project
 KINDS = {
     "pulumi.dynamic": "dynamic providers",
     "pulumi-language-python-exec": "program",
-    "ops": "oracle",
+    "cli": "oracle",
 }
 
 

@@ -130,7 +130,7 @@ class Person:
 def session(project: Project) -> Iterator[Person]:
     master, slave = pty.openpty()
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
-    login = "import os, sys; os.login_tty(0); os.execv(sys.executable, [sys.executable, '-m', 'ops', *sys.argv[1:]])"
+    login = "import os, sys; os.login_tty(0); os.execv(sys.executable, [sys.executable, '-m', 'cli', *sys.argv[1:]])"
     words = [sys.executable, "-S", "-c", login, "console", "backend"]
     environment = {**os.environ, "PYTHONPATH": str(project.root)}
     process = subprocess.Popen(words, cwd=project.root, env=environment, stdin=slave, stdout=slave, stderr=slave)
