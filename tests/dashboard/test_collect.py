@@ -60,7 +60,7 @@ def status(*services: Service, findings: tuple[Finding, ...] = ()) -> Status:
 
 
 class Parts:
-    """Stand for the engine, the custody and the status."""
+    """Stand for the engine, the backups and the status."""
 
     def __init__(self) -> None:
         self.status: Any = lambda: status(service())

@@ -31,12 +31,12 @@ class State:
 
 @cache
 def scenes(name: str, port: str) -> Scenes:
-    """The cases of a recording, with the stand-in's address in them; read once, for it is long."""
+    """The cases of a recording, with the test server's address in them; read once, for it is long."""
     return Scenes(name, port)
 
 
 class Scenes:
-    """The cases of one recording, on the port where the API's stand-in listens."""
+    """The cases of one recording, on the port where the API's test server listens."""
 
     def __init__(self, name: str, port: str) -> None:
         self.type = TYPES[name]

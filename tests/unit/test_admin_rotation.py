@@ -36,10 +36,10 @@ class World:
 
     def add(self, url: str, session: Any, password: str) -> TemporaryAdmin:
         assert password == "newer", "PocketBase takes or refuses the new password here"
-        self._step("stand-in")
+        self._step("temporary admin")
         return DEPUTY
 
-    def stand_ins(self, url: str, session: Any) -> dict[str, str]:
+    def temporary_admins(self, url: str, session: Any) -> dict[str, str]:
         return self.left
 
     def change(self, url: str, session: Any, old: str, new: str) -> None:
@@ -88,14 +88,14 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(admin_rotation, "AppPlatform", made)
     monkeypatch.setattr(workers_api, "Workers", made)
     monkeypatch.setattr(admin_rotation, "app_with_traffic", lambda _: made.at)
-    for name, stand_in in (
+    for name, double in (
         ("login", made.login),
         ("add_temporary_admin", made.add),
         ("change_password", made.change),
         ("remove_temporary_admins", made.remove),
-        ("list_temporary_admins", made.stand_ins),
+        ("list_temporary_admins", made.temporary_admins),
     ):
-        monkeypatch.setattr(admin_rotation, name, stand_in)
+        monkeypatch.setattr(admin_rotation, name, double)
     monkeypatch.setattr("time.sleep", lambda seconds: made.done.append(f"{seconds:g} s"))
     return made
 
@@ -108,7 +108,7 @@ def change(older: str = "older") -> None:
 
 def test_the_api_has_another_login_before_the_password_changes(world: World) -> None:
     change()
-    assert world.done == ["stand-in", "worker", "5 s", "password"]
+    assert world.done == ["temporary admin", "worker", "5 s", "password"]
     assert (world.password, world.bound) == ("newer", f"{DEPUTY.email} newer")
 
 
@@ -134,7 +134,7 @@ def test_a_refused_worker_leaves_everything_as_it_was(world: World) -> None:
     world.fails = "worker"
     with pytest.raises(UserError, match="The admin's password is as it was: the Worker is not to be had"):
         change()
-    assert world.done == ["stand-in", f"removed {DEPUTY.email}"]
+    assert world.done == ["temporary admin", f"removed {DEPUTY.email}"]
     assert world.password == "older"
 
 
@@ -142,20 +142,20 @@ def test_without_an_answer_the_worker_may_have_the_stand_in_so_it_stays(world: W
     world.fails, world.status = "worker", None
     with pytest.raises(UserError):
         change()
-    assert world.done == ["stand-in"]
+    assert world.done == ["temporary admin"]
 
 
-def test_a_password_that_is_refused_leaves_the_api_its_stand_in(world: World) -> None:
+def test_a_password_that_is_refused_leaves_the_api_its_temporary_admin(world: World) -> None:
     world.fails = "password"
     with pytest.raises(UserError, match="is as it was: password fails"):
         change()
-    assert world.done == ["stand-in", "worker", "5 s"]
+    assert world.done == ["temporary admin", "worker", "5 s"]
     assert world.bound == f"{DEPUTY.email} newer"
 
 
 def test_a_new_password_that_pocketbase_refuses_leaves_everything_as_it_was(world: World) -> None:
-    world.fails = "stand-in"
-    with pytest.raises(UserError, match="is as it was: stand-in fails"):
+    world.fails = "temporary admin"
+    with pytest.raises(UserError, match="is as it was: temporary admin fails"):
         change()
     assert world.done == []
     assert (world.password, world.bound) == ("older", "older")

@@ -22,7 +22,7 @@ LOCKS = {
     "npm": "package-lock.json",
 }
 TRACES = {"pnpm": ".modules.yaml", "yarn": ".yarn-integrity", "npm": ".package-lock.json"}
-# A stand-in of a package manager: it notes its words and what it sees, and leaves what the real one leaves.
+# A double of a package manager: it notes its words and what it sees, and leaves what the real one leaves.
 STUB = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$CALLS"
 env > "$CALLS.environment"
@@ -62,7 +62,7 @@ class Checkout:
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
-    """A checkout with a manifest, and stand-ins of all package managers on PATH."""
+    """A checkout with a manifest, and doubles of all package managers on PATH."""
     made = Checkout(tmp_path / "checkout")
     made.write("package.json", "{}")
     for name in LOCKS:

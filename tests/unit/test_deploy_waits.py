@@ -22,7 +22,7 @@ WELL = Finished(0, "")
 
 
 class Recording:
-    """A stand-in of a run's recording: its updates end as they are told to, one after another."""
+    """A double of a run's recorder: its updates end as they are told to, one after another."""
 
     def __init__(self, folder: Path, *updates: Finished) -> None:
         self.run = SimpleNamespace(folder=folder)

@@ -151,14 +151,14 @@ FINE = [
 ]
 
 
-def foresee(*events: dict[str, Any]) -> None:
+def preview(*events: dict[str, Any]) -> None:
     adoption_run._preview(Foretold(*events), settings().services)  # type: ignore[arg-type]
 
 
 def test_an_adoption_that_only_imports_is_begun() -> None:
-    foresee(*FINE)
-    foresee(*FINE, step("update", "backend-app", ["deploymentPerPage"]))
-    foresee(*FINE, step("update", "backend-ready", ["release"]))
+    preview(*FINE)
+    preview(*FINE, step("update", "backend-app", ["deploymentPerPage"]))
+    preview(*FINE, step("update", "backend-ready", ["release"]))
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_an_adoption_that_only_imports_is_begun() -> None:
 )
 def test_an_adoption_that_would_touch_what_runs_is_not_begun(event: dict[str, Any], words: str) -> None:
     with pytest.raises(Refused, match=words):
-        foresee(*FINE, event)
+        preview(*FINE, event)
 
 
 def by_hand(deployment: str = "dep-12345678") -> dict[str, Any]:

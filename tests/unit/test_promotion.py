@@ -116,8 +116,8 @@ def test_gone_back_to_is_the_newest_other_release() -> None:
 
 
 @dataclass
-class Custody:
-    """Stands for a stack's custody: its audit log's newest entry and what the backend holds now."""
+class StoredBackups:
+    """Stands for a stack's backups: the audit log's newest entry and what the backend holds now."""
 
     records: dict[str, int]
     carried: dict[str, int] | None = field(default_factory=dict)
@@ -137,7 +137,7 @@ class Custody:
     settings = SimpleNamespace(receipt=object())
 
 
-def warned(stack_backups: Custody, back_to: str, app_id: str = "app-2") -> str:
+def warned(stack_backups: StoredBackups, back_to: str, app_id: str = "app-2") -> str:
     outputs = SimpleNamespace(backend_app_id=app_id, release=release(B))
     (said,) = rollback.warnings(stack_backups, outputs, release(back_to))  # type: ignore[arg-type]
     return said
@@ -145,15 +145,15 @@ def warned(stack_backups: Custody, back_to: str, app_id: str = "app-2") -> str:
 
 def test_the_data_made_since_is_told_in_numbers() -> None:
     carried = {"humans": 2, "posts": 5}
-    assert warned(Custody({"humans": 3, "posts": 9, "_superusers": 1}, carried), A) == (
+    assert warned(StoredBackups({"humans": 3, "posts": 9, "_superusers": 1}, carried), A) == (
         "Attention: since this release began (2026-01-01T10:11Z) 1 humans, 4 posts more; all of it is carried back to "
         "the earlier backend, which has never seen data of the later one."
     )
-    assert "1 humans more (2 posts fewer)" in warned(Custody({"humans": 3, "posts": 3}, carried), A)
-    assert warned(Custody(carried, carried), A).startswith("No records were made since this release began")
-    assert "3 posts more" in warned(Custody({"posts": 3}, None), A)
-    assert "does not say when this release began; it holds 3 posts" in warned(Custody({"posts": 3}), A, "another")
-    assert warned(Custody(carried, {}), B) == "The backend stays as it is, and so does its data."
+    assert "1 humans more (2 posts fewer)" in warned(StoredBackups({"humans": 3, "posts": 3}, carried), A)
+    assert warned(StoredBackups(carried, carried), A).startswith("No records were made since this release began")
+    assert "3 posts more" in warned(StoredBackups({"posts": 3}, None), A)
+    assert "does not say when this release began; it holds 3 posts" in warned(StoredBackups({"posts": 3}), A, "another")
+    assert warned(StoredBackups(carried, {}), B) == "The backend stays as it is, and so does its data."
 
 
 class Engine:

@@ -69,7 +69,7 @@ while :; do sleep 0.05; done
 
 @pytest.fixture
 def container(tmp_path: Path) -> Path:
-    """A container's disk: a service, Litestream's configuration, and a stand-in of its program."""
+    """A container's disk: a service, Litestream's configuration, and a double of its program."""
     for name, text in {"service": SERVICE, "litestream": LITESTREAM}.items():
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)

@@ -51,7 +51,7 @@ def test_a_session_that_has_ended_is_an_error_without_secrets(backend: Backend) 
 
 
 @pytest.mark.parametrize("password", ["short", "x" * 72, "\N{SNOWMAN}" * 25])
-def test_a_password_that_pocketbase_refuses_leaves_no_stand_in(backend: Backend, password: str) -> None:
+def test_a_password_that_pocketbase_refuses_leaves_no_temporary_admin(backend: Backend, password: str) -> None:
     session = session_of(backend)
     with pytest.raises(AdminError, match=r"\(password: .+\)") as caught:
         add_temporary_admin(backend.url, session, password)

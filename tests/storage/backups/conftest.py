@@ -65,7 +65,7 @@ def scratch(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def catalog(folder: Folder, key: str, scratch: Path) -> Iterator[BackupCatalog]:
-    """An encrypting shelf in a folder; the scratch folder is empty afterwards."""
+    """An encrypting catalog in a folder; the scratch folder is empty afterwards."""
     yield BackupCatalog(folder, PROD, key, scratch)
     assert not scratch.exists() or not list(scratch.iterdir())
 

@@ -87,7 +87,7 @@ def test_what_was_emptied_on_purpose_held_nothing() -> None:
 
 
 class Kept:
-    """An audit log and a shelf."""
+    """An audit log and a catalog."""
 
     def __init__(self, entries: list[Entry]) -> None:
         self._entries = entries
