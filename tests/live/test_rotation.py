@@ -166,7 +166,7 @@ def test_a_chosen_password_comes_by_standard_input(project: Project) -> None:
 
 
 def test_an_update_that_breaks_off_halfway_leaves_the_api_its_login(project: Project) -> None:
-    """The api Worker's upload fails after the password has changed: the temporary admin serves until the next update."""
+    """The api Worker's upload fails after the password has changed: the temporary admin serves on."""
     before = project.outputs()["adminPassword"]
     with Logins(project.outputs()["apiUrl"]) as logins:
         script = f"/client/v4/accounts/{project.tokens()['accountId']}/workers/scripts/oracle-universe-api"
