@@ -1,7 +1,7 @@
-"""A run in a session of its own: `python -m cli.runner FOLDER`.
+"""Perform a run in a process of its own: `python -m cli.runner FOLDER`.
 
-No terminal is needed: what is printed goes to the run's output, which a terminal only follows. A SIGINT or SIGTERM
-asks the engine to end after the steps it is at; a second one changes nothing, since only a kill could be quicker.
+No terminal is needed: everything is printed to the run's output file, and a terminal only follows that file. SIGINT or
+SIGTERM asks the engine to stop after its current steps. A second signal has no effect: only a kill would be quicker.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     "repair": repair.run_repair,
     "up": config_change.bring_up,
 }
-"""What a run may be asked to do; each returns the run's result."""
+"""The functions that perform a run's task, by the task's name; each returns the run's result."""
 
 
 def main(folder: Path) -> int:
-    """Carries out the run's task and writes down how it ended."""
+    """Perform the run's task and record how it ended; return the exit status."""
     run = Run(folder)
     run.take_over()
     engine = Engine(Stack(run.info.stack))
-    stopping = _stop_when_asked(engine)
+    signals = _stop_on_signal(engine)
     task = run.task
     recording = RunRecorder(engine, run)
     try:
@@ -51,7 +51,7 @@ def main(folder: Path) -> int:
     except KeyboardInterrupt:
         run.end("It was interrupted before the engine had begun; nothing was changed.")
     except CommandError as failure:
-        run.end(f"Interrupted. {failure}" if stopping else str(failure), **config_change.outcome(failure))
+        run.end(f"Interrupted. {failure}" if signals else str(failure), **config_change.outcome(failure))
     except BaseException as error:
         run.end(f"The run broke ({last_line(error)}); its output: oracle logs {run.info.id}")
         raise
@@ -61,13 +61,13 @@ def main(folder: Path) -> int:
     return 1
 
 
-def _stop_when_asked(engine: Engine) -> list[int]:
-    """The signals that have come so far."""
-    came: list[int] = []
+def _stop_on_signal(engine: Engine) -> list[int]:
+    """Stop the run at a signal; return the list of signals received so far."""
+    received: list[int] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        first = not came
-        came.append(number)
+        first = not received
+        received.append(number)
         if first and not engine.interrupt():
             for child in psutil.Process().children(recursive=True):
                 with contextlib.suppress(psutil.NoSuchProcess):
@@ -77,7 +77,7 @@ def _stop_when_asked(engine: Engine) -> list[int]:
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    return came
+    return received
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Compatibility dates that the local cloud's Workers runtime does not know yet, although Cloudflare's takes them."""
+"""Compatibility dates that Cloudflare accepts and the local cloud's Workers runtime does not know yet."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from cli.engine.workspace import Stack, located_tools
 
 
 def newest_date(node_modules: Path) -> str | None:
-    """The newest compatibility date of the runtime, which its version names; None where that cannot be told."""
+    """Return the newest compatibility date that the runtime knows, from its version; None when it is unknown."""
     try:
         version = json.loads((node_modules / "workerd" / "package.json").read_text())["version"]
     except (OSError, ValueError, LookupError):
         return None
-    found = re.fullmatch(r"\d+\.(\d{4})(\d\d)(\d\d)\.\d+", str(version))
-    return "-".join(found.groups()) if found else None
+    match = re.fullmatch(r"\d+\.(\d{4})(\d\d)(\d\d)\.\d+", str(version))
+    return "-".join(match.groups()) if match else None
 
 
 def warnings(stack: Stack) -> list[str]:
-    """A sentence for each Worker of a stack on the local cloud that runs with an older date there than it asks for."""
+    """Return a warning for each Worker of a local stack that runs with an older date than it asks for."""
     newest = newest_date(located_tools().node_modules) if stack.on_local_cloud else None
     if newest is None:
         return []

@@ -1,11 +1,11 @@
-"""What happens in a run, and when: one JSON object a line.
+"""The events of a run, with their times: one JSON object a line.
 
     {"at": 3.21, "event": "begin", "urn": "…::web-script", "type": "cloudflare:index/workersScript:WorkersScript",
      "op": "update"}
 
-`at` is in seconds since the run began; `event` is begin, end, fail, note (with `text`) or needs (with `of`, a map from
-URN to the URNs it needs). The engine writes whole states with a clock of whole seconds; here its events get the time at
-which they came, and lose every input and output, so that nothing secret can be among them.
+`at` is in seconds since the run began. `event` is begin, end, fail, note (with `text`) or needs (with `of`, a map from
+URN to the URNs it needs). The engine's own log contains whole states, with times in whole seconds. Here each event gets
+the time at which it was read, and no inputs or outputs, so that no secret is recorded.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from typing import Any
 
 PAUSE_SECONDS = 0.05
 NOTHING = frozenset({"same", "replace", "read", "read-replacement", "read-discard", "discard-replaced", "discard"})
-"""The engine's words for steps in which nothing is done; `replace` only sums up those of which it consists."""
+"""The engine's words for steps that change nothing; `replace` only summarizes its other steps."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A part of a run, in seconds since its begin; `ended` is None while it goes on, or when it was never heard of."""
+    """A step of a run, in seconds since the run's start.
+
+    `ended` is None while the step runs, or when no end was recorded.
+    """
 
     name: str
     type: str
@@ -35,11 +38,11 @@ class Step:
     ended: float | None
     ok: bool = True
     needs: tuple[str, ...] = ()
-    """The names of the resources that it has to wait for, directly or not."""
+    """The names of the resources that it depends on, directly or indirectly."""
 
 
 class Recorder:
-    """Writes a run's events. Used from several threads at once."""
+    """Writes a run's events. Safe to use from several threads."""
 
     def __init__(self, path: Path, clock: float) -> None:
         path.touch(mode=0o600)
@@ -53,21 +56,28 @@ class Recorder:
             file.write(f"{line}\n")
 
     def engine(self, event: dict[str, Any]) -> None:
-        """One of the engine's own, reduced to what is ours."""
-        for kind, word in (("resourcePreEvent", "begin"), ("resOutputsEvent", "end"), ("resOpFailedEvent", "fail")):
-            what = (event.get(kind) or {}).get("metadata")
-            if what and what["op"] not in NOTHING:
-                self.write(word, urn=what["urn"], type=what["type"], op=what["op"])
+        """Write one of the engine's events, reduced to urn, type and op."""
+        for kind, event_name in (
+            ("resourcePreEvent", "begin"),
+            ("resOutputsEvent", "end"),
+            ("resOpFailedEvent", "fail"),
+        ):
+            metadata = (event.get(kind) or {}).get("metadata")
+            if metadata and metadata["op"] not in NOTHING:
+                self.write(event_name, urn=metadata["urn"], type=metadata["type"], op=metadata["op"])
 
     def needs(self, state: Mapping[str, Any]) -> None:
-        """What waits for what, from an exported state."""
+        """Write the dependencies between resources, from an exported state."""
         resources = (state.get("deployment") or {}).get("resources") or []
         self.write("needs", of={each["urn"]: each["dependencies"] for each in resources if each.get("dependencies")})
 
 
 @dataclass
 class Follower:
-    """Reads the engine's event log while it is written, and hands each event on. A context: at its end all is read."""
+    """Reads the engine's event log while it is written, and passes each event on.
+
+    A context manager: when it exits, the whole log has been read.
+    """
 
     path: Path
     heard: Callable[[dict[str, Any]], None]
@@ -101,7 +111,7 @@ class Follower:
 
 
 def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The events of a run so far; a line that is being written is left out."""
+    """Yield the events of a run so far, without a line that is still being written."""
     try:
         text = path.read_text()
     except FileNotFoundError:
@@ -110,13 +120,13 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
         try:
             yield json.loads(line)
         except ValueError:
-            continue  # cut off by a kill, with another line behind it
+            continue  # cut off by a kill, with another line after it
 
 
 def read_steps(path: Path) -> list[Step]:
-    """The steps in a run's events, in the order in which they began."""
+    """Return the steps of a run in the order in which they began."""
     open_steps: dict[tuple[str, str], dict[str, Any]] = {}
-    found: list[tuple[dict[str, Any], float | None, bool]] = []
+    finished: list[tuple[dict[str, Any], float | None, bool]] = []
     needs: dict[str, list[str]] = {}
     for event in lines(path):
         key = (event.get("urn", ""), event.get("op", ""))
@@ -125,28 +135,28 @@ def read_steps(path: Path) -> list[Step]:
         elif event["event"] == "begin":
             open_steps[key] = event
         elif event["event"] in ("end", "fail") and (began := open_steps.pop(key, None)):
-            found.append((began, event["at"], event["event"] == "end"))
-    found += [(began, None, True) for began in open_steps.values()]
-    made = [_step(began, ended, ok, needs) for began, ended, ok in found]
-    return sorted(made, key=lambda step: (step.began, step.ended or float("inf")))
+            finished.append((began, event["at"], event["event"] == "end"))
+    finished += [(began, None, True) for began in open_steps.values()]
+    all_steps = [_step(began, ended, ok, needs) for began, ended, ok in finished]
+    return sorted(all_steps, key=lambda step: (step.began, step.ended or float("inf")))
 
 
 def _step(began: dict[str, Any], ended: float | None, ok: bool, needs: dict[str, list[str]]) -> Step:
-    waits = tuple(sorted(name(urn) for urn in _all_needs(began["urn"], needs)))
-    return Step(name(began["urn"]), began["type"], began["op"], began["at"], ended, ok, waits)
+    names = tuple(sorted(name(urn) for urn in _all_needs(began["urn"], needs)))
+    return Step(name(began["urn"]), began["type"], began["op"], began["at"], ended, ok, names)
 
 
 def _all_needs(urn: str, needs: dict[str, list[str]]) -> set[str]:
-    """Also what is needed by way of resources that stayed as they are."""
-    found: set[str] = set()
+    """Return all needs of a resource, including those through unchanged resources."""
+    all_needs: set[str] = set()
     left = [urn]
     while left:
-        new = set(needs.get(left.pop(), [])) - found
-        found |= new
+        new = set(needs.get(left.pop(), [])) - all_needs
+        all_needs |= new
         left += new
-    return found
+    return all_needs
 
 
 def name(urn: str) -> str:
-    """A resource's own name."""
+    """Return a resource's own name."""
     return urn.rpartition("::")[2]

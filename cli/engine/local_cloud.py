@@ -1,4 +1,4 @@
-"""The local cloud as a background process: started, asked, stopped."""
+"""The local cloud as a background process: start it, stop it, send it requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STOP_SECONDS = 30.0
 
 
 def health(stack: Stack) -> dict[str, object] | None:
-    """What the local cloud says of itself, or None when it does not answer."""
+    """Return the local cloud's health report, or None when it does not answer."""
     try:
         with client(timeout=5) as http:
             response = http.get(f"{stack.endpoint}/_cloud/health")
@@ -34,9 +34,9 @@ def health(stack: Stack) -> dict[str, object] | None:
 
 
 def start(stack: Stack) -> bool:
-    """Starts the stack's local cloud unless it runs; True when it was started.
+    """Start the stack's local cloud unless it runs; return whether it was started.
 
-    Raises CommandError with its own words.
+    Raises CommandError with the local cloud's own message.
     """
     _require_local(stack)
     if _runs(stack):
@@ -50,7 +50,7 @@ def start(stack: Stack) -> bool:
 
 
 def stop(stack: Stack) -> bool:
-    """Stops the stack's local cloud and waits until it has gone; False when it did not run. Raises CommandError."""
+    """Stop the stack's local cloud and wait for its end; return False when it did not run. Raises CommandError."""
     _require_local(stack)
     process = _process(stack)
     if process is None:
@@ -66,7 +66,7 @@ def stop(stack: Stack) -> bool:
 
 
 def console(stack: Stack) -> str:
-    """An address that opens the local cloud's page, once and soon. Raises CommandError."""
+    """Return an address that opens the local cloud's page; it works once and expires soon. Raises CommandError."""
     try:
         return str(_ask(stack, "POST", "/page/codes").raise_for_status().json()["address"])
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
@@ -74,17 +74,20 @@ def console(stack: Stack) -> str:
 
 
 def repositories(stack: Stack) -> list[dict[str, str]]:
-    """What its apps may be built from, as localcloud.repositories describes it. Raises CommandError."""
+    """Return the repositories that its apps may be built from, as localcloud.repositories describes them.
+
+    Raises CommandError.
+    """
     return list(_answer(stack, "GET", "/repositories")["repositories"])
 
 
 def allow_repository(stack: Stack, description: Mapping[str, str]) -> None:
-    """Lets its apps be built from a repository. Raises CommandError with its own words."""
+    """Allow its apps to be built from a repository. Raises CommandError with the local cloud's own message."""
     _answer(stack, "POST", "/repositories", dict(description))
 
 
 def push(stack: Stack, repository: str, branch: str) -> list[dict[str, str]]:
-    """Tells it of a push, as GitHub tells DigitalOcean; the deployments {app, id, cause} that begin.
+    """Send a push, as GitHub notifies DigitalOcean; return the deployments {app, id, cause} that it starts.
 
     Raises CommandError.
     """
@@ -94,16 +97,19 @@ def push(stack: Stack, repository: str, branch: str) -> list[dict[str, str]]:
 def _answer(stack: Stack, verb: str, path: str, body: object = None) -> dict[str, Any]:
     try:
         answer = _ask(stack, verb, path, body)
-        found = dict(answer.json())
+        document = dict(answer.json())
     except (httpx.HTTPError, ValueError, TypeError):
         raise CommandError("The local cloud does not answer; start it anew: make down && make up") from None
     if answer.status_code >= 400:
-        raise CommandError(str(found.get("error")))
-    return found
+        raise CommandError(str(document.get("error")))
+    return document
 
 
 def _ask(stack: Stack, verb: str, path: str, body: object = None) -> httpx.Response:
-    """A request to its own endpoints. Raises CommandError where it does not run, httpx.HTTPError without an answer."""
+    """Send a request to the local cloud's own endpoints.
+
+    Raises CommandError when it does not run, and httpx.HTTPError when it does not answer.
+    """
     _require_local(stack)
     if not _runs(stack):
         raise CommandError(f"The local cloud does not run; start it: oracle cloud start --stack {stack.name}")
@@ -117,14 +123,17 @@ def log_file(stack: Stack) -> Path:
 
 
 def _runs(stack: Stack) -> bool:
-    """Raises CommandError when another local cloud, or something else, answers at our address."""
-    found = health(stack)
-    if found is None:
+    """Return whether the stack's local cloud runs.
+
+    Raises CommandError when another local cloud, or another program, answers at our address.
+    """
+    report = health(stack)
+    if report is None:
         return False
     process = _process(stack)
-    if process is None or process.pid != found.get("pid"):
+    if process is None or process.pid != report.get("pid"):
         raise CommandError(
-            f"Port {stack.cloud_port} belongs to another local cloud (process {found.get('pid')}); stop it there with "
+            f"Port {stack.cloud_port} belongs to another local cloud (process {report.get('pid')}); stop it there with "
             f"`make down`, or give this project other ports in {stack.file.name}."
         )
     return True
@@ -141,31 +150,31 @@ def _command(stack: Stack) -> list[str]:
         "node-modules": located.node_modules,
         "pocketbase": located.pocketbase,
     }
-    if not are_all(stack, Plugins.official):  # on a stack's first `oracle up` there are none yet
+    if not are_all(stack, Plugins.official):  # no plugins are installed yet on a stack's first `oracle up`
         options["plugins"] = stack.home
     return [sys.executable, "-m", "localcloud", *(f"--{name}={value}" for name, value in options.items())]
 
 
 def _wait_started(stack: Stack, process: subprocess.Popen[bytes], begin: int) -> None:
     for _ in backoff(START_SECONDS, longest=0.5):
-        found = health(stack)
-        if found and found.get("pid") == process.pid:
+        report = health(stack)
+        if report and report.get("pid") == process.pid:
             return
         if process.poll() is not None:
-            raise CommandError(_last_words(stack, begin))
+            raise CommandError(_last_error(stack, begin))
     os.killpg(process.pid, signal.SIGTERM)
     raise CommandError(f"The local cloud did not answer within {START_SECONDS:.0f} s; its log: oracle cloud logs")
 
 
-def _last_words(stack: Stack, begin: int) -> str:
+def _last_error(stack: Stack, begin: int) -> str:
     with log_file(stack).open("rb") as log:
         log.seek(begin)
         lines = log.read().decode(errors="replace").strip().splitlines()
-    own = [line.removeprefix("localcloud: ") for line in lines if line.startswith("localcloud: ")]
-    if not own:
+    messages = [line.removeprefix("localcloud: ") for line in lines if line.startswith("localcloud: ")]
+    if not messages:
         return "The local cloud ended as it started; its log: oracle cloud logs"
     return (
-        (own[-1][:1].upper() + own[-1][1:])
+        (messages[-1][:1].upper() + messages[-1][1:])
         .replace("use another --port", _other_port(stack))
         .replace("use another --edge-port", _other_port(stack))
     )
@@ -176,11 +185,11 @@ def _other_port(stack: Stack) -> str:
 
 
 def _process(stack: Stack) -> psutil.Process | None:
-    """The process that runs on this project's state, found by what it was started with."""
-    wanted = f"--state={stack.cloud_state}"
+    """Return the process that uses this project's state, found by its command line."""
+    option = f"--state={stack.cloud_state}"
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        if wanted in words and "localcloud" in words and process.status() != psutil.STATUS_ZOMBIE:
+        if option in words and "localcloud" in words and process.status() != psutil.STATUS_ZOMBIE:
             return process
     return None
 

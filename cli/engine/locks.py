@@ -1,6 +1,6 @@
-"""Who holds the state's lock, in a folder or in a bucket: the engine writes one small file for each holder.
+"""Locks of the state, in a folder or in a bucket: the engine writes one small file for each holder.
 
-Names and contents as the engine's own file state backend has them (pulumi/pulumi, pkg/backend/diy/lock.go).
+Names and contents are those of the engine's own file state backend (pulumi/pulumi, pkg/backend/diy/lock.go).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Lock:
 
     @property
     def alive(self) -> bool:
-        """Whether the holder may still be at work: another machine's always may."""
+        """Return whether the holder may still run; a holder on another machine always may."""
         if self.host != socket.gethostname():
             return True
         try:
@@ -40,14 +40,14 @@ class Lock:
             return False
 
     def remedy(self, stack: str) -> str:
-        """What to do about a holder that may be at work."""
+        """Return the advice for a holder that may still run."""
         if self.host == socket.gethostname():
             return f"Wait for it, or end it: kill {self.pid}"
         return f"Wait for it, or, when you know that nobody is at work there, free the lock: pulumi cancel -s {stack}"
 
 
 def lock_in(path: Path) -> Lock | None:
-    """The lock that the file is; None when it was cut off while it was written, or has gone."""
+    """Read a lock from its file; None when the file is incomplete or does not exist."""
     try:
         return _lock(path, path.read_text())
     except OSError:
@@ -55,7 +55,7 @@ def lock_in(path: Path) -> Lock | None:
 
 
 def bucket_at(url: str) -> Bucket | None:
-    """The bucket of a state such as s3://bucket/prefix?endpoint=…; None for a state that is in none."""
+    """Return the bucket of a state such as s3://bucket/prefix?endpoint=…; None when the state is in no bucket."""
     address = urlsplit(url)
     if address.scheme != "s3" or not address.netloc:
         return None
@@ -67,26 +67,26 @@ def bucket_at(url: str) -> Bucket | None:
 
 
 def folder_at(url: str) -> Path | None:
-    """The folder of a state such as file:///home/ada/state; None for a state that is in none."""
+    """Return the folder of a state such as file:///home/ada/state; None when the state is in no folder."""
     address = urlsplit(url)
     return Path(unquote(address.netloc + address.path)).expanduser() if address.scheme == "file" else None
 
 
 def held_in(bucket: Bucket, stack: str) -> list[Lock]:
-    """The stack's locks in a bucket. Raises BackupsError."""
+    """Return the stack's locks in a bucket. Raises BackupsError."""
     names = bucket.names(f"{LOCKS}/{PROJECT}/{stack}/")
-    read = [(name, bucket.read_text(name)) for name in names]
-    return [lock for name, text in read if text is not None and (lock := _lock(Path(name), text))]
+    texts = [(name, bucket.read_text(name)) for name in names]
+    return [lock for name, text in texts if text is not None and (lock := _lock(Path(name), text))]
 
 
 def state_of(environment: Mapping[str, str]) -> str:
-    """The state's address; empty where `pulumi login` chose it."""
+    """Return the state's address; empty when `pulumi login` chose it."""
     return environment.get("PULUMI_BACKEND_URL", "")
 
 
 def _lock(path: Path, text: str) -> Lock | None:
     try:
-        held = json.loads(text)
-        return Lock(path, int(held["pid"]), held["hostname"], held["username"], held["timestamp"])
+        document = json.loads(text)
+        return Lock(path, int(document["pid"]), document["hostname"], document["username"], document["timestamp"])
     except (ValueError, KeyError, TypeError):
         return None

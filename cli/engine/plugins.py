@@ -1,4 +1,4 @@
-"""Which provider plugins a stack on the local cloud uses: the official ones, or the project's offline stand-ins."""
+"""Install the provider plugins of a stack on the local cloud: the official ones, or the project's offline plugins."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class Plugins(StrEnum):
 
 
 def provide(stack: Stack, choice: Plugins) -> Plugins:
-    """Makes the chosen plugins the ones in the stack's own Pulumi home and returns which they are.
+    """Install the chosen plugins in the stack's own Pulumi home; return the kind that was installed.
 
     Raises CommandError.
     """
     if choice is Plugins.offline or (choice is Plugins.auto and are_all(stack, Plugins.offline)):
-        return _offline(stack)
-    if _official(stack):
+        return _install_offline(stack)
+    if _install_official(stack):
         return Plugins.official
     if choice is Plugins.official:
         raise CommandError("The official provider plugins cannot be had here; use ours: oracle up --plugins offline")
-    return _offline(stack)
+    return _install_offline(stack)
 
 
 def are_all(stack: Stack, kind: Plugins) -> bool:
-    """Whether all plugins in the stack's Pulumi home are of this kind."""
+    """Return whether all plugins in the stack's Pulumi home are of this kind."""
     return all(_kind(stack, name) is kind for name in NAMES)
 
 
@@ -58,21 +58,21 @@ def _kind(stack: Stack, name: str) -> Plugins | None:
     return Plugins.offline if (folder / MARK).exists() else Plugins.official
 
 
-def _official(stack: Stack) -> bool:
-    """Installs the official plugins; False, and nothing changed, when one cannot be had."""
-    wanted = [name for name in NAMES if _kind(stack, name) is not Plugins.official]
-    aside = stack.home / "official"
-    if not all(_install(stack, name, aside) for name in wanted):
+def _install_official(stack: Stack) -> bool:
+    """Install the official plugins; return False, with nothing changed, when one is not available."""
+    needed = [name for name in NAMES if _kind(stack, name) is not Plugins.official]
+    home = stack.home / "official"
+    if not all(_install(stack, name, home) for name in needed):
         return False
-    for name in wanted:
+    for name in needed:
         shutil.rmtree(_folder(stack, name), ignore_errors=True)
         _folder(stack, name).parent.mkdir(parents=True, exist_ok=True)
-        (aside / "plugins" / _name(name)).rename(_folder(stack, name))
+        (home / "plugins" / _name(name)).rename(_folder(stack, name))
     return True
 
 
 def _install(stack: Stack, name: str, home: Path) -> bool:
-    """Installs one official plugin into the Pulumi home `home`, aside from the one in use."""
+    """Install one official plugin into the Pulumi home `home`, which is not the stack's own."""
     command = ["pulumi", "plugin", "install", "resource", name, f"v{metadata.version(f'pulumi-{name}')}"]
     environment = {**os.environ, **exports(stack), "PULUMI_HOME": str(home)}
     try:
@@ -82,7 +82,7 @@ def _install(stack: Stack, name: str, home: Path) -> bool:
     return done.status == 0 and (home / "plugins" / _name(name) / f"pulumi-resource-{name}").exists()
 
 
-def _offline(stack: Stack) -> Plugins:
+def _install_offline(stack: Stack) -> Plugins:
     for name in NAMES:
         if _kind(stack, name) is Plugins.official:
             shutil.rmtree(_folder(stack, name))

@@ -20,19 +20,19 @@ from settings import PROJECT
 from stack_outputs import Outputs, Owner
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-# What says that nothing changes: progress dots, reads that found nothing new, resources that stay as they are. A
-# Worker's bindings come back from each read with their secrets marked otherwise; what really changes is in the plan.
+# Output lines without news: progress dots, reads without a difference, unchanged resources. Each read returns a
+# Worker's bindings with their secrets marked differently; real changes of bindings are in the plan.
 NOISE = re.compile(
     r"@ updating|.* refreshing \(\d+s\)\s*$|.* refresh \([\d.]+s\)\s*(\[diff: ~bindings\])?\s*$"
     r"| {4}[\w-]+:[\w/-]+:\w+ [\w-]+ +(running )?$|\s*$"
 )
-QUIET_SECONDS = 1800.0  # for what is no deployment; large states in slow places are read in seconds
+QUIET_SECONDS = 1800.0  # for commands other than deployments; large states on slow storage are read in seconds
 
 
 STACK = "pulumi:pulumi:Stack"
 """The type of the resource that carries a stack's outputs."""
 OWN_STATE = "organization"
-"""What the engine calls the organization of every stack in a folder or a bucket."""
+"""The engine's organization of every stack in a folder or a bucket."""
 FULL_TEXT = "Its full text: oracle logs"
 
 
@@ -43,11 +43,11 @@ class Finished:
 
 
 class NoStack(CommandError):
-    """The state has no such stack."""
+    """The state does not contain the stack."""
 
 
 class Engine:
-    """Runs `pulumi` for one stack. Tokens and passphrase travel by environment, never by argument."""
+    """Runs `pulumi` for one stack. Tokens and the passphrase go through the environment, never through arguments."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
@@ -55,21 +55,22 @@ class Engine:
         self._process: subprocess.Popen[bytes] | None = None
 
     def quiet(self, *arguments: str) -> Finished:
-        """Runs to the end and returns what was printed; when it succeeded, without its remarks on standard error."""
+        """Run to the end and return the output; after a failure with the text of standard error."""
         done = self._run(*arguments)
         return Finished(done.status, _text(done.output) if done.status == 0 else _text(done.output) + done.errors)
 
     def recorded(self, output: Path, events: Path, *arguments: str) -> Finished:
-        """Runs with its output added to a file as it comes, and its event log in another; `interrupt` ends it early."""
+        """Run with the output appended to one file and the event log in another; `interrupt` ends it early."""
         begin = output.stat().st_size
         command = _command("--event-log", str(events), arguments=arguments)
         with output.open("ab") as log:
-            own = {**self.environment, "PULUMI_DEBUG_COMMANDS": "true"}  # else there is no option --event-log
+            # Without PULUMI_DEBUG_COMMANDS there is no option --event-log.
+            own = {**self.environment, "PULUMI_DEBUG_COMMANDS": "true"}
             self._process = start(command, output=log, cwd=self.stack.project, env=own)
         try:
             self._process.wait()
         except KeyboardInterrupt:
-            self._process.wait()  # the terminal has told the engine too: it ends the step it is at
+            self._process.wait()  # the terminal has interrupted the engine too: it stops after its current step
             raise
         finally:
             status, self._process = self._process.returncode, None
@@ -78,14 +79,17 @@ class Engine:
             return Finished(status, log.read().decode(errors="replace"))
 
     def interrupt(self) -> bool:
-        """Asks a recorded engine to end after the steps it is at; False when none is at work."""
+        """Ask a recorded engine to stop after its current steps; return False when none runs."""
         process = self._process
         if process is not None:
             process.send_signal(signal.SIGINT)
         return process is not None
 
     def _run(self, *arguments: str, stdin: bytes | None = None, merged: bool = False) -> Done:
-        """Raises CommandError when the engine does not start, or does not end."""
+        """Run the engine to its end.
+
+        Raises CommandError when the engine does not start, or does not end in time.
+        """
         command = _command(arguments=arguments)
         project, own = self.stack.project, self.environment
         try:
@@ -99,7 +103,7 @@ class Engine:
             raise CommandError(f"The Pulumi engine does not start ({error.strerror}); get it: make tools") from None
 
     def run_checked(self, *arguments: str) -> str:
-        """Runs quietly and returns the output. Raises CommandError with one sentence when it fails."""
+        """Run quietly and return the output. Raises CommandError with one sentence when it fails."""
         done = self.quiet(*arguments)
         if done.status != 0:
             raise self._refusal(done, arguments[0])
@@ -109,23 +113,23 @@ class Engine:
         return CommandError(self.sentence(done, f"`pulumi {command}` failed: {_last_error(done.output)}"))
 
     def set_secret(self, key: str, value: str) -> None:
-        """Sets configuration encrypted; the value goes by standard input. Raises CommandError."""
+        """Set an encrypted configuration value, passed through standard input. Raises CommandError."""
         arguments = ("config", "set", "--secret", "--stack", self.stack.name, "--", key)
         done = self._run(*arguments, stdin=value.encode(), merged=True)
         if done.status != 0:
             output = _text(done.output)
-            said = f"`pulumi config set --secret {key}` failed: {_last_error(output)}"
-            raise CommandError(self.sentence(Finished(done.status, output), said))
+            problem = f"`pulumi config set --secret {key}` failed: {_last_error(output)}"
+            raise CommandError(self.sentence(Finished(done.status, output), problem))
 
     def sentence(self, done: Finished, otherwise: str) -> str:
         return engine_sentence(done.output, self.stack.name) or otherwise
 
     def failure(self, done: Finished, go_on: str) -> str:
-        """What went wrong in a recorded engine: the known failure's sentence, or the cause with `go_on` behind it."""
+        """Return the known failure's sentence for a recorded engine, or its cause followed by `go_on`."""
         return self.sentence(done, failed(done, go_on))
 
     def stacks(self) -> dict[str, dict[str, Any]]:
-        """What `pulumi stack ls` says of each stack of the project, by name without an organization.
+        """Return the entries of `pulumi stack ls`, by the stack's name without an organization.
 
         Raises CommandError.
         """
@@ -134,16 +138,16 @@ class Engine:
         return {str(each["name"]).rpartition("/")[2]: each for each in listed}
 
     def ensure_stack(self) -> None:
-        """Makes the stack where there is none, in an existing state; which one a terminal has selected stays."""
+        """Create the stack if an existing state does not have it; the terminal's selected stack does not change."""
         if self.stack.name not in self.stacks():
             self.make_stack()
 
     def make_stack(self) -> None:
-        """Makes the stack, which the state does not have. Raises CommandError."""
+        """Create the stack, which the state does not have. Raises CommandError."""
         self.run_checked("stack", "init", "--no-select", self.stack.name)
 
     def require_stack(self) -> None:
-        """Raises NoStack where the state has no such stack; nothing is made."""
+        """Raise NoStack if the state does not have the stack; nothing is created."""
         if self.stack.name not in self.stacks():
             name = self.stack.name
             deploy = self.stack.update if self.stack.on_local_cloud else f"oracle deploy --stack {name}"
@@ -153,7 +157,7 @@ class Engine:
 
     @cached_property
     def owner(self) -> Owner:
-        """The stack by its whole name, as its program knows it. Raises CommandError."""
+        """The stack's full name, as its program knows it. Raises CommandError."""
         state = self.environment.get("PULUMI_BACKEND_URL") or str(
             json.loads(self.run_checked("whoami", "--json"))["url"]
         )
@@ -162,7 +166,10 @@ class Engine:
         return Owner(organization=organization, project=PROJECT, stack=self.stack.name)
 
     def export(self) -> dict[str, Any]:
-        """The state, secrets encrypted. Raises NoStack where there is no such stack, CommandError for all else."""
+        """Return the state, with its secrets encrypted.
+
+        Raises NoStack when the stack does not exist, and CommandError for any other failure.
+        """
         self._make_state()
         done = self.quiet("stack", "export", "--stack", self.stack.name)
         if done.status != 0:
@@ -172,26 +179,26 @@ class Engine:
         return exported
 
     def outputs(self, state: Mapping[str, Any] | None = None) -> Outputs:
-        """The deployed stack's outputs, without the secret ones; those in an exported `state` where one is at hand.
+        """Return the deployed stack's outputs without the secret ones; from an exported `state` if one is given.
 
-        Raises CommandError when there are none yet.
+        Raises CommandError when the stack has none yet.
         """
-        return self._outputs(self._shown() if state is None else _outputs_in(state))
+        return self._outputs(self._read_outputs() if state is None else _outputs_in(state))
 
     def login(self) -> tuple[Outputs, str]:
-        """The deployed stack's outputs and its admin's password. Raises CommandError when there are none yet."""
-        found = self._shown("--show-secrets")
-        return self._outputs(found), str(found["adminPassword"])
+        """Return the deployed stack's outputs and its admin's password. Raises CommandError without outputs."""
+        outputs = self._read_outputs("--show-secrets")
+        return self._outputs(outputs), str(outputs["adminPassword"])
 
-    def _shown(self, *options: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(
+    def _read_outputs(self, *options: str) -> dict[str, Any]:
+        outputs: dict[str, Any] = json.loads(
             self.run_checked("stack", "output", *options, "--json", "--stack", self.stack.name)
         )
-        return found
+        return outputs
 
-    def _outputs(self, found: Mapping[str, Any]) -> Outputs:
+    def _outputs(self, values: Mapping[str, Any]) -> Outputs:
         try:
-            return Outputs.from_state(found)
+            return Outputs.from_state(values)
         except KeyError as error:
             raise CommandError(
                 f"The stack {self.stack.name} has no {error.args[0]} yet; deploy it: {self.stack.update}"
@@ -203,7 +210,7 @@ class Engine:
 
 
 def outputs_or_none(state: Mapping[str, Any]) -> Outputs | None:
-    """The outputs in an exported state; None where nothing was ever deployed to the end."""
+    """Return the outputs in an exported state; None when no deployment was ever completed."""
     try:
         return Outputs.from_state(_outputs_in(state))
     except KeyError:
@@ -211,7 +218,7 @@ def outputs_or_none(state: Mapping[str, Any]) -> Outputs | None:
 
 
 def bounded(project: Path, environment: Mapping[str, str], seconds: float, *arguments: str) -> Finished:
-    """`pulumi` for at most so many seconds; what it printed, its remarks before that when it failed.
+    """Run `pulumi` for at most so many seconds; return its output, after a failure with standard error before it.
 
     Raises OutOfTime, and OSError when it does not start.
     """
@@ -220,37 +227,37 @@ def bounded(project: Path, environment: Mapping[str, str], seconds: float, *argu
 
 
 def cause(done: Finished) -> str:
-    """Why it failed, as far as it said; the begin of a sentence."""
+    """Return the cause of a failure, if the engine printed one, as the beginning of a sentence."""
     return (program_sentence(done.output) or (KILLED if done.status < 0 else "what is wrong stands above")).rstrip(".")
 
 
 def failed(done: Finished, go_on: str, begin: str = "") -> str:
-    """The cause between `begin` and `go_on`.
+    """Return the cause between `begin` and `go_on`.
 
-    What nobody expected comes again when it is tried again, so its full text is named in place of `go_on`.
+    An unexpected error would only happen again, so it gets the command for the full text in place of `go_on`.
     """
     return f"{begin}{cause(done)}. {FULL_TEXT if unexpected(done) else go_on}".rstrip()
 
 
 def unexpected(done: Finished) -> bool:
-    """Whether it failed at something that no sentence of ours or the engine's tells."""
-    found = program_cause(done.output)
-    return found is not None and found.unexpected
+    """Return whether the failure is one that no sentence of ours or the engine's describes."""
+    program_failure = program_cause(done.output)
+    return program_failure is not None and program_failure.unexpected
 
 
 def describe_failure(line: str) -> bool:
-    """Whether a line of the engine's output says that something changes, or anything else worth reading."""
+    """Return whether a line of the engine's output is worth reading, for example because it reports a change."""
     return NOISE.match(ANSI.sub("", line)) is None
 
 
 def _outputs_in(state: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Secret ones are there encrypted."""
+    """Return the outputs in an exported state; secret ones are encrypted."""
     resources = (state.get("deployment") or {}).get("resources") or []
     return next((each.get("outputs") or {} for each in resources if each["type"] == STACK), {})
 
 
 def _command(*more: str, arguments: Sequence[str]) -> list[str]:
-    """The engine's command line. Its options go before a `--`, behind which everything is a value."""
+    """Return the engine's command line. Its options go before a `--`, after which everything is a value."""
     options = [*more, "--non-interactive", "--color", "never"]
     words = list(arguments)
     place = words.index("--") if "--" in words else len(words)

@@ -1,8 +1,8 @@
-"""Taking over from an update that was killed: its lock, and what it had begun to make.
+"""Recover from an update that was killed: its lock, and the resources that it was creating.
 
-The file state backend keeps a killed update's lock for ever, and the state remembers that a creation had begun
-without knowing how it ended. A dead holder is told from a live one by its process. What was begun is looked up in the
-cloud by name, and taken into the state when it is there; otherwise the next update would be refused by a name that is
+The file state backend never frees a killed update's lock, and the state records a creation that began but not its
+result. A dead holder is distinguished from a live one by its process. Resources whose creation began are looked up in
+the cloud by name, and imported into the state when they exist. Otherwise the next update would fail because the name is
 taken.
 """
 
@@ -26,23 +26,23 @@ CHECK = "digitalocean:index/uptimeCheck:UptimeCheck"
 
 
 def recover(engine: Engine) -> list[str]:
-    """Frees a dead holder's lock, settles what it had begun, says what was done.
+    """Free a dead holder's lock and settle its pending creations; return a line for each thing done.
 
-    Raises CommandError for a live holder, NoStack where there is no such stack.
+    Raises CommandError for a live holder, and NoStack when the stack does not exist.
     """
-    done = list(_free_locks(engine))
+    lines = list(_free_locks(engine))
     state = engine.export()
     if pending := (state.get("deployment") or {}).get("pending_operations"):
-        done += _settle(engine, state, pending)
-    elif app := _unanswered(engine, state):
+        lines += _settle(engine, state, pending)
+    elif app := _unrecorded_app(engine, state):
         _take_over(state["deployment"]["resources"], *app)
         import_app(engine, state)
-        done.append(f"took over {app[1]}, which was made though its creation was never answered")
-    return done
+        lines.append(f"took over {app[1]}, which was made though its creation was never answered")
+    return lines
 
 
 def settled(engine: Engine, *, make: bool) -> list[str]:
-    """What `recover` has done for a stack, which is made where there is none and it is to `make`.
+    """Recover a stack and return the lines of `recover`; create the stack if it does not exist and `make` is set.
 
     Raises CommandError.
     """
@@ -56,7 +56,7 @@ def settled(engine: Engine, *, make: bool) -> list[str]:
 
 
 def held(engine: Engine) -> list[Lock]:
-    """The stack's locks, in a folder or in a bucket. Raises CommandError."""
+    """Return the stack's locks, in a folder or in a bucket. Raises CommandError."""
     try:
         bucket, folder = bucket_at(state_of(engine.environment)), folder_at(state_of(engine.environment))
         locks = held_in(bucket, engine.stack.name) if bucket else []
@@ -66,7 +66,7 @@ def held(engine: Engine) -> list[Lock]:
 
 
 def import_app(engine: Engine, state: dict[str, Any]) -> None:
-    """Makes this the stack's state. Raises CommandError."""
+    """Import this as the stack's state. Raises CommandError."""
     path = engine.stack.private / f"state-{engine.stack.name}.json"
     path.unlink(missing_ok=True)
     try:
@@ -78,7 +78,7 @@ def import_app(engine: Engine, state: dict[str, Any]) -> None:
 
 
 def _free_locks(engine: Engine) -> Iterator[str]:
-    """Frees what the dead hold, in a folder or in a bucket. Raises CommandError for a live holder."""
+    """Free the locks of dead holders, in a folder or in a bucket. Raises CommandError for a live holder."""
     locks = held(engine)
     _refuse_running(engine.stack.name, locks)
     bucket = bucket_at(state_of(engine.environment))
@@ -107,30 +107,30 @@ def _locks(folder: Path) -> Iterator[Lock]:
         if lock := lock_in(path):
             yield lock
         else:
-            path.unlink(missing_ok=True)  # cut off while it was written, so its writer never held it
+            path.unlink(missing_ok=True)  # incomplete, so its writer never held the lock
 
 
 def _settle(engine: Engine, state: dict[str, Any], pending: list[dict[str, Any]]) -> Iterator[str]:
-    found = {}
+    ids = {}
     for operation in pending:
         resource = operation["resource"]
-        if operation["type"] == "creating" and (known := _existing(engine, resource)):
-            found[resource["urn"]] = known
-            yield f"took over {known}, which the killed update had made ({resource['urn'].rpartition('::')[2]})"
+        if operation["type"] == "creating" and (id := _existing(engine, resource)):
+            ids[resource["urn"]] = id
+            yield f"took over {id}, which the killed update had made ({resource['urn'].rpartition('::')[2]})"
     resources = state["deployment"].setdefault("resources", [])
     for operation in pending:
         resource = operation["resource"]
-        if resource["urn"] in found:
-            _take_over(resources, resource, found[resource["urn"]])
+        if resource["urn"] in ids:
+            _take_over(resources, resource, ids[resource["urn"]])
     state["deployment"]["pending_operations"] = []
     import_app(engine, state)
     yield f"settled {len(pending)} operation(s) of the killed update"
 
 
 def _take_over(resources: list[dict[str, Any]], resource: dict[str, Any], id: str) -> None:
-    """The state has the resource with this id; one that it was to replace waits to be deleted, as after any update.
+    """Put the resource with this id into the state; a resource that it was to replace is marked for deletion.
 
-    What it is like is read by the refresh that begins each update; what no cloud tells stays as it was declared.
+    The refresh at the start of each update reads its properties; properties that no cloud returns remain as declared.
     """
     resource = {**resource, "id": id, "outputs": {**(resource.get("inputs") or {}), **(resource.get("outputs") or {})}}
     same = [place for place, each in enumerate(resources) if each["urn"] == resource["urn"] and not each.get("delete")]
@@ -141,32 +141,32 @@ def _take_over(resources: list[dict[str, Any]], resource: dict[str, Any], id: st
         resources.insert(same[0], resource)
 
 
-def _unanswered(engine: Engine, state: dict[str, Any]) -> tuple[dict[str, Any], str] | None:
-    """The app that the state declares by name and does not have, though the cloud has it, and its id; None as a rule.
+def _unrecorded_app(engine: Engine, state: dict[str, Any]) -> tuple[dict[str, Any], str] | None:
+    """Return the declared app that exists in the cloud and not in the state, with its id; usually None.
 
-    The connection may break while the app is made: the engine takes that for a failure, and its name is taken then.
+    The connection may break while the app is created. The engine records a failure, and the app's name is taken.
     """
     resources = (state.get("deployment") or {}).get("resources") or []
     apps = [each for each in resources if each["type"] == APP and not each.get("delete")]
-    counted: dict[str, Any] = next((each["outputs"] for each in resources if each["type"] == GENERATION), {})
-    if not apps or not counted.get("app") or apps[0]["inputs"]["spec"]["name"] == counted["app"]:
+    generation: dict[str, Any] = next((each["outputs"] for each in resources if each["type"] == GENERATION), {})
+    if not apps or not generation.get("app") or apps[0]["inputs"]["spec"]["name"] == generation["app"]:
         return None
-    inputs = {**apps[0]["inputs"], "spec": {**apps[0]["inputs"]["spec"], "name": counted["app"]}}
-    resource = {**apps[0], "inputs": inputs, "replacementTrigger": counted["app"]}
-    found = _existing(engine, resource)
-    return (resource, found) if found and _ours(engine, found, counted) else None
+    inputs = {**apps[0]["inputs"], "spec": {**apps[0]["inputs"]["spec"], "name": generation["app"]}}
+    resource = {**apps[0], "inputs": inputs, "replacementTrigger": generation["app"]}
+    id = _existing(engine, resource)
+    return (resource, id) if id and _ours(engine, id, generation) else None
 
 
-def _ours(engine: Engine, app_id: str, counted: dict[str, Any]) -> bool:
-    """Whether the app is of the generation that was asked for."""
+def _ours(engine: Engine, app_id: str, generation: dict[str, Any]) -> bool:
+    """Return whether the app is of the requested generation."""
     service = engine.stack.settings().backend.service
     with AppPlatform(engine.stack.digitalocean, engine.environment.get("DIGITALOCEAN_TOKEN")) as platform:
         spec = platform.app(app_id)["spec"]
-    return variable(spec, service, "GENERATION") == str(int(counted["generation"]))
+    return variable(spec, service, "GENERATION") == str(int(generation["generation"]))
 
 
 def _existing(engine: Engine, resource: dict[str, Any]) -> str | None:
-    """The id of what a creation had made, by its name and its owner; None for kinds that may be made once more."""
+    """Return the id of the created resource, by its name and owner; None for types that may be created twice."""
     inputs = resource.get("inputs") or {}
     token = engine.environment.get("DIGITALOCEAN_TOKEN")
     try:

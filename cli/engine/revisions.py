@@ -12,7 +12,7 @@ from programs import git as program
 
 @dataclass(frozen=True)
 class Revisions:
-    """From `base` to `head`, both whole commit ids; `asked` is what was typed."""
+    """From `base` to `head`, both full commit ids; `asked` is the text that the user typed."""
 
     asked: str
     base: str
@@ -20,18 +20,18 @@ class Revisions:
 
 
 def revisions(project: Path, asked: str) -> Revisions:
-    """`BASE..HEAD`; `BASE...HEAD` begins where both parted; `BASE` alone ends at HEAD. Raises CommandError."""
-    apart = "..." in asked
-    base, _, head = asked.partition("..." if apart else "..")
+    """Resolve `BASE..HEAD`, `BASE...HEAD` (from their merge base) or `BASE` (up to HEAD). Raises CommandError."""
+    from_merge_base = "..." in asked
+    base, _, head = asked.partition("..." if from_merge_base else "..")
     head = _commit(project, head or "HEAD")
     base = _commit(project, base)
-    if apart:
+    if from_merge_base:
         base = git(project, "merge-base", base, head)
     return Revisions(asked, base, head)
 
 
 def git(folder: Path, *arguments: str, hooks: bool = True) -> str:
-    """What git prints. Raises CommandError with its last line."""
+    """Run git and return its output. Raises CommandError with the last line of its errors."""
     options = () if hooks else ("-c", "core.hooksPath=/dev/null")
     try:
         done = program.git(folder, *options, *arguments)

@@ -1,7 +1,7 @@
-"""The environment of a shell into which `oracle env` was loaded: what it set, and what stood there before.
+"""The environment of a shell that has loaded `oracle env`: the variables it set, and their values before.
 
-What stood there is kept in one variable, so that the same shell can be given another stack's environment, and so that
-no command works on one stack with the state, the passphrase or the tokens of another.
+The values before are stored in one variable. So the same shell can load another stack's environment, and no command
+uses one stack with the state, the passphrase or the tokens of another.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ import shlex
 from collections.abc import Iterator, Mapping
 
 BEFORE = "ORACLE_ENV_BEFORE"
-"""JSON: for each variable that was set, a digest of its value, and the value before (null where it was not set)."""
+"""JSON: for each variable that was set, a digest of its value, and the value before (null when it was not set)."""
 SHARED = frozenset({"PATH"})
-"""What is the same for all stacks, and what people change too; it is never put back."""
+"""Variables that are the same for all stacks and that users change too; their values before are never restored."""
 
 
 def unloaded(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment as it was before the first `oracle env`.
+    """Return the environment before the first `oracle env`.
 
-    A variable that has been set again since, such as a token from .envrc, is its user's and stays.
+    A variable that the user has set again since, such as a token from .envrc, is not changed.
     """
-    found = dict(environment)
-    for name, (digest, before) in _record(found.pop(BEFORE, "")).items():
-        if name in found and _digest(found[name]) == digest:
-            del found[name]
-            found |= {name: before} if before is not None else {}
-    return found
+    restored = dict(environment)
+    for name, (digest, before) in _record(restored.pop(BEFORE, "")).items():
+        if name in restored and _digest(restored[name]) == digest:
+            del restored[name]
+            restored |= {name: before} if before is not None else {}
+    return restored
 
 
 def script(environment: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:
-    """The lines, for bash, zsh and sh, that take back what was loaded before and set what is `wanted` now."""
+    """Yield lines for bash, zsh and sh that undo the last load and set the variables `wanted` now."""
     before = unloaded(environment)
     record = {name: (_digest(value), before.get(name)) for name, value in wanted.items() if name not in SHARED}
     target = {**before, **wanted, BEFORE: json.dumps(record)}
@@ -42,7 +42,7 @@ def script(environment: Mapping[str, str], wanted: Mapping[str, str]) -> Iterato
 
 
 def _record(text: str) -> dict[str, tuple[str, str | None]]:
-    """Empty where the variable does not hold what `script` wrote."""
+    """Parse the record that `script` wrote; empty when the variable contains anything else."""
     try:
         return {name: (str(digest), before) for name, (digest, before) in json.loads(text).items()}
     except (ValueError, TypeError, AttributeError):
@@ -50,5 +50,5 @@ def _record(text: str) -> dict[str, tuple[str, str | None]]:
 
 
 def _digest(value: str) -> str:
-    """Tells whether a value is still the one that was set, without holding it a second time."""
+    """Return a digest that identifies a value without storing it a second time."""
     return hashlib.sha256(value.encode(errors="surrogateescape")).hexdigest()[:16]

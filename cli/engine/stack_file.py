@@ -1,4 +1,4 @@
-"""A stack's file, given another content at once, and put back byte for byte."""
+"""Replace a stack's file atomically, or restore it byte for byte."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def replace(file: Path, content: bytes) -> None:
-    """Gives the file this content, at once."""
+    """Replace the file's content atomically."""
     scratch = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         scratch.write_bytes(content)
@@ -21,7 +21,7 @@ def replace(file: Path, content: bytes) -> None:
 
 @contextmanager
 def put_back(file: Path, before: bytes) -> Iterator[None]:
-    """Whatever goes wrong inside, and be it the user who interrupts: the file is what it was."""
+    """Restore the file if the block raises anything, including the user's interrupt."""
     try:
         yield
     except BaseException:

@@ -1,7 +1,6 @@
-"""Stacks of one's own on this machine: their files, written and kept up from the template of local stacks.
+"""Developers' own stacks on this machine: create and update their files from the template of local stacks.
 
-Such a file is nobody else's: git ignores it, since it holds what only this machine's network knows, such as the
-generation that a wipe has counted up.
+Git ignores these files. They contain values of this machine's network only, such as the generation that a wipe raised.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ HEAD = f"""{MARK}, and not for git. Change any value, and add keys; comments are
 """
 OWN_NAME = re.compile(r"[a-z][a-z0-9-]*")
 ALIKE = 0.7
-"""From this likeness on (difflib's ratio) a name is taken for a misspelt one."""
+"""Names at least this similar (difflib's ratio) are taken for misspelt ones."""
 REVIEW = re.compile(r"pr-\d+")
 HISTORY = {f"{PROJECT}:{key}" for key in HISTORY_KEYS}
 DIGITS = 6
@@ -38,9 +37,9 @@ ABSENT = object()
 
 
 def provide(stack: Stack) -> Iterator[str]:
-    """Writes the stack's file where there is none, brings one written before up to date; a line for what it did.
+    """Create the stack's file, or update an earlier one from the template; yield a line for each change.
 
-    Raises CommandError for a name that is no stack's of one's own.
+    Raises CommandError for a name that a developer's own stack cannot have.
     """
     if not stack.file.is_file():
         _refuse(stack)
@@ -54,24 +53,24 @@ def provide(stack: Stack) -> Iterator[str]:
 
 
 def write(stack: Stack) -> None:
-    """Writes the stack's file from the template."""
+    """Write the stack's file from the template."""
     text = rendered(stack)
     stack.file.write_text(HEAD + text)
     _record(stack, text)
 
 
 def rendered(stack: Stack) -> str:
-    """The template for this stack: under names of its own, in the account that is there. Raises CommandError."""
+    """Return the template for this stack: with names of its own, in the existing account. Raises CommandError."""
     text = (stack.project / TEMPLATE).read_text()
     text = text[text.index("config:") :]
     shipped = Account.of(yaml_text.load(text))
-    text = _moved(text, shipped, _account(stack) or shipped)
+    text = _in_account(text, shipped, _account(stack) or shipped)
     if stack.name == FIRST:
         return text
     for key, limit in (("appName", APP_NAME_LIMIT - GENERATION_SUFFIX), ("script", SCRIPT_NAME_LIMIT)):
         text = re.sub(
             rf"^( +{key}: )(\S+)$",
-            lambda found, most=limit: found[1] + own_name(found[2], stack.name, most),  # type: ignore[misc]
+            lambda match, most=limit: match[1] + own_name(match[2], stack.name, most),  # type: ignore[misc]
             text,
             flags=re.MULTILINE,
         )
@@ -79,7 +78,7 @@ def rendered(stack: Stack) -> str:
 
 
 def own_name(name: str, stack: str, limit: int) -> str:
-    """The stack's own name for what is called `name` in the template, at most `limit` characters."""
+    """Return the stack's own name for the template's `name`, with at most `limit` characters."""
     whole = f"{name}-{stack}"
     if len(whole) <= limit:
         return whole
@@ -89,18 +88,18 @@ def own_name(name: str, stack: str, limit: int) -> str:
 
 
 def merged(own: Any, before: Any, now: Any) -> Any:
-    """A value of the file after the template said `before` and says `now`: whatever is a person's stays."""
+    """Merge a change of the template, from `before` to `now`, into the file's `own` value; a user's value wins."""
     if isinstance(own, dict) and isinstance(now, dict):
-        was = before if isinstance(before, dict) else {}
+        earlier = before if isinstance(before, dict) else {}
         keys = [*own, *(key for key in now if key not in own)]
-        made = {key: merged(own.get(key, ABSENT), was.get(key, ABSENT), now.get(key, ABSENT)) for key in keys}
-        return {key: value for key, value in made.items() if value is not ABSENT}
+        values = {key: merged(own.get(key, ABSENT), earlier.get(key, ABSENT), now.get(key, ABSENT)) for key in keys}
+        return {key: value for key, value in values.items() if value is not ABSENT}
     return now if own == before else own
 
 
 @dataclass(frozen=True)
 class Account:
-    """A local cloud's ports, and the id of the account that it is."""
+    """A local cloud's ports and account id."""
 
     port: int
     edge_port: int
@@ -108,7 +107,7 @@ class Account:
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Account:
-        """As a stack's file declares it. Raises KeyError and the like where it does not."""
+        """Read them from a stack's file. Raises KeyError, TypeError or ValueError when one is missing or wrong."""
         config = document["config"]
         workers = str(config[f"{PROJECT}:workersUrl"]).replace("{script}.", "")
         ports = [urlsplit(address).port or 80 for address in (str(config["digitalocean:apiEndpoint"]), workers)]
@@ -116,7 +115,7 @@ class Account:
 
 
 def _account(stack: Stack) -> Account | None:
-    """The account that the stack is in already, else the first stack's; None where there is neither."""
+    """Return the stack's present account, else the first stack's; None when neither has one."""
     for file in (stack.file, Stack(FIRST, stack.project).file):
         try:
             return Account.of(yaml_text.load(file.read_text()))
@@ -125,52 +124,52 @@ def _account(stack: Stack) -> Account | None:
     return None
 
 
-def _moved(text: str, here: Account, there: Account) -> str:
+def _in_account(text: str, here: Account, there: Account) -> str:
     ports = {str(here.port): there.port, str(here.edge_port): there.edge_port}
-    moved = re.sub(rf":({here.port}|{here.edge_port})\b", lambda found: f":{ports[found[1]]}", text)
-    return moved.replace(here.id, there.id)
+    changed = re.sub(rf":({here.port}|{here.edge_port})\b", lambda match: f":{ports[match[1]]}", text)
+    return changed.replace(here.id, there.id)
 
 
 def _update(stack: Stack) -> bool:
-    """Brings the file up to the template; whether anything was to be done. Raises CommandError."""
+    """Update the file from the template; return whether it changed. Raises CommandError."""
     text = rendered(stack)
     own = _parsed(stack)
-    before = yaml_text.load(_kept(stack).read_text()) if _kept(stack).is_file() else {}
-    made = {**own, "config": merged(own.get("config") or {}, _shared(before), _shared(yaml_text.load(text)))}
+    before = yaml_text.load(_recorded_template(stack).read_text()) if _recorded_template(stack).is_file() else {}
+    merged_document = {**own, "config": merged(own.get("config") or {}, _shared(before), _shared(yaml_text.load(text)))}
     _record(stack, text)
-    if made == own:
+    if merged_document == own:
         return False
-    stack_file.replace(stack.file, (HEAD + yaml.safe_dump(made, sort_keys=False, width=200)).encode())
+    stack_file.replace(stack.file, (HEAD + yaml.safe_dump(merged_document, sort_keys=False, width=200)).encode())
     return True
 
 
 def _parsed(stack: Stack) -> dict[str, Any]:
-    """The file's document. Raises CommandError where it is none."""
+    """Return the file's document. Raises CommandError when it has none."""
     try:
-        found = yaml_text.load(stack.file.read_text())
+        document = yaml_text.load(stack.file.read_text())
     except yaml.YAMLError:
-        found = None
-    if not isinstance(found, dict):
-        stack.settings()  # which says where it is wrong
-    return dict(found or {})
+        document = None
+    if not isinstance(document, dict):
+        stack.settings()  # raises with the place of the error
+    return dict(document or {})
 
 
 def _shared(document: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in (document.get("config") or {}).items() if key not in HISTORY}
 
 
-def _kept(stack: Stack) -> Path:
-    """The template as it was when the file was last brought up to it."""
+def _recorded_template(stack: Stack) -> Path:
+    """Return the path of the template as of the file's last update."""
     return stack.private / "stacks" / f"{stack.name}.yaml"
 
 
 def _record(stack: Stack, text: str) -> None:
-    stack.make_private(_kept(stack).parent)
-    _kept(stack).write_text(text)
+    stack.make_private(_recorded_template(stack).parent)
+    _recorded_template(stack).write_text(text)
 
 
 def _refuse(stack: Stack) -> None:
-    """Raises CommandError for a name that would not do for a stack of one's own, or that somebody has mistyped."""
+    """Raise CommandError for a name that a developer's own stack cannot have, or that looks misspelt."""
     name = stack.name
     if REVIEW.fullmatch(name):
         raise CommandError(f"{name} is a pull request's environment, which is brought up by: oracle review {name[3:]}")
@@ -186,7 +185,7 @@ def _refuse(stack: Stack) -> None:
 
 
 def _others(stack: Stack) -> Iterator[str]:
-    """The stacks that somebody may have meant: this machine's first, and those on real clouds."""
+    """Yield the stacks that the user may have meant: those on real clouds, and this machine's first."""
     yield from (name for name in get_or_none(stack.project) if name != FIRST and _is_real(Stack(name, stack.project)))
     if stack.name != FIRST:
         yield FIRST
@@ -195,7 +194,7 @@ def _others(stack: Stack) -> Iterator[str]:
 def _is_real(stack: Stack) -> bool:
     try:
         return not stack.on_local_cloud
-    except (CommandError, AttributeError):  # nobody can say before the file is mended
+    except (CommandError, AttributeError):  # unknown until the file is fixed
         return True
 
 

@@ -1,4 +1,4 @@
-"""Where things are: the project, a stack's own files, and the environment in which its engine runs."""
+"""The project, a stack's own files, and the environment of a stack's engine."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from settings import CLOUDFLARE, DIGITALOCEAN, Settings, SettingsError, from_fil
 from toolchain import tools
 
 PROJECT = Path(__file__).resolve().parents[2]
-LOCAL_PASSPHRASE = "oracle-local"  # protects nothing outside this machine: the local stack holds no real secret
+LOCAL_PASSPHRASE = "oracle-local"  # protects nothing outside this machine: the local stack has no real secret
 ELSEWHERE = "ORACLE_LOCAL_STATE"
-"""Another place for the state of stacks on the local cloud, such as a bucket; the user's own is for the real clouds."""
+"""The variable for another state of local stacks, such as a bucket; the user's own state is for the real clouds."""
 FIRST = "local"  # the stack that `make up` brings up
 NAME = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
-"""What the engine takes for a stack's name; one with a slash or with dots in front would be another file's."""
+"""The engine's rule for a stack's name; a name with a slash or with leading dots would address another file."""
 PROXIES = ("https_proxy", "http_proxy", "all_proxy", "grpc_proxy")
 NEVER_BY_PROXY = ("127.0.0.1", "localhost", ".localhost", "::1")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -33,7 +33,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 @dataclass(frozen=True)
 class Stack:
-    """One stack of the project at `project`, from its `Pulumi.<name>.yaml`. Raises CommandError for what is no name."""
+    """One stack of the project at `project`, from its `Pulumi.<name>.yaml`. Raises CommandError for an invalid name."""
 
     name: str
     project: Path = PROJECT
@@ -47,19 +47,19 @@ class Stack:
 
     @property
     def missing(self) -> CommandError:
-        """The failure where the stack has no file."""
+        """The error for a stack without a file."""
         what = "Bring it up" if self.name == FIRST else "One of your own on this machine"
         return CommandError(f"{self.absence}. {what}: {self.first_up}")
 
     @property
     def absence(self) -> str:
-        """That the stack has no file, and which stacks have one; without a full stop."""
+        """A sentence without its full stop: the stack has no file, and which stacks have one."""
         there = ", ".join(get_or_none(self.project)) or "none"
         return f"There is no stack {self.name}: {self.file.name} does not exist. There are: {there}"
 
     @property
     def first_up(self) -> str:
-        """The command that makes a stack of this name on this machine."""
+        """The command that creates a stack of this name on this machine."""
         return "make up" if self.name == FIRST else f"oracle up {self.name}"
 
     @property
@@ -68,11 +68,11 @@ class Stack:
 
     @property
     def private(self) -> Path:
-        """Everything of ours that is not in git."""
+        """The folder of our own files outside git."""
         return self.project / ".oracle"
 
     def make_private(self, *folders: Path) -> None:
-        """Makes folders below `private`, which only their owner may enter."""
+        """Create folders below `private` that only their owner may enter."""
         self.private.mkdir(exist_ok=True)
         self.private.chmod(0o700)
         for folder in folders:
@@ -80,9 +80,9 @@ class Stack:
 
     @property
     def account(self) -> str:
-        """The stack whose local cloud, Pulumi home and state this one shares; as a rule itself.
+        """The stack whose local cloud, Pulumi home and state this one shares; usually itself.
 
-        Stacks at one address are in one account, as on the real clouds; the first of them there gives it its name.
+        Stacks at one address are in one account, as on the real clouds. The first of them names the account.
         """
         if self._cloud.is_dir() or not self.file.is_file():
             return self.name
@@ -91,12 +91,12 @@ class Stack:
 
     @property
     def cloud_state(self) -> Path:
-        """Of the local cloud that stands for this stack's account."""
+        """The state folder of the local cloud of this stack's account."""
         return Stack(self.account, self.project)._cloud
 
     @property
     def _cloud(self) -> Path:
-        """The place of a local cloud that has this stack's name; the first stack's is another."""
+        """The folder of a local cloud with this stack's name; the first stack's folder has another name."""
         return self.private / "cloud" if self.name == FIRST else self.private / "clouds" / self.name
 
     def _is_at(self, endpoint: str | None) -> bool:
@@ -107,12 +107,12 @@ class Stack:
 
     @property
     def runs(self) -> Path:
-        """What every deploy, wipe, restore and update did, of all stacks."""
+        """The folder of the records of all runs, of all stacks."""
         return self.private / "runs"
 
     @property
     def home(self) -> Path:
-        """The Pulumi home of stacks on the local cloud, so that the user's own is never touched."""
+        """The Pulumi home of stacks on the local cloud, so that the user's own is never changed."""
         return self.private / "pulumi" / self.account / "home"
 
     @property
@@ -120,7 +120,7 @@ class Stack:
         return self.private / "pulumi" / self.account / "state"
 
     def settings(self) -> Settings:
-        """The stack's settings. Raises CommandError."""
+        """Return the stack's settings. Raises CommandError."""
         if not self.file.is_file():
             raise self.missing
         try:
@@ -129,19 +129,19 @@ class Stack:
             raise CommandError(str(error)) from None
 
     def config(self, key: str) -> Any:
-        """A provider's plain configuration value, such as `digitalocean:apiEndpoint`, or None."""
+        """Return a provider's plain configuration value, such as `digitalocean:apiEndpoint`, or None."""
         try:
             document = yaml_text.load(self.file.read_text()) or {}
         except FileNotFoundError:
             raise self.missing from None
         except yaml.YAMLError:
-            self.settings()  # which says where
+            self.settings()  # raises with the place of the error
             raise
         return (document.get("config") or {}).get(key)
 
     @property
     def endpoint(self) -> str | None:
-        """DigitalOcean's API when the stack names another than the real one."""
+        """DigitalOcean's API if the stack names another than the real one."""
         value = self.config("digitalocean:apiEndpoint")
         return str(value).rstrip("/") if value else None
 
@@ -157,7 +157,7 @@ class Stack:
 
     @property
     def on_local_cloud(self) -> bool:
-        """Whether the stack's clouds are on this machine. Decided by its addresses, never by its name."""
+        """True if the stack's clouds are on this machine, decided by their addresses and never by the stack's name."""
         return self.endpoint is not None and urlsplit(self.endpoint).hostname in LOOPBACK
 
     @property
@@ -177,13 +177,13 @@ class Stack:
 
 
 def get_or_none(project: Path) -> list[str]:
-    """The names of the project's stacks, as their files tell."""
+    """Return the names of the project's stacks, from their files' names."""
     names = (path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in project.glob("Pulumi.*.yaml"))
     return sorted(name for name in names if NAME.fullmatch(name))
 
 
 def located_tools() -> tools.Tools:
-    """The tools' places. Raises CommandError naming the one that is missing."""
+    """Locate the tools. Raises CommandError for a missing one."""
     try:
         return tools.locate()
     except tools.ToolMissing as error:
@@ -191,25 +191,25 @@ def located_tools() -> tools.Tools:
 
 
 def exports(stack: Stack, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables after which plain `pulumi` commands work on the stack. Raises CommandError.
+    """Return the variables with which plain `pulumi` commands work on the stack. Raises CommandError.
 
-    A stack on the local cloud gets a Pulumi home, a state and tokens of its own; any other only its name and the tools'
-    places, since its state and tokens are the user's. `environment` is the user's.
+    A stack on the local cloud gets a Pulumi home, a state and tokens of its own. Any other stack gets only its name and
+    the tools' folders, since its state and tokens are the user's. `environment` is the user's.
     """
     located = located_tools()
     venv = Path(sys.prefix)
     path = [str(located.engine_bin), str(venv / "bin"), *_other_path(environment, located.engine_bin, venv / "bin")]
-    found = {"PATH": os.pathsep.join(path), "VIRTUAL_ENV": str(venv), "PULUMI_SKIP_UPDATE_CHECK": "true"}
-    found |= {"PULUMI_SUPPRESS_NEO_LINK": "true", "PULUMI_STACK": stack.name}
-    found |= _direct_loopback(environment)
-    return {**found, **_local_exports(stack, environment)} if stack.on_local_cloud else found
+    variables = {"PATH": os.pathsep.join(path), "VIRTUAL_ENV": str(venv), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    variables |= {"PULUMI_SUPPRESS_NEO_LINK": "true", "PULUMI_STACK": stack.name}
+    variables |= _direct_loopback(environment)
+    return {**variables, **_local_exports(stack, environment)} if stack.on_local_cloud else variables
 
 
 def _direct_loopback(environment: Mapping[str, str]) -> dict[str, str]:
-    """Keeps what is on this machine from the proxies that the environment names.
+    """Exclude this machine from the proxies that the environment names.
 
-    The engine, its program and its plugins talk on loopback, and the program's gRPC goes through `https_proxy` unless
-    `no_proxy` says otherwise. Other programs read these names in capitals.
+    The engine, its program and its plugins communicate on loopback, and the program's gRPC goes through `https_proxy`
+    unless `no_proxy` excludes it. Other programs read these variables in capitals.
     """
     if not any(environment.get(name) or environment.get(name.upper()) for name in PROXIES):
         return {}
@@ -220,19 +220,19 @@ def _direct_loopback(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _local_exports(stack: Stack, environment: Mapping[str, str]) -> dict[str, str]:
-    found = {
+    variables = {
         "PULUMI_HOME": str(stack.home),
         "PULUMI_BACKEND_URL": environment.get(ELSEWHERE) or stack.state.as_uri(),  # with # and % escaped
         "PULUMI_CONFIG_PASSPHRASE": LOCAL_PASSPHRASE,
-        # The plugins are in the home above; without this the engine looks for more on the internet at each run.
+        # The plugins are in the Pulumi home above; without this, the engine searches the internet for more at each run.
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
     }
     try:
         tokens = json.loads((stack.cloud_state / "tokens.json").read_text())
     except FileNotFoundError:
-        return found
+        return variables
     return {
-        **found,
+        **variables,
         "DIGITALOCEAN_TOKEN": tokens["digitalocean"],
         "CLOUDFLARE_API_TOKEN": tokens["cloudflare"],
         "CLOUDFLARE_ACCOUNT_ID": tokens["accountId"],
@@ -240,5 +240,5 @@ def _local_exports(stack: Stack, environment: Mapping[str, str]) -> dict[str, st
 
 
 def _other_path(environment: Mapping[str, str], *own: Path) -> list[str]:
-    mine = {str(path) for path in own}
-    return [entry for entry in environment.get("PATH", "").split(os.pathsep) if entry and entry not in mine]
+    own_folders = {str(path) for path in own}
+    return [entry for entry in environment.get("PATH", "").split(os.pathsep) if entry and entry not in own_folders]

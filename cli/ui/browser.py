@@ -1,4 +1,4 @@
-"""A page shown in the person's own browser, without its address among the arguments of a process."""
+"""Open a page in the user's browser without its address in a process's arguments."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 
 
 def open_quietly(address: str, file: Path) -> bool:
-    """Opens the address; False when there is no browser.
+    """Open the address; return False when there is no browser.
 
-    The browser is given a private file that leads on to the address: what is in a process's arguments can be read by
-    everybody on the machine, and the address holds what lets its bearer in.
+    The browser gets a private file that redirects to the address. Every user of the machine can read a process's
+    arguments, and the address contains a credential.
     """
     target = html.escape(address, quote=True)
     page = f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url={target}"><title>…</title>'
-    fresh = file.with_name(file.name + ".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
-        made.write(page)
-    fresh.replace(file)
+    scratch = file.with_name(file.name + ".new")
+    scratch.unlink(missing_ok=True)
+    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(page)
+    scratch.replace(file)
     return webbrowser.open(file.as_uri())

@@ -1,7 +1,7 @@
-"""Failures as people see them: one sentence that names what is wrong and the next command to type.
+"""Errors as the user sees them: one sentence with the problem and the next command to type.
 
-`CommandError` is what our own code raises. `ENGINE` is the table of the engine's known failures; what is not in it is
-shown as the engine said it.
+Our own code raises `CommandError`. `ENGINE` is the table of the engine's known failures; any other failure is shown in
+the engine's own words.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ NO_STATUS = 1
 
 
 KILLED = "the engine was killed"
-"""Said when the engine ended by a signal, and so could not say anything itself."""
+"""The cause when a signal ended the engine, so that the engine printed none."""
 
 
 class CommandError(Exception):
-    """One sentence and the next command; `status` is the exit status."""
+    """A problem and the next command, in one sentence; `status` is the exit status."""
 
     def __init__(self, sentence: str, status: int = NO_STATUS) -> None:
         super().__init__(sentence)
@@ -32,7 +32,7 @@ class CommandError(Exception):
 
 
 LOCKED = r"currently locked by \d+ lock|Another update is currently in progress"
-"""How the engine says that another update is at work: with the state in a folder or a bucket, and in Pulumi Cloud."""
+"""The engine's messages for a concurrent update: with the state in a folder or a bucket, and in Pulumi Cloud."""
 ENGINE: tuple[tuple[str, str], ...] = (
     (
         r"incorrect passphrase",
@@ -87,7 +87,7 @@ ENGINE: tuple[tuple[str, str], ...] = (
         ),
     ),
     (
-        r"failed to load checkpoint|error: place \d+: ",  # the second is how `pulumi stack ls` says it
+        r"failed to load checkpoint|error: place \d+: ",  # the second is printed by `pulumi stack ls`
         "The state of {stack} is damaged, and nothing can be done before it is mended: oracle doctor {stack}",
     ),
     (
@@ -98,22 +98,22 @@ ENGINE: tuple[tuple[str, str], ...] = (
 
 HOLDER = re.compile(r": created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
 
-# The engine's summaries: that something failed, not what.
+# The engine's summaries say that something failed, but not the cause.
 LISTED = re.compile(r"^Diagnostics:[ \t]*\n", re.MULTILINE)
 TRACE = re.compile(r"Traceback \(most recent call last\)|Program failed with an unhandled exception")
 EXIT = re.compile(r"exited with non-zero exit code: (-?\d+)")
 LONGEST = 300
-"""Characters of an exception's last line."""
+"""The most characters of an exception's last line that are shown."""
 SUMMARY = re.compile(r"(update|preview) failed$|an unhandled error occurred|.*\d+ errors? occurred:?$")
 
 
 def is_locked(output: str) -> bool:
-    """Whether the engine did nothing, since another update is at work."""
+    """Return whether the engine did nothing because another update holds the lock."""
     return re.search(LOCKED, _error_lines(output), re.IGNORECASE) is not None
 
 
 def engine_sentence(output: str, stack: str) -> str | None:
-    """The sentence for the first known failure in the engine's output, or None."""
+    """Return the sentence for the first known failure in the engine's output, or None."""
     errors = _error_lines(output)
     for pattern, sentence in ENGINE:
         if re.search(pattern, errors, re.IGNORECASE):
@@ -122,32 +122,35 @@ def engine_sentence(output: str, stack: str) -> str | None:
 
 
 def _error_lines(output: str) -> str:
-    """What the engine calls an error: the services' own logs, which it shows too, may use the same words."""
+    """Return the engine's error lines only, since the logs of services in its output may use the same words."""
     return "\n".join(re.findall(r"^\s*(?:error: |\* ).*$", output, re.MULTILINE))
 
 
 def _holder(output: str) -> str:
-    """Who holds the lock, as the engine says below its error; empty where it does not."""
-    said = HOLDER.search(output)
-    return " ({user} on {host}, process {pid}, since {since})".format(**said.groupdict()) if said else ""
+    """Return the lock's holder, which the engine prints below its error; empty when it prints none."""
+    match = HOLDER.search(output)
+    return " ({user} on {host}, process {pid}, since {since})".format(**match.groupdict()) if match else ""
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Why the engine failed; `unexpected` is an exception of the program, and no sentence of ours or the engine's."""
+    """The cause of an engine's failure.
+
+    It is `unexpected` when it is an exception of the program instead of a sentence of ours or the engine's.
+    """
 
     text: str
     unexpected: bool = False
 
 
 def program_sentence(output: str) -> str | None:
-    """The first error that says what is wrong, of those the engine lists at the end, or None. Our own are sentences."""
-    found = program_cause(output)
-    return found.text if found else None
+    """Return the first error with a cause from the engine's final list, or None. Our own errors are sentences."""
+    cause = program_cause(output)
+    return cause.text if cause else None
 
 
 def program_cause(output: str) -> Cause | None:
-    """The same, and whether anybody expected it. An exception is told by its last line."""
+    """Return the cause of a failed program, and whether it is unexpected. An exception is shown by its last line."""
     listed = re.split(r"^(?=\S)", LISTED.split(output)[-1], maxsplit=1, flags=re.MULTILINE)[0]
     errors = list(_errors(listed))
     first = next((error for error in errors if not SUMMARY.match(error[0])), None)
@@ -163,14 +166,14 @@ def program_cause(output: str) -> Cause | None:
 
 
 def _errors(listed: str) -> Iterator[list[str]]:
-    """The lines of each error, without their indentation."""
+    """Yield the lines of each error, without their indentation."""
     current: list[str] = []
     for line in listed.splitlines():
-        found = re.match(r"\s+(?:error: |\* )(.+)$", line)
-        if found and not (current and TRACE.match(current[0]) and not line.startswith("    error: ")):
+        match = re.match(r"\s+(?:error: |\* )(.+)$", line)
+        if match and not (current and TRACE.match(current[0]) and not line.startswith("    error: ")):
             if current:
                 yield current
-            current = [found[1]]
+            current = [match[1]]
         elif current and (line.startswith("    ") or not line.strip()):
             current.append(line[4:])
         elif current:
@@ -181,27 +184,27 @@ def _errors(listed: str) -> Iterator[list[str]]:
 
 
 def _raised(trace: Sequence[str]) -> str:
-    """The exception of a traceback: what stands behind its last frame, on one line."""
+    """Return the exception of a traceback on one line: the text after its last frame."""
     frames = [number for number, line in enumerate(trace) if re.match(r'[ |]+File "', line)]
     behind = list(trace[frames[-1] + 1 :] if frames else trace)
-    at = next((number for number, line in enumerate(behind) if line[:1].strip()), None)
-    words = " ".join(" ".join(behind[at:]).split()) if at is not None else ""
-    last = [line.strip(" |+-") for line in behind if line.strip(" |+-")]  # of a group of exceptions, its last one
+    first = next((number for number, line in enumerate(behind) if line[:1].strip()), None)
+    words = " ".join(" ".join(behind[first:]).split()) if first is not None else ""
+    last = [line.strip(" |+-") for line in behind if line.strip(" |+-")]  # for a group of exceptions, its last line
     return (words or (last[-1] if last else "an exception without a name"))[:LONGEST]
 
 
 def _exit(listed: str, errors: Sequence[Sequence[str]]) -> Cause | None:
-    """For a program that ended by itself: its exit status, and what it said last."""
-    ended = next((found for error in errors if (found := EXIT.search(error[0]))), None)
-    if ended is None:
+    """Return the cause when the program ended on its own: its exit status and its last line."""
+    exit_match = next((match for error in errors if (match := EXIT.search(error[0]))), None)
+    if exit_match is None:
         return None
-    said = re.findall(r"^    (?!error: |warning: )(\S.*)$", listed, re.MULTILINE)
-    text = f"the program ended with exit status {ended[1]}" + (f"; it said last: {said[-1]}" if said else "")
+    printed = re.findall(r"^    (?!error: |warning: )(\S.*)$", listed, re.MULTILINE)
+    text = f"the program ended with exit status {exit_match[1]}" + (f"; it said last: {printed[-1]}" if printed else "")
     return Cause(text, unexpected=True)
 
 
 def unexpected(error: BaseException, folder: Path) -> str:
-    """The sentence for an exception of this command that nobody expected; its full text goes to a file in `folder`."""
+    """Return the sentence for an unexpected exception of this command; its full text goes to a file in `folder`."""
     command = " ".join(["oracle", *sys.argv[1:2]])
     begin = f"`{command}` met an error that nobody expected: {located(error)}."
     try:

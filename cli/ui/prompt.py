@@ -1,4 +1,4 @@
-"""Questions before what cannot be taken back."""
+"""Questions on the terminal: consent before an irreversible change, and secrets."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from cli.ui.errors import CommandError
 
 
 def confirm(stack: str, yes: bool, command: str, what: str) -> None:
-    """Returns when the stack's name was typed, or `yes` was given.
+    """Ask for the stack's name, unless `yes` is given.
 
-    Raises CommandError otherwise, and without a terminal.
+    Raises CommandError when another name was typed, or when there is no terminal.
     """
     if yes:
         return
@@ -22,7 +22,7 @@ def confirm(stack: str, yes: bool, command: str, what: str) -> None:
 
 
 def agree(yes: bool, command: str, what: str) -> bool:
-    """Whether y was typed, or `yes` was given. Raises CommandError without a terminal."""
+    """Return whether the user typed y or gave `yes`. Raises CommandError without a terminal."""
     if yes:
         return True
     if not sys.stdin.isatty():
@@ -31,16 +31,16 @@ def agree(yes: bool, command: str, what: str) -> bool:
 
 
 def secret(what: str, command: str) -> str:
-    """A secret that is typed without being shown, twice, or comes by standard input. Raises CommandError without one.
+    """Read a secret: typed twice without echo, or from standard input. Raises CommandError when it is empty.
 
-    `command` is what to type for another try.
+    `command` is the command for another try.
     """
     if not sys.stdin.isatty():
-        given = sys.stdin.readline().rstrip("\r\n")
+        value = sys.stdin.readline().rstrip("\r\n")
     else:
-        given = getpass.getpass(f"{what} (it is not shown): ")
-        if getpass.getpass("The same again: ") != given:
+        value = getpass.getpass(f"{what} (it is not shown): ")
+        if getpass.getpass("The same again: ") != value:
             raise CommandError(f"These are not the same; nothing was changed. Try again: {command}")
-    if not given.strip():
+    if not value.strip():
         raise CommandError(f"Nothing was given; nothing was changed. Type it, or give it by standard input: {command}")
-    return given.strip()
+    return value.strip()

@@ -1,4 +1,4 @@
-"""Sentences for a terminal: folded between words; as they are where no terminal is."""
+"""Text for a terminal, wrapped between words; unchanged when the output is no terminal."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TextIO
 
 
 def echo_wrapped(text: str, stream: TextIO | None = None) -> None:
-    """Prints the text, to standard output when no other stream is given."""
+    """Print the text, to standard output unless another stream is given."""
     stream = stream or sys.stdout
     print(wrapped(text, shutil.get_terminal_size().columns) if stream.isatty() else text, file=stream, flush=True)
 
 
 def wrapped(text: str, width: int) -> str:
-    """No line longer than `width`, but for words that are; each goes on below its own beginning."""
+    """Wrap lines longer than `width`, except within words; continuation lines get the line's own indentation."""
     return "\n".join(_wrapped(line, width) for line in text.split("\n"))
 
 
