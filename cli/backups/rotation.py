@@ -1,4 +1,4 @@
-"""A new admin password, or a new token for GitHub: what is to be changed, and whether it has come to work."""
+"""Rotation of the admin's password or GitHub's token: the configuration to change, and the check of the result."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from settings import PASSWORD_BYTES, PASSWORD_CHARACTERS
 ADMIN, VERSION, GITHUB = "oracle-net:adminPassword", "oracle-net:adminPasswordVersion", "oracle-net:githubToken"
 ADMIN_ONLY = ("admin", "admin-*", "backend-ready", "api-script", "api-declared")
 GITHUB_ONLY = ("api-script", "api-declared")
-"""The resources that a rotation changes; no source that waits to be deployed goes along."""
+"""The resources that a rotation changes; sources that were not deployed yet are not deployed with it."""
 LEAST = 10
-"""Characters of a chosen password, as settings/ wants them."""
+"""The minimum length of a chosen password, as in settings/."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """Configuration to be set: plain values, and secret ones."""
+    """Configuration to set: plain values, and secret ones."""
 
     values: dict[str, str | None] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 def password(engine: Engine) -> str:
-    """The admin's declared password."""
+    """Return the admin's declared password."""
     return engine.login()[1]
 
 
 def new_password(version: int, chosen: str | None) -> Change:
-    """Another made password, or the chosen one. Raises CommandError."""
+    """Return the change to another generated password, or to the chosen one. Raises CommandError."""
     if chosen is None:
         return Change(values={VERSION: str(version + 1)})
     if len(chosen) < LEAST:
@@ -50,20 +50,20 @@ def new_password(version: int, chosen: str | None) -> Change:
 
 
 def verified(engine: Engine, before: str) -> Iterator[str]:
-    """Says what was seen of the new password and of the one before.
+    """Verify that the backend accepts the new password and rejects the old one; yield a line for each result.
 
-    Raises CommandError when either is not as it should.
+    Raises CommandError when either check fails.
     """
     (outputs, now), stack = engine.login(), engine.stack.name
-    again = f"see what is wrong: oracle status --stack {stack}; then: pulumi up -s {stack}"
+    advice = f"see what is wrong: oracle status --stack {stack}; then: pulumi up -s {stack}"
     if now == before:
-        raise CommandError(f"The password is the one that it was before; {again}")
+        raise CommandError(f"The password is the one that it was before; {advice}")
     session = _login(outputs.backend_url, outputs.admin_email, now)
     if session is None:
-        raise CommandError(f"{outputs.backend_app} refuses the new password; {again}")
+        raise CommandError(f"{outputs.backend_app} refuses the new password; {advice}")
     yield f"{outputs.backend_app} takes the new password."
     if _login(outputs.backend_url, outputs.admin_email, before) is not None:
-        raise CommandError(f"{outputs.backend_app} still takes the old password too; {again}")
+        raise CommandError(f"{outputs.backend_app} still takes the old password too; {advice}")
     yield f"{outputs.backend_app} refuses the old password."
     try:
         remove_temporary_admins(outputs.backend_url, session)
@@ -72,21 +72,21 @@ def verified(engine: Engine, before: str) -> Iterator[str]:
 
 
 def bound(engine: Engine, name: str) -> bool:
-    """Whether the api Worker has a secret of that name. Raises CommandError."""
+    """Return whether the api Worker has a secret of that name. Raises CommandError."""
     settings, token = engine.stack.settings(), engine.environment.get("CLOUDFLARE_API_TOKEN")
     try:
         with Workers(engine.stack.cloudflare, settings.account_id, token) as workers:
-            found = (workers.bindings(settings.api.script) or {}).get(name) or {}
+            binding = (workers.bindings(settings.api.script) or {}).get(name) or {}
     except WorkersApiError as error:
         raise CommandError(str(error)) from None
-    return found.get("type") == "secret_text"
+    return binding.get("type") == "secret_text"
 
 
 def opened_backups(engine: Engine) -> StackBackups:
-    """The stack's backups, opened once its admin has logged in with what is declared now. Raises CommandError."""
-    found = StackBackups(engine)
-    found.backend()
-    return found
+    """Open the stack's backups after its admin has logged in with the declared password. Raises CommandError."""
+    stack_backups = StackBackups(engine)
+    stack_backups.backend()
+    return stack_backups
 
 
 def _login(url: str, email: str, password: str) -> Login | None:

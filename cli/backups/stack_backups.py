@@ -1,4 +1,4 @@
-"""A stack's backups and audit log, and the backend as its admin sees it, for the commands."""
+"""A stack's backups, releases and audit log, and its running backend with the admin's session, for the commands."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from storage.releases.store import DeployedRelease, ReleaseStore, before
 
 @dataclass(frozen=True)
 class Backend:
-    """The running backend, with a session of its admin; None where its disk is empty and knows no login of ours."""
+    """The running backend with a session of its admin; None when its disk is empty, so that no login of ours works."""
 
     url: str
     session: Login | None
     outputs: Outputs
 
     def summary(self) -> DataSummary:
-        """What it holds. Raises CommandError."""
+        """Return the summary of its data. Raises CommandError."""
         if self.session is None:
             return DataSummary(records={}, users=0, files=0, last_write=None)
         try:
@@ -35,7 +35,7 @@ class Backend:
 
     @property
     def pocketbase(self) -> str:
-        """The version of PocketBase that it says it has; empty when it does not say."""
+        """The version of PocketBase that it reports; empty when it reports none."""
         try:
             return str(version(self.url).get("pocketbase") or "")
         except Unhealthy:
@@ -43,7 +43,7 @@ class Backend:
 
 
 class StackBackups:
-    """Opens what is kept for the stack, where its configuration says. Looking makes nothing. Raises CommandError."""
+    """Opens a stack's backup store as its configuration names it. Reading creates nothing. Raises CommandError."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -66,7 +66,7 @@ class StackBackups:
 
     @property
     def catalog_without_key(self) -> BackupCatalog:
-        """The same without the key, which nothing but an archive needs: for looking."""
+        """The backup catalog without the key, which only archives need: for reading the list."""
         return BackupCatalog(self.store, self.engine.owner, None, self._scratch)
 
     @property
@@ -78,7 +78,7 @@ class StackBackups:
         return ReleaseStore(self.store, self.engine.owner)
 
     def backend(self) -> Backend:
-        """The backend that runs, asked as its admin."""
+        """Log in to the running backend as its admin."""
         stack = self.engine.stack.name
         outputs, password = self.engine.login()
         try:
@@ -90,35 +90,41 @@ class StackBackups:
         return Backend(outputs.backend_url, session, outputs)
 
     def loss(self, outputs: Outputs, logins: Logins, seconds: float) -> Loss | None:
-        """What the backend that runs has lost with its disk. Raises AdminError, CountError, BackupsError."""
+        """Return the data that the running backend has lost with its disk.
+
+        Raises AdminError, CountError and BackupsError.
+        """
         restored = self.settings.restore_from
         stores = (self.audit_log, self.catalog_without_key)
         return find_loss(outputs.backend_url, logins, outputs.backend_app, *stores, restored, seconds)
 
     def changes(self) -> list[Change]:
-        """What became of the backend's data, newest first."""
+        """Return the changes of the backend's data, newest first. Raises CommandError."""
         try:
             return _changes(self.audit_log.entries())
         except BackupsError as error:
             raise CommandError(str(error)) from None
 
     def history(self) -> tuple[list[Change], list[str]]:
-        """The changes, each with what undoes it today, and a sentence for whatever is kept here and left out.
+        """Return the changes with the commands that undo them today, and a sentence for each entry that is left out.
 
-        The store is asked once which backups there are and once which releases, however many changes there were.
+        The store lists its backups once and its releases once, however many changes there are.
         """
         try:
-            entries, strange = self.audit_log.survey()
+            entries, unreadable = self.audit_log.survey()
             backups, damaged = self.catalog_without_key.survey()
-            whole, lost, foreign = self.releases.survey()
+            complete, lost, foreign = self.releases.survey()
         except BackupsError as error:
             raise CommandError(str(error)) from None
-        there, left = {backup.id for backup in backups}, {each.from_app_id for each in entries if each.kind != "kept"}
-        undo = Undo(self.engine.stack.name, there, whole, lost, left)
-        return [undo.of(change) for change in _changes(entries)], [*strange, *damaged, *foreign]
+        backup_ids, replaced = (
+            {backup.id for backup in backups},
+            {each.from_app_id for each in entries if each.kind != "kept"},
+        )
+        undo = Undo(self.engine.stack.name, backup_ids, complete, lost, replaced)
+        return [undo.of(change) for change in _changes(entries)], [*unreadable, *damaged, *foreign]
 
     def last_undone(self) -> str:
-        """The backup that `--undo` goes back to."""
+        """Return the backup that `--undo` restores. Raises CommandError."""
         for change in self.changes():
             if change.entry.kind in UNDONE:
                 if change.backup:
@@ -143,7 +149,7 @@ class StackBackups:
 
 @dataclass(frozen=True)
 class Change:
-    """A change, with the backup of what was there before."""
+    """A change, with the backup of the data before it."""
 
     entry: Entry
     backup: str | None
@@ -152,23 +158,23 @@ class Change:
     undo: str | None = None
     """The command that undoes it."""
     gone: str = ""
-    """Why there is no such command any more."""
+    """The reason why no such command exists any more."""
 
 
 @dataclass(frozen=True)
 class Undo:
-    """What there is to go back to: ids of backups, and releases, newest first."""
+    """Everything that a change can be undone with: ids of backups, and releases, newest first."""
 
     stack: str
     backups: Set[str]
     releases: list[DeployedRelease]
     lost: list[DeployedRelease]
-    """Releases some of whose bytes are gone."""
+    """Releases with missing bytes."""
     left: Set[str | None]
-    """Ids of the apps that another has taken over from; a backup of one is no change of its own."""
+    """Ids of the apps that another app has replaced; a backup of one of them is no change of its own."""
 
     def of(self, change: Change) -> Change:
-        """The change and the command that undoes it: the release before with today's data, or the data before."""
+        """Return the change with its undo command: to the earlier release with today's data, or to the earlier data."""
         entry = change.entry
         if entry.kind == "kept" and entry.from_app_id in self.left:
             return change
@@ -183,21 +189,23 @@ class Undo:
         return None, "gone: the backup was cleared away or is damaged"
 
     def _release(self, entry: Entry) -> tuple[str | None, str]:
-        both = sorted([*self.releases, *self.lost], key=lambda each: each.at, reverse=True)
-        found = before(both, entry.at, entry.from_release)
-        if found is None or found in self.lost:
+        all_releases = sorted([*self.releases, *self.lost], key=lambda each: each.at, reverse=True)
+        earlier = before(all_releases, entry.at, entry.from_release)
+        if earlier is None or earlier in self.lost:
             return None, "gone: the release before is not kept"
-        return f"oracle rollback {self.stack} --to {found.id}", ""
+        return f"oracle rollback {self.stack} --to {earlier.id}", ""
 
 
 def _changes(entries: list[Entry]) -> list[Change]:
-    """A change each, without the backups that a change of its own speaks of."""
-    kept = {entry.from_app_id: entry for entry in reversed(entries) if entry.kind == "kept"}
-    return [_change(entry, kept) for entry in entries if entry.kind != "kept" or entry.notes or _last(entry, entries)]
+    """Return a change for each entry, except backups that belong to another change."""
+    backups = {entry.from_app_id: entry for entry in reversed(entries) if entry.kind == "kept"}
+    return [
+        _change(entry, backups) for entry in entries if entry.kind != "kept" or entry.notes or _last(entry, entries)
+    ]
 
 
-def _change(entry: Entry, kept: dict[str | None, Entry]) -> Change:
-    before = entry if entry.kind == "kept" else kept.get(entry.from_app_id) if entry.kind != "restart" else None
+def _change(entry: Entry, backups: dict[str | None, Entry]) -> Change:
+    before = entry if entry.kind == "kept" else backups.get(entry.from_app_id) if entry.kind != "restart" else None
     return Change(
         entry,
         entry.backup or (before.backup if before else None),
@@ -207,5 +215,5 @@ def _change(entry: Entry, kept: dict[str | None, Entry]) -> Change:
 
 
 def _last(entry: Entry, entries: list[Entry]) -> bool:
-    """Whether an app was deleted without a successor: no change says that it began from it."""
+    """Return whether an app was deleted without a successor: no change names it as its origin."""
     return not any(other.kind != "kept" and other.from_app_id == entry.from_app_id for other in entries)

@@ -1,1 +1,1 @@
-"""Builds of the services: dependencies, commands, images, and whether a build has to run again."""
+"""Builds of the services: dependencies, commands, images, and the check whether a build has to run again."""

@@ -1,6 +1,7 @@
-"""A build's commands: the install of its dependencies and the build itself, in its folder, with their output kept.
+"""Run a build's commands in its folder: install its dependencies, then build. Their output goes to a log.
 
-Neither sees a credential of a cloud or of the state: packages' scripts and builds are other people's programs.
+Neither command gets a credential of a cloud or of the state, since package scripts and builds are other people's
+programs.
 """
 
 from __future__ import annotations
@@ -28,29 +29,34 @@ class Commands:
     line: Callable[[bytes], object]
 
     def install(self, build: str, records: Path) -> str:
-        """Installs the dependencies that the build command lacks; the command that did it. Raises CommandError."""
-        locked = dependencies.missing(self.folder, build, records)
-        if locked is None:
+        """Install the dependencies that the build command needs; return the command used, empty when none was needed.
+
+        Raises CommandError.
+        """
+        lock = dependencies.missing(self.folder, build, records)
+        if lock is None:
             return ""
-        said = f"{' '.join(locked.command)} ({locked.lock})"
-        program = locked.program(self.service)
-        self.line(said.encode())
-        status = self._executed([program, *locked.command[1:]], dependencies.environment())
+        installation = f"{' '.join(lock.command)} ({lock.lock})"
+        program = lock.program(self.service)
+        self.line(installation.encode())
+        status = self._execute([program, *lock.command[1:]], dependencies.environment())
         if status != 0:
-            problem = f"The dependencies of {self.service} were not installed: {said} ended with status {status}"
+            problem = (
+                f"The dependencies of {self.service} were not installed: {installation} ended with status {status}"
+            )
             raise self._failure(problem, "says", self._from_the_first_error())
-        locked.note()
-        return said
+        lock.note()
+        return installation
 
     def build(self, command: str) -> None:
-        """Runs the build. Raises CommandError."""
-        status = self._executed(["sh", "-c", command], credentials.without(*credentials.CLOUDS))
+        """Run the build. Raises CommandError."""
+        status = self._execute(["sh", "-c", command], credentials.without(*credentials.CLOUDS))
         if status != 0:
             problem = f"The build of {self.service} failed (status {status})"
-            raise self._failure(problem, "ends", self._said()[-TAIL:])
+            raise self._failure(problem, "ends", self._log_lines()[-TAIL:])
 
-    def _executed(self, command: Command, environment: Mapping[str, str]) -> int:
-        """The command's exit status. Raises CommandError when it does not end."""
+    def _execute(self, command: Command, environment: Mapping[str, str]) -> int:
+        """Run a command and return its exit status. Raises CommandError when it does not end in time."""
         try:
             return run(
                 command,
@@ -67,17 +73,17 @@ class Commands:
                 f"see its log {self.log}, then: oracle build {self.service}"
             ) from None
 
-    def _failure(self, problem: str, how: str, said: list[str]) -> CommandError:
-        lines = "\n".join(said)
+    def _failure(self, problem: str, how: str, excerpt: list[str]) -> CommandError:
+        lines = "\n".join(excerpt)
         return CommandError(
             f"{problem}; mend it, then: oracle build {self.service}\nIts log is {self.log} and {how}:\n{lines}"
         )
 
     def _from_the_first_error(self) -> list[str]:
-        """npm has a page of usage behind it."""
-        lines = self._said()
+        """Return the log's lines from the first error on, since npm prints a page of usage after it."""
+        lines = self._log_lines()
         begin = next((at for at, line in enumerate(lines) if "error" in line.lower()), max(0, len(lines) - TAIL))
         return lines[begin : begin + TAIL]
 
-    def _said(self) -> list[str]:
+    def _log_lines(self) -> list[str]:
         return self.log.read_text(errors="replace").splitlines()

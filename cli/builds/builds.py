@@ -1,4 +1,4 @@
-"""Services' own builds, in parallel, each with its output kept."""
+"""Run the services' own builds in parallel, each with a log of its own."""
 
 from __future__ import annotations
 
@@ -27,35 +27,35 @@ class Build:
     command: str
     log: Path
     product: Product | None = None
-    """What it makes, where that is known: then an unchanged source is not built again."""
+    """The build's output, if it is known: then an unchanged source is not built again."""
     records: Path | None = None
-    """The folder that says which dependencies were installed where; without one, none are."""
+    """The folder with the records of installed dependencies; without it, none are installed."""
     image: Callable[[], DockerfileImage] | None = None
-    """The image that is built from a Dockerfile afterwards, looked at when it is asked for."""
+    """The image to build from a Dockerfile afterwards, read when it is called."""
 
     @property
     def of_image(self) -> Build:
-        """The image's part, under a name and with a log of its own."""
+        """The build of the image, with a name and a log of its own."""
         return replace(self, service=f"{self.service}'s image", log=self.log.with_stem(f"{self.log.stem}-image"))
 
 
 @dataclass(frozen=True)
 class Built:
-    """A service that is built: just now, or before from the same source."""
+    """A service that is built: now, or earlier from the same source."""
 
     service: str
     log: Path
     is_new: bool
     installed: str = ""
-    """The command that installed its dependencies, where that was to be done."""
+    """The command that installed its dependencies, if they were missing."""
     differing: str = ""
-    """Files in which this build differs from another one of the same source; reported once."""
+    """The files in which this build differs from another one of the same source; reported once."""
     made: str = ""
     """An image's name and digest."""
 
     @property
     def lines(self) -> Iterator[str]:
-        """What there is to say about it."""
+        """Yield the lines that report the build."""
         if not self.is_new:
             yield f"Not built again: {self.service}, whose source is what it was{self._made}"
             return
@@ -74,24 +74,25 @@ class Built:
 
 
 def builds(stack: Stack, services: list[str], *, images: bool = True) -> list[Build]:
-    """The builds that the stack's configuration names, for all services or those given; `images` says whether an image
-    that is built from a Dockerfile is among them. Raises CommandError.
+    """Return the builds that the stack's configuration names, for all services or for those given.
+
+    With `images`, an image that is built from a Dockerfile is among them. Raises CommandError.
     """
     settings = stack.settings()
     sources = {"backend": settings.backend, **settings.workers}
     if unknown := [name for name in services if name not in sources]:
         raise CommandError(f"There is no service {unknown[0]}; name one of {', '.join(sources)}: oracle build backend")
-    wanted = [name for name in sources if name in (services or sources)]
-    found = [
+    selected = [name for name in sources if name in (services or sources)]
+    all_builds = [
         _build(stack, name, source, stack.project / source.path, images and _has_image(settings, source))
         for name, source in sources.items()
-        if source.path and name in wanted
+        if source.path and name in selected
     ]
-    return [each for each in found if each.command or each.image]
+    return [each for each in all_builds if each.command or each.image]
 
 
 def _has_image(settings: Settings, source: BackendSettings | WorkerSettings) -> bool:
-    """Whether an image is to be built; a stack with a receipt runs what that names."""
+    """Return whether an image has to be built; a stack with a receipt deploys the image that the receipt names."""
     return isinstance(source, BackendSettings) and source.image.build is not None and settings.receipt is None
 
 
@@ -117,60 +118,60 @@ def _output(stack: Stack, source: BackendSettings | WorkerSettings, folder: Path
 
 
 Watch = Callable[[Build], AbstractContextManager[Callable[[str], object]]]
-"""Entered while a build runs; gives what hears each line of its output."""
+"""A context entered while a build runs; it returns the function that gets each line of the build's output."""
 
 
 def _unwatched(_: Build) -> AbstractContextManager[Callable[[str], object]]:
     return nullcontext(lambda _: None)
 
 
-def run_builds(wanted: list[Build], watch: Watch = _unwatched, again: bool = False) -> Iterator[Built]:
-    """Runs all at once and yields each as it succeeds. Raises CommandError with the end of the first failed one's
-    output.
+def run_builds(selected: list[Build], watch: Watch = _unwatched, again: bool = False) -> Iterator[Built]:
+    """Run all builds in parallel and yield each as it succeeds.
 
-    `again`: also those whose source is what it was.
+    With `again`, builds with an unchanged source run too. Raises CommandError with the last lines of the first failed
+    build's output.
     """
-    alone = {build.folder: Lock() for build in wanted}  # two services may be in one folder
-    with ThreadPoolExecutor(max_workers=max(1, len(wanted))) as pool:
-        for done in pool.map(partial(_run, watch=watch, again=again, alone=alone), wanted):
-            yield from done
+    locks = {build.folder: Lock() for build in selected}  # two services may be in one folder
+    with ThreadPoolExecutor(max_workers=max(1, len(selected))) as pool:
+        for built in pool.map(partial(_run, watch=watch, again=again, locks=locks), selected):
+            yield from built
 
 
-def _run(build: Build, watch: Watch, again: bool, alone: Mapping[Path, Lock]) -> list[Built]:
+def _run(build: Build, watch: Watch, again: bool, locks: Mapping[Path, Lock]) -> list[Built]:
     if not build.folder.is_dir():
         raise CommandError(
             f"The checkout {build.folder} of {build.service} does not exist; clone it there, then: oracle build"
         )
-    done = [_run_command(build, watch, again, alone)] if build.command else []
-    return [*done, _make_image(build.of_image, build.image, watch, again)] if build.image else done
+    built = [_run_command(build, watch, again, locks)] if build.command else []
+    return [*built, _make_image(build.of_image, build.image, watch, again)] if build.image else built
 
 
 def _make_image(build: Build, image: Callable[[], DockerfileImage], watch: Watch, again: bool) -> Built:
-    """Asks the registry first. Raises CommandError."""
+    """Build and push an image that the registry does not have yet. Raises CommandError."""
     try:
-        wanted = image()
-        known = None if again else wanted.digest()
-        if known is not None:
-            return Built(build.service, build.log, is_new=False, made=f"{wanted.registry.repository}@{known}")
-        with watch(build) as heard, _log(build) as log:
-            digest = wanted.make(lambda line: (log(line.encode()), heard(line)), again=again)
+        target = image()
+        digest_there = None if again else target.digest()
+        if digest_there is not None:
+            return Built(build.service, build.log, is_new=False, made=f"{target.registry.repository}@{digest_there}")
+        with watch(build) as show, _log(build) as log:
+            digest = target.make(lambda line: (log(line.encode()), show(line)), again=again)
     except ArtifactError as error:
         raise CommandError(str(error)) from None
-    return Built(build.service, build.log, is_new=True, made=f"{wanted.registry.repository}@{digest}")
+    return Built(build.service, build.log, is_new=True, made=f"{target.registry.repository}@{digest}")
 
 
-def _run_command(build: Build, watch: Watch, again: bool, alone: Mapping[Path, Lock]) -> Built:
+def _run_command(build: Build, watch: Watch, again: bool, locks: Mapping[Path, Lock]) -> Built:
     source = build.product.source() if build.product else None
     if build.product and not again and build.product.is_there(source):
         return Built(build.service, build.log, is_new=False)
-    with watch(build) as heard, _log(build) as log:
+    with watch(build) as show, _log(build) as log:
 
-        def line(said: bytes) -> None:
-            log(said)
-            heard(said.decode(errors="replace").rstrip())
+        def line(text: bytes) -> None:
+            log(text)
+            show(text.decode(errors="replace").rstrip())
 
         commands = Commands(build.service, build.folder, build.log, line)
-        with alone[build.folder]:
+        with locks[build.folder]:
             installed = commands.install(build.command, build.records) if build.records else ""
         commands.build(build.command)
     differing = build.product.built(source) if build.product else ""
@@ -179,12 +180,12 @@ def _run_command(build: Build, watch: Watch, again: bool, alone: Mapping[Path, L
 
 @contextmanager
 def _log(build: Build) -> Iterator[Callable[[bytes], None]]:
-    """What writes a line to the build's log, made anew."""
+    """Open a new log of the build; yield the function that writes a line to it."""
     build.log.parent.mkdir(parents=True, exist_ok=True)
     with build.log.open("wb") as file:
 
-        def line(said: bytes) -> None:
-            file.write(said + b"\n")
+        def line(text: bytes) -> None:
+            file.write(text + b"\n")
             file.flush()
 
         yield line

@@ -1,8 +1,8 @@
-"""The dependencies of a service's build, installed as its lock file says before the build runs.
+"""Dependencies of a service's build, installed from its lock file before the build runs.
 
-They are installed once for each content of the lock file, by the package manager that wrote it, and again when
-`node_modules` is gone or is another one. A developer's own install counts when it is newer than the lock file. A build
-command that installs dependencies is left to do so itself.
+They are installed once for each content of the lock file, by the package manager that wrote it. They are installed
+again when `node_modules` is missing or was replaced. A developer's own install counts if it is newer than the lock
+file. A build command that installs dependencies itself is left to do so.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ MODULES = "node_modules"
 KINDS = ("dependencies", "devDependencies", "optionalDependencies")
 OLD_YARN = b"# yarn lockfile v1"
 ITSELF = re.compile(r"\b(npm|pnpm|yarn|bun)\b[^&|;]*\s(ci|clean-install|install|i)(?=[\s&|;]|$)|\byarn\s*(&&|;|$)")
-"""A build command that installs dependencies."""
+"""Matches a build command that installs dependencies."""
 
 
 @dataclass(frozen=True)
 class Manager:
     """A package manager: its program, its lock files, and how it installs them unchanged.
 
-    `traces` are files that it writes at each install; where it writes none, the age of `node_modules` says nothing.
+    `traces` are files that it writes at each install. Without such files, the age of `node_modules` shows nothing.
     """
 
     name: str
@@ -43,8 +43,8 @@ class Manager:
     get: str
 
 
-# Of several lock files that of package.json's `packageManager` counts; else the first that has all packages of
-# package.json: teams leave older ones of another manager behind.
+# Of several lock files, the one of package.json's `packageManager` is used; else the first that contains all packages
+# of package.json, since teams leave older lock files of another manager behind.
 MANAGERS = (
     Manager("bun", ("bun.lock", "bun.lockb"), ("install", "--frozen-lockfile"), (), "npm install -g bun"),
     Manager(
@@ -73,7 +73,7 @@ MANAGERS = (
 
 @dataclass(frozen=True)
 class Locked:
-    """A lock file in `folder`, its manager, and the file in which it is recorded what was installed there."""
+    """A lock file in `folder`, its manager, and the file that records the last install in this folder."""
 
     folder: Path
     manager: Manager
@@ -82,7 +82,7 @@ class Locked:
 
     @property
     def command(self) -> list[str]:
-        """What installs the lock file unchanged."""
+        """The command that installs the lock file unchanged."""
         install = self.manager.install
         if self.manager.name == "yarn" and OLD_YARN in self._content:
             install = ("install", "--frozen-lockfile")
@@ -90,45 +90,45 @@ class Locked:
 
     @property
     def is_newly_installed(self) -> bool:
-        """Whether somebody has installed it since the lock file was written."""
+        """True if the dependencies were installed after the lock file was written."""
         locked = (self.folder / self.lock).stat().st_mtime_ns
         return any(written >= locked for written in self._traces())
 
     @property
     def is_recorded(self) -> bool:
-        """Whether `node_modules` is still what an install of this lock file has left."""
+        """True if `node_modules` is unchanged since an install of this lock file."""
         with suppress(OSError, ValueError):
             return bool(json.loads(self.record.read_text()) == self._state())
         return False
 
     def has(self, packages: Iterable[str]) -> bool:
-        """Whether the lock file has all these packages, whichever version."""
+        """Return whether the lock file contains all these packages, in any version."""
         return all(name.encode() in self._content for name in packages)
 
     def note(self) -> None:
-        """Record that it has been installed."""
+        """Record the install."""
         self.record.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.record.write_text(json.dumps(self._state()))
 
     def program(self, service: str) -> str:
-        """The manager's program. Raises CommandError with the way to get it."""
-        found = shutil.which(self.manager.name)
-        if found is None:
+        """Return the path of the manager's program. Raises CommandError with the way to get it."""
+        path = shutil.which(self.manager.name)
+        if path is None:
             raise CommandError(
                 f"{self.manager.name} is not on PATH, and {service} needs it to install {self.lock}. Get it: "
                 f"{self.manager.get}; then: oracle build {service}"
             )
-        return found
+        return path
 
     @property
     def _content(self) -> bytes:
         return (self.folder / self.lock).read_bytes()
 
     def _state(self) -> list[object]:
-        return [str(self.folder), self.lock, hashlib.sha256(self._content).hexdigest(), self._left()]
+        return [str(self.folder), self.lock, hashlib.sha256(self._content).hexdigest(), self._install_time()]
 
-    def _left(self) -> int | None:
-        """When the newest install was, in nanoseconds; None where there is nothing of one."""
+    def _install_time(self) -> int | None:
+        """Return the time of the newest install in nanoseconds; None when nothing is installed."""
         with suppress(OSError):
             return max(self._traces(), default=None) or (self.folder / MODULES).stat().st_mtime_ns
         return None
@@ -140,25 +140,26 @@ class Locked:
 
 
 def missing(folder: Path, command: str, records: Path) -> Locked | None:
-    """The lock file that is to be installed in `folder` before the build `command` runs there; None where nothing is.
+    """Return the lock file to install in `folder` before the build `command` runs; None if there is none.
 
-    `records` is the folder in which it is recorded what was installed where.
+    `records` is the folder with the records of installs.
     """
     if ITSELF.search(command) or not (folder / MANIFEST).is_file():
         return None
-    found = list(_locked(folder, records))
-    if not found or any(each.is_newly_installed for each in found):
+    locks = list(_locked(folder, records))
+    if not locks or any(each.is_newly_installed for each in locks):
         return None
-    chosen = _chosen(found, folder)
+    chosen = _choose(locks, folder)
     return None if chosen.is_recorded else chosen
 
 
 def environment() -> dict[str, str]:
-    """For a package manager: without what would leave packages out, and without the clouds' credentials, since it runs
-    the packages' own scripts. It asks no questions.
+    """Return the environment for a package manager, which runs the packages' own scripts.
+
+    It has no variable that would leave packages out and no credentials of the clouds. The manager asks no questions.
     """
-    known = credentials.without(*credentials.CLOUDS)
-    return {name: value for name, value in packages.npm({"CI": "true"}).items() if name in {*known, "CI"}}
+    safe = credentials.without(*credentials.CLOUDS)
+    return {name: value for name, value in packages.npm({"CI": "true"}).items() if name in {*safe, "CI"}}
 
 
 def _locked(folder: Path, records: Path) -> Iterator[Locked]:
@@ -169,11 +170,11 @@ def _locked(folder: Path, records: Path) -> Iterator[Locked]:
                 yield Locked(folder, manager, lock, records / f"{name}.json")
 
 
-def _chosen(found: list[Locked], folder: Path) -> Locked:
+def _choose(locks: list[Locked], folder: Path) -> Locked:
     manifest: dict[str, Any] = {}
     with suppress(OSError, ValueError, TypeError):
         manifest = dict(json.loads((folder / MANIFEST).read_text()))
-    wanted = str(manifest.get("packageManager") or "").partition("@")[0]
+    manager = str(manifest.get("packageManager") or "").partition("@")[0]
     needed = {name for kind in KINDS for name in manifest.get(kind) or ()}
-    named = [each for each in found if each.manager.name == wanted]
-    return [*named, *(each for each in found if each.has(needed)), *found][0]
+    preferred = [each for each in locks if each.manager.name == manager]
+    return [*preferred, *(each for each in locks if each.has(needed)), *locks][0]

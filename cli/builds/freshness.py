@@ -1,8 +1,8 @@
-"""Whether a build would only make again what is there: its source is what it was, and so is what it left.
+"""Skip a build whose source and output are unchanged.
 
-Many builds write the date into what they make, so that building an unchanged source would be a change to deploy. The
-source is the files of the checkout that git does not ignore, with the build's command; what stands in a folder above
-it, in the environment or in an ignored folder is not looked at. Outside of git everything is built each time.
+Many builds write the date into their output, so a build of an unchanged source would be a change to deploy. The source
+is the build's command and the files of the checkout that git does not ignore. Folders above the checkout, the
+environment and ignored folders are not checked. Without git, every build runs each time.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ GIT_SECONDS = 30.0
 SHOWN = 3
 SUBMODULES = ".gitmodules"
 Files = Mapping[str, str]
-"""By its name, whether each file is executable (`x` or `-`), and its SHA-256, hex."""
+"""Each file by its name: whether it is executable (`x` or `-`), and its SHA-256, hex."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What the last build was made of, and what it left."""
+    """The source and the output of the last build."""
 
     source: str
     output: Files
     reported: bool
-    """Whether it was reported that two builds of this source differ."""
+    """True if it was reported that two builds of this source differ."""
 
 
 @dataclass(frozen=True)
 class Product:
-    """What a build makes: a file or a folder below the checkout, and the file in which its record is."""
+    """The output of a build: a file or a folder below the checkout, and the file with the build's record."""
 
     folder: Path
     command: str
@@ -46,52 +46,55 @@ class Product:
     record: Path
 
     def source(self) -> str | None:
-        """The source's SHA-256, hex; None where git cannot tell which files it has."""
+        """Return the source's SHA-256, hex; None when git cannot list its files."""
         names = _names(self.folder)
         if names is None or SUBMODULES in names:
             return None
-        files = _hashed(self.folder, (name for name in names if not self._is_made(name)))
+        files = _hash_files(self.folder, (name for name in names if not self._is_made(name)))
         return hashlib.sha256(json.dumps([self.command, sorted(files.items())]).encode()).hexdigest()
 
     def is_there(self, source: str | None) -> bool:
-        """Whether what a build of this source left is still there, as it left it."""
-        known = self._known()
-        return known is not None and known.source == source and bool(known.output) and known.output == self._left()
+        """Return whether the output of a build of this source is still there, unchanged."""
+        last = self._last_record()
+        return last is not None and last.source == source and bool(last.output) and last.output == self._output_files()
 
     def built(self, source: str | None) -> str:
-        """Note what a build has left; the files in which it differs from another build of the same source, where that
-        was not said before, else nothing.
+        """Record a build's output; return the files in which it differs from another build of the same source.
+
+        The difference is reported once; afterwards the result is empty.
         """
         if source is None:
             self.record.unlink(missing_ok=True)
             return ""
-        known, left = self._known(), self._left()
-        same = known is not None and known.source == source
-        before = known.output if known is not None and same else left
-        differing = sorted(name for name in {*before, *left} if before.get(name) != left.get(name))
-        reported = known is not None and same and known.reported
+        last, output = self._last_record(), self._output_files()
+        same = last is not None and last.source == source
+        before = last.output if last is not None and same else output
+        differing = sorted(name for name in {*before, *output} if before.get(name) != output.get(name))
+        reported = last is not None and same and last.reported
         self.record.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        record = Record(source, left, reported or bool(differing))
+        record = Record(source, output, reported or bool(differing))
         self.record.write_text(json.dumps(asdict(record), sort_keys=True))
         return "" if reported else _few(differing)
 
     def _is_made(self, name: str) -> bool:
-        """Whether a file of the checkout is the build's own work."""
-        path, made = self.folder / name, self.output
-        return path == made or made in path.parents or (made.suffix != "" and made.parent in path.parents)
+        """Return whether a file of the checkout is the build's own output."""
+        path, output = self.folder / name, self.output
+        return path == output or output in path.parents or (output.suffix != "" and output.parent in path.parents)
 
-    def _left(self) -> Files:
+    def _output_files(self) -> Files:
         if self.output.is_file():
-            return _hashed(self.output.parent, [self.output.name])
+            return _hash_files(self.output.parent, [self.output.name])
         try:
-            return _hashed(self.output, [file.name for file in source_files(self.output, lambda _name, _folder: False)])
-        except ArtifactError:  # it is not there, or could not be deployed
+            return _hash_files(
+                self.output, [file.name for file in source_files(self.output, lambda _name, _folder: False)]
+            )
+        except ArtifactError:  # it does not exist, or could not be deployed
             return {}
 
-    def _known(self) -> Record | None:
+    def _last_record(self) -> Record | None:
         with suppress(OSError, ValueError, TypeError):
-            found: dict[str, Any] = json.loads(self.record.read_text())
-            return Record(**found)
+            document: dict[str, Any] = json.loads(self.record.read_text())
+            return Record(**document)
         return None
 
 
@@ -108,13 +111,13 @@ def _names(folder: Path) -> list[str] | None:
     return None
 
 
-def _hashed(folder: Path, names: Iterable[str]) -> Files:
-    """One that is not there has no digest: a file that git knows may have been deleted."""
-    found = {}
+def _hash_files(folder: Path, names: Iterable[str]) -> Files:
+    """Hash the files; a file that does not exist is left out, since git lists deleted files too."""
+    digests = {}
     for name in names:
         path = folder / name
         with suppress(OSError):
             mode = "x" if os.access(path, os.X_OK) else "-"
             content = os.readlink(path).encode() if path.is_symlink() else path.read_bytes()
-            found[name] = f"{mode}{hashlib.sha256(content).hexdigest()}"
-    return found
+            digests[name] = f"{mode}{hashlib.sha256(content).hexdigest()}"
+    return digests

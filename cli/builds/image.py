@@ -1,4 +1,4 @@
-"""The image of a stack's backend: what is built of its Dockerfile, and whether its registry still has a digest."""
+"""The image of a stack's backend: its build from a Dockerfile, and the check that its registry has a digest."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SECONDS = 20.0
 
 
 def image_of(stack: Stack) -> DockerfileImage:
-    """The image that the stack's settings build from a Dockerfile. Raises ArtifactError."""
+    """Return the image that the stack's settings build from a Dockerfile. Raises ArtifactError."""
     return DockerfileImage(stack.settings().backend, stack.project, stack.digitalocean, _environment(stack))
 
 
 def refuse_lost(stack: Stack, release: Release, runs: str | None, otherwise: str) -> None:
-    """Raises CommandError where the stack's registry does not have the release's image, or cannot be asked.
+    """Raise CommandError if the stack's registry does not have the release's image, or does not answer.
 
-    What the stack `runs` already moves nowhere, and is not asked for. `otherwise` is what else can be done.
+    The image that the stack `runs` already is not checked. `otherwise` is the alternative to offer.
     """
     digest = release["backend"]
     if digest == runs or has_image(stack, digest):
@@ -38,7 +38,7 @@ def refuse_lost(stack: Stack, release: Release, runs: str | None, otherwise: str
 
 
 def has_image(stack: Stack, digest: str) -> bool:
-    """Whether the stack's registry has an image; packed ones are kept with the releases. Raises CommandError."""
+    """Return whether the stack's registry has an image; packed ones are in the release archive. Raises CommandError."""
     image = stack.settings().backend.image
     if image.is_packed:
         return True
@@ -50,15 +50,15 @@ def has_image(stack: Stack, digest: str) -> bool:
         raise CommandError(str(error)) from None
 
 
-def runnable(stack: Stack, found: Sequence[DeployedRelease]) -> tuple[list[DeployedRelease], list[str]]:
-    """The releases whose images are there, and a sentence for each that has lost its own."""
+def runnable(stack: Stack, releases: Sequence[DeployedRelease]) -> tuple[list[DeployedRelease], list[str]]:
+    """Return the releases whose images exist, and a sentence for each release whose image is gone."""
     try:
-        there = {digest: has_image(stack, digest) for digest in {each.receipt["backend"] for each in found}}
+        exists = {digest: has_image(stack, digest) for digest in {each.receipt["backend"] for each in releases}}
     except CommandError as failure:
-        return list(found), [f"Whether their images are still there is not known. {failure}"]
-    lost = [each for each in found if not there[each.receipt["backend"]]]
+        return list(releases), [f"Whether their images are still there is not known. {failure}"]
+    lost = [each for each in releases if not exists[each.receipt["backend"]]]
     sentences = [f"The release {each.id} of {stack.name} is gone: {_where(stack)} has lost its image." for each in lost]
-    return [each for each in found if each not in lost], sentences
+    return [each for each in releases if each not in lost], sentences
 
 
 def _where(stack: Stack) -> str:

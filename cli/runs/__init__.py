@@ -1,1 +1,1 @@
-"""Runs: engine runs in a process of their own, their records, and how they are followed."""
+"""Runs: engine runs in a process of their own, their records, and the ways to follow them."""

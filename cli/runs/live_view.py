@@ -1,4 +1,4 @@
-"""A run on a terminal, as it goes: what the resources are at, and beside it the logs of builds and of the backend."""
+"""Show a run on a terminal while it goes on: the resources, and beside them the logs of builds and of the backend."""
 
 from __future__ import annotations
 
@@ -19,25 +19,27 @@ from retry import backoff
 
 FOREVER = 7 * 24 * 3600.0
 SIDE_BY_SIDE = 110
-"""Columns from which on there is room for the log beside the resources; otherwise it stands below them."""
+"""The columns from which on the log fits beside the resources; on a narrower terminal it is below them."""
 LOG_LINE = re.compile(r"^[\w-]+ \| ")
-STAMP = re.compile(r"(?<= \| )\S+ \d{4}-\d\d-\d\dT[\d:.]+Z ")  # the platform's, before each line of a service's own
+STAMP = re.compile(
+    r"(?<= \| )\S+ \d{4}-\d\d-\d\dT[\d:.]+Z "
+)  # the platform's timestamp, before each line of a service's own
 LOG_ROWS = 8
 
 
 def show(run: RunInfo, terminal: Console) -> None:
-    """Follows the run to its end; leaves its last picture, and after a failure what the engine says of it."""
+    """Follow the run to its end; leave its last state on the screen, and after a failure the engine's diagnostics."""
     with Live(console=terminal, refresh_per_second=4, get_renderable=lambda: Picture(run), vertical_overflow="crop"):
         for _ in backoff(FOREVER, first=0.1, longest=0.25):
             if not run.again().running:
                 break
     if run.again().status != "ok":
-        told = run.output.read_text(errors="replace")
-        terminal.print(Text(told[told.rfind("Diagnostics:") :] if "Diagnostics:" in told else told[-2000:]))
+        output = run.output.read_text(errors="replace")
+        terminal.print(Text(output[output.rfind("Diagnostics:") :] if "Diagnostics:" in output else output[-2000:]))
 
 
 class Picture:
-    """The run as it is now, fitted to the terminal."""
+    """The run's present state, fitted to the terminal."""
 
     def __init__(self, run: RunInfo) -> None:
         self.run = run
@@ -46,19 +48,19 @@ class Picture:
         now = self.run.again()
         done = [step for step in timeline.rows(steps(now)) if step.ended is not None or now.running]
         room = max(6, console.size.height - 4)
-        told = _log(now)
+        log = _log(now)
         yield Text(f"{now.kind} {now.stack} · {_clock(now)} · {now.status}", style="bold")
-        if console.size.width >= SIDE_BY_SIDE and told:
-            both = Table.grid(expand=True, padding=(0, 3))
-            both.add_column()
-            both.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-            shown = _resources(done[-room:], now)
-            both.add_row(shown, Text("\n".join(told[-max(len(done[-room:]), LOG_ROWS) :]), style="dim"))
-            yield both
+        if console.size.width >= SIDE_BY_SIDE and log:
+            columns = Table.grid(expand=True, padding=(0, 3))
+            columns.add_column()
+            columns.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+            resources = _resources(done[-room:], now)
+            columns.add_row(resources, Text("\n".join(log[-max(len(done[-room:]), LOG_ROWS) :]), style="dim"))
+            yield columns
             return
         yield _resources(done[-max(4, room - LOG_ROWS) :], now)
-        if told:
-            yield Text("\n".join(told[-min(LOG_ROWS, room) :]), style="dim", no_wrap=True, overflow="ellipsis")
+        if log:
+            yield Text("\n".join(log[-min(LOG_ROWS, room) :]), style="dim", no_wrap=True, overflow="ellipsis")
 
 
 def _resources(done: Sequence[Step], run: RunInfo) -> Table:
@@ -71,7 +73,7 @@ def _resources(done: Sequence[Step], run: RunInfo) -> Table:
 
 
 def _log(run: RunInfo) -> list[str]:
-    """What builds and the backend's deployment have said."""
+    """Return the log lines of builds and of the backend's deployment."""
     notes = [str(event["text"]) for event in lines(run.folder / "events.jsonl") if event["event"] == "note"]
     return [STAMP.sub("", line) for note in notes for line in note.splitlines() if LOG_LINE.match(line)]
 

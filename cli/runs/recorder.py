@@ -1,4 +1,4 @@
-"""The engine at work in a run: its text and its events go where the run's are, as they come."""
+"""Run the engine for a run, and record its text and its events as they come."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from cli.runs.store import Run
 from cli.ui.errors import CommandError
 
 UP = ("up", "--yes", "--skip-preview", "--suppress-permalink=true", "--suppress-outputs")
-MARK = re.compile(r"<\{%.*?%\}>")  # the engine's colours in its events
+MARK = re.compile(r"<\{%.*?%\}>")  # the engine's colour marks in its events
 DOWN = ("destroy", "--yes", "--skip-preview", "--suppress-permalink=true", "--suppress-outputs")
 TOLD = frozenset({"info", "info#err", "warning", "error"})
 TIMELINE_WIDTH = 110
 
 
 class RunRecorder:
-    """Writes down what an engine does in a run."""
+    """Records the work of an engine in a run."""
 
     def __init__(self, engine: Engine, run: Run, echo: Callable[[str], None] | None = None) -> None:
         self.engine = engine
@@ -32,47 +32,47 @@ class RunRecorder:
         self._echo = echo
 
     def say(self, text: str) -> None:
-        """A line of the run's output, which a terminal that is still there shows too."""
+        """Write text to the run's output; a terminal that follows from the same process shows it too."""
         self.run.say(text)
         if self._echo:
             self._echo(text)
 
     @contextmanager
     def step(self, name: str, kind: str) -> Iterator[None]:
-        """A part of the run that is none of the engine's resources."""
-        what = {"urn": name, "type": kind, "op": kind}
-        self.events.write("begin", **what)
+        """Record a step of the run that is no resource of the engine."""
+        metadata = {"urn": name, "type": kind, "op": kind}
+        self.events.write("begin", **metadata)
         try:
             yield
         except BaseException:
-            self.events.write("fail", **what)
+            self.events.write("fail", **metadata)
             raise
-        self.events.write("end", **what)
+        self.events.write("end", **metadata)
 
     def build(self, services: Sequence[str] = (), *, images: bool = True) -> None:
-        """The services' own builds, all at once, their output among the run's. Raises CommandError.
+        """Build the services in parallel, with their output in the run's. Raises CommandError.
 
-        Without `images` nothing is pushed: a preview does not need the bytes of an image.
+        Without `images` no image is built and pushed: a preview does not need its bytes.
         """
 
         @contextmanager
         def watched(build: Build) -> Iterator[Callable[[str], None]]:
-            def heard(line: str) -> None:
+            def record_line(line: str) -> None:
                 self.events.write("note", text=f"{build.service} | {line}")
                 self.say(f"{build.service} | {line}")
 
             with self.step(f"build {build.service}", "build"):
-                yield heard
+                yield record_line
 
-        for done in run_builds(builds(self.engine.stack, list(services), images=images), watched):
-            for line in done.lines:
+        for service in run_builds(builds(self.engine.stack, list(services), images=images), watched):
+            for line in service.lines:
                 self.say(line)
 
     def update(self, *options: str) -> Finished:
-        """`pulumi up`; what waits for what is written down at its end. A failure is told by the status."""
+        """Run `pulumi up`, and record the dependencies between resources at its end. The status shows a failure."""
         for warning in compatibility.warnings(self.engine.stack):
             self.say(warning)
-        done = self._run("output.log", self._heard, *UP, *options)
+        done = self._run("output.log", self._record, *UP, *options)
         if done.status == 0:
             path = self.run.folder / "events.jsonl"
             if any(step.op not in ("build", "preview", "refresh") for step in read_steps(path)):
@@ -81,40 +81,42 @@ class RunRecorder:
         return done
 
     def destroy(self) -> Finished:
-        """`pulumi destroy`, by the state alone. A failure is told by the status."""
-        return self._run("output.log", self._heard, *DOWN)
+        """Run `pulumi destroy` from the state alone. The status shows a failure."""
+        return self._run("output.log", self._record, *DOWN)
 
     def preview(self, *options: str, again: str = "oracle deploy") -> list[dict[str, Any]]:
-        """`pulumi preview`: the engine's own events, secrets masked; its text has a file of its own. Raises
-        CommandError, which ends in the command to type `again`.
+        """Run `pulumi preview`; return the engine's own events, with secrets masked. Its text goes to a file of its
+        own.
+
+        Raises CommandError, which ends in the command `again`.
         """
-        heard: list[dict[str, Any]] = []
+        events: list[dict[str, Any]] = []
         with self.step("preview", "preview"):
             words = ("preview", "--suppress-permalink=true", "--suppress-outputs", *options)
-            done = self._run("preview.log", heard.append, *words)
+            done = self._run("preview.log", events.append, *words)
             if done.status != 0:
                 self.say(done.output)
                 raise CommandError(self.engine.failure(done, f"Nothing was changed. Mend it, then: {again}"))
-        for event in heard:
-            if (said := event.get("diagnosticEvent") or {}).get("severity") == "warning":
-                self.say(f"Attention: {_message(said)}")
-        return heard
+        for event in events:
+            if (diagnostic := event.get("diagnosticEvent") or {}).get("severity") == "warning":
+                self.say(f"Attention: {_message(diagnostic)}")
+        return events
 
-    def _run(self, output: str, heard: Callable[[dict[str, Any]], None], *arguments: str) -> Finished:
+    def _run(self, output: str, on_event: Callable[[dict[str, Any]], None], *arguments: str) -> Finished:
         log, raw = self.run.folder / output, self.run.folder / "engine.jsonl"
         log.touch(mode=0o600)
         try:
-            with Follower(raw, heard):
+            with Follower(raw, on_event):
                 return self.engine.recorded(log, raw, *arguments, "--stack", self.engine.stack.name)
         finally:
             raw.unlink(missing_ok=True)
 
-    def _heard(self, event: dict[str, Any]) -> None:
+    def _record(self, event: dict[str, Any]) -> None:
         self.events.engine(event)
-        said = event.get("diagnosticEvent")
-        if said and said.get("severity") in TOLD and not said.get("ephemeral"):
-            self.events.write("note", text=_message(said))
+        diagnostic = event.get("diagnosticEvent")
+        if diagnostic and diagnostic.get("severity") in TOLD and not diagnostic.get("ephemeral"):
+            self.events.write("note", text=_message(diagnostic))
 
 
-def _message(said: Mapping[str, Any]) -> str:
-    return MARK.sub("", str(said["message"])).rstrip("\n")
+def _message(diagnostic: Mapping[str, Any]) -> str:
+    return MARK.sub("", str(diagnostic["message"])).rstrip("\n")

@@ -1,4 +1,4 @@
-"""The table of what runs: service, version, whether it answers, address."""
+"""Tables on the terminal; the table of running services has service, version, health and address."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-FILE_WIDTH = 200  # in a log nothing is gained by folding an address
+FILE_WIDTH = 200  # in a log an address gains nothing from wrapping
 GAP = 2
 FOLDED = 24
-"""Columns that a folded last column has at least."""
+"""The minimum columns of a wrapped last column."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Row:
         return self.answer == "ok"
 
 
-def show(found: list[Row]) -> None:
-    """Prints the table; addresses stay whole, since they are there to be copied."""
+def show(services: list[Row]) -> None:
+    """Print the table of services; addresses are not wrapped, so that they can be copied."""
     table(
         ("service", "version", "answers", "address"),
-        [(row.service, row.version, Text(row.answer, "green" if row.well else "red"), row.address) for row in found],
+        [(row.service, row.version, Text(row.answer, "green" if row.well else "red"), row.address) for row in services],
         whole=True,
     )
 
@@ -43,9 +43,9 @@ def table(
     *,
     whole: bool = False,
 ) -> None:
-    """Prints a table; where the terminal is too narrow for it, the last column folds, or each line is a paragraph.
+    """Print a table. If the terminal is too narrow, the last column wraps, or each line becomes a paragraph.
 
-    `whole`: the last column is there to be copied, and stands below the table rather than folded.
+    `whole`: the last column is for copying. It goes below the table instead of wrapping.
     """
     console = screen()
     cells = [tuple(cell if isinstance(cell, Text) else Text(cell) for cell in line) for line in lines]
@@ -67,23 +67,23 @@ def table(
 
 
 def screen() -> Console:
-    """Standard output, at the width that it has."""
+    """Return a console on standard output with the terminal's width."""
     return Console(width=None if sys.stdout.isatty() else FILE_WIDTH, highlight=False)
 
 
 def _table(columns: Sequence[str], lines: Iterable[Sequence[Text]]) -> Table:
-    shown = Table(*columns, box=None, pad_edge=False)
+    grid = Table(*columns, box=None, pad_edge=False)
     for line in lines:
-        shown.add_row(*line)
-    for column in shown.columns:
+        grid.add_row(*line)
+    for column in grid.columns:
         column.overflow = "fold"
-    return shown
+    return grid
 
 
 def _paragraph(columns: Sequence[str], line: Sequence[Text]) -> Table:
-    shown = Table(box=None, show_header=False, pad_edge=False)
-    shown.add_column(no_wrap=True)
-    shown.add_column(overflow="fold")
+    grid = Table(box=None, show_header=False, pad_edge=False)
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
     for name, cell in zip(columns, line, strict=True):
-        shown.add_row(Text(f"  {name}", "dim"), cell)
-    return shown
+        grid.add_row(Text(f"  {name}", "dim"), cell)
+    return grid

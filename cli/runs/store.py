@@ -1,9 +1,9 @@
-"""Runs: what each deploy, wipe, restore and update did, written down as it happens, so that no terminal is needed.
+"""Records of runs: each deploy, wipe, restore and update, written while it happens, so that no terminal is needed.
 
-A run is a folder `.oracle/runs/<organization>/<project>/<stack>/<id>/`: `run.json` (what `RunInfo` says), `output.log`
-(the text as it came) and `events.jsonl` (one JSON object a line, as cli/engine/events.py writes them). Only the user
-may read them. Nothing secret is in them: the engine hides what is secret in its text, and of its events only names,
-kinds and times are kept.
+A run is a folder `.oracle/runs/<organization>/<project>/<stack>/<id>/`: `run.json` (the fields of `RunInfo`),
+`output.log` (the text as printed) and `events.jsonl` (one JSON object a line, see cli/engine/events.py). Only the user
+may read them. They contain no secret: the engine hides secrets in its text, and only names, kinds and times of its
+events are stored.
 """
 
 from __future__ import annotations
@@ -29,33 +29,33 @@ from storage.backups import who
 from storage.backups.files import private_folder
 
 AFTER, KEPT = "after.yaml", "kept.json"
-"""Files of a run: the stack's file as it will be, and the services that stay as they are (contract.Kept)."""
+"""Files of a run: the stack's file after the change, and the services that do not change (PinnedServices)."""
 KEPT_RUNS = 200
-"""Of a stack; its older ones are removed when a new one begins."""
+"""The runs stored for a stack; older ones are removed when a new one starts."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunInfo:
-    """A run as it is written down; `status` is running, ok, failed or killed."""
+    """A run's record; `status` is running, ok, failed or killed."""
 
     id: str
     kind: str
     owner: str
-    """The stack whose run it is, by its whole name (contract.Owner)."""
+    """The full name of the run's stack (stack_outputs.Owner)."""
     who: str
     began: str
     """ISO 8601, UTC."""
     clock: float
-    """The same in seconds since the epoch."""
+    """The start in seconds since the epoch."""
     ended: str | None
     seconds: float | None
     status: str
     error: str
-    """What went wrong, one sentence; empty unless failed or killed."""
+    """The error, one sentence; empty unless failed or killed."""
     pid: int
     arguments: tuple[str, ...]
     result: Mapping[str, Any]
-    """What the run has made, by its kind."""
+    """The run's result, depending on its kind."""
     folder: Path
 
     @property
@@ -71,7 +71,7 @@ class RunInfo:
         return self.status == "running"
 
     def again(self) -> RunInfo:
-        """The same run as it is now."""
+        """Read the same run again."""
         return read(self.folder)
 
 
@@ -82,11 +82,13 @@ class Runs:
         self.folder = folder
 
     def start(self, kind: str, owner: Owner, arguments: Sequence[str] = ()) -> Run:
-        """A new run, of this process as yet. Raises CommandError while another run of the stack is at work."""
+        """Start a run, which belongs to this process at first. Raises CommandError while another run of the stack is
+        running.
+        """
         self.refuse_busy(owner)
         private_folder(self.folder / str(owner))
-        self._forget(owner)
-        folder = self._made(kind, owner)
+        self._remove_old(owner)
+        folder = self._make_folder(kind, owner)
         run = Run(folder)
         run.write(
             id=folder.name, kind=kind, owner=str(owner), who=who(), began=_now(), ended=None, status="running",
@@ -96,7 +98,7 @@ class Runs:
         return run
 
     def refuse_busy(self, owner: Owner) -> None:
-        """Raises CommandError while a run of the stack is at work."""
+        """Raise CommandError while a run of the stack is running."""
         if busy := next((run for run in self.of(owner) if run.running), None):
             raise CommandError(
                 f"Another run of {owner.stack} is at work: {busy.kind} of {busy.who}, since {busy.began[:19]}Z, "
@@ -104,27 +106,27 @@ class Runs:
             )
 
     def list(self) -> list[RunInfo]:
-        """All runs, newest first."""
+        """Return all runs, newest first."""
         return _all(self.folder, "*/*/*/*/run.json")
 
     def of(self, owner: Owner) -> Sequence[RunInfo]:
-        """The stack's own, newest first."""
+        """Return the stack's runs, newest first."""
         return _all(self.folder / str(owner), "*/run.json")
 
     def find(self, prefix: str = "") -> RunInfo:
-        """The run whose id begins, or ends, so; the newest when nothing is asked for. Raises CommandError."""
-        known = self.list()
-        found = [run for run in known if run.id == prefix] or [run for run in known if _fits(run.id, prefix)]
-        if not found:
+        """Return the run whose id begins or ends with `prefix`, or the newest without one. Raises CommandError."""
+        all_runs = self.list()
+        matches = [run for run in all_runs if run.id == prefix] or [run for run in all_runs if _fits(run.id, prefix)]
+        if not matches:
             raise CommandError(f"There is no run {prefix or 'yet'}; see which there are: oracle runs")
-        if prefix and len(found) > 1:
+        if prefix and len(matches) > 1:
             raise CommandError(
-                f"{prefix} may be {', '.join(run.id for run in found[:3])}; name one of them: oracle runs"
+                f"{prefix} may be {', '.join(run.id for run in matches[:3])}; name one of them: oracle runs"
             )
-        return found[0]
+        return matches[0]
 
-    def _made(self, kind: str, owner: Owner) -> Path:
-        """A folder whose name no run of any stack has, so that `oracle logs` needs nothing else to find it."""
+    def _make_folder(self, kind: str, owner: Owner) -> Path:
+        """Create a folder with a name that no run of any stack has, so that `oracle logs` needs only the run's id."""
         name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{kind}"
         for number in range(1, 1000):
             folder = self.folder / str(owner) / (name if number == 1 else f"{name}-{number}")
@@ -135,13 +137,13 @@ class Runs:
                 return folder
         raise CommandError(f"{self.folder} has too many runs of this second; look what starts them: oracle runs")
 
-    def _forget(self, owner: Owner) -> None:
+    def _remove_old(self, owner: Owner) -> None:
         for run in self.of(owner)[KEPT_RUNS - 1 :]:
             shutil.rmtree(run.folder, ignore_errors=True)
 
 
 class Run:
-    """A run that is being written. As a context it ends with its block, unless another process has taken it over."""
+    """A run that is being written. A context manager: it ends the run, unless another process has taken it over."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -154,8 +156,8 @@ class Run:
     ) -> None:
         if not self.folder.exists():
             return  # it was discarded
-        written = self._written()
-        if written["status"] != "running" or written["pid"] != os.getpid():
+        record = self._record()
+        if record["status"] != "running" or record["pid"] != os.getpid():
             return
         if error is None:
             self.end()
@@ -168,41 +170,41 @@ class Run:
 
     @property
     def clock(self) -> float:
-        """When the run began, in seconds since the epoch."""
-        return float(self._written()["clock"])
+        """The time when the run began, in seconds since the epoch."""
+        return float(self._record()["clock"])
 
     @property
     def task(self) -> dict[str, Any]:
-        """What the process that takes the run over is asked to do."""
-        return dict(self._written().get("task") or {})
+        """The task for the process that takes the run over."""
+        return dict(self._record().get("task") or {})
 
     def write(self, **values: Any) -> None:
-        """Changes what is written down; whoever reads meanwhile reads the old or the new."""
+        """Change values of the record atomically, so that a reader gets the old or the new record."""
         path = self.folder / "run.json"
-        known = self._written() if path.exists() else {}
+        record = self._record() if path.exists() else {}
         scratch = path.with_name(f".run.json.{os.getpid()}")
         scratch.touch(mode=0o600)
-        scratch.write_text(json.dumps({**known, **values}, indent=1))
+        scratch.write_text(json.dumps({**record, **values}, indent=1))
         scratch.replace(path)
 
     def add_file(self, name: str, content: bytes) -> Path:
-        """Writes a file of the run's, which only its user may read, and returns its path."""
+        """Write a file of the run that only its user may read; return its path."""
         path = self.folder / name
         path.touch(mode=0o600)
         path.write_bytes(content)
         return path
 
     def take_over(self) -> None:
-        """From now on the run is this process's."""
+        """Make the run this process's."""
         self.write(**_me())
 
     def say(self, text: str) -> None:
-        """Adds lines to the run's output."""
+        """Add lines to the run's output."""
         with (self.folder / "output.log").open("a") as log:
             log.write(f"{text}\n")
 
     def end(self, error: str | None = None, **result: Any) -> None:
-        """The run has ended, well without an error; `result` is kept with it."""
+        """Record the run's end, as ok if there is no error, with its `result`."""
         began = self.clock
         self.write(
             status="ok" if error is None else "failed",
@@ -213,16 +215,16 @@ class Run:
         )
 
     def discard(self) -> None:
-        """Nothing was done, and nothing is worth keeping."""
+        """Delete the run's record, because nothing was done."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _written(self) -> dict[str, Any]:
-        written: dict[str, Any] = json.loads((self.folder / "run.json").read_text())
-        return written
+    def _record(self) -> dict[str, Any]:
+        record: dict[str, Any] = json.loads((self.folder / "run.json").read_text())
+        return record
 
 
 def read(folder: Path) -> RunInfo:
-    """The run in the folder. Raises CommandError when there is none."""
+    """Return the run in the folder. Raises CommandError when there is none."""
     info = _read(folder)
     if info is None:
         raise CommandError(f"{folder} holds no run; see which there are: oracle runs")
@@ -230,33 +232,33 @@ def read(folder: Path) -> RunInfo:
 
 
 def steps(run: RunInfo | Run) -> list[Step]:
-    """What the run did, in the order in which it began."""
+    """Return the run's steps in the order in which they began."""
     return read_steps(run.folder / "events.jsonl")
 
 
 def _all(folder: Path, pattern: str) -> list[RunInfo]:
-    found = sorted(folder.glob(pattern), key=lambda path: path.parent.name, reverse=True) if folder.is_dir() else []
-    return [info for path in found if (info := _read(path.parent)) is not None]
+    paths = sorted(folder.glob(pattern), key=lambda path: path.parent.name, reverse=True) if folder.is_dir() else []
+    return [info for path in paths if (info := _read(path.parent)) is not None]
 
 
 def _read(folder: Path) -> RunInfo | None:
     try:
-        known = json.loads((folder / "run.json").read_text())
-        dead = known["status"] == "running" and not _alive(known)
+        record = json.loads((folder / "run.json").read_text())
+        dead = record["status"] == "running" and not _alive(record)
         return RunInfo(
-            id=known["id"],
-            kind=known["kind"],
-            owner=known["owner"],
-            who=known["who"],
-            began=known["began"],
-            clock=known["clock"],
-            ended=known["ended"],
-            seconds=known.get("seconds"),
-            status="killed" if dead else known["status"],
-            error="it was killed before its end" if dead else known["error"],
-            pid=known["pid"],
-            arguments=tuple(known["arguments"]),
-            result=known["result"],
+            id=record["id"],
+            kind=record["kind"],
+            owner=record["owner"],
+            who=record["who"],
+            began=record["began"],
+            clock=record["clock"],
+            ended=record["ended"],
+            seconds=record.get("seconds"),
+            status="killed" if dead else record["status"],
+            error="it was killed before its end" if dead else record["error"],
+            pid=record["pid"],
+            arguments=tuple(record["arguments"]),
+            result=record["result"],
             folder=folder,
         )
     except (OSError, ValueError, KeyError):
@@ -271,11 +273,11 @@ def _me() -> dict[str, Any]:
     return {"pid": os.getpid(), "pid_since": psutil.Process().create_time()}
 
 
-def _alive(known: dict[str, Any]) -> bool:
-    """Whether the process that writes the run still is, and is no other with its number."""
+def _alive(record: dict[str, Any]) -> bool:
+    """Return whether the process that writes the run is alive, and its id was not reused."""
     try:
-        process = psutil.Process(known["pid"])
-        return abs(process.create_time() - known["pid_since"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
+        process = psutil.Process(record["pid"])
+        return abs(process.create_time() - record["pid_since"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

@@ -1,4 +1,4 @@
-"""A run handed over to a process of its own and followed from here, so that it outlives the terminal."""
+"""Start a run in a process of its own and follow it, so that it outlives the terminal."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ INTERRUPTED = 130
 def start_detached(
     run: Run, stack: Stack, task: Mapping[str, Any], environment: Mapping[str, str] | None = None
 ) -> None:
-    """Starts the run's task in a session of its own, which no terminal ends."""
+    """Start the run's task in a session of its own, which no terminal ends."""
     run.write(task=dict(task), followed_from=run.info.output.stat().st_size)
     with run.info.output.open("ab") as log:
         command = [sys.executable, "-m", "cli.runner", str(run.folder)]
-        own = {**os.environ, **(environment or {})}
-        process = programs.start(command, output=log, cwd=stack.project, env=own, session=True)
+        variables = {**os.environ, **(environment or {})}
+        process = programs.start(command, output=log, cwd=stack.project, env=variables, session=True)
     run.write(pid=process.pid, pid_since=psutil.Process(process.pid).create_time())
 
 
 def run_in_view(run: Run, quiet: bool = False) -> RunInfo:
-    """Follows a run that was handed over to its end. Raises CommandError when it fails.
+    """Follow a detached run to its end. Raises CommandError when it fails.
 
-    Ctrl-C asks the run to stop after the steps it is at, and goes on following; a second one leaves it to that.
+    Ctrl-C asks the run to stop after its current steps and continues to follow it. A second Ctrl-C stops following.
     """
     try:
         _show(run, quiet)
@@ -53,7 +53,7 @@ def run_in_view(run: Run, quiet: bool = False) -> RunInfo:
 
 
 def failed_run(info: RunInfo) -> CommandError | None:
-    """What went wrong in a run that has ended; None when nothing did."""
+    """Return the error of a run that has ended; None when it succeeded."""
     if info.status == "killed":
         return CommandError(
             f"The run {info.id} was killed before its end (its output: oracle logs {info.id}). Take over from it: "
@@ -70,7 +70,9 @@ def follow(
     wait: bool = True,
     everything: bool = False,
 ) -> RunInfo:
-    """Writes the lines of a run's output that say something; `wait`s until it has ended. Returns how it is then."""
+    """Write the lines of a run's output that are worth reading; with `wait`, until the run ends. Return the run's
+    state.
+    """
     for line in _lines(run, position, wait):
         if everything or describe_failure(line):
             write(line)
@@ -85,7 +87,7 @@ def _show(run: Run, quiet: bool) -> None:
     elif terminal.is_terminal and not terminal.is_dumb_terminal:
         live_view.show(info, terminal)
     else:
-        follow(info, write_line, _begun(run.folder))
+        follow(info, write_line, _followed_from(run.folder))
 
 
 def _interrupt(run: Run, quiet: bool) -> None:
@@ -104,28 +106,28 @@ def _interrupt(run: Run, quiet: bool) -> None:
 
 
 def _lines(run: RunInfo, position: int, wait: bool) -> Iterator[str]:
-    """Whole lines as they come, until the run has ended and all is read."""
+    """Yield whole lines as they come, until the run has ended and its output is read."""
     left = b""
     for _ in backoff(FOREVER, first=0.05, longest=0.2):
-        over = not (wait and run.again().running)  # asked first: what was written before its end is read after
+        ended = not (wait and run.again().running)  # checked before the read, so that the run's last lines are read too
         with run.output.open("rb") as log:
             log.seek(position)
             new = log.read()
         position += len(new)
         *whole, left = (left + new).split(b"\n")
         yield from (line.decode(errors="replace") + "\n" for line in whole)
-        if over:
+        if ended:
             if left:
                 yield left.decode(errors="replace") + "\n"
             return
 
 
-def _begun(folder: Path) -> int:
-    """Where the output begins that this terminal has not shown itself."""
+def _followed_from(folder: Path) -> int:
+    """Return the position of the output that this terminal has not shown itself."""
     return int(json.loads((folder / "run.json").read_text()).get("followed_from", 0))
 
 
 def write_line(line: str) -> None:
-    """To standard output, at once."""
+    """Write to standard output at once."""
     sys.stdout.write(line)
     sys.stdout.flush()

@@ -1,7 +1,7 @@
-"""A run over time: which resources were at work when, side by side, and which of them the others waited for.
+"""The timeline of a run: the time of each resource, and the critical path.
 
-The critical path goes backwards from the step that ended last: each time to that one of the steps it had to wait for
-which ended last. What a step waits for is what its resource depends on; a deletion waits for everything before it.
+The critical path goes backwards from the step that ended last: to the last-ended of the steps that it waited for, and
+so on. A step waits for the resources that its own resource depends on; a deletion waits for everything before it.
 """
 
 from __future__ import annotations
@@ -14,46 +14,46 @@ from itertools import pairwise
 from cli.engine.events import Step
 
 SLACK_SECONDS = 0.15
-"""The clocks of two steps may disagree by so much: events are read a moment after they are written."""
+"""The tolerance between the times of two steps: an event is read a moment after it is written."""
 ROW, LEFT, RIGHT, TOP, PLOT = 24, 250, 90, 64, 720
 CONTAINERS = frozenset({"pulumi:pulumi:Stack"})
 PHASES = ("build", "preview", "refresh", "update", "delete")
 HEADING, LAST_LINE = "Timeline", "* critical path: "
 SECTION = re.compile(rf"\n?^{HEADING}\n.*?^{re.escape(LAST_LINE)}[^\n]*\n", re.MULTILINE | re.DOTALL)
-"""How the terminal's picture stands in a run's output."""
+"""Matches the timeline in a run's output."""
 
 
 def rows(steps: Sequence[Step]) -> list[Step]:
-    """What is worth a row: resources that changed, builds, and the look at what runs as one step."""
+    """Return the steps that get a row: changed resources, builds, and all reads of a refresh as one step."""
     reads = [step for step in steps if step.op == "refresh"]
-    worth = [step for step in steps if step.op != "refresh" and not _container(step)]
+    shown = [step for step in steps if step.op != "refresh" and not _container(step)]
     if reads:
         ends = [step.ended for step in reads if step.ended is not None]
         ended = max(ends) if len(ends) == len(reads) else None
-        worth.append(Step(f"look at {len(reads)}", "refresh", "refresh", min(step.began for step in reads), ended))
-    return sorted(worth, key=lambda step: (step.began, step.ended or float("inf")))
+        shown.append(Step(f"look at {len(reads)}", "refresh", "refresh", min(step.began for step in reads), ended))
+    return sorted(shown, key=lambda step: (step.began, step.ended or float("inf")))
 
 
 def critical(steps: Sequence[Step]) -> list[Step]:
-    """The chain of steps that the run's length consists of, in order; empty when there are none."""
+    """Return the chain of steps that determines the run's length, in order; empty when no step has ended."""
     done = [step for step in steps if step.ended is not None]
     path: list[Step] = []
-    at = max(done, key=_end, default=None)
-    while at is not None:
-        path.append(at)
-        at = max(_before(at, [step for step in done if step not in path]), key=_end, default=None)
+    step = max(done, key=_end, default=None)
+    while step is not None:
+        path.append(step)
+        step = max(_before(step, [step for step in done if step not in path]), key=_end, default=None)
     return path[::-1]
 
 
 def text(steps: Sequence[Step], width: int = 100) -> str:
-    """Bars over time for a terminal, `*` where a step is on the critical path; empty when nothing was done."""
+    """Return bars over time for a terminal, with `*` for a step on the critical path; empty when nothing was done."""
     shown = rows(steps)
     if not shown:
         return ""
     names = max(len(step.name) for step in shown) + 2
-    words = max(len(step.op) for step in shown) + 1
+    ops = max(len(step.op) for step in shown) + 1
     begin, whole = _span(shown)
-    room = max(10, width - names - words - 14)
+    room = max(10, width - names - ops - 14)
     path = critical(shown)
     lines = []
     for step in shown:
@@ -61,23 +61,23 @@ def text(steps: Sequence[Step], width: int = 100) -> str:
         length = max(1, round((_end_or(step, begin + whole) - step.began) / whole * room))
         bar = " " * min(first, room - 1) + ("#" if step in path else "=") * min(length, room - min(first, room - 1))
         mark = "*" if step in path else "!" if not step.ok else " "
-        lines.append(f"{mark} {step.name:<{names}}{step.op:<{words}}{_seconds(step):>8}  {bar}".rstrip())
+        lines.append(f"{mark} {step.name:<{names}}{step.op:<{ops}}{_seconds(step):>8}  {bar}".rstrip())
     waited = " > ".join(step.name for step in path)
-    return "\n".join([*lines, f"  {'whole':<{names}}{'':<{words}}{whole:>6.1f} s", f"{LAST_LINE}{waited}"])
+    return "\n".join([*lines, f"  {'whole':<{names}}{'':<{ops}}{whole:>6.1f} s", f"{LAST_LINE}{waited}"])
 
 
 def section(steps: Sequence[Step], width: int) -> str:
-    """The same as a part of a run's output."""
+    """Return the timeline as a section of a run's output."""
     return f"\n{HEADING}\n{text(steps, width)}\n"
 
 
 def without_section(output: str) -> str:
-    """A run's output without that part, where a chart shows it better."""
+    """Return a run's output without the timeline, where a chart replaces it."""
     return SECTION.sub("", output)
 
 
 def svg(steps: Sequence[Step], title: str) -> str:
-    """The chart as one SVG document that needs nothing else, readable on light and on dark."""
+    """Return the chart as one self-contained SVG document, readable on light and dark backgrounds."""
     shown = rows(steps)
     begin, whole = _span(shown)
     path = critical(shown)
@@ -122,7 +122,7 @@ def _container(step: Step) -> bool:
 
 
 def _before(step: Step, others: list[Step]) -> list[Step]:
-    """The steps that this one waited for and which have ended as it began: needs first, then the phases before."""
+    """Return the steps that this one waited for: ended dependencies, else ended steps of earlier phases."""
     ended = [other for other in others if _end(other) <= step.began + SLACK_SECONDS and other.began <= step.began]
     if _phase(step) == "delete":
         return ended
@@ -137,7 +137,7 @@ def _phase(step: Step) -> str:
 
 
 def _span(steps: Sequence[Step]) -> tuple[float, float]:
-    """When the first begins, and for how many seconds all last."""
+    """Return the first step's begin, and the seconds from there to the last end."""
     begin = min((step.began for step in steps), default=0.0)
     return begin, max(max((_end_or(step, step.began) for step in steps), default=0.0) - begin, 0.1)
 
@@ -155,7 +155,7 @@ def _seconds(step: Step) -> str:
 
 
 def _axis(whole: float, height: int) -> list[str]:
-    """A line every so many whole seconds, ten at most."""
+    """Draw a vertical line every so many whole seconds, ten at most."""
     pace = next((each for each in (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800) if whole / each <= 10), 3600)
     ticks = []
     at = 0.0
@@ -172,16 +172,16 @@ def _bar(step: Step, number: int, begin: float, whole: float, on_path: bool) -> 
     x = LEFT + (step.began - begin) / whole * PLOT
     long = max((_end_or(step, begin + whole) - step.began) / whole * PLOT, 2)
     kind = "failed" if not step.ok else "path" if on_path else "bar"
-    told = f"<title>{escape(f'{step.name}: {step.op}, {_seconds(step)}, from {step.began - begin:.1f} s')}</title>"
+    tooltip = f"<title>{escape(f'{step.name}: {step.op}, {_seconds(step)}, from {step.began - begin:.1f} s')}</title>"
     return [
         f'<text x="{LEFT - 10}" y="{y + 14}" text-anchor="end">{_cut(f"{step.name} · {step.op}", 40)}</text>',
-        f'<rect class="{kind}" x="{x:.1f}" y="{y + 3}" width="{long:.1f}" height="{ROW - 9}" rx="2">{told}</rect>',
+        f'<rect class="{kind}" x="{x:.1f}" y="{y + 3}" width="{long:.1f}" height="{ROW - 9}" rx="2">{tooltip}</rect>',
         f'<text class="small" x="{x + long + 5:.1f}" y="{y + 14}">{_seconds(step)}</text>',
     ]
 
 
 def _links(path: list[Step], shown: list[Step], begin: float, whole: float) -> list[str]:
-    """From the end of each step on the critical path to the begin of the next."""
+    """Draw a link from the end of each step on the critical path to the begin of the next."""
     links = []
     for one, next_one in pairwise(path):
         x1 = LEFT + (_end(one) - begin) / whole * PLOT
