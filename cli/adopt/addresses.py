@@ -1,4 +1,4 @@
-"""Refuse to adopt code that holds the backend's address: the first release of the backend would leave it behind."""
+"""Refuse to adopt code with the backend's address in it, which the backend's first release changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Code = Mapping[str, Mapping[str, bytes]]
 
 
 def fetch_code(engine: Engine, settings: Settings) -> Code:
-    """Downloads the code that the Workers run. Raises CommandError when Cloudflare does not tell."""
+    """Download the code that the Workers run. Raises CommandError when Cloudflare does not return it."""
     token = engine.environment.get("CLOUDFLARE_API_TOKEN")
     try:
         with Workers(engine.stack.cloudflare, settings.account_id, token) as cloudflare:
@@ -29,29 +29,29 @@ def fetch_code(engine: Engine, settings: Settings) -> Code:
 def address_refusals(
     settings: Settings, live: LiveResources, code: Code, services: tuple[str, ...], project: Path
 ) -> Iterator[str]:
-    """Complaints: services whose running code, or whose checkout, has the backend's address written in it."""
+    """Yield a refusal for each service whose running code or checkout contains the backend's address."""
     others = other_stacks(settings, project).app_names
     addresses = BackendAddresses.of(settings.backend.app_name, live.hostnames, others)
     for name in (each for each in services if each in settings.workers):
-        yield from _running(addresses, name, settings, live, code.get(name) or {})
-        yield from _checked_out(addresses, name, settings, project)
+        yield from _running_code_refusals(addresses, name, settings, live, code.get(name) or {})
+        yield from _checkout_refusals(addresses, name, settings, project)
 
 
-def _running(
+def _running_code_refusals(
     addresses: BackendAddresses, name: str, settings: Settings, live: LiveResources, modules: Mapping[str, bytes]
 ) -> Iterator[str]:
-    found = [each for file, content in modules.items() for each in addresses.find(content, file)]
-    if not found:
+    uses = [each for file, content in modules.items() for each in addresses.find(content, file)]
+    if not uses:
         return
     script = settings.workers[name].script
     yield (
-        f"{script} runs code with the backend's address written in it: {places(found)}. {WHY}. Fix: "
+        f"{script} runs code with the backend's address written in it: {places(uses)}. {WHY}. Fix: "
         f"{', '.join(_steps(name, script, live))}; then: oracle adopt"
     )
 
 
 def _steps(name: str, script: str, live: LiveResources) -> Iterator[str]:
-    """How code that was made by hand gets rid of the address, in order."""
+    """Yield the steps that remove the address from code that was deployed by hand, in order."""
     worker = live.workers.get(name)
     if name != API:
         yield "let it call the API instead"
@@ -62,13 +62,13 @@ def _steps(name: str, script: str, live: LiveResources) -> Iterator[str]:
     yield "deploy that as until now: npx wrangler deploy"
 
 
-def _checked_out(addresses: BackendAddresses, name: str, settings: Settings, project: Path) -> Iterator[str]:
+def _checkout_refusals(addresses: BackendAddresses, name: str, settings: Settings, project: Path) -> Iterator[str]:
     worker = settings.workers[name]
-    found = list(addresses.find_in_checkout(worker, project))
-    if found:
+    uses = list(addresses.find_in_checkout(worker, project))
+    if uses:
         comes_from = origin(list(addresses.find_in_sources(worker, project)))
         build = f"build it: oracle build {name}; " if worker.build else ""
         yield (
-            f"The checkout of {name} has the backend's address written in it: {places(found)}{comes_from}. {WHY}. Fix: "
+            f"The checkout of {name} has the backend's address written in it: {places(uses)}{comes_from}. {WHY}. Fix: "
             f"{fix(name, worker)}, {build}then: oracle adopt"
         )

@@ -1,7 +1,7 @@
-"""An adoption as a run: the configuration says what runs, the engine imports it, and nothing may be left to do.
+"""Run an adoption: write the ids to the stack's configuration, import them, and verify that the next preview is empty.
 
-What is written stays written when an update ends halfway: an import that has been done is not done again, and what has
-not been imported can only be imported, never created.
+The configuration stays written when an update fails halfway. A completed import is not repeated, and a resource that
+was not imported can only be imported, never created.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from cli.ui.errors import CommandError
 KEY = "oracle-net:"
 HARMLESS = frozenset({"import", "create"})
 FORGOTTEN = ["deploymentPerPage"]
-"""The provider's import of an app leaves out how many deployments a page has, and an update fills it in: in the state
-alone, without a request.
+"""The provider's import of an app omits the number of deployments a page has. An update adds it to the state, without a
+request.
 """
 MISMATCH = "inputs to import do not match the existing resource"
 
 
 def run_adoption(recording: RunRecorder, services: Sequence[str], values: Mapping[str, str]) -> dict[str, Any]:
-    """Adopts services as the run's task: `values` are keys of the configuration. Raises CommandError."""
+    """Adopt services as the run's task: `values` are keys of the configuration. Raises CommandError."""
     engine = recording.engine
     stack = engine.stack.name
     with _written(engine, values):
@@ -36,11 +36,11 @@ def run_adoption(recording: RunRecorder, services: Sequence[str], values: Mappin
     done = recording.update()
     if done.status != 0:
         raise CommandError(engine.failure(done, f"Nothing that runs was changed; go on: oracle adopt {stack}"))
-    left = service_plan.planned_changes(recording.preview(again=f"oracle adopt {stack}"))
-    if left.changes:
-        what = ", ".join(f"{each.op} {each.name}" for each in left.changes)
+    remaining = service_plan.planned_changes(recording.preview(again=f"oracle adopt {stack}"))
+    if remaining.changes:
+        changes = ", ".join(f"{each.op} {each.name}" for each in remaining.changes)
         raise CommandError(
-            f"All was imported, but the preview after it is not empty ({what}); look: pulumi preview -s {stack}"
+            f"All was imported, but the preview after it is not empty ({changes}); look: pulumi preview -s {stack}"
         )
     workers = " ".join(engine.stack.settings().workers)
     recording.say(
@@ -52,8 +52,9 @@ def run_adoption(recording: RunRecorder, services: Sequence[str], values: Mappin
 
 
 def _preview(recording: RunRecorder, services: Sequence[str]) -> None:
-    """Raises Refused when the engine would do anything to what runs. "backend ready" only proves, also when what was
-    adopted has moved on by hand and is adopted again.
+    """Raise Refused if the update would change anything that runs.
+
+    An update of "backend ready" only verifies, also when an adopted resource was changed by hand and is adopted again.
     """
     events = recording.preview(again=f"oracle adopt {recording.engine.stack.name}")
     plan = service_plan.planned_changes(events)
@@ -61,34 +62,37 @@ def _preview(recording: RunRecorder, services: Sequence[str]) -> None:
     touched = [each for each in plan.changes if each.op not in HARMLESS]
     harmless = {("backend-ready", "update"), *([(service_plan.APP, "update")] if filled else [])}
     touched = [each for each in touched if (each.name, each.op) not in harmless]
-    made = [each for each in plan.changes if each.op == "create" and _runs_already(each.name, services)]
+    created = [each for each in plan.changes if each.op == "create" and _runs_already(each.name, services)]
     mismatched = [event for event in events if MISMATCH in (event.get("diagnosticEvent") or {}).get("message", "")]
-    if touched or made or mismatched:
-        raise Refused(_message([*touched, *made], recording.engine.stack.name))
+    if touched or created or mismatched:
+        raise Refused(_message([*touched, *created], recording.engine.stack.name))
 
 
 def _only_fills_in(event: Mapping[str, Any]) -> bool:
-    """Whether a step is the app's update after its import. Its secrets are marked otherwise, so the provider's word."""
-    what = (event.get("resourcePreEvent") or {}).get("metadata") or {}
-    own = what.get("op") == "update" and str(what.get("urn")).endswith(f"::{service_plan.APP}")
-    return own and what.get("diffs") == FORGOTTEN
+    """Return whether a step is the app's update after its import, as the provider's diff shows.
+
+    The inputs do not show it, since secrets are marked differently.
+    """
+    metadata = (event.get("resourcePreEvent") or {}).get("metadata") or {}
+    is_app = metadata.get("op") == "update" and str(metadata.get("urn")).endswith(f"::{service_plan.APP}")
+    return is_app and metadata.get("diffs") == FORGOTTEN
 
 
 def _message(changes: Sequence[Change], stack: str) -> str:
-    what = ", ".join(dict.fromkeys(f"{each.op} {each.name}" for each in changes))
-    why = f"it would {what}" if what else "the engine says that what it would import is not what it read"
+    listed = ", ".join(dict.fromkeys(f"{each.op} {each.name}" for each in changes))
+    why = f"it would {listed}" if listed else "the engine says that what it would import is not what it read"
     return f"Adopting {stack} was not begun, since {why}; look: oracle status --stack {stack}"
 
 
 def _runs_already(name: str, services: Sequence[str]) -> bool:
-    """Whether a resource of this name stands for something that was made by hand."""
+    """Return whether a resource of this name represents something that was made by hand."""
     names = {"backend-app", *(f"{each}-{part}" for each in services for part in ("script", "subdomain", "domain"))}
     return name in names and any(service_plan.belongs_to_service(name, service) for service in services)
 
 
 @contextmanager
 def _written(engine: Engine, values: Mapping[str, str]) -> Iterator[None]:
-    """With the values in the stack's configuration, which is as before when the block refuses or fails."""
+    """Write the values to the stack's configuration; restore it if the block fails."""
     file = engine.stack.file
     before = file.read_bytes()
     words = [word for key, value in values.items() for word in ("--plaintext", f"{KEY}{key}={value}")]

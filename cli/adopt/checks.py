@@ -1,6 +1,6 @@
-"""Whether what was made by hand can be taken over, what that means for the configuration, and what would differ later.
+"""Checks of an adoption: reasons to refuse it, the configuration to write, and later differences.
 
-Pure: nothing here asks anybody. A refusal is a sentence that ends in what to do; with one, nothing is written at all.
+Pure functions: nothing here makes a request. A refusal is a sentence that ends in its fix. It prevents any write.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from settings import API, ModuleSettings, Settings, given_by_the_program, templa
 from stack_outputs import OWNER_VARIABLE, Owner, key_of, owner_of_app, owner_of_worker
 
 KINDS = frozenset({"plain_text", "secret_text", "assets", "service"})
-"""What this program can bind to what exists: a Worker with anything else would lose it with its first release."""
+"""The kinds of bindings that this program can give an existing Worker; it would lose others with its first release."""
 ADMIN = frozenset({"PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD"})
 SITE = frozenset({"ASSETS", "API_URL", "RELEASE", OWNER_VARIABLE})
 UNREADABLE = (
@@ -24,12 +24,12 @@ UNREADABLE = (
 )
 OTHER_COMPONENTS = ("workers", "jobs", "static_sites", "functions", "databases")
 MOVING = ("pending_deployment", "in_progress_deployment")
-# A key of oracle-net:backend, and where the running service has it.
+# A key of oracle-net:backend, and its field in the running service.
 SERVICE_KEYS = {"size": "instance_size_slug", "port": "http_port"}
 
 
 def refusals(settings: Settings, live: LiveResources, services: tuple[str, ...], owner: Owner) -> Iterator[str]:
-    """Why these services cannot be taken over as they run: a sentence each, none when they can."""
+    """Yield a sentence for each reason why these services cannot be adopted as they run."""
     yield from _owner_refusals(settings, live, services, owner)
     if "backend" in services:
         yield from _app_refusals(settings, live)
@@ -39,7 +39,7 @@ def refusals(settings: Settings, live: LiveResources, services: tuple[str, ...],
 
 
 def differences(settings: Settings, live: LiveResources, services: tuple[str, ...]) -> Iterator[Difference]:
-    """What the first release of each service would change, beyond its code."""
+    """Yield the changes that the first release of each service would make, beyond its code."""
     if "backend" in services and live.app:
         yield from _app_differences(settings, live.app)
     for name in services:
@@ -49,14 +49,14 @@ def differences(settings: Settings, live: LiveResources, services: tuple[str, ..
 
 
 def adoption(settings: Settings, live: LiveResources, services: tuple[str, ...]) -> Adoption:
-    """What is to be written; for what has no refusal."""
+    """Return the configuration to write, for services without refusals."""
     values: dict[str, str] = {}
-    words: list[str] = []
+    descriptions: list[str] = []
     alerts: tuple[Mapping[str, object], ...] = ()
     if "backend" in services and live.app:
         active, alerts = live.app["active_deployment"]["id"], kept_alerts(settings.backend, live.app)
         values |= {"backend.adopted.app": live.app["id"], "backend.adopted.deployment": active}
-        words.append(_app_words(settings, live, live.app, alerts))
+        descriptions.append(_app_words(settings, live, live.app, alerts))
     for name, config in settings.workers.items():
         worker = live.workers.get(name)
         if name not in services or worker is None:
@@ -68,8 +68,8 @@ def adoption(settings: Settings, live: LiveResources, services: tuple[str, ...])
         at = f", at {domain.hostname}" if domain else ""
         secrets = [each for each, binding in sorted(worker.bindings.items()) if binding["type"] == "secret_text"]
         holds = f", with its secrets {', '.join(secrets)}" if secrets else ""
-        words.append(f"{name}: the Worker {worker.script} as its version {worker.version} runs{at}{holds}")
-    return Adoption(adopted=values, words=tuple(words), alerts=alerts)
+        descriptions.append(f"{name}: the Worker {worker.script} as its version {worker.version} runs{at}{holds}")
+    return Adoption(adopted=values, words=tuple(descriptions), alerts=alerts)
 
 
 def _app_words(
@@ -83,17 +83,19 @@ def _app_words(
 
 
 def _owner_refusals(settings: Settings, live: LiveResources, services: tuple[str, ...], owner: Owner) -> Iterator[str]:
-    """What another stack has made stays that one's."""
-    found = {name: owner_of_worker(each.bindings) for name, each in live.workers.items() if each}
-    backends = owner_of_app(live.app["spec"]) if live.app else None
+    """Yield a refusal for each resource that belongs to another stack."""
+    worker_owners = {name: owner_of_worker(each.bindings) for name, each in live.workers.items() if each}
+    app_owner = owner_of_app(live.app["spec"]) if live.app else None
     for name in services:
         backend = name == "backend"
-        mark = backends if backend else found.get(name)
-        if mark and mark != str(owner):
-            what = f"The app {settings.backend.app_name}" if backend else f"The Worker {settings.workers[name].script}"
+        holder = app_owner if backend else worker_owners.get(name)
+        if holder and holder != str(owner):
+            resource = (
+                f"The app {settings.backend.app_name}" if backend else f"The Worker {settings.workers[name].script}"
+            )
             key = "backend.appName" if backend else f"{key_of(name)}.script"
             yield (
-                f"{what} is of {mark}, and not of {owner}; choose another name: "
+                f"{resource} is of {holder}, and not of {owner}; choose another name: "
                 f"pulumi config set --path oracle-net:{key} NAME -s {owner.stack}"
             )
 
@@ -138,9 +140,9 @@ def _shape_refusals(name: str, service: str, spec: Mapping[str, Any]) -> Iterato
             f"pulumi config set --path oracle-net:backend.service {services[0]}"
         )
     for kind in OTHER_COMPONENTS:
-        if found := [str(each.get("name")) for each in spec.get(kind) or []]:
+        if components := [str(each.get("name")) for each in spec.get(kind) or []]:
             yield (
-                f"{name} has components that this program does not declare ({kind}: {', '.join(found)}), and they "
+                f"{name} has components that this program does not declare ({kind}: {', '.join(components)}), and they "
                 "would go with the first release; move them to an app of their own, then: oracle adopt"
             )
     if hosts := [str(each.get("domain")) for each in spec.get("domains") or []]:
@@ -206,7 +208,7 @@ def _binding_refusals(name: str, settings: Settings, worker: LiveWorker) -> Iter
 
 
 def _declared(name: str, settings: Settings) -> frozenset[str]:
-    """The names of the bindings that a Worker has from its first release on."""
+    """Return the names of the bindings that a Worker has from its first release on."""
     worker = settings.workers[name]
     if not isinstance(worker, ModuleSettings):
         return SITE

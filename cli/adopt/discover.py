@@ -1,4 +1,4 @@
-"""What the clouds hold under the names that a stack declares. Only reads."""
+"""Read the resources that exist in the clouds under the names of a stack. Read-only."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class LiveWorker:
-    """A Worker as it serves. Secrets are without their text, as the API shows them."""
+    """A running Worker. Its secrets have no text, since the API does not return it."""
 
     script: str
     shares: Mapping[str, float]
     """Percent of the traffic by version."""
     bindings: Mapping[str, Mapping[str, Any]]
-    """Of the version with the most traffic, by name."""
+    """The bindings of the version with the most traffic, by name."""
     date: str
     flags: tuple[str, ...]
     workers_dev: bool
@@ -43,7 +43,7 @@ class Domain:
 
 @dataclass(frozen=True, kw_only=True)
 class LiveResources:
-    """The app (None when there is none of that name), the Workers by service, the account's custom domains."""
+    """The app (None if it does not exist), the Workers by service, and the account's custom domains."""
 
     app: Mapping[str, Any] | None
     apps: tuple[str, ...]
@@ -53,32 +53,32 @@ class LiveResources:
 
     @property
     def url(self) -> str | None:
-        """The app's address, no slash at its end."""
-        found = (self.app or {}).get("live_url") or (self.app or {}).get("default_ingress")
-        return str(found).rstrip("/") if found else None
+        """The app's address, without a slash at its end."""
+        address = (self.app or {}).get("live_url") or (self.app or {}).get("default_ingress")
+        return str(address).rstrip("/") if address else None
 
     @property
     def hostnames(self) -> tuple[str, ...]:
-        """Where the app answers: its addresses, and the domains of its own."""
+        """The app's hostnames: its addresses, and its own domains."""
         app = self.app or {}
-        found = [app.get("live_url"), app.get("default_ingress"), app.get("live_domain")]
+        addresses = [app.get("live_url"), app.get("default_ingress"), app.get("live_domain")]
         domains = [each.get("domain") for each in (app.get("spec") or {}).get("domains") or []]
-        return tuple(str(each) for each in [*found, *domains] if each)
+        return tuple(str(each) for each in [*addresses, *domains] if each)
 
     def domain(self, hostname: str) -> Domain | None:
         return next((each for each in self.domains if each.hostname == hostname), None)
 
 
 def discover(engine: Engine, settings: Settings) -> LiveResources:
-    """Asks both clouds. Raises CommandError when one of them does not tell."""
+    """Read the resources from both clouds. Raises CommandError when one of them does not answer."""
     try:
         app, apps = _apps(engine, settings)
         with _workers(engine, settings) as cloudflare:
             scripts = {name: _worker(cloudflare, settings, worker.script) for name, worker in settings.workers.items()}
-            listed = cloudflare.domains()
+            domains = cloudflare.domains()
     except (AppPlatformError, WorkersApiError) as error:
         raise CommandError(str(error)) from None
-    return LiveResources(app=app, apps=apps, workers=scripts, domains=tuple(_domain(each) for each in listed))
+    return LiveResources(app=app, apps=apps, workers=scripts, domains=tuple(_domain(each) for each in domains))
 
 
 def _apps(engine: Engine, settings: Settings) -> tuple[Mapping[str, Any] | None, tuple[str, ...]]:

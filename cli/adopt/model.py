@@ -1,4 +1,4 @@
-"""What an adoption is: what is written, and what the first release would change."""
+"""The model of an adoption: the configuration it writes, and the changes of the first release."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Where the configuration says something else than what runs: the first release would change it."""
+    """A difference between the configuration and the running service, which the first release would change."""
 
     key: str
     """A configuration key below its section, such as `backend.region`."""
     runs: object
-    """As it would stand in the configuration; None where there is no key for it."""
+    """The running value in the configuration's form; None if there is no key for it."""
     declared: object
     effect: str = ""
-    """What the first release does, where the values do not say it."""
+    """The effect of the first release, if the values do not show it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Adoption:
-    """What is taken over, in words and as configuration."""
+    """The resources to adopt, as text and as configuration."""
 
     adopted: Mapping[str, str]
     """The `adopted` keys, as `pulumi config set --path` takes them, and their values."""
     words: tuple[str, ...]
     alerts: tuple[Mapping[str, object], ...] = field(default=())
-    """The app's alerts, to be declared from now on."""
+    """The app's alerts, which the configuration declares from now on."""
 
     @property
     def values(self) -> dict[str, str]:
-        """All keys that are written, and their values."""
+        """All keys to write, and their values."""
         alerts = {
             f"backend.alerts[{number}].{name}": _text(value)
             for number, alert in enumerate(self.alerts)
@@ -41,7 +41,7 @@ class Adoption:
 
 
 def _text(value: object) -> str:
-    """As `pulumi config set --path` reads it."""
+    """Return a value in the form that `pulumi config set --path` reads."""
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""An app that App Platform builds from a repository: what a release changes of it, what it keeps, what is refused."""
+"""An app that App Platform builds from a repository: changes by a release, adopted alerts, refusals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from settings import AlertSettings, BackendSettings
 
 
 def push_refusals(app: Mapping[str, Any]) -> Iterator[str]:
-    """A push that deploys the app would change what runs behind the program's back, and empty its disk."""
+    """Yield a refusal if a push deploys the app: it would change the app outside this program, and empty its disk."""
     name, source = app["spec"]["name"], source_of(app)
     if source and source.deployed_on_push:
         yield (
@@ -25,13 +25,13 @@ def push_refusals(app: Mapping[str, Any]) -> Iterator[str]:
 
 
 def source_of(app: Mapping[str, Any]) -> Source | None:
-    """What the app's service is built from."""
+    """Return the source that the app's service is built from."""
     services = app["spec"].get("services") or [{}]
     return Source.of(services[0])
 
 
 def source_differences(backend: BackendSettings, app: Mapping[str, Any]) -> Iterator[Difference]:
-    """What the first release puts in place of a build, and of the command that starts what it made."""
+    """Yield the changes by the first release: an image in place of the build, and the image's start command."""
     source = source_of(app)
     if source and source.built:
         effect = f"runs the image {backend.image.repository}; no push to {source.origin} deploys anything from then on"
@@ -43,32 +43,32 @@ def source_differences(backend: BackendSettings, app: Mapping[str, Any]) -> Iter
 
 
 def kept_alerts(backend: BackendSettings, app: Mapping[str, Any]) -> tuple[Mapping[str, object], ...]:
-    """The app's alerts, where the configuration has none of its own: it declares them from now on."""
-    found = alerts_of(app["spec"], backend.service)
-    return () if backend.alerts else tuple(each for each in found.values() if _declarable(each))
+    """Return the app's alerts to declare, if the configuration has none of its own."""
+    alerts = alerts_of(app["spec"], backend.service)
+    return () if backend.alerts else tuple(each for each in alerts.values() if _declarable(each))
 
 
 def alert_differences(backend: BackendSettings, app: Mapping[str, Any]) -> Iterator[Difference]:
-    """Alerts that the first release would drop, change or add."""
-    found = alerts_of(app["spec"], backend.service)
+    """Yield the alerts that the first release would drop, change or add."""
+    running = alerts_of(app["spec"], backend.service)
     declared = {str(each.rule): alert(each.model_dump()) for each in backend.alerts}
-    for rule in sorted({*found, *declared}):
+    for rule in sorted({*running, *declared}):
         effect = ""
-        if rule in found and not _declarable(found[rule]):
+        if rule in running and not _declarable(running[rule]):
             effect = "no alert that this program can declare: the first release is without it"
         elif declared and rule not in declared:
             effect = "an alert that is not declared: the first release is without it"
-        elif rule not in found:
+        elif rule not in running:
             effect = "a declared alert that the app has not: the first release has it"
-        elif declared and found[rule] != declared[rule]:
+        elif declared and running[rule] != declared[rule]:
             effect = "an alert with another threshold than the declared one, which the first release has"
         if effect:
             yield Difference(key=f"backend: alert {rule}", runs=None, declared=None, effect=effect)
 
 
-def _declarable(found: Mapping[str, Any]) -> bool:
+def _declarable(values: Mapping[str, Any]) -> bool:
     try:
-        AlertSettings.model_validate(found)
+        AlertSettings.model_validate(values)
     except ValidationError:
         return False
     return True

@@ -1,4 +1,4 @@
-"""A change of a stack's configuration and the update that carries it out, taken back when the update refused it."""
+"""Change a stack's configuration and run the update; restore the configuration if the update refuses the change."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from settings import from_file
 from stack_outputs import KEPT_VARIABLE
 
 SECRET = "ORACLE_NEW_SECRET_"
-"""Begins the names of the variables by which a run gets secrets."""
+"""The prefix of the variables through which a run gets secrets."""
 GATE = "pulumi-python:dynamic:BackendGeneration"
-"""The type of the resource that refuses what cannot be done."""
+"""The type of the resource that refuses impossible changes."""
 BACKEND = ("backend",)
 DATA_ONLY = service_plan.resources(BACKEND)
-"""What changes when the data becomes another: the backend, and what must follow it."""
+"""The resources that change with the data: the backend and its dependents."""
 GATES = frozenset({"backend-image", "backend-disk", "backend-generation"})
-"""The names of what comes before anything that changes what runs."""
+"""The names of the resources that are processed before any running resource changes."""
 
 
 def ready(name: str, quiet: bool = False, *, make: bool = False) -> Engine:
-    """The engine of a stack at rest; `make` it where there is none.
+    """Return the engine of an idle stack; with `make`, create the stack if it does not exist.
 
-    Raises CommandError, also when an update is at work.
+    Raises CommandError, also when an update is running.
     """
     stack = Stack(name)
     stack.settings()
@@ -58,48 +58,48 @@ def apply(
     secrets: Mapping[str, str] | None = None,
     only: Sequence[str] = (),
 ) -> RunInfo:
-    """Sets configuration (None removes a key) and runs the update, as a run that is shown. Raises CommandError.
+    """Set configuration (None removes a key) and run the update in view. Raises CommandError.
 
-    What is in `secrets` is set encrypted; it reaches the run by its environment, and is in no file and no argument.
-    `only` names the resources that may change, with the code and the files that run, whatever the sources are.
+    `secrets` are set encrypted. They reach the run through its environment, and are in no file and no argument. `only`
+    names the resources that may change; code and files then come from the running release instead of the sources.
 
-    When nothing had changed yet as the update failed, the configuration is put back; otherwise it stays, and the next
-    update goes on where this one ended.
+    If the update fails before it changes anything, the configuration is restored. Otherwise it stays, and the next
+    update continues from there.
     """
     names = {key: f"{SECRET}{number}" for number, key in enumerate(secrets or {})}
-    hidden = {names[key]: value for key, value in (secrets or {}).items()}
+    environment = {names[key]: value for key, value in (secrets or {}).items()}
     with Runs(engine.stack.runs).start(kind, engine.owner, sys.argv[1:]) as run:
         task = {"do": "change", "values": dict(values), "secrets": names, "only": list(only)}
-        start_detached(run, engine.stack, task, hidden)
+        start_detached(run, engine.stack, task, environment)
         return run_in_view(run)
 
 
 @dataclass(frozen=True, kw_only=True)
 class OtherData:
-    """A wipe or a restore that is asked for: the backend and what must follow it change, and nothing else does."""
+    """A requested wipe or restore: only the backend and its dependents change."""
 
     kind: str
     values: Mapping[str, str | None]
     again: str
-    """The command that asks for it, and goes on with it."""
+    """The command that requests it, and continues it after a failure."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def replace_data(engine: Engine, wanted: OtherData, agree: Callable[[Sequence[str]], None]) -> RunInfo:
-    """Shows `agree` what a preview says, and carries just that out, as a run that is shown. Raises CommandError.
+def replace_data(engine: Engine, request: OtherData, agree: Callable[[Sequence[str]], None]) -> RunInfo:
+    """Show `agree` the preview, then run exactly that change in view. Raises CommandError.
 
-    The release that runs is kept, whatever the checkouts hold. What `agree` raises has changed nothing.
+    The running release is deployed again, whatever the checkouts contain. If `agree` raises, nothing has changed.
     """
-    engine.environment.update(wanted.environment)
-    with Runs(engine.stack.runs).start(wanted.kind, engine.owner, sys.argv[1:]) as run:
-        lines = _previewed(RunRecorder(engine, run), wanted)
+    engine.environment.update(request.environment)
+    with Runs(engine.stack.runs).start(request.kind, engine.owner, sys.argv[1:]) as run:
+        lines = _preview(RunRecorder(engine, run), request)
         try:
             agree(lines)
         except BaseException:
             run.discard()
             raise
-        task = {"do": "change", "values": dict(wanted.values), "only": list(DATA_ONLY), "again": wanted.again}
-        start_detached(run, engine.stack, task, wanted.environment)
+        task = {"do": "change", "values": dict(request.values), "only": list(DATA_ONLY), "again": request.again}
+        start_detached(run, engine.stack, task, request.environment)
         return run_in_view(run)
 
 
@@ -110,23 +110,25 @@ def run_config_change(
     only: Sequence[str] = (),
     again: str = "",
 ) -> dict[str, Any]:
-    """A change as the run's task; `secrets` names a variable of the environment for each key, and `again` the command
-    that goes on where this ends, unless an update does. Raises CommandError.
+    """Perform a configuration change as the run's task. Raises CommandError.
+
+    `secrets` names a variable of the environment for each key. `again` is the command that continues an unfinished
+    change, unless an update does.
     """
     engine = recording.engine
-    with _configured(engine, values, {key: _taken(engine, name) for key, name in (secrets or {}).items()}):
-        done = recording.update(*(_narrowed(recording, only, engine.export()) if only else ()))
+    with _configured(engine, values, {key: _take_variable(engine, name) for key, name in (secrets or {}).items()}):
+        done = recording.update(*(_target_options(recording, only, engine.export()) if only else ()))
         if done.status == 0:
             return {}
-        if _begun(recording, values):
-            on = again if again and not _moved(recording, values) else engine.stack.update
-            sentence = failed(done, f"Nothing is lost; go on: {on}", "The update failed: ")
+        if _has_changes(recording, values):
+            retry_command = again if again and not _traffic_has_moved(recording, values) else engine.stack.update
+            sentence = failed(done, f"Nothing is lost; go on: {retry_command}", "The update failed: ")
             raise CommandError(engine.sentence(done, sentence))
         raise Refused(engine.sentence(done, failed(done, "")))
 
 
 def bring_up(recording: RunRecorder) -> dict[str, Any]:
-    """A plain update as the run's task. Raises CommandError."""
+    """Perform a plain update as the run's task. Raises CommandError."""
     done = recording.update()
     if done.status != 0:
         engine = recording.engine
@@ -136,45 +138,46 @@ def bring_up(recording: RunRecorder) -> dict[str, Any]:
 
 
 def outcome(failure: CommandError) -> dict[str, Any]:
-    """What is kept of a failure beside its sentence."""
+    """Return the part of a run's result that describes its failure."""
     return {"refused": True} if isinstance(failure, Refused) else {}
 
 
 def touched(run: Run) -> bool:
-    """Whether the run's update has begun to change anything that runs."""
+    """Return whether the run's update has changed a running resource, or tried to."""
     return any(step.op not in ("build", "preview", "refresh") and step.name not in GATES for step in steps(run))
 
 
 class Refused(CommandError):
-    """The update ended before it had changed anything."""
+    """The update ended before it changed anything."""
 
 
-def _previewed(recording: RunRecorder, wanted: OtherData) -> list[str]:
-    """What would change, in words. Raises CommandError, also where something else than the backend would."""
+def _preview(recording: RunRecorder, request: OtherData) -> list[str]:
+    """Preview the change and describe it. Raises CommandError, also when unrelated resources would change."""
     engine = recording.engine
     after = recording.run.add_file(AFTER, engine.stack.file.read_bytes())
-    _set(engine, wanted.values, "--config-file", str(after))
+    _set(engine, request.values, "--config-file", str(after))
     state = engine.export()
     outputs = engine.outputs(state)
-    options = ["--config-file", str(after), *_narrowed(recording, DATA_ONLY, state)]
-    plan = service_plan.planned_changes(recording.preview(*options, again=wanted.again))
+    options = ["--config-file", str(after), *_target_options(recording, DATA_ONLY, state)]
+    plan = service_plan.planned_changes(recording.preview(*options, again=request.again))
     settings = from_file(after)
     service_plan.refuse_unrelated_changes(BACKEND, plan, outputs, settings)
     return list(service_plan.describe(BACKEND, plan, outputs, settings, engine.stack.name))
 
 
-def _narrowed(recording: RunRecorder, only: Sequence[str], state: Mapping[str, Any]) -> list[str]:
-    """The options that hold the engine to some resources; the program is given what runs, as the state tells it, in
-    place of its sources.
+def _target_options(recording: RunRecorder, only: Sequence[str], state: Mapping[str, Any]) -> list[str]:
+    """Return the engine's options for updating `only` these resources.
+
+    The program gets the running services from the state in place of its sources.
     """
     engine = recording.engine
-    kept = service_plan.pinned_services((), engine.stack.settings(), state, engine.outputs(state).release)
-    engine.environment[KEPT_VARIABLE] = str(recording.run.add_file(KEPT, json.dumps(kept).encode()))
+    pinned = service_plan.pinned_services((), engine.stack.settings(), state, engine.outputs(state).release)
+    engine.environment[KEPT_VARIABLE] = str(recording.run.add_file(KEPT, json.dumps(pinned).encode()))
     return service_plan.targets(only)
 
 
-def _taken(engine: Engine, name: str) -> str:
-    """The variable's value, which nothing that is started from now on gets to see."""
+def _take_variable(engine: Engine, name: str) -> str:
+    """Return a variable's value and remove it, so that later processes do not get it."""
     engine.environment.pop(name, None)
     return os.environ.pop(name)
 
@@ -184,8 +187,8 @@ def _configured(engine: Engine, values: Mapping[str, str | None], secrets: Mappi
     file = engine.stack.file
     before = file.read_bytes()
     try:
-        for key, hidden in secrets.items():
-            engine.set_secret(key, hidden)
+        for key, value in secrets.items():
+            engine.set_secret(key, value)
         _set(engine, values)
         yield
     except Refused:
@@ -201,21 +204,25 @@ def _set(engine: Engine, values: Mapping[str, str | None], *options: str) -> Non
             engine.run_checked("config", "rm", key, *options, "--stack", engine.stack.name)
 
 
-def _moved(recording: RunRecorder, values: Mapping[str, str | None]) -> bool:
-    """Whether the traffic has moved: what is left to do is then an update's, and asking again would begin anew."""
+def _traffic_has_moved(recording: RunRecorder, values: Mapping[str, str | None]) -> bool:
+    """Return whether the traffic has moved.
+
+    An update then finishes the change; the command itself would start another one.
+    """
     generation, restart = values.get("oracle-net:generation"), values.get("oracle-net:restart")
     if generation is not None:
         return recording.engine.outputs().generation == int(generation)
     return restart is None or service_plan.restarts(recording.engine.export()) == int(restart)
 
 
-def _begun(recording: RunRecorder, values: Mapping[str, str | None]) -> bool:
-    """Whether the wanted generation has passed its gate, which comes before anything that changes; where no other is
-    wanted, whether anything has been touched.
+def _has_changes(recording: RunRecorder, values: Mapping[str, str | None]) -> bool:
+    """Return whether the update has changed anything, or tried to.
+
+    If a new generation is requested, this is so once the generation has passed its gate, which precedes every change.
     """
-    wanted = values.get("oracle-net:generation")
-    if wanted is None:
+    generation = values.get("oracle-net:generation")
+    if generation is None:
         return touched(recording.run)
     resources = (recording.engine.export().get("deployment") or {}).get("resources") or []
     gates = [each for each in resources if each["type"] == GATE]
-    return any(int(each["outputs"]["generation"]) == int(wanted) for each in gates)
+    return any(int(each["outputs"]["generation"]) == int(generation) for each in gates)

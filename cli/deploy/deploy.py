@@ -1,4 +1,4 @@
-"""A deploy as a run: builds, what it would do in words, the update, and what became of each service."""
+"""A deploy as a run: build the services, describe the preview, update, and report each service."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ WAIT_FIRST, WAIT_LONGEST = 5.0, 30.0
 
 
 class Locked(CommandError):
-    """Another update of the stack is at work, and nothing was changed."""
+    """Another update of the stack is running, and nothing was changed."""
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """A row of the table at the end."""
+    """A row of the final table."""
 
     service: str
     version: str
@@ -43,7 +43,7 @@ class Deployed:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a deploy would do: `lines` say it; nothing differs from what runs when `nothing`."""
+    """The plan of a deploy: `lines` describe it; `nothing` is set when the running services would not change."""
 
     services: tuple[str, ...]
     lines: tuple[str, ...]
@@ -51,64 +51,65 @@ class Plan:
 
 
 def prepare(recording: RunRecorder, services: Sequence[str]) -> Plan:
-    """Builds, stages, previews; says what would change.
+    """Build and preview; describe the changes.
 
-    Raises CommandError, also where another service would be touched.
+    Raises CommandError, also when another service would change.
     """
     engine = recording.engine
     settings = engine.stack.settings()
-    wanted = service_plan.chosen(services, settings)
+    chosen = service_plan.chosen(services, settings)
     state = engine.export()
     outputs = outputs_or_none(state)
-    if outputs is None and wanted != settings.services:
+    if outputs is None and chosen != settings.services:
         raise CommandError(f"Nothing runs in {engine.stack.name} yet; deploy all of it first: oracle deploy")
-    plan = preview_deploy(recording, wanted, state)
-    service_plan.refuse_unrelated_changes(wanted, plan, outputs, settings)
+    plan = preview_deploy(recording, chosen, state)
+    service_plan.refuse_unrelated_changes(chosen, plan, outputs, settings)
     nothing = not plan.changes and outputs is not None and plan.new.get("release") == outputs.release
-    lines = [*service_plan.describe(wanted, plan, outputs, settings, engine.stack.name), *risk(engine, plan)]
+    lines = [*service_plan.describe(chosen, plan, outputs, settings, engine.stack.name), *risk(engine, plan)]
     recording.say("\n".join(["", *lines, ""]))
-    return Plan(wanted, tuple(lines), nothing)
+    return Plan(chosen, tuple(lines), nothing)
 
 
 def preview_deploy(
     recording: RunRecorder,
-    wanted: Sequence[str],
+    chosen: Sequence[str],
     state: Mapping[str, Any],
     again: str = "oracle deploy",
     *,
     images: bool = True,
 ) -> PlannedChange:
-    """Builds the services, and previews what a deploy of them would do; the others keep what they run. Raises
-    CommandError, which ends in the command to type `again`. Without `images` none is built and pushed.
+    """Build the services and preview their deploy; the other services do not change.
 
-    `state` is what the others are known by; it may have become another since, which is seen before the update.
+    Raises CommandError, which ends in the command `again`. Without `images` no image is built and pushed.
+
+    The other services are pinned to `state`. It may be outdated by the time of the update, which checks it again.
     """
     engine = recording.engine
     settings, outputs = engine.stack.settings(), outputs_or_none(state)
     refuse_receipt(engine.stack)
-    first_release.refuse_order(settings, wanted, engine.stack.name)
-    recording.build(wanted, images=images)
+    first_release.refuse_order(settings, chosen, engine.stack.name)
+    recording.build(chosen, images=images)
     if outputs:
-        service_plan.refuse_loss(wanted, settings, outputs, state, engine.stack.name)
-        if wanted != settings.services:
-            kept = service_plan.pinned_services(wanted, settings, state, outputs.release)
-            recording.run.add_file(KEPT, json.dumps(kept).encode())
-    _keep(recording)
-    with first_release.without_adopted_keys(engine, first_release.first_releases(settings, wanted)):
-        return service_plan.planned_changes(recording.preview(*service_plan.options(wanted, settings), again=again))
+        service_plan.refuse_loss(chosen, settings, outputs, state, engine.stack.name)
+        if chosen != settings.services:
+            pinned = service_plan.pinned_services(chosen, settings, state, outputs.release)
+            recording.run.add_file(KEPT, json.dumps(pinned).encode())
+    _pass_pinned_services(recording)
+    with first_release.without_adopted_keys(engine, first_release.first_releases(settings, chosen)):
+        return service_plan.planned_changes(recording.preview(*service_plan.options(chosen, settings), again=again))
 
 
 def run_deploy(
     recording: RunRecorder, services: Sequence[str], prepared: Mapping[str, Any] | None, wait: float = 0
 ) -> dict[str, Any]:
-    """A deploy as the run's task, with its preparation when that has not been done. Raises CommandError.
+    """Perform a deploy as the run's task, and prepare it if that was not done. Raises CommandError.
 
-    While another update holds the stack's lock it is tried again for `wait` seconds, from the preparation on: that
-    update has changed what runs.
+    While another update holds the stack's lock, the deploy is tried again for `wait` seconds. Each try prepares it
+    again, since the other update has changed the running services.
     """
     for _ in backoff(wait, WAIT_FIRST, WAIT_LONGEST):
         try:
-            return _ran(recording, services, prepared)
+            return _deploy(recording, services, prepared)
         except Locked as failure:
             locked, prepared = failure, None
             if wait:
@@ -116,28 +117,29 @@ def run_deploy(
     raise locked
 
 
-def _ran(recording: RunRecorder, services: Sequence[str], prepared: Mapping[str, Any] | None) -> dict[str, Any]:
+def _deploy(recording: RunRecorder, services: Sequence[str], prepared: Mapping[str, Any] | None) -> dict[str, Any]:
     plan = Plan(**prepared) if prepared else prepare(recording, services)
-    taken: tuple[str, ...] = ()
-    _keep(recording)
+    first_time: tuple[str, ...] = ()
+    _pass_pinned_services(recording)
     if plan.nothing:
         recording.say("Nothing to deploy: what runs is what is declared.")
     else:
         _refuse_stale(recording, plan.services)
         settings = recording.engine.stack.settings()
-        taken = first_release.first_releases(settings, plan.services)
-        first_release.release(recording.engine, taken)
+        first_time = first_release.first_releases(settings, plan.services)
+        first_release.release(recording.engine, first_time)
         done = recording.update(*service_plan.options(plan.services, settings))
         if done.status != 0:
-            on = f"Nothing is lost; go on: {_retry_command(recording, plan.services)}"
-            kind = Locked if is_locked(done.output) else CommandError
-            raise kind(recording.engine.failure(done, on))
-    return closing(recording, plan, taken)
+            advice = f"Nothing is lost; go on: {_retry_command(recording, plan.services)}"
+            error_class = Locked if is_locked(done.output) else CommandError
+            raise error_class(recording.engine.failure(done, advice))
+    return closing(recording, plan, first_time)
 
 
 def closing(recording: RunRecorder, plan: Plan, taken: Sequence[str] = ()) -> dict[str, Any]:
-    """The table of what became of each service, as a run's result; `taken` are those that were released for the first
-    time. Raises CommandError when one of them does not answer.
+    """Print the table of services and return it as the run's result.
+
+    `taken` are the services that were released for the first time. Raises CommandError when a service does not answer.
     """
     rows = [
         replace(row, change="taken over") if row.service in taken else row for row in _rows(recording, plan.services)
@@ -151,7 +153,7 @@ def closing(recording: RunRecorder, plan: Plan, taken: Sequence[str] = ()) -> di
 
 
 def table(rows: Sequence[Deployed]) -> tuple[list[str], list[list[str]]]:
-    """The columns' names, and a line for each service."""
+    """Return the names of the columns, and a line for each service."""
     lines = [
         [row.service, row.version, row.change, "" if row.seconds is None else f"{row.seconds:.1f}", row.address]
         for row in rows
@@ -168,7 +170,7 @@ def _aligned(columns: list[str], lines: list[list[str]]) -> str:
 
 
 def refuse_receipt(stack: Stack) -> None:
-    """Raises CommandError where what the checkouts build would not be deployed."""
+    """Raise CommandError if the stack deploys its receipt, so that the checkouts' builds would not be deployed."""
     if stack.settings().receipt is not None:
         raise CommandError(
             f"{stack.name} deploys what its receipt names, and not what the checkouts build. Change the receipt: "
@@ -177,7 +179,7 @@ def refuse_receipt(stack: Stack) -> None:
 
 
 def _refuse_stale(recording: RunRecorder, services: Sequence[str]) -> None:
-    """Raises Locked where what stays as it is has become something else since it was noted."""
+    """Raise Locked if the unchanged services have changed since they were pinned."""
     path = recording.run.folder / KEPT
     outputs = outputs_or_none(recording.engine.export()) if path.exists() else None
     if outputs is not None and json.loads(path.read_text())["release"] != outputs.release:
@@ -191,15 +193,15 @@ def _retry_command(recording: RunRecorder, services: Sequence[str]) -> str:
     return f"oracle deploy {' '.join(services)} --stack {recording.engine.stack.name}"
 
 
-def _keep(recording: RunRecorder) -> None:
-    """Names the file with what stays as it is to the program, where there is one."""
+def _pass_pinned_services(recording: RunRecorder) -> None:
+    """Give the program the file with the pinned services, if there is one."""
     path = recording.run.folder / KEPT
     if path.exists():
         recording.engine.environment[KEPT_VARIABLE] = str(path)
 
 
 def risk(engine: Engine, plan: PlannedChange) -> Iterator[str]:
-    """What the backend holds, in numbers, when another app takes over."""
+    """Yield the record counts of the backend when another app replaces it."""
     if not plan.ops(service_plan.APP) & service_plan.MOVES:
         return
     try:
@@ -210,7 +212,7 @@ def risk(engine: Engine, plan: PlannedChange) -> Iterator[str]:
 
 
 def _rows(recording: RunRecorder, services: Sequence[str]) -> list[Deployed]:
-    """What became of every service, and what it says of itself now."""
+    """Return the outcome of every service, and its present answer."""
     done = [step for step in steps(recording.run) if step.op not in ("build", "preview", "refresh")]
     return [
         Deployed(
@@ -241,6 +243,6 @@ def _outcome(service: str, services: Sequence[str], done: Sequence[Step]) -> str
 
 
 def _span(done: Sequence[Step]) -> float | None:
-    """Seconds from the first step's begin to the last one's end; None when there was nothing to do."""
+    """Return the seconds from the first step's begin to the last one's end; None when there was no step."""
     ends = [step.ended for step in done if step.ended is not None]
     return round(max(ends) - min(step.began for step in done), 1) if ends else None

@@ -1,4 +1,4 @@
-"""The first release of services that were adopted: their `adopted` keys leave the configuration, and they are ours."""
+"""The first release of adopted services: remove their `adopted` keys, so that the program deploys them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from stack_outputs import key_of
 
 
 def refuse_order(settings: Settings, services: Sequence[str], stack: str) -> None:
-    """Raises CommandError where the backend would be released before the api has our front, which keeps its reads
-    going."""
+    """Raise CommandError if the backend would be released before the api has our write gate.
+
+    The write gate keeps reads working while the backend's data is migrated.
+    """
     if "backend" in services and {"backend", "api"} <= set(settings.adopted):
         first = " ".join(name for name in settings.workers if name == "api" or name in services)
         raise CommandError(
@@ -25,19 +27,19 @@ def refuse_order(settings: Settings, services: Sequence[str], stack: str) -> Non
 
 
 def first_releases(settings: Settings, services: Sequence[str]) -> tuple[str, ...]:
-    """Those of the services that still run as they were made by hand."""
+    """Return those of the services that still run as they were adopted."""
     return tuple(name for name in settings.adopted if name in services)
 
 
 def release(engine: Engine, services: Sequence[str]) -> None:
-    """The services are no longer left alone. Raises CommandError."""
+    """Remove the `adopted` keys of the services. Raises CommandError."""
     for name in services:
         engine.run_checked("config", "rm", "--path", f"oracle-net:{key_of(name)}.adopted", "--stack", engine.stack.name)
 
 
 @contextmanager
 def without_adopted_keys(engine: Engine, services: Sequence[str]) -> Iterator[None]:
-    """The same for a preview: the configuration is as before afterwards."""
+    """Remove the keys for a preview, and restore the configuration afterwards."""
     file = engine.stack.file
     before = file.read_bytes()
     try:

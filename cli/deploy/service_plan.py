@@ -1,8 +1,8 @@
-"""What a deploy of some services touches, and what it will do, in words.
+"""The resources that a deploy of some services changes, and the description of these changes.
 
-Every resource belongs to the service whose name it begins with. The engine is held to the named services' resources
-(`--target`); what runs stays as it is for all others. One crosses the border: another backend has another address, so
-the api Worker has to follow. It does, with the code that runs, as the state has it, and not with its sources.
+Every resource belongs to the service with which its name begins. The engine updates only the named services' resources
+(`--target`), and all other services do not change. There is one exception: another backend has another address, so the
+api Worker has to be updated too. It gets its running code from the state, and not its sources.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from stack_outputs import ADOPTED, UNBUILT, Outputs, PinnedServices, Release, in
 
 API_SCRIPT = "api-script"
 API_MOVES = frozenset({API_SCRIPT, "api-declared"})
-"""What of the api follows another backend."""
+"""The api's resources that follow another backend."""
 APP = "backend-app"
 DATA = "backend-data"
 QUIET = frozenset({"same", "refresh", "read"})
 MOVES = frozenset({"replace", "create-replacement", "delete-replaced"})
 OURS = ("uptime", "release-archive", "storage")
-"""What goes along with every service, and needs no words."""
+"""Resources that are updated with every service and are not described."""
 CONFIGURED = "default"
-"""The provider of our own resources, which the engine gives the stack's configuration: it changes with any key."""
+"""The provider of our own resources. The engine gives it the stack's configuration, so it changes with any key."""
 MADE_BY_HAND = "made by hand"
 TO_BE_BUILT = "to be built"
 DISCARDED = "discard-replaced"
-"""The engine's word for forgetting what it has only read: nothing is deleted."""
+"""The engine's word for dropping a resource that was only read: nothing is deleted."""
 PARTS = {"content": "code", "assets": "files", "bindings": "bindings"}
 
 
 @dataclass(frozen=True)
 class Change:
-    """A step of a preview: the resource's own name, the engine's word, the inputs that change."""
+    """A step of a preview: the resource's own name, the engine's word, and the inputs that change."""
 
     name: str
     op: str
@@ -44,7 +44,7 @@ class Change:
 
 @dataclass(frozen=True)
 class PlannedChange:
-    """What a preview says; `new` are the stack's outputs afterwards."""
+    """The changes of a preview; `new` are the stack's outputs afterwards."""
 
     changes: tuple[Change, ...] = ()
     new: Mapping[str, Any] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class PlannedChange:
 
 
 def chosen(services: Sequence[str], settings: Settings) -> tuple[str, ...]:
-    """The services to deploy, in their order; all when none is named. Raises CommandError."""
+    """Return the services to deploy, in their order; all if none is named. Raises CommandError."""
     every = settings.services
     if unknown := [name for name in services if name not in every]:
         raise CommandError(
@@ -67,12 +67,12 @@ def chosen(services: Sequence[str], settings: Settings) -> tuple[str, ...]:
 
 
 def options(services: Sequence[str], settings: Settings) -> list[str]:
-    """What holds the engine to the services; nothing when they are all."""
+    """Return the options that restrict the engine to the services; none when they are all services."""
     return [] if set(services) == set(settings.services) else targets(resources(services))
 
 
 def resources(services: Sequence[str]) -> tuple[str, ...]:
-    """The names, with `*`, of the resources that a deploy of the services may change."""
+    """Return the names, with `*`, of the resources that a deploy of the services may change."""
     patterns = [*OURS, "storage-*"]
     for service in services:
         patterns += [service, f"{service}-*", f"uptime-{service}-*"]
@@ -82,42 +82,45 @@ def resources(services: Sequence[str]) -> tuple[str, ...]:
 
 
 def targets(names: Sequence[str]) -> list[str]:
-    """The options that hold the engine to resources of these names."""
+    """Return the options that restrict the engine to resources of these names."""
     return [word for name in names for word in ("--target", f"**::{name}")]
 
 
 def pinned_services(
     services: Sequence[str], settings: Settings, state: Mapping[str, Any], release: Release
 ) -> PinnedServices:
-    """What stays as it runs. Raises CommandError when the state does not have the api's code, and it is needed."""
-    stays = [service for service in settings.services if service not in services]
+    """Return the services that do not change.
+
+    Raises CommandError when the api's code is needed and the state does not have it.
+    """
+    unchanged = [service for service in settings.services if service not in services]
     module = _inputs(state, API_SCRIPT).get("content")
-    if "api" in stays and not isinstance(module, str):
+    if "api" in unchanged and not isinstance(module, str):
         raise CommandError(
             "The state does not hold the code that the Worker api runs, so it could not be kept; deploy it too: "
             f"oracle deploy {' '.join(in_order({*services, 'api'}))}"
         )
-    return PinnedServices(services=stays, release=release, api=module or "")
+    return PinnedServices(services=unchanged, release=release, api=module or "")
 
 
 def restarts(state: Mapping[str, Any]) -> int | None:
-    """How often the backend's container was given an empty disk; None before the first update's end."""
-    found = next((each["outputs"].get("restart") for each in _named(state, DATA)), None)
-    return None if found is None else int(found)
+    """Return how often the backend's container got an empty disk; None before the first completed update."""
+    count = next((each["outputs"].get("restart") for each in _named(state, DATA)), None)
+    return None if count is None else int(count)
 
 
 def refuse_loss(
     services: Sequence[str], settings: Settings, outputs: Outputs, state: Mapping[str, Any], stack: str
 ) -> None:
-    """Raises CommandError where the configuration asks for other data: that is no release."""
-    seen = restarts(state)
+    """Raise CommandError if the configuration requests other data, which a deploy does not do."""
+    running = restarts(state)
     wiped = settings.generation != outputs.generation
-    restarted = "backend" in services and seen is not None and seen != settings.restart
+    restarted = "backend" in services and running is not None and running != settings.restart
     if wiped or restarted:
         key, runs, asked = (
             ("generation", outputs.generation, settings.generation)
             if wiped
-            else ("restart", seen or 0, settings.restart)
+            else ("restart", running or 0, settings.restart)
         )
         back = f"oracle restore {settings.restore_from} {stack}" if settings.restore_from else f"oracle wipe {stack}"
         raise CommandError(
@@ -128,23 +131,23 @@ def refuse_loss(
 
 
 def planned_changes(events: Sequence[Mapping[str, Any]]) -> PlannedChange:
-    """A preview's events, read."""
+    """Return the changes in a preview's events."""
     changes: list[Change] = []
     new: Mapping[str, Any] = {}
     for event in events:
-        what = (event.get("resourcePreEvent") or {}).get("metadata")
-        if what and what["op"] not in QUIET:
-            changes.append(Change(what["urn"].rpartition("::")[2], what["op"], _changed(what)))
-        what = (event.get("resOutputsEvent") or {}).get("metadata")
-        if what and what["type"] == "pulumi:pulumi:Stack":
-            new = (what.get("new") or {}).get("outputs") or {}
+        metadata = (event.get("resourcePreEvent") or {}).get("metadata")
+        if metadata and metadata["op"] not in QUIET:
+            changes.append(Change(metadata["urn"].rpartition("::")[2], metadata["op"], _changed(metadata)))
+        metadata = (event.get("resOutputsEvent") or {}).get("metadata")
+        if metadata and metadata["type"] == "pulumi:pulumi:Stack":
+            new = (metadata.get("new") or {}).get("outputs") or {}
     return PlannedChange(tuple(changes), new)
 
 
 def refuse_unrelated_changes(
     services: Sequence[str], plan: PlannedChange, outputs: Outputs | None, settings: Settings
 ) -> None:
-    """Raises CommandError where another service's release would be touched, or left behind."""
+    """Raise CommandError if another service's release would change, or would be left with an old address."""
     if "backend" in services and "api" not in services:
         other = {key for change in plan.of("api") if change.name == API_SCRIPT for key in change.inputs} - {"bindings"}
         if other or any(change.name not in API_MOVES for change in plan.of("api")):
@@ -164,33 +167,33 @@ def refuse_unrelated_changes(
 def describe(
     services: Sequence[str], plan: PlannedChange, outputs: Outputs | None, settings: Settings, stack: str
 ) -> Iterator[str]:
-    """What changes, what restarts, what becomes of the data: one line each."""
+    """Describe the changes of services, restarts and data: one line each."""
     for service in services:
         yield f"{service}: {''.join(_describe(service, plan, outputs, settings, stack))}"
     if "backend" in services and "api" not in services and plan.of("api"):
         yield "api: keeps its code; POCKETBASE_URL and BACKEND follow the backend, without a restart."
-    if stays := [service for service in settings.services if service not in services]:
+    if unchanged := [service for service in settings.services if service not in services]:
         if "backend" in services and plan.of("api"):
-            stays = [service for service in stays if service != "api"]
-        yield f"Not touched: {', '.join(stays)}."
-    ours = [change.name for service in settings.services for change in plan.of(service)]
-    if others := [change for change in plan.changes if change.name not in (*ours, *OURS, CONFIGURED)]:
+            unchanged = [service for service in unchanged if service != "api"]
+        yield f"Not touched: {', '.join(unchanged)}."
+    own = [change.name for service in settings.services for change in plan.of(service)]
+    if others := [change for change in plan.changes if change.name not in (*own, *OURS, CONFIGURED)]:
         yield f"Also: {_listed(others)}."
 
 
 def belongs_to_service(name: str, service: str) -> bool:
-    """Whether a resource is one of a service's; those of none, such as uptime checks, are no service's."""
+    """Return whether a resource belongs to the service. Some, such as uptime checks, belong to none."""
     first = name.partition("-")[0]
     return first == service or (first == "admin" and service == "backend")
 
 
 def version(release: Mapping[str, Any], service: str) -> str:
-    """A service's version in a receipt, as it calls itself: twelve hex digits; in words where it has none yet."""
+    """Return a service's version in a receipt: twelve hex digits, or words if it has none yet."""
     files = release["assets"].get(service)
-    found = str(release["backend"] if service == "backend" else files or release["workers"].get(service, ""))
-    if found.startswith(UNBUILT):
+    digest = str(release["backend"] if service == "backend" else files or release["workers"].get(service, ""))
+    if digest.startswith(UNBUILT):
         return TO_BE_BUILT
-    return MADE_BY_HAND if found.startswith(ADOPTED) else found.removeprefix("sha256:")[:12]
+    return MADE_BY_HAND if digest.startswith(ADOPTED) else digest.removeprefix("sha256:")[:12]
 
 
 def _describe(service: str, plan: PlannedChange, outputs: Outputs | None, settings: Settings, stack: str) -> str:
@@ -213,7 +216,7 @@ def _describe(service: str, plan: PlannedChange, outputs: Outputs | None, settin
             f"{outputs.backend_app} keeps its address and its release; it is backed up, and its container is replaced "
             "by one with an EMPTY disk. Writes wait (503, Retry-After) until it is there."
         )
-    # Whatever the program declares is another app, so an update in place is only of what a refresh found.
+    # Every change of the program makes another app, so an update in place only comes from a refresh.
     if "update" in ops and outputs and not settings.backend.adopted:
         return (
             f"{outputs.backend_app} was changed by hand, so the update would be REFUSED: a deployment over it empties "
@@ -223,7 +226,7 @@ def _describe(service: str, plan: PlannedChange, outputs: Outputs | None, settin
 
 
 def _describe_data(outputs: Outputs, settings: Settings) -> str:
-    """What becomes of the data when another app takes over."""
+    """Describe the effect on the data when another app takes over."""
     if settings.generation != outputs.generation:
         return f"it starts with what is in {settings.restore_from}" if settings.restore_from else "it starts EMPTY"
     if settings.data == "ephemeral":
@@ -245,7 +248,7 @@ def _describe_worker(service: str, plan: PlannedChange, outputs: Outputs | None,
     if "update" in ops:
         inputs = {key for change in plan.changes if change.name == script for key in change.inputs}
         versions = _versions(service, plan, outputs)
-        # A site's files are one directory, under the same name: that they differ shows in the release.
+        # A site's files are one directory, under the same name: only the release shows a difference.
         inputs |= {"assets"} if service in settings.sites and ">" in versions else set()
         if service == "api" and MADE_BY_HAND in versions:
             also = f" POCKETBASE_URL and the admin's login are secrets from then on.{also}"
@@ -262,9 +265,9 @@ def _versions(service: str, plan: PlannedChange, outputs: Outputs | None) -> str
     return f", release {old} > {new}" if old else f", release {new}"
 
 
-def _changed(what: Mapping[str, Any]) -> frozenset[str]:
-    """The names of the inputs that differ; secret ones differ where they are only marked otherwise."""
-    old, new = ((what.get(side) or {}).get("inputs") or {} for side in ("old", "new"))
+def _changed(metadata: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of the inputs that differ, including secret ones whose marks alone differ."""
+    old, new = ((metadata.get(side) or {}).get("inputs") or {} for side in ("old", "new"))
     return frozenset(key for key in {*old, *new} if old.get(key) != new.get(key) and not key.startswith("__"))
 
 

@@ -1,4 +1,4 @@
-"""The end of a run that deploys services: followed from here, then the table of what answers, or one JSON document."""
+"""Follow a deploy run to its end, and print the table of services or one JSON document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cli.ui.errors import CommandError
 
 
 def follow_to_the_table(run: Run, as_json: bool) -> None:
-    """Follows a run that was handed over. Raises CommandError when it fails."""
+    """Follow a detached run to its end, and print its result. Raises CommandError when it fails."""
     failure: CommandError | None = None
     try:
         run_in_view(run, quiet=as_json)

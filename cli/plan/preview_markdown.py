@@ -1,4 +1,4 @@
-"""Forecasts as Markdown for a pull request: the loudest first."""
+"""Plans as Markdown for a pull request, with the most serious change first."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from cli.plan.preview_summary import Forecast
 PAST = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted"}
 
 
-def headline(found: Forecast) -> str:
-    """`2 updated, 1 replaced`, or that nothing changes."""
-    return ", ".join(f"{count} {PAST[kind]}" for kind, count in found.counts().items()) or "nothing changes"
+def headline(plan: Forecast) -> str:
+    """Return `2 updated, 1 replaced`, or that nothing changes."""
+    return ", ".join(f"{count} {PAST[kind]}" for kind, count in plan.counts().items()) or "nothing changes"
 
 
-def markdown(found: Forecast) -> str:
-    """One stack's forecast; it ends with a line break."""
-    return "\n".join([*_lines(found), ""])
+def markdown(plan: Forecast) -> str:
+    """Return one stack's plan, with a line break at its end."""
+    return "\n".join([*_lines(plan), ""])
 
 
 def failure(stack: str, sentence: str) -> str:
-    """What stands in a forecast's place when there is none."""
+    """Return the text in place of a plan that could not be made."""
     return f"### `{stack}`: no preview\n\n{escaped(sentence)}\n"
 
 
-def _lines(found: Forecast) -> Iterator[str]:
-    yield f"### `{found.stack}`: {headline(found)}"
+def _lines(plan: Forecast) -> Iterator[str]:
+    yield f"### `{plan.stack}`: {headline(plan)}"
     yield ""
-    if found.loss:
+    if plan.loss:
         yield "> [!CAUTION]"
         yield "> **THIS LOSES THE BACKEND'S DATA.** A verified backup is kept; `oracle wipe --undo` brings it back."
-        yield from (f"> {escaped(line)}" for line in found.loss.splitlines())
+        yield from (f"> {escaped(line)}" for line in plan.loss.splitlines())
         yield ""
-    yield from (f"- {escaped(line)}" for line in found.words)
-    if found.cost:
-        yield f"- Cost: {escaped(found.cost)}"
-    if found.changes:
-        yield from _table(found.changes)
+    yield from (f"- {escaped(line)}" for line in plan.words)
+    if plan.cost:
+        yield f"- Cost: {escaped(plan.cost)}"
+    if plan.changes:
+        yield from _table(plan.changes)
 
 
 def _table(changes: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -46,7 +46,7 @@ def _table(changes: Sequence[tuple[str, str]]) -> Iterator[str]:
 
 
 def escaped(text: str) -> str:
-    """Text that GitHub's Markdown shows as it is, on one line, and in which nobody is mentioned."""
+    """Escape text for GitHub's Markdown: shown literally, on one line, with no mention of a user."""
     for mark, shown in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("`", "'"), ("@", "@\u200b"), ("\n", " ")):
         text = text.replace(mark, shown)
     return text

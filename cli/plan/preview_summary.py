@@ -1,4 +1,4 @@
-"""What an update of a stack would do, for people who review it: words, a table, what is lost, what it costs."""
+"""The plan of an update, for reviewers: a description, the changed resources, data loss, and cost."""
 
 from __future__ import annotations
 
@@ -25,61 +25,64 @@ KINDS = ("create", "update", "replace", "delete")
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """`loss` says what data would go, `cost` how the monthly price would change; both empty where nothing does."""
+    """The plan of an update.
+
+    `loss` describes lost data, and `cost` the change of the monthly price; each is empty if there is no such change.
+    """
 
     stack: str
     words: tuple[str, ...]
     changes: tuple[tuple[str, str], ...]
-    """Resource and create, update, replace or delete, each resource once."""
+    """The resource and create, update, replace or delete; each resource once."""
     loss: str
     cost: str
 
     def counts(self) -> dict[str, int]:
-        """How many resources each kind of change touches, in the order of KINDS."""
-        found = Counter(kind for _, kind in self.changes)
-        return {kind: found[kind] for kind in KINDS if found[kind]}
+        """Return the number of resources for each kind of change, in the order of KINDS."""
+        numbers = Counter(kind for _, kind in self.changes)
+        return {kind: numbers[kind] for kind in KINDS if numbers[kind]}
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "changes": [{"resource": name, "change": kind} for name, kind in self.changes]}
 
 
 def forecast(recording: RunRecorder, services: Sequence[str] = ()) -> Forecast:
-    """Builds and previews the whole stack, or a deploy of the services alone. Raises CommandError."""
+    """Build and preview the whole stack, or a deploy of the given services. Raises CommandError."""
     engine = recording.engine
     settings, state = engine.stack.settings(), engine.export()
     outputs = outputs_or_none(state)
-    wanted = service_plan.chosen(services, settings)
+    chosen = service_plan.chosen(services, settings)
     again = f"oracle plan {engine.stack.name}"
     if services and outputs:
-        plan = preview_deploy(recording, wanted, state, again, images=False)
+        plan = preview_deploy(recording, chosen, state, again, images=False)
     else:
-        if settings.receipt is None:  # else nothing that the checkouts build is deployed
+        if settings.receipt is None:  # a receipt is deployed instead of the checkouts' builds
             recording.build(images=False)
         plan = service_plan.planned_changes(recording.preview(again=again))
-    lost = "\n".join(_loss(engine, settings, outputs, plan))
+    loss = "\n".join(_loss(engine, settings, outputs, plan))
     return Forecast(
         stack=engine.stack.name,
-        words=tuple(service_plan.describe(wanted, plan, outputs, settings, engine.stack.name)),
+        words=tuple(service_plan.describe(chosen, plan, outputs, settings, engine.stack.name)),
         changes=tuple(_changes(plan)),
-        loss=lost,
+        loss=loss,
         cost=_cost(engine, settings, outputs),
     )
 
 
 def _changes(plan: PlannedChange) -> Iterator[tuple[str, str]]:
-    """Each resource once: a replacement is told by several steps."""
+    """Yield each resource once; a replacement consists of several steps."""
     ops: dict[str, set[str]] = {}
     for change in plan.changes:
         ops.setdefault(change.name, set()).add(change.op)
-    for name, found in sorted(ops.items()):
+    for name, kinds in sorted(ops.items()):
         yield (
             name,
-            "replace" if found & REPLACES else next(kind for kind in (*sorted(found), "update") if kind in KINDS),
+            "replace" if kinds & REPLACES else next(kind for kind in (*sorted(kinds), "update") if kind in KINDS),
         )
 
 
 def _loss(engine: Engine, settings: Settings, outputs: Outputs | None, plan: PlannedChange) -> Iterator[str]:
-    """Why data would go, and how much there is; nothing when all of it stays."""
+    """Yield the reasons for a data loss, and the amount of data; nothing when no data is lost."""
     if outputs is None:
         return
     reasons = list(_reasons(settings, outputs, plan))
@@ -109,7 +112,10 @@ def _reasons(settings: Settings, outputs: Outputs, plan: PlannedChange) -> Itera
 
 
 def _cost(engine: Engine, settings: Settings, outputs: Outputs | None) -> str:
-    """As App Platform's own proposals for the running spec and for the declared size say; empty without a change."""
+    """Return the change of the price, from App Platform's proposals for the running spec and for the declared size.
+
+    It is empty when the price does not change, or is unknown.
+    """
     token = engine.environment.get("DIGITALOCEAN_TOKEN")
     if outputs is None or not token:
         return ""
@@ -118,7 +124,7 @@ def _cost(engine: Engine, settings: Settings, outputs: Outputs | None) -> str:
             spec = platform.app(outputs.backend_app_id)["spec"]
             before, after = _price(platform, spec), _price(platform, _sized(spec, settings))
     except (AppPlatformError, TypeError, ValueError, KeyError):
-        return ""  # a plan is worth showing without its price
+        return ""  # a plan is useful without its price
     return f"${before:.2f} a month becomes ${after:.2f}, as DigitalOcean says." if before != after else ""
 
 

@@ -1,8 +1,8 @@
-"""A stack held to a receipt, as a run: the preview is told in words, the file says it, the update carries it out.
+"""Pin a stack to a receipt, as a run: preview it, write it to the stack's file, update.
 
-The preview takes the receipt from a copy of the stack's file: the file itself is changed when it was agreed to, so that
-nobody's update finds a receipt there that somebody is still thinking about. Until the update has changed something,
-whatever ends it puts the file back as it was. From then on the receipt stays, and the next update goes on from there.
+The preview reads the receipt from a copy of the stack's file. The file itself changes only after consent, so that no
+other update deploys a receipt that is not agreed yet. Until the update has changed something, any failure restores the
+file. From then on the receipt stays, and the next update continues from there.
 """
 
 from __future__ import annotations
@@ -29,37 +29,37 @@ from cli.ui.text import echo_wrapped
 from stack_outputs import Outputs, Release
 
 BEFORE = "before.yaml"
-"""In a run's folder: the stack's file as it was."""
+"""A file in a run's folder: the stack's file before the run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pin:
-    """What is asked for."""
+    """A requested promotion or rollback."""
 
     kind: str
     """promote or rollback."""
     release: Release
     again: str
-    """The command that asks for it."""
+    """The command that requests it."""
     lines: Sequence[str]
-    """What is worth knowing, before the preview's words."""
+    """Lines to show before the preview's description."""
 
 
-def pin(engine: Engine, wanted: Pin, *, yes: bool, as_json: bool) -> None:
-    """Writes the receipt, shows what it would do, asks, and carries it out. Raises CommandError."""
+def pin(engine: Engine, request: Pin, *, yes: bool, as_json: bool) -> None:
+    """Preview the receipt, ask, write it, and update. Raises CommandError."""
     stack = engine.stack
-    with Runs(stack.runs).start(wanted.kind, engine.owner, sys.argv[1:]) as run:
+    with Runs(stack.runs).start(request.kind, engine.owner, sys.argv[1:]) as run:
         before = stack.file.read_bytes()
-        after = receipts.edited(before.decode(), wanted.release, stack.file.name).encode()
+        after = receipts.edited(before.decode(), request.release, stack.file.name).encode()
         run.add_file(BEFORE, before)
         run.add_file(AFTER, after)
-        plan = _prepared(RunRecorder(engine, run, None if as_json else echo_wrapped), wanted)
-        if not agree(yes, wanted.again, f"{wanted.kind.capitalize()} this?"):
+        plan = _prepare(RunRecorder(engine, run, None if as_json else echo_wrapped), request)
+        if not agree(yes, request.again, f"{request.kind.capitalize()} this?"):
             run.discard()
             raise CommandError("Nothing was changed.")
         if stack.file.read_bytes() != before:
             raise CommandError(
-                f"{stack.file.name} has changed meanwhile, and nothing was done; look again: {wanted.again}"
+                f"{stack.file.name} has changed meanwhile, and nothing was done; look again: {request.again}"
             )
         with stack_file.put_back(stack.file, before):
             stack_file.replace(stack.file, after)
@@ -68,52 +68,52 @@ def pin(engine: Engine, wanted: Pin, *, yes: bool, as_json: bool) -> None:
 
 
 def refuse_unattended(again: str, *, yes: bool, as_json: bool) -> None:
-    """Raises CommandError where nobody could be asked."""
+    """Raise CommandError if there is no terminal to ask on."""
     if not yes and (as_json or not sys.stdin.isatty()):
         raise CommandError(f"Nobody is at a terminal to agree to this; agree beforehand: {again} --yes")
 
 
 def run_pin(recording: RunRecorder, prepared: dict[str, Any]) -> dict[str, Any]:
-    """The update as the run's task. Raises CommandError."""
+    """Perform the update as the run's task. Raises CommandError."""
     stack = recording.engine.stack
     try:
         done = recording.update()
     except KeyboardInterrupt:
         if not touched(recording.run):
-            _undo(recording)
+            _restore_file(recording)
         raise
     if done.status == 0:
         return deploy.closing(recording, Plan(**prepared))
-    why = recording.engine.sentence(done, failed(done, "")).rstrip(".:")
+    cause = recording.engine.sentence(done, failed(done, "")).rstrip(".:")
     if not touched(recording.run):
-        _undo(recording)
-        raise CommandError(f"Nothing was changed, and {stack.file.name} is as it was: {why}")
-    on = "Go back" if unexpected(done) else f"Then go on: {stack.update}; or go back"
-    raise CommandError(f"The update broke off, and nothing is lost: {why}. {on}: oracle rollback {stack.name}")
+        _restore_file(recording)
+        raise CommandError(f"Nothing was changed, and {stack.file.name} is as it was: {cause}")
+    advice = "Go back" if unexpected(done) else f"Then go on: {stack.update}; or go back"
+    raise CommandError(f"The update broke off, and nothing is lost: {cause}. {advice}: oracle rollback {stack.name}")
 
 
-def _undo(recording: RunRecorder) -> None:
+def _restore_file(recording: RunRecorder) -> None:
     stack_file.replace(recording.engine.stack.file, (recording.run.folder / BEFORE).read_bytes())
 
 
-def _prepared(recording: RunRecorder, wanted: Pin) -> Plan:
-    """Previews, and says what would change. Raises CommandError."""
+def _prepare(recording: RunRecorder, request: Pin) -> Plan:
+    """Preview, and describe the changes. Raises CommandError."""
     engine = recording.engine
     state, settings = engine.export(), engine.stack.settings()
     outputs = outputs_or_none(state)
     if outputs:
         service_plan.refuse_loss(settings.services, settings, outputs, state, engine.stack.name)
     plan = service_plan.planned_changes(
-        recording.preview("--config-file", str(recording.run.folder / AFTER), again=wanted.again)
+        recording.preview("--config-file", str(recording.run.folder / AFTER), again=request.again)
     )
     lines = [
-        *wanted.lines,
+        *request.lines,
         *service_plan.describe(settings.services, plan, outputs, settings, engine.stack.name),
         *deploy.risk(engine, plan),
     ]
     recording.say("\n".join(["", *lines, ""]))
-    return Plan(settings.services, tuple(lines), _nothing(plan, outputs))
+    return Plan(settings.services, tuple(lines), _is_unchanged(plan, outputs))
 
 
-def _nothing(plan: PlannedChange, outputs: Outputs | None) -> bool:
+def _is_unchanged(plan: PlannedChange, outputs: Outputs | None) -> bool:
     return not plan.changes and outputs is not None and plan.new.get("release") == outputs.release

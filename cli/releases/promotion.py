@@ -1,4 +1,4 @@
-"""What is asked of two stacks between which a release is promoted, and what is said of it."""
+"""Conditions on two stacks for a promotion between them, and notes on the release."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from storage.releases import digests, short
 
 
 def distinct(source: str, target: str) -> tuple[Stack, Stack]:
-    """The two stacks. Raises CommandError when one of them does not exist, or they are one."""
+    """Return the two stacks. Raises CommandError when one of them does not exist, or both are the same."""
     here, there = existing(source), existing(target)
     if source == target:
         raise CommandError(f"{source} runs its own release already; name another: oracle promote {source} OTHER")
@@ -19,7 +19,7 @@ def distinct(source: str, target: str) -> tuple[Stack, Stack]:
 
 
 def existing(name: str) -> Stack:
-    """The stack of this name. Raises CommandError naming those there are."""
+    """Return the stack of this name. Raises CommandError, with the existing stacks' names."""
     stack = Stack(name)
     if not stack.file.is_file():
         raise stack.missing
@@ -27,8 +27,7 @@ def existing(name: str) -> Stack:
 
 
 def refuse_other_kind(here: Stack, there: Stack) -> None:
-    """Raises CommandError where the image of one stack is packed from a directory, and the other's comes from a
-    registry."""
+    """Raise CommandError if one stack packs its image from a directory, and the other gets it from a registry."""
     one, other = (stack.settings().backend.image for stack in (here, there))
     if one.is_packed != other.is_packed:
         packs, pulls = (here, there) if one.is_packed else (there, here)
@@ -39,7 +38,7 @@ def refuse_other_kind(here: Stack, there: Stack) -> None:
 
 
 def refuse_other_workers(here: Stack, there: Stack) -> None:
-    """Raises CommandError where one stack has a Worker that the other one has not: the release would lack its bytes."""
+    """Raise CommandError if one stack has a Worker that the other lacks: the release would lack the Worker's bytes."""
     one, other = ({*stack.settings().workers} for stack in (here, there))
     for name, has, lacks in ((min(one - other, default=""), here, there), (min(other - one, default=""), there, here)):
         if name:
@@ -50,8 +49,7 @@ def refuse_other_workers(here: Stack, there: Stack) -> None:
 
 
 def refuse_adopted(here: Stack, there: Stack) -> None:
-    """Raises CommandError where a service of one of them runs as it was made by hand, so that nobody knows its
-    bytes."""
+    """Raise CommandError if a service of either stack runs as it was made by hand: its bytes are unknown."""
     for stack in (here, there):
         if adopted := stack.settings().adopted:
             raise CommandError(
@@ -61,7 +59,7 @@ def refuse_adopted(here: Stack, there: Stack) -> None:
 
 
 def notes(release: Release) -> Iterator[str]:
-    """Where the bytes come from; what is in no commit is said."""
+    """Yield the versions and commits of a release, with a warning for files that are in no commit."""
     for service, commit in release["commits"].items():
         if commit.endswith("-dirty"):
             yield f"Attention: {service} was built from files that are in no commit (after {commit[:7]})."

@@ -1,6 +1,6 @@
-"""Whether a stack may be promoted: it is healthy, nothing is at work on it, and it runs what its last update declared.
+"""Check that a stack may be promoted: it is healthy and idle, and runs the release that its last update declared.
 
-What lies in the checkouts, or in a stack's file and was not deployed, is not looked at: what runs is promoted.
+Checkouts and undeployed changes of a stack's file are not checked, since the running release is promoted.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from storage.releases import named
 
 
 def fit_release(engine: Engine) -> Release:
-    """The receipt of what a fit stack runs.
+    """Return the receipt of the running release of a stack that passes all checks.
 
-    Raises CommandError naming the first thing that is wrong, and what to type.
+    Raises CommandError, with the first problem and its fix.
     """
     stack = engine.stack
     Runs(stack.runs).refuse_busy(engine.owner)
@@ -26,35 +26,35 @@ def fit_release(engine: Engine) -> Release:
     return named(engine.outputs().release)
 
 
-def refuse_unhealthy(found: Status) -> None:
-    """Raises CommandError. Old backups are no reason: they say nothing of what is promoted."""
-    if wrong := [each for each in found.findings if each.about != "backups"]:
-        first = min(wrong, key=lambda each: each.level != "down")
-        more = f" ({len(wrong) - 1} more: oracle status --stack {found.stack})" if len(wrong) > 1 else ""
+def refuse_unhealthy(status: Status) -> None:
+    """Raise CommandError if the stack is not healthy. Old backups do not count: they do not concern the release."""
+    if problems := [each for each in status.findings if each.about != "backups"]:
+        first = min(problems, key=lambda each: each.level != "down")
+        more = f" ({len(problems) - 1} more: oracle status --stack {status.stack})" if len(problems) > 1 else ""
         raise CommandError(
-            f"{found.stack} is {first.level}, and only what is healthy is promoted: {first.what.rstrip('.')}{more}. "
+            f"{status.stack} is {first.level}, and only what is healthy is promoted: {first.what.rstrip('.')}{more}. "
             f"Mend it: {first.next}"
         )
-    if unwell := [each.name for each in found.services if each.level != "healthy"]:
+    if unhealthy := [each.name for each in status.services if each.level != "healthy"]:
         raise CommandError(
-            f"{', '.join(unwell)} of {found.stack} is not healthy, and only what is healthy is promoted; see: "
-            f"oracle status --stack {found.stack}"
+            f"{', '.join(unhealthy)} of {status.stack} is not healthy, and only what is healthy is promoted; see: "
+            f"oracle status --stack {status.stack}"
         )
-    if found.notes:
-        raise CommandError(f"{found.stack} is not at rest: {found.notes[0]}")
+    if status.notes:
+        raise CommandError(f"{status.stack} is not at rest: {status.notes[0]}")
 
 
-def refuse_drifted(found: Report) -> None:
-    """Raises CommandError where something was changed past the engine, or could not be looked at."""
-    if found.drifts:
-        first = found.drifts[0]
-        more = f" ({len(found.drifts) - 1} more: oracle drift {found.stack})" if len(found.drifts) > 1 else ""
+def refuse_drifted(report: Report) -> None:
+    """Raise CommandError if a resource was changed outside the engine, or could not be read."""
+    if report.drifts:
+        first = report.drifts[0]
+        more = f" ({len(report.drifts) - 1} more: oracle drift {report.stack})" if len(report.drifts) > 1 else ""
         raise CommandError(
-            f"{found.stack} has drifted from what is declared: {first.what.rstrip('.')}{more}. "
-            f"Put it right: oracle drift {found.stack} --repair"
+            f"{report.stack} has drifted from what is declared: {first.what.rstrip('.')}{more}. "
+            f"Put it right: oracle drift {report.stack} --repair"
         )
-    if found.unknown:
+    if report.unknown:
         raise CommandError(
-            f"Whether {found.stack} has drifted is not known: {found.unknown[0].rstrip('.')}. See: "
-            f"oracle drift {found.stack}"
+            f"Whether {report.stack} has drifted is not known: {report.unknown[0].rstrip('.')}. See: "
+            f"oracle drift {report.stack}"
         )

@@ -1,4 +1,4 @@
-"""The receipt in a stack's file: written without touching anything else there."""
+"""Write the receipt into a stack's file without changing anything else there."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ PINNED = ("config", "oracle-net:backend", "image", "digest")
 
 
 def write(stack: Stack, release: Release) -> bytes:
-    """Makes the stack's file say `release`, also where it pins the image's digest; returns what the file was.
+    """Write `release` to the stack's file, also where it pins the image's digest; return the file's former content.
 
-    Raises CommandError when the file cannot be understood; then it is as it was.
+    Raises CommandError when the file cannot be parsed; then it is unchanged.
     """
     before = stack.file.read_bytes()
     stack_file.replace(stack.file, edited(before.decode(), release, stack.file.name).encode())
@@ -29,20 +29,23 @@ def write(stack: Stack, release: Release) -> bytes:
 
 
 def edited(text: str, release: Release, name: str) -> str:
-    """The text of a stack's file with this receipt. Comments, order and everything else stay. Raises CommandError."""
-    strange = CommandError(f"{name} is not laid out so that a receipt could be written into it; see: git diff {name}")
+    """Return the text of a stack's file with this receipt; comments, order and everything else stay the same.
+
+    Raises CommandError.
+    """
+    refusal = CommandError(f"{name} is not laid out so that a receipt could be written into it; see: git diff {name}")
     try:
-        wanted = _document(text)
+        expected = _document(text)
         changed = _with_receipt(text, release)
-        pinned = ((wanted["config"].get("oracle-net:backend") or {}).get("image") or {}).get("digest")
+        pinned = ((expected["config"].get("oracle-net:backend") or {}).get("image") or {}).get("digest")
         if pinned is not None:
-            wanted["config"]["oracle-net:backend"]["image"]["digest"] = release["backend"]
+            expected["config"]["oracle-net:backend"]["image"]["digest"] = release["backend"]
             changed = _with_scalar(changed, PINNED, release["backend"])
-        wanted["config"][KEY] = _plain(release)
-        if _document(changed) != wanted:
-            raise strange
+        expected["config"][KEY] = _plain(release)
+        if _document(changed) != expected:
+            raise refusal
     except (yaml.YAMLError, LookupError, TypeError, AttributeError):
-        raise strange from None
+        raise refusal from None
     return changed
 
 
@@ -67,7 +70,7 @@ def _with_scalar(text: str, path: tuple[str, ...], value: str) -> str:
 
 
 def _at(node: Node | None, path: tuple[str, ...]) -> Node:
-    """The node at a path of keys. Raises LookupError or TypeError."""
+    """Return the node at a path of keys. Raises LookupError or TypeError."""
     for step in path:
         if not isinstance(node, MappingNode):
             raise TypeError
@@ -78,7 +81,10 @@ def _at(node: Node | None, path: tuple[str, ...]) -> Node:
 
 
 def _after(text: str, node: Node) -> int:
-    """Where the line begins that comes after the node; what a block node's own end says comes after comments too."""
+    """Return the position of the line after the node.
+
+    A block node's own end may come after comments, so the end of its last scalar is used.
+    """
     last = node
     while not isinstance(last, ScalarNode) and last.value and not getattr(last, "flow_style", False):
         last = last.value[-1][1] if isinstance(last, MappingNode) else last.value[-1]
@@ -95,6 +101,11 @@ def _document(text: str) -> dict[str, Any]:
 
 
 def _plain(release: Release) -> dict[str, Any]:
-    known = named(release)
-    commits = {name: commit for name, commit in known["commits"].items() if commit}
-    return {"backend": known["backend"], "workers": known["workers"], "assets": known["assets"], "commits": commits}
+    receipt = named(release)
+    commits = {name: commit for name, commit in receipt["commits"].items() if commit}
+    return {
+        "backend": receipt["backend"],
+        "workers": receipt["workers"],
+        "assets": receipt["assets"],
+        "commits": commits,
+    }

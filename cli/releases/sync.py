@@ -1,4 +1,4 @@
-"""Bytes of a release on their way from one stack's store to another's, by way of this machine."""
+"""Copy the bytes of a release from one stack's store to another's, through this machine."""
 
 from __future__ import annotations
 
@@ -12,27 +12,29 @@ from storage.releases.store import ReleaseStore
 
 
 def fetch(stack_backups: StackBackups, release: Release, to: StackBackups | None = None) -> int:
-    """Makes the bytes be on this machine, and in the store of `to`; returns how many of them there are.
+    """Copy the bytes to this machine, and to the store of `to`; return the number of items.
 
-    Raises CommandError naming those that the stack has not kept; then the other stack's store has nothing more.
+    Raises CommandError with the items that the stack's archive lacks; then the other stack's store has not changed.
     """
     stack = stack_backups.engine.stack
-    wanted = items(release, packed=stack_backups.settings.backend.image.is_packed)
-    lost = [
-        f"{item.told()}: {why}" for item in wanted if (why := _fetched(stack_backups.releases, item, stack_backups))
+    needed = items(release, packed=stack_backups.settings.backend.image.is_packed)
+    missing = [
+        f"{item.told()}: {problem}"
+        for item in needed
+        if (problem := _fetch_item(stack_backups.releases, item, stack_backups))
     ]
-    if lost:
+    if missing:
         raise CommandError(
-            f"{stack.name} has not kept all bytes of this release ({'; '.join(lost)}); what it can go back to: "
+            f"{stack.name} has not kept all bytes of this release ({'; '.join(missing)}); what it can go back to: "
             f"oracle rollback {stack.name} --list"
         )
     if to is not None:
-        _hand_on(to, wanted)
-    return len(wanted)
+        _upload(to, needed)
+    return len(needed)
 
 
-def _fetched(keep: ReleaseStore, item: Item, stack_backups: StackBackups) -> str:
-    """Why the bytes cannot be had; empty when they lie on this machine."""
+def _fetch_item(archive: ReleaseStore, item: Item, stack_backups: StackBackups) -> str:
+    """Copy an item to this machine; return the problem, or an empty text when it is there."""
     target = place(stack_backups.engine.stack.project, item)
     if target.is_file():
         try:
@@ -42,7 +44,7 @@ def _fetched(keep: ReleaseStore, item: Item, stack_backups: StackBackups) -> str
             target.unlink()
     stack_backups.engine.stack.make_private(target.parent)
     try:
-        keep.get(item, target)
+        archive.get(item, target)
     except Missing:
         return "not there"
     except (BackupsError, ReleaseError) as error:
@@ -50,11 +52,11 @@ def _fetched(keep: ReleaseStore, item: Item, stack_backups: StackBackups) -> str
     return ""
 
 
-def _hand_on(to: StackBackups, wanted: list[Item]) -> None:
-    keep = to.releases
+def _upload(to: StackBackups, needed: list[Item]) -> None:
+    archive = to.releases
     try:
-        for item in keep.lacks(wanted):
-            keep.put(item, place(to.engine.stack.project, item))
+        for item in archive.lacks(needed):
+            archive.put(item, place(to.engine.stack.project, item))
     except (BackupsError, ReleaseError) as error:
         raise CommandError(
             f"The bytes could not be kept for {to.engine.stack.name}: {error} Nothing was changed."
