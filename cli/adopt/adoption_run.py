@@ -21,8 +21,9 @@ from cli.ui.errors import CommandError
 KEY = "oracle-net:"
 HARMLESS = frozenset({"import", "create"})
 FORGOTTEN = ["deploymentPerPage"]
-"""The provider's import of an app omits the number of deployments a page has. An update adds it to the state, without a
-request.
+"""An app's field that the provider's import omits: the number of deployments a page has.
+
+An update adds it to the state, without a request.
 """
 MISMATCH = "inputs to import do not match the existing resource"
 
@@ -31,7 +32,7 @@ def run_adoption(recording: RunRecorder, services: Sequence[str], values: Mappin
     """Adopt services as the run's task: `values` are keys of the configuration. Raises CommandError."""
     engine = recording.engine
     stack = engine.stack.name
-    with _written(engine, values):
+    with _configuration_written(engine, values):
         _preview(recording, services)
     done = recording.update()
     if done.status != 0:
@@ -91,7 +92,7 @@ def _runs_already(name: str, services: Sequence[str]) -> bool:
 
 
 @contextmanager
-def _written(engine: Engine, values: Mapping[str, str]) -> Iterator[None]:
+def _configuration_written(engine: Engine, values: Mapping[str, str]) -> Iterator[None]:
     """Write the values to the stack's configuration; restore it if the block fails."""
     file = engine.stack.file
     before = file.read_bytes()

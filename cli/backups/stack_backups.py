@@ -200,7 +200,9 @@ def _changes(entries: list[Entry]) -> list[Change]:
     """Return a change for each entry, except backups that belong to another change."""
     backups = {entry.from_app_id: entry for entry in reversed(entries) if entry.kind == "kept"}
     return [
-        _change(entry, backups) for entry in entries if entry.kind != "kept" or entry.notes or _last(entry, entries)
+        _change(entry, backups)
+        for entry in entries
+        if entry.kind != "kept" or entry.notes or _has_no_successor(entry, entries)
     ]
 
 
@@ -214,6 +216,6 @@ def _change(entry: Entry, backups: dict[str | None, Entry]) -> Change:
     )
 
 
-def _last(entry: Entry, entries: list[Entry]) -> bool:
+def _has_no_successor(entry: Entry, entries: list[Entry]) -> bool:
     """Return whether an app was deleted without a successor: no change names it as its origin."""
     return not any(other.kind != "kept" and other.from_app_id == entry.from_app_id for other in entries)

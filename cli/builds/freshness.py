@@ -47,7 +47,7 @@ class Product:
 
     def source(self) -> str | None:
         """Return the source's SHA-256, hex; None when git cannot list its files."""
-        names = _names(self.folder)
+        names = _list_files(self.folder)
         if names is None or SUBMODULES in names:
             return None
         files = _hash_files(self.folder, (name for name in names if not self._is_made(name)))
@@ -103,7 +103,7 @@ def _few(names: list[str]) -> str:
     return f"{', '.join(names[:SHOWN])}{more}"
 
 
-def _names(folder: Path) -> list[str] | None:
+def _list_files(folder: Path) -> list[str] | None:
     with suppress(OSError, OutOfTime):
         listed = git.git(folder, "ls-files", "-coz", "--exclude-standard", seconds=GIT_SECONDS)
         if listed.status == 0:

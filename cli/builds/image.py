@@ -32,7 +32,7 @@ def refuse_lost(stack: Stack, release: Release, runs: str | None, otherwise: str
     if digest == runs or has_image(stack, digest):
         return
     raise CommandError(
-        f"{_where(stack)} no longer has the backend's image {short(digest)} of this release, so {stack.name} cannot "
+        f"{_registry(stack)} no longer has the backend's image {short(digest)} of this release, so {stack.name} cannot "
         f"run it, and nothing was changed; {otherwise}"
     )
 
@@ -57,11 +57,13 @@ def runnable(stack: Stack, releases: Sequence[DeployedRelease]) -> tuple[list[De
     except CommandError as failure:
         return list(releases), [f"Whether their images are still there is not known. {failure}"]
     lost = [each for each in releases if not exists[each.receipt["backend"]]]
-    sentences = [f"The release {each.id} of {stack.name} is gone: {_where(stack)} has lost its image." for each in lost]
+    sentences = [
+        f"The release {each.id} of {stack.name} is gone: {_registry(stack)} has lost its image." for each in lost
+    ]
     return [each for each in releases if each not in lost], sentences
 
 
-def _where(stack: Stack) -> str:
+def _registry(stack: Stack) -> str:
     image = stack.settings().backend.image
     if stack.on_local_cloud and image.host is None:
         return f"The local cloud's image store for {image.repository}"

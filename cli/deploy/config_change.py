@@ -155,7 +155,7 @@ def _preview(recording: RunRecorder, request: OtherData) -> list[str]:
     """Preview the change and describe it. Raises CommandError, also when unrelated resources would change."""
     engine = recording.engine
     after = recording.run.add_file(AFTER, engine.stack.file.read_bytes())
-    _set(engine, request.values, "--config-file", str(after))
+    _set_config(engine, request.values, "--config-file", str(after))
     state = engine.export()
     outputs = engine.outputs(state)
     options = ["--config-file", str(after), *_target_options(recording, DATA_ONLY, state)]
@@ -189,14 +189,14 @@ def _configured(engine: Engine, values: Mapping[str, str | None], secrets: Mappi
     try:
         for key, value in secrets.items():
             engine.set_secret(key, value)
-        _set(engine, values)
+        _set_config(engine, values)
         yield
     except Refused:
         stack_file.replace(file, before)
         raise
 
 
-def _set(engine: Engine, values: Mapping[str, str | None], *options: str) -> None:
+def _set_config(engine: Engine, values: Mapping[str, str | None], *options: str) -> None:
     for key, value in values.items():
         if value is not None:
             engine.run_checked("config", "set", *options, "--stack", engine.stack.name, "--", key, value)

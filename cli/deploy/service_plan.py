@@ -105,7 +105,7 @@ def pinned_services(
 
 def restarts(state: Mapping[str, Any]) -> int | None:
     """Return how often the backend's container got an empty disk; None before the first completed update."""
-    count = next((each["outputs"].get("restart") for each in _named(state, DATA)), None)
+    count = next((each["outputs"].get("restart") for each in _resources_named(state, DATA)), None)
     return None if count is None else int(count)
 
 
@@ -275,10 +275,10 @@ def _listed(changes: Sequence[Change]) -> str:
     return ", ".join(dict.fromkeys(f"{change.op} {change.name}" for change in changes))
 
 
-def _named(state: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+def _resources_named(state: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     resources = (state.get("deployment") or {}).get("resources") or []
     return [each for each in resources if each["urn"].endswith(f"::{name}") and not each.get("delete")]
 
 
 def _inputs(state: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return next((each.get("inputs") or {} for each in _named(state, name)), {})
+    return next((each.get("inputs") or {} for each in _resources_named(state, name)), {})

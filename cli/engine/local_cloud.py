@@ -68,7 +68,7 @@ def stop(stack: Stack) -> bool:
 def console(stack: Stack) -> str:
     """Return an address that opens the local cloud's page; it works once and expires soon. Raises CommandError."""
     try:
-        return str(_ask(stack, "POST", "/page/codes").raise_for_status().json()["address"])
+        return str(_request(stack, "POST", "/page/codes").raise_for_status().json()["address"])
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         raise CommandError("The local cloud gives no way in; start it anew: make down && make up") from None
 
@@ -78,12 +78,12 @@ def repositories(stack: Stack) -> list[dict[str, str]]:
 
     Raises CommandError.
     """
-    return list(_answer(stack, "GET", "/repositories")["repositories"])
+    return list(_request_json(stack, "GET", "/repositories")["repositories"])
 
 
 def allow_repository(stack: Stack, description: Mapping[str, str]) -> None:
     """Allow its apps to be built from a repository. Raises CommandError with the local cloud's own message."""
-    _answer(stack, "POST", "/repositories", dict(description))
+    _request_json(stack, "POST", "/repositories", dict(description))
 
 
 def push(stack: Stack, repository: str, branch: str) -> list[dict[str, str]]:
@@ -91,21 +91,21 @@ def push(stack: Stack, repository: str, branch: str) -> list[dict[str, str]]:
 
     Raises CommandError.
     """
-    return list(_answer(stack, "POST", "/pushes", {"repository": repository, "branch": branch})["deployments"])
+    return list(_request_json(stack, "POST", "/pushes", {"repository": repository, "branch": branch})["deployments"])
 
 
-def _answer(stack: Stack, verb: str, path: str, body: object = None) -> dict[str, Any]:
+def _request_json(stack: Stack, verb: str, path: str, body: object = None) -> dict[str, Any]:
     try:
-        answer = _ask(stack, verb, path, body)
-        document = dict(answer.json())
+        response = _request(stack, verb, path, body)
+        document = dict(response.json())
     except (httpx.HTTPError, ValueError, TypeError):
         raise CommandError("The local cloud does not answer; start it anew: make down && make up") from None
-    if answer.status_code >= 400:
+    if response.status_code >= 400:
         raise CommandError(str(document.get("error")))
     return document
 
 
-def _ask(stack: Stack, verb: str, path: str, body: object = None) -> httpx.Response:
+def _request(stack: Stack, verb: str, path: str, body: object = None) -> httpx.Response:
     """Send a request to the local cloud's own endpoints.
 
     Raises CommandError when it does not run, and httpx.HTTPError when it does not answer.

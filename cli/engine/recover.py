@@ -154,10 +154,10 @@ def _unrecorded_app(engine: Engine, state: dict[str, Any]) -> tuple[dict[str, An
     inputs = {**apps[0]["inputs"], "spec": {**apps[0]["inputs"]["spec"], "name": generation["app"]}}
     resource = {**apps[0], "inputs": inputs, "replacementTrigger": generation["app"]}
     id = _existing(engine, resource)
-    return (resource, id) if id and _ours(engine, id, generation) else None
+    return (resource, id) if id and _has_generation(engine, id, generation) else None
 
 
-def _ours(engine: Engine, app_id: str, generation: dict[str, Any]) -> bool:
+def _has_generation(engine: Engine, app_id: str, generation: dict[str, Any]) -> bool:
     """Return whether the app is of the requested generation."""
     service = engine.stack.settings().backend.service
     with AppPlatform(engine.stack.digitalocean, engine.environment.get("DIGITALOCEAN_TOKEN")) as platform:

@@ -42,7 +42,7 @@ def provide(stack: Stack) -> Iterator[str]:
     Raises CommandError for a name that a developer's own stack cannot have.
     """
     if not stack.file.is_file():
-        _refuse(stack)
+        _refuse_name(stack)
         write(stack)
         yield (
             f"The stack {stack.name} is new: {stack.file.name}, written from {TEMPLATE}, declares a network of its own "
@@ -135,11 +135,11 @@ def _update(stack: Stack) -> bool:
     text = rendered(stack)
     own = _parsed(stack)
     before = yaml_text.load(_recorded_template(stack).read_text()) if _recorded_template(stack).is_file() else {}
-    merged_document = {**own, "config": merged(own.get("config") or {}, _shared(before), _shared(yaml_text.load(text)))}
+    result = {**own, "config": merged(own.get("config") or {}, _shared(before), _shared(yaml_text.load(text)))}
     _record(stack, text)
-    if merged_document == own:
+    if result == own:
         return False
-    stack_file.replace(stack.file, (HEAD + yaml.safe_dump(merged_document, sort_keys=False, width=200)).encode())
+    stack_file.replace(stack.file, (HEAD + yaml.safe_dump(result, sort_keys=False, width=200)).encode())
     return True
 
 
@@ -168,12 +168,12 @@ def _record(stack: Stack, text: str) -> None:
     _recorded_template(stack).write_text(text)
 
 
-def _refuse(stack: Stack) -> None:
+def _refuse_name(stack: Stack) -> None:
     """Raise CommandError for a name that a developer's own stack cannot have, or that looks misspelt."""
     name = stack.name
     if REVIEW.fullmatch(name):
         raise CommandError(f"{name} is a pull request's environment, which is brought up by: oracle review {name[3:]}")
-    if like := next((other for other in _others(stack) if _alike(name, other)), None):
+    if like := next((other for other in _others(stack) if _are_alike(name, other)), None):
         raise CommandError(
             f"There is no stack {name}; did you mean {like}? A stack of your own on this machine has another name than "
             f"one so like {like}: oracle up NAME"
@@ -198,7 +198,7 @@ def _is_real(stack: Stack) -> bool:
         return True
 
 
-def _alike(name: str, other: str) -> bool:
+def _are_alike(name: str, other: str) -> bool:
     lower = name.lower()
     begins = lower.startswith(other) or (len(lower) > 1 and other.startswith(lower))
     return begins or difflib.SequenceMatcher(None, lower, other).ratio() >= ALIKE

@@ -85,7 +85,7 @@ def _loss(engine: Engine, settings: Settings, outputs: Outputs | None, plan: Pla
     """Yield the reasons for a data loss, and the amount of data; nothing when no data is lost."""
     if outputs is None:
         return
-    reasons = list(_reasons(settings, outputs, plan))
+    reasons = list(_loss_reasons(settings, outputs, plan))
     if not reasons:
         return
     yield from reasons
@@ -96,7 +96,7 @@ def _loss(engine: Engine, settings: Settings, outputs: Outputs | None, plan: Pla
         yield f"Its records could not be counted. {failure}"
 
 
-def _reasons(settings: Settings, outputs: Outputs, plan: PlannedChange) -> Iterator[str]:
+def _loss_reasons(settings: Settings, outputs: Outputs, plan: PlannedChange) -> Iterator[str]:
     gone = Change(service_plan.APP, "delete") in [Change(each.name, each.op) for each in plan.changes]
     moves = bool(plan.ops(service_plan.APP) & service_plan.MOVES)
     data = {key for change in plan.changes if change.name == service_plan.DATA for key in change.inputs}
@@ -122,7 +122,7 @@ def _cost(engine: Engine, settings: Settings, outputs: Outputs | None) -> str:
     try:
         with AppPlatform(engine.stack.digitalocean, token) as platform:
             spec = platform.app(outputs.backend_app_id)["spec"]
-            before, after = _price(platform, spec), _price(platform, _sized(spec, settings))
+            before, after = _price(platform, spec), _price(platform, _with_declared_size(spec, settings))
     except (AppPlatformError, TypeError, ValueError, KeyError):
         return ""  # a plan is useful without its price
     return f"${before:.2f} a month becomes ${after:.2f}, as DigitalOcean says." if before != after else ""
@@ -132,7 +132,7 @@ def _price(platform: AppPlatform, spec: dict[str, Any]) -> float:
     return float(platform.request("POST", "/v2/apps/propose", {"spec": spec})["app_cost"])
 
 
-def _sized(spec: dict[str, Any], settings: Settings) -> dict[str, Any]:
+def _with_declared_size(spec: dict[str, Any], settings: Settings) -> dict[str, Any]:
     (service,) = spec["services"]
     size = {"instance_size_slug": settings.backend.size, "instance_count": settings.backend.instances}
     return {**spec, "services": [{**service, **size}]}

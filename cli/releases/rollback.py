@@ -73,7 +73,7 @@ def warnings(stack_backups: StackBackups, outputs: Outputs, release: Release) ->
 
 def since(stack_backups: StackBackups, outputs: Outputs) -> str:
     """Describe the changes of the data since the backend's release began, which the earlier backend has never seen."""
-    entry = _begin(stack_backups, outputs.backend_app_id)
+    entry = _first_entry(stack_backups, outputs.backend_app_id)
     try:
         now = stack_backups.backend().summary().records
     except CommandError as failure:
@@ -92,7 +92,7 @@ def since(stack_backups: StackBackups, outputs: Outputs) -> str:
     )
 
 
-def _begin(stack_backups: StackBackups, app_id: str) -> Entry | None:
+def _first_entry(stack_backups: StackBackups, app_id: str) -> Entry | None:
     """Return the audit log's entry for the start of the running app's data."""
     try:
         entries = stack_backups.audit_log.entries()

@@ -85,10 +85,9 @@ class RunRecorder:
         return self._run("output.log", self._record, *DOWN)
 
     def preview(self, *options: str, again: str = "oracle deploy") -> list[dict[str, Any]]:
-        """Run `pulumi preview`; return the engine's own events, with secrets masked. Its text goes to a file of its
-        own.
+        """Run `pulumi preview`; return the engine's own events, with secrets masked.
 
-        Raises CommandError, which ends in the command `again`.
+        The text goes to a file of its own. Raises CommandError, which ends in the command `again`.
         """
         events: list[dict[str, Any]] = []
         with self.step("preview", "preview"):

@@ -82,9 +82,7 @@ class Runs:
         self.folder = folder
 
     def start(self, kind: str, owner: Owner, arguments: Sequence[str] = ()) -> Run:
-        """Start a run, which belongs to this process at first. Raises CommandError while another run of the stack is
-        running.
-        """
+        """Start a run, which belongs to this process at first. Raises CommandError while the stack has another run."""
         self.refuse_busy(owner)
         private_folder(self.folder / str(owner))
         self._remove_old(owner)
@@ -92,7 +90,7 @@ class Runs:
         run = Run(folder)
         run.write(
             id=folder.name, kind=kind, owner=str(owner), who=who(), began=_now(), ended=None, status="running",
-            error="", arguments=list(arguments), result={}, clock=time.time(), **_me(),
+            error="", arguments=list(arguments), result={}, clock=time.time(), **_this_process(),
         )  # fmt: skip
         (folder / "output.log").touch(mode=0o600)
         return run
@@ -196,7 +194,7 @@ class Run:
 
     def take_over(self) -> None:
         """Make the run this process's."""
-        self.write(**_me())
+        self.write(**_this_process())
 
     def say(self, text: str) -> None:
         """Add lines to the run's output."""
@@ -269,7 +267,7 @@ def _fits(id: str, asked: str) -> bool:
     return id.startswith(asked) or id.endswith(asked)
 
 
-def _me() -> dict[str, Any]:
+def _this_process() -> dict[str, Any]:
     return {"pid": os.getpid(), "pid_since": psutil.Process().create_time()}
 
 

@@ -70,8 +70,9 @@ def follow(
     wait: bool = True,
     everything: bool = False,
 ) -> RunInfo:
-    """Write the lines of a run's output that are worth reading; with `wait`, until the run ends. Return the run's
-    state.
+    """Write the lines of a run's output that are worth reading; return the run's state afterwards.
+
+    With `wait`, follow the output until the run ends.
     """
     for line in _lines(run, position, wait):
         if everything or describe_failure(line):

@@ -155,9 +155,9 @@ def program_cause(output: str) -> Cause | None:
     errors = list(_errors(listed))
     first = next((error for error in errors if not SUMMARY.match(error[0])), None)
     if first is None:
-        return _exit(listed, errors)
+        return _exit_cause(listed, errors)
     if TRACE.match(first[0]):
-        raised = _raised(first[1:])
+        raised = _exception_text(first[1:])
         return Cause(f"the program did not expect this, whose trace stands above: {raised}", unexpected=True)
     begin, mark, raised = first[0].partition("the program did not expect this, whose trace follows: ")
     if mark:
@@ -183,7 +183,7 @@ def _errors(listed: str) -> Iterator[list[str]]:
         yield current
 
 
-def _raised(trace: Sequence[str]) -> str:
+def _exception_text(trace: Sequence[str]) -> str:
     """Return the exception of a traceback on one line: the text after its last frame."""
     frames = [number for number, line in enumerate(trace) if re.match(r'[ |]+File "', line)]
     behind = list(trace[frames[-1] + 1 :] if frames else trace)
@@ -193,7 +193,7 @@ def _raised(trace: Sequence[str]) -> str:
     return (words or (last[-1] if last else "an exception without a name"))[:LONGEST]
 
 
-def _exit(listed: str, errors: Sequence[Sequence[str]]) -> Cause | None:
+def _exit_cause(listed: str, errors: Sequence[Sequence[str]]) -> Cause | None:
     """Return the cause when the program ended on its own: its exit status and its last line."""
     exit_match = next((match for error in errors if (match := EXIT.search(error[0]))), None)
     if exit_match is None:

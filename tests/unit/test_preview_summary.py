@@ -15,7 +15,7 @@ REPLACED = (change("backend-app", "create-replacement"), change("backend-app", "
 
 
 def reasons(*changes: Change, **config: Any) -> str:
-    return " ".join(preview_summary._reasons(settings(**config), outputs(), PlannedChange(changes)))
+    return " ".join(preview_summary._loss_reasons(settings(**config), outputs(), PlannedChange(changes)))
 
 
 @pytest.mark.parametrize(

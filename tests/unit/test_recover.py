@@ -35,7 +35,7 @@ def imported(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 
     monkeypatch.setattr(recover, "import_app", lambda _, given: states.append(given))
     monkeypatch.setattr(recover, "_existing", existing)
-    monkeypatch.setattr(recover, "_ours", lambda *_: True)
+    monkeypatch.setattr(recover, "_has_generation", lambda *_: True)
     monkeypatch.setattr(recover, "_free_locks", lambda _: iter(()))
     return states
 
@@ -105,7 +105,7 @@ def test_a_state_that_misses_nothing_is_left_alone(
 def test_somebody_elses_app_of_that_name_is_left_alone(
     imported: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recover, "_ours", lambda *_: False)
+    monkeypatch.setattr(recover, "_has_generation", lambda *_: False)
     assert recovered(state(generation("new"), app("old", "old"))) == []
     assert imported == []
 
