@@ -18,7 +18,7 @@ from storage.releases.store import DeployedRelease, ReleaseStore, before
 
 @dataclass(frozen=True)
 class Backend:
-    """The running backend with a session of its admin; None when its disk is empty, so that no login of ours works."""
+    """The running backend with its admin's session, which is None if an empty disk rejects every login of ours."""
 
     url: str
     session: Login | None
