@@ -91,7 +91,7 @@ def fetched(project: Project) -> dict[str, str]:
 
 def code(project: Project, service: str) -> str:
     config = project.config
-    script = config[f"oracle-net:{service}"]["script"]
+    script = config["oracle-net:workers"][service]["script"]
     path = f"accounts/{config['oracle-net:accountId']}/workers/scripts/{script}/content/v2"
     return sha256(cloudflare(project, "GET", path))
 
