@@ -1,14 +1,14 @@
 """The Oracle network.
 
 Deploys:
-- admin: the backend's superusers, the team's and the program's own
-- generation: which app runs the backend; the gate that refuses what is not this stack's, before anything else
-- backend: PocketBase on App Platform, its image pinned by digest; deleted after a verified backup only
-- data: what the new app starts with: nothing, the data of the app before, or a backup's
-- backend ready: the declared release runs, is healthy, and its admin has logged in; its address goes on from here
-- storage and Workers: api, which knows the backend by secret bindings; sites, which get the API's address at run time
+- admin: the backend's superusers: the team's admin and the program's operator
+- generation: the name of the app that runs the backend; fails first if a resource belongs to another stack
+- backend: PocketBase on App Platform, its image pinned by digest; deleted only after a verified backup
+- data: an empty database, the data of the previous app, or a backup
+- backend ready: the declared release runs, is healthy, and accepts the admin's login; passes the address on
+- storage and Workers: api, which gets the backend's address in a secret; sites, which get the API's address at run time
 - uptime: checks and alerts
-- release archive: the deployed bytes, kept beside the backups for promotion and rollback
+- release archive: the deployed bytes, stored beside the backups for promotion and rollback
 """
 
 from pathlib import Path
@@ -35,7 +35,7 @@ from sources.release import read_sources
 
 config = settings.load()
 sources = read_sources(config, Path.cwd())
-kept = pulumi.ResourceOptions(protect=config.locked)
+protected = pulumi.ResourceOptions(protect=config.locked)
 admin = Admin("admin", config)
 context = BackendContext.of(config, sources.digest, admin)
 generation = BackendGeneration("backend-generation", config, sources.digest, context)
@@ -49,13 +49,13 @@ backend = Backend(
         release=sources.digest,
         digest=available_image("backend-image", config.backend.image, sources.digest),
         secrets={**config.secret_variables, **admin.variables},
-        keeping=BackupBeforeDelete(context, generation.app),
+        delete_guard=BackupBeforeDelete(context, generation.app),
         log=DeployLog(context.expected.endpoint, generation.app),
     ),
 )
 data = BackendData("backend-data", DataArgs(context=context, app_id=backend.app_id, app=generation.app))
 ready = BackendReady("backend-ready", ReadyArgs(context=context, app=backend, url=data.url))
-storage = Storage("storage", StorageArgs(settings=config, gate=generation), kept)
+storage = Storage("storage", StorageArgs(settings=config, gate=generation), protected)
 login = {"POCKETBASE_URL": ready.url, **admin.variables}
 bound = Bindings(settings=config, api=login, app=generation.app, address=account.address(config.api), storage=storage)
 workers: dict[str, Worker] = {}
@@ -69,11 +69,11 @@ for name in (each for each in config.made_in_order() if each in sources.modules)
         assets=sources.assets.get(name),
         after=remove_temporary_admins_hook(context) if name == settings.API else None,
     )
-    workers[name] = Worker(name, args, kept)
+    workers[name] = Worker(name, args, protected)
 urls = {"backend": ready.url, **{name: workers[name].url for name in config.workers if name in workers}}
 
-monitor("uptime", config, urls, account.ownership, kept)
-ReleaseArchive("release-archive", config, sources.release, generation.app, backend.app_id, [*urls.values()], kept)
+monitor("uptime", config, urls, account.ownership, protected)
+ReleaseArchive("release-archive", config, sources.release, generation.app, backend.app_id, [*urls.values()], protected)
 outputs = {"backendApp": generation.app, "backendAppId": backend.app_id, "adminEmail": admin.email}
 outputs |= {"adminPassword": admin.password, "generation": config.generation, "release": sources.release}
 for name, value in {**{f"{service}Url": url for service, url in urls.items()}, **outputs}.items():

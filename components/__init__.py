@@ -1,1 +1,1 @@
-"""The program's components: one file for each box of the picture in the README."""
+"""The program's components: one file for each box of the README's diagram."""

@@ -21,64 +21,64 @@ ALERTS = ("spec.alerts", "spec.services[0].alerts")
 
 
 class DeleteGuard(Protocol):
-    """What looks after an app's data."""
+    """The hooks that protect an app's data."""
 
     before_create: pulumi.ResourceHook
-    """Refuses a name that is taken, in previews too."""
+    """Refuse a name that is taken, in previews too."""
     before_delete: pulumi.ResourceHook
-    """Its failure keeps the app."""
+    """Back up the app. If this fails, the app is not deleted."""
     after_create: Hook
-    """Makes a new app usable; its failure is the update's."""
+    """Make a new app usable. If this fails, the update fails."""
     after_update: Hook
     carry_alerts: Hook
-    """Sends a new app's alerts where they went before."""
+    """Send a new app's alerts to the destinations of the previous app's alerts."""
 
     async def before_update(self, args: pulumi.ResourceHookArgs) -> None:
-        """Refuses a deployment over an app that runs, which would empty its database."""
+        """Refuse to deploy over a running app, which would empty its database."""
 
 
 class Log(Protocol):
-    """What shows the log of a deployment."""
+    """The log of a deployment."""
 
     def then(self, hook: Hook) -> Hook:
-        """The hook, with the log ended first."""
+        """Return a hook that ends the log, then runs `hook`."""
 
     async def start(self, args: pulumi.ResourceHookArgs) -> None:
-        """Shows the log of what is deployed from now on."""
+        """Show the log of each deployment that starts from now on."""
 
     async def failed(self, args: pulumi.ErrorHookArgs) -> bool:
-        """Shows the end of the log; asks for no other try."""
+        """Show the end of the log. Return False: the engine does not retry."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackendArgs:
     settings: BackendSettings
     app: pulumi.Input[str]
-    """The app's name; another one means another app."""
+    """The app's name. Another name makes another app."""
     generation: int
     release: str
-    """What the service calls its release: the image's digest."""
+    """The service's release: the image's digest."""
     digest: pulumi.Input[str]
-    """The image's digest, known once the image is in its store."""
+    """The image's digest, known once the store has the image."""
     secrets: Mapping[str, pulumi.Input[str]]
     """Secret variables of the app, by name."""
-    keeping: DeleteGuard
+    delete_guard: DeleteGuard
     log: Log
 
 
 class Backend(pulumi.ComponentResource):
-    """Produces the running app's `app_id`, and `declared`, what it is to be as status compares it: a secret.
+    """Produces the running app's `app_id`, and `declared`, the declared configuration that status compares: a secret.
 
-    Every change of what runs is another app beside the old one: App Platform's disks are ephemeral, and a deployment
-    in place would empty the database.
+    Each change of the running app makes another app beside the old one: App Platform's disks are ephemeral, and a
+    deployment in place would empty the database.
 
-    Refuses to compare secret variables again: after a refresh the provider knows only their ciphertext, and every
-    later plan would redeploy (digitalocean/terraform-provider-digitalocean#514, #869). So a secret that changes is set
-    in the running backend by "backend ready", and goes into the spec of the next app.
+    Ignores changes of secret variables: after a refresh the provider knows only their ciphertext, and every later
+    preview would redeploy (digitalocean/terraform-provider-digitalocean#514, #869). So "backend ready" sets a changed
+    secret in the running backend, and the next app's spec contains it.
 
-    Refuses to compare alerts again, for the same end. The provider compares them as a list, and a refresh takes in
-    whatever somebody made in the dashboard, so the next update would be a deployment. Declared alerts go into the spec
-    of each new app, another declaration makes another app, and status and drift compare what there is.
+    Ignores changes of alerts, also to avoid a deployment. The provider compares them as a list, and a refresh adds the
+    alerts that somebody made in the dashboard. The spec of each new app contains the declared alerts. A change of the
+    declaration makes another app. Status and drift compare the alerts that exist.
     """
 
     app_id: pulumi.Output[str]
@@ -93,40 +93,45 @@ class Backend(pulumi.ComponentResource):
 
     def _options(self, args: BackendArgs) -> pulumi.ResourceOptions:
         adopted = args.settings.adopted
-        own = pulumi.ResourceOptions(
+        options = pulumi.ResourceOptions(
             parent=self,
-            # Known in every preview while it is imported: an unknown one would be a replacement.
+            # Must be known in every preview of an import: an unknown trigger would replace the app.
             replacement_trigger=args.settings.app_name if adopted else args.app,
-            replace_on_changes=["spec.name"],  # what was imported has no trigger in the state yet
+            replace_on_changes=["spec.name"],  # an imported app has no trigger in the state yet
             ignore_changes=["spec.envs", *ALERTS],
             custom_timeouts=pulumi.CustomTimeouts(create=args.settings.create_timeout),
-            hooks=_kept_only(args.keeping) if adopted else _hooks(args.keeping, args.log, bool(args.settings.alerts)),
+            hooks=_adopted_hooks(args.delete_guard)
+            if adopted
+            else _hooks(args.delete_guard, args.log, bool(args.settings.alerts)),
         )
-        return import_options(own, adopted.app if adopted else None, APP_INPUTS)
+        return import_options(options, adopted.app if adopted else None, APP_INPUTS)
 
 
-def _hooks(keeping: DeleteGuard, log: Log, alerts: bool = False) -> pulumi.ResourceHookBinding:
+def _hooks(delete_guard: DeleteGuard, log: Log, alerts: bool = False) -> pulumi.ResourceHookBinding:
     start = guarded(log.start)
-    carry = [guarded(keeping.carry_alerts)] if alerts else []
+    carry = [guarded(delete_guard.carry_alerts)] if alerts else []
     return pulumi.ResourceHookBinding(
         on_error=[pulumi.ErrorHook("backend-failed", log.failed)],
-        before_create=[keeping.before_create, start],
-        before_update=[guarded(keeping.before_update), start],
-        before_delete=[keeping.before_delete],
-        after_create=[*carry, guarded(log.then(keeping.after_create))],
-        after_update=[guarded(log.then(keeping.after_update))],
+        before_create=[delete_guard.before_create, start],
+        before_update=[guarded(delete_guard.before_update), start],
+        before_delete=[delete_guard.before_delete],
+        after_create=[*carry, guarded(log.then(delete_guard.after_create))],
+        after_update=[guarded(log.then(delete_guard.after_update))],
     )
 
 
-def _kept_only(keeping: DeleteGuard) -> pulumi.ResourceHookBinding:
-    """Of an app made by hand: nothing is deployed, and an import is followed by an update that only the state sees."""
-    return pulumi.ResourceHookBinding(before_delete=[keeping.before_delete])
+def _adopted_hooks(delete_guard: DeleteGuard) -> pulumi.ResourceHookBinding:
+    """Hooks of an app made by hand. Nothing is deployed; after the import, an update changes the state only."""
+    return pulumi.ResourceHookBinding(before_delete=[delete_guard.before_delete])
 
 
 def _declared(args: BackendArgs) -> pulumi.Output[dict[str, Any]]:
-    """With the names of DigitalOcean's API; of secret variables the names only. Plain ones may be confidential too."""
+    """The declared configuration with the names of DigitalOcean's API, and only the names of secret variables.
+
+    It is a secret, because plain variables may be confidential too.
+    """
     service = args.settings
-    wanted = {
+    declared = {
         "http_port": service.port,
         "instance_count": service.instances,
         "instance_size_slug": service.size,
@@ -135,8 +140,8 @@ def _declared(args: BackendArgs) -> pulumi.Output[dict[str, Any]]:
         "secrets": sorted(args.secrets),
     }
     if service.alerts:
-        wanted["alerts"] = [_stated(alert) for alert in service.alerts]
-    return pulumi.Output.secret(pulumi.Output.from_input(wanted))
+        declared["alerts"] = [_alert_spec(alert) for alert in service.alerts]
+    return pulumi.Output.secret(pulumi.Output.from_input(declared))
 
 
 def _spec(args: BackendArgs) -> digitalocean.AppSpecArgs:
@@ -149,7 +154,7 @@ def _spec(args: BackendArgs) -> digitalocean.AppSpecArgs:
             for key, value in sorted(args.secrets.items())
         ],
         alerts=[
-            digitalocean.AppSpecAlertArgs(**_stated(each)) for each in args.settings.alerts if not each.of_container
+            digitalocean.AppSpecAlertArgs(**_alert_spec(each)) for each in args.settings.alerts if not each.of_container
         ]
         or None,
     )
@@ -185,11 +190,13 @@ def _service(service: BackendSettings, args: BackendArgs) -> digitalocean.AppSpe
             digitalocean.AppSpecServiceEnvArgs(key=key, value=value, type="GENERAL", scope="RUN_TIME")
             for key, value in sorted(plain.items())
         ],
-        alerts=[digitalocean.AppSpecServiceAlertArgs(**_stated(each)) for each in service.alerts if each.of_container]
+        alerts=[
+            digitalocean.AppSpecServiceAlertArgs(**_alert_spec(each)) for each in service.alerts if each.of_container
+        ]
         or None,
     )
 
 
-def _stated(alert: AlertSettings) -> dict[str, Any]:
-    """With the names of DigitalOcean's API, which the provider shares; what is a default would not come back."""
+def _alert_spec(alert: AlertSettings) -> dict[str, Any]:
+    """An alert with the names of DigitalOcean's API, which the provider uses too. The API does not return defaults."""
     return alert.model_dump(exclude_defaults=True)

@@ -1,11 +1,11 @@
-"""The backend's data: fills a new app before any traffic reaches it.
+"""The backend's data. Fills a new app before it gets traffic.
 
-- the same generation (a release, another size): the data of the app before, carried
-- another generation: nothing (the wipe), or the backup that `restoreFrom` names (the undo)
-- the same app and another `restart`: nothing; its container is replaced after a verified backup
+- same generation (a release, another size): migrate the data of the previous app
+- another generation: leave the app empty (a wipe), or restore the backup that `restoreFrom` names (an undo)
+- same app and another `restart`: back up and verify, then replace the container by an empty one
 
-The app before is the one that the api Worker still sends its requests to: an update that ended halfway is taken up
-where the data is, not where the state thinks that it is.
+The previous app is the one that the api Worker still sends its requests to. The state does not decide: after an update
+that ended halfway, it may not name the app with the data.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class DataArgs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """A resource's properties with their types."""
+class DataInputs:
+    """The resource's inputs with their types."""
 
     target: Target
     generation: int
@@ -86,7 +86,7 @@ class Wanted:
         return Filled(self.app, self.target.app_id, self.generation, self.target.release)
 
     @classmethod
-    def of(cls, props: dict[str, Any]) -> Wanted:
+    def of(cls, props: dict[str, Any]) -> DataInputs:
         return cls(
             target=Target(**{key: props[key] for key in TARGET}),
             generation=int(props["generation"]),
@@ -101,7 +101,7 @@ class Wanted:
 
 
 class DataProvider(ResourceProvider):
-    """Fills an app. Tokens are read from the environment at run time and never kept."""
+    """Fills an app. Reads tokens from the environment at run time and stores none."""
 
     serialize_as_secret_always = False
 
@@ -111,25 +111,25 @@ class DataProvider(ResourceProvider):
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         changed = any(_news[key] == rpc.UNKNOWN or _olds.get(key) != _news[key] for key in ("app_id", "restart"))
         if changed:
-            _announce(_olds, _news)
-        return DiffResult(changes=changed or not _arrived(_olds, _news))
+            _log_loss(_olds, _news)
+        return DiffResult(changes=changed or not _has_traffic(_olds, _news))
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        return CreateResult(id_="data", outs={**props, **_filled(Wanted.of(props), None)})
+        return CreateResult(id_="data", outs={**props, **_fill(DataInputs.of(props), None)})
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        wanted = Wanted.of(_news)
+        inputs = DataInputs.of(_news)
         if (
-            _olds["app_id"] == wanted.target.app_id
-            and int(_olds["restart"]) != wanted.restart
-            and _arrived(_olds, _news)
+            _olds["app_id"] == inputs.target.app_id
+            and int(_olds["restart"]) != inputs.restart
+            and _has_traffic(_olds, _news)
         ):
-            return UpdateResult(outs={**_news, **_restarted(wanted)})
-        return UpdateResult(outs={**_news, **_filled(wanted, _olds["app_id"])})
+            return UpdateResult(outs={**_news, **_restart(inputs)})
+        return UpdateResult(outs={**_news, **_fill(inputs, _olds["app_id"])})
 
 
 class BackendData(Resource, name="BackendData"):
-    """Produces `url`, the app's address, once its data is there, and `origin`, in words where the data came from."""
+    """Produces `url`, the app's address, once the app has its data, and `origin`, the data's source in words."""
 
     url: pulumi.Output[str]
     origin: pulumi.Output[str]
@@ -154,71 +154,72 @@ class BackendData(Resource, name="BackendData"):
         super().__init__(DataProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
 
 
-def _arrived(olds: dict[str, Any], news: dict[str, Any]) -> bool:
-    """Whether the api Worker has moved to the app that was filled; True when that cannot be seen, or there is none.
+def _has_traffic(olds: dict[str, Any], news: dict[str, Any]) -> bool:
+    """Return whether the api Worker sends its requests to the filled app.
 
-    When it has not, writes have gone to the app before since, and the data must be carried again.
+    True also if this is unknown or there is no api Worker. If False, the previous app has received writes since, and
+    the data must be migrated again.
     """
     if any(news[key] == rpc.UNKNOWN for key in ("app", "app_id")) or olds.get("app") != news["app"]:
         return True
     traffic = Traffic(**news["traffic"])
-    with _sentences(), AppPlatform(news["endpoint"], timeout=10) as platform:
-        at = app_with_traffic(traffic)
-        return at is None or at == news["app"] or platform.find(at) is None
+    with _readable_errors(), AppPlatform(news["endpoint"], timeout=10) as platform:
+        serving = app_with_traffic(traffic)
+        return serving is None or serving == news["app"] or platform.find(serving) is None
 
 
-def _filled(wanted: Wanted, before: str | None) -> dict[str, Any]:
-    """Fills the target; returns what the resource produces. Raises Sentence."""
-    with _sentences(), AppPlatform(wanted.target.endpoint) as platform:
-        source = _source(platform, wanted, before)
-        url = bootstrap(wanted.target, fresh=app_with_traffic(wanted.traffic) != wanted.app)
-        same = source is not None and source.generation == wanted.generation
-        carried: Migrated | None = None
-        if source is not None and source.running and same and not wanted.ephemeral:
-            refuse_lost(platform, source, vars(wanted.target), wanted.backup_config, wanted.restore_from)
-            carried = migrate(platform, source, wanted.target, wanted.backup_config, wanted.policy)
+def _fill(inputs: DataInputs, previous: str | None) -> dict[str, Any]:
+    """Fill the target. Return the resource's outputs. Raises UserError."""
+    with _readable_errors(), AppPlatform(inputs.target.endpoint) as platform:
+        source = _source(platform, inputs, previous)
+        url = bootstrap(inputs.target, fresh=app_with_traffic(inputs.traffic) != inputs.app)
+        same = source is not None and source.generation == inputs.generation
+        migrated: Migrated | None = None
+        if source is not None and source.running and same and not inputs.ephemeral:
+            refuse_lost(platform, source, vars(inputs.target), inputs.backup_config, inputs.restore_from)
+            migrated = migrate(platform, source, inputs.target, inputs.backup_config, inputs.policy)
             origin = f"carried from {source.name}"
-        elif wanted.restore_from and not same:
-            carried = restore(wanted.target, wanted.backup_config, wanted.restore_from)
-            origin = f"restored from {wanted.restore_from}"
+        elif inputs.restore_from and not same:
+            migrated = restore(inputs.target, inputs.backup_config, inputs.restore_from)
+            origin = f"restored from {inputs.restore_from}"
         else:
-            replicated = replica.is_replicated(platform.app(wanted.target.app_id), wanted.target.service)
+            replicated = replica.is_replicated(platform.app(inputs.target.app_id), inputs.target.service)
             if replicated or (source is not None and not same):
-                require_empty(platform, wanted.target, url)
+                require_empty(platform, inputs.target, url)
             if replicated:
-                replica.verify(platform, wanted.target.app_id, wanted.target.service)
+                replica.verify(platform, inputs.target.app_id, inputs.target.service)
             origin = "empty"
-        record_change(wanted.backup_config, _kind(source, same, wanted), source, wanted.filled, carried, None)
+        record_change(inputs.backup_config, _kind(source, same, inputs), source, inputs.filled, migrated, None)
     return {"url": url, "origin": origin}
 
 
-def _kind(source: Source | None, same: bool, wanted: Wanted) -> Kind:
+def _kind(source: Source | None, same: bool, inputs: DataInputs) -> Kind:
     if source is None:
         return "first"
     if same:
         return "release"
-    return "restore" if wanted.restore_from else "wipe"
+    return "restore" if inputs.restore_from else "wipe"
 
 
-def _restarted(wanted: Wanted) -> dict[str, Any]:
-    with _sentences(), AppPlatform(wanted.target.endpoint) as platform:
-        source = Source.of(platform.app(wanted.target.app_id), wanted.target.service)
-        backup = replace_container(platform, wanted.target, wanted.backup_config, wanted.policy)
-        record_change(wanted.backup_config, "restart", source, wanted.filled, None, backup)
-        return {"url": platform.url(wanted.target.app_id), "origin": "empty"}
+def _restart(inputs: DataInputs) -> dict[str, Any]:
+    with _readable_errors(), AppPlatform(inputs.target.endpoint) as platform:
+        source = Source.of(platform.app(inputs.target.app_id), inputs.target.service)
+        backup = replace_container(platform, inputs.target, inputs.backup_config, inputs.policy)
+        record_change(inputs.backup_config, "restart", source, inputs.filled, None, backup)
+        return {"url": platform.url(inputs.target.app_id), "origin": "empty"}
 
 
-def _source(platform: AppPlatform, wanted: Wanted, before: str | None) -> Source | None:
-    """The app that has the data: the one with the traffic, or the one that the state knows; None when there is none."""
-    at = app_with_traffic(wanted.traffic)
-    app = (platform.find(at) if at else None) or (platform.known(before) if before else None)
-    if app is None or app["id"] == wanted.target.app_id:
+def _source(platform: AppPlatform, inputs: DataInputs, previous: str | None) -> Source | None:
+    """Return the app with the data: the one with the traffic, else the one in the state, else None."""
+    serving = app_with_traffic(inputs.traffic)
+    app = (platform.find(serving) if serving else None) or (platform.known(previous) if previous else None)
+    if app is None or app["id"] == inputs.target.app_id:
         return None
-    return Source.of(app, wanted.target.service)
+    return Source.of(app, inputs.target.service)
 
 
-def _announce(olds: dict[str, Any], news: dict[str, Any]) -> None:
-    """Says in numbers what the app before has and the next one will not have; silent when nothing is lost."""
+def _log_loss(olds: dict[str, Any], news: dict[str, Any]) -> None:
+    """Log the counts of the records that the next app will not have. Log nothing if no data is lost."""
     if int(olds["generation"]) != int(news["generation"]) and news["restore_from"]:
         log(f"generation {int(news['generation'])} starts from the backup {news['restore_from']}")
     wiped = int(olds["generation"]) != int(news["generation"]) or int(olds["restart"]) != int(news["restart"])
@@ -236,19 +237,19 @@ def _announce(olds: dict[str, Any], news: dict[str, Any]) -> None:
         if session is None:
             raise AdminError("its admin cannot log in")
         name = app["spec"]["name"]
-        after = "Nothing of it is kept." if os.environ.get(WITHOUT_BACKUP) == name else "A verified backup is kept."
-        log(f"{name} is emptied: {_loss(summarize_data(url, session))}. {after}")
+        stored = "Nothing of it is kept." if os.environ.get(WITHOUT_BACKUP) == name else "A verified backup is kept."
+        log(f"{name} is emptied: {_describe_loss(summarize_data(url, session))}. {stored}")
     except (AppPlatformError, AdminError, CountError):
         log("what the backend holds cannot be counted now")
 
 
-def _loss(found: DataSummary) -> str:
-    named = [f"{count} {name}" for name, count in sorted(own_records(found.records).items()) if count]
-    return ", ".join(named or ["no records"]) + f"; {found.files} files; last write {found.last_write or 'never'}"
+def _describe_loss(data: DataSummary) -> str:
+    counts = [f"{count} {name}" for name, count in sorted(own_records(data.records).items()) if count]
+    return ", ".join(counts or ["no records"]) + f"; {data.files} files; last write {data.last_write or 'never'}"
 
 
 @contextmanager
-def _sentences() -> Iterator[None]:
+def _readable_errors() -> Iterator[None]:
     from clients.workers_api import WorkersApiError
 
     try:

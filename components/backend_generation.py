@@ -1,8 +1,8 @@
-"""Which app runs the backend: its name, made from the generation and from how many apps that generation has had.
+"""The name of the app that runs the backend, made from the generation and the number of apps in that generation.
 
 App Platform's disks are ephemeral: a deployment in place would empty the database. So everything that needs another
-deployment (a wipe, a release, another size) is a new app beside the old, and every app has a name of its own. This
-resource counts them, and it is the gate that everything destructive passes first: what it refuses has changed nothing.
+deployment (a wipe, a release, another size) makes a new app beside the old one, and every app has its own name. This
+resource counts the apps. It is also the first check before anything destructive: when it fails, nothing has changed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run
 
 
 class GenerationProvider(ResourceProvider):
-    """Counts apps. Keys are read when they are needed, and kept as secrets only."""
+    """Counts apps. Reads keys when it needs them, and stores them only as secrets."""
 
     serialize_as_secret_always = False
 
@@ -47,37 +47,42 @@ class GenerationProvider(ResourceProvider):
         show_errors_as_text()
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """Part of every preview, unlike `create`."""
+        """Runs in every preview, unlike `create`."""
         if not _olds:
             _refuse_taken(news)
         return CheckResult(inputs=news, failures=[])
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        _refuse_other(_olds, _news)
-        _refuse(_olds, _news)
-        moved = any(_olds.get(key) != _news[key] for key in ("generation", "trigger", "base"))
-        moved = moved or (_olds.get("secrets") or {}) != (_news.get("secrets") or {})
-        if moved:
-            _refuse_name(_next(_olds, _news)["app"], _news)
-        return DiffResult(changes=moved)
+        _refuse_other_owner(_olds, _news)
+        _refuse_change(_olds, _news)
+        changed = any(_olds.get(key) != _news[key] for key in ("generation", "trigger", "base"))
+        changed = changed or (_olds.get("secrets") or {}) != (_news.get("secrets") or {})
+        if changed:
+            _refuse_name(_after_update(_olds, _news)["app"], _news)
+        return DiffResult(changes=changed)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        _look(props)
-        return CreateResult(id_=props["base"], outs=_counted(props, {}))
+        _check_backup_store(props)
+        return CreateResult(id_=props["base"], outs=_count_app(props, {}))
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        _look(_news)
-        return UpdateResult(outs=_next(_olds, _news))
+        _check_backup_store(_news)
+        return UpdateResult(outs=_after_update(_olds, _news))
 
 
 class BackendGeneration(Resource, name="BackendGeneration"):
-    """Produces `app`, the name of the app that runs the backend: another one for each generation and release, and when
-    a secret variable changes, which the running app would not get.
+    """Produces `app`, the name of the app that runs the backend.
 
-    Refuses, before anything of a new stack is made, names under which something exists that is not the stack's; an app
-    or an api Worker that carries another stack's mark; a lowered generation, unless the higher one never got any
-    traffic; and a `restoreFrom` whose backup is unknown, damaged or cannot be opened. Comes after the look at the disk
-    (lifecycle/backend_disk.py).
+    The name changes with each generation and release, and when a secret variable changes, since the running app would
+    not get the new value.
+
+    Refuses, before a new stack makes any resource:
+    - names of existing resources that do not belong to the stack
+    - an app or an api Worker of another owner
+    - a lowered generation, unless the higher one never got traffic
+    - a `restoreFrom` whose backup is unknown, damaged or cannot be opened
+
+    Runs after the check of the disk (lifecycle/backend_disk.py).
     """
 
     app: pulumi.Output[str]
@@ -90,8 +95,8 @@ class BackendGeneration(Resource, name="BackendGeneration"):
         context: BackendContext,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        what = "adopted" if settings.backend.adopted else fingerprint(settings, release)
-        trigger = f"{settings.generation}.{settings.replacement}.{what}"
+        content = "adopted" if settings.backend.adopted else fingerprint(settings, release)
+        trigger = f"{settings.generation}.{settings.replacement}.{content}"
         props = {
             "base": settings.backend.app_name,
             "secrets": pulumi.Output.secret({} if settings.backend.adopted else settings.secret_variables),
@@ -106,56 +111,58 @@ class BackendGeneration(Resource, name="BackendGeneration"):
             "counts": None,
         }
         secret = pulumi.ResourceOptions(additional_secret_outputs=["backup_config", "secrets"])
-        behind = pulumi.ResourceOptions(depends_on=[BackendDisk("backend-disk", context)])
-        merged = pulumi.ResourceOptions.merge(pulumi.ResourceOptions.merge(opts, secret), behind)
+        after_disk_check = pulumi.ResourceOptions(depends_on=[BackendDisk("backend-disk", context)])
+        merged = pulumi.ResourceOptions.merge(pulumi.ResourceOptions.merge(opts, secret), after_disk_check)
         super().__init__(GenerationProvider(), name, props, merged)
 
 
 def fingerprint(settings: Settings, release: str) -> str:
-    """Twelve hex digits over everything of the backend that a deployment carries."""
+    """Return twelve hex digits of a hash of everything in a deployment of the backend."""
     from settings import OURS
 
     declared = settings.backend.model_dump(
         mode="json", exclude={"path", "build", "create_timeout", "console", "adopted", "alerts"}
     )
     if declared["replica"] is None:
-        del declared["replica"]  # what it was before there was such a key
+        del declared["replica"]  # same fingerprint as before this key existed
     else:
         declared["script"] = replica.SCRIPT.read_text()
-    if settings.backend.alerts:  # without any it is the fingerprint of a program that knew none
+    if settings.backend.alerts:  # without alerts: same fingerprint as before this key existed
         declared["alerts"] = [alert.model_dump(mode="json") for alert in settings.backend.alerts]
     declared["variables"] = OURS
     declared["image"] = {"repository": settings.backend.image.repository, "digest": release}
     return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _counted(props: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
-    """The next app of the generation; `counts` says how many each generation has had, so that no name comes twice."""
+def _count_app(props: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """Return the properties with the generation's next app. `counts` has the number of apps by generation, so that no
+    name is used twice.
+    """
     generation = str(int(props["generation"]))
     counts = {**before, generation: int(before.get(generation, 0)) + 1}
     return {**props, "counts": counts, "app": app_name(props["base"], int(generation), counts[generation])}
 
 
-def _next(olds: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
-    """The resource after its next update."""
-    return _counted(news, olds["counts"] if olds["base"] == news["base"] else {})
+def _after_update(olds: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
+    """Return the resource's outputs after its next update."""
+    return _count_app(news, olds["counts"] if olds["base"] == news["base"] else {})
 
 
 def _refuse_name(app: str, news: dict[str, Any]) -> None:
-    """Raises Sentence where the next app's name is taken."""
+    """Raises UserError if the next app's name is taken."""
     with AppPlatform(news["endpoint"]) as platform:
         refuse_existing_app(platform, app, news["traffic"]["owner"])
 
 
 def _refuse_taken(news: dict[str, Any]) -> None:
-    """Raises Sentence where something exists already: nothing of the stack is in the state yet."""
+    """Raises UserError if a resource of the stack's names exists. The state has no resources yet."""
     traffic = Traffic(**news["traffic"])
     with AppPlatform(news["endpoint"]) as platform, Workers(traffic.endpoint, traffic.account) as workers:
         refuse_existing(platform, workers, Names.read(news["names"]), traffic.owner)
 
 
-def _refuse_other(olds: dict[str, Any], news: dict[str, Any]) -> None:
-    """Raises Sentence where what the state has is another stack's now: the state is a copy, or a name was taken."""
+def _refuse_other_owner(olds: dict[str, Any], news: dict[str, Any]) -> None:
+    """Raises UserError if the app in the state has another owner: the state is a copy, or the name was taken."""
     traffic = Traffic(**news["traffic"])
     app_with_traffic(traffic)
     with AppPlatform(news["endpoint"]) as platform:
@@ -163,11 +170,11 @@ def _refuse_other(olds: dict[str, Any], news: dict[str, Any]) -> None:
     refuse_other(f"The app {olds['app']}", owner_of_app(app["spec"]) if app else None, traffic.owner)
 
 
-def _refuse(olds: dict[str, Any], news: dict[str, Any]) -> None:
-    """What can be seen in every preview. Raises Sentence."""
+def _refuse_change(olds: dict[str, Any], news: dict[str, Any]) -> None:
+    """Check the change of generation and `restoreFrom`, in every preview. Raises UserError."""
     old, new, wanted = int(olds["generation"]), int(news["generation"]), news["restore_from"]
     backup_config = BackupConfig.of(news["backup_config"])
-    if new < old and not _serves(news, new):
+    if new < old and not _has_traffic(news, new):
         raise UserError(
             f"oracle-net:generation is {new}, and generation {old} runs: none ever comes back. Put the "
             f"number back: pulumi config set oracle-net:generation {old}; to have earlier data: oracle wipe --undo "
@@ -182,15 +189,15 @@ def _refuse(olds: dict[str, Any], news: dict[str, Any]) -> None:
         backup_config.check(wanted)
 
 
-def _serves(props: dict[str, Any], generation: int) -> bool:
-    """Whether the traffic still goes to an app of this generation: the one after it was begun and given up."""
+def _has_traffic(props: dict[str, Any], generation: int) -> bool:
+    """Return whether the traffic still goes to an app of this generation, because the next one was given up."""
     app = find_app_with_traffic(props["endpoint"], Traffic(**props["traffic"]))
     service = app["spec"]["services"][0]["name"] if app else ""
     return app is not None and variable(app["spec"], service, GENERATION_VARIABLE) == str(generation)
 
 
-def _look(props: dict[str, Any]) -> None:
-    """What must be so before anything changes. Raises Sentence."""
+def _check_backup_store(props: dict[str, Any]) -> None:
+    """Check that the store is writable and the backup readable, before anything changes. Raises UserError."""
     backup_config = BackupConfig.of(props["backup_config"])
     backup_config.check_writable()
     if props["restore_from"]:

@@ -1,9 +1,8 @@
-"""The backend as the rest of the network may use it: the declared release runs, is healthy, and its admin's login is
-proven.
+"""A usable backend: the declared release runs, is healthy, and accepts the admin's login.
 
 Everything downstream takes the backend's address from here, so traffic moves only to a backend that has its admin.
-Every plan looks at the live login, and a plan that finds it broken (a container replaced by the platform, an admin
-removed by hand) says "update", which repairs it.
+Every preview tries the live login. If the login fails (the platform replaced the container, somebody removed the
+admin), the preview shows an update of this resource, and the update repairs the login.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ KEYS = (*TARGET, "url", "declared")
 class App(Protocol):
     app_id: pulumi.Output[str]
     declared: pulumi.Output[dict[str, Any]]
-    """What it is to be, a secret: kept here, where no refresh writes, for status to compare."""
+    """The declared configuration, a secret. Stored in this resource for status, because no refresh overwrites it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +36,11 @@ class ReadyArgs:
     context: BackendContext
     app: App
     url: pulumi.Input[str]
-    """The app's address, known once its data is there."""
+    """The app's address, known once the app has its data."""
 
 
 class ReadyProvider(ResourceProvider):
-    """Proves and repairs. Tokens are read from the environment at run time and never kept."""
+    """Checks and repairs the logins. Reads tokens from the environment at run time and stores none."""
 
     serialize_as_secret_always = False
 
@@ -50,17 +49,17 @@ class ReadyProvider(ResourceProvider):
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         changed = any(_olds.get(key) != _news.get(key) for key in KEYS)
-        return DiffResult(changes=changed or not _proven(_news))
+        return DiffResult(changes=changed or not _is_ready(_news))
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        return CreateResult(id_="ready", outs=_proof(props))
+        return CreateResult(id_="ready", outs=_make_ready(props))
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         target, traffic, policy = _target(_news), Traffic(**_news["traffic"]), MigrationPolicy(**_news["policy"])
         remove_leftover_admins(target, _olds["password"], traffic, policy.drain)
         if _olds["app_id"] == _news["app_id"] and _olds["email"] == _news["email"]:
             rotate_with_temporary_admin(target, _olds["password"], traffic, policy.drain)
-        return UpdateResult(outs=_proof(_news))
+        return UpdateResult(outs=_make_ready(_news))
 
 
 class BackendReady(Resource, name="BackendReady"):
@@ -81,7 +80,7 @@ class BackendReady(Resource, name="BackendReady"):
         super().__init__(ReadyProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
 
 
-def _proof(props: dict[str, Any]) -> dict[str, Any]:
+def _make_ready(props: dict[str, Any]) -> dict[str, Any]:
     bootstrap(_target(props))
     return {key: props[key] for key in KEYS}
 
@@ -90,8 +89,8 @@ def _target(props: dict[str, Any]) -> Target:
     return Target(**{key: props[key] for key in TARGET})
 
 
-def _proven(props: dict[str, Any]) -> bool:
-    """Whether the backend as it is now satisfies the inputs; False when that cannot be seen."""
+def _is_ready(props: dict[str, Any]) -> bool:
+    """Return whether the live backend satisfies the inputs; False when this is unknown."""
     if any(props[key] == rpc.UNKNOWN for key in KEYS):
         return False
     target = _target(props)
@@ -103,7 +102,7 @@ def _proven(props: dict[str, Any]) -> bool:
         if session is None or list_temporary_admins(props["url"], session):
             return False
         if not target.adopted and login(props["url"], OPERATOR, target.operator, timeout=5, seconds=0) is None:
-            return False  # a new disk, where the image has made the admin alone
+            return False  # a new disk: the image made only the admin
         return freeze_state(props["url"]) is None
     except (AppPlatformError, AdminError):
         return False

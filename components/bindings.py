@@ -1,4 +1,4 @@
-"""What a Worker gets to see at run time: one class for each type of binding; `kind` is Cloudflare's word for it."""
+"""The bindings of a Worker: one class for each type; `kind` is Cloudflare's name of the type."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pulumi
 
 @dataclass(frozen=True, kw_only=True)
 class SecretText:
-    """A value that Cloudflare never shows again and that the state keeps encrypted."""
+    """A value that Cloudflare never shows again and that is encrypted in the state."""
 
     name: str
     value: pulumi.Input[str]
@@ -19,7 +19,7 @@ class SecretText:
 
 @dataclass(frozen=True, kw_only=True)
 class PlainText:
-    """A value that everybody with access to the account may read: only what is public anyway."""
+    """A value that everybody with access to the account may read. Use it for public values only."""
 
     name: str
     value: pulumi.Input[str]
@@ -36,7 +36,7 @@ class Assets:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """Another Worker of the account, by its script's name."""
+    """Another Worker of the account, by its script name."""
 
     name: str
     script: pulumi.Input[str]
@@ -46,7 +46,7 @@ class Service:
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """What holds data outside of the Worker. `kind` is Cloudflare's word for it, `id` what it is bound by."""
+    """A storage resource outside of the Worker. `id` is its id, or its name where Cloudflare binds it by name."""
 
     name: str
     kind: Literal["kv_namespace", "r2_bucket", "d1", "queue"]
@@ -55,7 +55,7 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True)
 class DurableObjects:
-    """A class of Durable Objects; `script` names the Worker that has it where that is another one."""
+    """A class of Durable Objects. `script` names the Worker that exports it, if that is another Worker."""
 
     name: str
     class_name: str

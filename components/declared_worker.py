@@ -1,7 +1,8 @@
-"""A Worker as the program last declared and uploaded it, kept where no refresh writes.
+"""A record of the last declared and uploaded Worker, which no refresh overwrites.
 
-A refresh takes what it finds for the state of the script: the time and the digest of somebody else's upload then look
-like the engine's own. What a refresh found is drift until somebody declares it, so status and drift go by this record.
+A refresh writes the live script into the state: the time and the digest of somebody else's upload then look like the
+engine's own. A difference that a refresh found is drift until somebody declares it, so status and drift compare with
+this record.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from lifecycle.errors import Hook, show_errors_as_text
 
 DECLARED = ("script", "bindings")
 UPLOAD = ("etag", "modified")
-"""What Cloudflare says of an upload."""
+"""Cloudflare's properties of an upload."""
 
 
 @dataclass
 class Uploads:
-    """Whether this update has uploaded the script: the engine calls the hooks of a step that it really took."""
+    """A record whether this update uploaded the script. The engine calls hooks only for steps that it runs."""
 
     seen: bool = False
 
     def noted(self, after: Hook | None = None) -> Hook:
-        """An after-hook of the script, which calls `after` too."""
+        """Return an after-hook of the script, which also calls `after`."""
 
         async def hook(args: pulumi.ResourceHookArgs) -> None:
             self.seen = True
@@ -40,7 +41,7 @@ class Uploads:
 
 
 class DeclaredProvider(ResourceProvider):
-    """Writes down what was declared, and the upload that carried it out."""
+    """Records the declaration and its upload."""
 
     serialize_as_secret_always = False
 
@@ -52,15 +53,15 @@ class DeclaredProvider(ResourceProvider):
         return DiffResult(changes=declared or (bool(_news["uploaded"]) and _uploads_differ(_olds, _news)))
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        return CreateResult(id_=str(props["script"]), outs=_kept(props))
+        return CreateResult(id_=str(props["script"]), outs=_record(props))
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        return UpdateResult(outs=_kept(_news))
+        return UpdateResult(outs=_record(_news))
 
 
 class DeclaredWorker(Resource, name="DeclaredWorker"):
-    """Comes after the script. It is written anew when another script is declared, or when this update has uploaded
-    one; never for what a refresh has found.
+    """Depends on the script. Changes when the declaration changes or this update uploaded the script; never because of
+    a refresh.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class DeclaredWorker(Resource, name="DeclaredWorker"):
     ) -> None:
         props = {
             "script": script,
-            "bindings": {each.name: _shown(each) for each in bindings},
+            "bindings": {each.name: _binding_record(each) for each in bindings},
             "etag": etag,
             "modified": modified,
             "uploaded": modified.apply(lambda _: uploads.seen),
@@ -83,12 +84,12 @@ class DeclaredWorker(Resource, name="DeclaredWorker"):
         super().__init__(DeclaredProvider(), name, props, opts)
 
 
-def _shown(binding: Binding) -> Mapping[str, pulumi.Input[str]]:
-    """Its kind, and the text of a plain one."""
+def _binding_record(binding: Binding) -> Mapping[str, pulumi.Input[str]]:
+    """Return the binding's kind, and its text if it is plain."""
     return {"type": binding.kind} | ({"text": binding.value} if isinstance(binding, PlainText) else {})
 
 
-def _kept(props: dict[str, Any]) -> dict[str, Any]:
+def _record(props: dict[str, Any]) -> dict[str, Any]:
     return {key: props[key] for key in (*DECLARED, *UPLOAD)}
 
 

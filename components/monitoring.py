@@ -1,4 +1,4 @@
-"""Uptime checks and alerts: somebody is told when a service is down, slow or about to lose its certificate."""
+"""Uptime checks and alerts, which mail the team when a service is down or slow."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def monitor(
     ownership: Ownership,
     opts: pulumi.ResourceOptions | None = None,
 ) -> Monitoring | None:
-    """The checks of these addresses, by service, where the stack asks for them."""
+    """Create the checks of these addresses, by service, if the stack configures `monitoring`."""
     if settings.monitoring is None:
         return None
     paths = {service: health.path for service, health in settings.health.items()}
@@ -35,21 +35,21 @@ class MonitoringArgs:
     urls: Mapping[str, pulumi.Input[str]]
     """Public addresses, by service."""
     paths: Mapping[str, str]
-    """What is asked for there, by service."""
+    """Path of each check, by service."""
     ownership: Ownership
 
 
 class Monitoring(pulumi.ComponentResource):
-    """Produces nothing that others use; one check with its alerts for each target, named after their owner."""
+    """One check with its alerts for each target, named after their owner. Has no outputs."""
 
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oracle-net:index:Monitoring", name, None, opts)
         for service, address in args.urls.items():
             target = _target(address, args.paths[service])
-            self._watch(f"{name}-{service}", check_name(str(owner()), service), target, args)
+            self._check(f"{name}-{service}", check_name(str(owner()), service), target, args)
         self.register_outputs({})
 
-    def _watch(self, name: str, title: str, target: pulumi.Output[str], args: MonitoringArgs) -> None:
+    def _check(self, name: str, title: str, target: pulumi.Output[str], args: MonitoringArgs) -> None:
         settings = args.settings
         opts = pulumi.ResourceOptions(parent=self, hooks=args.ownership.having)
         check = digitalocean.UptimeCheck(
@@ -80,5 +80,5 @@ class Monitoring(pulumi.ComponentResource):
 
 
 def _target(address: pulumi.Input[str], path: str) -> pulumi.Output[str]:
-    """The address of what is looked at. A stack that was never made to its end has none as it is destroyed."""
+    """Return the checked URL. The address is empty when a stack is destroyed that was never deployed completely."""
     return pulumi.Output.from_input(address).apply(lambda url: f"{url or ''}{path}")

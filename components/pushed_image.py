@@ -1,4 +1,4 @@
-"""A backend image in an image store: pushed when its digest changes, and again when the store has lost it."""
+"""A backend image in an image store: pushed when its digest changes, and again if the store lost it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run
 
 
 class ImageProvider(ResourceProvider):
-    """Pushes a packed directory. The token is read from the environment at run time and never kept."""
+    """Pushes a packed directory. Reads the token from the environment at run time and does not store it."""
 
     serialize_as_secret_always = False
 
@@ -31,7 +31,7 @@ class ImageProvider(ResourceProvider):
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         changed = any(_olds.get(key) != _news.get(key) for key in ("digest", "repository", "store"))
-        return DiffResult(changes=changed or not _stored(_news))
+        return DiffResult(changes=changed or not _is_stored(_news))
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         _push(props)
@@ -43,7 +43,9 @@ class ImageProvider(ResourceProvider):
 
 
 class PushedImage(Resource, name="PushedImage"):
-    """Produces `digest` once the store has the image. Paths in its state are relative, the same on every laptop."""
+    """Produces `digest` once the store has the image. Paths in its state are relative, so they do not depend on the
+    machine.
+    """
 
     digest: pulumi.Output[str]
 
@@ -62,9 +64,9 @@ class PushedImage(Resource, name="PushedImage"):
 
 
 def available_image(name: str, image: ImageSettings, digest: str) -> pulumi.Input[str]:
-    """The digest, known when the image can be deployed: at once from a registry, after a push from a directory.
+    """Return the digest, known once the image can be deployed: a packed image must be pushed first.
 
-    What an app made by hand runs has been deployed already, and needs no store.
+    An adopted app's image is deployed already, and needs no store.
     """
     if digest.startswith(ADOPTED):
         return digest
@@ -75,8 +77,8 @@ def available_image(name: str, image: ImageSettings, digest: str) -> pulumi.Inpu
     return PushedImage(name, image, digest, digitalocean_endpoint()).digest
 
 
-def _stored(props: dict[str, Any]) -> bool:
-    """Whether the store has the image; True when it cannot be asked, since nothing could be pushed then either."""
+def _is_stored(props: dict[str, Any]) -> bool:
+    """Return whether the store has the image. True if the store does not answer: then a push would fail too."""
     try:
         with client(timeout=10, headers=_headers(props)) as http:
             return http.head(f"{props['store']}/{props['digest']}").status_code != 404
@@ -85,7 +87,7 @@ def _stored(props: dict[str, Any]) -> bool:
 
 
 def _push(props: dict[str, Any]) -> None:
-    packed = _packed(props)
+    packed = _packed_image(props)
     url = f"{props['store']}/{props['digest']}"
     try:
         with client(timeout=300, headers=_headers(props)) as http:
@@ -102,11 +104,13 @@ def _push(props: dict[str, Any]) -> None:
         )
 
 
-def _packed(props: dict[str, Any]) -> bytes:
-    """The image as this run read it, or as it was fetched for a receipt; else packed anew from its directory."""
-    held = place(Path.cwd(), Item(kind="image", digest=props["digest"].removeprefix("sha256:"), services=("backend",)))
-    if held.is_file() and image_digest(held.read_bytes()) == props["digest"]:
-        return held.read_bytes()
+def _packed_image(props: dict[str, Any]) -> bytes:
+    """Return the image that this run packed or fetched for a receipt; else pack it from its directory."""
+    archived = place(
+        Path.cwd(), Item(kind="image", digest=props["digest"].removeprefix("sha256:"), services=("backend",))
+    )
+    if archived.is_file() and image_digest(archived.read_bytes()) == props["digest"]:
+        return archived.read_bytes()
     directory = Path(props["directory"])
     try:
         packed = pack_image(directory, props["run"])
@@ -118,7 +122,7 @@ def _packed(props: dict[str, Any]) -> bytes:
 
 
 def _headers(props: dict[str, Any]) -> dict[str, str]:
-    """DigitalOcean's token, for a store that is a part of its API; another host's store gets none."""
+    """Return DigitalOcean's token for a store that is a part of its API; nothing for a store on another host."""
     store, api, token = urlsplit(props["store"]), urlsplit(props["endpoint"]), os.environ.get("DIGITALOCEAN_TOKEN", "")
-    ours = (store.scheme, store.netloc) == (api.scheme, api.netloc)
-    return {"Authorization": f"Bearer {token}"} if ours and is_token(token) else {}
+    is_digitalocean = (store.scheme, store.netloc) == (api.scheme, api.netloc)
+    return {"Authorization": f"Bearer {token}"} if is_digitalocean and is_token(token) else {}

@@ -1,6 +1,6 @@
-"""The bytes that a stack runs, kept beside its backups, so that another stack can run the same ones, or this one again.
+"""The archive of deployed bytes, stored beside the backups for promotion and rollback.
 
-A resource of the program and no command's work: whoever runs `pulumi up`, the bytes are kept.
+It is a resource of the program, not a part of a command, so that plain `pulumi up` archives the bytes too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run
 
 
 class ReleaseArchiveProvider(ResourceProvider):
-    """Keeps bytes. The store's credentials are read from the environment at run time and never kept."""
+    """Archives bytes. Reads the store's credentials from the environment at run time and does not store them."""
 
     serialize_as_secret_always = False
 
@@ -31,8 +31,10 @@ class ReleaseArchiveProvider(ResourceProvider):
         show_errors_as_text()
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        moved = any(_olds.get(key) != _news[key] for key in ("backup_config", "packed"))
-        return DiffResult(changes=moved or not same_bytes(_olds["release"], _news["release"]) or _lost(_olds, _news))
+        changed = any(_olds.get(key) != _news[key] for key in ("backup_config", "packed"))
+        return DiffResult(
+            changes=changed or not same_bytes(_olds["release"], _news["release"]) or _store_lost_items(_olds, _news)
+        )
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         return CreateResult(id_=props["backup_config"]["owner"], outs={**props, "lacking": _archive(props)})
@@ -42,7 +44,7 @@ class ReleaseArchiveProvider(ResourceProvider):
 
 
 class ReleaseArchive(Resource, name="ReleaseArchive"):
-    """Comes after everything that runs the release. Produces `lacking`, the names of bytes that could not be kept since
+    """Depends on everything that runs the release. Produces `lacking`, the names of bytes that are not archived because
     an update of other services did not have them.
     """
 
@@ -71,37 +73,39 @@ class ReleaseArchive(Resource, name="ReleaseArchive"):
         super().__init__(ReleaseArchiveProvider(), name, props, opts)
 
 
-def _lost(olds: dict[str, Any], news: dict[str, Any]) -> bool:
-    """Whether the store has lost what it had; False where it cannot be asked."""
+def _store_lost_items(olds: dict[str, Any], news: dict[str, Any]) -> bool:
+    """Return whether the store lost archived bytes; False if it does not answer."""
     from storage.backups import BackupsError
 
     try:
-        lacks = BackupConfig.of(news["backup_config"]).keep().lacks(_items(news))
+        lacks = BackupConfig.of(news["backup_config"]).release_store().lacks(_items(news))
     except (BackupsError, UserError):
         return False
     return bool({item.name for item in lacks} - set(olds.get("lacking") or []))
 
 
 def _archive(props: dict[str, Any]) -> list[str]:
-    """Keeps what the store does not have, writes the receipt down, clears away what is old. Raises Sentence."""
+    """Store the missing bytes, record the deployed release, delete old releases. Return the bytes that are not on this
+    machine. Raises UserError.
+    """
     from storage.backups import BackupsError
 
     backup_config = BackupConfig.of(props["backup_config"])
-    keep, project = backup_config.keep(), Path.cwd()
+    store, project = backup_config.release_store(), Path.cwd()
     lacking = []
     try:
-        for item in keep.lacks(_items(props)):
+        for item in store.lacks(_items(props)):
             if place(project, item).is_file():
-                keep.put(item, place(project, item))
+                store.put(item, place(project, item))
             else:
                 lacking.append(item)
-        if not adopted(props["release"]):  # else nobody could run it again
-            keep.note(_deployed(props))
-        gone = keep.prune(int(props["count"]), _images(backup_config, int(props["count"])))
+        if not adopted(props["release"]):  # nobody could deploy an adopted release again
+            store.note(_deployed(props))
+        removed = store.prune(int(props["count"]), _images(backup_config, int(props["count"])))
     except (BackupsError, ReleaseError) as error:
         raise UserError(f"All of it is deployed, but its bytes could not be kept: {error} Again: pulumi up") from None
     sweep(project)
-    _log(lacking, gone)
+    _log(lacking, removed)
     return [item.name for item in lacking]
 
 
@@ -118,14 +122,14 @@ def _items(props: dict[str, Any]) -> list[Item]:
 
 
 def _images(backup_config: BackupConfig, count: int) -> set[str]:
-    """The images that the newest entries of the audit log speak of: their backups may be restored."""
+    """Return the images in the newest entries of the audit log: their backups may be restored."""
     entries = backup_config.audit_log().entries(newest=count)
     return {release for entry in entries for release in (entry.from_release, entry.to_release) if release}
 
 
-def _log(lacking: list[Item], gone: list[str]) -> None:
+def _log(lacking: list[Item], removed: list[str]) -> None:
     if lacking:
-        named = ", ".join(item.told() for item in lacking)
-        print(f"Not kept, since this update did not have it: {named}; deploy all of it once: pulumi up", flush=True)
-    if gone:
-        print(f"Cleared away bytes of old releases: {', '.join(gone)}", flush=True)
+        names = ", ".join(item.told() for item in lacking)
+        print(f"Not kept, since this update did not have it: {names}; deploy all of it once: pulumi up", flush=True)
+    if removed:
+        print(f"Cleared away bytes of old releases: {', '.join(removed)}", flush=True)

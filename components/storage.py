@@ -1,4 +1,4 @@
-"""What holds the Workers' data outside of them: KV namespaces, R2 buckets, D1 databases and queues."""
+"""The Workers' storage: KV namespaces, R2 buckets, D1 databases and queues."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from settings import Settings, StorageKind
 class StorageArgs:
     settings: Settings
     gate: pulumi.Resource
-    """Nothing is made before it has let the update pass."""
+    """The check that must pass before any storage is made."""
 
 
 class Storage(pulumi.ComponentResource):
-    """One resource for each name that the configuration of a Worker binds or consumes, whichever Workers share it.
+    """One resource for each name that a Worker's configuration binds or consumes. Workers may share a resource.
 
-    Each stays in the account when no Worker names it any more, unless `keepStorage` is false. No backup has it.
+    A resource stays in the account when no Worker names it any more, unless `keepStorage` is false. Backups do not
+    contain it.
     """
 
     def __init__(self, name: str, args: StorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -35,36 +36,38 @@ class Storage(pulumi.ComponentResource):
         }
         self.register_outputs({})
 
-    def binding(self, name: str, kind: StorageKind, stored: str) -> Stored:
-        """The binding `name` to what is called `stored`."""
-        made = self._made[kind, stored]
-        match made:
+    def binding(self, name: str, kind: StorageKind, resource_name: str) -> Stored:
+        """Return the binding `name` of the storage called `resource_name`."""
+        resource = self._made[kind, resource_name]
+        match resource:
             case cloudflare.WorkersKvNamespace():
-                return Stored(name=name, kind="kv_namespace", id=made.id)
+                return Stored(name=name, kind="kv_namespace", id=resource.id)
             case cloudflare.R2Bucket():
-                return Stored(name=name, kind="r2_bucket", id=made.name)
+                return Stored(name=name, kind="r2_bucket", id=resource.name)
             case cloudflare.D1Database():
-                return Stored(name=name, kind="d1", id=made.id)
+                return Stored(name=name, kind="d1", id=resource.id)
             case _:
-                return Stored(name=name, kind="queue", id=made.queue_name)
+                return Stored(name=name, kind="queue", id=resource.queue_name)
 
     def queue_id(self, queue: str) -> pulumi.Output[str]:
-        """A queue's id, by its name."""
+        """Return a queue's id, by its name."""
         return self._made["queue", queue].id
 
     def _make(
-        self, name: str, kind: StorageKind, stored: str
+        self, name: str, kind: StorageKind, resource_name: str
     ) -> cloudflare.WorkersKvNamespace | cloudflare.R2Bucket | cloudflare.D1Database | cloudflare.Queue:
         match kind:
             case "kv":
-                return cloudflare.WorkersKvNamespace(name, account_id=self._account, title=stored, opts=self._options)
+                return cloudflare.WorkersKvNamespace(
+                    name, account_id=self._account, title=resource_name, opts=self._options
+                )
             case "r2":
-                return cloudflare.R2Bucket(name, account_id=self._account, name=stored, opts=self._options)
+                return cloudflare.R2Bucket(name, account_id=self._account, name=resource_name, opts=self._options)
             case "d1":
-                # Cloudflare tells it always, and what is left out would be a change after a refresh.
+                # Cloudflare always returns this property; without it, a refresh would show a change.
                 replication = cloudflare.D1DatabaseReadReplicationArgs(mode="disabled")
                 return cloudflare.D1Database(
-                    name, account_id=self._account, name=stored, read_replication=replication, opts=self._options
+                    name, account_id=self._account, name=resource_name, read_replication=replication, opts=self._options
                 )
             case "queue":
-                return cloudflare.Queue(name, account_id=self._account, queue_name=stored, opts=self._options)
+                return cloudflare.Queue(name, account_id=self._account, queue_name=resource_name, opts=self._options)

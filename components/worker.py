@@ -36,23 +36,22 @@ SCRIPT_INPUTS = (
 SUBDOMAIN_INPUTS = ("enabled", "previews_enabled")
 PUBLIC_FETCH = "global_fetch_strictly_public"
 RUN_TIME_PATHS = ["/config.json", "/_api/*"]
-"""Answered by the static Worker's module; every other path is an asset or the single page."""
+"""Paths that the static Worker's module answers; every other path is an asset or the single page."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """The Cloudflare account, the form of a Worker's address in it, with `{script}` for its name, and what looks at
-    whose a Worker is there.
-    """
+    """The Cloudflare account and its Workers' owners."""
 
     id: str
     workers_url: str
+    """A Worker's address, with `{script}` for its name."""
     ownership: Ownership
     gate: pulumi.Resource
-    """No Worker is touched before it has let the update pass."""
+    """The check that must pass before any Worker is changed."""
 
     def address(self, worker: WorkerSettings) -> str:
-        """A Worker's public address, which is known before the Worker is there."""
+        """Return a Worker's public address, which is known before the Worker exists."""
         return worker_url(self.workers_url, worker)
 
     @classmethod
@@ -70,32 +69,33 @@ class WorkerArgs:
     """The text of the one module."""
     bindings: Sequence[Binding]
     queue_id: Callable[[str], pulumi.Input[str]]
-    """Gives the id of a queue that it consumes, by name."""
+    """Returns the id of a consumed queue, by name."""
     assets: AssetSet | None = None
     after: Hook | None = None
-    """Called when the script has been uploaded; its failure is the update's."""
+    """Called after the script's upload. If it fails, the update fails."""
 
 
 class Worker(pulumi.ComponentResource):
     """Produces `url`, the Worker's public address, once the Worker answers there.
 
-    Sets observability and both workers.dev switches always: what is left out shows up as a change after a refresh.
+    Always sets observability and both workers.dev switches: a property that is left out shows up as a change after a
+    refresh.
 
-    A module Worker made by hand is imported; one of files is only read, until its first release uploads it anew.
+    An adopted Worker of a module is imported. An adopted site is only read, until its first release uploads it.
     """
 
     url: pulumi.Output[str]
     script: pulumi.Output[str]
-    """The script's name, once it has been uploaded."""
+    """The script's name, known after the upload."""
 
     def __init__(self, name: str, args: WorkerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oracle-net:index:Worker", name, None, opts)
         uploads = Uploads()
         bindings = [*args.bindings, *_own_bindings(args)]
         script = self._script(name, args, bindings, uploads)
-        behind = pulumi.ResourceOptions(parent=self, depends_on=[script])
+        after_script = pulumi.ResourceOptions(parent=self, depends_on=[script])
         DeclaredWorker(
-            f"{name}-declared", args.settings.script, bindings, uploads, script.etag, script.modified_on, behind
+            f"{name}-declared", args.settings.script, bindings, uploads, script.etag, script.modified_on, after_script
         )
         subdomain = self._subdomain(name, args, script)
         domain = self._domain(name, args, script)
@@ -109,15 +109,15 @@ class Worker(pulumi.ComponentResource):
     def _triggers(
         self, name: str, settings: ModuleSettings, args: WorkerArgs, script: cloudflare.WorkersScript
     ) -> None:
-        """What calls the Worker beside requests: the clock, and queues."""
-        behind = _behind(self, script, args.account.ownership.having)
+        """Create the Worker's cron triggers and queue consumers."""
+        after_script = _after_script(self, script, args.account.ownership.having)
         if settings.crons is not None:
             cloudflare.WorkersCronTrigger(
                 f"{name}-crons",
                 account_id=args.account.id,
                 script_name=script.script_name,
                 schedules=[cloudflare.WorkersCronTriggerScheduleArgs(cron=cron) for cron in settings.crons],
-                opts=behind,
+                opts=after_script,
             )
         for queue, consumer in settings.consumes.items():
             cloudflare.QueueConsumer(
@@ -128,15 +128,15 @@ class Worker(pulumi.ComponentResource):
                 script_name=script.script_name,
                 dead_letter_queue=consumer.dead_letter_queue,
                 settings=_consumer(consumer),
-                opts=behind,
+                opts=after_script,
             )
 
     def _script(
         self, name: str, args: WorkerArgs, bindings: Sequence[Binding], uploads: Uploads
     ) -> cloudflare.WorkersScript:
-        adopted = _id_by_name(args)
+        adopted = _import_id(args)
         if adopted and args.assets:
-            # The provider cannot import files: it reads none back, and then refuses a Worker without any.
+            # The provider cannot import files: it reads none back, and then refuses a Worker without files.
             return cloudflare.WorkersScript.get(f"{name}-script", adopted, pulumi.ResourceOptions(parent=self))
         return cloudflare.WorkersScript(
             f"{name}-script",
@@ -145,7 +145,7 @@ class Worker(pulumi.ComponentResource):
             main_module=MODULE,
             content=args.module,
             compatibility_date=args.settings.compatibility_date,
-            compatibility_flags=_flags(args),  # also when empty: a removal is not seen
+            compatibility_flags=_flags(args),  # also when empty: the provider does not notice a removal
             bindings=_arguments(bindings),
             observability=cloudflare.WorkersScriptObservabilityArgs(enabled=True, head_sampling_rate=1),
             assets=_assets(args),
@@ -163,7 +163,7 @@ class Worker(pulumi.ComponentResource):
             enabled=args.settings.workers_dev,
             previews_enabled=False,
             opts=import_options(
-                _behind(self, script, args.account.ownership.having), _id_by_name(args), SUBDOMAIN_INPUTS
+                _after_script(self, script, args.account.ownership.having), _import_id(args), SUBDOMAIN_INPUTS
             ),
         )
 
@@ -180,10 +180,11 @@ class Worker(pulumi.ComponentResource):
             hostname=args.settings.domain.hostname,
             zone_id=args.settings.domain.zone_id,
             service=script.script_name,
-            # Every change is a replacement; deleted last, the old one would take the new one of that name along.
+            # Every change is a replacement. If the old domain were deleted last, the new one of that name would go too.
             opts=import_options(
                 pulumi.ResourceOptions.merge(
-                    _behind(self, script, _owned(args)), pulumi.ResourceOptions(delete_before_replace=True)
+                    _after_script(self, script, _ownership_hooks(args)),
+                    pulumi.ResourceOptions(delete_before_replace=True),
                 ),
                 id,
                 (),
@@ -194,17 +195,17 @@ class Worker(pulumi.ComponentResource):
         after = pulumi.ResourceHookBinding(
             after_create=[guarded(uploads.noted())], after_update=[guarded(uploads.noted(args.after))]
         )
-        hooks = pulumi.ResourceHookBinding.merge(_owned(args), after)
+        hooks = pulumi.ResourceHookBinding.merge(_ownership_hooks(args), after)
         return pulumi.ResourceOptions(parent=self, depends_on=[args.account.gate], hooks=hooks)
 
 
-def _owned(args: WorkerArgs) -> pulumi.ResourceHookBinding:
-    """What is adopted is imported, and never created."""
+def _ownership_hooks(args: WorkerArgs) -> pulumi.ResourceHookBinding:
+    """Return the hooks that check the owner. An adopted Worker is imported, so it needs no check before a create."""
     ownership = args.account.ownership
     return ownership.having if args.settings.adopted else ownership.making
 
 
-def _behind(
+def _after_script(
     worker: Worker, script: cloudflare.WorkersScript, hooks: pulumi.ResourceHookBinding
 ) -> pulumi.ResourceOptions:
     return pulumi.ResourceOptions(parent=worker, depends_on=[script], hooks=hooks)
@@ -217,8 +218,8 @@ def _own_bindings(args: WorkerArgs) -> list[Binding]:
     ]
 
 
-def _id_by_name(args: WorkerArgs) -> str | None:
-    """What the provider imports a script and its workers.dev switch by; None for one that is ours."""
+def _import_id(args: WorkerArgs) -> str | None:
+    """Return the id for the import of an adopted script and its workers.dev switch; None if it is not adopted."""
     return f"{args.account.id}/{args.settings.script}" if args.settings.adopted else None
 
 
@@ -229,7 +230,7 @@ def _consumer(settings: ConsumerSettings) -> cloudflare.QueueConsumerSettingsArg
 
 
 def _fingerprint(args: WorkerArgs) -> str:
-    """What the Worker calls its release: its files' fingerprint, or its module's when it has no files."""
+    """Return the Worker's release: the digest of its files, or of its module if it has no files."""
     return args.assets.digest if args.assets else module_digest(args.module)
 
 
@@ -255,16 +256,18 @@ def _migrations(args: WorkerArgs) -> cloudflare.WorkersScriptMigrationsArgs | No
 
 
 def _flags(args: WorkerArgs) -> list[str]:
-    """Those that are configured. A site passes requests on to the API, which may be a workers.dev address of the same
-    account: Cloudflare answers that with error 1042, unless the request comes in as anybody's does (workers-sdk#11215).
+    """Return the configured flags, and for a site the flag for public fetches.
+
+    A site forwards requests to the API, which may be a workers.dev address of the same account. Without the flag,
+    Cloudflare answers such a request with error 1042 (workers-sdk#11215).
     """
     flags = args.settings.compatibility_flags
-    ours = (PUBLIC_FETCH,) if args.assets and PUBLIC_FETCH not in flags else ()
-    return [*flags, *ours]
+    added = (PUBLIC_FETCH,) if args.assets and PUBLIC_FETCH not in flags else ()
+    return [*flags, *added]
 
 
 def _arguments(bindings: Sequence[Binding]) -> list[cloudflare.WorkersScriptBindingArgs]:
-    """Sorted by name: the provider compares bindings as an ordered list."""
+    """Return the bindings sorted by name: the provider compares them as an ordered list."""
     return [_argument(binding) for binding in sorted(bindings, key=lambda each: each.name)]
 
 
@@ -290,11 +293,11 @@ def _argument(binding: Binding) -> cloudflare.WorkersScriptBindingArgs:
                 script_name=binding.script,
             )
         case Stored():
-            return _stored(binding)
+            return _storage_argument(binding)
 
 
-def _stored(binding: Stored) -> cloudflare.WorkersScriptBindingArgs:
-    """What holds the data is named under another key for each kind."""
+def _storage_argument(binding: Stored) -> cloudflare.WorkersScriptBindingArgs:
+    """Return a storage binding. Each kind has its own key for the storage's id or name."""
     name, kind = binding.name, binding.kind
     match kind:
         case "kv_namespace":

@@ -1,4 +1,4 @@
-"""What is bound to the Workers, by the program and by their configuration."""
+"""The bindings of each Worker: those of the program and those of its configuration."""
 
 from __future__ import annotations
 
@@ -25,38 +25,41 @@ from settings import (
 )
 
 
-class Uploaded(Protocol):
-    """A Worker that is there."""
+class UploadedWorker(Protocol):
+    """A Worker that was made before."""
 
     script: pulumi.Output[str]
 
 
-class Holds(Protocol):
-    """What holds data for the Workers."""
+class WorkerStorage(Protocol):
+    """The storage of the Workers."""
 
-    def binding(self, name: str, kind: StorageKind, stored: str) -> Stored: ...
+    def binding(self, name: str, kind: StorageKind, resource_name: str) -> Stored: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bindings:
-    """What is bound to each Worker: what its kind gets from the program, and what its configuration names."""
+    """The inputs of all Workers' bindings."""
 
     settings: Settings
     api: Mapping[str, pulumi.Input[str]]
-    """The secrets that the api alone knows, by name."""
+    """Secrets that only the api gets, by name."""
     app: pulumi.Input[str]
     """The name of the app that runs the backend."""
     address: str
-    """The api's."""
-    storage: Holds
+    """The api's public address."""
+    storage: WorkerStorage
 
-    def of(self, name: str, made: Mapping[str, Uploaded]) -> list[Binding]:
-        """The bindings of the Worker `name`; `made` has the Workers that are made before it."""
+    def of(self, name: str, made: Mapping[str, UploadedWorker]) -> list[Binding]:
+        """Return the bindings of the Worker `name`. `made` has the Workers that were made before it."""
         worker = self.settings.modules.get(name)
         if worker is None:
             return [Assets(), PlainText(name="API_URL", value=self.address)]
-        found = [*(self._of_api() if name == API else []), *map(_secret, self.settings.secrets_of(name).items())]
-        return found + [_binding(key, each, self.storage, made) for key, each in worker.bindings.items()]
+        program_and_secrets = [
+            *(self._of_api() if name == API else []),
+            *map(_secret, self.settings.secrets_of(name).items()),
+        ]
+        return program_and_secrets + [_binding(key, each, self.storage, made) for key, each in worker.bindings.items()]
 
     def _of_api(self) -> list[Binding]:
         known = (SecretText(name=name, value=value) for name, value in self.api.items())
@@ -70,7 +73,9 @@ def _secret(pair: tuple[str, str]) -> Binding:
     return SecretText(name=name, value=pulumi.Output.secret(value))
 
 
-def _binding(name: str, binding: BindingSettings, storage: Holds, made: Mapping[str, Uploaded]) -> Binding:
+def _binding(
+    name: str, binding: BindingSettings, storage: WorkerStorage, made: Mapping[str, UploadedWorker]
+) -> Binding:
     match binding:
         case TextBinding():
             return PlainText(name=name, value=binding.text)

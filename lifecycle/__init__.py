@@ -1,1 +1,1 @@
-"""What resource hooks and dynamic providers do: migrate data, back up before a deletion, make logins work."""
+"""The work of resource hooks and dynamic providers: data migration, backup before deletion, logins, ownership."""

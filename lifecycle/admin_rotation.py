@@ -1,19 +1,21 @@
 """Change the admin's password without a moment in which the API's login fails.
 
-PocketBase knows one password for each superuser, and ends all its sessions when that changes; the api Worker's upload
-comes a while later. In between the API would be refused. So it logs in as another superuser for that time, a stand-in:
+PocketBase has one password for each superuser, and ends all of a superuser's sessions when the password changes. The
+api Worker is uploaded a while later. Between the two, the API's login would fail. So the API logs in as another
+superuser for that time, the temporary admin:
 
-1. a second superuser is made, with a random address and the new password. PocketBase takes or refuses it here, before
-   anything depends on it
-2. the api Worker gets both in one request, so that no request sees an address with another's password
-3. requests that began before end
-4. the admin's password is changed; the older one is refused from here on. WebSockets of versions that know no other
-   are closed with 1012 by our front, at their next message
-5. the engine uploads the api Worker with the new one: an upload replaces every secret
-6. requests that began before end, and the stand-in is removed
+1. make a second superuser with a random address and the new password. PocketBase accepts or refuses the password here,
+   before anything depends on it
+2. bind its address and password to the api Worker in one request, so that no request sees an address with the password
+   of another superuser
+3. wait for earlier requests to end
+4. change the admin's password; the old one is refused from now on. The write gate closes the WebSockets of Worker
+   versions with the old password with 1012, at their next message
+5. the engine uploads the api Worker with the new password: an upload replaces every secret
+6. wait for earlier requests to end, then remove the temporary admin
 
-Whatever ends it halfway, the API can log in: before 4 both passwords that are bound are good, afterwards the stand-in's
-is. The next update binds the admin's own login again, removes the stand-in, and takes it up from there.
+The API can log in after an interruption at any step: before step 4 both bound logins work, afterwards the temporary
+admin's works. The next update binds the admin's own login again, removes the temporary admin, and starts over.
 """
 
 from __future__ import annotations
@@ -45,10 +47,10 @@ EMAIL, PASSWORD = "PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD"
 
 
 def rotate_with_temporary_admin(target: Target, older: str, traffic: Traffic, drain: float) -> None:
-    """The declared password instead of an older one that still works, while the API logs in as a stand-in.
+    """Change the admin's password from `older` to the declared one, while the API logs in as a temporary admin.
 
-    Does nothing where there is nobody to disturb: the declared one works already, the older one does not, or no
-    traffic goes to this app. Raises Sentence; the API's login works then.
+    Does nothing if the declared password works already, if `older` does not work, or if this app has no traffic. Raises
+    UserError; the API's login works then too.
     """
     from clients.workers_api import WorkersApiError
 
@@ -60,7 +62,7 @@ def rotate_with_temporary_admin(target: Target, older: str, traffic: Traffic, dr
         session = login(url, target.email, older)
         if session is None:
             return
-        _temporary_admin(url, session, target.password, traffic)
+        _use_temporary_admin(url, session, target.password, traffic)
         time.sleep(drain)
         change_password(url, session, older, target.password)
         log("the admin has another password; the API logs in as a stand-in until it knows that")
@@ -69,9 +71,9 @@ def rotate_with_temporary_admin(target: Target, older: str, traffic: Traffic, dr
 
 
 def remove_leftover_admins(target: Target, older: str, traffic: Traffic, drain: float) -> None:
-    """Remove the stand-ins of an update that ended halfway; the API gets the admin's own login first.
+    """Remove the temporary admins of an update that ended halfway. The API gets the admin's own login first.
 
-    Does nothing where no traffic goes to this app. Raises Sentence.
+    Does nothing if this app has no traffic. Raises UserError.
     """
     from clients.workers_api import Workers, WorkersApiError
 
@@ -80,46 +82,46 @@ def remove_leftover_admins(target: Target, older: str, traffic: Traffic, drain: 
             name, url = platform.app(target.app_id)["spec"]["name"], platform.url(target.app_id)
         if app_with_traffic(traffic) != name:
             return
-        good, session = _good_login(url, target.email, (target.password, older))
+        working, session = _working_login(url, target.email, (target.password, older))
         if session is None or not list_temporary_admins(url, session):
             return
         with Workers(traffic.endpoint, traffic.account) as workers:
-            workers.put_secrets(traffic.script, _bound(target.email, good))
+            workers.put_secrets(traffic.script, _login_secrets(target.email, working))
         remove_temporary_admins(url, session, after=lambda: time.sleep(drain))
         log("a stand-in of the admin that an earlier update had left is gone")
     except (AppPlatformError, AdminError, WorkersApiError) as error:
         raise UserError(f"The backend is not ready: {error}") from None
 
 
-def _bound(email: str, password: str) -> dict[str, str]:
+def _login_secrets(email: str, password: str) -> dict[str, str]:
     return {EMAIL: email, PASSWORD: password, LOGIN_MARK: "1"}
 
 
-def _good_login(url: str, email: str, passwords: tuple[str, ...]) -> tuple[str, Login | None]:
-    """The first password that the admin can log in with, and its session."""
+def _working_login(url: str, email: str, passwords: tuple[str, ...]) -> tuple[str, Login | None]:
+    """Return the first password that lets the admin log in, and its session."""
     for password in passwords:
         if (session := login(url, email, password)) is not None:
             return password, session
     return "", None
 
 
-def _temporary_admin(url: str, session: Login, password: str, traffic: Traffic) -> None:
+def _use_temporary_admin(url: str, session: Login, password: str, traffic: Traffic) -> None:
     from clients.workers_api import Workers, WorkersApiError
 
-    deputy = add_temporary_admin(url, session, password)
+    temporary = add_temporary_admin(url, session, password)
     with Workers(traffic.endpoint, traffic.account) as workers:
         try:
-            workers.put_secrets(traffic.script, _bound(deputy.email, deputy.password))
+            workers.put_secrets(traffic.script, _login_secrets(temporary.email, temporary.password))
         except WorkersApiError as error:
-            if error.status is not None:  # refused; without an answer it may have been done
-                remove_temporary_admins(url, session, only=deputy.email)
+            if error.status is not None:  # refused; without an answer the secrets may be bound
+                remove_temporary_admins(url, session, only=temporary.email)
             raise
 
 
 def remove_temporary_admins_hook(context: BackendContext) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
-    """The api Worker's after-hook: it has been uploaded with the declared login, so that stand-ins may go.
+    """Return the api Worker's after-hook, which removes temporary admins once the declared login is uploaded.
 
-    One that cannot be removed now harms nobody, and is no reason to fail an update that has done its work.
+    A temporary admin that cannot be removed now does no harm, so the update does not fail.
     """
 
     async def hook(_: pulumi.ResourceHookArgs) -> None:
@@ -133,7 +135,7 @@ def _remove_temporary_admins(context: BackendContext, password: str) -> None:
     from clients.workers_api import WorkersApiError
 
     try:
-        url = _address(context)
+        url = _serving_url(context)
         session = login(url, context.expected.email, password) if url else None
         if url and session and remove_temporary_admins(url, session, after=lambda: time.sleep(context.policy.drain)):
             log("the stand-in of the admin has gone")
@@ -141,7 +143,7 @@ def _remove_temporary_admins(context: BackendContext, password: str) -> None:
         log(f"whether there is a stand-in of the admin could not be seen; the next update looks again: {error}")
 
 
-def _address(context: BackendContext) -> str | None:
+def _serving_url(context: BackendContext) -> str | None:
     with AppPlatform(context.expected.endpoint) as platform:
         name = app_with_traffic(context.traffic)
         app: dict[str, Any] | None = platform.find(name) if name else None

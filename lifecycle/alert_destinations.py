@@ -1,4 +1,4 @@
-"""Where alerts go. Their destinations are no part of a spec, so each new app takes those of the app that serves."""
+"""The destinations of alerts. They are not part of a spec, so each new app copies those of the serving app."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DESTINATIONS = ("emails", "slack_webhooks")
 
 
 def destinations_hook(context: BackendContext) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
-    """An after-hook of a new app."""
+    """Return an after-hook of a new app, which copies the destinations."""
 
     async def hook(args: pulumi.ResourceHookArgs) -> None:
         await asyncio.to_thread(copy_destinations, context, args.id)
@@ -25,29 +25,29 @@ def destinations_hook(context: BackendContext) -> Callable[[pulumi.ResourceHookA
 
 
 def copy_destinations(context: BackendContext, app_id: str) -> None:
-    """Send the alerts of an app where those of the app that serves go.
+    """Copy the serving app's alert destinations to another app.
 
-    Fails nothing: an alert without destinations goes to the team's own address, and a sentence says so.
+    Does not fail: an alert without destinations goes to the team's own address, and a printed line says so.
     """
     from clients.workers_api import WorkersApiError
 
     try:
         name = app_with_traffic(context.traffic)
         with AppPlatform(context.expected.endpoint) as platform:
-            before = platform.find(name) if name else None
-            if before is not None and before["id"] != app_id:
-                _copy(platform, before["id"], app_id)
+            serving = platform.find(name) if name else None
+            if serving is not None and serving["id"] != app_id:
+                _copy(platform, serving["id"], app_id)
     except (AppPlatformError, WorkersApiError, UserError) as error:
-        what = "Where the alerts went could not be carried, so they go to the team's own address now"
-        print(f"{what}: {error}", flush=True)
+        problem = "Where the alerts went could not be carried, so they go to the team's own address now"
+        print(f"{problem}: {error}", flush=True)
 
 
-def _copy(platform: AppPlatform, before: str, app_id: str) -> None:
-    known = {_key(each): _destinations(each) for each in platform.alerts(before)}
+def _copy(platform: AppPlatform, serving: str, app_id: str) -> None:
+    known = {_key(each): _destinations(each) for each in platform.alerts(serving)}
     for alert in platform.alerts(app_id):
-        wanted = known.get(_key(alert))
-        if wanted and wanted != _destinations(alert):
-            platform.request("POST", f"/v2/apps/{app_id}/alerts/{alert['id']}/destinations", wanted)
+        destinations = known.get(_key(alert))
+        if destinations and destinations != _destinations(alert):
+            platform.request("POST", f"/v2/apps/{app_id}/alerts/{alert['id']}/destinations", destinations)
             print(f"The alert {alert['spec']['rule']} goes where it went before", flush=True)
 
 

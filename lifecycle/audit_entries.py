@@ -1,4 +1,4 @@
-"""Entries of the audit log: each change of the backend's data, who made it, and how it is undone."""
+"""Entries of the audit log: each change of the backend's data, who made it, and the command that undoes it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def record_change(
     carried: Migrated | None,
     backup: Backup | None,
 ) -> None:
-    """Write down that an app has got its data. `backup`: of what was there before, where it was taken already."""
+    """Record that an app got its data. `backup` is the backup of the data before, if it was taken already."""
     from storage.backups import Entry, who
 
     _write(
@@ -36,7 +36,7 @@ def record_change(
             at=_now(),
             kind=kind,
             who=who(),
-            **_from(source),
+            **_source_fields(source),
             to_app=target.app,
             to_app_id=target.app_id,
             to_generation=target.generation,
@@ -52,7 +52,7 @@ def record_change(
 
 
 def record_backup(backup_config: BackupConfig, source: Source, backup: Backup | None, notes: list[str]) -> None:
-    """Write down that an app is deleted, and which backup has its data; None when it was asked for without one."""
+    """Record that an app is deleted, and which backup has its data; None if no backup was requested."""
     from storage.backups import Entry, who
 
     _write(
@@ -61,7 +61,7 @@ def record_backup(backup_config: BackupConfig, source: Source, backup: Backup | 
             at=_now(),
             kind="kept",
             who=who(),
-            **_from(source),
+            **_source_fields(source),
             to_generation=None,
             to_release=None,
             records=backup.records if backup else {},
@@ -74,27 +74,26 @@ def record_backup(backup_config: BackupConfig, source: Source, backup: Backup | 
 
 
 def _restore(backup_config: BackupConfig, backup: Backup | None) -> str | None:
-    """The command that brings back the data that was there before."""
+    """Return the command that restores the previous data."""
     return f"oracle restore {backup.id} {backup_config.owner.stack}" if backup else None
 
 
 def _release_before(backup_config: BackupConfig, source: Source | None) -> str | None:
-    """The command that brings back the release before, with the data of today; None where it is not kept."""
+    """Return the command that rolls back to the previous release with the current data; None if it is not archived."""
     from storage.backups import BackupsError
     from storage.releases.store import before
 
     try:
-        found = before(backup_config.keep().ran(), _now(), source.release if source else None)
+        found = before(backup_config.release_store().ran(), _now(), source.release if source else None)
     except (BackupsError, UserError):
         return None
     return f"oracle rollback {backup_config.owner.stack} --to {found.id}" if found else None
 
 
 def written_since(backup_config: BackupConfig, source: Source, backup: Backup) -> str | None:
-    """The records that an app got after its data was carried, in words, where its backup holds others than were
-    carried; None otherwise.
+    """Describe the records that were written to an app after its data was migrated; None if there are none.
 
-    Compared by content: a record that was changed counts, also where nothing dates it.
+    Compares the content of the backup with the migrated content, so a changed record counts even without a date.
     """
     from storage.backups import BackupsError
 
@@ -108,10 +107,12 @@ def written_since(backup_config: BackupConfig, source: Source, backup: Backup) -
     differ = sorted(
         name for name in carried.content | backup.content if carried.content.get(name) != backup.content.get(name)
     )
-    return _described(backup_config, backup, carried.last_write, differ) if differ else None
+    return _describe_late_writes(backup_config, backup, carried.last_write, differ) if differ else None
 
 
-def _described(backup_config: BackupConfig, backup: Backup, moment: str | None, collections: list[str]) -> str:
+def _describe_late_writes(
+    backup_config: BackupConfig, backup: Backup, moment: str | None, collections: list[str]
+) -> str:
     from storage.backups import BackupsError, written_after
 
     try:
@@ -121,10 +122,10 @@ def _described(backup_config: BackupConfig, backup: Backup, moment: str | None, 
             found = written_after(archive, Path(folder), moment, collections)
     except (BackupsError, UserError):
         found = {name: [] for name in collections}
-    return "; ".join(f"{name}: {_some(ids)}" for name, ids in found.items())
+    return "; ".join(f"{name}: {_describe_ids(ids)}" for name, ids in found.items())
 
 
-def _some(ids: list[str]) -> str:
+def _describe_ids(ids: list[str]) -> str:
     if not ids:
         return "records that were changed or deleted"
     more = f" and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
@@ -133,7 +134,7 @@ def _some(ids: list[str]) -> str:
 
 @dataclass(frozen=True)
 class Filled:
-    """The app that has got its data."""
+    """The app that got its data."""
 
     app: str
     app_id: str
@@ -141,7 +142,7 @@ class Filled:
     release: str
 
 
-def _from(source: Source | None) -> dict[str, Any]:
+def _source_fields(source: Source | None) -> dict[str, Any]:
     return {
         "from_app": source.name if source else None,
         "from_app_id": source.app_id if source else None,
@@ -155,7 +156,7 @@ def _now() -> str:
 
 
 def _write(backup_config: BackupConfig, entry: Entry) -> None:
-    """What cannot be written down is said: the change itself is done."""
+    """Add an entry. A failure is only logged, because the change itself is done."""
     from storage.backups import BackupsError
 
     try:

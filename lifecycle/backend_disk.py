@@ -1,7 +1,8 @@
-"""Refuse to go on over a backend whose disk is empty although it held records.
+"""Refuse to update a backend that lost its data: its disk is empty, and it held records before.
 
-An update would make its logins on the empty disk, carry nothing to the next app, and keep a backup of nothing: from
-then on all would look well. So it is refused before anything changes, until somebody restores the data or wipes it.
+An update would make logins on the empty disk, migrate nothing to the next app, and back up nothing. Afterwards
+everything would look correct. So the update is refused before anything changes, until somebody restores the data or
+wipes the backend.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ from lifecycle.replica import is_replicated
 if TYPE_CHECKING:
     from storage.backups.loss import Loss
 
-BEGUN = ("generation", "restart")
-"""Raised by a wipe, a restore and a restart, which leave the data that is there behind on purpose."""
+COUNTERS = ("generation", "restart")
+"""Counters that a wipe, a restore and a restart raise. These operations leave the existing data behind on purpose."""
 LOGINS = ("email", "password", "operator")
 
 
 class DiskProvider(ResourceProvider):
-    """Looks at the disk in every preview and update. Passwords are read when they are needed, and not kept."""
+    """Checks the disk in every preview and update. Reads passwords when it needs them, and does not store them."""
 
     serialize_as_secret_always = False
 
@@ -44,25 +45,25 @@ class DiskProvider(ResourceProvider):
         show_errors_as_text()
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
-        """In every preview and update, and in no refresh, which compares the state with itself."""
+        """Runs in every preview and update, but not in a refresh, which compares the state with itself."""
         if _olds and int(_olds["restart"]) != int(news["restart"]):
             _refuse_restart(news)
-        if _olds and not _begun(_olds, news):
+        if _olds and not _counters_changed(_olds, news):
             refuse_empty_disk(news)
         return CheckResult(news, [])
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        return DiffResult(changes=_begun(_olds, _news))
+        return DiffResult(changes=_counters_changed(_olds, _news))
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        return CreateResult(id_="disk", outs={key: props[key] for key in BEGUN})
+        return CreateResult(id_="disk", outs={key: props[key] for key in COUNTERS})
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
-        return UpdateResult(outs={key: _news[key] for key in BEGUN})
+        return UpdateResult(outs={key: _news[key] for key in COUNTERS})
 
 
 class BackendDisk(Resource, name="BackendDisk"):
-    """Comes before everything of the backend that changes. Produces nothing that others use."""
+    """The check that runs before anything of the backend changes. Has no outputs for others."""
 
     def __init__(self, name: str, context: BackendContext, opts: pulumi.ResourceOptions | None = None) -> None:
         props = {
@@ -76,12 +77,12 @@ class BackendDisk(Resource, name="BackendDisk"):
         super().__init__(DiskProvider(), name, props, opts)
 
 
-def _begun(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
-    return any(int(olds[key]) != int(news[key]) for key in BEGUN)
+def _counters_changed(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
+    return any(int(olds[key]) != int(news[key]) for key in COUNTERS)
 
 
 def _refuse_restart(props: Mapping[str, Any]) -> None:
-    """Raises Sentence where the app with the traffic would fill its new disk from its replica: nothing is emptied."""
+    """Raises UserError if the serving app would restore its replica on the new disk, so a restart empties nothing."""
     app = find_app_with_traffic(props["endpoint"], Traffic(**props["traffic"]))
     if app is not None and is_replicated(app, props["service"]):
         stack = BackupConfig.of(props["backup_config"]).owner.stack
@@ -92,15 +93,15 @@ def _refuse_restart(props: Mapping[str, Any]) -> None:
 
 
 def refuse_empty_disk(props: Mapping[str, Any]) -> None:
-    """Raises Sentence where the app with the traffic, whose data would be carried, has lost its data."""
+    """Raises UserError if the serving app, whose data would be migrated, lost its data."""
     from clients.workers_api import WorkersApiError
 
     try:
-        at = app_with_traffic(Traffic(**props["traffic"]))
+        serving = app_with_traffic(Traffic(**props["traffic"]))
         with AppPlatform(props["endpoint"], timeout=10) as platform:
-            app = platform.find(at) if at else None
-            if at and app is None:
-                _refuse_gone(at, props)
+            app = platform.find(serving) if serving else None
+            if serving and app is None:
+                _refuse_gone(serving, props)
             source = Source.of(app, props["service"]) if app else None
             if source is not None and source.running and source.generation == int(props["generation"]):
                 refuse_lost(platform, source, props, BackupConfig.of(props["backup_config"]), props["restore_from"])
@@ -109,7 +110,7 @@ def refuse_empty_disk(props: Mapping[str, Any]) -> None:
 
 
 def _refuse_gone(app: str, props: Mapping[str, Any]) -> None:
-    """Raises Sentence where the deleted app held records: the next one would begin without them."""
+    """Raises UserError if the deleted app held records: the next app would start without them."""
     from storage.backups import BackupsError
     from storage.backups.loss import last_known
 
@@ -130,16 +131,16 @@ def _refuse_gone(app: str, props: Mapping[str, Any]) -> None:
 def refuse_lost(
     platform: AppPlatform, source: Source, props: Mapping[str, Any], backup_config: BackupConfig, restored: str
 ) -> None:
-    """Raises Sentence where the app's disk is not the one that was filled, and held records. `props` has the logins.
+    """Raises UserError if the app held records and its disk is not the one that the program filled.
 
-    Raises AppPlatformError.
+    `props` has the logins. Raises AppPlatformError.
     """
-    found = find_lost(platform, source, props, backup_config, restored)
-    if found is not None:
+    loss = find_lost(platform, source, props, backup_config, restored)
+    if loss is not None:
         stack = backup_config.owner.stack
-        none = "" if found.known.backup else " No backup that is kept has them."
+        none = "" if loss.known.backup else " No backup that is kept has them."
         raise UserError(
-            f"{found.summary}. Nothing was changed.{none} To have them back: {found.way_back(stack)}; to go on with "
+            f"{loss.summary}. Nothing was changed.{none} To have them back: {loss.way_back(stack)}; to go on with "
             f"the empty one on purpose: oracle wipe {stack}"
         )
 
@@ -147,10 +148,10 @@ def refuse_lost(
 def find_lost(
     platform: AppPlatform, source: Source, props: Mapping[str, Any], backup_config: BackupConfig, restored: str
 ) -> Loss | None:
-    """What the app has lost, if it held records; `props` has the logins.
+    """Return what the app lost, if it held records. `props` has the logins.
 
-    None also where it does not answer: an update may be what it needs. Raises AppPlatformError, and Sentence where the
-    store does not tell.
+    None also if the app does not answer: an update may repair it. Raises AppPlatformError, and UserError if the store
+    cannot be read.
     """
     from clients.pocketbase import AdminError, CountError
     from storage.backups import BackupsError
@@ -159,11 +160,9 @@ def find_lost(
     logins = Logins(**{key: str(props[key]) for key in LOGINS})
     try:
         url = platform.url(source.app_id)
-        found = find_loss(
-            url, logins, source.name, backup_config.audit_log(), backup_config.catalog(), restored or None
-        )
+        loss = find_loss(url, logins, source.name, backup_config.audit_log(), backup_config.catalog(), restored or None)
     except (AdminError, CountError):
         return None
     except BackupsError as error:
         raise UserError(str(error)) from None
-    return found if found is not None and found.known.records else None
+    return loss if loss is not None and loss.known.records else None

@@ -1,4 +1,4 @@
-"""Where the backend's backups and the audit log of what became of its data are kept, as hooks and resources need it."""
+"""The configuration of the backup store, for hooks and resources."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:  # boto3 and age are imported by those who need them, not by e
 @dataclass(frozen=True, kw_only=True)
 class BackupConfig:
     owner: Owner
-    """The stack that all of it is kept for, and that alone may have it back."""
+    """The stack whose backups these are. No other stack can restore them."""
     store: str
     endpoint: str | None
     region: str | None
     key: str | None
-    """An age identity; without one backups are kept as they are."""
+    """An age identity; without one, backups are not encrypted."""
     keep_count: int | None
     keep_days: int | None
 
@@ -37,7 +37,7 @@ class BackupConfig:
 
     @classmethod
     def of(cls, props: dict[str, Any]) -> BackupConfig:
-        """From a resource's properties, in which numbers are floats."""
+        """Read the configuration from a resource's properties, in which numbers are floats."""
         count, days = props.get("keep_count"), props.get("keep_days")
         return cls(
             owner=Owner.of(props["owner"]),
@@ -50,13 +50,13 @@ class BackupConfig:
         )
 
     def props(self) -> dict[str, pulumi.Input[Any]]:
-        """For a resource's inputs; the key is a secret there."""
+        """Return a resource's inputs, with the key as a secret."""
         known = {**asdict(self), "owner": str(self.owner)}
         plain = {name: value for name, value in known.items() if value is not None and name != "key"}
         return {**plain, "key": pulumi.Output.secret(self.key)} if self.key else plain
 
     def catalog(self) -> BackupCatalog:
-        """Raises Sentence when the store cannot be used."""
+        """Open the backup catalog. Raises UserError if the store cannot be used."""
         from storage.backups import BackupCatalog, BackupsError, open_store
 
         try:
@@ -73,8 +73,8 @@ class BackupConfig:
         except BackupsError as error:
             raise UserError(str(error)) from None
 
-    def keep(self) -> ReleaseStore:
-        """Where the bytes of releases are kept."""
+    def release_store(self) -> ReleaseStore:
+        """Open the store of archived releases. Raises UserError if the store cannot be used."""
         from storage.backups import BackupsError, open_store
         from storage.releases.store import ReleaseStore
 
@@ -84,7 +84,7 @@ class BackupConfig:
             raise UserError(str(error)) from None
 
     def check(self, backup: str) -> Backup:
-        """The backup, when the store has it. Raises Sentence."""
+        """Return the backup's record. Raises UserError if the store does not have it."""
         from storage.backups import BackupsError
 
         try:
@@ -93,7 +93,7 @@ class BackupConfig:
             raise UserError(str(error)) from None
 
     def prove(self, backup: str) -> Backup:
-        """The backup, when it can be fetched, opened and read whole. Raises Sentence."""
+        """Fetch, open and read the whole backup, and return its record. Raises UserError."""
         from storage.backups import BackupsError
 
         try:
@@ -103,7 +103,7 @@ class BackupConfig:
             raise UserError(str(error)) from None
 
     def check_writable(self) -> None:
-        """Raises Sentence when the store does not take what is written to it."""
+        """Raises UserError if the store is not writable."""
         from storage.backups import BackupsError
 
         try:
@@ -112,7 +112,7 @@ class BackupConfig:
             raise UserError(str(error)) from None
 
     def scratch(self) -> Path:
-        """A folder of the stack's for archives on their way, which only the user may enter."""
+        """Return the stack's folder for temporary archives, which only the user may enter."""
         from storage.backups.files import private_folder
 
         private = Path.cwd() / ".oracle"

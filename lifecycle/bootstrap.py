@@ -1,13 +1,14 @@
-"""Make a deployed backend usable: the declared release runs, it is healthy, its admin and our operator can log in.
+"""Make a deployed backend usable: the declared release runs, is healthy, and accepts the logins of admin and operator.
 
-One function, used twice: by the app's hook, so that an admin exists as soon as the app does, and by `BackendReady`, a
-resource whose creation and update prove it again. The hook alone would not do: when it fails, the engine records the
-app as done and does not run it again.
+`bootstrap` is used twice: by the app's hook, so that a new app gets its admin at once, and by the resource
+`BackendReady`, which checks again in its create and update. The hook alone is not enough: when it fails, the engine
+records the app as created and does not call the hook again.
 
 The console starts a second process on the backend's database. PocketBase's backup drops the server's locks, and a
-second process then deletes the server's WAL (SQLite, "How To Corrupt An SQLite Database", 2.2). So a backend in use is
-repaired through its own API, by the operator. The console is for a backend that nobody uses yet; and for one that knows
-neither the admin nor the operator, as after its container was replaced, while the server is seen to hold its locks.
+second process then deletes the server's WAL (SQLite, "How To Corrupt An SQLite Database", 2.2). So the operator repairs
+a backend in use through its API. The console is for a backend that nobody uses yet, and for one that has neither the
+admin nor the operator, for example because its container was replaced. In the second case the server must hold its
+locks.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ LOCKS = """db=$(for p in /proc/[0-9]*; do
 [ "$(readlink "$p/cwd")" = "$(pwd -P)" ] && ls -l "$p/fd"
 done 2>/dev/null | sed -n 's/.* -> \\(.*[/]data[.]db\\)$/\\1/p' | head -n 1)
 [ -n "$db" ] && grep -q "POSIX .*READ .*:$(stat -c %i "$db") " /proc/locks && echo held"""
-"""A shell script: whether the process that serves here holds a lock on its database. It opens no database."""
+"""A shell script that prints "held" if the server holds a lock on its database. It does not open the database."""
 
 
 class Logins(Protocol):
-    """The passwords of the backend's admin and of our operator."""
+    """The passwords of the backend's admin and of the operator."""
 
     password: pulumi.Output[str]
     operator: pulumi.Output[str]
@@ -47,24 +48,24 @@ class Logins(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Required:
-    """What every usable backend must be."""
+    """The requirements for a usable backend."""
 
     endpoint: str
     """Origin of DigitalOcean's API."""
     service: str
     health_path: str
     console: str
-    """The command that makes a superuser; an e-mail address and a password go behind it."""
+    """The command that makes a superuser. Its arguments are an e-mail address and a password."""
     release: str
-    """The image digest that must run; or, of an app made by hand, the deployment."""
+    """The image digest that must run; for an adopted app, the deployment."""
     email: str
     owner: str
-    """Our stack; another's app is not touched."""
+    """The stack. An app of another owner is not changed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expected(Required):
-    """A usable backend, as far as it is known before there is one."""
+    """The requirements that are known before the app exists."""
 
     password: pulumi.Output[str]
     operator: pulumi.Output[str]
@@ -87,14 +88,14 @@ class Expected(Required):
         )
 
     async def at(self, app_id: str) -> Target:
-        """The same of an app that exists. For hooks: waits for the passwords."""
+        """Return the requirements for an existing app. For hooks: waits for the passwords."""
         secrets = {"password": await self.password.future(), "operator": await self.operator.future()}
         return Target(app_id=app_id, **{**vars(self), **{name: str(value) for name, value in secrets.items()}})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target(Required):
-    """A backend that exists, and everything it must be."""
+    """An existing backend and all its requirements."""
 
     password: str
     operator: str
@@ -103,7 +104,7 @@ class Target(Required):
 
     @property
     def adopted(self) -> bool:
-        """Whether the app runs as it was made by hand; nothing is added to its data then."""
+        """Whether the app was made by hand and not released since. Then nothing is added to its data."""
         return self.release.startswith(ADOPTED)
 
     def __repr__(self) -> str:
@@ -111,19 +112,19 @@ class Target(Required):
 
 
 def bootstrap(target: Target, *, fresh: bool = False) -> str:
-    """The backend's address, once it is usable. `fresh`: nobody uses it yet. Raises Sentence."""
+    """Make the backend usable and return its address. `fresh`: nobody uses it yet. Raises UserError."""
     try:
         with AppPlatform(target.endpoint) as platform:
             _run_declared_release(platform, target)
-            return _prove_admin(platform, target, fresh)
+            return _ensure_logins(platform, target, fresh)
     except (AppPlatformError, AdminError, ConsoleError, Unhealthy) as error:
         raise UserError(f"The backend is not ready: {error}") from None
 
 
-def _prove_admin(platform: AppPlatform, target: Target, fresh: bool) -> str:
-    """The app's address, once its admin can log in, and the operator, unless the app was made by hand.
+def _ensure_logins(platform: AppPlatform, target: Target, fresh: bool) -> str:
+    """Make the admin's login work, and the operator's unless the app is adopted. Return the app's address.
 
-    The address comes from the API: an app whose first deployment failed had none when the engine looked. Raises
+    The address comes from the API: an app whose first deployment failed had none when the engine read it. Raises
     AppPlatformError, AdminError, ConsoleError, Unhealthy.
     """
     url = platform.url(target.app_id)
@@ -134,7 +135,7 @@ def _prove_admin(platform: AppPlatform, target: Target, fresh: bool) -> str:
 
 
 def make_logins(platform: AppPlatform, target: Target, url: str) -> None:
-    """Make the admin and the operator of a backend in use, which knows neither: its container was replaced.
+    """Make the admin and the operator of a backend in use that has neither: its container was replaced.
 
     Raises AppPlatformError, AdminError, ConsoleError.
     """
@@ -142,10 +143,10 @@ def make_logins(platform: AppPlatform, target: Target, url: str) -> None:
 
 
 def bootstrap_hook(expected: Expected, *, fresh: bool) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
-    """The same as an after-hook of the app. The engine shows its failure as the update's."""
+    """Return `bootstrap` as an after-hook of the app. If it fails, the update fails."""
 
-    async def hook(called: pulumi.ResourceHookArgs) -> None:
-        target = await expected.at(called.id)
+    async def hook(args: pulumi.ResourceHookArgs) -> None:
+        target = await expected.at(args.id)
         try:
             await asyncio.to_thread(bootstrap, target, fresh=fresh)
         except UserError as error:
@@ -155,22 +156,23 @@ def bootstrap_hook(expected: Expected, *, fresh: bool) -> Callable[[pulumi.Resou
 
 
 def runs_declared_release(platform: AppPlatform, target: Target) -> bool:
-    """Whether the release that takes traffic is the declared one."""
+    """Return whether the active deployment is of the declared release."""
     active = Deployment.of(platform.app(target.app_id).get("active_deployment"))
-    return active is not None and _is(active, target)
+    return active is not None and _is_declared(active, target)
 
 
 def _run_declared_release(platform: AppPlatform, target: Target) -> None:
-    """Waits for, or starts, the deployment of the declared release.
+    """Wait for the deployment of the declared release, or start it.
 
-    The provider forgets a failed deployment, so what runs is compared with what is declared. Never deploys over a
-    backend that runs, since that would empty its database. Raises AppPlatformError; Sentence for another stack's app.
+    The provider forgets a failed deployment, so the active deployment is compared with the declared release. Never
+    deploys over a running backend, which would empty its database. Raises AppPlatformError, and UserError for an app of
+    another owner.
     """
     app = platform.app(target.app_id)
     refuse_other(f"The app {app['spec']['name']}", owner_of_app(app["spec"]), target.owner)
     active = Deployment.of(app.get("active_deployment"))
     if active is not None:
-        if not _is(active, target):
+        if not _is_declared(active, target):
             raise AppPlatformError(changed_by_hand(app["spec"]["name"]))
         return
     running = Deployment.of(app.get("in_progress_deployment") or app.get("pending_deployment"))
@@ -178,13 +180,13 @@ def _run_declared_release(platform: AppPlatform, target: Target) -> None:
     platform.wait(target.app_id, deployment.id, DEPLOY_SECONDS)
 
 
-def _is(deployment: Deployment, target: Target) -> bool:
-    """Whether a deployment is the declared one; one made by hand does not tell its release, and goes by its id."""
+def _is_declared(deployment: Deployment, target: Target) -> bool:
+    """Return whether a deployment is the declared one. An adopted deployment has no release variable; its id counts."""
     return target.release in (deployment.variable(target.service, RELEASE_VARIABLE), ADOPTED + deployment.id)
 
 
 def changed_by_hand(app: str) -> str:
-    """The sentence about an app that is not what was declared, and that must not be deployed over."""
+    """Return the message about an app that differs from the declaration and must not be deployed over."""
     return (
         f"The app {app} was changed or rolled back by hand, and putting it right in place would empty its database; "
         "replace it, its data carried: oracle drift STACK --repair (or: pulumi config set oracle-net:replacement "
@@ -193,7 +195,7 @@ def changed_by_hand(app: str) -> str:
 
 
 def _careful_upsert(platform: AppPlatform, target: Target) -> Callable[[str, str], None]:
-    """The same on a database in use. Raises AdminError unless the server is seen to hold its locks on it."""
+    """Return `_upsert` for a database in use. It raises AdminError unless the server holds its locks."""
 
     def upsert(email: str, password: str) -> None:
         url = platform.console_url(target.app_id, target.service)
@@ -213,7 +215,7 @@ def _upsert(platform: AppPlatform, target: Target) -> Callable[[str, str], None]
     def upsert(email: str, password: str) -> None:
         url = platform.console_url(target.app_id, target.service)
         result = run_command(url, [*target.console.split(), "--", email, password])
-        if result.status != 0 or "Error:" in result.output:  # PocketBase says so, and ends with 0
+        if result.status != 0 or "Error:" in result.output:  # PocketBase prints an error and exits with 0
             output = result.output.replace(password, "[password]").strip()[-500:]
             raise AdminError(f"`{target.console}` ended with status {result.status} in the backend's console: {output}")
 

@@ -1,15 +1,15 @@
-"""Protect the data of an app that is to be deleted, or deployed over: hooks of the app, so they hold whoever asks.
+"""Back up an app before it is deleted or redeployed. Resource hooks, so they run no matter who triggers the change.
 
 The engine deletes a replaced app after everything else, so the traffic has moved when the hook runs. The hook
 
-1. refuses an app, or an api Worker, that carries another stack's mark
-2. refuses while the api Worker still names the app
-3. freezes the app for good, so that every write it has acknowledged is in the backup that follows
+1. refuses an app or an api Worker of another owner
+2. refuses while the api Worker still sends its requests to the app
+3. freezes the app for good, so that the backup has every write that the app acknowledged
 4. takes a verified backup
-5. refuses when the app holds records that were written after its data was carried
-6. refuses when the app's own log shows requests of others since it was frozen: somebody still uses it
+5. refuses if the app has records that were written after its data was migrated
+6. refuses if the app's log shows requests since the freeze: something still uses the app
 
-A hook that fails keeps the app: it stays in the state as pending deletion, and the next `up` tries again.
+If the hook fails, the app is not deleted. It stays in the state as pending deletion, and the next `up` tries again.
 """
 
 from __future__ import annotations
@@ -41,56 +41,56 @@ if TYPE_CHECKING:
 
 Hook = Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
 SOCKET_SECONDS = 2.0
-"""In which our front closes the WebSockets of older versions that are in use (LEASE_MS in write_gate.js)."""
+"""Time in which the write gate closes the open WebSockets of older Worker versions (LEASE_MS in write_gate.js)."""
 
 
 class BackupBeforeDelete:
-    """Produces the app's hooks: `before_create`, `before_update` and `before_delete`, which refuse what would harm, and
-    `after_create` and `after_update`, which make it usable, and `carry_alerts`.
+    """The app's hooks: `before_create`, `before_update` and `before_delete` refuse changes that would lose data,
+    `after_create` and `after_update` make the app usable, `carry_alerts` copies alert destinations.
     """
 
     def __init__(self, context: BackendContext, app: pulumi.Output[str]) -> None:
         self._context = context
         self._app = app
         always = pulumi.ResourceHookOptions(on_dry_run=True)
-        self.before_create = pulumi.ResourceHook("backend-before-create", guarded(self._create), always)
+        self.before_create = pulumi.ResourceHook("backend-before-create", guarded(self._check_name), always)
         self.after_create: Hook = bootstrap_hook(context.expected, fresh=True)
         self.carry_alerts: Hook = destinations_hook(context)
         self.after_update: Hook = bootstrap_hook(context.expected, fresh=False)
-        self.before_delete = pulumi.ResourceHook("backup-before-delete", guarded(self._delete))
+        self.before_delete = pulumi.ResourceHook("backup-before-delete", guarded(self._back_up_hook))
 
     async def before_update(self, args: pulumi.ResourceHookArgs) -> None:
-        """Refuses a deployment over a backend that runs."""
-        await in_thread(self._refuse, args.id)
+        """Refuse a deployment over a running backend."""
+        await in_thread(self._refuse_deployment, args.id)
 
-    async def _create(self, _: pulumi.ResourceHookArgs) -> None:
-        if name := await self._app.future():  # not known in a preview in which it changes; the gate looks at it then
+    async def _check_name(self, _: pulumi.ResourceHookArgs) -> None:
+        if name := await self._app.future():  # unknown in a preview that changes it; then BackendGeneration checks it
             await in_thread(self._refuse_taken, str(name))
 
-    async def _delete(self, args: pulumi.ResourceHookArgs) -> None:
-        await in_thread(self._keep, await self._context.expected.at(args.id))
+    async def _back_up_hook(self, args: pulumi.ResourceHookArgs) -> None:
+        await in_thread(self._back_up, await self._context.expected.at(args.id))
 
     def _refuse_taken(self, name: str) -> None:
         with AppPlatform(self._context.expected.endpoint) as platform:
             refuse_existing_app(platform, name, self._context.expected.owner)
 
-    def _refuse(self, app_id: str) -> None:
+    def _refuse_deployment(self, app_id: str) -> None:
         with AppPlatform(self._context.expected.endpoint) as platform:
             app = platform.known(app_id)
         if app is not None:
-            self._refuse_other(app)
+            self._refuse_other_owner(app)
             if app.get("active_deployment"):
                 raise UserError(changed_by_hand(app["spec"]["name"]))
 
-    def _refuse_other(self, app: Mapping[str, Any]) -> None:
+    def _refuse_other_owner(self, app: Mapping[str, Any]) -> None:
         refuse_other(f"The app {app['spec']['name']}", owner_of_app(app["spec"]), self._context.expected.owner)
 
-    def _keep(self, target: Target) -> None:
+    def _back_up(self, target: Target) -> None:
         with AppPlatform(target.endpoint) as platform:
             app = platform.known(target.app_id)
             if app is None:
                 return
-            self._refuse_other(app)
+            self._refuse_other_owner(app)
             self._refuse_destroy(app["spec"]["name"])
             source = Source.of(app, target.service)
             if not source.running:
@@ -99,7 +99,7 @@ class BackupBeforeDelete:
             if os.environ.get(WITHOUT_BACKUP) == source.name:
                 record_backup(self._context.backup_config, source, None, ["without a backup, as asked for"])
                 return
-            replaced = self._replaced(source)
+            replaced = self._has_successor(source)
             restored = self._context.restore_from or ""
             lost = find_lost(platform, source, vars(target), self._context.backup_config, restored)
             origin = session_of(platform, source, target)
@@ -115,9 +115,9 @@ class BackupBeforeDelete:
         self._prune(backup.id)
 
     def _refuse_destroy(self, name: str) -> None:
-        """Raises Sentence where a locked stack would be left without a backend: nothing else serves the traffic.
+        """Raises UserError if a protected stack would be left without a backend.
 
-        The engine's own protection would refuse every successor too, since each of them replaces an app.
+        Pulumi's `protect` would refuse every successor too, since each successor replaces an app.
         """
         if self._context.locked and app_with_traffic(self._context.traffic) is None:
             raise UserError(
@@ -125,15 +125,15 @@ class BackupBeforeDelete:
                 "When it really is to go: oracle unlock STACK"
             )
 
-    def _replaced(self, source: Source) -> bool:
-        """Whether another app serves; False when none does. Raises Sentence while this one does."""
-        at = app_with_traffic(self._context.traffic)
-        if at == source.name:
+    def _has_successor(self, source: Source) -> bool:
+        """Return whether another app serves. Raises UserError while this app serves."""
+        serving = app_with_traffic(self._context.traffic)
+        if serving == source.name:
             raise UserError(f"The api Worker still sends its requests to {source.name}; it stays. Try again: pulumi up")
-        return at is not None
+        return serving is not None
 
     def _freeze(self, origin: Origin, source: Source) -> datetime:
-        """The app takes no writes any more, and those under way have ended; returns the moment, by its clock."""
+        """Freeze the app for good and wait for running writes to end. Return the time by the app's clock."""
         try:
             freeze(origin.url, origin.login, "moved")
             record_requests(origin.url, origin.login)
@@ -144,7 +144,7 @@ class BackupBeforeDelete:
             raise UserError(f"{source.name} stays, since it could not be frozen: {error}") from None
 
     def _late_writes(self, source: Source, backup: Backup) -> list[str]:
-        """What to note of writes after the data was carried. Raises Sentence unless somebody has dealt with them."""
+        """Return notes about writes after the data was migrated. Raises UserError unless somebody accepted them."""
         late = written_since(self._context.backup_config, source, backup)
         if late is None:
             return []
@@ -157,18 +157,18 @@ class BackupBeforeDelete:
         )
 
     def _refuse_used(self, origin: Origin, source: Source, frozen: datetime) -> None:
-        """Raises Sentence when somebody has asked the app for something since it was frozen."""
+        """Raises UserError if the app got requests since it was frozen."""
         health = self._context.expected.health_path
         try:
-            _ask_api(self._context.traffic)
+            _send_requests(self._context.traffic)
             rest = self._context.policy.drain - (backend_time(origin.url) - frozen).total_seconds()
             time.sleep(max(0.0, rest))
-            found = requests_since(origin.url, origin.login, frozen, health)
+            requests = requests_since(origin.url, origin.login, frozen, health)
         except AdminError as error:
             raise UserError(f"{source.name} stays, since its log of requests cannot be read: {error}") from None
-        if found:
+        if requests:
             raise UserError(
-                f"{source.name} stays: it still gets requests, such as {found[0]}. Something has its address "
+                f"{source.name} stays: it still gets requests, such as {requests[0]}. Something has its address "
                 f"{origin.url} and not POCKETBASE_URL; find it, let it use the binding or the API, deploy it, then: "
                 "pulumi up"
             )
@@ -185,16 +185,16 @@ class BackupBeforeDelete:
 
         backup_config, needed = self._context.backup_config, {newest, self._context.restore_from or newest}
         try:
-            gone = backup_config.catalog().prune(backup_config.keep_count, backup_config.keep_days, needed)
+            deleted = backup_config.catalog().prune(backup_config.keep_count, backup_config.keep_days, needed)
         except BackupsError as error:
             print(f"Old backups were not cleared away: {error}", flush=True)
             return
-        if gone:
-            print(f"{len(gone)} old backups cleared away", flush=True)
+        if deleted:
+            print(f"{len(deleted)} old backups cleared away", flush=True)
 
 
-def _ask_api(traffic: Traffic) -> None:
-    """Some requests, so that an API that uses another address than its binding's shows itself in that one's log."""
+def _send_requests(traffic: Traffic) -> None:
+    """Send requests to the API. If it uses another address than its binding's, they appear in that backend's log."""
     with client(timeout=10) as http:
         for path in {"/", traffic.health}:
             with suppress(httpx.HTTPError):

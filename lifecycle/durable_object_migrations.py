@@ -1,8 +1,8 @@
-"""Migrations of a Worker's Durable Objects that have yet to be applied.
+"""Pending migrations of a Worker's Durable Objects.
 
-Cloudflare applies each once: an upload has to name the tag that the Worker has (`old_tag`), or it is refused with 10079
-(412). The provider sends what is declared with every upload, so only what is left is declared: after a migration, the
-next update uploads the Worker once more, without one.
+Cloudflare applies each migration once: an upload must name the Worker's current tag (`old_tag`), or Cloudflare refuses
+it with 10079 (412). The provider sends the declared migrations with every upload, so the program declares only pending
+ones. After a migration, the next update uploads the Worker once more, without migrations.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from settings import Migration, cloudflare_endpoint
 
 
 def pending(account: str, script: str, declared: Sequence[Migration]) -> cloudflare.WorkersScriptMigrationsArgs | None:
-    """The steps behind the tag that the Worker has; None when there are none. Raises pulumi.RunError when Cloudflare
-    does not tell the tag, or tells one that is not declared.
+    """Return the migrations after the Worker's current tag; None if none is pending. Raises pulumi.RunError if the tag
+    cannot be read or is not declared.
     """
     if not declared:
         return None
@@ -34,19 +34,19 @@ def pending(account: str, script: str, declared: Sequence[Migration]) -> cloudfl
             f"The Worker {script} has had the migration {tag} of its Durable Objects, which its `migrations` do not "
             f"name; add the entry {{tag: {tag}, …}} to them, then: pulumi up -s {owner().stack}"
         )
-    left = declared[tags.index(tag) + 1 if tag else 0 :]
-    return _steps(tag, left) if left else None
+    remaining = declared[tags.index(tag) + 1 if tag else 0 :]
+    return _steps(tag, remaining) if remaining else None
 
 
-def _steps(tag: str | None, left: Sequence[Migration]) -> cloudflare.WorkersScriptMigrationsArgs:
+def _steps(tag: str | None, remaining: Sequence[Migration]) -> cloudflare.WorkersScriptMigrationsArgs:
     return cloudflare.WorkersScriptMigrationsArgs(
         old_tag=tag,
-        new_tag=left[-1].tag,
+        new_tag=remaining[-1].tag,
         steps=[
             cloudflare.WorkersScriptMigrationsStepArgs(
                 new_sqlite_classes=list(step.new_sqlite_classes) or None,
                 deleted_classes=list(step.deleted_classes) or None,
             )
-            for step in left
+            for step in remaining
         ],
     )

@@ -1,9 +1,10 @@
-"""Errors of dynamic providers and of hooks as sentences.
+"""Readable errors of dynamic providers and hooks.
 
 The SDK's host of dynamic providers answers every exception with `traceback.format_exc()` (pulumi/dynamic/__main__.py,
-_abort_with_traceback), and a hook's with its message alone (pulumi/runtime/_callbacks.py): `KeyError('url')` becomes
-`'url'`, and an exception without a message counts as success. A known failure is a sentence that ends in the next
-command, and a trace around it would bury it; an unknown one begins with a sentence, and its trace follows.
+_abort_with_traceback). It answers a hook's exception with its message only (pulumi/runtime/_callbacks.py):
+`KeyError('url')` becomes `'url'`, and an exception without a message counts as success. A known failure is shown as its
+message, which ends in the next command, without a traceback. An unexpected failure is shown as one sentence and its
+traceback.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import pulumi
 from tracebacks import full_text, located
 
 OURS = frozenset({"artifacts", "clients", "components", "lifecycle", "settings", "sources", "storage"})
-"""The packages whose exceptions are sentences."""
+"""The packages whose exceptions have readable messages."""
 UNEXPECTED = "the program did not expect this, whose trace follows: {}\n{}"
 
 Hook = Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
@@ -31,11 +32,11 @@ _format_exc = traceback.format_exc
 
 
 class UserError(Exception):
-    """A failure that a person can act on: its text is all there is to show."""
+    """A failure that the user can act on. Only its message is shown."""
 
 
 def describe(error: BaseException) -> str:
-    """What is shown of an exception: its sentence, or its last line and the trace when nobody expected it."""
+    """Return an exception's message; for an unexpected exception, its last line and the traceback."""
     known = isinstance(error, UserError | pulumi.RunError) or type(error).__module__.partition(".")[0] in OURS
     if known and str(error):
         return str(error)
@@ -43,7 +44,7 @@ def describe(error: BaseException) -> str:
 
 
 def guarded(hook: Hook) -> Hook:
-    """The hook, whose every failure has a text: the SDK takes an exception without one for success."""
+    """Return the hook with a message for every failure: the SDK takes an exception without one for success."""
 
     @functools.wraps(hook)
     async def checked(args: pulumi.ResourceHookArgs) -> None:
@@ -56,7 +57,7 @@ def guarded(hook: Hook) -> Hook:
 
 
 async def in_thread(work: Callable[..., None], *arguments: object) -> None:
-    """Run a hook's blocking work beside the event loop. Raises pulumi.RunError with the failure's sentence."""
+    """Run a hook's blocking work beside the event loop. Raises pulumi.RunError with the failure's message."""
     try:
         await asyncio.to_thread(work, *arguments)
     except Exception as error:
@@ -69,9 +70,9 @@ def _format(*arguments: Any, **options: Any) -> str:
 
 
 def show_errors_as_text() -> None:
-    """Makes this process show a `Sentence` as its text alone, and end at once when it is told to.
+    """Make this process show a `UserError` as its message only, and exit at once when asked to.
 
-    The engine gives all plugins together five seconds to end, and complains of those that come after.
+    The engine gives all plugins together five seconds to exit, and reports those that take longer.
     """
     traceback.format_exc = _format
     atexit.register(os._exit, 0)

@@ -1,9 +1,9 @@
-"""What was made by hand and is taken over as it runs.
+"""Options of adopted resources, which were made by hand and are imported without redeploying them.
 
-The engine imports such a resource when it sees it first. Until the service's first release from here (which takes its
-`adopted` key out of the configuration) nothing of it is compared with what is declared, and the engine refuses to
-delete it. That an id stays in the program makes an adoption that ended halfway go on by itself: what has been imported
-is not imported again, and what has not can never be created a second time beside, or over, what runs.
+The engine imports such a resource when it first sees it. Until the service's first release (which removes the `adopted`
+key from the configuration) the engine ignores changes of its inputs and refuses to delete it. The id stays in the
+program, so that an adoption that ended halfway continues with the next update: an imported resource is not imported
+again, and one that is not imported yet cannot be created a second time beside, or over, the running one.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import pulumi
 
 
 def import_options(own: pulumi.ResourceOptions, id: str | None, inputs: Sequence[str]) -> pulumi.ResourceOptions:
-    """The options of a resource: its own; with an `id`, those of one that exists and is left alone."""
+    """Return a resource's own options; with an `id`, also those that import it without changes."""
     if id is None:
         return own
-    left_alone = pulumi.ResourceOptions(import_=id, protect=True, ignore_changes=list(inputs))
-    return pulumi.ResourceOptions.merge(own, left_alone)
+    imported = pulumi.ResourceOptions(import_=id, protect=True, ignore_changes=list(inputs))
+    return pulumi.ResourceOptions.merge(own, imported)

@@ -1,8 +1,8 @@
-"""Move the data from one app to the next: carry it, restore it from a backup, or leave it behind.
+"""Migrate the data from one app to its successor, or restore it from a backup.
 
-Until the api Worker has moved, the old app has all the data, and serves every read. While its data is carried the old
-backend itself refuses writes (pocketbase.freeze), so none is acknowledged that the copy does not have; whoever asks,
-and however. A freeze that is not followed by the move ends by itself, and then the copy is not used.
+Until the api Worker has moved, the old app has all data and serves every read. During the migration the old backend
+itself refuses writes (pocketbase.freeze), so it acknowledges no write that the copy does not have, no matter how the
+write arrives. If the api Worker does not move, the freeze expires, and the copy is not used.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ if TYPE_CHECKING:
 MADE_BY_HAND = 1
 RESTART_SECONDS = 1800.0
 MOVE_SHARE = 3
-"""One part in so many of a freeze must be left when the copy is made, for the api Worker to be moved in."""
+"""1/MOVE_SHARE of the freeze must be left after the copy, so that the api Worker can be moved in that time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Traffic:
-    """The api Worker, which knows by a plain binding whose traffic it carries."""
+    """The api Worker, whose plain binding BACKEND names the app that gets the traffic."""
 
     endpoint: str
     """Cloudflare's API with its whole prefix."""
@@ -60,15 +60,15 @@ class Traffic:
     script: str
     url: str
     owner: str
-    """Our stack; another's Worker tells nothing of our traffic."""
+    """The stack. A Worker of another owner does not count."""
     health: str = "/"
-    """The path at which it is asked whether it is well."""
+    """The path of the Worker's health check."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """An app whose data is looked at; `generation` and `release` are what its running deployment says. One that does
-    not say its generation was made by hand, and is the first.
+    """An app whose data is read. `generation` and `release` come from its running deployment. An app without a
+    generation was made by hand, and is of the first generation.
     """
 
     app_id: str
@@ -77,7 +77,7 @@ class Source:
     release: str | None
     running: bool
     owner: str | None = None
-    """None where it carries none."""
+    """None if the app has no owner."""
 
     @classmethod
     def of(cls, app: Mapping[str, Any], service: str) -> Source:
@@ -96,7 +96,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Migrated:
-    """What an app starts with: records by collection, when the newest of them was written, and digests of them all."""
+    """The data that an app starts with: record counts and digests by collection, and the time of the last write."""
 
     records: dict[str, int]
     last_write: str | None
@@ -105,17 +105,17 @@ class Migrated:
 
 @dataclass(frozen=True, kw_only=True)
 class MigrationPolicy:
-    """How careful a transfer is, in seconds."""
+    """Times of a migration, in seconds."""
 
     drain: float
-    """For requests that are under way to end."""
+    """Time for running requests to end."""
     freeze: float
     """The longest time in which the old backend refuses writes, unless the traffic moves."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackendContext:
-    """What is needed to look after the backend's data."""
+    """The inputs of everything that handles the backend's data."""
 
     expected: Expected
     traffic: Traffic
@@ -126,7 +126,7 @@ class BackendContext:
     restart: int
     ephemeral: bool
     locked: bool
-    """Whether the stack keeps its backend, whoever asks for its deletion; a successor may still replace it."""
+    """Whether the stack refuses to delete its backend. A successor may still replace it."""
 
     @classmethod
     def of(cls, settings: Settings, digest: str, logins: Logins) -> BackendContext:
@@ -155,20 +155,22 @@ class BackendContext:
 
 
 def app_with_traffic(traffic: Traffic) -> str | None:
-    """The name of the app that the api Worker sends its requests to; None when there is no api Worker or it is older
-    than this program. Raises Sentence for another stack's: whom that serves is nothing to us.
+    """Return the name of the app that the api Worker sends its requests to; None if there is no api Worker or it is
+    older than this program. Raises UserError for a Worker of another owner.
     """
     from clients.workers_api import Workers
 
     with Workers(traffic.endpoint, traffic.account) as workers:
         bindings = workers.bindings(traffic.script) or {}
     refuse_other(f"The Worker {traffic.script}", owner_of_worker(bindings), traffic.owner)
-    found = bindings.get(BACKEND_VARIABLE) or {}
-    return str(found["text"]) if found.get("text") else None
+    backend = bindings.get(BACKEND_VARIABLE) or {}
+    return str(backend["text"]) if backend.get("text") else None
 
 
 def find_app_with_traffic(endpoint: str, traffic: Traffic) -> dict[str, Any] | None:
-    """The app that the api Worker sends its requests to; None as in `served`, and when it is gone. Raises Sentence."""
+    """Return the app that the api Worker sends its requests to; None as in `app_with_traffic`, and if the app is gone.
+    Raises UserError.
+    """
     from clients.workers_api import WorkersApiError
 
     try:
@@ -182,9 +184,10 @@ def find_app_with_traffic(endpoint: str, traffic: Traffic) -> dict[str, Any] | N
 def migrate(
     platform: AppPlatform, source: Source, target: Target, backup_config: BackupConfig, policy: MigrationPolicy
 ) -> Migrated:
-    """Make the target's data the source's; returns what was carried.
+    """Replace the target's data by the source's. Return a summary of the migrated data.
 
-    The source refuses writes afterwards, until the freeze's end at the latest. Raises Sentence; then it takes them.
+    Afterwards the source refuses writes, until the freeze's end at the latest. Raises UserError; then the source
+    accepts writes again.
     """
     origin = session_of(platform, source, target)
     with _frozen(origin, source, policy.freeze, policy.drain, "carried") as left:
@@ -200,35 +203,35 @@ def migrate(
 
 
 def restore(target: Target, backup_config: BackupConfig, backup: str) -> Migrated:
-    """Makes the target's data the backup's; returns what it is. Raises Sentence."""
+    """Replace the target's data by the backup's. Return a summary of it. Raises UserError."""
     from storage.backups import BackupsError
 
     with tempfile.TemporaryDirectory(dir=backup_config.scratch()) as folder:
         archive = Path(folder) / "backup.zip"
         try:
-            kept = backup_config.catalog().fetch(backup, archive)
+            restored = backup_config.catalog().fetch(backup, archive)
         except BackupsError as error:
             raise UserError(str(error)) from None
         with AppPlatform(target.endpoint) as platform:
             url = platform.url(target.app_id)
-        refuse_other_version(kept, url)
-        _put(archive, target, url)
-    expected = own_records(kept.records)
+        refuse_other_version(restored, url)
+        _restore_archive(archive, target, url)
+    expected = own_records(restored.records)
     _compare(target, expected, f"the backup {backup}")
     log(f"restored {sum(expected.values())} records from {backup}")
-    return Migrated(expected, kept.last_write, kept.content)
+    return Migrated(expected, restored.last_write, restored.content)
 
 
 def replace_container(
     platform: AppPlatform, target: Target, backup_config: BackupConfig, policy: MigrationPolicy
 ) -> Backup:
-    """Give the app that runs another container with an empty disk; returns the verified backup that was taken before.
+    """Back up the running app, then replace its container by one with an empty disk. Return the verified backup.
 
-    The old container refuses writes from before the backup until it ends. Raises Sentence.
+    The old container refuses writes from before the backup until it ends. Raises UserError.
     """
     source = Source.of(platform.app(target.app_id), target.service)
     origin = session_of(platform, source, target)
-    longest = max(policy.freeze, 1.5 * RESTART_SECONDS)  # it must not end before the old container does
+    longest = max(policy.freeze, 1.5 * RESTART_SECONDS)  # the freeze must not end before the old container
     with _frozen(origin, source, longest, policy.drain, "backed up"):
         backup = back_up(source, origin, backup_config, "restart")
         deployment = platform.restart(target.app_id)
@@ -238,7 +241,7 @@ def replace_container(
 
 
 def back_up(source: Source, origin: Origin, backup_config: BackupConfig, reason: Reason) -> Backup:
-    """A verified backup of a running app. Raises Sentence."""
+    """Take a verified backup of a running app. Raises UserError."""
     from storage.backups import BackupOrigin, BackupsError, take
 
     about = BackupOrigin(
@@ -260,16 +263,16 @@ def back_up(source: Source, origin: Origin, backup_config: BackupConfig, reason:
 
 @dataclass(frozen=True)
 class Origin:
-    """A backend whose data is looked at: its address, and a session of the operator."""
+    """A backend whose data is read: its address and the operator's session."""
 
     url: str
     login: Login
 
 
 def session_of(platform: AppPlatform, source: Source, admin: Target) -> Origin:
-    """A session of the source's operator, who is made where there is none yet: an app of before, or one made by hand.
+    """Log in to the source as the operator. Make the operator first if an older program or a person made the app.
 
-    Raises Sentence, also when the app carries another stack's mark.
+    Raises UserError, also for an app of another owner.
     """
     refuse_other(f"The app {source.name}", source.owner, admin.owner)
     try:
@@ -287,7 +290,7 @@ def session_of(platform: AppPlatform, source: Source, admin: Target) -> Origin:
 
 
 def records(url: str, session: Login) -> dict[str, int]:
-    """Records by collection, without PocketBase's own. Raises Sentence."""
+    """Return record counts by collection, without PocketBase's own collections. Raises UserError."""
     from clients.pocketbase import count_records
 
     try:
@@ -297,7 +300,7 @@ def records(url: str, session: Login) -> dict[str, int]:
 
 
 def version_of(url: str) -> str:
-    """The PocketBase version that a backend says it has; empty when it does not say."""
+    """Return the PocketBase version that a backend reports; empty if it reports none."""
     from clients.pocketbase import version
 
     try:
@@ -307,9 +310,9 @@ def version_of(url: str) -> str:
 
 
 def refuse_other_version(backup: Backup, url: str) -> None:
-    """Raises Sentence when the backup was made by a PocketBase of another minor version than the one at `url`."""
+    """Raises UserError if another minor version of PocketBase made the backup than the one that runs at `url`."""
     runs = version_of(url)
-    if runs and backup.pocketbase and _minor(runs) != _minor(backup.pocketbase):
+    if runs and backup.pocketbase and _minor_version(runs) != _minor_version(backup.pocketbase):
         raise UserError(
             f"The backup {backup.id} was made by PocketBase {backup.pocketbase}, and {runs} runs; deploy the release "
             "it came from first, then: oracle restore"
@@ -317,26 +320,26 @@ def refuse_other_version(backup: Backup, url: str) -> None:
 
 
 def log(text: str) -> None:
-    """A line for the person at the terminal; the engine shows what its hosts print on standard error."""
+    """Print a line for the user. The engine shows its hosts' standard error."""
     print(f"data | {text}", file=sys.stderr, flush=True)
 
 
-def _minor(version: str) -> list[str]:
+def _minor_version(version: str) -> list[str]:
     return version.lstrip("v").split(".")[:2]
 
 
 @contextmanager
 def _frozen(origin: Origin, source: Source, seconds: float, drain: float, work: str) -> Iterator[Callable[[], float]]:
-    """The source refuses writes, and those that were under way have ended. Yields what is left of the freeze, in s.
+    """Freeze the source and wait for running writes to end. Yield a function for the rest of the freeze in seconds.
 
-    Leaving by an exception ends the freeze; leaving normally does not.
+    An exception ends the freeze; a normal exit does not.
     """
-    began = time.monotonic()
+    started = time.monotonic()
     try:
         freeze(origin.url, origin.login, "moving", seconds)
         log(f"{source.name} refuses writes while its data is {work}; reads go on")
         time.sleep(drain)
-        yield lambda: seconds - (time.monotonic() - began)
+        yield lambda: seconds - (time.monotonic() - started)
     except AdminError as error:
         _end_freeze(origin)
         raise UserError(f"{source.name} could not be frozen: {error}") from None
@@ -346,7 +349,7 @@ def _frozen(origin: Origin, source: Source, seconds: float, drain: float, work: 
 
 
 def _end_freeze(origin: Origin) -> None:
-    """As far as possible: what went wrong before is what counts, and the freeze ends by itself."""
+    """Try to end the freeze. A failure is ignored: the earlier error matters, and the freeze expires."""
     with suppress(AdminError):
         unfreeze(origin.url, origin.login)
 
@@ -367,21 +370,21 @@ def _copy(platform: AppPlatform, origin: Origin, target: Target, scratch: Path) 
             counted = records(origin.url, origin.login)
             copied = own_records(contents.records)
             if copied != counted:
-                raise UserError(_differ(counted, copied, "The copy of the data", "the old backend"))
-            _put(archive, target, platform.url(target.app_id))
+                raise UserError(_mismatch(counted, copied, "The copy of the data", "the old backend"))
+            _restore_archive(archive, target, platform.url(target.app_id))
     except (BackupFailed, BackupsError) as error:
         raise UserError(f"The data could not be carried: {error}") from None
     _compare(target, counted, "the old backend")
     return Migrated(counted, contents.last_write, contents.content)
 
 
-def _put(archive: Path, target: Target, url: str) -> None:
-    """The archive's data becomes the target's, whose admin and operator can log in afterwards."""
+def _restore_archive(archive: Path, target: Target, url: str) -> None:
+    """Replace the target's data by the archive's, then make the admin's and the operator's logins work."""
     from clients.pocketbase import delete_backup, restore_backup, upload_backup
 
     session = _session(target, url)
     try:
-        delete_backup(url, session, "incoming.zip")  # of a try that ended before its restore
+        delete_backup(url, session, "incoming.zip")  # left by an attempt that ended before its restore
         upload_backup(url, session, archive, "incoming.zip")
         restore_backup(url, session, "incoming.zip")
         bootstrap(target, fresh=True)
@@ -392,7 +395,10 @@ def _put(archive: Path, target: Target, url: str) -> None:
 
 
 def _renew_replica(target: Target) -> None:
-    """Where the target has a replica, it is one of the data that was put there. Raises Sentence, and as `replica`."""
+    """Restart the target's replica, if it has one, so that it has the restored data, and verify it.
+
+    Raises UserError, and the errors of `replica`.
+    """
     with AppPlatform(target.endpoint) as platform:
         if not replica.is_replicated(platform.app(target.app_id), target.service):
             return
@@ -407,7 +413,7 @@ def _compare(target: Target, expected: dict[str, int], origin: str) -> None:
         url = platform.url(target.app_id)
     found = records(url, _session(target, url))
     if found != expected:
-        raise UserError(_differ(expected, found, "The new backend", origin))
+        raise UserError(_mismatch(expected, found, "The new backend", origin))
 
 
 def _session(target: Target, url: str) -> Login:
@@ -417,7 +423,7 @@ def _session(target: Target, url: str) -> Login:
     return session
 
 
-def _differ(expected: dict[str, int], found: dict[str, int], what: str, origin: str) -> str:
+def _mismatch(expected: dict[str, int], found: dict[str, int], what: str, origin: str) -> str:
     names = sorted(name for name in expected | found if expected.get(name) != found.get(name))
     told = ", ".join(f"{name}: {expected.get(name)} there, {found.get(name)} here" for name in names)
     return f"{what} has not the records of {origin} ({told}); it gets no traffic. Try again: pulumi up"

@@ -1,4 +1,4 @@
-"""The one place for names and addresses that the clouds see."""
+"""Names and addresses in the clouds."""
 
 from __future__ import annotations
 
@@ -13,25 +13,29 @@ if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run
     from settings import WorkerSettings
 
 RELEASE_VARIABLE = "RELEASE"
-"""What the backend and the Workers find their own fingerprint under."""
+"""The variable with the release of the backend or the Worker."""
 
 
 BACKEND_VARIABLE = "BACKEND"
-"""What the api Worker finds the name of its backend's app under; plain, so that it shows whose traffic it is. The
-backend finds its own app's name under it too: each release has another, so whatever one app alone may write to (a
-replica of its database) can be named after it.
+"""The variable with the name of the backend's app.
+
+The api Worker has it as plain text, so that everybody can read which app gets the traffic. The backend has its own
+app's name. Each release has another name, so a resource that only one app may write to (a replica of its database) can
+be named after the app.
 """
 GENERATION_VARIABLE = "GENERATION"
 
 
 def owner() -> Owner:
-    """The running stack."""
+    """Return the running stack."""
     return Owner(organization=pulumi.get_organization(), project=pulumi.get_project(), stack=pulumi.get_stack())
 
 
 def app_name(base: str, generation: int, revision: int) -> str:
-    """Names are unique in an account, so each new app beside the old has its own. The first one has the name that the
-    network's app has always had, `base`; then `base-g2` (generation 2), `base-g2-r3` (its third app).
+    """Return an app's name. Names are unique in an account, so each new app has its own.
+
+    The first app is called `base`, as the network's app has always been; then `base-g2` (generation 2), `base-g2-r3`
+    (its third app).
     """
     if revision > 1:
         return f"{base}-g{generation}-r{revision}"
@@ -39,7 +43,7 @@ def app_name(base: str, generation: int, revision: int) -> str:
 
 
 def worker_url(workers_url: str, worker: WorkerSettings) -> str:
-    """A Worker's public address: its own domain when it has one, else its workers.dev address; no slash at the end."""
+    """Return a Worker's public address: its own domain if it has one, else workers.dev; without a trailing slash."""
     url = workers_url.format(script=worker.script)
     if worker.domain is None:
         return url
@@ -49,5 +53,5 @@ def worker_url(workers_url: str, worker: WorkerSettings) -> str:
 
 
 def short(digest: str) -> str:
-    """A digest as people read it: its first twelve hex digits."""
+    """Return a digest's first twelve hex digits."""
     return digest.removeprefix("sha256:")[:12]

@@ -1,11 +1,12 @@
-"""Refuse to touch what another stack, or a person, has made.
+"""Refuse to change resources that another stack or a person made.
 
-App Platform refuses a name twice. Cloudflare overwrites a Worker, and moves a domain, without a word; and a copied
-state deletes what the original runs. So every app, Worker and uptime check carries its owner (stack_outputs.py), a
-domain belongs to the Worker that it leads to, and hooks of these resources look at the owner, in previews too:
+App Platform refuses a name that is taken. Cloudflare overwrites a Worker and moves a domain without an error, and a
+stack with a copied state deletes the resources of the original. So every app, Worker and uptime check carries its owner
+(stack_outputs.py), and a domain belongs to the Worker that it leads to. Hooks of these resources check the owner, in
+previews too:
 
-- create: the thing may exist only if it carries this stack's mark, as after an update that was killed
-- update, delete: it may not carry another stack's mark. A missing one is drift (`wrangler deploy` drops plain
+- create: the resource may exist only with this stack as owner, for example after an update that was killed
+- update, delete: the resource may not have another owner. A missing owner is drift (`wrangler deploy` drops plain
   bindings), which the update repairs
 """
 
@@ -37,18 +38,18 @@ DOMAIN = "cloudflare:index/workersCustomDomain:WorkersCustomDomain"
 CHECK = "digitalocean:index/uptimeCheck:UptimeCheck"
 ALERT = "digitalocean:index/uptimeAlert:UptimeAlert"
 COUNTED = re.compile(r"-g\d+(-r\d+)?$")
-"""Ends the names of apps after the first; by such a name nothing is adopted."""
+"""The end of the names of all apps but the first. No app with such a name can be adopted."""
 STATE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Names:
-    """What a stack will make, by service, as the clouds know it; without what is adopted."""
+    """The names in the clouds of the resources that a stack will make, by service; without adopted ones."""
 
     app: str | None
     scripts: Mapping[str, str]
     domains: Mapping[str, tuple[str, str]]
-    """Each with the script that it is to lead to."""
+    """Host name and the script that it will lead to."""
 
     @classmethod
     def of(cls, settings: Settings) -> Names:
@@ -61,14 +62,14 @@ class Names:
 
     @classmethod
     def read(cls, props: Mapping[str, Any]) -> Names:
-        """From a resource's properties, in which there are no pairs, and which lack what is None."""
+        """Read the names from a resource's properties, in which pairs are lists and None is left out."""
         pairs = {service: (hostname, script) for service, (hostname, script) in props["domains"].items()}
         return cls(app=props.get("app"), scripts=props["scripts"], domains=pairs)
 
 
 class Ownership:
-    """Produces hooks for a Worker's resources and for uptime checks: `making`, of one that the stack may have to
-    create, and `having`, of one that it only has.
+    """Hooks for a Worker's resources and for uptime checks: `making` for a resource that the stack may create, `having`
+    for one that it only updates and deletes.
     """
 
     def __init__(self, cloudflare: str, account: str, digitalocean: str) -> None:
@@ -97,10 +98,10 @@ class Ownership:
                 taken = _taken_worker(bindings, service, inputs[key], self._owner)
             else:
                 taken = _taken_domain(workers, service, inputs[key], inputs["service"], self._owner)
-        if taken and (taken.mark or not self._has(args.urn, key, inputs[key])):
+        if taken and (taken.mark or not self._in_state(args.urn, key, inputs[key])):
             raise UserError(taken.sentence(self._owner))
-        if bindings is not None and not taken and (other := self._other(args.urn, key, inputs[key])):
-            raise UserError(_renaming(other, service, inputs[key], self._owner))
+        if bindings is not None and not taken and (other := self._other_service(args.urn, key, inputs[key])):
+            raise UserError(_renamed_service_error(other, service, inputs[key], self._owner))
 
     def _change(self, args: pulumi.ResourceHookArgs) -> None:
         old = {**(args.old_inputs or {}), **(args.old_outputs or {})}
@@ -111,21 +112,24 @@ class Ownership:
             return
         with Workers(self._cloudflare, self._account) as workers:
             script = workers.leads_to(old["hostname"]) if args.type == DOMAIN else old["scriptName"]
-            mark = _mark(workers, script) if script else None
+            mark = _script_owner(workers, script) if script else None
         what = f"The Worker {script}"
         if args.type == DOMAIN:
             what = f"The domain {old['hostname']}, which leads to the Worker {script},"
         refuse_other(what, mark, self._owner, args.urn)
 
-    def _has(self, urn: str, key: str, name: str) -> bool:
-        """Whether the state has it under this name, though it is to be created: an adopted Worker of files, which the
-        engine has only read, or a domain that somebody has led elsewhere. Nothing in a hook's arguments tells.
+    def _in_state(self, urn: str, key: str, name: str) -> bool:
+        """Return whether the state has the resource under this name although the engine is about to create it.
+
+        That happens for an adopted site, which the engine has only read, and for a domain that somebody has led
+        elsewhere. The hook's arguments do not show it.
         """
         return any(each["urn"] == urn and (each.get("outputs") or {}).get(key) == name for each in self._state())
 
-    def _other(self, urn: str, key: str, name: str) -> str:
-        """The service in the state that has this Worker already: deleted at the update's end, it would take the new
-        one along. Empty where there is none.
+    def _other_service(self, urn: str, key: str, name: str) -> str:
+        """Return another service in the state with this Worker; empty if there is no such service.
+
+        At the end of the update, the deletion of that service's Worker would delete the new one too.
         """
         kind = urn.rpartition("::")[0]
         others = (each["urn"] for each in self._state() if (each.get("outputs") or {}).get(key) == name)
@@ -143,7 +147,7 @@ class Ownership:
 
 @dataclass(frozen=True)
 class Taken:
-    """Something that exists and is not ours; `key` is where the configuration names it."""
+    """An existing resource that does not belong to the stack. `key` is the configuration key of its name."""
 
     what: str
     mark: str | None
@@ -160,7 +164,7 @@ class Taken:
 
 
 def refuse_existing(platform: AppPlatform, workers: Workers, names: Names, ours: str) -> None:
-    """Raises Sentence when something exists under the names of a stack that has made nothing yet."""
+    """Raises UserError if resources exist under the names of a stack that has made nothing yet."""
     found = [_taken_app(platform, names.app, ours)] if names.app else []
     found += [
         _taken_worker(workers.bindings(script), service, script, ours)
@@ -184,12 +188,12 @@ def refuse_existing(platform: AppPlatform, workers: Workers, names: Names, ours:
 
 
 def refuse_existing_app(platform: AppPlatform, name: str, ours: str) -> None:
-    """Raises Sentence when there is an app of that name, which is not in the state: the name is given out once."""
+    """Raises UserError if an app of that name exists that is not in the state: app names are unique."""
     if taken := _taken_app(platform, name, ours):
         raise UserError(taken.sentence(ours))
 
 
-def _renaming(before: str, after: str, script: str, ours: str) -> str:
+def _renamed_service_error(before: str, after: str, script: str, ours: str) -> str:
     stack = Owner.of(ours).stack
     return (
         f"The Worker {script} is the service {before} of this stack, and the configuration calls it {after}: the "
@@ -199,7 +203,7 @@ def _renaming(before: str, after: str, script: str, ours: str) -> str:
 
 
 def _taken_app(platform: AppPlatform, name: str, ours: str) -> Taken | None:
-    """Raises Sentence for one that is ours and that the state does not have."""
+    """Return the app if it does not belong to the stack. Raises UserError if it does and is not in the state."""
     app = platform.find(name)
     if app is None:
         return None
@@ -213,7 +217,7 @@ def _taken_app(platform: AppPlatform, name: str, ours: str) -> Taken | None:
 
 
 def _taken_worker(bindings: Mapping[str, Any] | None, service: str, script: str, ours: str) -> Taken | None:
-    """A Worker with these bindings that is not ours, which an upload would replace."""
+    """Return the Worker with these bindings if it does not belong to the stack: an upload would replace it."""
     mark = owner_of_worker(bindings or {})
     if bindings is None or mark == ours:
         return None
@@ -221,28 +225,28 @@ def _taken_worker(bindings: Mapping[str, Any] | None, service: str, script: str,
 
 
 def _taken_domain(workers: Workers, service: str, hostname: str, script: str, ours: str) -> Taken | None:
-    """A domain that leads to a Worker that is not ours: attaching it would move it without a word."""
-    there = workers.leads_to(hostname)
-    if there is None or there == script or (mark := _mark(workers, there)) == ours:
+    """Return the domain if it leads to a Worker that does not belong to the stack: attaching would move it silently."""
+    current = workers.leads_to(hostname)
+    if current is None or current == script or (mark := _script_owner(workers, current)) == ours:
         return None
     return Taken(
-        f"The domain {hostname}, which leads to the Worker {there},", mark, f"{key_of(service)}.domain.hostname"
+        f"The domain {hostname}, which leads to the Worker {current},", mark, f"{key_of(service)}.domain.hostname"
     )
 
 
 def refuse_other(what: str, mark: str | None, ours: str, urn: str = "") -> None:
-    """Raises Sentence when what the stack has carries another stack's mark; `urn` is its place in the state."""
+    """Raises UserError if a resource of the stack has another owner. `urn` is its URN in the state."""
     if mark is None or mark == ours:
         return
     stack = Owner.of(ours).stack
-    go = f"pulumi state delete '{urn}' -s {stack}" if urn else f"oracle doctor --stack {stack}"
+    command = f"pulumi state delete '{urn}' -s {stack}" if urn else f"oracle doctor --stack {stack}"
     raise UserError(
         f"{what} is of {mark}, and not of {ours}, so it is left as it is. "
-        f"{'Let go of it' if urn else 'See which names are taken'}: {go}"
+        f"{'Let go of it' if urn else 'See which names are taken'}: {command}"
     )
 
 
-def _mark(workers: Workers, script: str) -> str | None:
+def _script_owner(workers: Workers, script: str) -> str | None:
     return owner_of_worker(workers.bindings(script) or {})
 
 

@@ -91,7 +91,7 @@ def _unfetched(settings: Settings, project: Path, item: Item) -> str:
     from storage.backups.errors import Missing
 
     try:
-        BackupConfig.of_settings(settings, None).keep().get(item, place(project, item))
+        BackupConfig.of_settings(settings, None).release_store().get(item, place(project, item))
     except Missing:
         return f"which is not kept in {settings.backup.store}"
     except (UserError, BackupsError, ReleaseError) as error:

@@ -183,7 +183,7 @@ def test_a_damaged_backup_is_refused_before_anything_changes(tmp_path: Any) -> N
     kept = catalog.keep(archive, about, Contents(records={}, files=0, file_bytes=0, users=0, last_write=None))
     wanted = props(generation=2.0, restore_from=kept.id)
     assert GenerationProvider().diff("", props(), wanted).changes
-    backend_generation._look(wanted)
+    backend_generation._check_backup_store(wanted)
     stored = tmp_path / "backups" / str(owner()) / f"{kept.id}.zip"
     stored.chmod(0o600)
     stored.write_bytes(stored.read_bytes()[:-1] + b"!")

@@ -32,7 +32,7 @@ class Platform:
 )
 def test_both_logins_are_proven(monkeypatch: pytest.MonkeyPatch, knows: set[str], release: str, proven: bool) -> None:
     see(monkeypatch, knows)
-    assert backend_ready._proven(props(release)) is proven
+    assert backend_ready._is_ready(props(release)) is proven
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_both_logins_are_proven(monkeypatch: pytest.MonkeyPatch, knows: set[str]
 )
 def test_what_an_update_left_halfway_is_put_right(monkeypatch: pytest.MonkeyPatch, seen: dict[str, Any]) -> None:
     see(monkeypatch, {"admin", "operator"}, **seen)
-    assert backend_ready._proven(props()) is False
+    assert backend_ready._is_ready(props()) is False
 
 
 def props(release: str = "sha256:1") -> dict[str, Any]:

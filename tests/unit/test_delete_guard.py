@@ -108,7 +108,7 @@ def keeper(world: World, monkeypatch: pytest.MonkeyPatch) -> BackupBeforeDelete:
 
 def test_a_backup_of_an_empty_disk_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(app(), lost=type("Lost", (), {"summary": "old is empty since then"})())
-    keeper(world, monkeypatch)._keep(target())
+    keeper(world, monkeypatch)._back_up(target())
     assert "noted ['old is empty since then']" in world.done
 
 
@@ -127,14 +127,14 @@ def test_what_goes_is_backed_up_first(
     world = World(app(generation=generation), at)
     keeper_ = keeper(world, monkeypatch)
     keeper_._context.restore_from = restore_from  # type: ignore[misc]
-    keeper_._keep(target())
+    keeper_._back_up(target())
     assert world.done == ["frozen: moved", f"backup of old for a {reason}", "noted []", "pruned but kept"]
 
 
 def test_a_backup_that_fails_fails_the_deletion(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(app(), fails=True)
     with pytest.raises(pulumi.RunError, match="old is not touched, since its backup failed"):
-        asyncio.run(in_thread(keeper(world, monkeypatch)._keep, target()))
+        asyncio.run(in_thread(keeper(world, monkeypatch)._back_up, target()))
     assert world.done == ["frozen: moved"]
 
 
@@ -143,7 +143,7 @@ def test_another_stacks_app_is_neither_frozen_nor_deleted(monkeypatch: pytest.Mo
     """As in the state of a stack that was copied."""
     world = World(app(running=running, owner="o/p/other"))
     with pytest.raises(UserError, match=r"^The app old is of o/p/other, and not of o/p/s, so it is left as it is"):
-        keeper(world, monkeypatch)._keep(target())
+        keeper(world, monkeypatch)._back_up(target())
     assert world.done == []
 
 
@@ -151,7 +151,7 @@ def test_another_stacks_app_is_neither_frozen_nor_deleted(monkeypatch: pytest.Mo
 def test_another_stacks_app_is_not_deployed_over(monkeypatch: pytest.MonkeyPatch, running: bool) -> None:
     made = keeper(World(app(running=running, owner="o/p/other")), monkeypatch)
     with pytest.raises(UserError, match="is of o/p/other"):
-        made._refuse("id")
+        made._refuse_deployment("id")
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_an_app_is_not_made_under_a_name_that_is_taken(
 
     made._app = SimpleNamespace(future=named)  # type: ignore[assignment]
     with pytest.raises(pulumi.RunError) as caught:
-        asyncio.run(made._create(None))  # type: ignore[arg-type]
+        asyncio.run(made._check_name(None))  # type: ignore[arg-type]
     assert words in str(caught.value)
 
 
@@ -183,7 +183,7 @@ def test_an_app_of_a_free_name_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_app_with_traffic_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(app(), at="old")
     with pytest.raises(UserError, match="still sends its requests to old; it stays"):
-        keeper(world, monkeypatch)._keep(target())
+        keeper(world, monkeypatch)._back_up(target())
     assert world.done == []
 
 
@@ -191,7 +191,7 @@ def test_an_app_that_others_still_ask_is_not_deleted(monkeypatch: pytest.MonkeyP
     asked = Request(at="2026-11-26 12:00:03.000Z", method="GET", path="/api/collections/posts/records", agent="", ip="")
     world = World(app(), asked=[asked])
     with pytest.raises(UserError) as refused:
-        keeper(world, monkeypatch)._keep(target())
+        keeper(world, monkeypatch)._back_up(target())
     assert str(refused.value).startswith(
         "old stays: it still gets requests, such as GET /api/collections/posts/records at 2026-11-26 12:00:03 UTC by a "
         "client that does not name itself. Something has its address http://old and not POCKETBASE_URL"
@@ -201,7 +201,7 @@ def test_an_app_that_others_still_ask_is_not_deleted(monkeypatch: pytest.MonkeyP
 
 def test_nobody_is_looked_for_where_nothing_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(app(), at=None, asked=[Request(at="", method="GET", path="/api/x", agent="curl", ip="")])
-    keeper(world, monkeypatch)._keep(target())
+    keeper(world, monkeypatch)._back_up(target())
     assert world.done[-1] == "pruned but kept"
 
 
@@ -210,13 +210,13 @@ def test_an_app_that_was_written_to_late_stays_until_somebody_has_seen_to_it(mon
     with pytest.raises(
         UserError, match=r"old stays: .* carried \(posts: abc\).* backup kept.*ORACLE_LATE_WRITES=old pulumi"
     ):
-        keeper(world, monkeypatch)._keep(target())
+        keeper(world, monkeypatch)._back_up(target())
     assert "pruned but kept" not in world.done
     monkeypatch.setenv(stack_outputs.LATE_WRITES, "another")
     with pytest.raises(UserError, match="old stays"):
-        keeper(world, monkeypatch)._keep(target())
+        keeper(world, monkeypatch)._back_up(target())
     monkeypatch.setenv(stack_outputs.LATE_WRITES, "old")
-    keeper(world, monkeypatch)._keep(target())
+    keeper(world, monkeypatch)._back_up(target())
     assert world.done[-2:] == ["noted ['written after its data was carried: posts: abc']", "pruned but kept"]
 
 
@@ -225,26 +225,26 @@ def test_what_never_ran_or_is_gone_holds_nothing_up(
     monkeypatch: pytest.MonkeyPatch, gone: dict[str, Any] | None
 ) -> None:
     world = World(gone)
-    keeper(world, monkeypatch)._keep(target())
+    keeper(world, monkeypatch)._back_up(target())
     assert world.done == []
 
 
 def test_only_the_app_that_was_named_goes_without_a_backup(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(stack_outputs.WITHOUT_BACKUP, "another-app")
     world = World(app())
-    keeper(world, monkeypatch)._keep(target())
+    keeper(world, monkeypatch)._back_up(target())
     assert "backup of old for a wipe" in world.done
     monkeypatch.setenv(stack_outputs.WITHOUT_BACKUP, "old")
     world = World(app())
-    keeper(world, monkeypatch)._keep(target())
+    keeper(world, monkeypatch)._back_up(target())
     assert world.done == ["noted ['without a backup, as asked for']"]
 
 
 def test_a_deployment_over_an_app_that_runs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="The app old was changed or rolled back by hand"):
-        keeper(World(app()), monkeypatch)._refuse("id")
-    keeper(World(app(running=False)), monkeypatch)._refuse("id")
-    keeper(World(None), monkeypatch)._refuse("id")
+        keeper(World(app()), monkeypatch)._refuse_deployment("id")
+    keeper(World(app(running=False)), monkeypatch)._refuse_deployment("id")
+    keeper(World(None), monkeypatch)._refuse_deployment("id")
 
 
 def test_a_locked_stack_keeps_its_last_backend(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,7 +252,7 @@ def test_a_locked_stack_keeps_its_last_backend(monkeypatch: pytest.MonkeyPatch) 
     keeping_ = keeper(world, monkeypatch)
     keeping_._context.locked = True  # type: ignore[misc]
     with pytest.raises(UserError, match=r"old stays: the stack is protected .* oracle unlock STACK$"):
-        keeping_._keep(target())
+        keeping_._back_up(target())
     assert world.done == []
 
 
@@ -260,5 +260,5 @@ def test_a_locked_stack_lets_a_successor_take_over(monkeypatch: pytest.MonkeyPat
     world = World(app(), at="successor")
     keeping_ = keeper(world, monkeypatch)
     keeping_._context.locked = True  # type: ignore[misc]
-    keeping_._keep(target())
+    keeping_._back_up(target())
     assert "backup of old for a wipe" in world.done

@@ -271,7 +271,10 @@ def test_every_hook_of_the_backend_is_guarded(monkeypatch: pytest.MonkeyPatch) -
         found.after_update,
     ]
     assert [len(each or []) for each in bound] == [2, 2, 1, 2, 1]
-    for each in [*itertools.chain(*(each or [] for each in bound)), *(backend._kept_only(keeping).before_delete or [])]:
+    for each in [
+        *itertools.chain(*(each or [] for each in bound)),
+        *(backend._adopted_hooks(keeping).before_delete or []),
+    ]:
         with pytest.raises(pulumi.RunError, match="AssertionError"):
             asyncio.run(called(each))
 

@@ -24,7 +24,7 @@ def test_the_token_goes_to_a_store_of_the_same_api_only(monkeypatch: pytest.Monk
     with scripted({"/images/sha256:1": [Reply("", 404)]}) as store, scripted() as api:
         props: dict[str, Any] = {"store": f"{store.address}/images", "digest": "sha256:1"}
         props["endpoint"] = api.address if foreign else f"{store.address}/"
-        assert not pushed_image._stored(props)
+        assert not pushed_image._is_stored(props)
         (headers,) = store.headers
     assert headers.get("authorization") == (None if foreign else f"Bearer {TOKEN}")
 
@@ -32,7 +32,7 @@ def test_the_token_goes_to_a_store_of_the_same_api_only(monkeypatch: pytest.Monk
 def test_a_token_that_is_none_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIGITALOCEAN_TOKEN", f"{TOKEN}\r")
     with scripted({"/1": [Reply("", 404)]}) as store:
-        assert not pushed_image._stored({"store": store.address, "digest": "1", "endpoint": store.address})
+        assert not pushed_image._is_stored({"store": store.address, "digest": "1", "endpoint": store.address})
         assert "authorization" not in store.headers[0]
 
 

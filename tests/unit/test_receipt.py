@@ -206,7 +206,7 @@ def test_the_image_is_pushed_as_it_is_kept_and_not_packed_anew(project: Path) ->
     release = program.run(config()).outputs["release"]
     props = program.plain(program.run(config(release)).one("backend-image").inputs)
     change(project)
-    assert image_digest(pushed_image._packed(props)) == release["backend"] == props["digest"]
+    assert image_digest(pushed_image._packed_image(props)) == release["backend"] == props["digest"]
     shutil.rmtree(project / ".oracle")
     with pytest.raises(UserError, match="services/backend changed while it was being pushed"):
-        pushed_image._packed(props)
+        pushed_image._packed_image(props)

@@ -341,5 +341,5 @@ def test_data_that_was_put_into_an_app_is_in_its_replica(
     monkeypatch.setattr(migration, "AppPlatform", lambda _: Platform(replicated))
     monkeypatch.setattr(migration, "bootstrap", lambda *_, **__: asked.append("bootstrap"))
     monkeypatch.setattr(migration, "_session", lambda *_: None)
-    migration._put(Path("archive.zip"), TARGET, "http://new")
+    migration._restore_archive(Path("archive.zip"), TARGET, "http://new")
     assert asked == RESTORED + then

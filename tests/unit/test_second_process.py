@@ -61,10 +61,10 @@ def test_a_database_in_use_is_opened_only_while_its_server_holds_its_locks(
     monkeypatch.setattr(bootstrap, "ensure_admin", repair)
     monkeypatch.setattr(bootstrap, "run_command", run)
     if allowed:
-        bootstrap._prove_admin(Platform(), target(), fresh=False)  # type: ignore[arg-type]
+        bootstrap._ensure_logins(Platform(), target(), fresh=False)  # type: ignore[arg-type]
     else:
         with pytest.raises(AdminError, match=r"no second process is started on it\. Log in to its dashboard"):
-            bootstrap._prove_admin(Platform(), target(), fresh=False)  # type: ignore[arg-type]
+            bootstrap._ensure_logins(Platform(), target(), fresh=False)  # type: ignore[arg-type]
     assert [command[0] for command in ran] == ["sh", "./oracle-universe"][: 1 + allowed]
 
 
@@ -73,7 +73,7 @@ def test_a_backend_that_nobody_uses_is_not_asked_for_its_locks(monkeypatch: pyte
     monkeypatch.setattr(bootstrap, "wait_healthy", lambda *_: None)
     monkeypatch.setattr(bootstrap, "_careful_upsert", lambda *_: pytest.fail("it asks"))
     monkeypatch.setattr(bootstrap, "ensure_admin", lambda *arguments: given.append(arguments[4]))
-    bootstrap._prove_admin(Platform(), target(), fresh=True)  # type: ignore[arg-type]
+    bootstrap._ensure_logins(Platform(), target(), fresh=True)  # type: ignore[arg-type]
     assert given[0] is not None
 
 

@@ -77,7 +77,7 @@ def test_a_release_is_undone_by_the_one_before_and_a_restart_by_its_backup(backu
         "commits": {},
     }
     ran = DeployedRelease(at="2026-01-31T23:59:59Z", who="ada", release=receipt, packed=True, app="old", app_id="id")
-    backup_config.keep().note(ran)
+    backup_config.release_store().note(ran)
     record_change(backup_config, "release", OLD, Filled("new", "id-2", 1, "s"), None, None)
     record_change(
         backup_config, "release", replace(OLD, release="of nobody"), Filled("new", "id-3", 1, "s"), None, None
