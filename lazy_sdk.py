@@ -1,16 +1,16 @@
-"""Provider SDKs without the part that nobody uses.
+"""Lazy imports of the provider SDKs.
 
-The generated SDK packages define thousands of classes (10 MB of source for Cloudflare alone), and importing one runs
-them all: seconds on each `pulumi up`. Here a package is entered without running its `__init__`, a resource's module
-is imported when it is asked for, and of the two large modules of argument and result types only the classes in use
-are compiled.
+The generated SDK packages define thousands of classes (10 MB of source for Cloudflare alone), and an import runs them
+all, which takes seconds on each `pulumi up`. `lazily` imports a package without running its `__init__`, imports a
+resource's module on first use, and compiles only the used classes of the two large modules of argument and result
+types.
 
-This holds on to one property of the generated files: a header, then classes that start in the first column. A file of
+This depends on one property of the generated files: a header, then classes that start in the first column. A file of
 another form is imported as usual, so that a newer SDK can be slower but not wrong.
 
-Of the types that a resource's module names in quotes, it gets those that its properties return: pulumi/_types.py looks
-up these and no others (`_raw_return_hints`). The rest are in the hints of parameters, for editors: half of all types
-are a dictionary's form of another (`AppSpecArgsDict`), which nothing reads while a program runs.
+A resource's module names types in quotes. It gets only those that its properties return: pulumi/_types.py looks up no
+others (`_raw_return_hints`). The rest are in the hints of parameters, for editors: half of all types are the dictionary
+form of another type (`AppSpecArgsDict`), which nothing reads while a program runs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from types import ModuleType
 from typing import Any
 
 TYPE_MODULES = ("_inputs", "outputs")
-# The files are megabytes: `^` in the place of `\n` takes thrice the time, and text in the place of bytes twice.
+# The files are megabytes: `^` instead of `\n` takes three times as long, text instead of bytes twice as long.
 CLASS = re.compile(rb"\n(?:@pulumi\.\w+\n)?class (\w+)[(:]")
 REFERENCE = re.compile(rb"'(\w+)'")
 RETURNED = re.compile(rb"\n    def \w+\(self\) -> (.*):\n")
@@ -33,9 +33,9 @@ EXPORTED = re.compile(rb"\n__all__ = \[(.*?)\n\]", re.DOTALL)
 
 
 class TypesModule(ModuleType):
-    """A module of types whose classes are compiled when they are asked for."""
+    """A module of types whose classes are compiled on first use."""
 
-    __all__: tuple[str, ...] = ()  # `from ._inputs import *` must not ask for all of them
+    __all__: tuple[str, ...] = ()  # `from ._inputs import *` must not compile all of them
 
     def __init__(self, name: str, path: Path, source: bytes, classes: Mapping[str, slice]) -> None:
         super().__init__(name)
@@ -44,10 +44,10 @@ class TypesModule(ModuleType):
         self._source = source
         self._names = frozenset(classes)
         self._classes = dict(classes)
-        self._entered = False
+        self._header_ran = False
 
     def defines(self, name: str) -> bool:
-        """Whether the file has a class of that name, compiled or not."""
+        """Return whether the file has a class of that name, compiled or not."""
         return name in self._names
 
     def __getattr__(self, name: str) -> Any:
@@ -55,23 +55,23 @@ class TypesModule(ModuleType):
         if place is None:
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         source = self._source[place]
-        self._enter()
+        self._run_header()
         exec(compile(source, str(self.__file__), "exec"), self.__dict__)
-        # Types name one another in quotes, and the SDK looks such names up in the module's dictionary.
-        for reference in _named(source) & self._classes.keys():
+        # Types name each other in quotes, and the SDK looks up such names in the module's dictionary.
+        for reference in _quoted_names(source) & self._classes.keys():
             getattr(self, reference)
         return self.__dict__[name]
 
-    def _enter(self) -> None:
-        """Runs what stands before the first class, once."""
-        if not self._entered:
-            self._entered = True
+    def _run_header(self) -> None:
+        """Run the header before the first class, once."""
+        if not self._header_ran:
+            self._header_ran = True
             header = self._source[: CLASS.search(self._source).start() + 1]  # type: ignore[union-attr]
             exec(compile(header.replace(b"__all__", b"_exported"), str(self.__file__), "exec"), self.__dict__)
 
 
 def lazily(package: str) -> ModuleType:
-    """The package, with resources and types as attributes like the whole one. Falls back on the whole one."""
+    """Import the package with lazy resources and types. Falls back to a full import."""
     if package in sys.modules:
         return sys.modules[package]
     spec = importlib.util.find_spec(package)
@@ -83,18 +83,18 @@ def lazily(package: str) -> ModuleType:
     }
     if any(module is None for module in types.values()):
         return importlib.import_module(package)
-    bare = importlib.util.module_from_spec(spec)
-    sys.modules[package] = bare
+    lazy = importlib.util.module_from_spec(spec)
+    sys.modules[package] = lazy
     for name, module in types.items():
         assert module is not None
         sys.modules[module.__name__] = module
-        setattr(bare, name, module)
-    bare.__getattr__ = _resolver(package, types.get("_inputs"))  # type: ignore[method-assign]
-    return bare
+        setattr(lazy, name, module)
+    lazy.__getattr__ = _resolver(package, types.get("_inputs"))  # type: ignore[method-assign]
+    return lazy
 
 
 def _types_module(package: str, path: Path) -> TypesModule | None:
-    """None when the file is not a header, with the names of all classes, followed by these classes."""
+    """Return the lazy module; None if the file is not a header with the names of all classes, then these classes."""
     source = path.read_bytes()
     starts = list(CLASS.finditer(source))
     exported = EXPORTED.search(source)
@@ -117,7 +117,7 @@ def _resolver(package: str, inputs: TypesModule | None) -> Any:
         except ModuleNotFoundError:
             raise AttributeError(f"module {package!r} has no attribute {name!r}") from None
         if inputs is not None:
-            _give_types(module, inputs)
+            _set_types(module, inputs)
         return getattr(module, name)
 
     return resolve
@@ -127,13 +127,13 @@ def _module_of(resource: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", resource).lower()
 
 
-def _give_types(module: ModuleType, inputs: TypesModule) -> None:
-    """What `from ._inputs import *` would have brought, of what the module's properties return."""
+def _set_types(module: ModuleType, inputs: TypesModule) -> None:
+    """Set the types that the module's properties return, which `from ._inputs import *` would have imported."""
     for returned in RETURNED.findall(Path(str(module.__file__)).read_bytes()):
-        for name in filter(inputs.defines, _named(returned)):
+        for name in filter(inputs.defines, _quoted_names(returned)):
             module.__dict__[name] = getattr(inputs, name)
 
 
-def _named(source: bytes) -> set[str]:
-    """The names that stand in quotes."""
+def _quoted_names(source: bytes) -> set[str]:
+    """Return the names in quotes."""
     return {name.decode() for name in REFERENCE.findall(source)}

@@ -1,4 +1,4 @@
-"""The provider SDKs that the program uses, entered lazily (see `sdk`): whole, they cost seconds on every run."""
+"""The provider SDKs of the program, imported lazily (see `lazy_sdk`): a full import takes seconds on every run."""
 
 from __future__ import annotations
 

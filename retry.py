@@ -1,4 +1,4 @@
-"""Waiting for what others do: often at first, then less and less often, and not for ever."""
+"""Retries with growing pauses and a time limit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 def backoff(
     seconds: float, first: float = 0.05, longest: float = 2.0, sleep: Callable[[float], object] = time.sleep
 ) -> Iterator[int]:
-    """Counts attempts until `seconds` have passed, waiting a little longer between them each time; one at least."""
+    """Yield the number of each attempt until `seconds` have passed, with growing pauses; at least one attempt."""
     end, pause, attempt = time.monotonic() + seconds, first, 0
     while True:
         yield attempt

@@ -1,7 +1,7 @@
-"""The stack's outputs: everything that the program and the operations share.
+"""The stack's outputs: everything that the program and the command share.
 
-The program exports `OUTPUTS` and each service's address, `<service>Url`; `ops` reads them through `Outputs`. Back goes
-`Kept`, when only some services are deployed. Nothing else passes between the two.
+The program exports `OUTPUTS` and each service's address, `<service>Url`. The command reads them through `Outputs`. It
+passes `PinnedServices` to the program when it deploys only some services. They exchange nothing else.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 
 
 class Release(TypedDict):
-    """The receipt: which bytes a stack runs."""
+    """The receipt: the digests of the bytes that a stack runs."""
 
     backend: str
     """Image digest, `sha256:<64 hex>`; or `ADOPTED`, as in `workers` and `assets`."""
@@ -21,39 +21,42 @@ class Release(TypedDict):
     assets: dict[str, str]
     """SHA-256 of each asset set's manifest, hex, by service."""
     commits: dict[str, str]
-    """Commit of each source by service, 40 hex digits, `-dirty` behind it where files differ; empty outside git."""
+    """Commit of each source by service: 40 hex digits, with `-dirty` if files differ; empty outside git."""
 
 
 class PinnedServices(TypedDict):
-    """What stays as it is although its sources may have changed: the operations name the file with it, as JSON, in the
-    environment variable `KEPT_VARIABLE` when only some services are deployed.
+    """The services that an update does not deploy, although their sources may have changed.
+
+    When the command deploys only some services, the environment variable `KEPT_VARIABLE` names the JSON file with this.
     """
 
     services: list[str]
     release: Release
-    """What runs."""
+    """The running release."""
     api: str
-    """The text of the api Worker's module that runs."""
+    """The text of the running api Worker's module."""
 
 
 KEPT_VARIABLE = "ORACLE_KEPT"
 
 WITHOUT_BACKUP = "ORACLE_NO_BACKUP"
-"""Names an app that may be deleted without a backup: `oracle wipe --no-backup` sets it when the stack is typed, and
-`oracle review`, whose environments end.
+"""The variable with the name of an app that may be deleted without a backup. `oracle wipe --no-backup` sets it after
+the user typed the stack's name, and `oracle review` sets it for review environments.
 """
 
 LATE_WRITES = "ORACLE_LATE_WRITES"
-"""Names an app that may be deleted although it was written to after its data was carried: somebody has seen to it."""
+"""The variable with the name of an app that may be deleted although it was written to after its data was migrated,
+because the user has dealt with these writes.
+"""
 
 LOGIN_MARK = "ADMIN_LOGIN_OF_UPDATE"
-"""A secret that an update binds beside the api Worker's login when it changes that by itself: whoever finds another
-login without it knows that a person has changed it. The next upload drops it.
+"""A secret that an update binds beside the api Worker's login when the update changes that login. A changed login
+without this secret was changed by a person. The next upload drops the secret.
 """
 
 ADOPTED = "adopted:"
-"""What stands in a receipt before the id of what runs (the app's deployment, a Worker's version) where a service was
-made by hand, taken over, and not released from here yet.
+"""The prefix in a receipt of an adopted service that was not released yet. The id of the running deployment (of the
+app) or version (of a Worker) follows.
 """
 
 FIRST = ("backend", "api")
@@ -61,28 +64,28 @@ FIRST = ("backend", "api")
 
 
 def in_order(services: Iterable[str]) -> list[str]:
-    """Services as they are shown: the backend, the api, the others by name."""
+    """Return services in the order of display: the backend, the api, the others by name."""
     return sorted(services, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
 
 
 def key_of(service: str) -> str:
-    """The configuration key of a service, without the project's prefix."""
+    """Return the configuration key of a service, without the project's prefix."""
     return service if service == "backend" else f"workers.{service}"
 
 
 UNBUILT = "unbuilt:"
-"""What stands in a preview's receipt before the hash of an image's inputs, where the update will build it first."""
+"""The prefix in a preview's receipt of the hash of an image's inputs, if the update will build the image first."""
 
 OWNER_VARIABLE = "STACK"
-"""What an app and a Worker carry their owner under, as plain text: `organization/project/stack`."""
+"""The plain text variable of an app and a Worker with their owner: `organization/project/stack`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """A stack by its whole name. Whatever is kept is kept under it, and what is made carries it."""
+    """A stack by its full name. Resources carry it, and the backup store stores everything under it."""
 
     organization: str
-    """`organization` in a state of one's own, as the engine calls it; else the one in Pulumi Cloud."""
+    """The organization in Pulumi Cloud; for another state backend, `organization`, as the engine calls it."""
     project: str
     stack: str
 
@@ -91,29 +94,29 @@ class Owner:
 
     @classmethod
     def of(cls, text: str) -> Owner:
-        """From what `str` makes of one. Raises ValueError for anything else."""
+        """Parse `organization/project/stack`. Raises ValueError for another form."""
         organization, project, stack = text.split("/")
         return cls(organization=organization, project=project, stack=stack)
 
 
 def owner_of_app(spec: Mapping[str, Any]) -> str | None:
-    """Whose an app is by its spec, as App Platform's API shows it; None where it carries no owner."""
+    """Return an app's owner from its spec in App Platform's API; None if it has no owner."""
     return next((str(env["value"]) for env in _variables(spec) if env.get("key") == OWNER_VARIABLE), None)
 
 
 def owner_of_worker(bindings: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """Whose a Worker is by its bindings, as Cloudflare's API shows them; None where it carries no owner."""
+    """Return a Worker's owner from its bindings in Cloudflare's API; None if it has no owner."""
     text = (bindings.get(OWNER_VARIABLE) or {}).get("text")
     return str(text) if text else None
 
 
 def check_name(owner: str, service: str) -> str:
-    """What the uptime check of a service is called. The API knows no other mark, and sets no limit to a name."""
+    """Return the name of a service's uptime check. A check can carry its owner only in its name, which has no limit."""
     return f"{owner} {service}"
 
 
 def owner_of_check(name: str) -> str | None:
-    """Whose an uptime check is by its name; None where that carries no owner."""
+    """Return an uptime check's owner from its name; None if it has no owner."""
     owner, space, _ = name.rpartition(" ")
     return owner if space and owner.count("/") == 2 and " " not in owner else None
 
@@ -133,15 +136,15 @@ OUTPUTS = (
 )
 SECRET_OUTPUTS = frozenset({"adminPassword"})
 URL = "Url"
-"""What an output of a service's address has behind the service's name."""
+"""The suffix of the output with a service's address, after the service's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """A deployed stack's outputs. `from_state` raises KeyError naming the output that is missing."""
+    """A deployed stack's outputs. `from_state` raises KeyError with the name of a missing output."""
 
     addresses: dict[str, str]
-    """By service, in the order in which they are shown."""
+    """Addresses by service, in the order of display."""
     backend_app: str
     """The name of the app that runs the backend."""
     backend_app_id: str
@@ -159,9 +162,9 @@ class Outputs:
 
     @classmethod
     def from_state(cls, outputs: Mapping[str, Any]) -> Outputs:
-        found = {key.removesuffix(URL): str(outputs[key]) for key in outputs if key.endswith(URL)}
+        urls = {key.removesuffix(URL): str(outputs[key]) for key in outputs if key.endswith(URL)}
         return cls(
-            addresses={name: found[name] for name in in_order({"backend", "api", *found})},
+            addresses={name: urls[name] for name in in_order({"backend", "api", *urls})},
             backend_app=outputs["backendApp"],
             backend_app_id=outputs["backendAppId"],
             generation=int(outputs["generation"]),

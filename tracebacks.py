@@ -1,4 +1,4 @@
-"""Exceptions that nobody expected: their last line, and their full text, without the secrets of the environment."""
+"""Texts of unexpected exceptions, the last line or the whole traceback, without secrets of the environment."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent
 LONGEST = 300
-"""Characters of a line: an exception may quote a whole file."""
+"""Limit of a line in characters: an exception may quote a whole file."""
 HIDDEN = "[secret]"
 SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSPHRASE|_KEY\b|CREDENTIAL", re.IGNORECASE)
 SHORTEST = 8
-"""Characters of a value that is looked for: a shorter one would be found in words."""
+"""Minimum length of a hidden value in characters: shorter values occur in ordinary words."""
 
 
 def last_line(error: BaseException) -> str:
-    """The exception's kind and message, on one line."""
+    """Return the exception's type and message on one line."""
     return " ".join(_hide("".join(traceback.format_exception_only(error))).split())[:LONGEST]
 
 
 def full_text(error: BaseException) -> str:
-    """The whole traceback."""
+    """Return the whole traceback."""
     return _hide("".join(traceback.format_exception(error)))
 
 
 def located(error: BaseException) -> str:
-    """The same, with the innermost line of the project's own code where there is one."""
+    """Return `last_line` with the innermost line of the project's own code, if there is one."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if _is_ours(Path(frame.filename))]
     place = f" ({Path(ours[-1].filename).relative_to(PROJECT)}, line {ours[-1].lineno})" if ours else ""
@@ -49,5 +49,5 @@ def _secrets() -> Iterator[str]:
     for name, value in os.environ.items():
         if SECRET.search(name) and len(value) >= SHORTEST:
             yield value
-        elif found := re.match(r"\w+://[^/@]*:([^/@]+)@", value):  # such as a proxy's
+        elif found := re.match(r"\w+://[^/@]*:([^/@]+)@", value):  # for example a proxy's password
             yield found[1]

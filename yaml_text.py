@@ -1,4 +1,4 @@
-"""YAML read by libyaml where PyYAML has it, as its wheels do: ten times as fast as PyYAML's own parser."""
+"""Read YAML with libyaml where PyYAML has it, as its wheels do: ten times as fast as PyYAML's own parser."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ LOADER: type[yaml.SafeLoader] | type[yaml.CSafeLoader] = getattr(yaml, "CSafeLoa
 
 
 def load(text: str) -> Any:
-    """The document of a text: plain values alone, as `yaml.safe_load` makes them. Raises yaml.YAMLError."""
+    """Parse a document into plain values, like `yaml.safe_load`. Raises yaml.YAMLError."""
     return yaml.load(text, LOADER)

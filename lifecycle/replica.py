@@ -44,7 +44,7 @@ def is_replicated(app: Mapping[str, Any], service: str) -> bool:
 
 
 def start_anew(platform: AppPlatform, app_id: str, service: str) -> None:
-    """Restart Litestream after the database file was replaced. The app does not last until Litestream runs again.
+    """Restart Litestream after the database file was replaced. The app does not answer until Litestream runs again.
 
     Raises AppPlatformError, ConsoleError.
     """

@@ -1,12 +1,12 @@
-# Runs in the container of a backend whose image has Litestream (lifecycle/replica.py). App Platform takes a dollar sign
-# with a brace for a reference of its own, so there is none here.
-#   run     gives every replica a place of this app's own, then runs the image's command
-#   renew   starts that command again on the same disk, so that Litestream begins anew, from the database that is there
-#   prove   restores what the replica holds of the database that is there, and throws it away
+# Runs in the container of a backend whose image has Litestream (lifecycle/replica.py). App Platform reads a dollar sign
+# with a brace as one of its own references, so this script has none.
+#   run     gives every replica a path with this app's name, then runs the image's command
+#   renew   restarts that command on the same disk, so that Litestream starts again from the current database
+#   prove   restores the replica of the current database, and deletes the copy
 state=.replica-run
 
-# Puts the app's name behind the path or the URL of every replica, unless it is there already. Fails for a file in
-# which it does not find one of them for every replica.
+# Appends the app's name to the path or the URL of every replica, unless it is there already. Fails if it does not find
+# a path or URL for every replica.
 own_places() {
   awk -v app="$BACKEND" '
     function column(text) { match(text, /[^ ]/); return RSTART }
@@ -62,7 +62,7 @@ run() {
     [ -n "$again" ] || break
     again=
     for database in $(databases); do rm -rf "$(shadow "$database")"; done
-    sleep 2 # a bucket tells times in whole seconds, and Litestream restores what was written last
+    sleep 2 # times in a bucket are whole seconds, and Litestream restores the newest files
   done
   exit "$status"
 }

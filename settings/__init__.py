@@ -1,15 +1,15 @@
-"""All configuration of a stack, read and checked once, frozen.
+"""The configuration of a stack, read and checked once, and frozen.
 
-`load()` reads the `oracle-net:*` keys of the running stack; `from_file()` reads the same keys from a
-`Pulumi.<stack>.yaml` without an engine. An error's text has one line for each problem: the key, what is wrong with it
-and what that would cause, and the command that mends it. No other module reads configuration.
+`load()` reads the `oracle-net:*` keys of the running stack. `from_file()` reads the same keys from a
+`Pulumi.<stack>.yaml` without an engine. An error's text has one line for each problem: the key, the problem, the
+consequence, and the command that fixes it. No other module reads configuration.
 """
 
 # ruff: noqa: E402
 import os
 
-# pydantic looks through every installed package for plugins of its own, which takes as long as all of its models. This
-# variable of its (pydantic/plugin/_loader.py) forbids that; what is started from here never sees it.
+# pydantic searches every installed package for plugins, which takes as long as all models. This variable
+# (pydantic/plugin/_loader.py) disables the search. It is reset below, so no child process inherits it.
 _VARIABLE = "PYDANTIC_DISABLE_PLUGINS"
 _before = os.environ.get(_VARIABLE)
 os.environ[_VARIABLE] = "__all__"

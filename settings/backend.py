@@ -1,4 +1,4 @@
-"""What a stack may set of its backend: the app, its image, its alerts, its replica."""
+"""Settings of the backend: the app, its image, its alerts, its replica."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from settings.section import Section
 
 APP_NAME_LIMIT = 32  # DigitalOcean: 2 to 32 characters
 CONTAINER_RULES = ("CPU_UTILIZATION", "MEM_UTILIZATION", "RESTART_COUNT")
-"""Rules of alerts that App Platform keeps with a component, not with the app."""
-GENERATION_SUFFIX = 10  # "-g999-r999": generation and revision, kept free at the end of the app's name
+"""Rules of alerts that App Platform stores with a component, not with the app."""
+GENERATION_SUFFIX = 10  # "-g999-r999": reserved at the end of the app's name for generation and revision
 
 
 class BuildSettings(Section):
-    """How the backend's image is built: `context` is relative to `backend.path`, `dockerfile` to the context.
+    """The build of the backend's image. `context` is relative to `backend.path`, `dockerfile` to the context.
 
-    What is in `args` is no secret: it stays in the image's history.
+    Values in `args` are not secret: the image's history contains them.
     """
 
     context: str = "."
@@ -32,10 +32,10 @@ class BuildSettings(Section):
 
 
 class ImageSettings(Section):
-    """The backend's release: a digest in a registry, a Dockerfile whose image is built and pushed there, or a directory
+    """The backend's image: a digest in a registry, a Dockerfile whose image is built and pushed there, or a directory
     that is packed and pushed to an image store.
 
-    `host` is a registry on this machine, in place of that of `registry_type`: the local cloud takes images from there.
+    `host` is a registry on this machine, used in place of that of `registry_type`: the local cloud reads images there.
     """
 
     registry_type: Literal["DOCR", "DOCKER_HUB", "GHCR"] = "DOCR"
@@ -60,38 +60,38 @@ class ImageSettings(Section):
 
     @property
     def is_packed(self) -> bool:
-        """Whether its bytes are a directory's, and kept with the releases; else a registry keeps them."""
+        """Whether the image is packed from a directory, and stored in the release archive; else a registry has it."""
         return self.path is not None
 
     @property
     def declared_registry(self) -> str | None:
-        """As an app's spec names it. DigitalOcean's own is the account's, and has to be left out."""
+        """The registry in the app's spec; None for DigitalOcean's own, which is the account's."""
         if self.host is not None:
             return "/".join(part for part in (self.host, self.registry) if part)
         return None if self.registry_type == "DOCR" else self.registry
 
 
 class AdoptedApp(Section):
-    """An app made by hand, taken over as it runs: its id, and that of the deployment that serves."""
+    """An adopted app: its id, and the id of the active deployment."""
 
     app: Identifier
     deployment: Identifier
 
 
 class ReplicaSettings(Section):
-    """Litestream in the backend's image, which copies the database to a bucket while it runs."""
+    """Litestream in the backend's image, which copies the running database to a bucket."""
 
     config: str = Field(pattern=r"^[A-Za-z0-9._/-]+$")
-    """Its configuration file in the image: absolute, or seen from the image's working directory."""
+    """Litestream's configuration file in the image: absolute, or relative to the image's working directory."""
     command: str = Field(default="./entrypoint.sh", min_length=1)
-    """What the image runs: one program and its arguments."""
+    """The image's command: one program and its arguments."""
 
 
 class AlertSettings(Section):
     """An alert of the app: DigitalOcean mails the team when its rule is met.
 
     Rules of the app (deployments, domains) have no threshold. Rules of its container have one: `operator`, `value` and
-    `window`. DigitalOcean keeps each kind at its own place in the spec (godo's AppAlertSpecRule).
+    `window`. DigitalOcean has a place for each kind in the spec (godo's AppAlertSpecRule).
     """
 
     rule: Literal[
@@ -108,21 +108,21 @@ class AlertSettings(Section):
         "RESTART_COUNT",
     ]
     operator: Literal["GREATER_THAN", "LESS_THAN"] | None = None
-    value: float | None = Field(default=None, gt=0)  # 0 is left out on its way, and then differs from what comes back
+    value: float | None = Field(default=None, gt=0)  # 0 is not sent, and then the API's answer differs
     window: Literal["FIVE_MINUTES", "TEN_MINUTES", "THIRTY_MINUTES", "ONE_HOUR"] | None = None
     disabled: bool = False
 
     @property
     def of_container(self) -> bool:
-        """Whether it belongs to the service, and not to the app."""
+        """Whether the rule belongs to the service, not to the app."""
         return self.rule in CONTAINER_RULES
 
     @model_validator(mode="after")
     def _threshold(self) -> AlertSettings:
-        given = [each is not None for each in (self.operator, self.value, self.window)]
-        if self.of_container and not all(given):
+        thresholds = [each is not None for each in (self.operator, self.value, self.window)]
+        if self.of_container and not all(thresholds):
             raise ValueError(f"has the rule {self.rule}, which needs operator, value and window")
-        if not self.of_container and any(given):
+        if not self.of_container and any(thresholds):
             raise ValueError(f"has the rule {self.rule}, which takes no operator, value or window")
         return self
 
@@ -146,7 +146,7 @@ class BackendSettings(Section):
     alerts: tuple[AlertSettings, ...] = ()
     create_timeout: str = Field(default="30m", pattern=r"^\d+[smh]$")
     adopted: AdoptedApp | None = None
-    """Until its first release from here, which takes this key away, it is left as it was made by hand."""
+    """Set until the app's first release, which removes this key. Until then the app is not changed."""
 
     @model_validator(mode="after")
     def _buildable(self) -> BackendSettings:

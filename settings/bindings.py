@@ -1,4 +1,4 @@
-"""What a Worker's configuration may bind: `bindings: {NAME: {KIND: …}}`, one kind for each name."""
+"""Bindings in a Worker's configuration: `bindings: {NAME: {KIND: …}}`, one kind for each name."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from settings.section import Section
 
 StorageName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")]
-"""What R2 takes for a bucket's name, which suits KV, D1 and queues too."""
+"""R2's rule for a bucket's name, used for KV, D1 and queues too."""
 ClassName = Annotated[str, Field(pattern=r"^[A-Za-z_$][A-Za-z0-9_$]*$")]
 
 
 class TextBinding(Section):
-    """A text that everybody with access to the account may read."""
+    """A text that everybody with access to the account can read."""
 
     text: str
 
@@ -27,7 +27,7 @@ class ServiceBinding(Section):
 
 
 class KvBinding(Section):
-    """A KV namespace by its title, which is made when the first Worker asks for it."""
+    """A KV namespace by its title. It is created when a Worker first names it."""
 
     kv: StorageName
 
@@ -51,7 +51,7 @@ class QueueBinding(Section):
 
 
 class DurableObjectBinding(Section):
-    """A class of Durable Objects: of this Worker, or of another one of the stack by its name in `workers`."""
+    """A class of Durable Objects: of this Worker, or of another Worker of the stack by its name in `workers`."""
 
     durable_object: ClassName
     worker: str | None = None
@@ -69,11 +69,11 @@ KINDS: dict[str, type[Section]] = {
 
 
 def _kind(binding: Any) -> str | None:
-    """The key that says the kind, of a mapping or of an instance; None for none or several of them."""
+    """Return the binding's kind, from a mapping or an instance; None if there is not exactly one."""
     if isinstance(binding, Section):
         return next(kind for kind, model in KINDS.items() if isinstance(binding, model))
-    named = [kind for kind in KINDS if kind in binding] if isinstance(binding, dict) else []
-    return named[0] if len(named) == 1 else None
+    kinds = [kind for kind in KINDS if kind in binding] if isinstance(binding, dict) else []
+    return kinds[0] if len(kinds) == 1 else None
 
 
 BindingSettings = Annotated[
@@ -93,7 +93,7 @@ BindingSettings = Annotated[
 
 
 class ConsumerSettings(Section):
-    """How a queue's messages come; what is left out is Cloudflare's default."""
+    """Delivery of a queue's messages. A key that is left out has Cloudflare's default."""
 
     batch_size: int | None = Field(default=None, ge=1, le=100)
     max_wait_ms: int | None = Field(default=None, ge=0, le=60_000)

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: the key, what that would cause, and the command that mends it."""
+"""Messages about an invalid configuration: the key, the problem, the consequence, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from settings.model import PROJECT, SECRET_KEYS, Settings
 from settings.section import Section
 from settings.workers import KINDS
 
-# What goes wrong without the key; a section's own keys fall back on their section.
+# The consequence of a missing or wrong key. A key inside a section has the consequence of its section.
 CONSEQUENCES = {
     "generation": "the backend's generation would be unknown",
     "replacement": "it would be unknown which app runs the backend",
@@ -68,11 +68,11 @@ EXAMPLES = {
     "zoneId": "<32 hex digits>",
     "keepReleases": "10",
 }
-# Of an app's 32 characters some stay free for its generation.
 FORMER = frozenset({"api", "web", "universe"})
-"""Keys of stacks' files from before Workers were a map."""
+"""Keys in stacks' files from before Workers were a map."""
+# An app's name has 32 characters; some are reserved for the generation.
 NAME_LENGTH = f"2 to {APP_NAME_LIMIT - GENERATION_SUFFIX} characters"
-# What a pattern asks for, in words, by the key's last part.
+# Descriptions of patterns, by the key's last part.
 FORMS = {
     "adminEmail": "an e-mail address",
     "emails": "e-mail addresses",
@@ -96,7 +96,7 @@ FORMS = {
 
 
 def template_values(key: str) -> str:
-    """The sentence about a value that somebody has yet to fill in."""
+    """Return the message about a value that is still the template's."""
     return f"{PROJECT}:{key} is still the template's, not yours; {_consequence(key)}. Mend it: {_set_command(key)}"
 
 
@@ -124,9 +124,9 @@ def problems(error: ValidationError) -> Iterator[str]:
             )
             continue
         if moved and key == "workers" and problem["type"] == "missing":
-            continue  # they are there, in the place of before
+            continue  # the Workers are there, under their former keys
         if any(other != key and other.startswith(f"{key}[") for other in keys):
-            continue  # a list is only said to be too short because of what is wrong inside it
+            continue  # the list is reported as too short only because of a wrong item
         if problem["type"] == "extra_forbidden":
             remedy = f"pulumi config rm {_path_flag(key)}{PROJECT}:{key}"
             yield f"{PROJECT}:{key} is not a key this program knows{_nearest(key)}. Mend it: {remedy}"
@@ -170,7 +170,7 @@ def _last(key: str) -> str:
 
 
 def _plain(message: str) -> str:
-    """Pydantic's message as the end of a sentence that starts with the key."""
+    """Return Pydantic's message as the end of a sentence that starts with the key."""
     own = message.removeprefix("Value error, ")
     if own != message:
         return own
@@ -179,7 +179,7 @@ def _plain(message: str) -> str:
 
 
 def _key(location: tuple[int | str, ...]) -> str:
-    """The key as `pulumi config set --path` takes it: `backend.image.path`, `monitoring.emails[0]`."""
+    """Return the key in the form of `pulumi config set --path`: `backend.image.path`, `monitoring.emails[0]`."""
     parts = (
         f"[{part}]" if isinstance(part, int) else f".{to_camel(part) if '_' in part and part.islower() else part}"
         for part in _without_kinds(location)
@@ -189,7 +189,7 @@ def _key(location: tuple[int | str, ...]) -> str:
 
 
 def _without_kinds(location: tuple[int | str, ...]) -> Iterator[int | str]:
-    """Without what pydantic puts behind the name of a Worker or of a binding: the kind that it was taken for."""
+    """Yield the parts without the kind that pydantic adds after the name of a Worker or of a binding."""
     for index, part in enumerate(location):
         is_kind = part in (KINDS if location[:1] == ("workers",) and index == 2 else BINDING_KINDS)
         if not (is_kind and index >= 2 and location[index - 2] in ("workers", "bindings")):

@@ -1,4 +1,4 @@
-"""What values look like: types with their patterns, which several sections use."""
+"""Types of values with their patterns, used by several sections."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LoopbackHost = Annotated[str, Field(pattern=r"^(localhost|127(\.\d{1,3}){3}|([a-
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 ServiceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,19}$")]
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
-# A hand-written YAML date arrives as a date, one from the engine as text.
+# A hand-written YAML date is read as a date; the engine passes text.
 IsoDate = Annotated[str, BeforeValidator(str), Field(pattern=r"^20\d\d-[01]\d-[0-3]\d$")]
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Moment = Annotated[AwareDatetime, AfterValidator(lambda value: value.astimezone(UTC))]

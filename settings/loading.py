@@ -1,4 +1,4 @@
-"""Configuration from the running stack or from its file, read once."""
+"""Read the configuration from the running stack or from its file."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from settings.model import PLACEHOLDER, PROJECT, SECRET_KEYS, Settings
 DIGITALOCEAN = "https://api.digitalocean.com"
 CLOUDFLARE = "https://api.cloudflare.com/client/v4"
 EMPTY: tuple[Any, ...] = ("", {})
-"""The defaults in Pulumi.yaml of what has none: no value at all."""
+"""Defaults in Pulumi.yaml that mean "no value"."""
 
 
 class SettingsError(Exception):
-    """Configuration that cannot be used; the text names every key, the consequence and the command that mends it."""
+    """An invalid configuration. The text has each key, the consequence and the command that fixes it."""
 
 
 def load() -> Settings:
-    """The running program's settings. Raises pulumi.RunError, which the engine shows as its text alone."""
+    """Read the running program's settings. Raises pulumi.RunError, of which the engine shows only the text."""
     from pulumi import RunError
     from pulumi.runtime import config as engine_config
 
@@ -36,16 +36,16 @@ def load() -> Settings:
     values = given({key.removeprefix(prefix): decoded(value) for key, value in raw.items() if key.startswith(prefix)})
     plain = [key for key in SECRET_KEYS if key in values and not _is_secret(prefix + key)]
     try:
-        found = parse(values, plain_secrets=plain)
+        settings = parse(values, plain_secrets=plain)
     except SettingsError as error:
         raise RunError(str(error)) from None
-    if left := found.left_as_in_the_template:
-        raise RunError("\n".join(map(template_values, left)))
-    return found
+    if unset := settings.left_as_in_the_template:
+        raise RunError("\n".join(map(template_values, unset)))
+    return settings
 
 
 def from_file(path: Path) -> Settings:
-    """The settings in a `Pulumi.<stack>.yaml`; encrypted values become placeholders. Raises SettingsError."""
+    """Read the settings in a `Pulumi.<stack>.yaml`. Encrypted values become placeholders. Raises SettingsError."""
     try:
         document = yaml_text.load(path.read_text())
     except FileNotFoundError:
@@ -58,13 +58,11 @@ def from_file(path: Path) -> Settings:
     prefix = f"{PROJECT}:"
     values = given({k.removeprefix(prefix): v for k, v in (config or {}).items() if str(k).startswith(prefix)})
     plain = [key for key in SECRET_KEYS if key in values and not _all_encrypted(values[key])]
-    return parse(_hidden(values), plain_secrets=plain)
+    return parse(_without_encrypted(values), plain_secrets=plain)
 
 
 def parse(values: Mapping[str, Any], plain_secrets: list[str] | None = None) -> Settings:
-    """Settings from decoded values by key without the project's prefix. Raises SettingsError with every problem
-    found.
-    """
+    """Parse decoded values, by key without the project's prefix. Raises SettingsError with all problems."""
     problems = [plain_secret(key) for key in sorted(plain_secrets or [])]
     filled = {"accountId": os.environ.get("CLOUDFLARE_ACCOUNT_ID"), **values}
     if filled["accountId"] is None:
@@ -80,21 +78,21 @@ def parse(values: Mapping[str, Any], plain_secrets: list[str] | None = None) -> 
 
 
 def digitalocean_endpoint() -> str:
-    """The origin of DigitalOcean's API for the running stack, as its provider has it."""
+    """Return the origin of DigitalOcean's API for the running stack, the same as its provider's."""
     from pulumi import Config
 
     return Config("digitalocean").get("apiEndpoint") or DIGITALOCEAN
 
 
 def cloudflare_endpoint() -> str:
-    """Cloudflare's API for the running stack, with its whole prefix, as its provider has it."""
+    """Return the URL of Cloudflare's API for the running stack with its whole prefix, the same as its provider's."""
     from pulumi import Config
 
     return Config("cloudflare").get("baseUrl") or CLOUDFLARE
 
 
 def revealed(value: SecretStr | None) -> str | None:
-    """The text of a secret setting; give it to `pulumi.Output.secret` only."""
+    """Return the text of a secret setting. Pass it only to `pulumi.Output.secret`."""
     return value.get_secret_value() if value else None
 
 
@@ -103,7 +101,7 @@ def given(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def decoded(value: Any) -> Any:
-    """Sections arrive from the engine as JSON text; everything else as it is."""
+    """Decode a section, which the engine passes as JSON text. Return any other value unchanged."""
     if isinstance(value, str) and value[:1] in "{[":
         try:
             return json.loads(value)
@@ -122,11 +120,11 @@ def _all_encrypted(value: Any) -> bool:
     return _encrypted(value)
 
 
-def _hidden(value: Any) -> Any:
-    """The value with a placeholder for each encrypted part."""
+def _without_encrypted(value: Any) -> Any:
+    """Return the value with a placeholder for each encrypted part."""
     if _encrypted(value):
         return PLACEHOLDER
-    return {key: _hidden(part) for key, part in value.items()} if isinstance(value, dict) else value
+    return {key: _without_encrypted(part) for key, part in value.items()} if isinstance(value, dict) else value
 
 
 def _is_secret(key: str) -> bool:

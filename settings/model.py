@@ -1,4 +1,4 @@
-"""What a stack may set: sections with their types and limits, frozen once they are read."""
+"""The settings of a stack: frozen sections with types and limits."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ from settings.workers import (
 PROJECT = "oracle-net"
 SECRET_KEYS = frozenset({"adminPassword", "githubToken", "backupKey", "backendSecrets", "workerSecrets"})
 HISTORY_KEYS = frozenset({"generation", "receipt", "replacement", "restart", "restoreFrom", "unlockedUntil"})
-"""What one network alone has come to: no other stack, and no template, has a say in it."""
+"""Keys that record a stack's history. They are not copied from another stack or a template."""
 OURS = ("PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD", "RELEASE", "GENERATION", "BACKEND", "STACK")
-"""The variables that the program itself gives to the backend's app."""
+"""Variables that the program sets in the backend's app."""
 REPLICA_OURS = ("REPLICA_COMMAND", "REPLICA_CONFIG", "REPLICA_SCRIPT")
-"""The same, where its image has Litestream."""
+"""Variables that the program also sets if the image has Litestream."""
 LITESTREAM_PREFIX = "LITESTREAM_"
-"""Begins the names under which Litestream itself looks for a bucket's keys (cmd/litestream/main.go)."""
+"""The prefix of the variables from which Litestream reads a bucket's keys (cmd/litestream/main.go)."""
 TEMPLATE_VALUE = re.compile(r"0{32}|sha256:0{64}|https://\{script\}\.account\.workers\.dev")
-"""What stands in the committed templates where only the team knows the value."""
+"""Placeholders in the committed templates for values that only the team knows."""
 PLACEHOLDER = "(encrypted)"
-"""Stands for an encrypted value where there is no engine to open it."""
+"""The placeholder of an encrypted value that no engine has decrypted."""
 UNLOCK_LIMIT = timedelta(days=1)
-"""A moment further away unlocks nothing: an unlocking that nobody remembers would be none."""
+"""The limit of `unlockedUntil`. A later time does not unlock, so that no unlock is forgotten."""
 PASSWORD_CHARACTERS, PASSWORD_BYTES = 71, 72
-"""What PocketBase takes for a password at most (core/field_password.go; bcrypt)."""
+"""PocketBase's limits for a password (core/field_password.go; bcrypt)."""
 
 
 def _age_key(value: SecretStr) -> SecretStr:
@@ -74,7 +74,7 @@ class MonitoringSettings(Section):
 
 
 class BackupSettings(Section):
-    """Where backups and the audit log are kept, and for how long. Credentials of a bucket come from the environment."""
+    """The backup store and its retention. Credentials of a bucket come from the environment."""
 
     store: str = Field(default="folder:.oracle/backups", pattern=r"^(folder:.+|s3://[a-z0-9][a-z0-9.-]+(/.*)?)$")
     endpoint: str | None = Field(default=None, pattern=r"^https?://")
@@ -84,12 +84,12 @@ class BackupSettings(Section):
 
     @property
     def on_this_machine(self) -> bool:
-        """Whether they are gone with the machine that took them."""
+        """Whether the backups are lost if this machine is lost."""
         return self.store.startswith("folder:")
 
 
 class ReceiptSettings(Section):
-    """Which bytes the stack deploys, and no others; `oracle promote` writes it."""
+    """Digests of the only bytes that the stack deploys. `oracle promote` writes it."""
 
     backend: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
     workers: Mapping[ServiceName, Fingerprint]
@@ -120,11 +120,11 @@ class Settings(Section):
     backend: BackendSettings
     backend_secrets: Mapping[VariableName, SecretStr] = {}
     workers: Annotated[Mapping[ServiceName, WorkerOfAKind], AfterValidator(in_order)]
-    """The Workers by service name, in the order in which they are shown: `api`, then the others by name."""
+    """The Workers by service name, in the order of display: `api`, then the others by name."""
     worker_secrets: Mapping[ServiceName, Mapping[VariableName, SecretStr]] = {}
     """Each Worker's own secret bindings, by service and by the binding's name."""
     keep_storage: bool = True
-    """Whether what holds the Workers' data stays in the account when nothing declares it any more."""
+    """Whether the Workers' storage stays in the account when no Worker names it any more."""
     monitoring: MonitoringSettings | None = None
     receipt: ReceiptSettings | None = None
     keep_releases: int = Field(default=10, ge=2, le=1000)
@@ -151,7 +151,7 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
-    def _told_replica(self) -> Settings:
+    def _replica_configured(self) -> Settings:
         names = [name for name in (*self.backend.env, *self.backend_secrets) if name.startswith(LITESTREAM_PREFIX)]
         if names and self.backend.replica is None and self.backend.adopted is None:
             raise ValueError(
@@ -192,25 +192,25 @@ class Settings(Section):
 
     @property
     def adopted(self) -> tuple[str, ...]:
-        """The services that still run as they were made by hand."""
-        found = {"backend": self.backend.adopted, **{name: each.adopted for name, each in self.workers.items()}}
-        return tuple(name for name, adopted in found.items() if adopted)
+        """The adopted services, which were made by hand and not released since."""
+        services = {"backend": self.backend.adopted, **{name: each.adopted for name, each in self.workers.items()}}
+        return tuple(name for name, adopted in services.items() if adopted)
 
     @property
     def locked(self) -> bool:
-        """Whether nothing that serves may be deleted now. Only this machine's clock says when an unlocking ends."""
+        """Whether running resources must not be deleted now. This machine's clock decides when an unlock ends."""
         now = datetime.now(UTC)
         unlocked = self.unlocked_until is not None and now < self.unlocked_until <= now + UNLOCK_LIMIT
         return self.protect and not unlocked
 
     @property
     def secret_variables(self) -> dict[str, str]:
-        """The backend's own secret variables in plain text; give them to `pulumi.Output.secret` only."""
+        """The backend's own secret variables in plain text. Pass them only to `pulumi.Output.secret`."""
         return {name: value.get_secret_value() for name, value in self.backend_secrets.items()}
 
     @property
     def left_as_in_the_template(self) -> tuple[str, ...]:
-        """The keys whose values only the team knows, and which still have those of the committed template."""
+        """The keys that still have the value of the committed template, although only the team knows their value."""
         domains = {f"workers.{name}.domain": each.domain for name, each in self.workers.items()}
         zones = {f"{key}.zoneId": domain.zone_id for key, domain in domains.items() if domain}
         values = {"accountId": self.account_id, **zones, "workersUrl": self.workers_url}
@@ -220,13 +220,13 @@ class Settings(Section):
 
     @property
     def health(self) -> dict[str, HealthSettings]:
-        """How each service shows that it is well, by name. PocketBase's own route answers 200."""
+        """The health check of each service, by name. PocketBase's own route answers 200."""
         backend = HealthSettings(path=self.backend.health_path, status=200)
         return {"backend": backend, **{name: worker.health for name, worker in self.workers.items()}}
 
     @property
     def services(self) -> tuple[str, ...]:
-        """The backend and every Worker, in the order in which they are shown."""
+        """The backend and every Worker, in the order of display."""
         return ("backend", *self.workers)
 
     @property
@@ -237,18 +237,18 @@ class Settings(Section):
 
     @property
     def modules(self) -> dict[str, ModuleSettings]:
-        """The Workers that are made of a module, by service name."""
+        """The Workers of a module, by service name."""
         return {name: worker for name, worker in self.workers.items() if isinstance(worker, ModuleSettings)}
 
     @property
     def storage(self) -> tuple[tuple[StorageKind, str], ...]:
-        """What holds the Workers' data outside of them, each once: its kind and its name."""
-        found: list[tuple[StorageKind, str]] = []
+        """Kind and name of each storage resource of the Workers, each once."""
+        resources: list[tuple[StorageKind, str]] = []
         for worker in self.modules.values():
-            found += [each for binding in worker.bindings.values() if (each := storage_of(binding))]
+            resources += [each for binding in worker.bindings.values() if (each := storage_of(binding))]
             queues = [*worker.consumes, *(each.dead_letter_queue for each in worker.consumes.values())]
-            found += [("queue", name) for name in queues if name]
-        return tuple(sorted(set(found)))
+            resources += [("queue", name) for name in queues if name]
+        return tuple(sorted(set(resources)))
 
     @property
     def sites(self) -> dict[str, AssetsSettings]:
@@ -257,20 +257,20 @@ class Settings(Section):
 
     @property
     def asked(self) -> dict[str, list[str]]:
-        """The Workers that each one asks by a binding, by service name."""
+        """The Workers that each Worker is bound to, by service name."""
         return {name: sorted(asked(worker)) for name, worker in self.workers.items()}
 
     def made_in_order(self) -> tuple[str, ...]:
-        """The Workers, each behind those that it asks by a binding. Raises graphlib.CycleError."""
+        """Return the Workers, each after those that it is bound to. Raises graphlib.CycleError."""
         return tuple(TopologicalSorter(self.asked).static_order())
 
     def secrets_of(self, worker: str) -> dict[str, str]:
-        """A Worker's own secrets in plain text; give them to `pulumi.Output.secret` only."""
+        """Return a Worker's own secrets in plain text. Pass them only to `pulumi.Output.secret`."""
         return {name: value.get_secret_value() for name, value in self.worker_secrets.get(worker, {}).items()}
 
 
 def _binding_problems(settings: Settings) -> Iterator[str]:
-    """What is wrong with the Workers' bindings as a whole, as the ends of sentences."""
+    """Yield the problems of the Workers' bindings across Workers, as the ends of sentences."""
     for name in settings.worker_secrets:
         if name not in settings.modules:
             yield f"workerSecrets has secrets for {name}, which is no Worker made of a module"

@@ -1,4 +1,4 @@
-"""What the other stacks of a project have, which a stack must not reach by mistake."""
+"""Names and addresses of a project's other stacks, which a stack must not use by mistake."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class OtherStacks:
 
 
 def other_stacks(settings: Settings, project: Path) -> OtherStacks:
-    """Of all stacks' files in a project's folder but for what the settings have too; a file that cannot be used has
-    nothing.
+    """Read all stacks' files in a project's folder, without host names that the settings have too. An unreadable file
+    adds nothing.
     """
-    found = {file.name.split(".")[1]: other for file in sorted(project.glob(FILES)) if (other := _read(file))}
+    stacks = {file.name.split(".")[1]: other for file in sorted(project.glob(FILES)) if (other := _read(file))}
     own = _api_hostnames(settings)
-    apis = {name: hostnames for name, other in found.items() if (hostnames := _api_hostnames(other) - own)}
-    return OtherStacks(frozenset(other.backend.app_name for other in found.values()), apis)
+    apis = {name: hostnames for name, other in stacks.items() if (hostnames := _api_hostnames(other) - own)}
+    return OtherStacks(frozenset(other.backend.app_name for other in stacks.values()), apis)
 
 
 def _read(file: Path) -> Settings | None:

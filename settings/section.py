@@ -1,4 +1,4 @@
-"""The base of every part of a configuration."""
+"""The base class of every part of the settings."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from pydantic.alias_generators import to_camel
 
 
 class Section(BaseModel):
-    """Frozen, with camelCase keys, and no key that it does not know."""
+    """A frozen section with camelCase keys. Unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)

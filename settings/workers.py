@@ -1,4 +1,4 @@
-"""What a stack may set of a Worker: its script, its sources, where it answers, what it is bound to."""
+"""Settings of a Worker: its script, sources, addresses and bindings."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from settings.formats import Hostname, Identifier, IsoDate, VariableName, past_d
 from settings.section import Section
 
 API = "api"
-"""The Worker that knows the backend's address and the program's login there. The sites send their requests to it."""
+"""The Worker that knows the backend's address and the admin's login. The sites send their requests to it."""
 GIVEN_TO_API = ("POCKETBASE_URL", "PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD", "GITHUB_TOKEN", "BACKEND")
-"""The bindings that the program itself gives to the Worker `api`."""
+"""Bindings that the program sets for the Worker `api`."""
 GIVEN_TO_ALL = ("RELEASE", "STACK")
 RESERVED_NAMES = frozenset({"admin", "backend", "default", "kept", "oracle", "storage", "uptime"})
-"""No Worker can have one of these names: resources of the program begin with them."""
+"""Names that no Worker can have: the names of the program's resources start with them."""
 FIRST_SERVER_ERROR = 500
 StorageKind = Literal["kv", "r2", "d1", "queue"]
 SCRIPT_NAME_LIMIT = 63  # Cloudflare: a Worker's name is a label of its address
@@ -42,7 +42,7 @@ ScriptName = Annotated[str, Field(pattern=rf"^[a-z0-9]([a-z0-9-]{{0,{SCRIPT_NAME
 
 
 class AdoptedWorker(Section):
-    """A Worker made by hand, taken over as it runs: the version that has the traffic, and its custom domain's id."""
+    """An adopted Worker: the version with the traffic, and its custom domain's id."""
 
     version: Identifier
     domain: Identifier | None = None
@@ -54,23 +54,23 @@ class DomainSettings(Section):
 
 
 class HealthSettings(Section):
-    """What a service is asked, and the status with which it says that it is well.
+    """A service's health check: the path, and the expected status.
 
-    The default suits any program: whatever it answers at its front page, unless it is an error of the server.
+    The default suits any service: the path is `/`, and every answer but a server error counts as healthy.
     """
 
     path: str = Field(default="/", pattern=r"^/")
     status: int | None = Field(default=None, ge=100, le=599)
 
     def accepts(self, status: int | None) -> bool:
-        """Whether a service that answers so is well; None is no answer."""
+        """Return whether a service with this status is healthy. None means no answer."""
         if status is None or self.status is None:
             return status is not None and status < FIRST_SERVER_ERROR
         return status == self.status
 
 
 class WorkerSettings(Section):
-    """What every Worker has: its script's name, its sources, where it answers, and how it shows that it is well."""
+    """The settings of every Worker: script name, sources, addresses and health check."""
 
     script: ScriptName
     path: str
@@ -81,7 +81,7 @@ class WorkerSettings(Section):
     domain: DomainSettings | None = None
     health: HealthSettings = HealthSettings()
     adopted: AdoptedWorker | None = None
-    """Until its first release from here, which takes this key away, it is left as it was made by hand."""
+    """Set until the Worker's first release, which removes this key. Until then the Worker is not changed."""
 
     @model_validator(mode="after")
     def _reachable(self) -> WorkerSettings:
@@ -93,22 +93,22 @@ class WorkerSettings(Section):
 
 
 class ModuleSettings(WorkerSettings):
-    """A Worker made of one bundled module: `entry`, below `path`."""
+    """A Worker of one bundled module: `entry`, relative to `path`."""
 
     entry: str = Field(min_length=1)
     bindings: Mapping[VariableName, BindingSettings] = {}
     crons: tuple[Annotated[str, Field(min_length=1)], ...] | None = None
-    """Cron expressions in UTC, at which the Worker's `scheduled` handler is called. Without the key they are left as
-    they are, as the provider leaves them when its resource is deleted; an empty list takes them away.
+    """Cron expressions in UTC for the Worker's `scheduled` handler. Without the key, existing triggers are not changed,
+    because the provider leaves them when its resource is deleted. An empty list removes them.
     """
     consumes: Mapping[StorageName, ConsumerSettings] = {}
     """The queues whose messages the Worker's `queue` handler gets, by name."""
     migrations: tuple[Migration, ...] = ()
-    """Of its Durable Objects' classes, the oldest first, as wrangler has them."""
+    """Migrations of its Durable Objects' classes, the oldest first, as in wrangler."""
 
 
 class AssetsSettings(WorkerSettings):
-    """A Worker that serves the static files of `assets`, a directory below `path`."""
+    """A Worker that serves the static files of `assets`, a directory relative to `path`."""
 
     assets: str = Field(min_length=1)
     health: HealthSettings = HealthSettings(status=200)
@@ -116,7 +116,7 @@ class AssetsSettings(WorkerSettings):
 
 
 def _kind(worker: Any) -> str:
-    """Which of the two kinds of Worker a mapping describes, or an instance is."""
+    """Return the kind of a Worker, from a mapping or an instance."""
     if isinstance(worker, WorkerSettings):
         return "assets" if isinstance(worker, AssetsSettings) else "module"
     return "assets" if isinstance(worker, Mapping) and "assets" in worker else "module"
@@ -138,7 +138,7 @@ def in_order(workers: Mapping[str, AnyWorkerSettings]) -> Mapping[str, AnyWorker
 
 
 def given_by_the_program(name: str) -> tuple[str, ...]:
-    """The names of the bindings that a Worker made of a module has without its configuration."""
+    """Return the names of the bindings that the program sets for a Worker of a module."""
     return (*(GIVEN_TO_API if name == API else ()), *GIVEN_TO_ALL)
 
 
@@ -156,7 +156,7 @@ def storage_of(binding: BindingSettings) -> tuple[StorageKind, str] | None:
 
 
 def asked(worker: AnyWorkerSettings) -> set[str]:
-    """The Workers that one asks by a binding, by service name."""
+    """Return the Workers that a Worker is bound to, by service name."""
     bindings = worker.bindings.values() if isinstance(worker, ModuleSettings) else ()
     services = {each.service for each in bindings if isinstance(each, ServiceBinding)}
     return services | {each.worker for each in bindings if isinstance(each, DurableObjectBinding) and each.worker}

@@ -1,1 +1,1 @@
-"""What a run would deploy: the release that the checkouts build, or the one that the receipt names."""
+"""The release that a run would deploy: built from the checkouts, or named by the receipt."""

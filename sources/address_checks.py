@@ -1,4 +1,4 @@
-"""Refuse code and files that hold an address of a backend, before anything changes; tell of other stacks' APIs."""
+"""Refuse code and files that contain a backend's address, and warn of addresses of other stacks' APIs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sources.checkout import Built, Module, Site
 from stack_outputs import PinnedServices
 
 MODULE = "worker.js"
-"""What a module is called where it has no file of its own."""
+"""The file name in messages about a module without a file."""
 
 
 def refuse_backend_addresses(
@@ -21,38 +21,38 @@ def refuse_backend_addresses(
     others: OtherStacks,
     deployed: Sequence[Built],
     instead: Mapping[Built, Path],
-    kept: PinnedServices | None,
+    pinned: PinnedServices | None,
 ) -> None:
-    """Raises ArtifactError that names each address in what is to be deployed, and where it stands.
+    """Raises ArtifactError that names each address of a backend in the release, and its place.
 
-    Addresses of the other stacks' backends count as well. `instead` has the files of a receipt by what they are
-    deployed instead of. An api that is kept is looked at only where the backend is not: it would be left with the
-    address of an app that may go.
+    Addresses of the other stacks' backends count too. `instead` has the receipt's files by the build that they replace.
+    `pinned` has the services that this update does not deploy. Its api is checked only if the backend is deployed: it
+    would have the address of an app that may be deleted.
     """
     addresses = BackendAddresses.of(settings.backend.app_name, app_names=others.app_names)
-    complaints = [*_deployed(addresses, deployed, instead), *_archived(addresses, settings, kept)]
-    if complaints:
-        raise ArtifactError(". ".join(complaints))
+    problems = [*_deployed(addresses, deployed, instead), *_running_api(addresses, settings, pinned)]
+    if problems:
+        raise ArtifactError(". ".join(problems))
 
 
 def addresses_of_other_apis(
     others: OtherStacks, deployed: Sequence[Built], instead: Mapping[Built, Path]
 ) -> Iterator[str]:
-    """A sentence for each site and each other stack whose API's address is written in its files.
+    """Yield a warning for each site whose files contain the address of another stack's API.
 
-    Nothing is refused: the address may be a mere text for people.
+    It is not an error: the address may be a text for people.
     """
     for site in (each for each in deployed if isinstance(each, Site)):
         for stack, hostnames in others.apis.items():
             addresses = ApiAddresses(hostnames)
             if site in instead:
-                found, origins = list(_in_receipt(addresses, site, instead[site])), ""
+                hits, origins = list(_in_receipt(addresses, site, instead[site])), ""
             else:
-                found = list(addresses.find_in_checkout(site.worker, site.project))
-                origins = origin(list(addresses.find_in_sources(site.worker, site.project))) if found else ""
-            if found:
+                hits = list(addresses.find_in_checkout(site.worker, site.project))
+                origins = origin(list(addresses.find_in_sources(site.worker, site.project))) if hits else ""
+            if hits:
                 yield (
-                    f"The address of the API of {stack} is written in the files of {site.service}: {places(found)}"
+                    f"The address of the API of {stack} is written in the files of {site.service}: {places(hits)}"
                     f"{origins}; where it is more than a text for people, these pages use the data of {stack}. Fix: "
                     f"{fix(site.service, site.worker)}"
                 )
@@ -71,17 +71,17 @@ def _deployed(addresses: BackendAddresses, deployed: Sequence[Built], instead: M
                 subject, list(_in_receipt(addresses, each, packed)), "", fix(each.service, each.worker), then
             )
         else:
-            found = list(addresses.find_in_checkout(each.worker, each.project))
-            origins = origin(list(addresses.find_in_sources(each.worker, each.project))) if found else ""
+            hits = list(addresses.find_in_checkout(each.worker, each.project))
+            origins = origin(list(addresses.find_in_sources(each.worker, each.project))) if hits else ""
             then = f"then: oracle build {each.service}" if each.worker.build else "then try again"
-            yield from _message(f"{kind} of {each.service}", found, origins, fix(each.service, each.worker), then)
+            yield from _message(f"{kind} of {each.service}", hits, origins, fix(each.service, each.worker), then)
 
 
-def _archived(addresses: BackendAddresses, settings: Settings, kept: PinnedServices | None) -> Iterator[str]:
-    if kept is None or "api" not in kept["services"] or "backend" in kept["services"]:
+def _running_api(addresses: BackendAddresses, settings: Settings, pinned: PinnedServices | None) -> Iterator[str]:
+    if pinned is None or "api" not in pinned["services"] or "backend" in pinned["services"]:
         return
-    found = list(addresses.find(kept["api"].encode(), MODULE))
-    yield from _message("code of api that runs", found, "", fix("api", settings.api), "then: oracle deploy api")
+    hits = list(addresses.find(pinned["api"].encode(), MODULE))
+    yield from _message("code of api that runs", hits, "", fix("api", settings.api), "then: oracle deploy api")
 
 
 def _in_receipt(addresses: HostNames, built: Built, packed: Path) -> Iterator[Occurrence]:
@@ -92,8 +92,8 @@ def _in_receipt(addresses: HostNames, built: Built, packed: Path) -> Iterator[Oc
         yield from addresses.find(content, name)
 
 
-def _message(subject: str, found: Sequence[Occurrence], origins: str, remedy: str, then: str) -> Iterator[str]:
-    """One sentence for the problem, one for the reason and one for the fix; nothing where nothing was found."""
-    if found:
-        where = f"{places(found)}{origins}"
+def _message(subject: str, hits: Sequence[Occurrence], origins: str, remedy: str, then: str) -> Iterator[str]:
+    """Yield the problem, the reason and the fix in one sentence each; nothing without hits."""
+    if hits:
+        where = f"{places(hits)}{origins}"
         yield f"The backend's address is written in the {subject}: {where}. {WHY}. Fix: {remedy}, {then}"

@@ -1,4 +1,4 @@
-"""What the checkouts build: a Worker's module, a site's files, the backend's packed image; each made when asked for."""
+"""The builds of the checkouts: a Worker's module, a site's files, the backend's packed image; each read on demand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STATIC_MODULE = Path(__file__).with_name("static_worker.js")
 
 
 class Built(ABC):
-    """One thing that a checkout builds. Everything raises ArtifactError when it cannot be built."""
+    """One build of a checkout. Every method raises ArtifactError if the build is missing or unusable."""
 
     kind: Kind
 
@@ -32,14 +32,14 @@ class Built(ABC):
 
     @abstractmethod
     def packed(self) -> bytes:
-        """The bytes as they are kept."""
+        """Return the bytes for the release archive."""
 
     @property
     def item(self) -> Item:
         return Item(kind=self.kind, digest=self.digest, services=(self.service,))
 
     def stash(self) -> None:
-        """Leaves the bytes where "release archive" finds them; not in a preview, which deploys nothing."""
+        """Store the bytes where `ReleaseArchive` reads them; not in a preview, which deploys nothing."""
         if pulumi.runtime.is_dry_run():
             return
         path = place(self.project, self.item)
@@ -50,14 +50,14 @@ class Built(ABC):
 
 
 class Module(Built):
-    """The module of a Worker: the api's with our front, another one's as it is built, and that of all sites."""
+    """The module of a Worker: the api's inside the write gate, another Worker's unchanged, or the one of all sites."""
 
     kind: Kind = "module"
 
     def __init__(self, service: str, project: Path, worker: ModuleSettings | AssetsSettings) -> None:
         super().__init__(service, project)
         self.worker = worker if isinstance(worker, ModuleSettings) else None
-        """None for a site's, which is no part of its checkout."""
+        """None for a site: its module is not a part of its checkout."""
 
     @cached_property
     def text(self) -> str:

@@ -1,4 +1,4 @@
-"""The digest of an image that is built from a Dockerfile: the registry's, or in an update that of a build just now."""
+"""The digest of an image that is built from a Dockerfile. An update builds the image if these inputs are new."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from stack_outputs import UNBUILT
 
 
 def dockerfile_digest(backend: BackendSettings, project: Path) -> str:
-    """`sha256:<64 hex>` of the image of what is checked out.
+    """Return the digest of the image of the checked-out sources, as `sha256:<64 hex>`.
 
-    A preview builds nothing: where nobody has built these inputs, it gets `UNBUILT` and their hash. An update builds
-    and pushes before anything is registered, so that a failed build changes nothing. Raises ImageError.
+    A preview builds nothing: if these inputs were never built, it returns `UNBUILT` and their hash. An update builds
+    and pushes before any resource is registered, so that a failed build changes nothing. Raises ImageError.
     """
     image = DockerfileImage(backend, project, digitalocean_endpoint(), os.environ)
     if (known := image.digest()) is not None:

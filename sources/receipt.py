@@ -1,4 +1,4 @@
-"""A stack's receipt against what the checkouts build: other bytes are taken from what was kept, or refused."""
+"""Compare a stack's receipt with the builds of the checkouts. Where they differ, use the archived bytes, or fail."""
 
 from __future__ import annotations
 
@@ -23,33 +23,35 @@ REMEDY = (
 
 
 class NotInReceipt(ArtifactError):
-    """Bytes that the receipt does not name, where those it names cannot be had; one sentence."""
+    """A build that the receipt does not name, and the named bytes are not available. The message is one sentence."""
 
 
 def apply_receipt(settings: Settings, project: Path, receipt: Release, built: Iterable[Built]) -> dict[Built, Path]:
-    """The files to deploy instead of what the checkouts build. Raises NotInReceipt naming each service whose bytes are
-    neither built, nor kept on this machine or in the stack's store.
+    """Return the files to deploy in place of the checkouts' builds. Raises NotInReceipt, which names each service whose
+    bytes are neither built, nor stored on this machine or in the stack's store.
     """
     refused = list(_pinned_otherwise(settings, receipt))
-    found: dict[Built, Path] = {}
-    told: list[str] = []
+    instead: dict[Built, Path] = {}
+    differences: list[str] = []
     for each in built:
-        item = Item(kind=each.kind, digest=_wanted(receipt, each), services=(each.service,))
+        item = Item(kind=each.kind, digest=_receipt_digest(receipt, each), services=(each.service,))
         here = _digest(each)
         if here != item.digest:
-            found[each] = place(project, item)
-            told.append(_difference(each.service, here, item, receipt))
-            why = _missing(settings, project, item)
-            refused += [f"{told[-1]}, {why}"] if why else []
+            instead[each] = place(project, item)
+            differences.append(_difference(each.service, here, item, receipt))
+            reason = _missing(settings, project, item)
+            refused += [f"{differences[-1]}, {reason}"] if reason else []
     if refused:
         raise NotInReceipt(f"Deployed is what the receipt names, and nothing else: {'; '.join(refused)}. {REMEDY}")
-    if told:
-        pulumi.log.info(f"what the receipt names is deployed, and not what this checkout builds: {'; '.join(told)}")
-    return found
+    if differences:
+        pulumi.log.info(
+            f"what the receipt names is deployed, and not what this checkout builds: {'; '.join(differences)}"
+        )
+    return instead
 
 
 def _pinned_otherwise(settings: Settings, receipt: Release) -> Iterator[str]:
-    """The image's digest is in the configuration too, where it comes from a registry."""
+    """Yield an error if the configuration pins a registry's image by another digest than the receipt."""
     pinned = settings.backend.image.digest
     if pinned is not None and pinned != receipt["backend"]:
         at = _commit(receipt, "backend")
@@ -59,14 +61,14 @@ def _pinned_otherwise(settings: Settings, receipt: Release) -> Iterator[str]:
         )
 
 
-def _wanted(receipt: Release, built: Built) -> str:
+def _receipt_digest(receipt: Release, built: Built) -> str:
     if built.kind == "image":
         return receipt["backend"].removeprefix("sha256:")
     return receipt["workers" if built.kind == "module" else "assets"][built.service]
 
 
 def _digest(built: Built) -> str:
-    """Empty where there is nothing to build it from, which a stack with a receipt does not need."""
+    """Return the build's digest; empty without a build, which a stack with a receipt does not need."""
     try:
         return built.digest
     except ArtifactError:
@@ -74,7 +76,7 @@ def _digest(built: Built) -> str:
 
 
 def _missing(settings: Settings, project: Path, item: Item) -> str:
-    """Why the bytes are not on this machine, in a few words; empty when they are, or have just been fetched."""
+    """Fetch the bytes if they are not on this machine. Return the reason if that fails, else an empty text."""
     target = place(project, item)
     try:
         if target.is_file():
@@ -83,10 +85,10 @@ def _missing(settings: Settings, project: Path, item: Item) -> str:
             return ""
     except ReleaseError:
         target.unlink()
-    return _unfetched(settings, project, item)
+    return _fetch(settings, project, item)
 
 
-def _unfetched(settings: Settings, project: Path, item: Item) -> str:
+def _fetch(settings: Settings, project: Path, item: Item) -> str:
     from storage.backups import BackupsError
     from storage.backups.errors import Missing
 
@@ -100,8 +102,8 @@ def _unfetched(settings: Settings, project: Path, item: Item) -> str:
 
 
 def _difference(service: str, here: str, item: Item, receipt: Release) -> str:
-    word = {"module": "code", "assets": "files", "image": "image"}[item.kind]
-    return f"{service}'s {word}: {short(here) or 'nothing'} here, {short(item.digest)}{_commit(receipt, service)} there"
+    noun = {"module": "code", "assets": "files", "image": "image"}[item.kind]
+    return f"{service}'s {noun}: {short(here) or 'nothing'} here, {short(item.digest)}{_commit(receipt, service)} there"
 
 
 def _commit(receipt: Release, service: str) -> str:

@@ -1,7 +1,7 @@
-"""What this run would deploy: the image, the modules and the assets, read once, and the receipt that names them.
+"""The release that this run would deploy: the image, the modules and the assets, read once, and their digests.
 
-A stack whose configuration has a receipt deploys the bytes that it names and no others: from the checkout where that
-builds them, else from what was kept of the stack that they are promoted from.
+A stack with a receipt in its configuration deploys exactly the bytes that the receipt names: from the checkout if it
+builds them, else from the release archive of the stack that they are promoted from.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ STAGE = ".oracle/stage"
 @dataclass(frozen=True, kw_only=True)
 class Sources:
     digest: str
-    """The backend image's."""
+    """The backend image's digest."""
     modules: Mapping[str, str]
-    """The text of each Worker's module, by service; without those that are neither deployed now nor run already."""
+    """The text of each Worker's module, by service; without Workers that neither run nor are deployed now."""
     assets: Mapping[str, AssetSet]
     """The files of each site, by service."""
     release: Release
 
 
 def read_sources(settings: Settings, project: Path) -> Sources:
-    """Reads and stages every source. Raises pulumi.RunError when one is missing or too large, is not what the receipt
-    names, or has an address of the backend written in it.
+    """Read and stage every source. Raises pulumi.RunError if one is missing or too large, is not named by the receipt,
+    or contains an address of the backend.
     """
     try:
         return _read(settings, project)
@@ -48,51 +48,53 @@ def read_sources(settings: Settings, project: Path) -> Sources:
 
 
 def _read(settings: Settings, project: Path) -> Sources:
-    kept = _archived()
-    stays = frozenset(kept["services"]) if kept else frozenset[str]()
-    built = _Built.of(settings, project, _not_there_yet(kept, stays))
-    deployed = built.of_all_but(stays.union(settings.adopted))
+    pinned = _pinned_services()
+    pinned_names = frozenset(pinned["services"]) if pinned else frozenset[str]()
+    builds = _Built.of(settings, project, _never_deployed(pinned, pinned_names))
+    deployed = builds.of_all_but(pinned_names.union(settings.adopted))
     receipt = named(settings.receipt.model_dump()) if settings.receipt else None
     instead = apply_receipt(settings, project, receipt, deployed) if receipt else {}
-    if kept and "backend" in stays:
-        digest = kept["release"]["backend"]
+    if pinned and "backend" in pinned_names:
+        digest = pinned["release"]["backend"]
     else:
-        digest = receipt["backend"] if receipt else _digest(settings, project, built)
+        digest = receipt["backend"] if receipt else _digest(settings, project, builds)
     modules = {
-        module.service: _archived_text(kept, module.service)
-        if kept and module.service in stays
+        module.service: _running_module(pinned, module.service)
+        if pinned and module.service in pinned_names
         else _module(settings, module, instead)
-        for module in built.modules
+        for module in builds.modules
     }
     assets = {
-        files.service: _archived_assets(files.worker, kept["release"]["assets"][files.service])
-        if kept and files.service in stays
+        files.service: _unread_assets(files.worker, pinned["release"]["assets"][files.service])
+        if pinned and files.service in pinned_names
         else _site(files, instead)
-        for files in built.files
+        for files in builds.files
     }
     others = other_stacks(settings, project)
-    refuse_backend_addresses(settings, others, deployed, instead, kept)
-    for told in addresses_of_other_apis(others, deployed, instead):
-        pulumi.log.warn(told)
+    refuse_backend_addresses(settings, others, deployed, instead, pinned)
+    for warning in addresses_of_other_apis(others, deployed, instead):
+        pulumi.log.warn(warning)
     for each in deployed:
         if each not in instead:
             each.stash()
     release = Release(
         backend=digest,
-        workers={name: _taken_over(settings.workers[name]) or module_digest(text) for name, text in modules.items()},
+        workers={
+            name: _adopted_version(settings.workers[name]) or module_digest(text) for name, text in modules.items()
+        },
         assets={name: files.digest for name, files in assets.items()},
         commits=receipt["commits"] if receipt else _commits(settings, project),
     )
-    release = _receipt(release, kept) if kept else release
+    release = _receipt(release, pinned) if pinned else release
     return Sources(digest=digest, modules=modules, assets=assets, release=release)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Built:
-    """What the checkouts build."""
+    """The builds of all checkouts."""
 
     image: Image | None
-    """None where a registry has it."""
+    """None if a registry has the image."""
     modules: tuple[Module, ...]
     files: tuple[Site, ...]
 
@@ -106,12 +108,12 @@ class _Built:
             files=tuple(Site(name, project, site) for name, site in settings.sites.items() if name in workers),
         )
 
-    def of_all_but(self, stays: frozenset[str]) -> list[Built]:
+    def of_all_but(self, pinned_names: frozenset[str]) -> list[Built]:
         every = [*([self.image] if self.image else []), *self.modules, *self.files]
-        return [each for each in every if each.service not in stays]
+        return [each for each in every if each.service not in pinned_names]
 
 
-def _digest(settings: Settings, project: Path, built: _Built) -> str:
+def _digest(settings: Settings, project: Path, builds: _Built) -> str:
     backend = settings.backend
     if backend.adopted is not None:
         return ADOPTED + backend.adopted.deployment
@@ -119,32 +121,34 @@ def _digest(settings: Settings, project: Path, built: _Built) -> str:
         return backend.image.digest
     if backend.image.build is not None:
         return dockerfile_digest(backend, project)
-    assert built.image is not None
-    return f"sha256:{built.image.digest}"
+    assert builds.image is not None
+    return f"sha256:{builds.image.digest}"
 
 
-def _not_there_yet(kept: PinnedServices | None, stays: frozenset[str]) -> frozenset[str]:
-    """The Workers that have never been deployed and are not now: nothing may depend on them yet."""
-    return stays.difference(kept["release"]["workers"], ("backend",)) if kept else frozenset()
+def _never_deployed(pinned: PinnedServices | None, pinned_names: frozenset[str]) -> frozenset[str]:
+    """Return the Workers that were never deployed and are not deployed now: nothing may depend on them yet."""
+    return pinned_names.difference(pinned["release"]["workers"], ("backend",)) if pinned else frozenset()
 
 
 def _module(settings: Settings, module: Module, instead: Mapping[Built, Path]) -> str:
-    """The text; what an adopted Worker runs is not looked at, and its sources need not be there."""
+    """Return the module's text. An adopted Worker's sources are not read and need not exist."""
     worker = settings.workers[module.service]
-    if isinstance(worker, ModuleSettings) and (adopted := _taken_over(worker)):
+    if isinstance(worker, ModuleSettings) and (adopted := _adopted_version(worker)):
         return adopted
     return instead[module].read_bytes().decode() if module in instead else module.text
 
 
-def _archived_text(kept: PinnedServices, service: str) -> str:
-    """The api's, which may follow another backend; the engine leaves every other one alone, whatever is said here."""
-    return kept["api"] if service == API else kept["release"]["workers"][service]
+def _running_module(pinned: PinnedServices, service: str) -> str:
+    """Return the running text of the api, which may move to another backend. For every other Worker any text will do:
+    the engine does not update it.
+    """
+    return pinned["api"] if service == API else pinned["release"]["workers"][service]
 
 
 def _site(files: Site, instead: Mapping[Built, Path]) -> AssetSet:
     site = files.worker
-    if adopted := _taken_over(site):
-        return _archived_assets(site, adopted)
+    if adopted := _adopted_version(site):
+        return _unread_assets(site, adopted)
     stage = files.project / STAGE / site.script
     if files not in instead:
         staged = stage_assets(files.folder, stage, files.project)
@@ -156,36 +160,36 @@ def _site(files: Site, instead: Mapping[Built, Path]) -> AssetSet:
 
 def _commits(settings: Settings, project: Path) -> dict[str, str]:
     paths = {"backend": settings.backend.path, **{name: worker.path for name, worker in settings.workers.items()}}
-    ours = {name: path for name, path in paths.items() if path and name not in settings.adopted}
-    return {name: source_commit(project / ours[name]) if name in ours else "" for name in paths}
+    released = {name: path for name, path in paths.items() if path and name not in settings.adopted}
+    return {name: source_commit(project / released[name]) if name in released else "" for name in paths}
 
 
-def _archived() -> PinnedServices | None:
-    """What stays as it is while other services are deployed; None when all are."""
+def _pinned_services() -> PinnedServices | None:
+    """Return the services that this update does not deploy; None if it deploys all."""
     path = os.environ.get(KEPT_VARIABLE)
     if not path:
         return None
-    kept: PinnedServices = json.loads(Path(path).read_text())
-    return kept
+    pinned: PinnedServices = json.loads(Path(path).read_text())
+    return pinned
 
 
-def _taken_over(worker: WorkerSettings) -> str | None:
-    """What stands in the receipt for a Worker that runs as it was made by hand; None for one of ours."""
+def _adopted_version(worker: WorkerSettings) -> str | None:
+    """Return an adopted Worker's entry in the receipt; None if the Worker is not adopted."""
     return ADOPTED + worker.adopted.version if worker.adopted else None
 
 
-def _archived_assets(site: AssetsSettings, digest: str) -> AssetSet:
-    """Stands for files that are not looked at: the engine leaves the Worker alone, and only the digest is told on."""
+def _unread_assets(site: AssetsSettings, digest: str) -> AssetSet:
+    """Return a set for files that are not read: the engine does not update the Worker; only the digest is used."""
     return AssetSet(directory=f"{STAGE}/{site.script}", digest=digest, headers=None, redirects=None)
 
 
-def _receipt(new: Release, kept: PinnedServices) -> Release:
-    """The new receipt, with what runs for every service that stays."""
-    old, stays = kept["release"], kept["services"]
+def _receipt(new: Release, pinned: PinnedServices) -> Release:
+    """Return the new receipt, with the running release of every service that is not deployed."""
+    old, pinned_names = pinned["release"], pinned["services"]
 
     def merged(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
-        """Also what is no longer configured: it runs until all services are deployed."""
-        new = {name: value for name, value in after.items() if name not in stays or name not in before}
+        """Merge the entries. A service that is no longer configured stays: it runs until all services are deployed."""
+        new = {name: value for name, value in after.items() if name not in pinned_names or name not in before}
         return {**before, **new}
 
     return named(

@@ -1,25 +1,25 @@
 /**
- * Stands around the API's own Worker, in the same module, while a backend's data is moved to another backend.
+ * The write gate: the code around the api Worker's module, for the time in which data is migrated to another backend.
  *
- * The backend itself refuses writes then (clients/pocketbase/freeze.py). It tells so by a public collection, MARKER, whose one
- * record is called "moving" (the data is being copied), "moved" (another backend serves) or "open". This front makes
- * that bearable for the API's clients, and the service needs no line for it:
+ * The backend itself refuses writes then (clients/pocketbase/freeze.py). A public collection, MARKER, shows its state.
+ * The id of its only record is "moving" (the data is being copied), "moved" (another backend serves) or "open". The
+ * write gate adapts the api Worker to a freeze, and the service needs no code for it:
  *
- * - A write that the frozen backend refused is answered 503 with Retry-After and `x-oracle-hold: 1`, whatever the
- *   service made of it. A WebSocket on which it came is closed with 1012 (service restart) instead.
- * - Superusers have another address in a frozen backend (SUFFIX behind it). The service logs in with the address that
- *   it knows; here SUFFIX is put behind it, so that its reads go on.
- * - WebSockets are relayed, so that they can be closed with 1012 when the backend has moved away, or when the login that
- *   this version of the Worker knows is no longer valid. Clients come back to the version that serves.
+ * - If the frozen backend refused a write, the client gets 503 with Retry-After and `x-oracle-hold: 1`, no matter how the
+ *   service answers. If the write came on a WebSocket, the WebSocket is closed with 1012 (service restart) instead.
+ * - In a frozen backend, SUFFIX is appended to the superusers' addresses. The service logs in with the address that it
+ *   knows; the write gate appends SUFFIX, so that reads go on.
+ * - WebSockets are relayed, so that they can be closed with 1012 when the backend has moved, or when the login of this
+ *   Worker version is no longer valid. Clients reconnect to the current version.
  *
  * The service's requests go through globalThis.fetch, which the first line of the module replaces before the service's
- * own code runs (sources/write_gate.py): `way.native` is the runtime's fetch, `way.gate` is set below. In normal times a
- * request costs a comparison of host names, a superuser's login a look at its answer, and a WebSocket one question to
- * the backend every LEASE_MS while messages come, every IDLE_MS while none do.
+ * own code runs (sources/write_gate.py): `way.native` is the runtime's fetch, `way.gate` is set below. Without a freeze,
+ * a request costs a comparison of host names, a superuser's login costs reading its answer, and a WebSocket costs one
+ * request to the backend every LEASE_MS while messages come, every IDLE_MS while none do.
  *
- * sources/write_gate.py makes $inner below the name of what the service exports as its default: an object with handlers,
- * or a class. Everything else here is local to one function, and built-ins are reached through globalThis, because the
- * service may have names like ours.
+ * sources/write_gate.py replaces $inner below by the name of the service's default export: an object with handlers, or a
+ * class. Everything else here is local to one function, and built-ins are read from globalThis, because the service may
+ * use the same names.
  */
 export default ((service, way) => {
   const { AbortSignal, Date, Headers, JSON, Map, Object, Promise, Proxy, Reflect, Request, Response } = globalThis;
@@ -31,7 +31,7 @@ export default ((service, way) => {
   /** POST requests of PocketBase that change no data: logins, a realtime subscription, a token for a file. */
   const HARMLESS = /^\/api\/(collections\/[^/]+\/(auth-[a-z-]+|request-[a-z-]+|impersonate\/[^/]+)|realtime|files\/token)$/;
   const LEASE_MS = 1_000;
-  const ANEW = -1; // after a refusal, only what the backend says after it tells why
+  const ANEW = -1; // read the state again: after a refusal, only a newer state explains it
   const IDLE_MS = 20_000;
   const ANSWER_MS = 5_000;
   const SESSIONS = 100;
@@ -40,41 +40,41 @@ export default ((service, way) => {
   const RESTART = 1012;
 
   let env = {};
-  /** The backend's state as it was seen last: "none", "moving", "moved", "ended" (of itself) or "unknown". */
+  /** The backend's state when it was last read: "none", "moving", "moved", "ended" (expired) or "unknown". */
   let state = "none";
-  let seenAt = 0;
+  let readAt = 0;
   let frozenAt = 0;
   const relays = new Set();
   /**
-   * The superusers' sessions that this isolate was given, by token: nothing that a client sends is ever taken for one.
-   * Each is {at, sealed, fresh}: when it began, whether it began in a freeze, and the session that has replaced it.
+   * The superusers' sessions of this isolate's own logins, by token. A token from a client is never added.
+   * Each is {at, inFreeze, fresh}: its start, whether it started in a freeze, and the token that has replaced it.
    */
   const sessions = new Map();
 
   const backend = () => env.POCKETBASE_URL && URL.canParse(env.POCKETBASE_URL) ? new URL(env.POCKETBASE_URL) : undefined;
   const frozen = () => state === "moving" || state === "moved";
-  /** Superusers have SUFFIX: in a freeze, and after one that has ended by itself. */
+  /** Whether superusers' addresses have SUFFIX: in a freeze, and after a freeze that expired. */
   const renamed = () => frozen() || state === "ended";
 
-  // What the backend says ------------------------------------------------------------------------------------------
+  // The backend's state --------------------------------------------------------------------------------------------
 
-  /** The state, asked for unless it was seen within `age` ms. Without an answer a freeze is taken to go on. */
-  async function look(age) {
-    if (Date.now() - seenAt <= age && state !== "unknown") return state;
-    const found = await ask();
-    if (found === "unknown" && renamed()) return state;
-    seenAt = Date.now();
-    if (!frozen() && (found === "moving" || found === "moved")) frozenAt = seenAt;
-    state = found;
-    return found;
+  /** Returns the state, read again if it is older than `age` ms. Without an answer, a freeze is assumed to go on. */
+  async function readState(age) {
+    if (Date.now() - readAt <= age && state !== "unknown") return state;
+    const current = await fetchState();
+    if (current === "unknown" && renamed()) return state;
+    readAt = Date.now();
+    if (!frozen() && (current === "moving" || current === "moved")) frozenAt = readAt;
+    state = current;
+    return current;
   }
 
   async function frozenNow(age) {
-    await look(age);
+    await readState(age);
     return frozen();
   }
 
-  async function ask() {
+  async function fetchState() {
     const url = backend();
     if (!url) return "none";
     try {
@@ -82,15 +82,15 @@ export default ((service, way) => {
       const answer = await way.native(`${url.origin}${MARKER}?perPage=1&skipTotal=1&fields=id`, options);
       const body = await answer.json();
       if (answer.status === 200) return { open: "none" }[body.items[0]?.id] ?? body.items[0]?.id ?? "ended";
-      return answer.status === 404 && body.status === 404 ? "none" : "unknown"; // else no PocketBase, or a busy one
+      return answer.status === 404 && body.status === 404 ? "none" : "unknown"; // else not PocketBase, or overloaded
     } catch {
       return "unknown";
     }
   }
 
-  // The service's way to the backend ----------------------------------------------------------------------------------
+  // The service's requests to the backend -----------------------------------------------------------------------------
 
-  /** In place of globalThis.fetch. Everything that is not for the backend goes on as it came. */
+  /** Replaces globalThis.fetch. Passes on unchanged every request that is not for the backend. */
   function gate(...call) {
     const [input, init] = call;
     const here = backend();
@@ -107,32 +107,32 @@ export default ((service, way) => {
     return URL.canParse(text) ? new URL(text) : undefined;
   }
 
-  /** A superuser's login: with the address that a frozen backend knows, where the given one is refused. */
+  /** Logs a superuser in. If the backend refuses the given address, uses the address with SUFFIX. */
   async function logIn(request) {
     const text = await request.clone().text();
     const other = withSuffix(text, request.headers.get("content-type") ?? "");
-    const asGiven = async () => noted(await way.native(request.clone()), false);
-    const inFreeze = async () => {
+    const asGiven = async () => remember(await way.native(request.clone()), false);
+    const suffixed = async () => {
       const given = { method: "POST", headers: request.headers, body: other.body };
-      return noted(await way.native(new Request(request.url, given)), true);
+      return remember(await way.native(new Request(request.url, given)), true);
     };
     let answer;
     if (!frozen() || !other.body || !(await frozenNow(LEASE_MS))) {
       answer = await asGiven();
       if (answer.ok || answer.status >= 500 || !other.body) return answer;
-      await look(ANEW);
+      await readState(ANEW);
       if (state === "none" && other.identity === env.PB_ADMIN_EMAIL) restart();
       if (!renamed()) return answer;
     }
-    // The freeze may be just beginning or ending: then a superuser's address changes once between two of these.
-    for (const attempt of [inFreeze, asGiven, inFreeze]) {
+    // A freeze may start or end now: then a superuser's address changes once between two of these attempts.
+    for (const attempt of [suffixed, asGiven, suffixed]) {
       answer = await attempt();
       if (answer.ok) break;
     }
     return answer;
   }
 
-  /** The login's body with SUFFIX behind its identity, and that identity; nothing for a body of another form. */
+  /** Returns the login's body with SUFFIX appended to its identity, and the identity; {} for a body of another form. */
   function withSuffix(text, type) {
     if (type.startsWith("application/x-www-form-urlencoded")) {
       const form = new URLSearchParams(text);
@@ -149,11 +149,11 @@ export default ((service, way) => {
     }
   }
 
-  /** Keeps the session of an answered login in mind. */
-  async function noted(answer, sealed) {
+  /** Stores the session of a successful login, and returns the answer. */
+  async function remember(answer, inFreeze) {
     try {
       const { token } = answer.ok ? await answer.clone().json() : {};
-      if (token) sessions.set(token, { at: Date.now(), sealed });
+      if (token) sessions.set(token, { at: Date.now(), inFreeze });
       if (sessions.size > SESSIONS) sessions.delete(sessions.keys().next().value);
     } catch {
       // not PocketBase's answer
@@ -175,7 +175,7 @@ export default ((service, way) => {
     return answer.ok || !(await frozenNow(ANEW)) ? answer : refused();
   }
 
-  /** Sends a request; one whose superuser's session has ended, once more with a new session. */
+  /** Sends a request. If its superuser session has ended, sends it once more with a new session. */
   async function sent(call, writes) {
     const token = tokenOf(...call);
     const session = sessions.get(token);
@@ -189,11 +189,11 @@ export default ((service, way) => {
     return session.fresh ? dispatch(request, session, writes) : answer;
   }
 
-  /** A session that began in a freeze writes only where that freeze is known to have ended. */
+  /** Sends a request. A session that started in a freeze may write only after that freeze has ended. */
   async function dispatch(request, session, writes) {
     const { fresh } = session;
-    const { sealed } = sessions.get(fresh) ?? session;
-    if (writes && sealed && (await look(ANEW)) !== "ended") return refused();
+    const { inFreeze } = sessions.get(fresh) ?? session;
+    if (writes && inFreeze && (await readState(ANEW)) !== "ended") return refused();
     if (!fresh) return way.native(request);
     const headers = new Headers(request.headers);
     headers.set("authorization", fresh);
@@ -213,26 +213,26 @@ export default ((service, way) => {
     return new Headers(headers).get("authorization")?.replace(/^Bearer +/i, "");
   }
 
-  /** What the service gets for a write that the frozen backend refuses; its WebSocket, where it has one, is closed. */
+  /** Returns the service's answer to a write that the frozen backend refuses. Closes its WebSocket, if it has one. */
   function refused() {
     restart();
-    return hold();
+    return unavailable();
   }
 
   // WebSockets --------------------------------------------------------------------------------------------------------
 
-  /** Closes the WebSockets of the request that is being worked on: the runtime lets none touch another one's. */
+  /** Closes the WebSockets of the current request: the runtime forbids access to another request's. */
   function restart() {
     for (const relay of relays) {
       try {
         relay.close(RESTART, "service restart");
       } catch {
-        // another request's
+        // of another request
       }
     }
   }
 
-  /** Passes messages between a client and the service until either ends, or the backend has moved away. */
+  /** Passes messages between a client and the service until either closes, or the backend has moved. */
   function relay(answer) {
     const [outer, client] = Object.values(new WebSocketPair());
     const inner = answer.webSocket;
@@ -257,7 +257,7 @@ export default ((service, way) => {
     };
     const self = { close: (code, reason) => { client.close(code, reason); over({ code, reason }); } };
     const stale = async (age) => {
-      if ((await look(age)) === "moved") self.close(RESTART, "service restart");
+      if ((await readState(age)) === "moved") self.close(RESTART, "service restart");
       return state === "moved";
     };
     const deliver = (data) => {
@@ -268,7 +268,7 @@ export default ((service, way) => {
       }
     };
     client.addEventListener("message", ({ data }) => {
-      if (!queue && Date.now() - seenAt <= LEASE_MS && state !== "moved") return deliver(data);
+      if (!queue && Date.now() - readAt <= LEASE_MS && state !== "moved") return deliver(data);
       const mine = (queue = (queue ?? Promise.resolve()).then(async () => {
         if (!(await stale(LEASE_MS))) deliver(data);
         if (queue === mine) queue = undefined;
@@ -296,47 +296,47 @@ export default ((service, way) => {
 
   // The API's clients --------------------------------------------------------------------------------------------------
 
-  /** The service's answer to a request; the refusal instead, where a freeze has kept it from writing. */
+  /** Returns the service's answer to a request, or 503 if a freeze prevented a write. */
   async function serve(request, bound, call) {
     env = bound ?? env;
     const writes = !READS.has(request.method);
-    if (writes && frozen() && (await frozenNow(LEASE_MS))) return drained(request);
+    if (writes && frozen() && (await frozenNow(LEASE_MS))) return refuseAfterBody(request);
     let answer;
     try {
       answer = await call();
     } catch (error) {
-      if (writes && frozen()) return drained(request);
+      if (writes && frozen()) return refuseAfterBody(request);
       throw error;
     }
     if (answer?.webSocket) return relay(answer);
-    return writes && frozen() && !answer.ok ? drained(request) : answer;
+    return writes && frozen() && !answer.ok ? refuseAfterBody(request) : answer;
   }
 
-  /** The body is read first: a client that still sends a long one would see its connection break, not the answer. */
-  async function drained(request) {
+  /** Reads the body, then returns 503: a client that still sends a long body would get a broken connection instead. */
+  async function refuseAfterBody(request) {
     try {
       const body = request.bodyUsed ? undefined : request.body?.getReader();
       while (body && !(await body.read()).done);
     } catch {
       // the client went away
     }
-    return hold();
+    return unavailable();
   }
 
-  function hold() {
+  function unavailable() {
     const message = "Nothing can be changed for a moment, because the data is being moved; try again soon.";
     const headers = {
       "retry-after": String(RETRY_S),
       "cache-control": "no-store",
       "access-control-allow-origin": "*",
       "access-control-expose-headers": "retry-after, x-oracle-hold",
-      "x-oracle-hold": "1", // tells a write refused by the freeze from any other 503
+      "x-oracle-hold": "1", // distinguishes a write refused by the freeze from any other 503
     };
     return Response.json({ error: "hold", message }, { status: 503, headers });
   }
 
-  /** For an object: each of its handlers, called on the object itself (it may have private fields). */
-  function before(handlers) {
+  /** Wraps an object's handlers. They are called on the object itself, which may have private fields. */
+  function wrapHandlers(handlers) {
     const fetch = (...call) => serve(call[0], call[1], () => handlers.fetch(...call));
     const get = (_, name) => {
       const value = Reflect.get(handlers, name);
@@ -347,13 +347,13 @@ export default ((service, way) => {
         return Reflect.apply(value, handlers, call);
       };
     };
-    // Not the object itself is stood in for: a frozen one would insist on its own fetch.
+    // The proxy's target is a new object: a proxy of a frozen object must return the object's own fetch.
     return new Proxy(Object.create(handlers), { get });
   }
 
-  /** For a class: a subclass. A `fetch` that is made in the constructor hides the method below, so it is replaced. */
-  function above(Entrypoint) {
-    const Front = class extends Entrypoint {
+  /** Wraps a class in a subclass. A `fetch` set in the constructor would hide the method below, so it is replaced. */
+  function wrapClass(Entrypoint) {
+    const Gated = class extends Entrypoint {
       constructor(...made) {
         super(...made);
         env = this.env ?? made[1] ?? env;
@@ -366,11 +366,11 @@ export default ((service, way) => {
       const value = function fetch(...call) {
         return serve(call[0], this.env, () => Reflect.apply(Entrypoint.prototype.fetch, this, call));
       };
-      Object.defineProperty(Front.prototype, "fetch", { value, writable: true, configurable: true });
+      Object.defineProperty(Gated.prototype, "fetch", { value, writable: true, configurable: true });
     }
-    return Front;
+    return Gated;
   }
 
   way.gate = gate;
-  return typeof service === "function" ? above(service) : before(service);
+  return typeof service === "function" ? wrapClass(service) : wrapHandlers(service);
 })($inner, globalThis.$oracleWay);

@@ -1,10 +1,10 @@
-"""The API Worker's module with our front around it: one text, because Cloudflare's resource uploads one module.
+"""The api Worker's module inside the write gate: one text, because Cloudflare's resource uploads one module.
 
-The service's code stays where it is, to the line, and nearly always to the column behind the first line, so that its
-source map and its stack traces stay true: only the few words that export its default are replaced, by words of the
-same width. Before it, on its first line, stands WAY, which puts a function of ours in front of globalThis.fetch before
-any of the service's code can take hold of it. Behind it stands our front (write_gate.js), which exports the default
-instead. Exports are found in the syntax tree, not in the text.
+The service's code keeps its lines, and after the first line nearly always its columns, so that its source map and its
+stack traces stay correct: only the words that export its default are replaced, by words of the same width. WAY stands
+before the code on its first line. It replaces globalThis.fetch before any of the service's code can read it. The write
+gate (write_gate.js) stands after the code and exports the default instead. Exports are found in the syntax tree, not in
+the text.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ WAY = (
     "{const f=globalThis.fetch,w=globalThis.$oracleWay={native:(...a)=>f(...a)};"
     "globalThis.fetch=(...a)=>w.gate?w.gate(...a):f(...a)}"
 )
-"""The runtime's fetch for the front, and the front's `gate` for everybody else."""
+"""JavaScript that gives the runtime's fetch to the write gate, and the write gate's `gate` to all other code."""
 NAME = "$inner"
-"""What the front calls the service. `const ` has the width of `export`, `$inner=` that of `default`."""
+"""The service's name in the write gate. `const ` has the width of `export`, `$inner=` that of `default`."""
 
 BLANK = re.compile(r"[^\r\n\u2028\u2029]")
 CLASSES = frozenset({"class", "class_declaration"})
@@ -42,27 +42,27 @@ FUNCTIONS = frozenset(
 )
 
 Edit = tuple[int, int, bytes]
-"""The bytes from the first to before the second become the third."""
+"""Start, end (exclusive) and replacement, in bytes."""
 
 
 class FrontError(ArtifactError):
-    """A module that no front can stand before; one sentence and the next command."""
+    """A module that the write gate cannot wrap. The message is one sentence and the next command."""
 
 
 def with_front(module: str) -> str:
-    """The module with its default export replaced by our front, which passes everything on to it.
+    """Return the module inside the write gate, which replaces its default export and passes all calls on to it.
 
-    Takes an ES module in one file whose default is an object with handlers or a class. Raises FrontError.
+    The module must be an ES module in one file whose default is an object with handlers or a class. Raises FrontError.
     """
     text = module.encode()
     root = Parser(_language()).parse(text).root_node
-    # The parser does not know all that the runtime takes: some line breaks, and `using` as a name. What is wrong
-    # elsewhere, the runtime refuses when it loads the version, and the one before goes on.
+    # The parser does not know all syntax of the runtime: some line breaks, and `using` as a name. The runtime refuses
+    # a version with other errors when it loads it, and the version before keeps running.
     if root.has_error and len(list(_default_exports(root))) != 1:
         raise _syntax_error(root)
     name = _free_name(module)
     edits, inner = _default_export(root, name)
-    return f"{WAY}{_edited(text, edits)}\n{FRONT.read_text().replace(NAME, inner)}"
+    return f"{WAY}{_apply(text, edits)}\n{FRONT.read_text().replace(NAME, inner)}"
 
 
 @cache
@@ -71,19 +71,19 @@ def _language() -> Language:
 
 
 def _free_name(module: str) -> str:
-    """A name of NAME's width that is nowhere in the module, not even in its strings."""
+    """Return a name of NAME's width that does not occur in the module, not even in its strings."""
     names = chain([NAME], (f"$in{number:03x}" for number in range(0x1000)))
     return next(name for name in names if name not in module)
 
 
-def _edited(text: bytes, edits: list[Edit]) -> str:
+def _apply(text: bytes, edits: list[Edit]) -> str:
     for start, end, new in sorted(edits, reverse=True):
         text = text[:start] + new + text[end:]
     return text.decode()
 
 
 def _default_export(root: Node, name: str) -> tuple[list[Edit], str]:
-    """What to change so that nothing is exported as default, and the name of what was."""
+    """Return the edits that remove the default export, and the name of the exported value."""
     for statement, specifier in _default_exports(root):
         return _default_statement(statement, name) if specifier is None else _default_specifier(statement, specifier)
     raise FrontError(
@@ -93,7 +93,7 @@ def _default_export(root: Node, name: str) -> tuple[list[Edit], str]:
 
 
 def _default_exports(root: Node) -> Iterator[tuple[Node, Node | None]]:
-    """Each statement at the top that exports a default, with the specifier where it is one of a list."""
+    """Yield each top-level statement that exports a default, and its specifier if it exports a list."""
     for statement in root.children:
         if statement.type != "export_statement":
             continue
@@ -110,7 +110,7 @@ def _default_statement(statement: Node, name: str) -> tuple[list[Edit], str]:
     export, default = (_child(statement, word) for word in ("export", "default"))
     value = statement.child_by_field_name("value") or statement.child_by_field_name("declaration")
     assert value is not None
-    # `export default class {}` is a statement: what follows does not belong to it, even where the parser thinks so.
+    # `export default class {}` is a statement: the next tokens do not belong to it, although the parser may think so.
     first = next((node for node in _leading(value) if node.type in CLASSES | FUNCTIONS), None)
     if first is not None and first.type in FUNCTIONS:
         raise FrontError(
@@ -119,9 +119,9 @@ def _default_statement(statement: Node, name: str) -> tuple[list[Edit], str]:
         )
     class_name = first.child_by_field_name("name") if first is not None else None
     if class_name is not None:
-        return [_replaced(export, b" " * 6), _replaced(default, b" " * 7)], _text(class_name)
-    edits = [_replaced(export, b"const "), _replaced(default, f"{name}=".encode())]
-    if first is not None:  # a class that was exported ended without a semicolon, a constant may not
+        return [_edit(export, b" " * 6), _edit(default, b" " * 7)], _text(class_name)
+    edits = [_edit(export, b"const "), _edit(default, f"{name}=".encode())]
+    if first is not None:  # an exported class needs no semicolon, a constant does
         edits.append((first.end_byte, first.end_byte, b";"))
     return edits, name
 
@@ -133,12 +133,12 @@ def _default_specifier(statement: Node, specifier: Node) -> tuple[list[Edit], st
             "The api Worker's default export comes from another module, but one file is deployed; "
             "bundle the service into one module: oracle build"
         )
-    gone = [specifier, *(comma for comma in [_comma_after(specifier)] if comma is not None)]
-    return [_replaced(node, BLANK.sub(" ", _text(node)).encode()) for node in gone], _text(specifier.children[0])
+    removed = [specifier, *(comma for comma in [_comma_after(specifier)] if comma is not None)]
+    return [_edit(node, BLANK.sub(" ", _text(node)).encode()) for node in removed], _text(specifier.children[0])
 
 
 def _specifiers(statement: Node) -> Iterator[Node]:
-    """What stands in the braces; `* as name` is none of ours but has its name last too."""
+    """Yield the names in the braces. `* as name` is another kind of clause, and has its name last too."""
     for clause in statement.children:
         if clause.type == "namespace_export":
             yield clause
@@ -154,11 +154,11 @@ def _comma_after(specifier: Node) -> Node | None:
 
 
 def _leading(node: Node) -> Iterator[Node]:
-    """The node, its first child, that one's first child, …"""
-    at: Node | None = node
-    while at is not None:
-        yield at
-        at = at.children[0] if at.children else None
+    """Yield the node, its first child, the first child of that, …"""
+    first: Node | None = node
+    while first is not None:
+        yield first
+        first = first.children[0] if first.children else None
 
 
 def _child(node: Node, kind: str) -> Node:
@@ -169,16 +169,16 @@ def _text(node: Node) -> str:
     return (node.text or b"").decode()
 
 
-def _replaced(node: Node, new: bytes) -> Edit:
+def _edit(node: Node, new: bytes) -> Edit:
     return node.start_byte, node.end_byte, new
 
 
 def _syntax_error(root: Node) -> FrontError:
-    """Names the place of the first node that could not be read."""
-    at = root
-    while inner := next((child for child in at.children if child.has_error or child.is_missing), None):
-        at = inner
-    row, column = at.start_point
+    """Return an error with the place of the first node that could not be parsed."""
+    broken = root
+    while inner := next((child for child in broken.children if child.has_error or child.is_missing), None):
+        broken = inner
+    row, column = broken.start_point
     return FrontError(
         f"The api Worker's module cannot be read as JavaScript at line {row + 1}, column {column + 1}; "
         "mend the service's source, then: oracle build"

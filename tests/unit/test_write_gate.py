@@ -60,7 +60,7 @@ const object = { default: 1, export: { default: text } }; object.export.default;
 
 def own_text(made: str, module: str) -> str:
     """What stands between our first words and the front."""
-    text, _, _ = made.partition("\n/**\n * Stands around the API's own Worker")
+    text, _, _ = made.partition("\n/**\n * The write gate:")
     assert made != text
     assert text.startswith(WAY)
     assert "\n" not in WAY
@@ -140,7 +140,7 @@ def test_what_cannot_be_fronted_is_refused_in_one_sentence(module: str, reason: 
 def test_the_same_module_gives_the_same_text() -> None:
     service = API.read_text()
     assert with_front(service) == with_front(service)
-    assert with_front(with_front(service)).count("Stands around the API's own Worker") == 2
+    assert with_front(with_front(service)).count(" * The write gate: the code around") == 2
 
 
 def test_the_services_code_is_kept_to_the_character() -> None:
