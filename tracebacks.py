@@ -49,5 +49,5 @@ def _secrets() -> Iterator[str]:
     for name, value in os.environ.items():
         if SECRET.search(name) and len(value) >= SHORTEST:
             yield value
-        elif found := re.match(r"\w+://[^/@]*:([^/@]+)@", value):  # for example a proxy's password
-            yield found[1]
+        elif login := re.match(r"\w+://[^/@]*:([^/@]+)@", value):  # for example a proxy's password
+            yield login[1]

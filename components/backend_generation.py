@@ -172,7 +172,7 @@ def _refuse_other_owner(olds: dict[str, Any], news: dict[str, Any]) -> None:
 
 def _refuse_change(olds: dict[str, Any], news: dict[str, Any]) -> None:
     """Check the change of generation and `restoreFrom`, in every preview. Raises UserError."""
-    old, new, wanted = int(olds["generation"]), int(news["generation"]), news["restore_from"]
+    old, new, backup = int(olds["generation"]), int(news["generation"]), news["restore_from"]
     backup_config = BackupConfig.of(news["backup_config"])
     if new < old and not _has_traffic(news, new):
         raise UserError(
@@ -180,13 +180,13 @@ def _refuse_change(olds: dict[str, Any], news: dict[str, Any]) -> None:
             f"number back: pulumi config set oracle-net:generation {old}; to have earlier data: oracle wipe --undo "
             f"{backup_config.owner.stack}"
         )
-    if new == old and wanted and wanted != olds.get("restore_from"):
+    if new == old and backup and backup != olds.get("restore_from"):
         raise UserError(
-            f"oracle-net:restoreFrom is {wanted}, and generation {old} runs already with its own data. "
-            f"A restore is a new generation: oracle restore {wanted} {backup_config.owner.stack}"
+            f"oracle-net:restoreFrom is {backup}, and generation {old} runs already with its own data. "
+            f"A restore is a new generation: oracle restore {backup} {backup_config.owner.stack}"
         )
-    if new > old and wanted:
-        backup_config.check(wanted)
+    if new > old and backup:
+        backup_config.check(backup)
 
 
 def _has_traffic(props: dict[str, Any], generation: int) -> bool:

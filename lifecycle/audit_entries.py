@@ -84,10 +84,10 @@ def _release_before(backup_config: BackupConfig, source: Source | None) -> str |
     from storage.releases.store import before
 
     try:
-        found = before(backup_config.release_store().ran(), _now(), source.release if source else None)
+        release = before(backup_config.release_store().ran(), _now(), source.release if source else None)
     except (BackupsError, UserError):
         return None
-    return f"oracle rollback {backup_config.owner.stack} --to {found.id}" if found else None
+    return f"oracle rollback {backup_config.owner.stack} --to {release.id}" if release else None
 
 
 def written_since(backup_config: BackupConfig, source: Source, backup: Backup) -> str | None:
@@ -119,10 +119,10 @@ def _describe_late_writes(
         with tempfile.TemporaryDirectory(dir=backup_config.scratch()) as folder:
             archive = Path(folder) / "backup.zip"
             backup_config.catalog().fetch(backup.id, archive)
-            found = written_after(archive, Path(folder), moment, collections)
+            written = written_after(archive, Path(folder), moment, collections)
     except (BackupsError, UserError):
-        found = {name: [] for name in collections}
-    return "; ".join(f"{name}: {_describe_ids(ids)}" for name, ids in found.items())
+        written = {name: [] for name in collections}
+    return "; ".join(f"{name}: {_describe_ids(ids)}" for name, ids in written.items())
 
 
 def _describe_ids(ids: list[str]) -> str:

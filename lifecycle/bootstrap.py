@@ -104,7 +104,7 @@ class Target(Required):
 
     @property
     def adopted(self) -> bool:
-        """Whether the app was made by hand and not released since. Then nothing is added to its data."""
+        """True if the app was made by hand and not released since. Then nothing is added to its data."""
         return self.release.startswith(ADOPTED)
 
     def __repr__(self) -> str:

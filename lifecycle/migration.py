@@ -126,7 +126,7 @@ class BackendContext:
     restart: int
     ephemeral: bool
     locked: bool
-    """Whether the stack refuses to delete its backend. A successor may still replace it."""
+    """True if the stack refuses to delete its backend. A successor may still replace it."""
 
     @classmethod
     def of(cls, settings: Settings, digest: str, logins: Logins) -> BackendContext:
@@ -411,9 +411,9 @@ def _renew_replica(target: Target) -> None:
 def _compare(target: Target, expected: dict[str, int], origin: str) -> None:
     with AppPlatform(target.endpoint) as platform:
         url = platform.url(target.app_id)
-    found = records(url, _session(target, url))
-    if found != expected:
-        raise UserError(_mismatch(expected, found, "The new backend", origin))
+    actual = records(url, _session(target, url))
+    if actual != expected:
+        raise UserError(_mismatch(expected, actual, "The new backend", origin))
 
 
 def _session(target: Target, url: str) -> Login:
@@ -423,7 +423,7 @@ def _session(target: Target, url: str) -> Login:
     return session
 
 
-def _mismatch(expected: dict[str, int], found: dict[str, int], what: str, origin: str) -> str:
-    names = sorted(name for name in expected | found if expected.get(name) != found.get(name))
-    told = ", ".join(f"{name}: {expected.get(name)} there, {found.get(name)} here" for name in names)
-    return f"{what} has not the records of {origin} ({told}); it gets no traffic. Try again: pulumi up"
+def _mismatch(expected: dict[str, int], actual: dict[str, int], what: str, origin: str) -> str:
+    names = sorted(name for name in expected | actual if expected.get(name) != actual.get(name))
+    counts = ", ".join(f"{name}: {expected.get(name)} there, {actual.get(name)} here" for name in names)
+    return f"{what} has not the records of {origin} ({counts}); it gets no traffic. Try again: pulumi up"

@@ -133,8 +133,8 @@ class Ownership:
         """
         kind = urn.rpartition("::")[0]
         others = (each["urn"] for each in self._state() if (each.get("outputs") or {}).get(key) == name)
-        found = (other.rpartition("::")[2] for other in others if other != urn and other.rpartition("::")[0] == kind)
-        return next((each.partition("-")[0] for each in found), "")
+        existing = (other.rpartition("::")[2] for other in others if other != urn and other.rpartition("::")[0] == kind)
+        return next((each.partition("-")[0] for each in existing), "")
 
     def _state(self) -> list[dict[str, Any]]:
         command = ["pulumi", "stack", "export", "--stack", self._owner, "--non-interactive"]
@@ -159,22 +159,22 @@ class Taken:
         other = f"choose another name: pulumi config set --path oracle-net:{self.key} NAME -s {stack}"
         if self.mark:
             return f"{self.what} exists already and is not of {ours} (it is of {self.mark}); {other}"
-        found = f"{self.what} exists already and is not of {ours} (it carries no owner)"
-        return f"{found}: adopt it: oracle adopt {stack}; or {other}" if self.adoptable else f"{found}; {other}"
+        problem = f"{self.what} exists already and is not of {ours} (it carries no owner)"
+        return f"{problem}: adopt it: oracle adopt {stack}; or {other}" if self.adoptable else f"{problem}; {other}"
 
 
 def refuse_existing(platform: AppPlatform, workers: Workers, names: Names, ours: str) -> None:
     """Raises UserError if resources exist under the names of a stack that has made nothing yet."""
-    found = [_taken_app(platform, names.app, ours)] if names.app else []
-    found += [
+    existing = [_taken_app(platform, names.app, ours)] if names.app else []
+    existing += [
         _taken_worker(workers.bindings(script), service, script, ours)
         for service, script in sorted(names.scripts.items())
     ]
-    found += [
+    existing += [
         _taken_domain(workers, service, hostname, script, ours)
         for service, (hostname, script) in sorted(names.domains.items())
     ]
-    taken = [each for each in found if each]
+    taken = [each for each in existing if each]
     if len(taken) == 1:
         raise UserError(taken[0].sentence(ours))
     if taken:

@@ -60,7 +60,7 @@ class ImageSettings(Section):
 
     @property
     def is_packed(self) -> bool:
-        """Whether the image is packed from a directory, and stored in the release archive; else a registry has it."""
+        """True if the image is packed from a directory, and stored in the release archive; else a registry has it."""
         return self.path is not None
 
     @property
@@ -114,7 +114,7 @@ class AlertSettings(Section):
 
     @property
     def of_container(self) -> bool:
-        """Whether the rule belongs to the service, not to the app."""
+        """True if the rule belongs to the service, not to the app."""
         return self.rule in CONTAINER_RULES
 
     @model_validator(mode="after")

@@ -113,10 +113,10 @@ def _secret_key(key: str) -> str:
 
 
 def problems(error: ValidationError) -> Iterator[str]:
-    found = error.errors(include_input=False, include_url=False)
-    keys = [_key(problem["loc"]) for problem in found]
+    errors = error.errors(include_input=False, include_url=False)
+    keys = [_key(problem["loc"]) for problem in errors]
     moved = FORMER.intersection(keys)
-    for key, problem in zip(keys, found, strict=True):
+    for key, problem in zip(keys, errors, strict=True):
         if key in moved:
             yield (
                 f"{PROJECT}:{key} stands in {PROJECT}:workers now. Mend it in the stack's file: its lines go below "

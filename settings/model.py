@@ -84,7 +84,7 @@ class BackupSettings(Section):
 
     @property
     def on_this_machine(self) -> bool:
-        """Whether the backups are lost if this machine is lost."""
+        """True if the backups would be lost with this machine."""
         return self.store.startswith("folder:")
 
 
@@ -124,7 +124,7 @@ class Settings(Section):
     worker_secrets: Mapping[ServiceName, Mapping[VariableName, SecretStr]] = {}
     """Each Worker's own secret bindings, by service and by the binding's name."""
     keep_storage: bool = True
-    """Whether the Workers' storage stays in the account when no Worker names it any more."""
+    """True if the Workers' storage stays in the account when no Worker names it any more."""
     monitoring: MonitoringSettings | None = None
     receipt: ReceiptSettings | None = None
     keep_releases: int = Field(default=10, ge=2, le=1000)
@@ -198,7 +198,7 @@ class Settings(Section):
 
     @property
     def locked(self) -> bool:
-        """Whether running resources must not be deleted now. This machine's clock decides when an unlock ends."""
+        """True if running resources must not be deleted now. This machine's clock decides when an unlock ends."""
         now = datetime.now(UTC)
         unlocked = self.unlocked_until is not None and now < self.unlocked_until <= now + UNLOCK_LIMIT
         return self.protect and not unlocked
