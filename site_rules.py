@@ -1,9 +1,9 @@
-"""`_headers` and `_redirects` of a site: their rules, and each line that Cloudflare refuses.
+"""Parse a site's `_headers` and `_redirects`, and report each line that Cloudflare refuses.
 
 The grammar is that of Cloudflare's own parser (workers-shared in its workers-sdk). The limits are those of its
 documentation: 100 rules in `_headers`, with 2,000 characters a line; 2,000 static and 100 dynamic rules in
-`_redirects`, with 1,000 characters a line. Shared by the program, which refuses before anything is uploaded, and the
-local cloud.
+`_redirects`, with 1,000 characters a line. The program uses this to check a site before it is uploaded; the local
+cloud uses it too.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Problem:
 
 @dataclass(frozen=True, kw_only=True)
 class HeaderRule:
-    """A path of `_headers`, the line it stands on, and the names of its headers in lower case, unset ones included."""
+    """A path in `_headers`, its line number, and the lower-case names of the headers that it sets and unsets."""
 
     line: int
     path: str
@@ -47,64 +47,67 @@ class HeaderRule:
 
 
 def header_problems(text: str) -> list[Problem]:
-    """What Cloudflare refuses in a `_headers` file."""
+    """Return the lines that Cloudflare refuses in a `_headers` file."""
     return list(_Headers(text).problems)
 
 
 def header_rules(text: str) -> list[HeaderRule]:
-    """The rules of a `_headers` file without problems."""
+    """Return the rules of a valid `_headers` file."""
     return _Headers(text).rules
 
 
 def redirect_problems(text: str, *, strips_index: bool = True) -> list[Problem]:
-    """What Cloudflare refuses in a `_redirects` file; `strips_index` where it takes /index.html off addresses."""
+    """Return the lines that Cloudflare refuses in a `_redirects` file.
+
+    `strips_index` is true if Cloudflare removes /index.html from the site's addresses.
+    """
     return list(_redirects(text, strips_index))
 
 
 class _Headers:
-    """One reading of a `_headers` file."""
+    """A parser of one `_headers` file."""
 
     def __init__(self, text: str) -> None:
         self.rules: list[HeaderRule] = []
         self.problems: list[Problem] = []
-        self._known = False
-        """Whether a path stands above that headers can belong to."""
+        self._has_path = False
+        """True while the lines belong to a valid path above them."""
         spoiled: set[int] = set()
-        """The lines of paths that have a wrong line below them."""
+        """The lines of paths with a wrong line below them."""
         for number, line in _lines(text):
-            if says := self._read(number, line):
-                self.problems.append(Problem(number, says))
+            if problem_text := self._parse_line(number, line):
+                self.problems.append(Problem(number, problem_text))
                 spoiled.update(rule.line for rule in self.rules[-1:])
         empty = [rule for rule in self.rules if not (rule.set or rule.unset or rule.line in spoiled)]
         self.problems += [Problem(rule.line, f"no headers are given for {rule.path}") for rule in empty]
         self.problems.sort(key=lambda problem: problem.line)
 
-    def _read(self, number: int, line: str) -> str:
-        """Takes one line in; what is wrong with it, or an empty text."""
+    def _parse_line(self, number: int, line: str) -> str:
+        """Parse one line. Returns its problem, or an empty text."""
         if len(line) > HEADER_LINE:
             return f"the line has {len(line)} characters, and Cloudflare takes {HEADER_LINE}"
         if PATH.match(line):
-            return self._begin(number, line)
+            return self._begin_rule(number, line)
         if line.startswith("! ") and ":" not in line:
-            return self._add(unset=line.removeprefix("! ").strip())
-        name, colon, value = (part.strip() for part in line.partition(":"))
+            return self._add_header(unset=line.removeprefix("! ").strip())
+        header, colon, value = (part.strip() for part in line.partition(":"))
         if not colon:
             return "this is neither a path nor a header (`name: value`)"
-        if not name or " " in name:
-            return f"{name!r} is no header's name"
-        return self._add(set=name) if value else f"the header {name} has no value"
+        if not header or " " in header:
+            return f"{header!r} is no header's name"
+        return self._add_header(set=header) if value else f"the header {header} has no value"
 
-    def _begin(self, number: int, path: str) -> str:
-        says = _bad_header_path(path)
-        self._known = not says
-        if says:
-            return says
+    def _begin_rule(self, number: int, path: str) -> str:
+        problem = _bad_header_path(path)
+        self._has_path = not problem
+        if problem:
+            return problem
         self.rules.append(HeaderRule(line=number, path=path, set=frozenset(), unset=frozenset()))
         many = len(self.rules) > HEADER_RULES
         return f"this is one rule more than the {HEADER_RULES} that Cloudflare takes" if many else ""
 
-    def _add(self, *, set: str = "", unset: str = "") -> str:
-        if not self._known:
+    def _add_header(self, *, set: str = "", unset: str = "") -> str:
+        if not self._has_path:
             return "" if self.problems else "a path must come before its headers"
         rule = self.rules[-1]
         self.rules[-1] = HeaderRule(
@@ -117,8 +120,8 @@ class _Headers:
 
 
 def _bad_header_path(path: str) -> str:
-    if says := _bad_address(path):
-        return says
+    if problem := _bad_address(path):
+        return problem
     absolute = ABSOLUTE.match(path)
     if absolute and re.search(r":\d+$", absolute["host"]):
         return "an address with a port is not taken"
@@ -131,24 +134,24 @@ def _bad_header_path(path: str) -> str:
 
 def _redirects(text: str, strips_index: bool) -> Iterator[Problem]:
     static = dynamic = 0
-    seen: set[str] = set()
+    sources: set[str] = set()
     for number, line in _lines(text):
         tokens = re.sub(r"\s+#.*$", "", line).split()
-        says = _bad_redirect(line, tokens, strips_index)
-        if not says:
+        problem = _bad_redirect(line, tokens, strips_index)
+        if not problem:
             source = _path_of(tokens[0])
             if dynamic == 0 and "*" not in source and not PLACEHOLDER.search(source):
                 static += 1
             else:
                 dynamic += 1
-            says = _bad_count(static, dynamic)
-            if not says and source in seen:
-                says = f"{source} has a rule above already"
-            seen.add(source)
-        if says == LOOP:
-            yield Problem(number, says, "remove it, since a single page needs no rule")
-        elif says:
-            yield Problem(number, says)
+            problem = _bad_count(static, dynamic)
+            if not problem and source in sources:
+                problem = f"{source} has a rule above already"
+            sources.add(source)
+        if problem == LOOP:
+            yield Problem(number, problem, "remove it, since a single page needs no rule")
+        elif problem:
+            yield Problem(number, problem)
 
 
 def _bad_count(static: int, dynamic: int) -> str:
@@ -163,7 +166,7 @@ def _bad_count(static: int, dynamic: int) -> str:
 
 
 def _bad_redirect(line: str, tokens: list[str], strips_index: bool) -> str:
-    """What is wrong with one rule by itself; empty for a right one."""
+    """Return the problem of a single rule, without regard to the others; empty for none."""
     if len(line) > REDIRECT_LINE:
         return f"the line has {len(line)} characters, and Cloudflare takes {REDIRECT_LINE}"
     if len(tokens) not in (2, 3):
@@ -171,8 +174,8 @@ def _bad_redirect(line: str, tokens: list[str], strips_index: bool) -> str:
     source, target, status = [*tokens, "302"][:3]
     if ABSOLUTE.match(source):
         return "a rule's source is a path, and no address"
-    if says := _bad_address(target):
-        return says
+    if problem := _bad_address(target):
+        return problem
     if status not in STATUSES:
         return f"{status} is none of the statuses {', '.join(STATUSES)}"
     host = ABSOLUTE.match(target)
@@ -194,7 +197,7 @@ def _path_of(source: str) -> str:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """The lines that say something, with their numbers."""
+    """Yield the lines that are neither empty nor comments, with their numbers."""
     for number, line in enumerate(text.split("\n"), start=1):
         stripped = line.strip().removeprefix("\ufeff").strip()
         if stripped and not stripped.startswith("#"):

@@ -1,7 +1,7 @@
-"""Run other programs. Every part of the project that starts one does it here.
+"""Run other programs. All parts of the project start programs through this package.
 
-`process` starts programs and collects their output; `git` and `packages` have the commands and the environments of git,
-pip, uv, npm and Go. Only the standard library is imported: the toolchain uses this before anything is installed.
+`process` starts programs and collects their output. `git` and `packages` have the commands and environments of git,
+pip, uv, npm and Go. Only the standard library is imported, because the toolchain runs before anything is installed.
 """
 
 from programs.process import Command, Done, OutOfTime, Program, quoted, run, start

@@ -1,8 +1,8 @@
-"""Git as a program: a command and an environment in which its output is right whatever the user's settings are.
+"""Run git with a command and an environment that make its output independent of the user's settings.
 
-Taken away is what belongs to another repository (`GIT_DIR` and the like), and settled is what changes output: colors,
-pagers, quoting, signatures, external diffs. Left as the user has set it is what decides about access and commits:
-identity, signing, hooks, credentials, `url.insteadOf`, `safe.directory`, filters.
+Variables of another repository (`GIT_DIR` and the like) are removed. Settings that change the output have fixed values:
+colors, pagers, quoting, signatures, external diffs. Settings for access and commits remain the user's: identity,
+signing, hooks, credentials, `url.insteadOf`, `safe.directory`, filters.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 from programs.process import Done, quoted, run
 
 SECONDS = 300.0
-# What a surrounding git command may have set for its own repository (git rev-parse --local-env-vars, without the
-# configuration, which is the user's), the modes of path patterns, and what changes a diff.
+# Variables that a surrounding git command may have set for its own repository (git rev-parse --local-env-vars, without
+# the user's configuration), the modes of path patterns, and variables that change a diff.
 FOREIGN = frozenset(
     {
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -47,22 +47,22 @@ FOREIGN = frozenset(
         "GIT_WORK_TREE",
     }
 )
-# These print on standard error, where failures are read, unless they name a file.
+# Traces go to standard error, where we read failures, unless the variable names a file.
 TRACES = ("GIT_TRACE", "GIT_CURL_VERBOSE")
 TO_STANDARD_ERROR = frozenset({"1", "2", "true", "yes", "on"})
 SETTLED = {
-    "GIT_TERMINAL_PROMPT": "0",  # several run at once: none may wait for an answer
+    "GIT_TERMINAL_PROMPT": "0",  # several git processes run at once, and none may wait for an answer
     "GCM_INTERACTIVE": "never",
     "SSH_ASKPASS_REQUIRE": "never",
-    "GIT_OPTIONAL_LOCKS": "0",  # looking writes nothing
+    "GIT_OPTIONAL_LOCKS": "0",  # reading the status writes nothing
     "GIT_EDITOR": ":",
     "GIT_PAGER": "cat",
-    "LANGUAGE": "en",  # failures are known by git's own words
+    "LANGUAGE": "en",  # failures are recognized by git's English messages
 }
 CONFIG = {
     "color.ui": "false",
     "core.quotePath": "false",
-    "core.fsmonitor": "false",  # a program of the user's that says which files changed, or a daemon
+    "core.fsmonitor": "false",  # a hook or daemon of the user's that reports changed files
     "diff.noprefix": "false",
     "diff.mnemonicPrefix": "false",
     "diff.orderFile": "/dev/null",
@@ -75,31 +75,31 @@ DUBIOUS = re.compile(r"dubious ownership in repository at '(?P<folder>[^\n]+)'")
 
 
 def command(*arguments: str) -> list[str]:
-    """The command line of `git ARGUMENTS`."""
+    """Return the command line of `git ARGUMENTS`."""
     settings = [word for name, value in CONFIG.items() for word in ("-c", f"{name}={value}")]
     return ["git", "--no-pager", *settings, *arguments]
 
 
 def environment(extra: Mapping[str, str] | None = None, inherited: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment for git and its hooks: ours (or the one given), without what belongs to another repository."""
-    around = os.environ if inherited is None else inherited
-    kept = {name: value for name, value in around.items() if name not in FOREIGN and not _traces(name, value)}
-    return {**kept, **SETTLED, **(extra or {})}
+    """Return the environment for git and its hooks: `inherited` or ours, without another repository's variables."""
+    base = os.environ if inherited is None else inherited
+    own = {name: value for name, value in base.items() if name not in FOREIGN and not _is_trace_to_stderr(name, value)}
+    return {**own, **SETTLED, **(extra or {})}
 
 
 def git(folder: Path, *arguments: str, seconds: float = SECONDS) -> Done:
-    """Runs a git command in a folder, whatever its status. Raises OutOfTime, and OSError without git."""
+    """Run a git command in a folder and return its status and output. Raises OutOfTime, and OSError without git."""
     return run(command("-C", str(folder), *arguments), env=environment(), seconds=seconds)
 
 
 def distrusted(said: str) -> str | None:
-    """The advice for a checkout of another user, from what git said on standard error; None for any other failure."""
-    found = DUBIOUS.search(said)
-    if found is None:
+    """Return the advice for a checkout that belongs to another user; None if git's errors show another failure."""
+    match = DUBIOUS.search(said)
+    if match is None:
         return None
-    folder = quoted(found["folder"])  # as git compares it: absolute
+    folder = quoted(match["folder"])  # as git compares it: absolute
     return f"The checkout belongs to another user; if you trust it: git config --global --add safe.directory {folder}"
 
 
-def _traces(name: str, value: str) -> bool:
+def _is_trace_to_stderr(name: str, value: str) -> bool:
     return name.startswith(TRACES) and value.lower() in TO_STANDARD_ERROR

@@ -1,8 +1,8 @@
-"""Environments in which pip, uv, npm and Go install what we ask for, where we ask for it.
+"""Environments for pip, uv, npm and Go, so that they install the right packages in the right place.
 
-Where packages come from is the user's choice: indexes, mirrors, proxies, certificates and logins are kept, from
-variables and from `pip.conf`, `uv.toml` and `.npmrc`. Where they go and which are taken is ours: `PIP_USER`,
-`target = …`, `omit[] = optional`, `GOOS` and their like are left out.
+The user's settings decide where packages come from: indexes, mirrors, proxies, certificates and logins are taken from
+variables and from `pip.conf`, `uv.toml` and `.npmrc`. Settings that change the target or the selection of packages are
+ignored: `PIP_USER`, `target = …`, `omit[] = optional`, `GOOS` and the like.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 ETC = Path("/etc")
-# pip's options about where packages come from, as `pip.conf` spells them.
+# pip's options for package sources, as they are spelled in `pip.conf`.
 PIP_KEPT = frozenset(
     {
         "cache-dir",
@@ -43,7 +43,7 @@ UV_KEPT = re.compile(
     r"KEYRING_PROVIDER|INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS|OFFLINE|HTTP_\w+|REQUEST_TIMEOUT|CONCURRENT_\w+|LINK_MODE)"
 )
 UV_INDEXES = frozenset({"UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"})
-# What pip calls a setting and uv another, and what stands between several values there.
+# pip's settings: the variable that has the same meaning for uv, and its separator of several values.
 PIP_FOR_UV = {
     "index-url": ("UV_DEFAULT_INDEX", " "),
     "extra-index-url": ("UV_INDEX", " "),
@@ -71,7 +71,7 @@ NPM_KEPT = re.compile(
     re.IGNORECASE,
 )
 NPM_FOREIGN = re.compile(r"npm_(config|lifecycle|package)_|NODE_ENV$|NODE_PATH$", re.IGNORECASE)
-# These win over `.npmrc` files: what is installed is the whole lock, in the folder that npm is started in.
+# Options that override `.npmrc` files, so that npm installs the whole lock file in its working directory.
 NPM_OPTIONS = (
     "--global=false",
     "--location=project",
@@ -89,59 +89,64 @@ GO_FOREIGN = re.compile(r"GO(OS|ARCH|ROOT|BIN|EXPERIMENT|DEBUG|FIPS140|ARM|ARM64
 
 
 def python(extra: Mapping[str, str]) -> dict[str, str]:
-    """For pip, venv and uv. Their configuration files are replaced by what those say of indexes and the network."""
+    """Return the environment for pip, venv and uv.
+
+    It replaces their configuration files by the settings for package sources and the network that are in them.
+    """
     pip = _pip_settings()
-    found = {name: value for name, value in os.environ.items() if not _of_python(name)}
-    found |= {f"PIP_{name.upper().replace('-', '_')}": value for name, value in pip.items()}
+    inherited = {name: value for name, value in os.environ.items() if not _is_python_variable(name)}
+    inherited |= {f"PIP_{name.upper().replace('-', '_')}": value for name, value in pip.items()}
     uv = {**_uv_toml(), **{name: value for name, value in os.environ.items() if UV_KEPT.fullmatch(name)}}
     translated = {
-        name: between.join(pip[key].split()) if between else pip[key]
-        for key, (name, between) in PIP_FOR_UV.items()
-        if key in pip and name not in found
+        name: separator.join(pip[key].split()) if separator else pip[key]
+        for key, (name, separator) in PIP_FOR_UV.items()
+        if key in pip and name not in inherited
     }
     if not UV_INDEXES.isdisjoint(uv):
         translated = {name: value for name, value in translated.items() if not name.startswith("UV_")}
     own = {"PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1", "PYTHONNOUSERSITE": "1"}
-    return {**found, **translated, **uv, **own, **extra}
+    return {**inherited, **translated, **uv, **own, **extra}
 
 
 def uv_options() -> list[str]:
-    """What uv takes on its command line alone: that there is no index, only `find-links`."""
-    says = _pip_settings().get("no-index", "").lower()
+    """Return the options that uv takes only on its command line: `--no-index`, if pip's settings have it."""
+    no_index = _pip_settings().get("no-index", "").lower()
     own = any(name in UV_INDEXES for name in os.environ) or not UV_INDEXES.isdisjoint(_uv_toml())
-    return ["--no-index"] if says in {"1", "true", "yes", "on", "y", "t"} and not own else []
+    return ["--no-index"] if no_index in {"1", "true", "yes", "on", "y", "t"} and not own else []
 
 
 def npm(extra: Mapping[str, str]) -> dict[str, str]:
-    """For npm, with NPM_OPTIONS behind its command."""
-    found = {name: value for name, value in os.environ.items() if not NPM_FOREIGN.match(name) or NPM_KEPT.match(name)}
-    return {**found, **extra}
+    """Return the environment for npm, whose command needs NPM_OPTIONS."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not NPM_FOREIGN.match(name) or NPM_KEPT.match(name)
+    }
+    return {**inherited, **extra}
 
 
 def go(extra: Mapping[str, str]) -> dict[str, str]:
-    """For Go, which builds for this machine."""
+    """Return the environment for Go, which builds for this machine."""
     system = {"darwin": "darwin"}.get(sys.platform, "linux")
     machine = {"x86_64": "amd64", "amd64": "amd64"}.get(os.uname().machine.lower(), "arm64")
-    found = {name: value for name, value in os.environ.items() if not GO_FOREIGN.match(name)}
-    return {**found, "GOOS": system, "GOARCH": machine, "GO111MODULE": "on", **extra}
+    inherited = {name: value for name, value in os.environ.items() if not GO_FOREIGN.match(name)}
+    return {**inherited, "GOOS": system, "GOARCH": machine, "GO111MODULE": "on", **extra}
 
 
-def _of_python(name: str) -> bool:
+def _is_python_variable(name: str) -> bool:
     if name.startswith("PYTHON"):
         return name not in PYTHON_KEPT
     return name.startswith(("PIP_", "UV_")) or name in {"__PYVENV_LAUNCHER__", "VIRTUAL_ENV", "CONDA_PREFIX"}
 
 
 def _pip_settings() -> dict[str, str]:
-    """What pip's files and variables say about where packages come from; the later ones win, as with pip itself."""
-    found: dict[str, str] = {}
+    """Return pip's settings of package sources, from its files and variables. Later ones win, as in pip itself."""
+    settings: dict[str, str] = {}
     for file in _pip_files():
-        found |= _pip_file(file)
+        settings |= _pip_file(file)
     for name, value in os.environ.items():
         key = name.removeprefix("PIP_").lower().replace("_", "-")
         if name.startswith("PIP_") and key in PIP_KEPT and value:
-            found[key] = value
-    return found
+            settings[key] = value
+    return settings
 
 
 def _pip_files() -> Iterator[Path]:
@@ -162,29 +167,29 @@ def _pip_files() -> Iterator[Path]:
 
 
 def _pip_file(file: Path) -> dict[str, str]:
-    """A file that cannot be read says nothing: pip would refuse to start."""
+    """Read a `pip.conf`. An unreadable file has no settings here; pip itself would refuse to start."""
     parser = configparser.RawConfigParser()
     try:
         parser.read(file, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError, OSError):
         return {}
-    found: dict[str, str] = {}
+    settings: dict[str, str] = {}
     for section in ("global", "install"):
         for key, value in parser.items(section) if parser.has_section(section) else ():
             name = key.lower().replace("_", "-").removeprefix("--")
             if name in PIP_KEPT and value:
-                found[name] = value.strip()
-    return found
+                settings[name] = value.strip()
+    return settings
 
 
 def _uv_toml() -> dict[str, str]:
-    """What uv's own files say about where packages come from, as its variables."""
+    """Return the package sources in uv's own files, as the corresponding variables."""
     if os.environ.get("UV_NO_CONFIG"):
         return {}
     own = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "uv" / "uv.toml"
     named = os.environ.get("UV_CONFIG_FILE")
     files = [Path(named)] if named else [ETC / "xdg" / "uv" / "uv.toml", ETC / "uv" / "uv.toml", own]
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for file in files:
         try:
             document = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -192,14 +197,14 @@ def _uv_toml() -> dict[str, str]:
             continue
         table = document.get("pip")
         for settings in (document, table if isinstance(table, dict) else {}):
-            found |= _uv_variables(settings)
-    return found
+            variables |= _uv_variables(settings)
+    return variables
 
 
 def _uv_variables(settings: Mapping[str, Any]) -> dict[str, str]:
-    found = {
-        name: between.join(_words(settings[key]))
-        for key, (name, between) in TOML_FOR_UV.items()
+    variables = {
+        name: separator.join(_values(settings[key]))
+        for key, (name, separator) in TOML_FOR_UV.items()
         if settings.get(key) not in (None, False, [], "")
     }
     listed = settings.get("index")
@@ -207,13 +212,13 @@ def _uv_variables(settings: Mapping[str, Any]) -> dict[str, str]:
     for each in indexes:
         address = f"{each['name']}={each['url']}" if each.get("name") else str(each["url"])
         if each.get("default"):
-            found["UV_DEFAULT_INDEX"] = address
+            variables["UV_DEFAULT_INDEX"] = address
         else:
-            found["UV_INDEX"] = f"{found.get('UV_INDEX', '')} {address}".strip()
-    return found
+            variables["UV_INDEX"] = f"{variables.get('UV_INDEX', '')} {address}".strip()
+    return variables
 
 
-def _words(value: Any) -> list[str]:
+def _values(value: Any) -> list[str]:
     if isinstance(value, bool):
         return ["true"] if value else []
     return [str(each) for each in value] if isinstance(value, list) else [str(value)]

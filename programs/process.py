@@ -1,7 +1,7 @@
-"""Programs as child processes: run to their end with their output, or started beside us.
+"""Run programs as child processes, or start them in the background.
 
-A program has ended when its own process has. A background process that it leaves behind may hold its output open; it is
-not waited for. Output is bytes, which may be anything.
+A program has ended when its own process has ended. We do not wait for background processes that it leaves behind, even
+if they still have its output open. Output is bytes of any kind.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from pathlib import Path
 from typing import IO
 
 CHUNK = 64 * 1024
-PIPE_LIMIT = 1024 * 1024  # bytes: no pipe of an ordinary user holds more, so all that an ended program wrote is in them
-GRACE = 5.0  # seconds between asking a program to end and ending it
+PIPE_LIMIT = 1024 * 1024  # bytes: the largest pipe of an ordinary user, so all output of an ended program is within it
+GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 
 Command = Sequence[str | Path]
 Line = Callable[[bytes], object]
 
 
 class OutOfTime(subprocess.TimeoutExpired):
-    """The program did not end in time, and was stopped."""
+    """The program did not end in time and was stopped."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """A program that has ended: its status and what it printed."""
+    """The exit status and the output of a program that has ended."""
 
     status: int
     output: bytes = b""
@@ -41,20 +41,20 @@ class Done:
 
     @property
     def text(self) -> str:
-        """The output as text; a byte that is none is replaced."""
+        """The output as text. Invalid UTF-8 is replaced."""
         return self.output.decode(errors="replace").rstrip("\n")
 
     @property
     def names(self) -> str:
-        """The output as file names: each of them, also one that is no text, opens its file."""
+        """The output as file names. Bytes that are no text are escaped, so that each name opens its file."""
         return os.fsdecode(self.output).rstrip("\n")
 
 
 class Program:
-    """A running program whose output comes to us.
+    """A running program whose output we read.
 
-    `merged` puts its standard error into its output. `session` gives it a session of its own: the terminal's Ctrl-C
-    does not reach it, it can ask nothing there, and `end` ends its children too. Raises OSError when it cannot start.
+    `merged` adds its standard error to its output. `session` gives it a session of its own: Ctrl-C at the terminal does
+    not reach it, it cannot ask questions there, and `end` also ends its children. Raises OSError when it cannot start.
     """
 
     def __init__(
@@ -81,10 +81,10 @@ class Program:
     def finish(
         self, stdin: bytes = b"", seconds: float | None = None, line: Line | None = None, *, patient: bool = False
     ) -> Done:
-        """Waits for its end. With `line`, which gets each line of the output as it comes, no output is kept.
+        """Wait until the program ends. If there is `line`, it gets each line at once, and `Done` has no output.
 
-        Raises OutOfTime. The program is ended first, as it is for any other exception; with `patient` it is waited for
-        when Ctrl-C interrupts us, since the terminal has told it too.
+        Raises OutOfTime. Before any exception is raised, the program is ended. With `patient`, Ctrl-C does not end it:
+        the terminal sent it the same signal, so we wait for it.
         """
         try:
             with _end_of(self._process) as ended:
@@ -117,7 +117,7 @@ class Program:
                     return Done(self._process.wait(), bytes(exchange.output), exchange.errors.decode(errors="replace"))
 
     def signal(self, number: signal.Signals) -> None:
-        """Sends a signal, to its whole session when it has one of its own; to one that has ended, none."""
+        """Send a signal to the program, or to its whole session if it has its own. Does nothing after its end."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if self._session:
                 os.killpg(self._process.pid, number)
@@ -125,7 +125,7 @@ class Program:
                 self._process.send_signal(number)
 
     def end(self) -> None:
-        """Asks it to end, and ends it when it does not."""
+        """Send SIGTERM, wait GRACE seconds, then send SIGKILL."""
         self.signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE)
@@ -140,43 +140,43 @@ class Program:
 
 
 class _Exchange:
-    """The bytes that go to a program and come from it."""
+    """The input and output of a running program."""
 
     def __init__(self, process: subprocess.Popen[bytes], stdin: bytes, line: Line | None) -> None:
         self.selector = selectors.DefaultSelector()
         self.output, self.errors = bytearray(), bytearray()
-        self._line, self._left = line, memoryview(stdin)
-        self._sinks = [(process.stdout, self._take), (process.stderr, self.errors.extend)]
+        self._line, self._unsent = line, memoryview(stdin)
+        self._sinks = [(process.stdout, self._add_output), (process.stderr, self.errors.extend)]
         for pipe, sink in self._sinks:
             if pipe is not None:
                 os.set_blocking(pipe.fileno(), False)
                 self.selector.register(pipe, selectors.EVENT_READ, sink)
         if process.stdin is not None:
             os.set_blocking(process.stdin.fileno(), False)
-            self.selector.register(process.stdin, selectors.EVENT_WRITE, self._give)
+            self.selector.register(process.stdin, selectors.EVENT_WRITE, self._write_input)
 
     def move(self, ready: list[selectors.SelectorKey]) -> None:
-        """Reads or writes once where that does not wait."""
+        """Read or write once on each pipe that is ready."""
         for key in ready:
-            if key.data == self._give:
-                self._give(key.fileobj)  # type: ignore[arg-type]
+            if key.data == self._write_input:
+                self._write_input(key.fileobj)  # type: ignore[arg-type]
             elif not self._read(key.fd, key.data):
                 self.selector.unregister(key.fileobj)
 
     def drain(self) -> None:
-        """Reads what is in the pipes of a program that has ended, and no more: others may go on writing to them."""
+        """Read the rest of an ended program's output, up to PIPE_LIMIT: its children may still write to the pipes."""
         for pipe, sink in self._sinks:
-            begun = 0
-            while pipe is not None and begun < PIPE_LIMIT and (count := self._read(pipe.fileno(), sink)):
+            total = 0
+            while pipe is not None and total < PIPE_LIMIT and (count := self._read(pipe.fileno(), sink)):
                 if count < 0:
                     break
-                begun += count
+                total += count
         if self._line is not None and self.output:
             self._line(bytes(self.output))
             self.output.clear()
 
     def _read(self, pipe: int, sink: Callable[[bytes], object]) -> int:
-        """How many bytes there were; 0 at the end, -1 when there are none now."""
+        """Read once and return the number of bytes; 0 at the end of the pipe, -1 if nothing is available now."""
         try:
             chunk = os.read(pipe, CHUNK)
         except BlockingIOError:
@@ -184,7 +184,7 @@ class _Exchange:
         sink(chunk)
         return len(chunk)
 
-    def _take(self, chunk: bytes) -> None:
+    def _add_output(self, chunk: bytes) -> None:
         self.output += chunk
         if self._line is None or b"\n" not in chunk:
             return
@@ -193,21 +193,23 @@ class _Exchange:
         for each in whole:
             self._line(each)
 
-    def _give(self, pipe: IO[bytes]) -> None:
+    def _write_input(self, pipe: IO[bytes]) -> None:
         try:
-            self._left = self._left[os.write(pipe.fileno(), self._left[:CHUNK]) :] if self._left else self._left
+            self._unsent = (
+                self._unsent[os.write(pipe.fileno(), self._unsent[:CHUNK]) :] if self._unsent else self._unsent
+            )
         except BlockingIOError:
             return
         except BrokenPipeError:
-            self._left = memoryview(b"")
-        if not self._left:
+            self._unsent = memoryview(b"")
+        if not self._unsent:
             self.selector.unregister(pipe)
             pipe.close()
 
 
 @contextlib.contextmanager
 def _end_of(process: subprocess.Popen[bytes]) -> Iterator[int]:
-    """A file descriptor that becomes readable when the process has ended."""
+    """Yield a file descriptor that becomes readable when the process ends."""
     reading, writing = os.pipe()
 
     def wait() -> None:
@@ -233,9 +235,9 @@ def run(
     line: Line | None = None,
     patient: bool = False,
 ) -> Done:
-    """Runs a program to its end, whatever its status. `env` is its whole environment; ours when there is none.
+    """Run a program and return its status and output. `env` is its whole environment; None is ours.
 
-    Raises OutOfTime, and OSError when it cannot start. See `Program` for the rest.
+    Raises OutOfTime, and OSError when it cannot start. The other parameters are those of `Program`.
     """
     program = Program(command, cwd=cwd, env=env, merged=merged, session=session, takes_input=stdin is not None)
     return program.finish(stdin or b"", seconds, line, patient=patient)
@@ -249,7 +251,7 @@ def start(
     env: Mapping[str, str] | None = None,
     session: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Starts a program beside us, all its output added to a file. Raises OSError when it cannot start."""
+    """Start a program in the background and append its output to a file. Raises OSError when it cannot start."""
     return subprocess.Popen(
         [os.fspath(part) for part in command],
         cwd=cwd,
@@ -262,5 +264,5 @@ def start(
 
 
 def quoted(path: Path | str) -> str:
-    """A path as a shell takes it, for advice."""
+    """Return a path quoted for a shell, for use in messages."""
     return shlex.quote(os.fspath(path))

@@ -1,1 +1,1 @@
-"""What is stored for a stack: backups, the audit log, and the bytes of releases."""
+"""The stores of a stack: backups, the audit log, and release archives."""

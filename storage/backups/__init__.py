@@ -1,4 +1,4 @@
-"""Backups of the backend: verified, encrypted, found again; and the audit log of what was done to it."""
+"""Verified and encrypted backups of the backend, and the audit log of changes to its data."""
 
 from storage.backups.archive import Contents, inspect, written_after
 from storage.backups.audit_log import UNDONE, AuditLog, Entry, who

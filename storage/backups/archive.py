@@ -1,7 +1,7 @@
-"""What is in a PocketBase backup, found by opening it: a zip of the whole pb_data folder.
+"""Read and verify a PocketBase backup: a zip of the whole pb_data folder.
 
-PocketBase (core/base_backup.go) writes data.db, auxiliary.db and storage/<collection>/<record>/<file>; beside each
-file lies <file>.attrs with its metadata, and thumbnails lie in thumbs_<file>/ (tools/filesystem).
+PocketBase (core/base_backup.go) writes data.db, auxiliary.db and storage/<collection>/<record>/<file>. Each file has a
+<file>.attrs with its metadata beside it, and its thumbnails in thumbs_<file>/ (tools/filesystem).
 """
 
 from __future__ import annotations
@@ -23,40 +23,42 @@ from storage.backups.files import Digest, copy, room, whole
 
 DATABASES = ("data.db", "auxiliary.db")
 JOURNALS = tuple(f"{name}-wal" for name in DATABASES)
-# SQLite makes two small files beside a database before it reads it.
+# Errors of a full disk. SQLite creates two small files beside a database before it reads it.
 DISK = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
 SUPERUSERS = "_superusers"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
+    """The contents of a backup, in numbers and digests."""
+
     records: dict[str, int]
-    """By collection, PocketBase's own included, views left out."""
+    """Record counts by collection, including PocketBase's own collections, without views."""
     files: int
-    """Uploaded files; what PocketBase derives from them is left out."""
+    """Number of uploaded files, without thumbnails and metadata."""
     file_bytes: int
     users: int
-    """Records of all collections that log in, superusers left out."""
+    """Number of records in all auth collections, without superusers."""
     last_write: str | None
-    """ISO 8601 in UTC: the newest date that PocketBase itself wrote (autodate) in a collection not its own."""
+    """ISO 8601 in UTC: the newest autodate in the collections that are not PocketBase's own."""
     content: dict[str, str] = field(default_factory=dict)
-    """SHA-256 over all records of each collection not PocketBase's own, in hex: equal where they are equal."""
+    """SHA-256 in hex over all records of each collection that is not PocketBase's own. Equal records, equal digest."""
 
 
 def inspect(archive: Path, scratch: Path) -> Contents:
-    """Reads every byte of the archive and checks its databases. Raises BackupsError when anything is damaged.
+    """Read every byte of the archive and check its databases. Raises BackupsError when anything is damaged.
 
-    Needs room for the databases below `scratch`, and leaves nothing there.
+    The databases are unpacked below `scratch` and removed afterwards.
     """
     with _opened(archive) as zipped, room(scratch) as folder:
         files, file_bytes = 0, 0
         for entry in zipped.infolist():
-            _refuse_strange(entry, archive)
+            _check_entry(entry, archive)
             _extract(zipped, entry, folder)
             if _is_upload(PurePosixPath(entry.filename)) and not entry.is_dir():
                 files, file_bytes = files + 1, file_bytes + entry.file_size
         for name in DATABASES:
-            _check(folder / name, archive)
+            _check_database(folder / name, archive)
         records, users, last_write = _count(folder / DATABASES[0], archive)
         content = _digests(folder / DATABASES[0], archive)
     return Contents(
@@ -65,9 +67,9 @@ def inspect(archive: Path, scratch: Path) -> Contents:
 
 
 def written_after(archive: Path, scratch: Path, moment: str | None, collections: Iterable[str]) -> dict[str, list[str]]:
-    """The ids of records that PocketBase dated later than `moment` (ISO 8601), by collection; all of them for None.
+    """Return the ids of records with an autodate later than `moment` (ISO 8601), by collection; for None, all ids.
 
-    A collection without such dates has an empty list. Raises BackupsError.
+    A collection without autodate fields has an empty list. Raises BackupsError.
     """
     with _opened(archive) as zipped, room(scratch) as folder:
         for name in (DATABASES[0], JOURNALS[0]):
@@ -79,7 +81,7 @@ def written_after(archive: Path, scratch: Path, moment: str | None, collections:
 
 @contextmanager
 def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
-    """Everything that zipfile raises for a damaged archive is one sentence, also while its entries are read."""
+    """Open the archive. Errors of zipfile become BackupsError, also while the block reads entries."""
     try:
         with zipfile.ZipFile(archive) as zipped:
             names = zipped.namelist()
@@ -94,8 +96,8 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
         raise disk(error, archive) from None
 
 
-def _refuse_strange(entry: zipfile.ZipInfo, archive: Path) -> None:
-    """A backup has plain files with names below its top; whoever unpacks anything else may write elsewhere."""
+def _check_entry(entry: zipfile.ZipInfo, archive: Path) -> None:
+    """Raise BackupsError for an entry that is no plain file below the top: unpacking it could write elsewhere."""
     name = entry.orig_filename
     path = PurePosixPath(name)
     kind = stat.S_IFMT(entry.external_attr >> 16)
@@ -106,7 +108,7 @@ def _refuse_strange(entry: zipfile.ZipInfo, archive: Path) -> None:
 
 
 def _extract(zipped: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> None:
-    """Reads an entry to its end, where zipfile compares its CRC; databases are kept in `folder`."""
+    """Read an entry to its end, where zipfile compares its CRC. Databases are written to `folder`."""
     with zipped.open(entry) as source:
         if entry.filename in DATABASES + JOURNALS:
             with whole(folder / entry.filename) as sink:
@@ -116,7 +118,7 @@ def _extract(zipped: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path) -> N
 
 
 def _is_upload(path: PurePosixPath) -> bool:
-    """Whether it is storage/<collection>/<record>/<file>."""
+    """Return whether the path is storage/<collection>/<record>/<file>."""
     return path.parts[:1] == ("storage",) and len(path.parts) == 4 and path.suffix != ".attrs"
 
 
@@ -133,8 +135,8 @@ def _database(path: Path, archive: Path) -> Iterator[sqlite3.Connection]:
         raise _damaged(archive, f"{path.name}: {error}") from None
 
 
-def _check(path: Path, archive: Path) -> None:
-    """PocketBase makes the auxiliary database, its logs, anew where it is missing; so may a backup be without."""
+def _check_database(path: Path, archive: Path) -> None:
+    """Run SQLite's integrity check. A missing file passes: PocketBase recreates auxiliary.db, which holds its logs."""
     if not path.exists():
         return
     with _database(path, archive) as database:
@@ -144,7 +146,7 @@ def _check(path: Path, archive: Path) -> None:
 
 
 def _count(path: Path, archive: Path) -> tuple[dict[str, int], int, str | None]:
-    """Records by collection, people who can log in, the newest date."""
+    """Return the records by collection, the number of users, and the newest autodate."""
     records: dict[str, int] = {}
     users, newest = 0, ""
     with _database(path, archive) as database:
@@ -159,13 +161,13 @@ def _count(path: Path, archive: Path) -> tuple[dict[str, int], int, str | None]:
 
 
 def _digests(path: Path, archive: Path) -> dict[str, str]:
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     with _database(path, archive) as database:
         tables = database.execute("""SELECT name FROM _collections WHERE type != 'view' ORDER BY name""").fetchall()
         for (name,) in tables:
             if not name.startswith("_"):
-                found[name] = _digest(database, name)
-    return found
+                digests[name] = _digest(database, name)
+    return digests
 
 
 def _digest(database: sqlite3.Connection, table: str) -> str:
@@ -179,8 +181,8 @@ def _digest(database: sqlite3.Connection, table: str) -> str:
 
 
 def _later(database: sqlite3.Connection, table: str, moment: str) -> list[str]:
-    found = database.execute("SELECT fields FROM _collections WHERE name = ?", (table,)).fetchone()
-    dates = [str(field["name"]) for field in json.loads(found[0]) if field["type"] == "autodate"] if found else []
+    row = database.execute("SELECT fields FROM _collections WHERE name = ?", (table,)).fetchone()
+    dates = [str(field["name"]) for field in json.loads(row[0]) if field["type"] == "autodate"] if row else []
     if not dates:
         return []
     condition = " OR ".join(f"{_quoted(name)} > ?" for name in dates)
@@ -189,7 +191,7 @@ def _later(database: sqlite3.Connection, table: str, moment: str) -> list[str]:
 
 
 def _newest(database: sqlite3.Connection, table: str, fields: str) -> str:
-    """PocketBase's dates are text, "2026-01-31 23:59:59.000Z"; their order is that of time."""
+    """Return the newest autodate. PocketBase's dates are text that sorts by time: "2026-01-31 23:59:59.000Z"."""
     columns = [str(field["name"]) for field in json.loads(fields) if field["type"] == "autodate"]
     queries = [f"SELECT max({_quoted(column)}) FROM {_quoted(table)}" for column in columns]
     return max((str(database.execute(query).fetchone()[0] or "") for query in queries), default="")

@@ -1,6 +1,7 @@
-"""Who changed a stack's backend, when and why, and what undoes it: one object for each entry, never changed.
+"""The audit log of a stack's backend: who changed its data, when, why, and the command that undoes it.
 
-Two machines that write at the same time write two objects; so neither loses the other's entry.
+Each entry is an object of its own, and is never changed. So two machines that write at the same time do not overwrite
+each other's entries.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ from storage.backups.json_codec import dump, load
 from storage.backups.store import Store
 
 Kind = Literal["first", "wipe", "release", "restore", "restart", "delete", "kept"]
-"""`kept`: an old app was backed up before it was deleted; the others say why a new one began."""
+"""`kept`: an old app was backed up before its deletion. The other kinds are the reasons for a new app."""
 UNDONE: frozenset[Kind] = frozenset({"wipe", "restart", "restore"})
-"""Changes after which the data is not what it was: `oracle wipe --undo` takes back the newest."""
+"""Changes that replace the data. `oracle wipe --undo` reverts the newest one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
+    """One change of the backend's data."""
+
     at: str
     """ISO 8601 in UTC, ending in Z."""
     kind: Kind
@@ -39,23 +42,23 @@ class Entry:
     to_generation: int | None
     to_release: str | None
     records: dict[str, int]
-    """What the old backend held, by collection."""
+    """Record counts of the old backend, by collection."""
     carried: dict[str, int] | None
-    """What the new one started with; None when it started empty."""
+    """Record counts that the new backend started with; None when it started empty."""
     backup: str | None
-    """Id of the backup of the old one."""
+    """Id of the old backend's backup."""
     undo: str | None
-    """The command that brings back what was before: of a wipe or a restore its data, of a release the one before."""
+    """The command that undoes the change: it restores the earlier data, or deploys the earlier release."""
     owner: str = ""
-    """The stack it belongs to, by its whole name; the audit log writes it."""
+    """The full name of the stack that the entry belongs to. `AuditLog.add` sets it."""
     from_app: str | None = None
     from_app_id: str | None = None
     to_app: str | None = None
     to_app_id: str | None = None
     last_write: str | None = None
-    """The newest write among what was carried, ISO 8601 in UTC."""
+    """The newest write in the copied data, ISO 8601 in UTC."""
     content: dict[str, str] = field(default_factory=dict)
-    """SHA-256 over what was carried, by collection (backups.archive)."""
+    """SHA-256 over the copied records, by collection (storage.backups.archive)."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -66,28 +69,31 @@ class AuditLog:
         self.store, self.owner = store, owner
 
     def add(self, entry: Entry) -> None:
-        """Raises ValueError when `at` is no time."""
+        """Write an entry. Raises ValueError when `at` is no time."""
         at = datetime.fromisoformat(entry.at).strftime("%Y%m%dT%H%M%S%fZ")
         self.store.write_text(
             f"{self._folder}{at}-{secrets.token_hex(2)}.json", dump(replace(entry, owner=str(self.owner)))
         )
 
     def entries(self, newest: int | None = None) -> list[Entry]:
-        """Newest first, all or so many. Entries that are damaged, or another stack's, are left out: `survey` tells."""
+        """Return the `newest` entries (all for None), newest first, without those that `survey` complains about."""
         return self.survey(newest)[0]
 
     def survey(self, newest: int | None = None) -> tuple[list[Entry], list[str]]:
-        """The newest entries (all for None), newest first, and a sentence for each that was left out."""
+        """Return the newest entries (all for None), newest first, and a sentence for each entry that is left out.
+
+        Damaged entries and entries of another stack are left out.
+        """
         complaints: list[str] = []
-        found = list(islice(self._read(complaints), newest))
-        return found, complaints
+        entries = list(islice(self._read(complaints), newest))
+        return entries, complaints
 
     def newest(self, kinds: Collection[Kind]) -> Entry | None:
-        """The newest entry of these kinds."""
+        """Return the newest entry of these kinds."""
         return next((entry for entry in self._read([]) if entry.kind in kinds), None)
 
     def _read(self, complaints: list[str]) -> Iterator[Entry]:
-        """Newest first, as they are asked for; adds a sentence for each that is damaged or another stack's."""
+        """Yield entries lazily, newest first. For each damaged or foreign entry a sentence is added to `complaints`."""
         for name in reversed(self.store.names(self._folder)):
             try:
                 entry = load(Entry, self.store.read_text(name) or "", name)
@@ -104,7 +110,7 @@ class AuditLog:
 
 
 def who() -> str:
-    """Who is changing something: the person behind a CI run, else git's e-mail address, else user@host."""
+    """Return the person who runs this program: the actor of a CI run, else git's e-mail address, else user@host."""
     return os.environ.get("GITHUB_ACTOR") or _email() or f"{_user()}@{socket.gethostname()}"
 
 

@@ -1,7 +1,7 @@
-"""A store in a bucket that speaks S3: Amazon's, Cloudflare R2, DigitalOcean Spaces, MinIO.
+"""A store in an S3-compatible bucket: Amazon S3, Cloudflare R2, DigitalOcean Spaces, MinIO.
 
-Credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment and from nowhere else. Only what
-all these services have is used: no checksum headers of Amazon's own, no versions, no object locks.
+Credentials come only from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment. Features that some of these
+services lack are not used: Amazon's checksum headers, versions, object locks.
 """
 
 from __future__ import annotations
@@ -20,30 +20,33 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PART_SIZE = 8 << 20
-"""Bytes of a part of a large upload; a part is read from the disk as it is sent, one part at a time."""
+"""Bytes of one part of a large upload. Parts are read from the disk and sent one at a time."""
 RESUMES = 5
-"""Broken connections in a row that a download survives."""
+"""How many times in a row a download resumes after a broken connection."""
 
 
 class Bucket:
-    """Objects below `prefix` in a bucket. The client is made at the first request: boto3 takes long to import."""
+    """Objects below `prefix` in a bucket. The first request creates the client, because boto3 is slow to import."""
 
     def __init__(self, bucket: str, prefix: str = "", endpoint: str | None = None, region: str | None = None) -> None:
         self.place = Place(bucket, prefix.strip("/"), endpoint, region or "us-east-1")
-        self._made: S3Client | None = None
+        self._cached_client: S3Client | None = None
 
     def put(self, name: str, source: Path) -> None:
         from boto3.s3.transfer import TransferConfig
 
-        # One thread: ten parts at once would be in memory. "classic": the other client comes with rules of its own.
-        how = TransferConfig(
+        # One thread, because ten threads would hold ten parts in memory. "classic", because the other client has rules
+        # of its own.
+        config = TransferConfig(
             multipart_threshold=PART_SIZE,
             multipart_chunksize=PART_SIZE,
             use_threads=False,
             preferred_transfer_client="classic",
         )
         try:
-            self._ask(name, lambda s3: s3.upload_file(str(source), self.place.bucket, self.place.key(name), Config=how))
+            self._ask(
+                name, lambda s3: s3.upload_file(str(source), self.place.bucket, self.place.key(name), Config=config)
+            )
         except OSError as error:
             raise disk(error, source) from None
 
@@ -56,9 +59,9 @@ class Bucket:
 
         def request(start: int, tag: str | None) -> dict[str, Any]:
             options: dict[str, Any] = {"Range": f"bytes={start}-", "IfMatch": tag} if start else {}
-            return self._ask(name, lambda s3: _parts(s3.get_object(Bucket=bucket, Key=key, **options)))
+            return self._ask(name, lambda s3: _used_fields(s3.get_object(Bucket=bucket, Key=key, **options)))
 
-        return cast(BinaryIO, io.BufferedReader(_Resuming(request, self.place.address(name)), 1 << 16))
+        return cast(BinaryIO, io.BufferedReader(_ResumingReader(request, self.place.address(name)), 1 << 16))
 
     def size(self, name: str) -> int | None:
         bucket, key = self.place.bucket, self.place.key(name)
@@ -98,7 +101,7 @@ class Bucket:
         return self.place.describe()
 
     def _ask(self, name: str, request: Callable[[S3Client], T]) -> T:
-        """The answer to one request. Raises BackupsError; an OSError is the local disk's."""
+        """Send one request and return its result. Raises BackupsError, and OSError for the local disk."""
         client = self._client()
         from boto3.exceptions import S3UploadFailedError
         from botocore.exceptions import BotoCoreError, ClientError
@@ -114,26 +117,26 @@ class Bucket:
             raise foreign(self.place, name) from None
 
     def _client(self) -> S3Client:
-        self._made = self._made or new_client(self.place)
-        return self._made
+        self._cached_client = self._cached_client or new_client(self.place)
+        return self._cached_client
 
 
 def _entries(page: Mapping[str, Any]) -> list[Any]:
-    """What a page of a list holds. Raises KeyError where it is no such page: an empty one would be good news."""
+    """Return the entries of a list page. Raises KeyError for any other answer: it must not pass for an empty list."""
     if "IsTruncated" not in page:
         raise KeyError("IsTruncated")
     return list(page.get("Contents", []))
 
 
-def _parts(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """What is used of a GetObject's answer. Raises KeyError where it is not one."""
+def _used_fields(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the used fields of a GetObject answer. Raises KeyError for any other answer."""
     return {key: answer[key] for key in ("Body", "ETag", "ContentLength")}
 
 
-class _Resuming(io.RawIOBase):
-    """An object's bytes. A connection that breaks is made again where it broke, as long as the object is the same.
+class _ResumingReader(io.RawIOBase):
+    """An object's bytes, as a stream that reconnects where a connection broke, as long as the object is unchanged.
 
-    `request(start, tag)` answers a GetObject from byte `start` on; `tag` is the object's ETag from the first answer.
+    `request(start, tag)` returns the answer to a GetObject from byte `start` on; `tag` is the ETag of the first answer.
     """
 
     def __init__(self, request: Callable[[int, str | None], dict[str, Any]], where: str) -> None:

@@ -1,4 +1,4 @@
-"""One stack's backups in a store: kept only when they were read back whole, and opened only when still whole."""
+"""The backup catalog: one stack's backups in a store, each verified when it is stored and when it is read."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ Strings: TypeAlias = list[str]
 Sizes: TypeAlias = dict[str, int]
 ID = re.compile(r"(?P<stack>[\w.-]+)-g\d+-(?P<at>\d{8}T\d{6}Z)-[0-9a-f]{4}", re.ASCII)
 ORPHAN = timedelta(days=1)
-"""How old an archive without a manifest must be before nobody can still be writing it."""
+"""Minimum age of an archive without a manifest before it is deleted; a younger one may still be in the making."""
 
 
 class BackupCatalog:
     """Objects `<organization>/<project>/<stack>/<id>.zip`, or `.zip.age`, and `<id>.json` beside it, the manifest.
 
-    A manifest names its owner. One that names another stack, as when it was copied here by hand, is refused by name,
-    left out of lists with a sentence, and never deleted.
+    A manifest names its owner. A manifest of another stack (for example one that was copied by hand) cannot be opened,
+    is left out of lists with a complaint, and is never deleted.
 
-    `key` is an age identity, or None: then archives are stored as they are. `scratch` is a folder of this machine
-    for what is written on the way; nothing stays there. Every method raises BackupsError.
+    `key` is an age identity; with None archives are stored unencrypted. `scratch` is a local folder for temporary
+    files. Every method raises BackupsError.
     """
 
     def __init__(self, store: Store, owner: Owner, key: str | None, scratch: Path) -> None:
@@ -48,24 +48,24 @@ class BackupCatalog:
             keys.check(key)
 
     def keep(self, archive: Path, about: BackupOrigin, contents: Contents) -> Backup:
-        """Stores the archive, reads it back, and writes its manifest when what came back is what was there.
+        """Store the archive, read it back, and write its manifest if the bytes are equal.
 
-        Whatever goes wrong, and be it the user who interrupts, nothing of it stays in the store.
+        After any failure, including an interrupt by the user, its objects are deleted from the store.
         """
-        now, was = datetime.now(UTC), digest(archive)
+        now, original = datetime.now(UTC), digest(archive)
         backup = Backup(
             **asdict(about),
             **asdict(contents),
             owner=str(self.owner),
             id=self._new_id(about.generation, now),
             created=_iso(now),
-            size=was.size,
-            sha256=was.sha256,
+            size=original.size,
+            sha256=original.sha256,
             encrypted=self._key is not None,
         )
         try:
-            self._put(archive, backup)
-            self._read(backup, None)
+            self._put_archive(archive, backup)
+            self._read_archive(backup, None)
             self.store.write_text(self._manifest(backup.id), backup.to_json())
             return self.find(backup.id)
         except BaseException:
@@ -75,21 +75,21 @@ class BackupCatalog:
             raise
 
     def fetch(self, id: str, target: Path) -> Backup:
-        """Makes the file `target` of the plain archive, checked; whole or not at all."""
+        """Write the decrypted and verified archive to `target`. After a failure there is no `target`."""
         backup = self.find(id)
         with whole(target) as sink:
-            self._read(backup, sink)
+            self._read_archive(backup, sink)
         return backup
 
     def check(self, id: str) -> Backup:
-        """The backup, when its archive is there and as large as it must be; nothing is downloaded."""
+        """Return the backup if its archive exists and has the right size. Nothing is downloaded."""
         backup = self.find(id)
-        if wrong := _damage(backup, self.store.size(self._archive(backup))):
-            raise wrong
+        if error := _damage(backup, self.store.size(self._archive(backup))):
+            raise error
         return backup
 
     def find(self, id: str) -> Backup:
-        """What the manifest says of one backup. Raises Foreign for another stack's."""
+        """Read the manifest of one backup. Raises Foreign for a backup of another stack."""
         text = self.store.read_text(self._manifest(id)) if ID.fullmatch(id) else None
         if text is None:
             raise self._unknown(id)
@@ -103,22 +103,22 @@ class BackupCatalog:
         return backup
 
     def list(self) -> Backups:
-        """All backups, newest first. Those that are damaged, or another stack's, are left out: `survey` tells."""
+        """Return all backups, newest first, without those that `survey` complains about."""
         return self.survey()[0]
 
     def survey(self) -> tuple[Backups, Strings]:
-        """All backups, newest first, and a sentence for each that was left out.
+        """Return all backups, newest first, and a sentence for each that is left out.
 
-        Left out is one whose manifest is damaged, whose archive is gone or has another size, or that is another
-        stack's. One list of the store tells the archives' sizes.
+        A backup is left out when its manifest is damaged, its archive is missing or has the wrong size, or it belongs
+        to another stack. The archives' sizes come from one list request.
         """
         sizes = self._sizes()
-        found, complaints = self._manifests(sizes)
-        whole, damaged = self._sorted(found, sizes)
+        backups, complaints = self._manifests(sizes)
+        whole, damaged = self._split_by_damage(backups, sizes)
         return whole, complaints + damaged
 
     def delete(self, id: str) -> None:
-        """Removes manifest and archive, also of a backup whose manifest is damaged; never another stack's."""
+        """Delete manifest and archive, even if the manifest is damaged. Raises Foreign for another stack's backup."""
         if id not in _ids(self._sizes()):
             raise self._unknown(id)
         try:
@@ -130,24 +130,27 @@ class BackupCatalog:
         self._remove(id)
 
     def prune(self, count: int | None, days: int | None, keep: set[str]) -> Backups:
-        """Deletes what no rule keeps, and says what it was. None for both: nothing is deleted.
+        """Delete the backups that no rule retains, and return them. With None for both, no backup is deleted.
 
-        A backup is kept when it is younger than `days` or named in `keep`; of those with records of people the newest
-        `count`, and of the empty ones as many, so that neither crowds out the other. What a person would miss stays
-        whatever the rules say (`_protected`). Archives that an interrupted `keep` has left without a manifest go too,
-        after a day.
+        These backups are retained:
+
+        - those younger than `days`, and those whose ids are in `keep`
+        - the newest `count` with records of people, and the newest `count` without, so that neither displaces the other
+        - the important ones, whatever the rules are (`_protected`)
+
+        Archives without a manifest, which an interrupted `keep` left behind, are deleted after a day.
         """
         sizes = self._sizes()
         self._sweep(sizes)
         if count is None and days is None:
             return []
         since = _iso(datetime.now(UTC) - timedelta(days=days)) if days is not None else None
-        found, _ = self._manifests(sizes)
-        whole, _ = self._sorted(found, sizes)
+        backups, _ = self._manifests(sizes)
+        whole, _ = self._split_by_damage(backups, sizes)
         stays = keep | set(self._protected(whole))
         old = [
             backup
-            for backup in found
+            for backup in backups
             if backup.id not in stays
             and (since is None or backup.created < since)
             and (count is None or len(_newer(whole, backup)) >= count)
@@ -157,10 +160,11 @@ class BackupCatalog:
         return old
 
     def _protected(self, whole: Backups) -> Iterator[str]:
-        """Ids of what no rule may clear away; `whole` has the backups that are neither damaged nor gone, newest first.
+        """Yield the ids of backups that are never pruned. `whole` are the undamaged backups, newest first.
 
-        The newest; the newest with records; the last one before the records became fewer than half; what the newest
-        wipe, restart or restore took; and the newest with records of each app which that one left or began.
+        These are the newest; the newest with records; the last one before the number of records fell by more than half;
+        the backup that the newest wipe, restart or restore took; and the newest backup with records of the app before
+        and of the app after that change. The newest backup of the app before is protected even without records.
         """
         full = [backup for backup in whole if backup.own_records]
         losses = [before for after, before in pairwise(whole) if 2 * after.own_records < before.own_records]
@@ -175,8 +179,8 @@ class BackupCatalog:
         yield from [backup.id for backup in whole if backup.app_id == change.from_app_id][:1]
 
     def check_writable(self) -> None:
-        """Writes a little, reads it back and deletes it, so that what is wrong is told before anything changes."""
-        # Named like an archive without a manifest: one that is left by somebody who was killed is swept.
+        """Write a small object, read it back and delete it, so that a broken store is found before anything changes."""
+        # Named like an archive without a manifest, so that `_sweep` deletes it if this process is killed.
         name, noise = f"{self.owner}/{self._new_id(0, datetime.now(UTC))}.zip", secrets.token_bytes(CHUNK)
         with self.room() as room:
             with whole(room / "probe") as sink:
@@ -191,10 +195,10 @@ class BackupCatalog:
                 raise BackupsError(f"{self.store.describe()} gives back other bytes than it was given; use another.")
 
     def room(self) -> AbstractContextManager[Path]:
-        """A folder of this machine for what is on its way, for the owner only; gone afterwards with what is in it."""
+        """Return a temporary local folder (mode 0700), deleted at the end of the block."""
         return room(self.scratch)
 
-    def _put(self, archive: Path, backup: Backup) -> None:
+    def _put_archive(self, archive: Path, backup: Backup) -> None:
         if self._key is None:
             return self.store.put(self._archive(backup), archive)
         with self.room() as room:
@@ -203,13 +207,13 @@ class BackupCatalog:
                 keys.seal(source, sink, self._key)
             return self.store.put(self._archive(backup), sealed)
 
-    def _read(self, backup: Backup, sink: Sink | None) -> None:
-        """Passes on the plain archive as it comes; raises at its end, or before, when it is not what was kept."""
+    def _read_archive(self, backup: Backup, sink: Sink | None) -> None:
+        """Stream the decrypted archive to the sink. Raises BackupsError, at the latest at the end, if it is damaged."""
         plain = Digest(sink)
         try:
             with self.store.open(self._archive(backup)) as source:
                 if backup.encrypted:
-                    keys.unseal(source, plain, self._needed(backup))
+                    keys.unseal(source, plain, self._required_key(backup))
                 else:
                     copy(source, plain)
         except Missing:
@@ -224,7 +228,7 @@ class BackupCatalog:
         if (plain.size, plain.sha256) != (backup.size, backup.sha256):
             raise _damaged(backup, "its SHA-256 is another")
 
-    def _needed(self, backup: Backup) -> str:
+    def _required_key(self, backup: Backup) -> str:
         if self._key is None:
             raise BackupsError(
                 f"The backup {backup.id} is encrypted and there is no key; set the one it was made with: "
@@ -233,7 +237,7 @@ class BackupCatalog:
         return self._key
 
     def _remove(self, id: str) -> None:
-        # The manifest first: what has one is there and whole, at every moment.
+        # The manifest first, so that each manifest has its complete archive at every moment.
         for ending in (".json", ".zip", ".zip.age"):
             self.store.delete(f"{self.owner}/{id}{ending}")
 
@@ -247,26 +251,28 @@ class BackupCatalog:
                 self.store.delete(f"{self.owner}/{name}")
 
     def _sizes(self) -> Sizes:
-        """Bytes of each of the stack's objects, by name below its folder."""
+        """Return the size in bytes of each object of the stack, by name relative to the stack's folder."""
         above = f"{self.owner}/"
         return {name.removeprefix(above): size for name, size in self.store.sizes(above).items()}
 
     def _manifests(self, sizes: Sizes) -> tuple[Backups, Strings]:
-        """What the stack's manifests say, newest first, and a sentence for each that is damaged or another's."""
-        found: Backups = []
+        """Read the stack's manifests, newest first. Returns a sentence for each that is damaged or another stack's."""
+        backups: Backups = []
         complaints: Strings = []
         for id in _ids(sizes):
             try:
-                found.append(self.find(id))
+                backups.append(self.find(id))
             except BackupsError as error:
                 complaints.append(str(error))
-        return sorted(found, key=lambda backup: (backup.created, backup.id), reverse=True), complaints
+        return sorted(backups, key=lambda backup: (backup.created, backup.id), reverse=True), complaints
 
-    def _sorted(self, found: Backups, sizes: Sizes) -> tuple[Backups, Strings]:
-        """The backups whose archives have their sizes, and a sentence for each of the others."""
+    def _split_by_damage(self, backups: Backups, sizes: Sizes) -> tuple[Backups, Strings]:
+        """Return the backups whose archives have the right size, and a sentence for each of the others."""
         above = f"{self.owner}/"
-        checked = [(each, _damage(each, sizes.get(self._archive(each).removeprefix(above)))) for each in found]
-        return [each for each, wrong in checked if not wrong], [str(wrong) for _, wrong in checked if wrong]
+        checked = [
+            (backup, _damage(backup, sizes.get(self._archive(backup).removeprefix(above)))) for backup in backups
+        ]
+        return [backup for backup, error in checked if not error], [str(error) for _, error in checked if error]
 
     def _unknown(self, id: str) -> BackupsError:
         near = difflib.get_close_matches(id, _ids(self._sizes()), n=3, cutoff=0.5)
@@ -285,13 +291,13 @@ class BackupCatalog:
 
 
 def _ids(sizes: Sizes) -> Strings:
-    """Of the backups that have a manifest."""
+    """Return the ids of the backups that have a manifest."""
     ids = [name.removesuffix(".json") for name in sizes if name.endswith(".json")]
     return [id for id in ids if ID.fullmatch(id)]
 
 
 def _newer(whole: Backups, than: Backup) -> Backups:
-    """The backups that came later and hold records, or hold none, as that one does."""
+    """Return the later backups with records, if `than` has records; otherwise the later ones without."""
     return [
         each
         for each in whole
@@ -304,7 +310,7 @@ def _iso(time: datetime) -> str:
 
 
 def _damage(backup: Backup, size: int | None) -> BackupsError | None:
-    """What is wrong with an archive of so many bytes, None where there is none; as far as its size shows."""
+    """Return an error if an archive of `size` bytes cannot be right, else None. A `size` of None: it is missing."""
     if size is None:
         return _gone(backup)
     if size not in (keys.sealed_sizes(backup.size) if backup.encrypted else [backup.size]):
@@ -313,14 +319,16 @@ def _damage(backup: Backup, size: int | None) -> BackupsError | None:
 
 
 def _gone(backup: Backup) -> BackupsError:
-    return BackupsError(f"The archive of the backup {backup.id} is gone; see what else there is: {_look(backup)}")
+    return BackupsError(
+        f"The archive of the backup {backup.id} is gone; see what else there is: {_list_command(backup)}"
+    )
 
 
 def _damaged(backup: Backup, how: str) -> BackupsError:
     return BackupsError(
-        f"The archive of the backup {backup.id} is damaged ({how}); see what else there is: {_look(backup)}"
+        f"The archive of the backup {backup.id} is damaged ({how}); see what else there is: {_list_command(backup)}"
     )
 
 
-def _look(backup: Backup) -> str:
+def _list_command(backup: Backup) -> str:
     return f"oracle backups {Owner.of(backup.owner).stack}"

@@ -1,4 +1,4 @@
-"""What goes wrong with backups, said in one sentence that ends in the next thing to do."""
+"""Errors of the backup store. Each is one sentence that ends in the next command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class BackupsError(Exception):
-    """A backup could not be taken, kept, found or opened; never holds a key or a credential."""
+    """A backup could not be taken, stored, found or opened. The text never contains a key or a credential."""
 
 
 class Missing(BackupsError):
@@ -19,11 +19,11 @@ class Missing(BackupsError):
 
 
 class Foreign(BackupsError):
-    """What lies among a stack's own and belongs to another."""
+    """An object in a stack's folder belongs to another stack."""
 
 
 def foreign(name: str, theirs: str, owner: Owner) -> Foreign:
-    """The sentence for the object `name`, which says that it belongs to the stack `theirs`."""
+    """Return the error for the object `name`, whose owner field is `theirs`."""
     return Foreign(
         f"{name} belongs to {theirs or 'nobody'} and lies among what {owner} has kept, so it is left alone; see what "
         f"is its own: oracle backups {owner.stack}"
@@ -31,7 +31,7 @@ def foreign(name: str, theirs: str, owner: Owner) -> Foreign:
 
 
 def disk(error: OSError, path: Path) -> BackupsError:
-    """The sentence for what the disk refused at `path`."""
+    """Return the error for a failed disk operation at `path`."""
     if error.errno in FULL:
         return BackupsError(f"The disk that holds {path} is full and nothing was kept there; make room (see: df -h).")
     reason = (error.strerror or type(error).__name__).lower()

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and bytes that pass by in small pieces."""
+"""Atomic files, temporary folders, and streams that are copied in chunks."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from typing import Protocol
 from storage.backups.errors import disk
 
 CHUNK = 1 << 20
-"""Bytes held in memory at a time."""
+"""Bytes of a chunk, of which one is in memory at a time."""
 PART = ".part"
 ROOM = "backup-"
 STALE = 24 * 3600.0
-"""Seconds after which a half-written file belongs to nobody who is still writing."""
+"""Age in seconds at which a temporary file or folder counts as abandoned."""
 
 
 class Source(Protocol):
@@ -32,7 +32,7 @@ class Sink(Protocol):
 
 
 class Digest:
-    """A sink that counts and hashes what it is given, and passes it on when there is somewhere to pass it to."""
+    """A sink that counts and hashes its bytes, and passes them on to `beyond` if there is one."""
 
     def __init__(self, beyond: Sink | None = None) -> None:
         self.size = 0
@@ -57,7 +57,7 @@ def copy(source: Source, sink: Sink) -> None:
 
 
 def digest(path: Path) -> Digest:
-    """Size and SHA-256 of a file. Raises BackupsError when it cannot be read."""
+    """Return size and SHA-256 of a file. Raises BackupsError when it cannot be read."""
     result = Digest()
     try:
         with path.open("rb") as source:
@@ -69,9 +69,9 @@ def digest(path: Path) -> Digest:
 
 @contextmanager
 def whole(target: Path) -> Iterator[Sink]:
-    """A sink for `target`, which appears (mode 0600) with all its bytes on the disk, or not at all.
+    """Write a file atomically: `target` (mode 0600) appears with all its bytes on the disk, or not at all.
 
-    Raises BackupsError for what the disk refuses; whatever is raised inside leaves nothing behind.
+    Raises BackupsError when the disk fails. When the block raises, no file remains.
     """
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}{PART}")
     try:
@@ -89,7 +89,7 @@ def whole(target: Path) -> Iterator[Sink]:
 
 
 def private_folder(folder: Path) -> None:
-    """Makes `folder` and what is missing above it, for the owner only; one that is there already stays as it is."""
+    """Create `folder` and its missing parents with mode 0700. Existing folders are unchanged."""
     missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     for parent in reversed(missing):
         parent.mkdir(mode=0o700, exist_ok=True)
@@ -97,9 +97,9 @@ def private_folder(folder: Path) -> None:
 
 @contextmanager
 def room(scratch: Path) -> Iterator[Path]:
-    """A new folder below `scratch`, for the owner only; gone afterwards with what is in it.
+    """Create a temporary folder below `scratch` (mode 0700), and delete it at the end of the block.
 
-    What a killed process has left there, which may be somebody's data in plain, goes after a day.
+    Folders of killed processes are deleted after a day, because they may contain unencrypted data.
     """
     try:
         private_folder(scratch)
@@ -114,7 +114,7 @@ def room(scratch: Path) -> Iterator[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Removes the parts in `folder` that somebody who was killed has left."""
+    """Delete the partial files in `folder` that killed processes left behind."""
     for part in folder.glob(f".*{PART}"):
         if _stale(part):
             with suppress(OSError):
@@ -129,7 +129,7 @@ def _stale(path: Path) -> bool:
 
 
 class _Unbuffered:
-    """A new file whose every write reaches the system, so that a full disk is told where it happens."""
+    """A new file without a buffer, so that a full disk raises at the write that hits it."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -151,7 +151,7 @@ class _Unbuffered:
 
 
 def _sync_folder(folder: Path) -> None:
-    """The new name is on the disk too: without this a power cut may take it back."""
+    """Sync the folder, so that a rename in it survives a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

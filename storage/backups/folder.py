@@ -1,4 +1,4 @@
-"""A store in a folder of this machine, for its owner's eyes only."""
+"""A store in a local folder that only its owner can read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from storage.backups.files import PART, copy, private_folder, sweep, whole
 
 
 class Folder:
-    """Objects are files below `root`, written whole or not at all; folders 0700, files 0600."""
+    """Objects are files below `root`, written atomically. Folders have mode 0700, files 0600."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -22,7 +22,7 @@ class Folder:
             sweep(target.parent)
         except OSError as error:
             raise disk(error, target) from None
-        with _reading(source) as opened, whole(target) as sink:
+        with _open_file(source) as opened, whole(target) as sink:
             copy(opened, sink)
 
     def get(self, name: str, target: Path) -> None:
@@ -30,7 +30,7 @@ class Folder:
             copy(source, sink)
 
     def open(self, name: str) -> BinaryIO:
-        return _reading(self._path(name))
+        return _open_file(self._path(name))
 
     def size(self, name: str) -> int | None:
         path = self._path(name)
@@ -54,8 +54,8 @@ class Folder:
         top = self.root / Path(prefix).parent if not prefix.endswith("/") else self.root / prefix
         try:
             files = sorted(path.relative_to(self.root).as_posix() for path in top.rglob("*") if path.is_file())
-            found = [name for name in files if name.startswith(prefix) and not name.endswith(PART)]
-            return {name: size for name in found if (size := self.size(name)) is not None}
+            names = [name for name in files if name.startswith(prefix) and not name.endswith(PART)]
+            return {name: size for name in names if (size := self.size(name)) is not None}
         except OSError as error:
             raise disk(error, top) from None
 
@@ -78,7 +78,7 @@ class Folder:
         return self.root / name
 
 
-def _reading(path: Path) -> BinaryIO:
+def _open_file(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""Dataclasses as JSON that people can read, and back, strictly: what is damaged is refused, not guessed."""
+"""Convert dataclasses to readable JSON, and parse it back strictly."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def dump(value: DataclassInstance) -> str:
 
 
 def load(kind: type[T], text: str, name: str) -> T:
-    """The `kind` in `text`, which is the object `name`; unknown keys are ignored. Raises BackupsError."""
+    """Parse the text of the object `name` as a `kind`. Unknown keys are ignored. Raises BackupsError."""
     from pydantic import TypeAdapter, ValidationError
 
     adapter: TypeAdapter[Any] = TypeAdapter(kind)

@@ -1,6 +1,6 @@
-"""Encryption with age (https://age-encryption.org/v1), so that the ordinary `age` program opens a backup too.
+"""Encryption with age (https://age-encryption.org/v1), so that the `age` program can open a backup too.
 
-A key is an age identity, "AGE-SECRET-KEY-1...". What is encrypted is encrypted to its public half.
+A key is an age identity, "AGE-SECRET-KEY-1...". Backups are encrypted to its public half.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from storage.backups.errors import BackupsError
 from storage.backups.files import Sink, Source
 
 PIECE = 1 << 16
-"""Plain bytes that age seals at a time; each piece grows by TAG, and the file starts with a header and a nonce."""
+"""Plain bytes of an age chunk. Each chunk grows by TAG bytes, and the file starts with a header and a nonce."""
 TAG, NONCE, HEADER = 16, 16, range(100, 4096)
 
 
 class WrongKey(BackupsError):
-    """What was to be opened is not for this key."""
+    """The file was encrypted with another key."""
 
 
 class Damaged(BackupsError):
-    """What was to be opened is not what was sealed."""
+    """The encrypted file was changed or cut off."""
 
 
 def new_key() -> str:
@@ -28,7 +28,7 @@ def new_key() -> str:
 
 
 def check(key: str) -> None:
-    """Raises BackupsError when it is no key."""
+    """Raise BackupsError when `key` is no age identity."""
     _identity(key)
 
 
@@ -41,7 +41,7 @@ def valid_key(text: str) -> bool:
 
 
 def seal(source: Source, sink: Sink, key: str) -> None:
-    """Encrypts what `source` yields. Raises BackupsError for a key that is none, and what source and sink raise."""
+    """Encrypt `source` into `sink`. Raises BackupsError for an invalid key, and the errors of source and sink."""
     recipient = _identity(key).to_public()
     reader, writer = _Reader(source), _Writer(sink)
     try:
@@ -52,9 +52,9 @@ def seal(source: Source, sink: Sink, key: str) -> None:
 
 
 def unseal(source: Source, sink: Sink, key: str) -> None:
-    """Decrypts what `source` yields. Raises WrongKey, Damaged, and what source and sink raise.
+    """Decrypt `source` into `sink`. Raises WrongKey, Damaged, and the errors of source and sink.
 
-    age checks piece by piece: what reached the sink before Damaged is genuine, but not all.
+    age checks each chunk: the bytes that reached the sink before Damaged are genuine, but incomplete.
     """
     identity = _identity(key)
     reader, writer = _Reader(source), _Writer(sink)
@@ -71,13 +71,13 @@ def unseal(source: Source, sink: Sink, key: str) -> None:
 
 
 def sealed_sizes(plain: int) -> range:
-    """The bytes that `plain` bytes may take when sealed; age adds noise to its header."""
+    """Return the possible sizes of `plain` bytes after encryption. They vary, since age's header has a random part."""
     body = NONCE + plain + TAG * max(1, -(-plain // PIECE))
     return range(body + HEADER.start, body + HEADER.stop)
 
 
 class _Reader:
-    """age's library makes other errors of those that a stream raises; these two keep the first one."""
+    """A source that remembers its first error, because age's library replaces the errors of streams by its own."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -92,6 +92,8 @@ class _Reader:
 
 
 class _Writer:
+    """A sink that remembers its first error, for the same reason as `_Reader`."""
+
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
         self.error: BaseException | None = None
@@ -104,7 +106,7 @@ class _Writer:
             raise
 
     def flush(self) -> None:
-        """Nothing is held back here."""
+        """Do nothing: there is no buffer."""
 
 
 def _raise_first(reader: _Reader, writer: _Writer) -> None:

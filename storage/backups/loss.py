@@ -1,8 +1,8 @@
-"""A backend whose data is gone: it runs on a disk that the program has not filled, and held records before.
+"""Detect a backend that lost its data: it runs on a new disk, and had records before.
 
-App Platform's disks are ephemeral: a replaced container begins with an empty one, and says so nowhere. The program's
-own superuser is on every disk that the program has filled, and not on a new one, where the image makes the admin alone.
-Records that somebody deletes are no loss: the disk stays the same.
+App Platform's disks are ephemeral: a replaced container starts with an empty disk, and the API does not show it. The
+program creates its operator on each disk that it fills. On a new disk there is only the admin, which the image creates.
+Records that somebody deleted are no loss in this sense, because the disk is the same.
 """
 
 from __future__ import annotations
@@ -19,51 +19,51 @@ from storage.backups.manifest import Backup
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """The newest that is known of what an app held."""
+    """The newest known contents of an app."""
 
     records: Mapping[str, int]
-    """By collection, without PocketBase's own; empty where nothing is known to have been there."""
+    """Record counts by collection, without PocketBase's own; empty when no records are known."""
     at: str
-    """When it was seen: ISO 8601 in UTC."""
+    """The time of the counts: ISO 8601 in UTC."""
     backup: str | None
-    """Which backup has them; None where none is kept."""
+    """Id of the backup that has these records; None if there is no such backup."""
 
     @property
     def summary(self) -> str:
         return f"{_counted(self.records)} (as of {self.at[:16]}Z)"
 
     def way_back(self, stack: str) -> str:
-        """The command that brings the records back; without a backup, the one that shows what there is."""
+        """Return the command that restores the records; without a backup, the command that lists the backups."""
         return f"oracle restore {self.backup} {stack}" if self.backup else f"oracle backups {stack}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """An app on a disk that the program has not filled."""
+    """An app on a new disk, which the program has not filled."""
 
     app: str
     since: str | None
-    """When the disk began: ISO 8601 in UTC; None where that cannot be seen."""
+    """When the disk was created: ISO 8601 in UTC; None if unknown."""
     now: Mapping[str, int] | None
-    """Records that are there now; None where nobody can log in to count them."""
+    """Current record counts; None if neither login works, so that they cannot be counted."""
     known: Known
 
     @property
     def summary(self) -> str:
-        """One sentence for people, without its full stop."""
+        """One sentence without its full stop."""
         since = f" since {self.since[:16]}Z" if self.since else ""
         holds = f"holds {_counted(self.now)}" if self.now is not None else "knows neither of the program's logins"
         held = f"; it held {_counted(self.known.records)} at {self.known.at[:16]}Z" if self.known.records else ""
         return f"{self.app} is empty{since}: its container was replaced, and the new disk {holds}{held}"
 
     def way_back(self, stack: str) -> str:
-        """The command that brings the records back."""
+        """Return the command that restores the records."""
         return self.known.way_back(stack)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Logins:
-    """What opens a backend that the program has filled."""
+    """The logins of a backend that the program has filled."""
 
     email: str
     password: str = field(repr=False)
@@ -79,12 +79,12 @@ def find_loss(
     restored: str | None,
     seconds: float = 5.0,
 ) -> Loss | None:
-    """The loss of the app at `url`, if there is one; `restored` is the backup that its generation began with.
+    """Return the loss of the app at `url`, or None. `restored` is the backup that its generation started with.
 
-    None also of an app that the program has never filled: one made by hand. Raises AdminError and CountError where the
-    backend does not tell, and BackupsError where the store does not.
+    The result is also None for an app that the program never filled, such as one made by hand. Raises AdminError and
+    CountError when a request to the backend fails, and BackupsError when the store fails.
     """
-    if _logs_in(url, OPERATOR, logins.operator, seconds):
+    if _can_log_in(url, OPERATOR, logins.operator, seconds):
         return None
     entries = audit_log.entries()
     filled = next((each for each in entries if each.to_app == app), None)
@@ -96,14 +96,14 @@ def find_loss(
         return Loss(app=app, since=None, now=None, known=known)
     since = superuser_since(url, session, logins.email)
     if since is not None and datetime.fromisoformat(since) <= datetime.fromisoformat(filled.at):
-        return None  # the disk is the old one, and somebody has deleted the operator
+        return None  # the disk is the old one: somebody deleted the operator
     return Loss(app=app, since=since, now=_own(count_records(url, session)), known=known)
 
 
 def last_known(
     app: str, generation: int, audit_log: AuditLog, catalog: BackupCatalog, restored: str | None
 ) -> Known | None:
-    """What is known of an app of this generation that is gone; None of one that the program has never filled.
+    """Return the known contents of a deleted app of this generation; None if the program never filled it.
 
     Raises BackupsError.
     """
@@ -113,7 +113,7 @@ def last_known(
 
 
 def known_of(filled: Entry, entries: Sequence[Entry], backups: Sequence[Backup], restored: str | None) -> Known:
-    """What an app held that began with `filled`. Both lists are newest first."""
+    """Return the newest known contents of the app that started with the entry `filled`. Both lists are newest first."""
     began = datetime.fromisoformat(filled.at)
     later = [each for each in backups if each.app == filled.to_app and datetime.fromisoformat(each.created) > began]
     if later and later[0].reason == "restart":  # it was emptied on purpose, right after that backup
@@ -126,15 +126,15 @@ def known_of(filled: Entry, entries: Sequence[Entry], backups: Sequence[Backup],
 
 
 def _origin(filled: Entry, entries: Sequence[Entry], backups: Sequence[Backup], restored: str | None) -> str | None:
-    """The backup that has what the app began with: the one it was restored from, or of the app it was carried from."""
-    if filled.kind in ("restore", "first"):  # the first app of a stack whose app was gone may be restored too
-        wanted = restored
+    """Return the backup with the app's first data: the restored one, or that of the app the data was copied from."""
+    if filled.kind in ("restore", "first"):  # "first" too: a stack whose app was lost may restore its first app
+        backup = restored
     else:
-        wanted = next((e.backup for e in entries if e.kind == "kept" and e.from_app == filled.from_app), None)
-    return wanted if wanted in {each.id for each in backups} else None
+        backup = next((e.backup for e in entries if e.kind == "kept" and e.from_app == filled.from_app), None)
+    return backup if backup in {each.id for each in backups} else None
 
 
-def _logs_in(url: str, email: str, password: str, seconds: float) -> bool:
+def _can_log_in(url: str, email: str, password: str, seconds: float) -> bool:
     try:
         return login(url, email, password, timeout=seconds, seconds=0) is not None
     except SecondFactorWanted:  # the password was right

@@ -1,4 +1,4 @@
-"""What is known of one backup, and how it is written down beside its archive."""
+"""The manifest of a backup: the JSON file beside its archive."""
 
 from __future__ import annotations
 
@@ -13,45 +13,45 @@ Reason = Literal["wipe", "release", "restore", "restart", "delete", "manual"]
 
 @dataclass(frozen=True, kw_only=True)
 class BackupOrigin:
-    """What the taker of a backup knows: which app's data it is, and why it is taken."""
+    """The origin of a backup: the app whose data it is, and the reason for taking it."""
 
     app: str
     app_id: str
     generation: int
     release: str
     pocketbase: str
-    """Version; empty when the backend does not tell."""
+    """PocketBase's version; empty when the backend does not report it."""
     reason: Reason
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backup(BackupOrigin):
-    """A backup that was read back and found whole: its manifest is written last, and only then."""
+    """A verified backup. Its manifest is written last, after the archive was read back."""
 
     owner: str
-    """The stack it belongs to, by its whole name (contract.Owner)."""
+    """The full name of the stack that it belongs to (stack_outputs.Owner)."""
     id: str
     created: str
     """ISO 8601 in UTC, to the millisecond, ending in Z."""
     size: int
-    """Bytes of the plain archive."""
+    """Bytes of the unencrypted archive."""
     sha256: str
-    """Of the plain archive, in hex."""
+    """SHA-256 of the unencrypted archive, in hex."""
     records: dict[str, int]
-    """By collection, views left out."""
+    """Record counts by collection, without views."""
     files: int
     file_bytes: int
     users: int
     last_write: str | None
-    """ISO 8601 in UTC; None when nobody has written anything."""
+    """ISO 8601 in UTC; None when there are no records with dates."""
     encrypted: bool
     content: dict[str, str] = field(default_factory=dict)
-    """SHA-256 over all records of each collection not PocketBase's own, in hex."""
+    """SHA-256 in hex over all records of each collection that is not PocketBase's own."""
     verified: Literal[True] = True
 
     @property
     def own_records(self) -> int:
-        """How many records people have made: PocketBase's own collections, `_…`, do not count."""
+        """The number of records, without PocketBase's own collections (`_…`)."""
         return sum(own_records(self.records).values())
 
     def to_json(self) -> str:
@@ -59,5 +59,5 @@ class Backup(BackupOrigin):
 
     @classmethod
     def from_json(cls, text: str, name: str) -> Backup:
-        """The backup in a manifest; keys that are unknown are ignored. Raises BackupsError naming the file."""
+        """Parse a manifest. Unknown keys are ignored. Raises BackupsError with the name of the file."""
         return load(cls, text, name)

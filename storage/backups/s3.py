@@ -1,4 +1,4 @@
-"""boto3's client as it is used here, and its errors as sentences; boto3 is imported when the first one is needed."""
+"""Create boto3's S3 client, and translate its errors into sentences. boto3 is imported at the first use."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SENTENCES = {
     "PermanentRedirect": ELSEWHERE,
     "RequestTimeTooSkewed": "{at} says that this machine's clock is wrong; set it, then try again.",
 }
-"""By the code in an answer. HEAD has no body to hold one, so its code is the status."""
+"""Sentences by error code. An answer to HEAD has no body, so its code is the HTTP status."""
 OTHER = "{at} answered {code} for {object}; try again in a minute."
 AWAY = (
     "{at} does not answer ({code}) for {object}; see that it is reachable from here, "
@@ -52,7 +52,7 @@ AWAY = (
 
 @dataclass(frozen=True)
 class Place:
-    """A bucket of a server, and the prefix in it. `endpoint` None is Amazon's."""
+    """A bucket and a prefix in it. An `endpoint` of None is Amazon S3."""
 
     bucket: str
     prefix: str
@@ -70,7 +70,7 @@ class Place:
 
 
 def new_client(place: Place) -> S3Client:
-    """Asks nothing yet. Raises BackupsError when there are no credentials, or the endpoint is none."""
+    """Create a client without sending a request. Raises BackupsError for missing credentials or an invalid endpoint."""
     key, secret = os.environ.get(KEY), os.environ.get(SECRET)
     if not key or not secret:
         lacking = " and ".join(name for name, value in ((KEY, key), (SECRET, secret)) if not value)
@@ -80,13 +80,13 @@ def new_client(place: Place) -> S3Client:
     import botocore.session
     from boto3 import Session
 
-    # What the files in ~/.aws say of profiles and endpoints is about somebody's other work.
-    plain = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
-    plain.set_config_variable("config_file", os.devnull)
-    plain.set_config_variable("credentials_file", os.devnull)
-    plain.set_config_variable("ignore_configured_endpoint_urls", True)
-    plain.register_component("data_loader", _descriptions(plain.get_config_variable("data_path")))
-    session = Session(key, secret, os.environ.get(TOKEN), place.region, botocore_session=plain)
+    # Ignore the profiles and endpoints in ~/.aws: they belong to the user's other projects.
+    core = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
+    core.set_config_variable("config_file", os.devnull)
+    core.set_config_variable("credentials_file", os.devnull)
+    core.set_config_variable("ignore_configured_endpoint_urls", True)
+    core.register_component("data_loader", _descriptions(core.get_config_variable("data_path")))
+    session = Session(key, secret, os.environ.get(TOKEN), place.region, botocore_session=core)
     authorities = _authorities(place)
     try:
         return session.client("s3", endpoint_url=place.endpoint, config=_config(place), verify=authorities)
@@ -98,12 +98,12 @@ def new_client(place: Place) -> S3Client:
 
 
 def sentence(error: BaseException, place: Place, name: str) -> BackupsError:
-    """What a botocore error means for the object `name`."""
+    """Translate a botocore error about the object `name`."""
     answer = getattr(error, "response", None)
     code = str(answer["Error"].get("Code", "")) if answer else type(error).__name__
     if code in ABSENT:
         return Missing(f"{place.address(name)} is not there; see what is: oracle backups")
-    words = {
+    values = {
         "at": place.endpoint or f"Amazon S3 in {place.region}",
         "bucket": place.bucket,
         "code": code,
@@ -111,11 +111,11 @@ def sentence(error: BaseException, place: Place, name: str) -> BackupsError:
         "region": place.region,
         "top": place.address(),
     }
-    return BackupsError((SENTENCES.get(code, OTHER) if answer else AWAY).format(**words))
+    return BackupsError((SENTENCES.get(code, OTHER) if answer else AWAY).format(**values))
 
 
 def foreign(place: Place, name: str) -> BackupsError:
-    """For an answer that is not one of S3's."""
+    """Return the error for an answer that is not S3's."""
     at = place.endpoint or f"Amazon S3 in {place.region}"
     return BackupsError(
         f"{at} answered for {place.address(name)} with something that is not S3's; see that it is a store's address: "
@@ -125,14 +125,14 @@ def foreign(place: Place, name: str) -> BackupsError:
 
 @cache
 def _descriptions(places: str | None) -> Loader:
-    """botocore's description of S3 and of its endpoints, some megabytes of JSON: read once and not for each client."""
+    """Load botocore's description of S3 and its endpoints once: it is several megabytes of JSON."""
     from botocore.loaders import create_loader
 
     return create_loader(places)
 
 
 def _config(place: Place) -> Config:
-    """Some seconds for each try; no checksum headers of Amazon's own, which other services do not all know."""
+    """Short timeouts, and no checksum headers of Amazon's own, which some other services refuse."""
     from botocore.config import Config
 
     return Config(
@@ -147,7 +147,7 @@ def _config(place: Place) -> Config:
 
 
 def _proxies(place: Place) -> dict[str, str]:
-    """As for all other requests; botocore's own reading of NO_PROXY knows no networks. Raises BackupsError."""
+    """The proxy of all other requests, because botocore's NO_PROXY does not support networks. Raises BackupsError."""
     proxy = proxy_for(place.endpoint or f"https://{place.bucket}.s3.{place.region}.amazonaws.com")
     if proxy is None:
         return {}
@@ -160,7 +160,7 @@ def _proxies(place: Place) -> dict[str, str]:
 
 
 def _authorities(place: Place) -> str | None:
-    """The system's certificate authorities; None leaves the choice to botocore. Raises BackupsError."""
+    """Return the file of the system's certificate authorities; None is botocore's own choice. Raises BackupsError."""
     if os.environ.get("AWS_CA_BUNDLE"):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Where backups are: a folder of this machine, or a bucket that speaks S3."""
+"""The backup store: a local folder, or an S3-compatible bucket."""
 
 from __future__ import annotations
 
@@ -16,44 +16,45 @@ BUCKET = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<p
 
 
 class Store(Protocol):
-    """Named objects: names are `/`-separated and relative. Every method raises BackupsError with one sentence.
+    """Named objects. Names are relative and separated by `/`. Every method raises BackupsError with one sentence.
 
-    An object is there with all its bytes or not at all, so a reader never sees a half-written one.
+    Writes are atomic: a reader never sees a part of an object.
     """
 
-    def put(self, name: str, source: Path) -> None: ...
+    def put(self, name: str, source: Path) -> None:
+        """Store the file `source` as the object `name`."""
 
     def get(self, name: str, target: Path) -> None:
-        """Makes the file `target`, whole or not at all. Raises Missing."""
+        """Download the object to `target`, atomically. Raises Missing."""
 
     def open(self, name: str) -> BinaryIO:
-        """The object's bytes, as they come. Raises Missing."""
+        """Open the object as a stream. Raises Missing."""
 
     def size(self, name: str) -> int | None:
-        """Bytes of the object; None when there is none."""
+        """Return the size of the object in bytes; None if it does not exist."""
 
     def write_text(self, name: str, text: str) -> None: ...
 
     def read_text(self, name: str) -> str | None:
-        """None when there is no such object. Bytes that are no UTF-8 are replaced: the reader will refuse them."""
+        """Return the object's text; None if it does not exist. Invalid UTF-8 is replaced, so that parsers refuse it."""
 
     def sizes(self, prefix: str) -> dict[str, int]:
-        """Bytes of each object whose name starts with `prefix`, by name, sorted. One list, and no look at each."""
+        """Return the sizes of the objects whose names start with `prefix`, sorted by name, from one list request."""
 
     def names(self, prefix: str) -> list[str]:
-        """All names that start with `prefix`, sorted."""
+        """Return the names of the objects that start with `prefix`, sorted."""
 
     def delete(self, name: str) -> None:
-        """Nothing happens when there is no such object."""
+        """Delete the object if it exists."""
 
     def describe(self) -> str:
-        """The store in a sentence: "the folder ..."."""
+        """Return the store's name in a sentence: "the folder ..."."""
 
 
 def open_store(location: str, project: Path, endpoint: str | None = None, region: str | None = None) -> Store:
-    """The store at `folder:<path>` (relative to the project) or `s3://<bucket>/<prefix>`. Raises BackupsError.
+    """Return the store at `folder:<path>` (relative to the project) or `s3://<bucket>/<prefix>`. Raises BackupsError.
 
-    Nothing is asked of the store yet.
+    No request is sent yet.
     """
     kind, _, rest = location.partition(":")
     if kind == "folder" and rest:

@@ -1,4 +1,4 @@
-"""The whole verified backup of a running PocketBase."""
+"""Take a verified backup of a running PocketBase."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from storage.backups.manifest import Backup, BackupOrigin
 
 Counts = Mapping[str, int]
 ATTEMPTS = 3
-"""A backend that is written to may gain and lose a record while it is counted; so may a second look differ."""
+"""A backend in use may gain and lose a record between two counts, so a mismatch is tried again."""
 
 
 def take(url: str, session: pocketbase.Login, catalog: BackupCatalog, about: BackupOrigin) -> Backup:
-    """Makes a backup on the backend, fetches it, opens it, compares its counts with the backend's own, and keeps it.
+    """Create a backup on the backend, download it, compare its counts with the backend's, and store it.
 
-    Nothing stays on the backend or in the scratch folder. Raises BackupsError, and pocketbase.BackupFailed or
-    pocketbase.CountError for what the backend does not do.
+    The backend's copy and the temporary files are deleted. Raises BackupsError, and pocketbase.BackupFailed or
+    pocketbase.CountError when the backend fails.
     """
     with catalog.room() as room:
         archive = room / "backup.zip"
-        for left in reversed(range(ATTEMPTS)):
+        for attempts_left in reversed(range(ATTEMPTS)):
             before = pocketbase.count_records(url, session)
             _download(url, session, archive)
             contents = inspect(archive, room)
             after = pocketbase.count_records(url, session)
-            strange = _strange(before, contents.records, after)
-            if not strange:
+            mismatch = _count_mismatches(before, contents.records, after)
+            if not mismatch:
                 return catalog.keep(archive, about, contents)
-            if not left:
+            if not attempts_left:
                 raise BackupsError(
-                    f"The backup of {about.app} does not hold what {about.app} says it has ({strange}); "
+                    f"The backup of {about.app} does not hold what {about.app} says it has ({mismatch}); "
                     "when it is written to right now, try again in a minute."
                 )
     raise AssertionError("an attempt returns or raises")
@@ -57,12 +57,12 @@ def _download(url: str, session: pocketbase.Login, archive: Path) -> None:
         raise BackupsError(f"The disk that holds {archive.parent} gives back other bytes than it was given; see: dmesg")
 
 
-def _strange(before: Counts, backup: Counts, after: Counts) -> str:
-    """Which collections have a number of records in the backup that they never had; empty when it may be right."""
+def _count_mismatches(before: Counts, backup: Counts, after: Counts) -> str:
+    """Describe the collections whose count in the backup is not between those before and after it; empty for none."""
     names = sorted({*before, *backup, *after})
     counts = ((name, before.get(name, 0), backup.get(name, 0), after.get(name, 0)) for name in names)
     return ", ".join(
-        f"{name}: {kept}, not {' to '.join(map(str, sorted({first, last})))}"
-        for name, first, kept, last in counts
-        if not min(first, last) <= kept <= max(first, last)
+        f"{name}: {count}, not {' to '.join(map(str, sorted({first, last})))}"
+        for name, first, count, last in counts
+        if not min(first, last) <= count <= max(first, last)
     )

@@ -1,6 +1,6 @@
-"""The bytes that a receipt names: where they lie on this machine, how they are checked, how they are kept in a store.
+"""Release archives: the bytes that a receipt names, in a local cache and in the backup store.
 
-`releases.keep` is not among what is imported here: it needs the stores, which take long to import.
+`storage.releases.store` is not imported here, because it imports the stores, which are slow to import.
 """
 
 from storage.releases.cache import place, stash, sweep

@@ -1,6 +1,7 @@
-"""Bytes of releases on this machine, in `.oracle/releases/<kind>/<digest>`.
+"""The local cache of release archives, in `.oracle/releases/<kind>/<digest>`.
 
-What an update deploys is put here on its way to the stack's store, and what a receipt names is fetched here from it.
+An update puts the bytes that it deploys here, and then into the stack's store. The bytes that a receipt names are
+downloaded from the store to here.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ from storage.releases.items import Item
 
 FOLDER = ".oracle/releases"
 UNUSED_SECONDS = 30 * 24 * 3600.0
-"""After this time without use bytes are removed; they can be fetched again."""
+"""Bytes that were not used for this time are deleted. They can be downloaded again."""
 
 
 def place(project: Path, item: Item) -> Path:
-    """The file that has the bytes, or would have them."""
+    """Return the path of the item's bytes, whether the file exists or not."""
     return project / FOLDER / item.name
 
 
 def stash(project: Path, item: Item, content: bytes) -> None:
-    """Puts the bytes there, whole or not at all; what is there already is marked as used."""
+    """Write the bytes atomically. If the file exists, mark it as used."""
     target = place(project, item)
     if target.is_file():
         os.utime(target)
@@ -41,10 +42,10 @@ def stash(project: Path, item: Item, content: bytes) -> None:
 
 
 def sweep(project: Path) -> None:
-    """Removes what nobody has used for a long time, and what somebody who was killed has left."""
+    """Delete files that were not used for UNUSED_SECONDS, and partial files of killed processes."""
     for path in (project / FOLDER).glob("*/*"):
         try:
             if time.time() - path.stat().st_mtime > UNUSED_SECONDS:
                 path.unlink()
         except OSError:
-            continue  # another process has removed it
+            continue  # another process deleted it

@@ -1,4 +1,4 @@
-"""What a receipt names, one by one: a Worker's module, a site's files, a packed image; each with its own digest."""
+"""The items of a release: each Worker's module, each site's files, and the packed image, with their digests."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ Kind = Literal["module", "assets", "image"]
 
 
 class ReleaseError(Exception):
-    """Bytes that are not there, or not what they should be: one sentence."""
+    """Bytes of a release are missing or wrong: one sentence."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """Bytes of a release. Two services may share them, as the sites share their module."""
+    """One item of a release. Services may share an item, as the sites share their module."""
 
     kind: Kind
     digest: str
-    """64 hex digits: of the module's text, of the packed image, of the site's manifest (rules included)."""
+    """64 hex digits: the digest of the module's text, of the packed image, or of the site's manifest with its rules."""
     services: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        """Where they lie, in a store and on this machine: `module/<digest>`."""
+        """The relative path in a store and in the local cache: `module/<digest>`."""
         return f"{self.kind}/{self.digest}"
 
     def check(self, path: Path) -> None:
-        """Raises ReleaseError when the file does not hold these bytes."""
+        """Raise ReleaseError when the file's digest is not the item's."""
         try:
-            found = packed_assets_digest(path) if self.kind == "assets" else _sha256(path)
+            digest = packed_assets_digest(path) if self.kind == "assets" else _sha256(path)
         except (ArtifactError, OSError) as error:
             raise ReleaseError(f"{self.told()} cannot be read ({error})") from None
-        if found != self.digest:
-            raise ReleaseError(f"{self.told()} has other bytes (its digest is {short(found)})")
+        if digest != self.digest:
+            raise ReleaseError(f"{self.told()} has other bytes (its digest is {short(digest)})")
 
     def told(self) -> str:
-        """`the module of web, universe (1a2b3c4d5e6f)`"""
+        """Describe the item: `the module of web, universe (1a2b3c4d5e6f)`."""
         named = {"module": "module", "assets": "files", "image": "image"}[self.kind]
         return f"the {named} of {', '.join(self.services)} ({short(self.digest)})"
 
 
 def named(receipt: Mapping[str, Any]) -> Release:
-    """A receipt as it was written down, its parts in the order in which services are shown. Raises LookupError."""
+    """Read a stored receipt, with its services in display order. Raises LookupError."""
     workers, assets, commits = receipt["workers"], receipt["assets"], receipt.get("commits") or {}
     return Release(
         backend=receipt["backend"],
@@ -59,8 +59,10 @@ def named(receipt: Mapping[str, Any]) -> Release:
 
 
 def items(release: Release, *, packed: bool) -> list[Item]:
-    """Everything that the receipt names and a store can hold: the image only where it is `packed` from a directory,
-    since a registry keeps its own; nothing of a service that runs as it was made by hand.
+    """Return the items of a release that a store can hold.
+
+    The image is among them only if it is `packed` from a directory, because a registry stores its own images. Adopted
+    services that were never deployed by this program have no items.
     """
     named: list[tuple[Kind, str, str]] = [("module", digest, name) for name, digest in release["workers"].items()]
     named += [("assets", digest, name) for name, digest in release["assets"].items()]
@@ -74,24 +76,24 @@ def items(release: Release, *, packed: bool) -> list[Item]:
 
 
 def same_bytes(one: Release, other: Release) -> bool:
-    """Whether two receipts name the same bytes, whatever commits they came from."""
+    """Return whether two receipts name the same bytes. The commits are not compared."""
     keys: tuple[Literal["backend"], Literal["workers"], Literal["assets"]] = ("backend", "workers", "assets")
     return all(one[key] == other[key] for key in keys)
 
 
 def adopted(release: Release) -> list[str]:
-    """The services whose bytes the receipt does not name, since they run as they were made by hand."""
+    """Return the adopted services that this program has not deployed yet. The receipt does not name their bytes."""
     parts = {"backend": release["backend"], **release["workers"]}
     return [service for service, digest in parts.items() if digest.startswith(ADOPTED)]
 
 
 def digests(release: Release) -> dict[str, str]:
-    """What a release is known by: the image's digest, and of each Worker its files' or its module's."""
+    """Return one digest for each service: of the image, of a site's files, of any other Worker's module."""
     return {"backend": release["backend"], **release["workers"], **release["assets"]}
 
 
 def short(digest: str) -> str:
-    """A digest as people read it."""
+    """Return the short form of a digest: 12 hex digits."""
     return digest.removeprefix("sha256:")[:12]
 
 

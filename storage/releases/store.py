@@ -1,8 +1,8 @@
-"""A stack's releases in its store: the bytes it has deployed, and the receipts in the order in which they ran.
+"""The release archive in a stack's store: the bytes that the stack deployed, and their receipts by time.
 
-Objects `<owner>/releases/<kind>/<digest>` and `<owner>/releases/receipts/<time>-<4 hex>.json`, where the owner is
-`<organization>/<project>/<stack>`, beside its backups. A receipt names its owner too: one that names another stack, as
-when it was copied here by hand, is left out and never deleted.
+Objects are `<owner>/releases/<kind>/<digest>` and `<owner>/releases/receipts/<time>-<4 hex>.json`. The owner is
+`<organization>/<project>/<stack>`, as for backups. A receipt also names its owner. A receipt of another stack (for
+example one that was copied by hand) is left out and never deleted.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ RECEIPTS = "receipts/"
 
 @dataclass(frozen=True, kw_only=True)
 class DeployedRelease:
-    """A receipt that a stack has run."""
+    """A receipt of a release that a stack deployed."""
 
     at: str
-    """When it ran wholly for the first time: ISO 8601 in UTC, ending in Z."""
+    """When the release was completely deployed for the first time: ISO 8601 in UTC, ending in Z."""
     who: str
     release: dict[str, Any]
-    """A contract.Release."""
+    """A stack_outputs.Release."""
     packed: bool
-    """Whether the image was packed from a directory, so that its bytes are kept here."""
+    """True if the image was packed from a directory. Then its bytes are in this store."""
     app: str
     """The name of the app that ran it."""
     app_id: str
     owner: str = ""
-    """The stack that ran it, by its whole name; the keep writes it."""
+    """The full name of the stack that ran it. `ReleaseStore.note` sets it."""
 
     @property
     def receipt(self) -> Release:
@@ -48,23 +48,23 @@ class DeployedRelease:
 
     @property
     def id(self) -> str:
-        """When, as a word to name it by: `20260131-235959`."""
+        """The time as an id: `20260131-235959`."""
         return f"{datetime.fromisoformat(self.at):%Y%m%d-%H%M%S}"
 
 
 class ReleaseStore:
-    """Every method raises BackupsError for what the store does not do, and ReleaseError for bytes that are wrong."""
+    """A stack's release archive. Its methods raise BackupsError when the store fails, ReleaseError for wrong bytes."""
 
     def __init__(self, store: Store, owner: Owner) -> None:
         self.store, self.owner, self._folder = store, owner, f"{owner}/releases/"
 
     def lacks(self, wanted: list[Item]) -> list[Item]:
-        """Which of them are not there. One question to the store, whatever their number."""
+        """Return the items that are not in the store, with one list request."""
         there = set(self.store.names(self._folder))
         return [item for item in wanted if self._name(item) not in there]
 
     def put(self, item: Item, source: Path) -> None:
-        """Keeps the bytes, and reads them back; what comes back wrong does not stay."""
+        """Store the bytes and read them back. If they differ, delete them and raise ReleaseError."""
         item.check(source)
         self.store.put(self._name(item), source)
         with tempfile.TemporaryDirectory() as folder:
@@ -79,7 +79,7 @@ class ReleaseStore:
                 ) from None
 
     def get(self, item: Item, target: Path) -> None:
-        """Makes the file `target`, checked; whole or not at all. Raises Missing when they are not kept."""
+        """Download the item to `target`, verified and atomically. Raises Missing when it is not in the store."""
         fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
         try:
             self.store.get(self._name(item), fresh)
@@ -89,7 +89,7 @@ class ReleaseStore:
             fresh.unlink(missing_ok=True)
 
     def ran(self) -> list[DeployedRelease]:
-        """The receipts, newest first; those that are damaged, or another stack's, are left out."""
+        """Return the receipts, newest first, without damaged ones and those of another stack."""
         return [
             each
             for _, each in self._receipts(self.store.names(self._folder + RECEIPTS))
@@ -97,18 +97,18 @@ class ReleaseStore:
         ]
 
     def survey(self) -> tuple[list[DeployedRelease], list[DeployedRelease], list[str]]:
-        """The receipts whose bytes are all here, newest first; those of which some are gone; and a sentence for each
-        receipt that is another stack's. One list of the store.
+        """Return the receipts whose bytes are all in the store, those with missing bytes, and a sentence for each
+        receipt of another stack. Both lists are newest first, and need one list request.
         """
         names = self.store.names(self._folder)
-        found = [each for _, each in self._receipts(names)]
-        ran, there = [each for each in found if isinstance(each, DeployedRelease)], set(names)
-        whole = [each for each in ran if self._whole(each, there)]
-        lost = [each for each in ran if not self._whole(each, there)]
-        return whole, lost, [str(each) for each in found if isinstance(each, Foreign)]
+        receipts = [each for _, each in self._receipts(names)]
+        ran, stored = [each for each in receipts if isinstance(each, DeployedRelease)], set(names)
+        whole = [each for each in ran if self._whole(each, stored)]
+        lost = [each for each in ran if not self._whole(each, stored)]
+        return whole, lost, [str(each) for each in receipts if isinstance(each, Foreign)]
 
     def note(self, ran: DeployedRelease) -> None:
-        """Writes a receipt down, unless the newest names the same bytes."""
+        """Store a receipt, unless the newest one names the same bytes."""
         known = self.ran()
         if known and same_bytes(known[0].receipt, ran.receipt):
             return
@@ -117,9 +117,9 @@ class ReleaseStore:
         self.store.write_text(name, dump(replace(ran, owner=str(self.owner))))
 
     def prune(self, count: int, images: set[str]) -> list[str]:
-        """Removes the bytes that none of the newest `count` receipts names, and those receipts; says which bytes.
+        """Delete all but the newest `count` receipts, and the bytes that these do not name. Returns short digests.
 
-        Images whose digest is in `images` stay: a backup may have to be restored into one.
+        Images whose digest is in `images` are retained: restoring a backup may need them.
         """
         names = self.store.names(self._folder)
         receipts = [(name, each) for name, each in self._receipts(names) if not isinstance(each, Foreign)]
@@ -135,7 +135,7 @@ class ReleaseStore:
         return [short(name.rpartition("/")[2]) for name in gone]
 
     def _receipts(self, names: list[str]) -> list[tuple[str, DeployedRelease | BackupsError]]:
-        """The receipts among these objects, newest first: each as it was written, or what is wrong with it."""
+        """Read the receipts among these objects, newest first: each receipt, or the error of a bad one."""
         receipts = [name for name in names if name.startswith(self._folder + RECEIPTS)]
         return [(name, self._receipt(name)) for name in sorted(receipts, reverse=True)]
 
@@ -157,7 +157,7 @@ class ReleaseStore:
 
 
 def before(ran: Iterable[DeployedRelease], at: str, backend: str | None) -> DeployedRelease | None:
-    """Of releases, newest first, the one that ran with this image before that moment; None where none did."""
+    """Return the last release before the time `at` that ran this image, or None. `ran` is newest first."""
     moment = datetime.fromisoformat(at)
     earlier = (each for each in ran if datetime.fromisoformat(each.at) < moment)
     return next((each for each in earlier if each.receipt["backend"] == backend), None)
