@@ -1,4 +1,5 @@
-"""Work on several git repositories at once: what they have that is not pushed, committing it, pushing it.
+"""Find, commit and push the changes of several git repositories at once.
 
-Nothing here asks anybody anything or prints: callers get values. No module of the project is imported.
+Nothing here prints or asks questions: the functions return values. Of the project, only `programs`, `retry` and
+`yaml_text` are imported. See README.md.
 """

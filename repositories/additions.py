@@ -1,6 +1,6 @@
-"""What a change adds: lines of text by file, and the blobs that git does not show as lines.
+"""The additions of a change: the added lines by file, and the blobs that git does not show as lines.
 
-Only plumbing commands are asked: settings for `git log` and `git diff` do not reach them.
+Only git's plumbing commands are used, because settings for `git log` and `git diff` do not change their output.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from repositories import blobs
 from repositories.git import Git
 
-# Larger files are not compared line by line; git says of them, as of binary ones, only that they differ.
+# Git does not compare larger files line by line. As for binary files, it reports only that they differ.
 LARGE = "4m"
 PATCH = (
     "--patch",
@@ -29,7 +29,7 @@ PATCH = (
     "--submodule=short",
     "--ignore-submodules=all",
 )
-# A replacement (`git replace`) is shown here, and never pushed.
+# A replacement (`git replace`) would be shown here, but is never pushed: so replacements are ignored.
 AS_PUSHED = {"GIT_NO_REPLACE_OBJECTS": "1"}
 HUNK = re.compile(r"^(@@+) (?:-\d+(?:,\d+)? )+\+(?P<first>\d+)(?:,(?P<count>\d+))? @@+")
 INDEX = re.compile(r"^index (?P<former>[0-9a-f,]+)\.\.(?P<blob>[0-9a-f]{40,64})")
@@ -39,9 +39,9 @@ ESCAPES = {"n": 10, "t": 9, "r": 13, "a": 7, "b": 8, "f": 12, "v": 11, '"': 34, 
 
 @dataclass
 class Addition:
-    """One file's added lines with their numbers, or the blob that git does not show as lines and the `former` ones.
+    """The added lines of one file with their numbers, or its new blob and its `former` blobs.
 
-    A `binary` one has readable strings for lines.
+    An addition has a blob if git does not show the file as lines. If it is `binary`, its lines are readable strings.
     """
 
     path: str
@@ -52,14 +52,14 @@ class Addition:
 
 
 def staged(git: Git, tree: str, extra: dict[str, str]) -> list[Addition]:
-    """What the tree adds to HEAD."""
+    """Return the additions of a tree to HEAD."""
     extra = {**extra, **AS_PUSHED}
     patch = git.must(*_options(), "diff-tree", "-r", *PATCH, "HEAD", tree, extra=extra, doing="Comparing")
     return list(parsed(patch))
 
 
 def outgoing(git: Git, commits: Iterable[str]) -> list[Addition]:
-    """What each of these commits adds, its message included; of merges, what neither side had."""
+    """Return the additions of each commit, including its message. A merge adds the lines that neither side had."""
     names = "".join(f"{commit}\n" for commit in commits).encode()
     options = ("--stdin", "--no-commit-id", "--root", "-r", "-c", *PATCH)
     patch = git.must(*_options(), "diff-tree", *options, stdin=names, extra=AS_PUSHED, doing="Comparing")
@@ -67,7 +67,7 @@ def outgoing(git: Git, commits: Iterable[str]) -> list[Addition]:
 
 
 def opened(git: Git, addition: Addition, extra: dict[str, str]) -> tuple[Addition, bytes]:
-    """A blob that git does not show, with lines or strings that it adds, and its content."""
+    """Read an addition's blob. Returns the addition with its new lines or strings, and the blob's content."""
     extra = {**extra, **AS_PUSHED}
     content, *former = (
         git.run("cat-file", "blob", name, extra=extra).output for name in (addition.blob or "", *addition.former)
@@ -82,8 +82,8 @@ def _options() -> tuple[str, ...]:
 
 
 def _messages(git: Git, names: bytes) -> Iterator[Addition]:
-    told = git.must("rev-list", "--no-walk", "--stdin", "--format=%B%x00", stdin=names, extra=AS_PUSHED)
-    for each in told.split("\0"):
+    messages = git.must("rev-list", "--no-walk", "--stdin", "--format=%B%x00", stdin=names, extra=AS_PUSHED)
+    for each in messages.split("\0"):
         head, _, text = each.lstrip("\n").partition("\n")
         if head:
             name = f"the message of {head.removeprefix('commit ')[:10]}"
@@ -91,30 +91,34 @@ def _messages(git: Git, names: bytes) -> Iterator[Addition]:
 
 
 def parsed(patch: str) -> Iterator[Addition]:
-    """The additions in a patch without context lines. Combined patches of merges are understood."""
+    """Parse a patch without context lines. It may be the combined patch of a merge."""
     lines = iter(patch.split("\n"))
     current, combined, index = Addition(""), "", None
     for line in lines:
         if line.startswith("diff --"):
             if current.path:
                 yield current
-            heads = COMBINED.match(line)
-            current, combined, index = Addition(""), _named(heads["path"]) if heads else "", None
-        elif found := INDEX.match(line):
-            index = found
+            combined_header = COMBINED.match(line)
+            current, combined, index = (
+                Addition(""),
+                _unquoted_name(combined_header["path"]) if combined_header else "",
+                None,
+            )
+        elif index_line := INDEX.match(line):
+            index = index_line
         elif line.startswith("+++ "):
             current.path = _path(line[4:])
         elif line.startswith("Binary files ") and index and set(index["blob"]) != {"0"}:
             current.path, current.blob = combined or _binary_path(line), index["blob"]
             current.former = tuple(name for name in index["former"].split(",") if set(name) != {"0"})
         elif hunk := HUNK.match(line):
-            _take(lines, hunk, current)
+            _add_hunk(lines, hunk, current)
     if current.path:
         yield current
 
 
-def _take(lines: Iterator[str], hunk: re.Match[str], into: Addition) -> None:
-    """Takes a hunk's lines, as many as its head announces. A line is new when no parent had it."""
+def _add_hunk(lines: Iterator[str], hunk: re.Match[str], into: Addition) -> None:
+    """Add a hunk's new lines to `into`. Its header has the number of lines. A line is new when no parent has it."""
     parents = len(hunk[1]) - 1
     number, left = int(hunk["first"]), int(hunk["count"] or 1)
     while left > 0:
@@ -129,29 +133,29 @@ def _take(lines: Iterator[str], hunk: re.Match[str], into: Addition) -> None:
         number, left = number + 1, left - 1
 
 
-def _path(told: str) -> str:
-    """The path behind `+++`: quoted where it has special characters, a tab behind it where it has spaces."""
-    name = _named(told)
+def _path(text: str) -> str:
+    """Parse the path after `+++`. It is quoted if it has special characters, and a tab follows it if it has spaces."""
+    name = _unquoted_name(text)
     return "" if name == "/dev/null" else name.removeprefix("b/")
 
 
-def _named(told: str) -> str:
-    return _unquoted(told) if told.startswith('"') else told.removesuffix("\t")
+def _unquoted_name(text: str) -> str:
+    return _unquoted(text) if text.startswith('"') else text.removesuffix("\t")
 
 
 def _binary_path(line: str) -> str:
-    """The path in `a/PATH and b/PATH`, where PATH may hold an "and" too, or in `/dev/null and b/PATH`."""
-    told = line.removeprefix("Binary files ").removesuffix(" differ")
+    """Parse the path in `a/PATH and b/PATH`, where PATH may also contain " and ", or in `/dev/null and b/PATH`."""
+    paths = line.removeprefix("Binary files ").removesuffix(" differ")
     new = "/dev/null and "
-    half = (len(told) - len(" and ")) // 2
-    return _path(told.removeprefix(new) if told.startswith(new) else told[-half:]) or told
+    half = (len(paths) - len(" and ")) // 2
+    return _path(paths.removeprefix(new) if paths.startswith(new) else paths[-half:]) or paths
 
 
-def _unquoted(told: str) -> str:
-    """Git's C-like quoting taken away."""
+def _unquoted(text: str) -> str:
+    """Remove git's C-like quoting."""
     bytes_ = bytearray()
-    for found in re.finditer(r'\\([0-7]{3})|\\(.)|([^\\"]+)', told):
-        octal, escaped, plain = found.groups()
+    for match in re.finditer(r'\\([0-7]{3})|\\(.)|([^\\"]+)', text):
+        octal, escaped, plain = match.groups()
         if octal:
             bytes_.append(int(octal, 8))
         elif escaped:

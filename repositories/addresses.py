@@ -1,4 +1,4 @@
-"""The addresses that a branch is pushed to. A remote may have several, and others than the one it is fetched from."""
+"""The addresses that a branch is pushed to. A remote may have several push addresses, and another fetch address."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ USER = re.compile(r"(?<=://)[^/@\s]+@")
 
 @dataclass(frozen=True)
 class Address:
-    """Where one push goes: `url` is what git is told."""
+    """One push address. `url` is a URL or a remote's name, as git takes it."""
 
     url: str
 
@@ -24,12 +24,12 @@ class Address:
 
     @property
     def named_by_git(self) -> str:
-        """As git's own output names it: without a user and a password."""
+        """The address in git's own output, where it has no user and no password."""
         return USER.sub("", self.url)
 
 
 def push_addresses(git: Git, remote: str) -> tuple[Address, ...]:
-    """Where `git push` sends the branch; the remote's name alone when that is where it is fetched from."""
+    """Return the push addresses of a remote; only the remote's name if it is pushed to its fetch address."""
     pushed = git.run("remote", "get-url", "--push", "--all", "--", remote).names.splitlines()
     fetched = git.run("remote", "get-url", "--", remote).names.splitlines()
     urls = list(dict.fromkeys(pushed))
@@ -37,16 +37,16 @@ def push_addresses(git: Git, remote: str) -> tuple[Address, ...]:
 
 
 def tip(git: Git, address: Address, ref: str) -> str:
-    """The commit that a ref is at; empty where there is no such ref. Raises Stopped when it cannot be asked."""
-    asked = git.run("ls-remote", "--quiet", "--", address.url, ref, seconds=REMOTE_SECONDS)
-    if asked.status != 0:
-        raise Stopped(git_sentence(asked.errors, git.path, f"Asking {address}"))
-    lines = (line.partition("\t") for line in asked.text.splitlines())
+    """Return the commit of a ref at an address; empty if there is no such ref. Raises Stopped without an answer."""
+    listing = git.run("ls-remote", "--quiet", "--", address.url, ref, seconds=REMOTE_SECONDS)
+    if listing.status != 0:
+        raise Stopped(git_sentence(listing.errors, git.path, f"Asking {address}"))
+    lines = (line.partition("\t") for line in listing.text.splitlines())
     return next((commit for commit, _, name in lines if name == ref), "")
 
 
 def has(git: Git, address: Address, ref: str, commit: str) -> bool | None:
-    """Whether the ref is at the commit there; None when it does not answer."""
+    """Return whether the ref is at the commit at this address; None without an answer."""
     try:
         return tip(git, address, ref) == commit
     except Stopped:

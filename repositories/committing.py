@@ -1,8 +1,8 @@
-"""A commit of everything that changed, made so that a failure at any step leaves the checkout as it was.
+"""Commit all changes of a checkout, so that a failure at any step leaves the checkout unchanged.
 
-The commit object is made beside the checkout's index, hooks included. Only then the index is exchanged and after it
-the branch moves, both in an instant and only if nobody else has touched them. Killed between the two, the checkout has
-its changes staged; killed before, it is as it was.
+The hooks run and the commit object is created with a copy of the index. Then the index is replaced, and then the branch
+moves. Both steps are atomic and fail if somebody else changed the index or the branch. A process that is killed between
+them leaves the changes staged; one that is killed earlier leaves the checkout unchanged.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from repositories.staging import Index, IndexLock, Staged, entries, refuse_large
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit that was made on top of `parent`; `before` is the index as it was."""
+    """A commit that was created on top of `parent`. `before` is the index before it."""
 
     name: str
     parent: str
@@ -31,8 +31,8 @@ class Commit:
 
 
 def commit(state: State, staged: Staged, message: str, scanner: Scanner) -> Commit | None:
-    """Commits all changes of the checkout; None when there are none any more. Raises Stopped, all as it was."""
-    _still_as_seen(state)
+    """Commit all changes of the checkout; None if there are none. Raises Stopped and leaves the checkout unchanged."""
+    _refuse_if_changed(state)
     tree = staged.add_all()
     changes = staged.changes(tree)
     if not changes:
@@ -41,31 +41,31 @@ def commit(state: State, staged: Staged, message: str, scanner: Scanner) -> Comm
         refuse_secrets(staged, tree, scanner)
     hooks = Hooks(staged, tree, scanner)
     with hooks.undone_on_failure():
-        made = _made(state, staged, message, hooks, scanner, tree)
-    if made:
+        created = _create(state, staged, message, hooks, scanner, tree)
+    if created:
         hooks.tell("post-commit")
-    return made
+    return created
 
 
 def take_back(git: Git, made: Commit) -> None:
-    """Undoes a commit that the remote refused: the branch and the index are as before, the files were never touched."""
+    """Undo a commit that the remote refused: restore the branch and the index. The files were never changed."""
     tree = git.run("write-tree", sheltered=True).text
     _move(git, made.branch, made.parent, made.name, "commit-all: taken back, since the remote refused it")
-    if tree == git.must("rev-parse", f"{made.name}^{{tree}}", sheltered=True):  # nobody has staged anything since
+    if tree == git.must("rev-parse", f"{made.name}^{{tree}}", sheltered=True):  # nothing was staged since
         with IndexLock(git) as index:
             index.replace(made.before)
 
 
-def _still_as_seen(state: State) -> None:
-    seen = (state.branch, state.head)
+def _refuse_if_changed(state: State) -> None:
+    expected = (state.branch, state.head)
     find(state)
     refuse_unfinished(state.git, state.changed)
-    if (state.branch, state.head) != seen:
+    if (state.branch, state.head) != expected:
         raise Stopped("The checkout changed while it was looked at; once more: oracle commit-all")
     refuse_large(state.git, state.changed)
 
 
-def _made(state: State, staged: Staged, message: str, hooks: Hooks, scanner: Scanner, tree: str) -> Commit | None:
+def _create(state: State, staged: Staged, message: str, hooks: Hooks, scanner: Scanner, tree: str) -> Commit | None:
     hooks.run("pre-commit")
     final = staged.tree()
     if final != tree:
@@ -75,13 +75,13 @@ def _made(state: State, staged: Staged, message: str, hooks: Hooks, scanner: Sca
         return None
     text = _message(staged, hooks, scanner, message or messages.made_from(changes))
     name = _object(staged, state.head, final, text)
-    made = Commit(name, state.head, state.branch, text.splitlines()[0], staged.before)
-    _settle(staged, made)
-    return made
+    created = Commit(name, state.head, state.branch, text.splitlines()[0], staged.before)
+    _apply(staged, created)
+    return created
 
 
 def _message(staged: Staged, hooks: Hooks, scanner: Scanner, message: str) -> str:
-    """The message after the hooks that may edit it. Raises Stopped when one refuses it or nothing is left of it."""
+    """Return the message after the hooks that may edit it. Raises Stopped when one refuses it or it becomes empty."""
     file = staged.git.directory / "COMMIT_EDITMSG"
     file.write_text(message + "\n", encoding="utf-8")
     hooks.run("prepare-commit-msg", str(file), "message")
@@ -102,8 +102,8 @@ def _object(staged: Staged, parent: str, tree: str, text: str) -> str:
     return git.must("commit-tree", *options, "-p", parent, "-F", "-", tree, stdin=content, doing="Committing")
 
 
-def _settle(staged: Staged, made: Commit) -> None:
-    """Exchanges the index, then moves the branch; puts the index back where the branch cannot be moved."""
+def _apply(staged: Staged, made: Commit) -> None:
+    """Replace the index, then move the branch. If the branch cannot be moved, the index is restored."""
     git = staged.git
     with IndexLock(git) as index:
         if entries(git) != staged.entries:
@@ -120,6 +120,6 @@ def _settle(staged: Staged, made: Commit) -> None:
 
 
 def _move(git: Git, branch: str, to: str, since: str, why: str) -> None:
-    """Moves the branch if it still is where it was; the branch's log says why."""
+    """Move the branch from the commit `since` to `to`, with `why` in its reflog. Fails if it is at another commit."""
     arguments = ("update-ref", "-m", why, f"refs/heads/{branch}", to, since)
     git.must(*arguments, doing="Moving the branch", sheltered=True)

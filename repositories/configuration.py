@@ -1,4 +1,4 @@
-"""`repositories.yaml`: which repositories there are, where their checkouts lie, and where their map is written."""
+"""`repositories.yaml`: the repositories, the paths of their checkouts, and the path of their map."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILE = "repositories.yaml"
 
 
 class ConfigurationError(Exception):
-    """The file cannot be used; the text has one sentence for each problem."""
+    """The file is missing or invalid. The text has one sentence for each problem."""
 
 
 def _relative(value: str) -> str:
@@ -29,7 +29,7 @@ Relative = Annotated[str, AfterValidator(_relative)]
 
 
 class Repository(BaseModel):
-    """One repository. `path` is its checkout, relative to the project; `service` what is deployed from it."""
+    """One repository. `path` is its checkout, relative to the project; `service` is deployed from it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -43,7 +43,7 @@ class Repository(BaseModel):
 
 
 class Repositories(BaseModel):
-    """The whole file. `map` is where `oracle repo-map` writes, relative to the project."""
+    """The whole file. `map` is the file that `oracle repo-map` writes, relative to the project."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,14 +52,14 @@ class Repositories(BaseModel):
 
     @model_validator(mode="after")
     def _each_once(self) -> Repositories:
-        for what in ("name", "path", "service"):
-            counted = Counter(getattr(each, what) for each in self.repositories)
+        for key in ("name", "path", "service"):
+            counted = Counter(getattr(each, key) for each in self.repositories)
             if twice := [value for value, times in counted.items() if times > 1 and value is not None]:
-                raise ValueError(f"has the {what} {twice[0]} twice")
+                raise ValueError(f"has the {key} {twice[0]} twice")
         return self
 
     def named(self, names: list[str]) -> tuple[Repository, ...]:
-        """Those named, in the file's order; all when none is named. Raises ConfigurationError for an unknown name."""
+        """Return the named repositories in the file's order; without names, all. Raises ConfigurationError."""
         known = {each.name for each in self.repositories}
         if unknown := [name for name in names if name not in known]:
             raise ConfigurationError(f"There is no repository {unknown[0]}; {FILE} has: {', '.join(sorted(known))}.")
@@ -67,7 +67,7 @@ class Repositories(BaseModel):
 
 
 def load(project: Path) -> Repositories:
-    """The project's repositories. Raises ConfigurationError."""
+    """Read the project's repositories. Raises ConfigurationError."""
     path = project / FILE
     try:
         document = yaml_text.load(path.read_text(encoding="utf-8"))
@@ -78,20 +78,20 @@ def load(project: Path) -> Repositories:
     try:
         return Repositories.model_validate(document)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        # A list is only said to be too short because of what is wrong inside it.
-        inside = any(len(each["loc"]) > 1 for each in found)
-        problems = [each for each in found if not (inside and each["type"] == "too_short")]
+        errors = error.errors(include_url=False, include_input=False)
+        # Pydantic also reports a list as too short when an item in it is invalid. That is no problem of its own.
+        inside = any(len(each["loc"]) > 1 for each in errors)
+        problems = [each for each in errors if not (inside and each["type"] == "too_short")]
         raise ConfigurationError("\n".join(_sentence(each) for each in problems)) from None
 
 
 def _sentence(problem: Any) -> str:
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
     if problem["type"] == "missing":
-        said = "is missing"
+        complaint = "is missing"
     elif problem["type"] == "extra_forbidden":
-        said = "is not a key it knows"
+        complaint = "is not a key it knows"
     else:
         message = re.sub(r"^(Input|String|Value|Tuple) should", "should", problem["msg"])
-        said = message.removeprefix("Value error, ")
-    return f"{FILE}: {f'{place} ' if place else ''}{said}. Edit it."
+        complaint = message.removeprefix("Value error, ")
+    return f"{FILE}: {f'{place} ' if place else ''}{complaint}. Edit it."

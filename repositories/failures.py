@@ -1,4 +1,4 @@
-"""Why work on one repository stopped: one sentence and the next command; never a secret value."""
+"""Failures of one repository: one sentence with the next command, and never the value of a secret."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 class Stopped(Exception):
-    """One repository goes no further. `details` are lines to show below the sentence."""
+    """Work on one repository stopped. `details` are lines to show below the sentence."""
 
     def __init__(self, sentence: str, details: tuple[str, ...] = ()) -> None:
         super().__init__(sentence)
@@ -20,10 +20,10 @@ class Stopped(Exception):
 
 
 class Interrupted(Stopped):
-    """The whole run was told to stop, or a step took longer than it may."""
+    """The run was interrupted, or a step took too long."""
 
 
-# Git's own words for known failures. `{path}` is the checkout. Order matters: the narrower ones come first.
+# Git's messages of known failures, and our sentences. `{path}` is the checkout. The narrower patterns come first.
 KNOWN: tuple[tuple[str, str], ...] = (
     (
         UNPUSHED_SUBMODULE.pattern,
@@ -61,7 +61,7 @@ KNOWN: tuple[tuple[str, str], ...] = (
         "The commit could not be signed; try: git -C {path} commit --dry-run, and look at your signing key",
     ),
 )
-# Git's and ssh's own lines after which nobody knows what has arrived; a hook may print such words inside its lines.
+# Lines of git and ssh after which it is unknown what arrived. Hooks may print such words, but not at a line's start.
 UNCERTAIN = re.compile(
     r"^(fatal: |error: RPC failed|ssh: |kex_exchange|client_loop|Connection (closed|reset|timed out|refused))",
     re.MULTILINE,
@@ -69,17 +69,17 @@ UNCERTAIN = re.compile(
 
 
 def git_sentence(said: str, path: str, doing: str) -> str:
-    """The sentence for what git said on standard error; `path` is the checkout as a shell takes it."""
+    """Return the sentence for git's standard error, `said`. `path` is the checkout, quoted for a shell."""
     if advice := distrusted(said):
         return advice
     for pattern, sentence in KNOWN:
         if re.search(pattern, said):
             return sentence.format(path=path)
-    told = [line.strip() for line in said.splitlines() if re.match(r"\s*(fatal|error):", line)]
-    last = (told or [line.strip() for line in said.splitlines() if line.strip()] or ["git said nothing"])[-1]
+    errors = [line.strip() for line in said.splitlines() if re.match(r"\s*(fatal|error):", line)]
+    last = (errors or [line.strip() for line in said.splitlines() if line.strip()] or ["git said nothing"])[-1]
     return f"{doing} failed: {without_credentials(last.rstrip('.'))}; see: git -C {path} status"
 
 
 def without_credentials(text: str) -> str:
-    """The text without the user names and passwords of addresses."""
+    """Return the text without the user names and passwords in its addresses."""
     return CREDENTIALS.sub("***@", text)

@@ -1,4 +1,4 @@
-"""Git in one checkout: its commands, and the places of its own files."""
+"""Git in one checkout: run its commands, and find its own files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LOCAL_SECONDS = git.SECONDS
 
 @dataclass(frozen=True)
 class Git:
-    """Runs git in the checkout `folder`; `path` is how sentences name it, as a shell takes it."""
+    """Runs git in the checkout `folder`. `path` is its name in messages, quoted for a shell."""
 
     folder: Path
     path: str
@@ -29,7 +29,10 @@ class Git:
         seconds: float = LOCAL_SECONDS,
         sheltered: bool = False,
     ) -> Done:
-        """Runs a git command to its end, whatever its status. Raises Stopped where there is no git."""
+        """Run a git command and return its status and output. Raises Stopped if git is not installed.
+
+        A `sheltered` command is not stopped by an interrupt: it restores something.
+        """
         environment = git.environment(extra)
         try:
             return self.processes.run(git.command(*arguments), self.folder, environment, stdin, seconds, sheltered)
@@ -45,7 +48,7 @@ class Git:
         seconds: float = LOCAL_SECONDS,
         sheltered: bool = False,
     ) -> str:
-        """Runs a git command and returns its output. Raises Stopped with a sentence when it fails."""
+        """Run a git command and return its output. Raises Stopped with a sentence when it fails."""
         done = self.run(*arguments, stdin=stdin, extra=extra, seconds=seconds, sheltered=sheltered)
         if done.status != 0:
             raise Stopped(git_sentence(done.errors, self.path, doing or f"`git {arguments[0]}`"))
@@ -53,7 +56,7 @@ class Git:
 
     @cached_property
     def directory(self) -> Path:
-        """The checkout's own git directory; of a linked worktree, that worktree's."""
+        """The checkout's git directory. A linked worktree has its own."""
         return Path(self.must("rev-parse", "--absolute-git-dir"))
 
     @cached_property
@@ -66,6 +69,6 @@ class Git:
 
 
 def shown(name: str) -> str:
-    """A file's name on one line, with what cannot be printed escaped."""
+    """Return a file's name on one line, with its unprintable characters escaped."""
     plain = name.encode("utf-8", "backslashreplace").decode()
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in plain)

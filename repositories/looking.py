@@ -1,4 +1,4 @@
-"""What a checkout has that its remote lacks, and what stands in the way of committing and pushing it."""
+"""Read the state of a checkout: its unpushed commits and changes, and the reasons not to commit or push them."""
 
 from __future__ import annotations
 
@@ -29,9 +29,12 @@ UNFINISHED = {
 
 @dataclass
 class State:
-    """One repository as it was found. `unpushed` and `behind` are None where nobody knows; `stopped` is the sentence
-    that says why it goes no further, and empty when nothing is in the way. `upstream` is the remote's branch, as a ref
-    or a commit of the checkout; `outgoing` are the commits that some address lacks.
+    """The state of one repository.
+
+    `unpushed` and `behind` count commits; None is unknown. `stopped` is the reason why the repository cannot be
+    committed or pushed; empty if it can. `upstream` is the remote's branch, as a ref or a commit in the checkout.
+    `outgoing` are the commits that at least one push address lacks. `message` is the generated message of the commit to
+    be made, and `scanned` the tree that was scanned for secrets; both are empty if there is nothing to commit.
     """
 
     repository: Repository
@@ -62,36 +65,36 @@ class State:
 
 
 def look(repository: Repository, project: Path, processes: Processes, scanner: Scanner) -> State:
-    """Looks, and asks the remote what it has; changes nothing but what is known of the remote's branch."""
+    """Read the state of the checkout and of its remote. Changes only the local copy of the remote's branch."""
     state = State(repository, checkout(repository, project, processes))
     try:
-        _look(state, scanner)
+        _read_state(state, scanner)
     except Stopped as stopped:
         state.stopped, state.details = stopped.sentence, stopped.details
     return state
 
 
 def checkout(repository: Repository, project: Path, processes: Processes) -> Git:
-    """Git in the repository's checkout."""
+    """Return git for the repository's checkout."""
     return Git(repository.folder(project), quoted(repository.path), processes)
 
 
-def _look(state: State, scanner: Scanner) -> None:
+def _read_state(state: State, scanner: Scanner) -> None:
     find(state)
     _refuse_no_commit(state)
     refuse_unfinished(state.git, state.changed)
     _find_upstream(state)
-    _ask_remote(state)
+    _compare_with_remote(state)
     if state.outgoing:
-        _refuse_secrets(state.git, scanner, additions.outgoing(state.git, state.outgoing), {}, pushed=True)
+        _refuse_secrets_in(state.git, scanner, additions.outgoing(state.git, state.outgoing), {}, pushed=True)
     if state.changed:
         refuse_large(state.git, state.changed)
         with staging(state.git, quarantined=True) as staged:
-            _foresee(state, staged, scanner)
+            _scan_changes(state, staged, scanner)
 
 
-def _foresee(state: State, staged: Staged, scanner: Scanner) -> None:
-    """The message of the commit that would be made; none when nothing would be in it."""
+def _scan_changes(state: State, staged: Staged, scanner: Scanner) -> None:
+    """Scan the changes for secrets, and make the message of the commit. Does nothing if there are no changes."""
     tree = staged.add_all()
     changes = staged.changes(tree)
     if not changes:
@@ -101,7 +104,7 @@ def _foresee(state: State, staged: Staged, scanner: Scanner) -> None:
 
 
 def find(state: State) -> None:
-    """Fills in branch, head and changed files. Raises Stopped for a checkout that is missing or no repository."""
+    """Set branch, head and changed files of the state. Raises Stopped if the checkout is missing or no repository."""
     git, path = state.git, state.git.path
     state.there = git.folder.is_dir()
     if not state.there:
@@ -111,26 +114,28 @@ def find(state: State) -> None:
         raise Stopped(git_sentence(top.errors, path, "Looking"))
     if top.status != 0 or Path(top.names).resolve() != git.folder.resolve():
         raise Stopped(f"The folder is no git repository of its own; clone it there: git clone URL {path}")
-    told = git.must("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--ignore-submodules=dirty")
-    _take_status(state, told.split("\0"))
+    status = git.must(
+        "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--ignore-submodules=dirty"
+    )
+    _parse_status(state, status.split("\0"))
 
 
-def _take_status(state: State, entries: list[str]) -> None:
+def _parse_status(state: State, entries: list[str]) -> None:
     state.changed, state.branch = [], ""
     rest = iter(entries)
     for entry in rest:
-        kind, _, told = entry.partition(" ")
+        kind, _, fields = entry.partition(" ")
         if entry.startswith("# branch.oid "):
             state.head = entry.removeprefix("# branch.oid ")
         elif entry.startswith("# branch.head "):
             head = entry.removeprefix("# branch.head ")
             state.branch = "" if head == "(detached)" else head
         elif kind in {"1", "2", "u"}:
-            state.changed.append(told.split(" ", {"1": 7, "2": 8, "u": 9}[kind])[-1])
+            state.changed.append(fields.split(" ", {"1": 7, "2": 8, "u": 9}[kind])[-1])
             if kind == "2":
                 next(rest)  # the former name
         elif kind == "?":
-            state.changed.append(told)
+            state.changed.append(fields)
 
 
 def _refuse_no_commit(state: State) -> None:
@@ -146,7 +151,7 @@ def _refuse_no_commit(state: State) -> None:
 
 
 def refuse_unfinished(git: Git, changed: list[str]) -> None:
-    """Raises Stopped where a merge and the like has begun, on conflicts, on a lock and on a detached head."""
+    """Raise Stopped during a merge or the like, on conflicts, when git's index is locked, and on a detached HEAD."""
     for name, (what, command) in UNFINISHED.items():
         if (git.directory / name).exists():
             raise Stopped(f"A {what} is in progress; finish it: {command.format(path=git.path)}")
@@ -162,10 +167,10 @@ def refuse_unfinished(git: Git, changed: list[str]) -> None:
 
 def _find_upstream(state: State) -> None:
     git, branch = state.git, state.branch
-    wanted = "%(upstream:remotename)%00%(upstream:remoteref)%00%(upstream)%00%(push:remotename)"
-    told = git.must("for-each-ref", f"--format={wanted}", f"refs/heads/{branch}").split("\0")
-    remote, ref, upstream, push_remote = (told + [""] * 4)[:4]
-    if not remote or not ref:  # as in a clone of another branch alone, which keeps no copy of this one's
+    fields = "%(upstream:remotename)%00%(upstream:remoteref)%00%(upstream)%00%(push:remotename)"
+    values = git.must("for-each-ref", f"--format={fields}", f"refs/heads/{branch}").split("\0")
+    remote, ref, upstream, push_remote = (values + [""] * 4)[:4]
+    if not remote or not ref:  # for example a clone of a single other branch, which has no copy of this one's upstream
         remote, ref = (git.run("config", "--get", f"branch.{branch}.{key}").names for key in ("remote", "merge"))
     if not remote or not ref or remote == ".":
         raise Stopped(f"The branch {branch} has no upstream; give it one: git -C {git.path} push -u origin {branch}")
@@ -180,7 +185,7 @@ def _find_upstream(state: State) -> None:
     state.addresses = push_addresses(git, remote)
 
 
-def _ask_remote(state: State) -> None:
+def _compare_with_remote(state: State) -> None:
     git = state.git
     _fetch(state)
     counted = git.must("rev-list", "--left-right", "--count", f"HEAD...{state.upstream}", doing="Comparing")
@@ -188,9 +193,9 @@ def _ask_remote(state: State) -> None:
     bases = [state.upstream]
     if state.addresses != (Address(state.remote),):
         bases = [_tip_at(state, each) for each in state.addresses]
-    lacked = [git.must("rev-list", f"{base}..HEAD", "--", doing="Comparing").split() for base in bases]
-    state.unpushed = max(len(each) for each in lacked)
-    state.outgoing = tuple(dict.fromkeys(commit for each in lacked for commit in each))
+    missing = [git.must("rev-list", f"{base}..HEAD", "--", doing="Comparing").split() for base in bases]
+    state.unpushed = max(len(each) for each in missing)
+    state.outgoing = tuple(dict.fromkeys(commit for each in missing for commit in each))
     if state.behind and (state.unpushed or state.changed):
         raise Stopped(
             f"The remote has {state.behind} commit{'s' if state.behind > 1 else ''} that this checkout lacks; "
@@ -199,7 +204,7 @@ def _ask_remote(state: State) -> None:
 
 
 def _fetch(state: State) -> None:
-    """Gets the remote's branch. Where the checkout keeps no copy of it, its commit is the upstream."""
+    """Fetch the remote's branch. If the checkout has no copy of it, `upstream` becomes its commit."""
     git, ref = state.git, state.remote_branch
     if not state.upstream:
         state.upstream = tip(git, Address(state.remote), ref)
@@ -212,17 +217,17 @@ def _fetch(state: State) -> None:
 
 
 def _tip_at(state: State, address: Address) -> str:
-    """The branch's commit at one of several addresses. Raises Stopped when it cannot be pushed on from there."""
+    """Return the branch's commit at one of several addresses. Raises Stopped when a push there is impossible."""
     git, branch = state.git, state.remote_branch.removeprefix("refs/heads/")
-    found = tip(git, address, state.remote_branch)
-    if not found:
+    commit = tip(git, address, state.remote_branch)
+    if not commit:
         raise Stopped(f"{address} has no branch {branch}; push it there first: git -C {git.path} push {state.remote}")
-    if not _is_here(git, found) or git.run("merge-base", "--is-ancestor", found, "HEAD").status != 0:
+    if not _is_here(git, commit) or git.run("merge-base", "--is-ancestor", commit, "HEAD").status != 0:
         raise Stopped(
             f"{address} has commits that this checkout lacks; get them first: "
             f"git -C {git.path} pull --rebase --autostash {address} {branch}"
         )
-    return found
+    return commit
 
 
 def _is_here(git: Git, commit: str) -> bool:
@@ -230,18 +235,18 @@ def _is_here(git: Git, commit: str) -> bool:
 
 
 def refuse_secrets(staged: Staged, tree: str, scanner: Scanner) -> None:
-    """Raises Stopped when the tree would add a secret to HEAD. Names places and kinds, never values."""
-    found = additions.staged(staged.git, tree, staged.extra)
-    _refuse_secrets(staged.git, scanner, found, staged.extra, pushed=False)
+    """Raise Stopped when the tree would add a secret to HEAD. The text has places and kinds, never values."""
+    added = additions.staged(staged.git, tree, staged.extra)
+    _refuse_secrets_in(staged.git, scanner, added, staged.extra, pushed=False)
 
 
-def _refuse_secrets(
+def _refuse_secrets_in(
     git: Git, scanner: Scanner, added: list[additions.Addition], extra: dict[str, str], pushed: bool
 ) -> None:
     findings: list[Finding] = []
     for each in added:
-        shown_, content = additions.opened(git, each, extra) if each.blob else (each, b"")
-        found = list(scanner.findings([shown_]))
+        opened, content = additions.opened(git, each, extra) if each.blob else (each, b"")
+        found = list(scanner.findings([opened]))
         findings += found or ([Finding(each.path, 0, PRIVATE_KEY)] if key_in(content) else [])
     if not findings:
         return

@@ -1,4 +1,4 @@
-"""A commit message made from the change itself: what happened to how many files, and where."""
+"""Generate a commit message from the changed files: their kinds of change, number and folder."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections import Counter
 from repositories.git import shown
 from repositories.staging import Change
 
-SUBJECT = 72  # characters; what tools show of a message's first line
+SUBJECT = 72  # characters of a message's first line that tools show
 LISTED = 3
 NEWS = {"Add": "new", "Delete": "deleted", "Rename": "renamed"}
 
 
 def made_from(changes: list[Change]) -> str:
-    """Such as `Update 3 files in src: a.ts, b.ts, c.ts`. The names come below where they do not fit."""
+    """Return a message such as `Update 3 files in src: a.ts, b.ts, c.ts`, with a list below if the line is too long."""
     if len(changes) == 1:
         return _one(changes[0])
     kinds = Counter(change.kind for change in changes)
     verb = next(iter(kinds)) if len(kinds) == 1 else "Change"
     folder = _common_folder(changes)
     head = f"{verb} {len(changes)} files{f' in {shown(folder)}' if folder else ''}"
-    if len(kinds) > 1 and (news := [f"{kinds[kind]} {word}" for kind, word in NEWS.items() if kinds[kind]]):
-        head += f" ({', '.join(news)})"
+    if len(kinds) > 1 and (others := [f"{kinds[kind]} {word}" for kind, word in NEWS.items() if kinds[kind]]):
+        head += f" ({', '.join(others)})"
     names = [shown(os.path.relpath(change.path, folder) if folder else change.path) for change in changes]
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     line = f"{head}: {', '.join(names[:LISTED])}{more}"

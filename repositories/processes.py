@@ -1,7 +1,7 @@
-"""Programs that run for us, all of which can be told to stop.
+"""Run programs from several threads, and stop all of them at once.
 
-Each has a session of its own: a Ctrl-C at the terminal reaches us alone, so that we decide what is ended and what is
-put back; and nothing that runs beside others can ask questions on the terminal.
+Each program has a session of its own. So Ctrl-C reaches only us, and we decide which programs to end and what to
+restore. And no program can ask questions at the terminal, where several run at once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ AS_IT_WAS = "Interrupted; this checkout is as it was: oracle commit-all"
 
 
 class Processes:
-    """Runs programs, from several threads at once, until told to stop."""
+    """The running programs. Threads call `run`; `stop` ends all programs and refuses new ones."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -34,12 +34,17 @@ class Processes:
         seconds: float = 60,
         sheltered: bool = False,
     ) -> Done:
-        """Runs to the end. Raises Interrupted when told to stop or out of time; `sheltered` is for putting back."""
-        program = self._started(command, folder, environment, sheltered)
+        """Run a program and return its status and output. Raises Interrupted after `stop` and after `seconds`.
+
+        `stop` does not affect a `sheltered` program: it restores something.
+        """
+        program = self._start(command, folder, environment, sheltered)
         try:
             done = program.finish(stdin, seconds)
         except OutOfTime:
-            raise Interrupted(f"`{_named(command)}` did not end within {seconds:.0f} seconds and was stopped") from None
+            raise Interrupted(
+                f"`{_command_name(command)}` did not end within {seconds:.0f} seconds and was stopped"
+            ) from None
         finally:
             with self._lock:
                 self._running.discard(program)
@@ -48,15 +53,13 @@ class Processes:
         return done
 
     def stop(self) -> None:
-        """Ends what runs and lets nothing more begin, but for what puts things back."""
+        """End the running programs, and refuse new ones. Sheltered programs still run."""
         with self._lock:
             self._stopped = True
             for program in self._running:
                 program.signal(signal.SIGTERM)
 
-    def _started(
-        self, command: Sequence[str], folder: Path, environment: Mapping[str, str], sheltered: bool
-    ) -> Program:
+    def _start(self, command: Sequence[str], folder: Path, environment: Mapping[str, str], sheltered: bool) -> Program:
         with self._lock:
             if self._stopped and not sheltered:
                 raise Interrupted(AS_IT_WAS)
@@ -66,6 +69,6 @@ class Processes:
         return program
 
 
-def _named(command: Sequence[str]) -> str:
+def _command_name(command: Sequence[str]) -> str:
     words = [Path(command[0]).name, *(word for word in command[1:] if not word.startswith("-") and "=" not in word)]
     return " ".join(words[:2])

@@ -1,8 +1,8 @@
-"""What must never be committed, as a look at added lines finds it: private keys, filled-in .env files, .envrc, tokens.
+"""Find secrets in added lines: private keys, .env files with values, .envrc, tokens.
 
-The detectors of detect-secrets (https://github.com/Yelp/detect-secrets, 1.5) do most of it; a few kinds that it lacks
-are added. A finding has a place and a kind, never the value. As there, a line that ends in a comment `pragma: allowlist
-secret` is let pass, except for private keys and for files that are refused by their name.
+Most detectors are those of detect-secrets (https://github.com/Yelp/detect-secrets, 1.5); a few kinds are added. A
+finding has a place and a kind, never the value. As in detect-secrets, a comment `pragma: allowlist secret` at the end
+of a line allows the line. It does not allow private keys and files that are refused by their name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from repositories.additions import Addition
 from repositories.git import shown
 
 PRIVATE_KEY = "Private Key"
-LONGEST = 4000  # characters of a line; longer ones are machine-made, and are looked at for keys and tokens only
+LONGEST = 4000  # characters of a line; longer lines are generated, and are searched only for keys and tokens
 KEYS = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File-\d|AGE-SECRET-KEY-(?:PQ-)?1[0-9A-Z]{10}")
 KEY_BYTES = re.compile(KEYS.pattern.encode())
 TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = (
@@ -28,7 +28,7 @@ TOKENS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("Pulumi Token", re.compile(r"\bpul-[0-9a-f]{40}\b")),
     (
         "Secret Assignment",
-        # A variable with a tell-tale name gets a value with letters and digits, so no reference to another.
+        # A variable with a typical name gets a value with letters and digits, which is no reference to another one.
         re.compile(
             r"\b[A-Z0-9_]*(?:TOKEN|SECRET|PASSWORD|PASSPHRASE|PASS|API_KEY|ACCESS_KEY|PRIVATE_KEY)(?:_[A-Z0-9_]+)?"
             r"\s*[:=]\s*[\"']?(?=[^\s\"']*\d)(?=[^\s\"']*[A-Za-z])[A-Za-z0-9+/=_.~-]{16,}"
@@ -39,7 +39,7 @@ ASSIGNED = re.compile(r"^\s*(?:export\s+)?[A-Za-z_][A-Za-z0-9_.]*\s*=\s*(?![\"']
 EXAMPLES = frozenset({"example", "sample", "template", "dist", "defaults", "schema"})
 ENTROPY = frozenset({"Base64HighEntropyString", "HexHighEntropyString"})
 GUESSING = ENTROPY | {"KeywordDetector"}
-# One of these, in lower case, is in every line in which a slow detector can find anything.
+# A slow detector finds nothing in a line that has none of its words, in lower case.
 KEYWORDS = ("key", "pass", "pwd", "secret", "contrase")
 CREDENTIALS = ("key", "pass", "pw", "token", "secret")
 NEEDED: dict[str, tuple[str, ...]] = {
@@ -50,7 +50,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "MailchimpDetector": ("-us",),
     "SoftlayerDetector": (*CREDENTIALS, "softlayer"),
 }
-NO_SECRET = frozenset({"IPPublicDetector"})  # an address gives nobody access
+NO_SECRET = frozenset({"IPPublicDetector"})  # an IP address gives no access
 # Checksums and commits are long, random and public.
 DIGEST = re.compile(r"^(?:sha(?:1|256|384|512)-|v1-)", re.IGNORECASE)
 DIGEST_NAMES = re.compile(r"sha-?\d|digest|hash|commit|integrity|checksum|revision|etag|\brev\b|\bsha\b", re.IGNORECASE)
@@ -58,7 +58,7 @@ DIGEST_NAMES = re.compile(r"sha-?\d|digest|hash|commit|integrity|checksum|revisi
 
 @dataclass(frozen=True)
 class Finding:
-    """A place that holds a secret by all appearance. `line` is 0 where the whole file is meant."""
+    """The place of a probable secret. A `line` of 0 is the whole file."""
 
     path: str
     line: int
@@ -69,7 +69,7 @@ class Finding:
 
 
 class Scanner:
-    """Looks for secrets. Made once, before threads begin: the library's own set-up is not for several threads."""
+    """Finds secrets. Create it once, before threads start, because the library's set-up is not thread-safe."""
 
     def __init__(self) -> None:
         from detect_secrets.settings import default_settings, get_plugins
@@ -78,20 +78,20 @@ class Scanner:
             self._detectors = [_Detector(each) for each in get_plugins() if type(each).__name__ not in NO_SECRET]
 
     def findings(self, additions: Iterable[Addition]) -> Iterator[Finding]:
-        """Every finding in what is added. What git does not show as lines is opened before: `additions.opened`."""
+        """Yield the findings in additions. Additions with a blob must have been read before: `additions.opened`."""
         for addition in additions:
             if kind := refused_name(addition):
                 yield Finding(addition.path, 0, kind)
             else:
-                yield from self._in_lines(addition)
+                yield from self._line_findings(addition)
 
     def clean(self, lines: Iterable[str]) -> Iterator[str]:
-        """Lines that somebody else's program printed, without those that hold a secret."""
+        """Yield the lines of another program's output, with a note in place of each line with a secret."""
         for line in lines:
-            hidden = self._kind("output", [line], 1, guess=True)
-            yield "(a line is left out here: it seems to hold a secret)" if hidden else line
+            secret = self._kind("output", [line], 1, guess=True)
+            yield "(a line is left out here: it seems to hold a secret)" if secret else line
 
-    def _in_lines(self, addition: Addition) -> Iterator[Finding]:
+    def _line_findings(self, addition: Addition) -> Iterator[Finding]:
         texts = [text for _, text in addition.lines]
         guess = not addition.binary and not _machine_made(addition.path)
         for place, (number, _) in enumerate(addition.lines, start=1):
@@ -99,7 +99,7 @@ class Scanner:
                 yield Finding(addition.path, number, kind)
 
     def _kind(self, path: str, texts: list[str], place: int, guess: bool) -> str | None:
-        """The kind of secret in line number `place` of these; `guess` is for words and random text in code, too."""
+        """Return the kind of secret in line number `place`. With `guess`, keywords and random text count too."""
         kinds = [kind for text in _readings(texts[place - 1]) if (kind := self._kind_in(path, text, guess))]
         if PRIVATE_KEY in kinds:
             return PRIVATE_KEY
@@ -110,8 +110,8 @@ class Scanner:
             return PRIVATE_KEY
         if len(text) < 8:
             return None
-        if found := next((kind for kind, pattern in TOKENS if pattern.search(text)), None):
-            return found
+        if token := next((kind for kind, pattern in TOKENS if pattern.search(text)), None):
+            return token
         lowered, guess = text.lower(), guess and len(text) <= LONGEST
         for detector in self._detectors:
             if (guess or not detector.guesses) and detector.finds(path, text, lowered):
@@ -120,12 +120,12 @@ class Scanner:
 
 
 def key_in(content: bytes) -> bool:
-    """Whether a binary file's bytes hold a private key, also as UTF-16."""
+    """Return whether the bytes of a binary file contain a private key, in ASCII or UTF-16."""
     return bool(KEY_BYTES.search(content) or KEY_BYTES.search(content.replace(b"\0", b"")))
 
 
 def refused_name(addition: Addition) -> str | None:
-    """Why a file is refused whatever stands in it; None when it is not."""
+    """Return the kind of secret that a file is by its name alone; None for other files."""
     name = PurePosixPath(addition.path).name.lower()
     if _is_example(name):
         return None
@@ -144,7 +144,7 @@ def _is_example(name: str) -> bool:
 
 
 def _readings(text: str) -> Iterator[str]:
-    """The lines in a line, which a carriage return ends too; a NUL byte ends a string, or is half a letter."""
+    """Yield the possible texts of a line: it may have carriage returns, and NUL bytes as separators or from UTF-16."""
     for part in text.split("\r"):
         if "\0" in part:
             yield part.replace("\0", "")
@@ -170,7 +170,7 @@ def _machine_made(path: str) -> bool:
 
 
 class _Detector:
-    """A detector of the library, which is asked only for lines in which it can find anything: it is slow."""
+    """A detector of the library. It is slow, so it runs only on lines that pass a quick test."""
 
     def __init__(self, plugin: Any) -> None:
         name = type(plugin).__name__
@@ -179,17 +179,17 @@ class _Detector:
         self._patterns: tuple[re.Pattern[str], ...] = tuple(getattr(plugin, "denylist", ()))
 
     def finds(self, path: str, text: str, lowered: str) -> bool:
-        """Whether the line, given in lower case too, has a secret of this kind."""
+        """Return whether the line has a secret of this kind. `lowered` is the line in lower case."""
         if self._needed and not any(word in lowered for word in self._needed):
             return False
         if self._patterns and not any(pattern.search(text) for pattern in self._patterns):
             return False
-        found = self._plugin.analyze_line(filename=path, line=text, line_number=1)
-        return any(not _harmless(self._plugin, str(each.secret_value or ""), text) for each in found)
+        secrets = self._plugin.analyze_line(filename=path, line=text, line_number=1)
+        return any(not _harmless(self._plugin, str(each.secret_value or ""), text) for each in secrets)
 
 
 def _harmless(detector: Any, value: str, text: str) -> bool:
-    """Whether the library's own rules, or what checksums look like, say that this is no secret."""
+    """Return whether a value is no secret by the library's own rules, or because it looks like a checksum."""
     from detect_secrets.filters import heuristic
 
     if type(detector).__name__ not in GUESSING:

@@ -1,7 +1,7 @@
-"""All changes of a checkout staged beside its own index, which stays as it is.
+"""Stage all changes of a checkout in a copy of its index; the index itself is unchanged.
 
-The staged copy and everything else that is kept for a while lies in `<git directory>/commit-all`. A run that is killed
-leaves that folder, and nothing else; the next run removes it.
+The copy and all other temporary files are in `<git directory>/commit-all`. A killed run leaves only that folder, and
+the next run deletes it.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ class Change:
 
 @dataclass(frozen=True)
 class Index:
-    """An index file's bytes and its time. Git reads files anew that are as young as the index; with another time it
-    would take a file of the same size for unchanged.
+    """The bytes and the modification time of an index file.
+
+    Git reads files again that are as new as the index. With another time it could miss a change that leaves the size.
     """
 
     content: bytes
@@ -58,7 +59,7 @@ class Index:
 
 @dataclass(frozen=True)
 class Staged:
-    """The checkout's changes in an index of their own. `before` is the real index as it was, None without one."""
+    """The checkout's changes, staged in a copy of the index. `before` is the original index; None if there was none."""
 
     git: Git
     folder: Path
@@ -72,7 +73,7 @@ class Staged:
 
     @property
     def extra(self) -> dict[str, str]:
-        """The environment in which git commands work on the staged copy."""
+        """The environment for git commands that work on the copy."""
         own = {"GIT_INDEX_FILE": str(self.index)}
         if self.quarantined:
             alternates = str(self.git.objects)
@@ -83,7 +84,7 @@ class Staged:
         return own
 
     def add_all(self) -> str:
-        """Stages every change there is and returns the tree. Raises Stopped."""
+        """Stage all changes and return the tree. Raises Stopped."""
         self.git.must("add", "--all", "--", ":/", extra=self.extra, doing="Staging")
         tree = self.tree()
         _refuse_nested(self.git, tree, self.extra)
@@ -93,17 +94,20 @@ class Staged:
         return self.git.must("write-tree", extra=self.extra, doing="Staging")
 
     def changes(self, tree: str) -> list[Change]:
-        """The files in which the tree differs from HEAD."""
-        told = self.git.must("diff-tree", "-r", "-z", "--find-renames", "--name-status", "HEAD", tree, extra=self.extra)
-        return list(_changes(iter(told.split("\0"))))
+        """Return the files that differ between HEAD and the tree."""
+        fields = self.git.must(
+            "diff-tree", "-r", "-z", "--find-renames", "--name-status", "HEAD", tree, extra=self.extra
+        )
+        return list(_changes(iter(fields.split("\0"))))
 
 
 @contextmanager
 def staging(git: Git, quarantined: bool) -> Iterator[Staged]:
-    """A place to stage in. With `quarantined` not even objects are added to the repository. Raises Stopped when
-    another run works in the checkout.
+    """Create a copy of the index to stage in. Raises Stopped when another run works in the checkout.
+
+    With `quarantined`, new objects are not added to the repository either.
     """
-    with _alone(git.directory):
+    with _locked(git.directory):
         folder = git.directory / "commit-all"
         shutil.rmtree(folder, ignore_errors=True)
         (folder / "objects").mkdir(parents=True)
@@ -117,7 +121,7 @@ def staging(git: Git, quarantined: bool) -> Iterator[Staged]:
 
 
 class IndexLock:
-    """Git's own lock of a checkout's index, held for as long as exchanging it takes. Raises Stopped when it is held."""
+    """Git's lock of a checkout's index, held while the index is replaced. Raises Stopped when somebody else has it."""
 
     def __init__(self, git: Git) -> None:
         self._index = git.index
@@ -133,7 +137,7 @@ class IndexLock:
         raise Stopped(f"Another git command is at work here; when it has ended: oracle commit-all --repo {self._path}")
 
     def replace(self, content: Index | None) -> None:
-        """The index becomes this one at the end of the block; None is for no index at all."""
+        """Replace the index by `content` at the end of the block. None deletes it."""
         if content is None:
             self._index.unlink(missing_ok=True)
         else:
@@ -148,26 +152,30 @@ class IndexLock:
 
 
 def entries(git: Git) -> str:
-    """What the checkout's own index holds, whatever it remembers of the files' times."""
+    """Return the entries of the checkout's own index, without the files' times."""
     return git.must("ls-files", "--stage", "-z", sheltered=True)
 
 
 def refuse_large(git: Git, paths: list[str]) -> None:
-    """Raises Stopped for a file that the remote would refuse for its size, unless Git LFS keeps it."""
+    """Raise Stopped for a file that is too large for the remote, unless Git LFS stores it."""
     large = [path for path in paths if _size(git.folder / path) > LARGEST]
     if not large:
         return
     names = os.fsencode("\0".join(large))
-    told = git.must("check-attr", "-z", "--stdin", "filter", stdin=names).split("\0")
-    kept = {path for path, _, value in zip(told[0::3], told[1::3], told[2::3], strict=False) if value == "lfs"}
-    if refused := [path for path in large if path not in kept]:
+    attributes = git.must("check-attr", "-z", "--stdin", "filter", stdin=names).split("\0")
+    in_lfs = {
+        path
+        for path, _, value in zip(attributes[0::3], attributes[1::3], attributes[2::3], strict=False)
+        if value == "lfs"
+    }
+    if refused := [path for path in large if path not in in_lfs]:
         name, size = shown(refused[0]), _size(git.folder / refused[0]) // (1024 * 1024)
         raise Stopped(f"{name} has {size} MB, and GitHub takes 100; ignore it, or keep it with: git lfs track {name}")
 
 
 @contextmanager
-def _alone(directory: Path) -> Iterator[None]:
-    """Holds the checkout against other runs. The system lets go of it when we are killed."""
+def _locked(directory: Path) -> Iterator[None]:
+    """Lock the checkout against other runs. The system releases the lock if this process is killed."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         try:
@@ -180,9 +188,9 @@ def _alone(directory: Path) -> Iterator[None]:
 
 
 def _refuse_nested(git: Git, tree: str, extra: dict[str, str]) -> None:
-    """A repository inside this one that is no submodule would be committed as a link that leads nowhere."""
-    told = git.must("diff-tree", "-r", "-z", "--raw", "--no-renames", "HEAD", tree, extra=extra)
-    fields = told.split("\0")
+    """Raise Stopped for a nested repository that is no submodule: git would commit it as a link without a target."""
+    entries = git.must("diff-tree", "-r", "-z", "--raw", "--no-renames", "HEAD", tree, extra=extra)
+    fields = entries.split("\0")
     added = [
         path
         for entry, path in zip(fields[0::2], fields[1::2], strict=False)

@@ -1,4 +1,4 @@
-"""What a checkout is at: branch, commit, version."""
+"""The branch, commit and version of a checkout."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ COMMIT_LENGTH = 10
 
 @dataclass(frozen=True)
 class Version:
-    """`commit` has 10 hex digits, `version` is the nearest tag's or package.json's; each is empty where there is none.
-    `missing` is a sentence where there is no checkout to ask.
+    """The version of one repository.
+
+    `commit` has 10 hex digits. `version` is the nearest tag, or the version in package.json. Each is empty if there is
+    none. `missing` is a sentence if the checkout cannot be read.
     """
 
     repository: Repository
@@ -29,8 +31,10 @@ class Version:
 
 
 def version(repository: Repository, project: Path, processes: Processes, written: Path) -> Version:
-    """What is at the checkout's HEAD. A commit of nothing but the file `written` does not count: the map names the
-    repository that it lies in itself, and would be stale as soon as it is committed.
+    """Return the version at the checkout's HEAD.
+
+    Commits that change only the file `written`, the map, are skipped: the map has the version of its own repository,
+    and its own commit would make it stale.
     """
     git = checkout(repository, project, processes)
     state = State(repository, git)
@@ -57,11 +61,11 @@ def _tag(git: Git, commit: str) -> str:
 
 
 def _package(git: Git, commit: str) -> str:
-    shown = git.run("cat-file", "blob", f"{commit}:package.json") if commit else None
-    if shown is None or shown.status != 0:
+    content = git.run("cat-file", "blob", f"{commit}:package.json") if commit else None
+    if content is None or content.status != 0:
         return ""
     try:
-        found = json.loads(shown.text)
+        package = json.loads(content.text)
     except ValueError:
         return ""
-    return str(found.get("version", "")) if isinstance(found, dict) else ""
+    return str(package.get("version", "")) if isinstance(package, dict) else ""

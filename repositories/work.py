@@ -1,4 +1,4 @@
-"""All repositories at once: first a look at each, then commits and pushes, each repository for itself."""
+"""Work on all repositories at once: read the state of each, then commit and push each."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from repositories.pushing import Refused, push
 from repositories.secrets import Scanner
 from repositories.staging import staging
 
-AT_ONCE = 16  # most of the time is the remotes', so more than there are processors
+AT_ONCE = 16  # more than there are processors, since most of the time is spent waiting for remotes
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one repository. `commit` is the commit made here, empty without one; `pushed` counts commits."""
+    """The result for one repository. `commit` is the new commit, empty if none was made; `pushed` counts commits."""
 
     state: State
     commit: str = ""
@@ -39,7 +39,7 @@ class Outcome:
 
 
 class Work:
-    """One run over several repositories. `told` is called with how many are done, from the calling thread."""
+    """One run over several repositories. `told` is called with the number of finished ones, in the calling thread."""
 
     def __init__(self, project: Path, at_once: int = AT_ONCE) -> None:
         self._project = project
@@ -49,18 +49,18 @@ class Work:
         self.interrupted = False
 
     def look(self, wanted: Sequence[Repository], told: Callable[[int], None] = lambda _: None) -> list[State]:
-        """Looks at each; see `looking.look`."""
+        """Return the state of each repository (`looking.look`)."""
         return self._each(wanted, lambda each: look(each, self._project, self._processes, self._scanner), told)
 
     def finish(
         self, states: Sequence[State], message: str = "", told: Callable[[int], None] = lambda _: None
     ) -> list[Outcome]:
-        """Commits and pushes what is dirty or not pushed; an empty message means one made from each change."""
+        """Commit and push changes and unpushed commits. With an empty message, one is generated for each commit."""
         return self._each(states, lambda state: _finish(state, message, self._scanner), told)
 
     def _each(self, items: Sequence[Item], work: Callable[[Item], Result], told: Callable[[int], None]) -> list[Result]:
-        """The results in order. Ctrl-C ends what runs; every repository still gives its result."""
-        with ThreadPoolExecutor(max_workers=max(1, min(self._at_once, len(items)))) as pool, _ends_are_interrupts():
+        """Return the results in order. Ctrl-C ends the running programs; each repository still has a result."""
+        with ThreadPoolExecutor(max_workers=max(1, min(self._at_once, len(items)))) as pool, _signals_as_interrupts():
             futures: list[Future[Result]] = []
             try:
                 futures += [pool.submit(work, item) for item in items]
@@ -81,27 +81,27 @@ def _await(futures: Sequence[Future[Result]], told: Callable[[int], None]) -> No
 def _finish(state: State, message: str, scanner: Scanner) -> Outcome:
     if not state.to_push:
         return Outcome(state, stopped=state.stopped, details=state.details)
-    made: Commit | None = None
+    created: Commit | None = None
     try:
         if state.to_commit:
             with staging(state.git, quarantined=False) as staged:
-                made = commit(state, staged, message, scanner)
-        return _push(state, made, scanner)
+                created = commit(state, staged, message, scanner)
+        return _push(state, created, scanner)
     except Stopped as stopped:
         return Outcome(state, stopped=stopped.sentence, details=stopped.details)
 
 
-def _push(state: State, made: Commit | None, scanner: Scanner) -> Outcome:
-    """Pushes. A commit made here is taken back when it was refused, and kept when nobody knows whether it arrived."""
-    own = (made.name, made.subject) if made else ("", "")
-    count = (state.unpushed or 0) + (1 if made else 0)
+def _push(state: State, created: Commit | None, scanner: Scanner) -> Outcome:
+    """Push. A new commit that was refused is undone; one that may have arrived stays."""
+    own = (created.name, created.subject) if created else ("", "")
+    count = (state.unpushed or 0) + (1 if created else 0)
     if not count:
         return Outcome(state)
     try:
-        push(state, made.name if made else state.head, scanner)
+        push(state, created.name if created else state.head, scanner)
     except Refused as refused:
-        if made:
-            take_back(state.git, made)
+        if created:
+            take_back(state.git, created)
         return Outcome(state, stopped=refused.sentence, details=refused.details)
     except Stopped as stopped:
         return Outcome(state, *own, stopped=stopped.sentence, details=stopped.details)
@@ -109,8 +109,8 @@ def _push(state: State, made: Commit | None, scanner: Scanner) -> Outcome:
 
 
 @contextmanager
-def _ends_are_interrupts() -> Iterator[None]:
-    """A closed terminal or a polite kill is treated as Ctrl-C is: things are put back first."""
+def _signals_as_interrupts() -> Iterator[None]:
+    """Treat SIGHUP and SIGTERM like Ctrl-C, so that the checkouts are restored first."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
