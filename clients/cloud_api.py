@@ -1,8 +1,8 @@
-"""Requests to a cloud's REST API: an answer in JSON of the expected shape, or one sentence.
+"""A client of a cloud's REST API: it returns JSON of the expected shape, or raises one sentence.
 
-A request that may be repeated is tried again while what is seen looks transient: no answer, 408, 429, 5xx, or a 200
-that is not the API's own, such as a proxy's page. Retry-After is heeded, up to a limit. What asks for more than the
-request's own time is given up at once. The token goes to the API's address and nowhere else.
+Repeatable requests are retried after transient failures: no answer, 408, 429, 5xx, or a 200 that is not the API's own,
+such as a proxy's page. Retry-After is respected up to a limit. A wait longer than the remaining time fails at once. The
+token is sent only to the API's address.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ T = TypeVar("T")
 FIRST_PAUSE, LONGEST_PAUSE = 0.3, 5.0
 LONGEST_RETRY_AFTER = 60.0
 LOCAL_SECONDS = 30.0
-"""How long nobody may listen on this machine before the local cloud counts as stopped, however long the wait is."""
+"""How long the local cloud may refuse connections before it counts as stopped, even in a longer wait."""
 LARGEST = 64 << 20
-"""Bytes of an answer."""
+"""Largest answer in bytes."""
 REPEATABLE = frozenset({"GET", "HEAD"})
 WRONG_SHAPE = (KeyError, IndexError, TypeError, ValueError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer, whatever its status."""
+    """An HTTP answer of any status."""
 
     status: int
     reason: str
@@ -41,45 +41,45 @@ class Answer:
 
     @property
     def kind(self) -> str:
-        """Its media type."""
+        """The media type."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower() or "of no type"
 
     def json(self) -> Any:
-        """The decoded body; None when it is empty. Raises ValueError."""
+        """Return the decoded body; None if it is empty. Raises ValueError."""
         return json.loads(self.body) if self.body else None
 
     @property
     def is_object(self) -> bool:
-        """Whether it is a JSON object, as each of these APIs answers everything."""
+        """True if the body is a JSON object, as all answers of these APIs are."""
         try:
             return isinstance(self.json(), dict)
         except (ValueError, RecursionError):
             return False
 
     def message(self) -> str:
-        """The API's own words for a refusal, on one line; the status's name where it has none."""
+        """Return the API's error message on one line; without one, the name of the status."""
         try:
             found = self.json()
             errors = [each["message"] for each in found.get("errors") or [] if each.get("message")]
-            said = "; ".join(map(str, errors)) or str(found.get("message") or "")
+            text = "; ".join(map(str, errors)) or str(found.get("message") or "")
         except WRONG_SHAPE:
-            said = ""
-        return " ".join((said or self.reason or "no reason given").split())[:300].rstrip(".")
+            text = ""
+        return " ".join((text or self.reason or "no reason given").split())[:300].rstrip(".")
 
     @property
     def retry_after(self) -> float:
-        """Seconds to wait as the answer asks for it; 0 when it does not."""
-        asked = self.headers.get("retry-after", "").strip()
-        if re.fullmatch(r"\d{1,9}", asked, re.ASCII):
-            return float(asked)
+        """The seconds in Retry-After; 0 without it."""
+        header = self.headers.get("retry-after", "").strip()
+        if re.fullmatch(r"\d{1,9}", header, re.ASCII):
+            return float(header)
         try:
-            until = parsedate_to_datetime(asked)
+            until = parsedate_to_datetime(header)
         except ValueError:
             return 0.0
         return max(0.0, (until.astimezone(UTC) - self._now()).total_seconds())
 
     def _now(self) -> datetime:
-        """By the sender's clock where it tells it: a laptop's may be wrong."""
+        """Return the time by the sender's clock (Date) if it is known, because a laptop's clock may be wrong."""
         try:
             return parsedate_to_datetime(self.headers["date"]).astimezone(UTC)
         except (KeyError, ValueError):
@@ -87,7 +87,7 @@ class Answer:
 
 
 class ApiError(Exception):
-    """A failed request: one sentence, with the answer where the API itself has answered."""
+    """A failed request: one sentence, and the answer if it came from the API itself."""
 
     def __init__(self, sentence: str, answer: Answer | None = None, *, transient: bool = False) -> None:
         super().__init__(sentence)
@@ -101,7 +101,7 @@ class ApiError(Exception):
 
 
 class Unreachable(ApiError):
-    """Nobody answered: `reason` says why, `kind` is the name of httpx's error."""
+    """The API did not answer. `reason` is the text and `kind` the name of httpx's error."""
 
     def __init__(self, sentence: str, kind: str, reason: str) -> None:
         super().__init__(sentence, transient=True)
@@ -109,16 +109,16 @@ class Unreachable(ApiError):
 
     @property
     def refused(self) -> bool:
-        """Nobody listens there."""
+        """True if the connection was refused."""
         return self.kind == httpx.ConnectError.__name__
 
 
 class Api:
-    """An API called `name` at `address`, asked with the `token` that `variable` holds.
+    """An API called `name` at `address`. The `token` comes from the environment variable `variable`.
 
-    `timeout` limits each step of a request and the whole of its answer; GETs, and the other methods that are
-    `repeatable`, are tried again for `patience` seconds, as a rule a quarter of that. `heard` gets every answer. Raises
-    ApiError for a token that cannot be one, and for an address where it could be read on the way.
+    `timeout` limits each step of a request and its whole answer. The `repeatable` methods are retried for `patience`
+    seconds, by default a quarter of the timeout. `heard` is called with every answer. Raises ApiError for a text that
+    is no token, and for an unencrypted address, where others could read the token.
     """
 
     def __init__(
@@ -153,27 +153,26 @@ class Api:
     def ask(
         self, method: str, path: str, read: Callable[[Any], T], body: Any = None, *, seconds: float | None = None
     ) -> T:
-        """What `read` makes of the answer's JSON; it raises KeyError, TypeError and the like for another shape.
+        """Return the result of `read` for the answer's JSON. For another shape `read` raises KeyError, TypeError, ….
 
-        `seconds` is the time in which it may be tried again, where somebody waits longer than `patience`. Raises
-        ApiError.
+        `seconds` is the time for retries, if it is not `patience`. Raises ApiError.
         """
-        return self._asked(method, path, lambda answer: read(answer.json()), body, seconds)
+        return self._retried(method, path, lambda answer: read(answer.json()), body, seconds)
 
     def fetch(self, path: str, read: Callable[[Answer], T]) -> T:
-        """What `read` makes of the answer to GET, which need not be JSON. Raises ApiError."""
-        return self._asked("GET", path, read, None, None)
+        """Return the result of `read` for the answer to GET, which need not be JSON. Raises ApiError."""
+        return self._retried("GET", path, read, None, None)
 
-    def _asked(self, method: str, path: str, read: Callable[[Answer], T], body: Any, seconds: float | None) -> T:
+    def _retried(self, method: str, path: str, read: Callable[[Answer], T], body: Any, seconds: float | None) -> T:
         begin, pause = time.monotonic(), FIRST_PAUSE
         while True:
-            took = time.monotonic() - begin
-            limit = self._timeout if seconds is None else min(self._timeout, max(1.0, seconds - took))
+            elapsed = time.monotonic() - begin
+            limit = self._timeout if seconds is None else min(self._timeout, max(1.0, seconds - elapsed))
             try:
                 return self._once(method, path, read, body, limit)
             except ApiError as error:
-                wait = max(pause, self._asked_wait(error))
-                over = time.monotonic() - begin + wait > self._time(error, seconds)
+                wait = max(pause, self._requested_wait(error))
+                over = time.monotonic() - begin + wait > self._retry_time(error, seconds)
                 if over or not self._may_repeat(method, error):
                     raise
             time.sleep(wait)
@@ -189,7 +188,9 @@ class Api:
         return self._read(method, path, answer, read)
 
     def _read(self, method: str, path: str, answer: Answer, read: Callable[[Answer], T]) -> T:
-        if answer.status == 404 and not answer.is_object:  # what is gone is dealt with: a proxy must not say so
+        if (
+            answer.status == 404 and not answer.is_object
+        ):  # callers act on a missing resource, so a proxy's 404 must not count
             raise self._foreign(method, path, answer)
         if answer.status >= 400:
             raise self._refusal(method, path, answer)
@@ -212,11 +213,11 @@ class Api:
         return ApiError(sentence, transient=True)
 
     def _refusal(self, method: str, path: str, answer: Answer) -> ApiError:
-        said = f"{method} {path}: {answer.message()} (status {answer.status})"
-        if not _passes(answer):
-            return ApiError(f"{self.name} refused {said}.", answer)
+        request = f"{method} {path}: {answer.message()} (status {answer.status})"
+        if not _is_transient(answer):
+            return ApiError(f"{self.name} refused {request}.", answer)
         after = f"; it asks for {answer.retry_after:.0f} s of patience" if answer.retry_after else ""
-        return ApiError(f"{self.name}'s API could not do {said}{after}; try again later.", answer, transient=True)
+        return ApiError(f"{self.name}'s API could not do {request}{after}; try again later.", answer, transient=True)
 
     def _unreachable(self, error: httpx.HTTPError) -> Unreachable:
         reason = str(error) or type(error).__name__
@@ -225,18 +226,18 @@ class Api:
         return Unreachable(sentence, type(error).__name__, reason)
 
     def _may_repeat(self, method: str, error: ApiError) -> bool:
-        """429 says that nothing was done, whatever the method."""
+        """Return whether to retry. After 429 any method may be repeated, since the API did nothing."""
         limited = error.answer is not None and error.answer.status == 429
         return error.transient and (method in self._repeatable or limited)
 
-    def _time(self, error: ApiError, seconds: float | None) -> float:
-        """How long it may be tried again. Where nobody listens on this machine, only a wait tries again."""
+    def _retry_time(self, error: ApiError, seconds: float | None) -> float:
+        """Return the time for retries. If the local cloud refuses connections, only an explicit wait retries."""
         if self._local and isinstance(error, Unreachable) and error.refused:
             return min(LOCAL_SECONDS, seconds or 0.0)
         return self._patience if seconds is None else seconds
 
     @staticmethod
-    def _asked_wait(error: ApiError) -> float:
+    def _requested_wait(error: ApiError) -> float:
         return min(LONGEST_RETRY_AFTER, error.answer.retry_after) if error.answer else 0.0
 
     @property
@@ -259,7 +260,7 @@ class Api:
 
 
 def received(response: httpx.Response, seconds: float) -> Answer:
-    """The whole of an answer. Raises httpx.HTTPError when it does not end in time, or is too large."""
+    """Read a whole answer. Raises httpx.HTTPError if it does not end in time, or is too large."""
     end, body = time.monotonic() + seconds, bytearray()
     for piece in response.iter_bytes():
         body += piece
@@ -270,13 +271,13 @@ def received(response: httpx.Response, seconds: float) -> Answer:
     return Answer(response.status_code, response.reason_phrase, response.headers, bytes(body))
 
 
-def _passes(answer: Answer) -> bool:
-    """Whether the same request may succeed later."""
+def _is_transient(answer: Answer) -> bool:
+    """Return whether the same request may succeed later."""
     if answer.headers.get("x-should-retry") == "false" or answer.status == 501:
         return False
     return answer.status in (408, 429) or answer.status >= 500
 
 
 def is_token(text: str) -> bool:
-    """Whether it can be a token at all: one word of visible ASCII."""
+    """Return whether the text can be a token: one word of visible ASCII."""
     return re.fullmatch(r"[\x21-\x7e]+", text) is not None

@@ -1,14 +1,13 @@
-"""The HTTP client of everything here: the one way out to the network.
+"""The HTTP client of the whole project.
 
-- Proxies are those of the environment (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, but for hosts in NO_PROXY). What is on
-  loopback, names under `.localhost` too, is always asked directly and never leaves the machine.
+- Proxies are those of the environment (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, except for hosts in NO_PROXY). Requests to
+  loopback, including names under `.localhost`, are always direct and never leave the machine.
 - Certificates are checked against the system's authorities, or against those in SSL_CERT_FILE and SSL_CERT_DIR.
-- A redirect is an answer and is not followed, so that credentials stay with the host they were meant for.
-- Whatever goes wrong is an `httpx.HTTPError`, whose text holds no header and no password of a proxy.
+- Redirects are not followed, so that credentials are sent only to the host that they are meant for.
+- Every failure is an `httpx.HTTPError`. Its text contains no header and no proxy password.
 
-Modules that need `httpx` take it from here, so that it is imported late and without its command line. RFC 6761, section
-6.3: name resolution libraries should return loopback addresses for names under `.localhost`, and not every resolver
-does.
+Modules import `httpx` from here, so that it is loaded late and without its command line. Names under `.localhost` are
+resolved here: resolvers should return loopback addresses for them (RFC 6761, section 6.3), but not all do.
 """
 
 from __future__ import annotations
@@ -27,24 +26,24 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-# httpx imports its command line (click, rich) where these are installed: three quarters of its import time, never used.
+# Without this, httpx imports its command line (click, rich) if they are installed: three quarters of its import time.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
     import httpx
 else:
 
-    class _Later(ModuleType):
-        """httpx, imported when it is first used: a program that asks nobody goes without it."""
+    class _LazyModule(ModuleType):
+        """httpx, imported at its first use: programs that send no request do not load it."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(importlib.import_module(self.__name__), name)
 
-    httpx = _Later("httpx")
+    httpx = _LazyModule("httpx")
 
 __all__ = ["USER_AGENT", "Proxy", "certificate_file", "client", "httpx", "is_loopback", "proxy_for", "tls_context"]
 
-# Where systems keep their authorities in one file, as Go's crypto/x509 looks for them (root_linux.go, root_bsd.go).
+# Files with a system's certificate authorities, as in Go's crypto/x509 (root_linux.go, root_bsd.go).
 BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -54,19 +53,19 @@ BUNDLES = (
     "/etc/ssl/cert.pem",
 )
 USER_AGENT = "oracle-net"
-"""What this program calls itself, so that a backend's log tells its requests from everybody else's."""
+"""The user agent of this program, by which its requests can be recognized in a backend's log."""
 
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy, and the variable of the environment that names it. `address` may hold a password."""
+    """A proxy, and the environment variable that names it. `address` may contain a password."""
 
     variable: str
     address: str
 
     @property
     def usable(self) -> bool:
-        """Whether it speaks HTTP; a SOCKS proxy needs a library that is not here."""
+        """True for an HTTP proxy. A SOCKS proxy needs a library that is not installed."""
         try:
             return urlsplit(self.address).scheme.lower() in ("http", "https") and bool(urlsplit(self.address).hostname)
         except ValueError:
@@ -74,7 +73,7 @@ class Proxy:
 
 
 def client(timeout: float = 10.0, headers: dict[str, str] | None = None) -> httpx.Client:
-    """A client with one time limit for each step of a request; `headers` go along with every request."""
+    """Return a client. `timeout` limits each step of a request in seconds; `headers` are sent with every request."""
     from clients.http_routes import Client, Routes
 
     headers = {"user-agent": USER_AGENT, **(headers or {})}
@@ -82,7 +81,7 @@ def client(timeout: float = 10.0, headers: dict[str, str] | None = None) -> http
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its name or its address."""
+    """Return whether a host name or address is loopback."""
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -93,7 +92,7 @@ def is_loopback(host: str) -> bool:
 
 
 def proxy_for(url: str) -> Proxy | None:
-    """The proxy that the environment names for an address; None for loopback and for what NO_PROXY lists."""
+    """Return the environment's proxy for a URL; None for loopback and for hosts in NO_PROXY."""
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme in ("https", "wss")
     if is_loopback(host) or _is_excepted(host, parts.port or (443 if secure else 80)):
@@ -106,9 +105,9 @@ def proxy_for(url: str) -> Proxy | None:
 
 
 def certificate_file() -> str | None:
-    """The file with the certificate authorities to trust; None where the system has none in one file.
+    """Return the file with the trusted certificate authorities; None if the system has no such file.
 
-    Raises OSError when SSL_CERT_FILE names one that cannot be used.
+    Raises OSError when SSL_CERT_FILE cannot be used.
     """
     if named := os.environ.get("SSL_CERT_FILE"):
         try:
@@ -121,13 +120,13 @@ def certificate_file() -> str | None:
 
 
 def tls_context() -> ssl.SSLContext:
-    """What a server's certificate is checked against. Raises OSError when SSL_CERT_FILE cannot be used."""
+    """Return the context that checks servers' certificates. Raises OSError when SSL_CERT_FILE cannot be used."""
     return _context(certificate_file(), os.environ.get("SSL_CERT_DIR"))
 
 
 @lru_cache
 def _context(file: str | None, folder: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()  # OpenSSL heeds SSL_CERT_FILE and SSL_CERT_DIR itself
+    context = ssl.create_default_context()  # OpenSSL itself reads SSL_CERT_FILE and SSL_CERT_DIR
     if not folder and not context.cert_store_stats()["x509_ca"]:
         if file is None:
             import certifi
@@ -138,16 +137,16 @@ def _context(file: str | None, folder: str | None) -> ssl.SSLContext:
 
 
 def _variable(name: str) -> tuple[str, str]:
-    """A variable's name and value, in lower case first, as most programs look for these."""
-    found = name if name in os.environ else name.upper()
-    return found, os.environ.get(found, "").strip()
+    """Return a variable's name and value. The lower-case name comes first, as in most programs."""
+    variable = name if name in os.environ else name.upper()
+    return variable, os.environ.get(variable, "").strip()
 
 
 def _is_excepted(host: str, port: int) -> bool:
-    """Whether NO_PROXY lists a host: by name, for its subdomains too, by address or network, with or without a port."""
+    """Return whether NO_PROXY lists a host: by name or parent domain, by address or network, with or without a port."""
     name = host.rstrip(".").lower()
     return any(
-        entry == "*" or (only in (None, port) and _covers(entry, name)) for entry, only in _exceptions() if entry
+        entry == "*" or (only in (None, port) and _matches(entry, name)) for entry, only in _exceptions() if entry
     )
 
 
@@ -157,7 +156,7 @@ def _exceptions() -> Iterator[tuple[str, int | None]]:
         yield (with_port[1], int(with_port[2])) if with_port else (entry, None)
 
 
-def _covers(entry: str, name: str) -> bool:
+def _matches(entry: str, name: str) -> bool:
     try:
         return ipaddress.ip_address(name) in ipaddress.ip_network(entry.strip("[]"), strict=False)
     except ValueError:

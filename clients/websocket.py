@@ -1,4 +1,4 @@
-"""Websockets to the clouds: by the proxies and with the certificates of every other request (clients/http.py)."""
+"""Websocket connections, with the proxies and certificates of all other requests (clients/http.py)."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from clients.http import proxy_for, tls_context
 __all__ = ["BROKEN", "ClientConnection", "connected"]
 
 BROKEN = (OSError, WebSocketException)
-"""What a connection that cannot be made, or has ended, raises. The texts may hold the address, and so a token."""
+"""Errors of a connection that failed or ended. Their texts may contain the address, and with it a token."""
 LARGEST = 16 << 20
 SILENT_MILLISECONDS = 60_000
-"""How long what was sent may stay unacknowledged: a network that is gone must not look like a quiet service."""
+"""How long sent data may be unacknowledged, so that a lost network is not mistaken for a quiet service."""
 
 
 @contextmanager
 def connected(
     url: str, seconds: float, *, protocol: str | None = None, ping: float | None = None, largest: int | None = LARGEST
 ) -> Iterator[ClientConnection]:
-    """A connection for as long as the block lasts, made within `seconds`. Raises one of `BROKEN`.
+    """Connect within `seconds`, and close the connection at the end of the block. Raises one of `BROKEN`.
 
-    `ping`: seconds between two pings, each of which must be answered within as many; None for a service of which
-    nobody knows whether it answers them. `largest`: bytes of a message, None for no limit.
+    `ping` is the number of seconds between two pings, and for the answer to each; None sends no pings. `largest` is the
+    limit of a message in bytes; None is no limit.
     """
     proxy = proxy_for(url)
     with connect(

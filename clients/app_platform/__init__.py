@@ -1,4 +1,4 @@
-"""A small client of DigitalOcean's App Platform: what a running app is, its deployments, their logs, its console."""
+"""A client of DigitalOcean's App Platform: apps, deployments, logs, and the console of a running container."""
 
 from clients.app_platform.alerts import alert, alerts_of
 from clients.app_platform.client import AppPlatform, AppPlatformError, Deployment, component, variable

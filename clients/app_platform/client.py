@@ -25,7 +25,7 @@ MOST_PAGES = 100
 
 
 class AppPlatformError(Exception):
-    """A refused request or a failed deployment; one sentence, the end of a log behind it where there is one."""
+    """A refused request or a failed deployment: one sentence, and the end of the log after it if there is one."""
 
     def __init__(self, sentence: str, status: int | None = None) -> None:
         super().__init__(sentence)
@@ -35,7 +35,7 @@ class AppPlatformError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """One deployment as the API shows it. `spec` holds secrets as `EV[…]` only."""
+    """One deployment in the API's form. Secrets in `spec` are encrypted: `EV[…]`."""
 
     id: str
     phase: str
@@ -46,37 +46,37 @@ class Deployment:
         return self.phase not in RUNNING_PHASES
 
     def variable(self, service: str, name: str) -> str | None:
-        """A plain variable of the service in this deployment's spec."""
+        """Return a plain variable of the service in this deployment's spec."""
         return variable(self.spec, service, name)
 
     @classmethod
     def of(cls, answer: Mapping[str, Any] | None) -> Deployment | None:
-        """The deployment in an answer of the API; None for none. Raises KeyError or TypeError for another shape."""
+        """Read an optional deployment in an answer of the API. Raises KeyError or TypeError for another shape."""
         return cls.read(answer) if answer else None
 
     @classmethod
     def read(cls, answer: Mapping[str, Any]) -> Deployment:
-        """Raises KeyError or TypeError when the answer is not a deployment."""
+        """Read a deployment. Raises KeyError or TypeError for another shape."""
         return cls(
             id=_text(answer["id"]), phase=_text(answer.get("phase", "UNKNOWN")), spec=_object(answer.get("spec") or {})
         )
 
 
 def component(spec: Mapping[str, Any], service: str) -> Mapping[str, Any]:
-    """A service of a spec, or of a deployment, by its name; empty where there is none of that name."""
+    """Return a service of a spec, or of a deployment, by its name; empty if there is none of that name."""
     return next((each for each in spec.get("services") or [] if each.get("name") == service), {})
 
 
 def variable(spec: dict[str, Any], service: str, name: str) -> str | None:
-    """A service's plain variable in a spec, or None."""
+    """Return a service's plain variable in a spec, or None."""
     envs = component(spec, service).get("envs") or []
     return next((str(env.get("value")) for env in envs if env.get("key") == name), None)
 
 
 class AppPlatform:
-    """DigitalOcean's API at `endpoint`, its origin. `token` is taken from the environment when it is not given.
+    """DigitalOcean's API at the origin `endpoint`. By default the token is that of the environment.
 
-    GETs are tried again for `patience` seconds, as a rule a quarter of `timeout`; those of `wait` as long as it lasts.
+    GETs are retried for `patience` seconds, by default a quarter of `timeout`; those of `wait` for its whole duration.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class AppPlatform:
             raise AppPlatformError(
                 'DIGITALOCEAN_TOKEN is not set; load the stack\'s environment: eval "$(oracle env STACK)"'
             )
-        with _sentences():
+        with _translated_errors():
             self._api = Api("DigitalOcean", endpoint, token, variable, timeout=timeout, patience=patience)
 
     def __enter__(self) -> AppPlatform:
@@ -98,11 +98,11 @@ class AppPlatform:
         self._api.close()
 
     def app(self, app_id: str) -> dict[str, Any]:
-        """The app, whose id and whose spec's name are there. Raises AppPlatformError."""
+        """Return the app, which has an id and a spec with a name. Raises AppPlatformError."""
         return self._get(f"/v2/apps/{app_id}", lambda answer: _app(answer["app"]))
 
     def known(self, app_id: str) -> dict[str, Any] | None:
-        """The app, or None when there is no such app any more."""
+        """Return the app, or None if it no longer exists."""
         try:
             return self.app(app_id)
         except AppPlatformError as error:
@@ -111,38 +111,38 @@ class AppPlatform:
             raise
 
     def url(self, app_id: str) -> str:
-        """The app's public address, no slash at its end. Raises AppPlatformError while it has none."""
+        """Return the app's public address without a slash at its end. Raises AppPlatformError while it has none."""
         app = self.app(app_id)
-        found = app.get("live_url") or app.get("default_ingress")
-        if not found:
+        address = app.get("live_url") or app.get("default_ingress")
+        if not address:
             raise AppPlatformError(f"The app {app['spec']['name']} has no address yet; try again: pulumi up")
-        return str(found).rstrip("/")
+        return str(address).rstrip("/")
 
     def find(self, name: str) -> dict[str, Any] | None:
-        """The account's app of that name, or None."""
+        """Return the account's app of that name, or None."""
         return next((app for app in self._apps() if app["spec"]["name"] == name), None)
 
     def names(self) -> list[str]:
-        """The names of the account's apps."""
+        """Return the names of the account's apps."""
         return [app["spec"]["name"] for app in self._apps()]
 
     def alerts(self, app_id: str) -> list[dict[str, Any]]:
-        """The app's alerts with their ids, specs and destinations (godo's AppAlert)."""
+        """Return the app's alerts with their ids, specs and destinations (godo's AppAlert)."""
         return self._get(
             f"/v2/apps/{app_id}/alerts", lambda answer: [_alert(each) for each in _list(answer.get("alerts"))]
         )
 
     def uptime_check(self, name: str) -> str | None:
-        """The id of the account's uptime check of that name, or None."""
+        """Return the id of the account's uptime check of that name, or None."""
         return next((str(each["id"]) for each in self.uptime_checks() if each["name"] == name), None)
 
     def uptime_checks(self) -> list[dict[str, Any]]:
-        """The account's uptime checks, as its API shows them."""
+        """Return the account's uptime checks in the API's form."""
         path = f"/v2/uptime/checks?per_page={2 * PAGE}"
         return self._get(path, lambda answer: [_check(each) for each in _list(answer.get("checks"))])
 
     def check_name(self, check_id: str) -> str | None:
-        """What an uptime check is called; None when there is no such check any more."""
+        """Return the name of an uptime check; None if it no longer exists."""
         try:
             return self._get(f"/v2/uptime/checks/{check_id}", lambda answer: _text(answer["check"]["name"]))
         except AppPlatformError as error:
@@ -151,28 +151,28 @@ class AppPlatform:
             raise
 
     def deployment(self, app_id: str, deployment_id: str, seconds: float | None = None) -> Deployment:
-        """One deployment. `seconds`: how long it is asked for again where the API fails for a while."""
+        """Return one deployment. `seconds` is the time for retries when the API fails."""
         path = f"/v2/apps/{app_id}/deployments/{deployment_id}"
-        with _sentences():
+        with _translated_errors():
             return self._api.ask("GET", path, lambda answer: Deployment.read(answer["deployment"]), seconds=seconds)
 
     def deployments(self, app_id: str) -> list[Deployment]:
-        """The newest first, a page of them."""
+        """Return the first page of the app's deployments, newest first."""
         return self._get(
             f"/v2/apps/{app_id}/deployments",
             lambda answer: [Deployment.read(each) for each in _list(answer.get("deployments"))],
         )
 
     def deploy_again(self, app_id: str) -> Deployment:
-        """Starts a deployment of the app's present spec."""
+        """Start a deployment of the app's current spec."""
         return self._begin(f"/v2/apps/{app_id}/deployments", {"force_build": True})
 
     def restart(self, app_id: str) -> Deployment:
-        """Starts another container of what runs, with an empty disk."""
+        """Start a new container of the running deployment, with an empty disk."""
         return self._begin(f"/v2/apps/{app_id}/restart", {})
 
     def wait(self, app_id: str, deployment_id: str, seconds: float) -> Deployment:
-        """The deployment once it is ACTIVE. Raises AppPlatformError with the log's end when it ends otherwise."""
+        """Wait until the deployment is ACTIVE. Raises AppPlatformError with the end of its log if it fails."""
         end = time.monotonic() + seconds
         for _ in backoff(seconds):
             deployment = self.deployment(app_id, deployment_id, max(0.0, end - time.monotonic()))
@@ -188,25 +188,25 @@ class AppPlatform:
         )
 
     def log_tail(self, app_id: str, deployment_id: str, lines: int = LOG_TAIL) -> str:
-        """The last lines of the build and deploy logs, and of the run log, as text; empty when there are none."""
+        """Return the last lines of the build, deploy and run logs; empty if there are none or the request fails."""
         try:
             return self._log_tail(app_id, deployment_id, lines)
         except AppPlatformError:
-            return ""  # a log that cannot be had must not hide why it was wanted
+            return ""  # the failed request must not hide the failure whose log was requested
 
     def console_url(self, app_id: str, service: str) -> str:
-        """The address of a websocket to a shell in the running container, valid once and for a short time."""
+        """Return the address of a websocket to a shell in the running container, valid once and for a short time."""
         return self._get(f"/v2/apps/{app_id}/components/{service}/exec", lambda answer: _text(answer["url"]))
 
     def live_log(self, app_id: str, deployment_id: str, service: str, lines: int) -> str | None:
-        """Where a deployment's run log is followed from its last `lines` on; None when it has ended."""
+        """Return the address to follow a run log, from its last `lines` lines on; None if the deployment has ended."""
         path = f"/v2/apps/{app_id}/deployments/{deployment_id}/components/{service}/logs"
         query = f"type=RUN&follow=true&tail_lines={lines}"
         return self._get(f"{path}?{query}", lambda answer: _text(answer.get("live_url") or "") or None)
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The decoded answer, {} where it is empty. Raises AppPlatformError with the API's own message."""
-        with _sentences():
+        """Send a request and return the decoded answer; {} if it is empty. Raises AppPlatformError."""
+        with _translated_errors():
             return self._api.ask(method, path, lambda answer: _object({} if answer is None else answer), body)
 
     def _get(self, path: str, read: Callable[[Any], T]) -> T:
@@ -251,10 +251,10 @@ class AppPlatform:
 
 
 def fetch_log(address: str) -> str:
-    """The log at an address that the API gave; empty when there is none.
+    """Download the log at an address from the API; empty if there is none.
 
-    The address is another host's and signed, so no token goes there; what answers otherwise than with a log, such as
-    a store's XML or a proxy's page, is not shown as one.
+    The address is signed and belongs to another host, so no token is sent. Answers of another kind count as no log,
+    for example the XML of an object store or the page of a proxy.
     """
     try:
         with client(LOG_SECONDS) as http, http.stream("GET", address) as response:
@@ -267,8 +267,8 @@ def fetch_log(address: str) -> str:
 
 
 @contextmanager
-def _sentences() -> Iterator[None]:
-    """Makes the errors of the API those of this client."""
+def _translated_errors() -> Iterator[None]:
+    """Translate ApiError into AppPlatformError."""
     try:
         yield
     except ApiError as error:
@@ -288,7 +288,7 @@ def _object(value: Any) -> dict[str, Any]:
 
 
 def _list(value: Any) -> list[Any]:
-    """A list, also where the API leaves out an empty one."""
+    """Check for a list. A missing one is empty: the API leaves out empty lists."""
     if not isinstance(value or [], list):
         raise TypeError(value)
     return value or []

@@ -1,10 +1,10 @@
-"""A running container's shell, through App Platform's console: one command, or a session at the keyboard.
+"""The shell of a running container, through App Platform's console: one command, or an interactive session.
 
-The console is a terminal behind a websocket: `{"op":"stdin","data":…}` and `{"op":"resize",…}` go in, `{"data":…}`
-comes out, everything typed is echoed and nothing tells how a command ended. So the shell that answers is replaced by
-one that reads a script and prints a random mark where the script's output begins, and where it ends with the exit
-status. The echo cannot be mistaken for it: behind a printed mark stands a letter, behind the typed one never. Protocol
-as doctl speaks it (github.com/digitalocean/doctl, pkg/terminal and commands/apps.go).
+The console is a terminal behind a websocket. We send `{"op":"stdin","data":…}` and `{"op":"resize",…}`, and receive
+`{"data":…}`. The terminal echoes all input and does not report exit statuses. So the shell is replaced by one that
+reads a script, and prints a random mark before and after the script's output, the second one with the exit status. The
+echo cannot be mistaken for a mark: a printed mark is followed by a letter, a typed one never. The protocol is that of
+doctl (github.com/digitalocean/doctl, pkg/terminal and commands/apps.go).
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ OPEN_SECONDS = 20.0
 PIECE = 3000  # a terminal takes lines of 4096 bytes at most
 HARMLESS = frozenset((string.ascii_letters + string.digits + " ./_=:,+@-").encode())
 
-# $1 is the mark, $2 the script's length. The script comes in lines, an empty one behind them, each character that a
-# terminal or a shell might take otherwise as \ooo. One that lost a character on its way is not run.
+# $1 is the mark, $2 the script's length. The script comes in lines, with an empty line at the end. Characters that a
+# terminal or a shell might interpret are escaped as \ooo. A script that lost a character on its way is not run.
 READER = (
     'm=$1; stty -echo -opost; printf "%s r\\n" "$m"; c=; while IFS= read -r l && [ -n "$l" ]; do c=$c$l; done; '
     'if [ "${#c}" != "$2" ]; then printf "%s x\\n" "$m"; exit 1; fi; c=$(printf "$c"); trap : INT; '
     'printf "%s b\\n" "$m"; eval "$c"; printf "%s e %d\\n" "$m" "${s:-126}"'
 )
-# Nothing to read, and a pipe to write to: a command behaves as in a script, and its output stays as it is. Ctrl-C
-# ends the command and nothing around it, so that its status still comes.
+# The command has no input, and writes to a pipe, so that it behaves as in a script and its output is not changed.
+# Ctrl-C ends only the command and not the shell around it, so that its status is still printed.
 COMMAND = (
     "exec 3>&1; s=$(trap : INT; {{ {{ trap : INT; ( {command} ) </dev/null 2>&1 3>&- 4>&-; echo $? >&4; }} | "
     "{{ trap '' INT; exec cat >&3 4>&-; }}; }} 4>&1)"
@@ -44,11 +44,11 @@ SHELL = 'm=$1; trap : INT; printf "%s b\\n" "$m"; "$(command -v bash || command 
 
 
 class ConsoleError(Exception):
-    """The console could not be used, or ended too early; a sentence that never holds what was typed or the address."""
+    """The console could not be used, or ended too early. The sentence never contains the input or the address."""
 
 
 class ConsoleClosed(ConsoleError):
-    """It was closed from here."""
+    """The console was closed by us."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class CommandResult:
 
 
 def run_command(url: str, command: Sequence[str], seconds: float = 60.0) -> CommandResult:
-    """Runs `command` in the shell behind `url`; its output and exit status. Raises ConsoleError."""
+    """Run `command` in the shell behind `url`; return its output and exit status. Raises ConsoleError."""
     try:
         with Console(url, seconds) as console:
             output = "".join(console.run(command))
@@ -68,16 +68,16 @@ def run_command(url: str, command: Sequence[str], seconds: float = 60.0) -> Comm
 
 
 class Console:
-    """The shell behind `url`, which works once: `run` one command, or hold one `session`; then `status` is set.
+    """The shell behind `url`, which can be used once: `run` one command, or one `session`. Then `status` is set.
 
-    `seconds` limits the whole of it. Everything raises ConsoleError.
+    `seconds` is the time limit for all of it. Every method raises ConsoleError.
     """
 
     def __init__(self, url: str, seconds: float | None = None) -> None:
         self._url = url
         self._end = None if seconds is None else time.monotonic() + seconds
         self._limit = seconds
-        self._held = ExitStack()
+        self._resources = ExitStack()
         self._mark = secrets.token_hex(8)
         self._text = ""
         self.status = -1
@@ -85,8 +85,8 @@ class Console:
     def __enter__(self) -> Console:
         try:
             limit = OPEN_SECONDS if self._limit is None else min(self._limit, OPEN_SECONDS)
-            # No pings: whether App Platform answers them is not known, and the typist's keep-alive does the same.
-            self._socket = self._held.enter_context(connected(self._url, limit, largest=None))
+            # No pings: it is unknown if App Platform answers them, and the typist sends keep-alives.
+            self._socket = self._resources.enter_context(connected(self._url, limit, largest=None))
         except BROKEN as error:
             raise ConsoleError(f"The backend's console failed to open ({type(error).__name__}).") from None
         self.typist = Typist(self._socket)
@@ -95,28 +95,28 @@ class Console:
 
     def __exit__(self, *_: object) -> None:
         self.typist.stop()
-        self._held.close()
+        self._resources.close()
 
     def run(self, command: Sequence[str]) -> Iterator[str]:
-        """The command's output as it comes, whatever its length; it has nothing to read and no terminal."""
-        script = _harmless(COMMAND.format(command=shlex.join(command)))
+        """Run the command, and yield its output of any length as it arrives. It has no input and no terminal."""
+        script = _escaped(COMMAND.format(command=shlex.join(command)))
         self._open(READER, str(len(script)))
         self._skip("r")
         lines = [script[at : at + PIECE] for at in range(0, len(script), PIECE)]
         for line in [*lines, ""]:
             self._type(f"{line}\n")
-        return self._begun()
+        return self._start_output()
 
     def session(self) -> Iterator[str]:
-        """What a shell on the terminal prints. What it reads, and the terminal's size, come from `typist`."""
+        """Start an interactive shell, and yield its output. `typist` sends the input and the terminal's size."""
         self._open(SHELL)
-        return self._begun()
+        return self._start_output()
 
     def _open(self, program: str, *arguments: str) -> None:
         words = ["exec", "sh", "-c", program, "sh", self._mark, *arguments]
         self._type(f"{shlex.join(words)}\n")
 
-    def _begun(self) -> Iterator[str]:
+    def _start_output(self) -> Iterator[str]:
         self._skip("b")
         self.typist.begun = True
         return self._output()
@@ -129,7 +129,7 @@ class Console:
                 self.status = int(text[1])
 
     def _skip(self, step: str) -> None:
-        """Passes over everything before the mark of this step, which any shell comes to at once."""
+        """Skip the output before the mark of this step, which any shell prints at once."""
         end, self._end = self._end, min(self._end or float("inf"), time.monotonic() + OPEN_SECONDS)
         for text in self._until(rf"{self._mark} ([{step}x])\r?\n"):
             if not isinstance(text, str) and text[1] == "x":
@@ -137,9 +137,9 @@ class Console:
         self._end = end
 
     def _until(self, pattern: str) -> Iterator[str | re.Match[str]]:
-        """Text before the pattern, which begins with the mark, as it comes; at last the match."""
+        """Yield the text before the pattern as it arrives, then the match. The pattern begins with the mark."""
         while not (found := re.search(pattern, self._text)):
-            ready = len(self._text) - _withheld(self._text, self._mark)
+            ready = len(self._text) - _partial_mark_length(self._text, self._mark)
             if ready:
                 yield self._text[:ready]
             self._text = self._text[ready:] + self._receive()
@@ -173,13 +173,13 @@ class Console:
         )
 
 
-def _harmless(script: str) -> str:
-    """The script as characters that neither a terminal nor a shell's line editor acts upon; others as \\ooo."""
+def _escaped(script: str) -> str:
+    """Escape, as \\ooo, all characters that a terminal or a shell's line editor might interpret."""
     return "".join(chr(byte) if byte in HARMLESS else f"\\{byte:03o}" for byte in os.fsencode(script))
 
 
-def _withheld(text: str, mark: str) -> int:
-    """How many characters at the end of the text may be the beginning of something marked."""
+def _partial_mark_length(text: str, mark: str) -> int:
+    """Return how many characters at the end of the text may be the start of a mark."""
     whole = text.rfind(mark)
     if whole >= 0:
         return len(text) - whole

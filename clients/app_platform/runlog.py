@@ -1,7 +1,7 @@
-"""A running component's log, followed.
+"""Follow the log of a running component.
 
-The API answers with an address that is read by websocket: each message is `{"data": text}`, and each line begins with
-the component's name and the time, as doctl reads them (github.com/digitalocean/doctl, commands/apps.go).
+The API returns the address of a websocket. Each message is `{"data": text}`, and each line begins with the component's
+name and the time, as in doctl (github.com/digitalocean/doctl, commands/apps.go).
 """
 
 from __future__ import annotations
@@ -19,41 +19,41 @@ PREFIXED = re.compile(r"\S+ (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z) ?(.*)", 
 
 
 class LogEnded(Exception):
-    """The stream has ended, or could not be opened: the rest of a sentence, without the address."""
+    """The stream ended, or could not be opened. The text is the predicate of a sentence, without the address."""
 
 
 @dataclass(frozen=True)
 class LogLine:
-    """`time` as App Platform prints it (RFC 3339, UTC); "" for a line that has none."""
+    """One line of the log. `time` is in RFC 3339, UTC, as App Platform prints it; "" if the line has none."""
 
     time: str
     text: str
 
     @classmethod
     def of(cls, text: str) -> LogLine:
-        found = PREFIXED.fullmatch(text)
-        return cls(found[1], found[2]) if found else cls("", text)
+        match = PREFIXED.fullmatch(text)
+        return cls(match[1], match[2]) if match else cls("", text)
 
 
 class RunLog:
-    """The stream behind an address that `AppPlatform.live_log` gave. Everything raises LogEnded."""
+    """The stream behind an address from `AppPlatform.live_log`. Every method raises LogEnded."""
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._held = ExitStack()
+        self._resources = ExitStack()
 
     def __enter__(self) -> RunLog:
         try:
-            self._socket = self._held.enter_context(connected(_as_websocket(self._address), OPEN_SECONDS))
+            self._socket = self._resources.enter_context(connected(_as_websocket(self._address), OPEN_SECONDS))
         except BROKEN as error:
             raise LogEnded(f"does not open ({type(error).__name__})") from None
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._held.close()
+        self._resources.close()
 
     def read(self, seconds: float) -> Iterator[LogLine]:
-        """The lines of the next message, when one comes in that time."""
+        """Yield the lines of the next message; none if no message arrives within `seconds`."""
         try:
             message = json.loads(self._socket.recv(timeout=seconds))
             lines = str(message.get("data", "")).splitlines()
@@ -67,6 +67,6 @@ class RunLog:
 
 
 def _as_websocket(address: str) -> str:
-    """doctl asks `http:` addresses by `ws:`, and all others by `wss:`."""
+    """Return the websocket address: `ws:` for `http:`, `wss:` for all others, as in doctl."""
     scheme, _, rest = address.partition("://")
     return f"{'ws' if scheme in ('http', 'ws') else 'wss'}://{rest}"

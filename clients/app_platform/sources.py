@@ -1,4 +1,4 @@
-"""What a component of an app spec is built from, and whether a push to it deploys the app."""
+"""The source of a component of an app spec: a git repository or an image."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 HOSTS = {"github": "github.com", "gitlab": "gitlab.com", "bitbucket": "bitbucket.org"}
-"""Keys of a component with a git source that DigitalOcean is told of pushes to, and where it is."""
+"""Git hosts that notify DigitalOcean of pushes, by the component's key."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """`origin` is `github.com/OWNER/REPO`, or an image's name; `branch` is empty for an image."""
+    """The source of a component. `origin` is `github.com/OWNER/REPO`, or an image's name without a `branch`.
+
+    `deployed_on_push` is true if a push to the source deploys the app.
+    """
 
     origin: str
     branch: str = ""
@@ -20,7 +23,7 @@ class Source:
 
     @property
     def built(self) -> bool:
-        """Whether App Platform builds it itself."""
+        """Return whether App Platform builds the source."""
         return bool(self.branch)
 
     def __str__(self) -> str:
@@ -28,14 +31,14 @@ class Source:
 
     @classmethod
     def of(cls, component: Mapping[str, Any]) -> Source | None:
-        """The source of a component as DigitalOcean's API shows it (godo's AppServiceSpec); None when it has none."""
+        """Read the source of a component in the API's form (godo's AppServiceSpec); None if it has none."""
         for key, host in HOSTS.items():
-            if found := component.get(key):
-                on_push = bool(found.get("deploy_on_push"))
-                return cls(origin=f"{host}/{found['repo']}", branch=_branch(found), deployed_on_push=on_push)
-        if found := component.get("git"):
-            address = str(found["repo_clone_url"]).partition("://")[2] or str(found["repo_clone_url"])
-            return cls(origin=address.rpartition("@")[2].removesuffix(".git"), branch=_branch(found))
+            if repository := component.get(key):
+                on_push = bool(repository.get("deploy_on_push"))
+                return cls(origin=f"{host}/{repository['repo']}", branch=_branch(repository), deployed_on_push=on_push)
+        if repository := component.get("git"):
+            address = str(repository["repo_clone_url"]).partition("://")[2] or str(repository["repo_clone_url"])
+            return cls(origin=address.rpartition("@")[2].removesuffix(".git"), branch=_branch(repository))
         if image := component.get("image"):
             on_push = bool((image.get("deploy_on_push") or {}).get("enabled"))
             names = (image.get("registry"), image.get("repository"))
@@ -43,5 +46,5 @@ class Source:
         return None
 
 
-def _branch(found: Mapping[str, Any]) -> str:
-    return str(found.get("branch") or "main")
+def _branch(repository: Mapping[str, Any]) -> str:
+    return str(repository.get("branch") or "main")

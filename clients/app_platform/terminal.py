@@ -1,4 +1,4 @@
-"""A console at the terminal of whoever runs this: a command's output, or a session with keyboard and size."""
+"""Connect a console to the user's terminal: show a command's output, or run an interactive session."""
 
 from __future__ import annotations
 
@@ -13,43 +13,46 @@ from clients.app_platform.console import Console, ConsoleError
 
 
 def show_command(console: Console, command: Sequence[str], screen: int) -> int:
-    """Writes the command's output to `screen` as it comes; its exit status. Raises ConsoleError.
+    """Write the command's output to `screen` as it arrives, and return its exit status. Raises ConsoleError.
 
     Ctrl-C ends the remote command; a second one, or SIGTERM, ends the console.
     """
-    with _on(signal.SIGINT, console.typist.interrupt), _ending(console):
+    with _signal_handler(signal.SIGINT, console.typist.interrupt), _closing_on_signals(console):
         for text in console.run(command):
             _write(screen, text)
     return console.status
 
 
 def hold_session(console: Console, keyboard: int, screen: int) -> int:
-    """A remote shell at this keyboard and screen until it exits; its exit status. Raises ConsoleError.
+    """Run a remote shell at this keyboard and screen, and return its exit status. Raises ConsoleError.
 
-    The terminal is given back as it was, however this ends (SIGKILL apart).
+    The terminal's settings are restored in every case except SIGKILL.
     """
-    with _on(signal.SIGINT, console.typist.interrupt), _ending(console):
-        shown = console.session()
-        with _raw(keyboard), _on(signal.SIGWINCH, console.typist.resized):
+    with _signal_handler(signal.SIGINT, console.typist.interrupt), _closing_on_signals(console):
+        output = console.session()
+        with _raw_mode(keyboard), _signal_handler(signal.SIGWINCH, console.typist.resized):
             console.typist.read(keyboard)
             try:
-                for text in shown:
+                for text in output:
                     _write(screen, text)
             except ConsoleError:
-                _write(screen, "\r\n")  # what is said about it begins on a line of its own
+                _write(screen, "\r\n")  # the error message begins on a new line
                 raise
     return console.status
 
 
 @contextlib.contextmanager
-def _ending(console: Console) -> Iterator[None]:
-    """What would end this process ends the console first, and with it all that has to be put back."""
-    with _on(signal.SIGTERM, console.typist.give_up), _on(signal.SIGHUP, console.typist.give_up):
+def _closing_on_signals(console: Console) -> Iterator[None]:
+    """Close the console on SIGTERM and SIGHUP, so that everything is restored before this process ends."""
+    with (
+        _signal_handler(signal.SIGTERM, console.typist.give_up),
+        _signal_handler(signal.SIGHUP, console.typist.give_up),
+    ):
         yield
 
 
 @contextlib.contextmanager
-def _on(number: signal.Signals, act: Callable[[], None]) -> Iterator[None]:
+def _signal_handler(number: signal.Signals, act: Callable[[], None]) -> Iterator[None]:
     before = signal.signal(number, lambda *_: act())
     try:
         yield
@@ -58,14 +61,14 @@ def _on(number: signal.Signals, act: Callable[[], None]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _raw(keyboard: int) -> Iterator[None]:
-    """Every key as it is, Ctrl-C too; what was typed already is kept."""
+def _raw_mode(keyboard: int) -> Iterator[None]:
+    """Set the terminal to raw mode, in which Ctrl-C too is a key. Earlier input is not discarded."""
     before = termios.tcgetattr(keyboard)
     try:
         tty.setraw(keyboard, termios.TCSADRAIN)
         yield
     finally:
-        with contextlib.suppress(termios.error):  # a terminal that was closed needs nothing back
+        with contextlib.suppress(termios.error):  # the terminal was closed
             termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
 
 

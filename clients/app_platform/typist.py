@@ -1,4 +1,4 @@
-"""What is typed into a console: keep-alives, Ctrl-C, the terminal's size and its keyboard."""
+"""The sender of a console's input: keyboard, Ctrl-C, terminal size and keep-alives."""
 
 from __future__ import annotations
 
@@ -19,46 +19,45 @@ STOP, INTERRUPT, GIVE_UP, RESIZE = b"s", b"c", b"g", b"r"
 
 
 class Typist(threading.Thread):
-    """Types from a thread of its own until it is stopped. `interrupt`, `give_up` and `resized` are safe in signal
-    handlers.
+    """A thread that sends input until it is stopped. `interrupt`, `give_up` and `resized` are safe in signal handlers.
 
-    A first interrupt is typed as Ctrl-C once a command has `begun`; any other closes the console (`gave_up`). The end
-    of the keyboard closes it too.
+    The first interrupt after a command has `begun` is sent as Ctrl-C. Any other interrupt closes the console
+    (`gave_up`), and so does the end of the keyboard's input.
     """
 
     def __init__(self, socket: ClientConnection) -> None:
         super().__init__(daemon=True)
         self._socket = socket
         self._keyboard = -1
-        self._asked, self._ask_here = os.pipe()
+        self._requests, self._request_pipe = os.pipe()
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self.begun = False
         self.gave_up = False
         self._interrupted = False
 
     def type(self, text: str) -> None:
-        """Types now, from the calling thread."""
+        """Send a text at once, in the calling thread."""
         self._socket.send(json.dumps({"op": "stdin", "data": text}))
 
     def read(self, keyboard: int) -> None:
-        """Passes on what comes from this terminal, and its size, from now on."""
+        """Send the input and the size of this terminal from now on."""
         self._keyboard = keyboard
-        self._ask(RESIZE)
+        self._request(RESIZE)
 
     def interrupt(self) -> None:
-        self._ask(INTERRUPT)
+        self._request(INTERRUPT)
 
     def give_up(self) -> None:
-        self._ask(GIVE_UP)
+        self._request(GIVE_UP)
 
     def resized(self) -> None:
-        self._ask(RESIZE)
+        self._request(RESIZE)
 
     def stop(self) -> None:
-        self._ask(STOP)
+        self._request(STOP)
         self.join()
-        os.close(self._asked)
-        os.close(self._ask_here)
+        os.close(self._requests)
+        os.close(self._request_pipe)
 
     def run(self) -> None:
         with contextlib.suppress(ConnectionClosed):
@@ -68,28 +67,28 @@ class Typist(threading.Thread):
             except OSError:  # the terminal is gone
                 self._give_up()
 
-    def _ask(self, what: bytes) -> None:
-        os.write(self._ask_here, what)
+    def _request(self, what: bytes) -> None:
+        os.write(self._request_pipe, what)
 
     def _step(self) -> bool:
-        """Waits for something to type, and types it; False when there will be nothing any more."""
-        sources = [self._asked] if self._keyboard < 0 else [self._asked, self._keyboard]
+        """Wait for the next input and send it. Returns False at the end of all input."""
+        sources = [self._requests] if self._keyboard < 0 else [self._requests, self._keyboard]
         ready = select.select(sources, [], [], KEEP_ALIVE_SECONDS)[0]
         if not ready:
             self.type("")
-        if self._asked in ready:
-            return self._obey(os.read(self._asked, 1))
-        return not ready or self._pass_on()
+        if self._requests in ready:
+            return self._handle(os.read(self._requests, 1))
+        return not ready or self._send_keys()
 
-    def _obey(self, asked: bytes) -> bool:
-        if asked == RESIZE and self._keyboard >= 0:
+    def _handle(self, request: bytes) -> bool:
+        if request == RESIZE and self._keyboard >= 0:
             columns, rows = os.get_terminal_size(self._keyboard)
             self._socket.send(json.dumps({"op": "resize", "width": columns, "height": rows}))
-        if asked == INTERRUPT:
+        if request == INTERRUPT:
             return self._interrupt()
-        if asked == GIVE_UP:
+        if request == GIVE_UP:
             return self._give_up()
-        return asked != STOP
+        return request != STOP
 
     def _interrupt(self) -> bool:
         if self._interrupted or not self.begun:
@@ -98,7 +97,7 @@ class Typist(threading.Thread):
         self.type(CONTROL_C)
         return True
 
-    def _pass_on(self) -> bool:
+    def _send_keys(self) -> bool:
         try:
             keys = os.read(self._keyboard, READ_BYTES)
         except OSError:

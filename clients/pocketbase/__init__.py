@@ -1,4 +1,4 @@
-"""A client of PocketBase's own API: health, version, login, superusers, counts, backups."""
+"""A client of PocketBase's API: health, version, superusers, record counts, backups, write freeze, request log."""
 
 from clients.pocketbase.admin import (
     OPERATOR,

@@ -1,9 +1,8 @@
-"""The backend's superuser: proving that the declared login works, and making it work.
+"""The backend's superusers: log in, check the admin's login, and repair it.
 
-PocketBase's command line takes a password as an argument, which every user of the machine can read in the process
-list. So the console is given a one-time password, and the declared one is set through the API a moment later; what
-the process list showed is void by then. Routes: https://pocketbase.io/docs/api-records/ (auth-with-password, update
-record).
+PocketBase's command line takes a password as an argument, which every user of the machine can read in the process list.
+So the console gets a one-time password, and the declared password is set through the API right after it. Then the one
+in the process list is invalid. Routes: https://pocketbase.io/docs/api-records/ (auth-with-password, update record).
 """
 
 from __future__ import annotations
@@ -19,40 +18,43 @@ from retry import backoff
 
 SUPERUSERS = "/api/collections/_superusers"
 OPERATOR = "operator@oracle-net.invalid"
-"""The program's own superuser: its password is made by the program, stands in the state alone, and never changes by
-itself. With it the program reads, freezes and repairs a backend, whatever becomes of the admin's password.
+"""The program's own superuser. Its password is generated, is only in the Pulumi state, and is not rotated. With it the
+program can read, freeze and repair a backend even if the admin's password does not work.
 """
 STAND_IN = "@stand-in.invalid"
-"""Ends a stand-in's address; no mail ever gets there (RFC 2606)."""
+"""The end of a temporary admin's address. Mail to it is never delivered (RFC 2606)."""
 Upsert = Callable[[str, str], None]
-"""Makes or changes a superuser, given e-mail address and password, by means that need no login."""
+"""Creates or changes a superuser (e-mail address, password) without a login."""
 
 
 class AdminError(Exception):
-    """The backend's admin could not be proven or repaired; never holds a password."""
+    """A superuser's request or login failed. The text never contains a password."""
 
 
 class SecondFactorWanted(AdminError):
-    """The password is right, and PocketBase wants a second factor that no program can give (MFA)."""
+    """The password is right, but PocketBase requires a second factor (MFA), which no program can give."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
+    """A session of a superuser."""
+
     token: str
     id: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class TemporaryAdmin:
-    """Another superuser, for as long as the first one's password changes."""
+    """A superuser that exists during a change of the admin's password."""
 
     email: str
     password: str = field(repr=False)
 
 
 def login(url: str, email: str, password: str, timeout: float = 10.0, seconds: float = 10.0) -> Login | None:
-    """A session of the superuser, or None when PocketBase refuses the credentials. Raises AdminError otherwise, also
-    when PocketBase takes the password and wants a second factor.
+    """Log in as a superuser; None when PocketBase refuses the credentials.
+
+    Raises AdminError for any other failure, and SecondFactorWanted when PocketBase requires a second factor.
     """
     status = "nothing"
     body = {"identity": email, "password": password}
@@ -63,10 +65,10 @@ def login(url: str, email: str, password: str, timeout: float = 10.0, seconds: f
             except httpx.HTTPError as error:
                 status = type(error).__name__
                 continue
-            answer = _decoded(response)
+            answer = _json_object(response)
             if response.status_code == 200 and (session := _session(answer)) is not None:
                 return session
-            if response.status_code == 401 and answer.get("mfaId"):  # the password was right (apis/record_helpers.go)
+            if response.status_code == 401 and answer.get("mfaId"):  # the password is right (apis/record_helpers.go)
                 raise SecondFactorWanted(
                     f"The backend at {url} wants a second factor (MFA) from {email}, which no program can give. The "
                     "password is right and stays as it is. Switch MFA off: in the dashboard, collection _superusers, "
@@ -81,11 +83,11 @@ def login(url: str, email: str, password: str, timeout: float = 10.0, seconds: f
 
 
 def ensure_admin(url: str, email: str, password: str, operator: str, upsert: Upsert | None = None) -> bool:
-    """Make sure that the admin and the operator can log in; True when something had to be done.
+    """Make sure that the admin and the operator can log in, and end a write freeze. Returns whether anything changed.
 
-    `operator` is the operator's password; empty for a backend that gets no operator. Whichever of the two can log in
-    repairs the other through PocketBase's API, and ends a freeze. `upsert` is the way for a backend on a fresh disk,
-    which knows neither: it starts a second process on the database, so it is given only for one that nobody uses.
+    `operator` is the operator's password; empty for a backend without operator. Each of the two repairs the other
+    through PocketBase's API. A backend on a new disk knows neither: `upsert` creates its admin. It starts a second
+    process on the database, so pass it only for a backend that is not in use.
 
     Raises AdminError.
     """
@@ -93,19 +95,19 @@ def ensure_admin(url: str, email: str, password: str, operator: str, upsert: Ups
 
     session = login(url, email, password)
     if session is not None:
-        made = bool(operator) and ensure_operator(url, session, operator)
+        operator_changed = bool(operator) and ensure_operator(url, session, operator)
         if not operator or freeze_state(url) is None:
-            return made
-    keeper = login(url, OPERATOR, operator) if operator else None
-    if keeper is None and upsert is None:
+            return operator_changed
+    repairer = login(url, OPERATOR, operator) if operator else None
+    if repairer is None and upsert is None:
         raise AdminError(
             f"The backend at {url} refuses the logins of its admin {email} and of {OPERATOR}. Set the admin's password "
             "in the backend's dashboard to the declared one: pulumi stack output adminPassword --show-secrets"
         )
-    if keeper is None:
+    if repairer is None:
         assert upsert is not None
-        keeper = _upserted(url, email, upsert)
-    repair(url, keeper, email, password)
+        repairer = _log_in_after_upsert(url, email, upsert)
+    repair(url, repairer, email, password)
     session = login(url, email, password)
     if session is None:
         raise AdminError(f"The backend at {url} refuses its admin's login after the repair.")
@@ -115,7 +117,7 @@ def ensure_admin(url: str, email: str, password: str, operator: str, upsert: Ups
 
 
 def ensure_operator(url: str, admin: Login, password: str) -> bool:
-    """Make sure that the operator exists with this password; True when something had to be done. Raises AdminError."""
+    """Make sure that the operator exists with this password. Returns whether anything changed. Raises AdminError."""
     if login(url, OPERATOR, password) is not None:
         return False
     set_superuser(url, admin, OPERATOR, password)
@@ -123,7 +125,7 @@ def ensure_operator(url: str, admin: Login, password: str) -> bool:
 
 
 def repair(url: str, operator: Login, email: str, password: str) -> None:
-    """Give the admin the declared address and password, and end a freeze. Raises AdminError."""
+    """Set the admin's declared address and password, and end a write freeze. Raises AdminError."""
     from clients.pocketbase.freeze import unfreeze
 
     unfreeze(url, operator)
@@ -132,23 +134,23 @@ def repair(url: str, operator: Login, email: str, password: str) -> None:
 
 
 def set_superuser(url: str, session: Login, email: str, password: str) -> None:
-    """Make this superuser, or give it this password; its sessions end. Raises AdminError."""
-    listed = _asked(url, session, "GET", "/records?perPage=500&fields=id,email")["items"]
+    """Create a superuser, or set its password, which ends its sessions. Raises AdminError."""
+    listed = _request(url, session, "GET", "/records?perPage=500&fields=id,email")["items"]
     known = next((each["id"] for each in listed if each["email"] == email), None)
     body = {"email": email, "password": password, "passwordConfirm": password}
     if known is None:
-        _asked(url, session, "POST", "/records", body)
+        _request(url, session, "POST", "/records", body)
     else:
-        _asked(url, session, "PATCH", f"/records/{known}", body)
+        _request(url, session, "PATCH", f"/records/{known}", body)
 
 
-def _decoded(response: httpx.Response) -> dict[str, Any]:
-    """The object that PocketBase answered; empty for anything else."""
+def _json_object(response: httpx.Response) -> dict[str, Any]:
+    """Return the JSON object in the answer; empty for any other answer."""
     try:
-        found = response.json()
+        body = response.json()
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return body if isinstance(body, dict) else {}
 
 
 def _session(answer: dict[str, Any]) -> Login | None:
@@ -158,7 +160,7 @@ def _session(answer: dict[str, Any]) -> Login | None:
         return None
 
 
-def _upserted(url: str, email: str, upsert: Upsert) -> Login:
+def _log_in_after_upsert(url: str, email: str, upsert: Upsert) -> Login:
     one_time = secrets.token_hex(24)  # never begins with a dash, which would make it an option
     upsert(email, one_time)
     session = login(url, email, one_time)
@@ -171,7 +173,7 @@ def _upserted(url: str, email: str, upsert: Upsert) -> Login:
 
 
 def change_password(url: str, session: Login, old: str, new: str) -> None:
-    """The superuser's own password; every session that it has ends. Raises AdminError."""
+    """Change the superuser's own password, which ends all its sessions. Raises AdminError."""
     body = {"oldPassword": old, "password": new, "passwordConfirm": new}
     with client() as http:
         try:
@@ -190,55 +192,56 @@ def change_password(url: str, session: Login, old: str, new: str) -> None:
 
 
 def add_temporary_admin(url: str, session: Login, password: str) -> TemporaryAdmin:
-    """Another superuser with a random address and this password, who can log in. Raises AdminError; then none is left.
+    """Create a temporary admin with a random address and this password, and log in as it.
 
-    PocketBase takes or refuses the password here, before anybody depends on it.
+    So PocketBase accepts or refuses the password before anything depends on it. Raises AdminError, without leaving a
+    temporary admin behind.
     """
-    made = TemporaryAdmin(email=f"{secrets.token_hex(8)}{STAND_IN}", password=password)
-    body = {"email": made.email, "password": made.password, "passwordConfirm": made.password}
-    _asked(url, session, "POST", "/records", body)
-    if login(url, made.email, made.password) is None:
-        remove_temporary_admins(url, session, only=made.email)
+    temporary = TemporaryAdmin(email=f"{secrets.token_hex(8)}{STAND_IN}", password=password)
+    body = {"email": temporary.email, "password": temporary.password, "passwordConfirm": temporary.password}
+    _request(url, session, "POST", "/records", body)
+    if login(url, temporary.email, temporary.password) is None:
+        remove_temporary_admins(url, session, only=temporary.email)
         raise AdminError(f"The backend at {url} refuses the superuser that it has just made; try again: pulumi up")
-    return made
+    return temporary
 
 
 def superuser_since(url: str, session: Login, email: str) -> str | None:
-    """When this superuser was made: ISO 8601 in UTC; None when there is none of that address. Raises AdminError."""
-    listed = _asked(url, session, "GET", "/records?perPage=500&fields=email,created")["items"]
-    made = next((each["created"] for each in listed if each["email"] == email), None)
-    return str(made).replace(" ", "T") if made else None
+    """Return when a superuser was created: ISO 8601 in UTC; None if there is none. Raises AdminError."""
+    listed = _request(url, session, "GET", "/records?perPage=500&fields=email,created")["items"]
+    created = next((each["created"] for each in listed if each["email"] == email), None)
+    return str(created).replace(" ", "T") if created else None
 
 
 def list_temporary_admins(url: str, session: Login) -> dict[str, str]:
-    """The ids of all stand-ins by their addresses. Raises AdminError."""
-    listed = _asked(url, session, "GET", "/records?perPage=500&fields=id,email")["items"]
+    """Return the ids of all temporary admins by address. Raises AdminError."""
+    listed = _request(url, session, "GET", "/records?perPage=500&fields=id,email")["items"]
     return {each["email"]: each["id"] for each in listed if each["email"].endswith(STAND_IN)}
 
 
 def remove_temporary_admins(
     url: str, session: Login, *, only: str = "", after: Callable[[], None] = lambda: None
 ) -> list[str]:
-    """Removes stand-ins, all or only the one with that address, when there are any and `after` has been waited for.
+    """Delete all temporary admins, or the one with the address `only`. Returns their addresses.
 
-    Returns their addresses. Raises AdminError.
+    If there are any, `after` is called before. Raises AdminError.
     """
-    gone = {email: id for email, id in list_temporary_admins(url, session).items() if only in ("", email)}
-    if gone:
+    removed = {email: id for email, id in list_temporary_admins(url, session).items() if only in ("", email)}
+    if removed:
         after()
-    for id in gone.values():
-        _asked(url, session, "DELETE", f"/records/{id}")
-    return sorted(gone)
+    for id in removed.values():
+        _request(url, session, "DELETE", f"/records/{id}")
+    return sorted(removed)
 
 
-def _asked(url: str, session: Login, method: str, path: str, body: Any = None) -> Any:
+def _request(url: str, session: Login, method: str, path: str, body: Any = None) -> Any:
     with client(headers={"Authorization": session.token}) as http:
         answer = ask(http, method, f"{url}{SUPERUSERS}{path}", body)
     return answer.json() if answer.content else None
 
 
 def ask(http: httpx.Client, method: str, url: str, body: Any = None, **options: Any) -> httpx.Response:
-    """The answer to a superuser's request that succeeded. Raises AdminError."""
+    """Send a superuser's request and return the successful answer. Raises AdminError."""
     try:
         answer = http.request(method, url, json=body, **options)
     except httpx.HTTPError as error:
@@ -249,12 +252,12 @@ def ask(http: httpx.Client, method: str, url: str, body: Any = None, **options: 
 
 
 def unreachable(url: str, error: httpx.HTTPError) -> AdminError:
-    """The error of a backend that gave no answer."""
+    """Return the error for a backend that does not answer."""
     return AdminError(f"The backend at {_origin(url)} does not answer ({type(error).__name__}); try again: pulumi up")
 
 
 def refusal(url: str, answer: httpx.Response) -> AdminError:
-    """The error of a refused request, with PocketBase's own words for what it does not like; no values."""
+    """Return the error for a refused request, with PocketBase's message for each field, but without values."""
     path = urlsplit(url).path
     return AdminError(
         f"The backend at {_origin(url)} answered {answer.status_code} to {answer.request.method} {path} as its "
@@ -268,10 +271,10 @@ def _origin(url: str) -> str:
 
 
 def _reason(answer: httpx.Response) -> str:
-    """PocketBase's messages by field, in brackets; empty without one."""
+    """Return PocketBase's messages by field, in brackets; empty if there are none."""
     try:
         fields = dict(answer.json().get("data") or {})
-        said = "; ".join(f"{name}: {str(each['message']).rstrip('.')}" for name, each in sorted(fields.items()))
+        text = "; ".join(f"{name}: {str(each['message']).rstrip('.')}" for name, each in sorted(fields.items()))
     except (ValueError, AttributeError, TypeError, KeyError):
         return ""
-    return f" ({said})" if said else ""
+    return f" ({text})" if text else ""

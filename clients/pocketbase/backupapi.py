@@ -1,4 +1,4 @@
-"""What is said to PocketBase's routes for backups, and what its answers mean; pocketbase.backups builds on it."""
+"""Requests to PocketBase's backup routes, and their answers. `backups` and `restores` use them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from retry import backoff
 ROUTE = "/api/backups"
 NAME = re.compile(r"[a-z0-9_-]{1,146}\.zip")
 ANSWER_SECONDS = 120.0
-"""For one answer: longer than the gateways in front of a backend wait, so that theirs is seen, or none."""
+"""The timeout of an answer. It is longer than that of gateways before a backend, so that we get their answer."""
 CONNECT_SECONDS = 10.0
 PATIENCE_SECONDS = 10.0
-"""For a backend that is away while it is asked something."""
+"""The time for retries when the backend does not answer."""
 AGAIN = "try again: pulumi up"
 
 
 class BackupFailed(Exception):
-    """A backup was not made, moved or restored; one sentence, without tokens."""
+    """A backup was not created, transferred or restored: one sentence, without tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredBackup:
-    """A backup that the backend holds. size: bytes; modified: PocketBase's own form, UTC."""
+    """A backup on the backend. `size` is in bytes; `modified` is UTC in PocketBase's format."""
 
     name: str
     size: int
@@ -37,49 +37,49 @@ class StoredBackup:
 
 @contextmanager
 def connect(session: Login, seconds: float = ANSWER_SECONDS) -> Iterator[httpx.Client]:
-    """A client that speaks as the superuser; `seconds` may pass without a byte."""
+    """Return a client with the superuser's session. `seconds` is the limit between two bytes of an answer."""
     with client(timeout=seconds, headers={"Authorization": session.token}) as http:
         http.timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
         yield http
 
 
 def stored(http: httpx.Client, url: str) -> list[StoredBackup]:
-    """The backups that the backend holds, in the order of names. Raises BackupFailed."""
-    found = [
+    """Return the backups on the backend, sorted by name. Raises BackupFailed."""
+    backups = [
         StoredBackup(name=str(each["key"]), size=int(each["size"]), modified=str(each["modified"]))
         for each in ask(http, url, ROUTE)
     ]
-    return sorted(found, key=lambda each: each.name)
+    return sorted(backups, key=lambda each: each.name)
 
 
 def size_of(http: httpx.Client, url: str, name: str) -> int | None:
-    """Bytes of that backup; None when the backend does not hold it. Raises BackupFailed."""
+    """Return the size of a backup in bytes; None if it is not on the backend. Raises BackupFailed."""
     return next((each.size for each in stored(http, url) if each.name == name), None)
 
 
 def idle(http: httpx.Client, url: str) -> bool:
-    """Whether no backup or restore is under way, as far as a superuser is told. Raises BackupFailed."""
+    """Return whether no backup or restore is in progress, as PocketBase reports to superusers. Raises BackupFailed."""
     return bool(ask(http, url, "/api/health").get("data", {}).get("canBackup"))
 
 
 def ask(http: httpx.Client, url: str, path: str, **parameters: str) -> Any:
-    """What GET answers as JSON, asked again for a while when the backend is away. Raises BackupFailed."""
-    said = "nothing"
+    """GET a path and return its JSON, with retries when the backend does not answer. Raises BackupFailed."""
+    result = "nothing"
     for _ in backoff(PATIENCE_SECONDS):
         try:
             response = http.get(f"{url}{path}", params=parameters)
             if response.status_code == 200:
                 return response.json()
-            said = str(response.status_code)
+            result = str(response.status_code)
             if response.status_code < 500:
                 break
         except (httpx.HTTPError, ValueError) as error:
-            said = type(error).__name__
-    raise BackupFailed(f"The backend at {url} answered {said} to GET {path}; {AGAIN}")
+            result = type(error).__name__
+    raise BackupFailed(f"The backend at {url} answered {result} to GET {path}; {AGAIN}")
 
 
 def attempt(http: httpx.Client, method: str, url: str, **options: Any) -> str:
-    """What the backend said, once: "204", "refused (status 4xx: why)", or the trouble in which no answer came."""
+    """Send one request without retries. Returns "204", "refused (status 4xx: why)", or the name of the error."""
     try:
         response = http.request(method, url, **options)
     except httpx.HTTPError as error:
@@ -90,7 +90,7 @@ def attempt(http: httpx.Client, method: str, url: str, **options: Any) -> str:
 
 
 def check_name(name: str) -> None:
-    """Raises BackupFailed for a name that PocketBase would not give to a backup."""
+    """Raise BackupFailed for an invalid name of a backup."""
     if not NAME.fullmatch(name):
         raise BackupFailed(
             f"{name!r} is no name of a backup: lower-case letters, digits, _ and - before .zip, at most 150 "
@@ -99,7 +99,7 @@ def check_name(name: str) -> None:
 
 
 def _reason(response: httpx.Response) -> str:
-    """PocketBase's own words for a refusal, or those for the fields that it does not like."""
+    """Return PocketBase's messages for the refused fields, or else its message for the request."""
     with suppress(ValueError, AttributeError, TypeError, KeyError, IndexError):
         body = response.json()
         fields = "; ".join(str(each["message"]) for each in dict(body.get("data") or {}).values())

@@ -1,20 +1,20 @@
-"""PocketBase's own backups: made, fetched, handed over, put in place of another backend's data, deleted.
+"""Create, list, download, upload and delete PocketBase's own backups.
 
-What PocketBase 0.36 does (files of github.com/pocketbase/pocketbase):
+How PocketBase 0.36 works (files of github.com/pocketbase/pocketbase):
 
 - A backup is a zip of pb_data without backups/, .pb_temp_to_delete/, .autocert_cache/ and lost+found/: both
   databases, stored files, types.d.ts (core/base_backup.go, tools/archive/create.go). Files kept in S3 are not in it.
-- While the zip is made both databases are inside a transaction: reads go on, writes wait (core/base_backup.go).
-- The work does not depend on the request (apis/backup_create.go takes a background context), so a gateway that gives
-  up loses nothing but the answer. The server itself stops writing any answer after five minutes (apis/serve.go).
-- One backup or restore runs at a time; a further one is answered with 400, and to a superuser GET /api/health says
-  `canBackup: false` meanwhile (apis/backup.go, apis/backup_create.go, apis/health.go).
-- A name that is asked for matches ^[a-z0-9_-]+\\.zip$, has at most 150 characters and is new (apis/backup_create.go);
-  an upload only has to be new and to look like a zip, and has no limit of size (apis/backup_upload.go, apis/backup.go).
-- Backups lie in pb_data/backups, which a restore leaves alone, or in a bucket when settings.backups.s3 is on; then
-  names are shared by all backends with that bucket (core/base_backup.go). What a restore brings includes these
-  settings, the superusers and the secrets of all tokens.
-- The server needs free disk for about twice its data, to make a backup and to restore one (core/base_backup.go).
+- While the zip is created both databases are inside a transaction: reads go on, writes wait (core/base_backup.go).
+- The work does not depend on the request (apis/backup_create.go takes a background context). So if a gateway times out,
+  only the answer is lost. The server itself stops writing any answer after five minutes (apis/serve.go).
+- One backup or restore runs at a time. Another one is refused with 400, and GET /api/health shows superusers
+  `canBackup: false` (apis/backup.go, apis/backup_create.go, apis/health.go).
+- The name of a new backup matches ^[a-z0-9_-]+\\.zip$, has at most 150 characters and is new (apis/backup_create.go).
+  An upload only has to be new and to look like a zip, and has no size limit (apis/backup_upload.go, apis/backup.go).
+- Backups are in pb_data/backups, which a restore does not change, or in a bucket if settings.backups.s3 is on. Then
+  all backends with that bucket share the names (core/base_backup.go). A restore also restores these settings, the
+  superusers and the secrets of all tokens.
+- The server needs free disk space of about twice its data, for a backup and for a restore (core/base_backup.go).
 """
 
 from __future__ import annotations
@@ -47,41 +47,42 @@ from clients.pocketbase.backupapi import (
 from retry import backoff
 
 BODY_SECONDS = 600.0
-"""For the answer to an upload, which comes once the backend has copied it."""
+"""The timeout of the answer to an upload, which comes after the backend has copied it."""
 STALLED_SECONDS = 60.0
-"""How long a download may bring nothing."""
+"""How long a download may receive nothing."""
 EDGE_SECONDS = 100
 """App Platform: "File uploads to apps timeout after 100 seconds" (docs.digitalocean.com, App Platform limits)."""
 LARGEST = 1024**3
 """Half of an app's ephemeral disk: 2 GiB (the same page)."""
 MEGABYTE = 1_000_000
 LOST_SECONDS = 5.0
-"""How long a backend may be idle without the backup before the request for it counts as lost."""
+"""How long a backend may be idle without the new backup before the request counts as lost."""
 
 
 def list_backups(url: str, session: Login) -> list[StoredBackup]:
-    """What the backend holds, in the order of names. Raises BackupFailed."""
+    """Return the backups on the backend, sorted by name. Raises BackupFailed."""
     with connect(session) as http:
         return stored(http, url)
 
 
 def create_backup(url: str, session: Login, name: str, seconds: float = 1800.0) -> None:
-    """Returns when the backup exists completely, also when a gateway gave up before. Raises BackupFailed: a name that
-    PocketBase does not take or has already, another backup under way, no backup after `seconds`.
+    """Create a backup and wait until it is complete, even if a gateway times out.
+
+    Raises BackupFailed if the name is invalid or exists, if another backup is in progress, and after `seconds`.
     """
     check_name(name)
     with connect(session) as http:
-        said = attempt(http, "POST", f"{url}{ROUTE}", json={"name": name})
-        if said.startswith("refused"):
-            raise BackupFailed(f"The backend at {url} {said} to make backup {name}; {AGAIN}")
-        _wait_created(http, url, name, said, seconds)
+        result = attempt(http, "POST", f"{url}{ROUTE}", json={"name": name})
+        if result.startswith("refused"):
+            raise BackupFailed(f"The backend at {url} {result} to make backup {name}; {AGAIN}")
+        _wait_created(http, url, name, result, seconds)
 
 
 def download_backup(url: str, session: Login, name: str, target: Path, seconds: float = 3600.0) -> str:
-    """Writes the backup to `target`, readable for its owner alone, and returns its SHA-256 in hexadecimal digits.
+    """Download the backup to `target` (mode 0600), and return its SHA-256 in hex.
 
-    A download that breaks off goes on where it ended: PocketBase serves ranges (tools/filesystem/filesystem.go), and
-    stops writing any answer after five minutes. Raises BackupFailed, and then leaves no target.
+    A broken download resumes where it ended: PocketBase supports ranges (tools/filesystem/filesystem.go), and stops
+    writing any answer after five minutes. Raises BackupFailed, and then there is no target.
     """
     with connect(session, STALLED_SECONDS) as http:
         size = size_of(http, url, name)
@@ -89,11 +90,11 @@ def download_backup(url: str, session: Login, name: str, target: Path, seconds: 
             raise BackupFailed(f"The backend at {url} has no backup {name}; {AGAIN}")
         try:
             with _private(target) as file:
-                said = _fetch_all(http, url, name, file, size, seconds)
+                result = _fetch_all(http, url, name, file, size, seconds)
                 if file.tell() != size:
                     raise BackupFailed(
                         f"Backup {name} of the backend at {url} ended after {file.tell()} of {size} bytes "
-                        f"(it said {said}); {AGAIN}"
+                        f"(it said {result}); {AGAIN}"
                     )
                 file.flush()
                 os.fsync(file.fileno())
@@ -104,9 +105,10 @@ def download_backup(url: str, session: Login, name: str, target: Path, seconds: 
 
 
 def upload_backup(url: str, session: Login, source: Path, name: str, seconds: float = 60.0) -> None:
-    """Hands the file over under that name, in pieces; returns when the backend lists it with the same size, at the
-    latest `seconds` after the last byte. Raises BackupFailed. The backend reads a request for at most five minutes
-    (apis/serve.go), and App Platform cuts an upload after EDGE_SECONDS, so a slow line limits the size.
+    """Stream the file to the backend, and wait until the backend lists it under `name` with the same size.
+
+    The wait ends `seconds` after the last byte. The backend reads a request for at most five minutes (apis/serve.go),
+    and App Platform cuts an upload after EDGE_SECONDS, so a slow line limits the size. Raises BackupFailed.
     """
     check_name(name)
     begin = time.monotonic()
@@ -114,26 +116,27 @@ def upload_backup(url: str, session: Login, source: Path, name: str, seconds: fl
         try:
             with source.open("rb") as file:
                 size = os.fstat(file.fileno()).st_size
-                _announce(url, size)
+                _check_upload_size(url, size)
                 body = {"file": (name, file, "application/zip")}
-                said = attempt(http, "POST", f"{url}{ROUTE}/upload", files=body)
+                result = attempt(http, "POST", f"{url}{ROUTE}/upload", files=body)
         except OSError as error:
             raise BackupFailed(f"Backup {name} cannot be read from {source} ({error.strerror}); {AGAIN}") from None
-        if said.startswith("refused"):
-            raise BackupFailed(f"The backend at {url} {said} to take backup {name}; {AGAIN}")
+        if result.startswith("refused"):
+            raise BackupFailed(f"The backend at {url} {result} to take backup {name}; {AGAIN}")
         for _ in backoff(seconds):
             if size_of(http, url, name) == size:
                 return
     took = f"{size / MEGABYTE:.0f} MB in {time.monotonic() - begin:.0f} s"
     raise BackupFailed(
-        f"The backend at {url} does not hold backup {name} after its upload of {took} (it said {said}). App Platform "
+        f"The backend at {url} does not hold backup {name} after its upload of {took} (it said {result}). App Platform "
         f"cuts an upload after {EDGE_SECONDS} s; from a faster line, {AGAIN}"
     )
 
 
-def _announce(url: str, size: int) -> None:
-    """Say what an upload asks of the line, where it passes App Platform's edge. Raises BackupFailed for one that the
-    app's disk cannot take.
+def _check_upload_size(url: str, size: int) -> None:
+    """Print the line speed that an upload through App Platform's edge needs.
+
+    Raises BackupFailed if the upload is too large for the app's disk.
     """
     if is_loopback(httpx.URL(url).host):
         return
@@ -153,15 +156,15 @@ def _announce(url: str, size: int) -> None:
 
 
 def delete_backup(url: str, session: Login, name: str) -> None:
-    """The backend no longer holds that backup. Raises BackupFailed, also while it is being made."""
+    """Delete a backup on the backend, if it exists. Raises BackupFailed, also while it is being created."""
     with connect(session) as http:
-        said = attempt(http, "DELETE", f"{url}{ROUTE}/{quote(name, safe='')}")
-        if said != "204" and size_of(http, url, name) is not None:
-            raise BackupFailed(f"The backend at {url} {said} to delete backup {name}; {AGAIN}")
+        result = attempt(http, "DELETE", f"{url}{ROUTE}/{quote(name, safe='')}")
+        if result != "204" and size_of(http, url, name) is not None:
+            raise BackupFailed(f"The backend at {url} {result} to delete backup {name}; {AGAIN}")
 
 
-def _wait_created(http: httpx.Client, url: str, name: str, said: str, seconds: float) -> None:
-    """Listed and idle is complete; idle and not listed for a while is lost."""
+def _wait_created(http: httpx.Client, url: str, name: str, result: str, seconds: float) -> None:
+    """Wait until the backend is idle and lists the backup. If it is idle without it for LOST_SECONDS, it is lost."""
     idle_since = 0.0
     for _ in backoff(seconds):
         if not idle(http, url):
@@ -172,12 +175,12 @@ def _wait_created(http: httpx.Client, url: str, name: str, said: str, seconds: f
         idle_since = idle_since or time.monotonic()
         if time.monotonic() - idle_since > LOST_SECONDS:
             break
-    raise BackupFailed(f"The backend at {url} made no backup {name} (it said {said}); {AGAIN}")
+    raise BackupFailed(f"The backend at {url} made no backup {name} (it said {result}); {AGAIN}")
 
 
 @contextmanager
 def _private(target: Path) -> Iterator[BufferedRandom]:
-    """A new file that only its owner can read; gone again when the block fails."""
+    """Create a file with mode 0600, and delete it if the block fails."""
     target.unlink(missing_ok=True)
     try:
         with open(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as file:
@@ -188,57 +191,60 @@ def _private(target: Path) -> Iterator[BufferedRandom]:
 
 
 def _fetch_all(http: httpx.Client, url: str, name: str, file: BufferedRandom, size: int, seconds: float) -> str:
-    """Asks for what is missing as long as something comes; returns how it ended last."""
-    said, moved = "nothing", time.monotonic()
+    """Request the missing bytes as long as there is progress. Returns the result of the last request."""
+    result, progress_at = "nothing", time.monotonic()
     for _ in backoff(seconds, first=0.1):
         before = file.tell()
-        said = _fetch(http, url, name, file)
+        result = _fetch(http, url, name, file)
         if file.tell() != before:
-            moved = time.monotonic()
-        if file.tell() >= size or said.startswith("refused") or time.monotonic() - moved > STALLED_SECONDS:
+            progress_at = time.monotonic()
+        if file.tell() >= size or result.startswith("refused") or time.monotonic() - progress_at > STALLED_SECONDS:
             break
-    return said
+    return result
 
 
 def _fetch(http: httpx.Client, url: str, name: str, file: BufferedRandom) -> str:
-    """Appends what is missing, as far as it comes; returns how it ended. The file token, which PocketBase wants in
-    the address, lasts a few minutes: each request gets its own.
+    """Append the missing bytes, as many as arrive. Returns the status or the name of the error.
+
+    PocketBase requires a file token in the address. It expires after a few minutes, so each request gets its own.
     """
     headers = {"Accept-Encoding": "identity", "Range": f"bytes={file.tell()}-"}
     try:
         token = http.post(f"{url}/api/files/token").json()["token"]
         with http.stream(
             "GET", f"{url}{ROUTE}/{quote(name, safe='')}", params={"token": token}, headers=headers
-        ) as got:
-            if 400 <= got.status_code < 500:
-                return f"refused (status {got.status_code})"
-            if got.status_code == 200:  # somebody on the way took the range off: all of it comes again
+        ) as response:
+            if 400 <= response.status_code < 500:
+                return f"refused (status {response.status_code})"
+            if response.status_code == 200:  # a proxy removed the range, so the whole file is sent again
                 file.seek(0)
                 file.truncate()
-            if got.status_code in (200, 206):
-                file.writelines(got.iter_raw())  # as it comes: of a larger piece, an unfinished one would be lost
-            return str(got.status_code)
+            if response.status_code in (200, 206):
+                file.writelines(
+                    response.iter_raw()
+                )  # unbuffered, so that no received byte is lost when the connection breaks
+            return str(response.status_code)
     except (httpx.HTTPError, ValueError, KeyError) as error:
         return type(error).__name__
 
 
-def _tells_no_token(record: logging.LogRecord) -> bool:
+def _has_no_token(record: logging.LogRecord) -> bool:
     return "token=" not in record.getMessage()
 
 
-# httpx writes the address of every request into its log, and one of ours has to hold a file token.
-logging.getLogger("httpx").addFilter(_tells_no_token)
+# httpx logs the address of every request, and one of ours contains a file token.
+logging.getLogger("httpx").addFilter(_has_no_token)
 
 
 def flush_wal(url: str, session: Login) -> None:
-    """Have the server write its whole WAL into its databases, as it does by itself every night (core/base.go).
+    """Make the server write its whole WAL into its databases, as it does every night (core/base.go).
 
-    A backup takes the files from the disk. Where a second process has deleted the server's WAL, what was written since
-    is in that deleted file alone, and this saves it. Raises BackupFailed.
+    A backup copies the files on the disk. If a second process deleted the server's WAL, later writes are only in that
+    deleted file, and this saves them. Raises BackupFailed.
     """
     with connect(session) as http:
-        said = attempt(http, "POST", f"{url}/api/crons/__pbDBOptimize__")
-        if said.startswith("refused") and "404" not in said:
-            raise BackupFailed(f"The backend at {url} {said} to write its WAL to its database; {AGAIN}")
-        # It answers at once. A write of ours waits its turn behind it: the server writes on one connection.
+        result = attempt(http, "POST", f"{url}/api/crons/__pbDBOptimize__")
+        if result.startswith("refused") and "404" not in result:
+            raise BackupFailed(f"The backend at {url} {result} to write its WAL to its database; {AGAIN}")
+        # It answers at once. A write of our own then waits for it, because the server has one connection for writes.
         attempt(http, "PATCH", f"{url}{SUPERUSERS}/records/{session.id}", json={"emailVisibility": False})

@@ -1,25 +1,25 @@
-"""Freeze the writes of a backend: PocketBase itself refuses them, and goes on answering reads.
+"""Freeze the writes of a backend: PocketBase itself refuses them, and still answers reads.
 
-A freeze is made of three things, all through PocketBase's API, all visible in its dashboard, all reversible:
+A freeze has three parts. All use PocketBase's API, are visible in its dashboard, and can be undone:
 
-1. a public view collection, `_write_freeze`, whose one record is called "moving" (the data is being copied), "moved"
-   (another backend serves) or "open" (no freeze). It is empty once a freeze has ended by itself. Our front of the api
-   Worker reads it (write_gate.js).
-2. every superuser but the operator gets another e-mail address, with SUFFIX behind it. PocketBase ends the sessions of
-   a superuser whose address changes, and refuses the address of before. The password stays.
-3. every create, update and delete rule gets a condition that holds only after the freeze's end (`@now`).
+1. A public view collection, `_write_freeze`. The id of its one record is "moving" (the data is being copied), "moved"
+   (another backend serves) or "open" (no freeze). It has no record after a freeze has expired. The write gate of the
+   api Worker reads it (write_gate.js).
+2. Every superuser except the operator gets another e-mail address: its own, with SUFFIX at the end. PocketBase ends the
+   sessions of a superuser whose address changes, and refuses the former address. The password is not changed.
+3. Every create, update and delete rule gets a condition that is true only after the freeze's end (`@now`).
 
-Rules do not bind superusers, so 2 is needed; 3 binds everybody else. A freeze ends by itself at its end for everybody
-but people at the dashboard, who need `unfreeze`. Freezing twice is freezing once, and a freeze that was killed halfway
-is completed or taken back by the next one.
+Rules do not apply to superusers, so 2 is needed; 3 applies to everybody else. At its end a freeze expires, except for
+the superusers' addresses, which need `unfreeze`. Freezing twice has the effect of freezing once. A freeze that was
+killed halfway is completed by the next `freeze`, or undone by `unfreeze`.
 
-Collections are changed by PocketBase's import: all rules in one transaction, and without the migration files that its
-"automigrate" writes for every other change of a collection (plugins/migratecmd). An image would carry such a file out
-again when its process starts anew. So the view collection stays, once it has been made.
+Collections are changed by PocketBase's import, which changes all rules in one transaction. It also writes no migration
+files, as "automigrate" does for every other change of a collection (plugins/migratecmd): a new process of the image
+would apply such a file again. So the view collection is never deleted.
 
-What it cannot stop: a route or a timer of the backend's own program that writes without asking a rule, and PocketBase's
-links in e-mails (confirm an address, reset a password). Such writes are found afterwards, by comparing the data
-(backups.content).
+A freeze does not stop routes and timers of the backend's own program that write without rules, or PocketBase's links in
+e-mails (confirm an address, reset a password). Such writes are found afterwards, by comparing the content digests
+(storage.backups.archive).
 """
 
 from __future__ import annotations
@@ -37,33 +37,33 @@ from clients.pocketbase.admin import OPERATOR, SUPERUSERS, Login, ask
 MARKER = "_write_freeze"
 MARKER_PATH = f"/api/collections/{MARKER}/records"
 OPEN = "SELECT 'open' AS id FROM _collections LIMIT 1"
-"""From a table, although nothing is read from it: a connection of SQLite's that reads no table does not see that a view
-has changed, and would go on answering with the one of before.
+"""The query names a table without using it. A SQLite connection that reads no table does not notice that a view has
+changed, and would still answer with the former view.
 """
 SUFFIX = ".write-freeze.invalid"
-"""Ends the address of a superuser who may not log in; no mail ever gets there (RFC 2606)."""
+"""The end of the address of a frozen superuser. Mail to it is never delivered (RFC 2606)."""
 RULES = ("createRule", "updateRule", "deleteRule")
 TAG = '"write-freeze" != ""'
-"""Always true; tells our condition from a rule of the service's own that asks for the time."""
+"""Always true. It distinguishes our condition from the service's own rules that use the time."""
 CLOSED = re.compile(rf'@now >= "[^"]*" && {re.escape(TAG)}(?: && \((?P<rule>.*)\))?', re.DOTALL)
 PAGE = 200
 LONGEST = timedelta(days=7)
-"""A replaced app is frozen so long, and anew by each update that finds it. Its last backup has the freeze in it: where
-somebody restores that by hand, rules hold again after this time.
+"""The longest freeze, which a replaced app gets, and again in each update. The app's last backup contains the freeze.
+If somebody restores it by hand, the rules allow writes again after this time.
 """
 
 State = Literal["moving", "moved"]
 
 
 def freeze(url: str, operator: Login, state: State, seconds: float | None = None) -> datetime:
-    """Refuse writes from now on, for `seconds` by the backend's clock, at most LONGEST. Returns the end (UTC).
+    """Refuse writes from now on, for `seconds` by the backend's clock; None is LONGEST. Returns the end (UTC).
 
-    `operator` is a session of the operator, who alone keeps its login. Raises AdminError.
+    `operator` is a session of the operator, the only superuser that can still log in. Raises AdminError.
     """
     with client(timeout=30, headers={"Authorization": operator.token}) as http:
         end = backend_time(url) + (LONGEST if seconds is None else timedelta(seconds=seconds))
         _end_sessions(http, url)
-        for _ in range(2):  # once more for what was added in between
+        for _ in range(2):  # twice, for collections and superusers that are added during the first round
             _import(http, url, [_mark(state, end)])
             _import(http, url, list(_closed(_all(http, url, "/api/collections"), end)))
             _rename_superusers(http, url)
@@ -71,37 +71,35 @@ def freeze(url: str, operator: Login, state: State, seconds: float | None = None
 
 
 def unfreeze(url: str, operator: Login) -> bool:
-    """Take writes again; True when there was a freeze, or a part of one. Raises AdminError."""
+    """Allow writes again. Returns whether there was a freeze or a part of one. Raises AdminError."""
     with client(timeout=30, headers={"Authorization": operator.token}) as http:
         collections = _all(http, url, "/api/collections")
-        renamed = _restore_superusers(http, url)
+        had_renamed = _restore_superusers(http, url)
         opened = list(_opened(collections))
         _import(http, url, opened)
-        marked = any(each["name"] == MARKER and each["viewQuery"] != OPEN for each in collections)
-        if marked:
+        had_marker = any(each["name"] == MARKER and each["viewQuery"] != OPEN for each in collections)
+        if had_marker:
             _import(http, url, [_marker(OPEN)])
-        return bool(opened) or renamed or marked
+        return bool(opened) or had_renamed or had_marker
 
 
 def freeze_state(url: str, timeout: float = 5.0) -> State | Literal["ended"] | None:
-    """What the backend says of its freeze; "ended" when it has ended by itself, None for none and without an answer.
-    Needs no login.
-    """
+    """Read the freeze's state, without a login: "ended" if it expired; None for no freeze, and without an answer."""
     try:
         with client(timeout=timeout) as http:
             answer = http.get(f"{url}{MARKER_PATH}", params={"perPage": "1", "skipTotal": "1"})
-        found = answer.json()["items"] if answer.status_code == 200 else None
+        items = answer.json()["items"] if answer.status_code == 200 else None
     except (httpx.HTTPError, ValueError, LookupError, TypeError):
         return None
-    if found is None:
+    if items is None:
         return None
-    said = found[0].get("id") if found else "ended"
+    state = items[0].get("id") if items else "ended"
     known: dict[str, State | Literal["ended"]] = {"moving": "moving", "moved": "moved", "ended": "ended"}
-    return known.get(str(said))
+    return known.get(str(state))
 
 
 def backend_time(url: str) -> datetime:
-    """The backend's clock, to the second. Raises AdminError."""
+    """Return the time of the backend's clock, to the second. Raises AdminError."""
     with client(timeout=10) as http:
         answer = ask(http, "GET", f"{url}/api/health")
     try:
@@ -119,8 +117,9 @@ def _marker(query: str) -> dict[str, Any]:
 
 
 def _import(http: httpx.Client, url: str, collections: list[dict[str, Any]]) -> None:
-    """Makes collections, or changes what is given of them (core/collection_import.go). The view goes by itself: with
-    others in one import PocketBase saves it, and then its older query once more.
+    """Create collections, or change their given fields (core/collection_import.go).
+
+    Import the view collection alone. Together with others, PocketBase would save it, and then save its former query.
     """
     if not collections:
         return
@@ -128,10 +127,10 @@ def _import(http: httpx.Client, url: str, collections: list[dict[str, Any]]) -> 
 
 
 def _restore_superusers(http: httpx.Client, url: str) -> bool:
-    """Gives superusers their own addresses back; their sessions end. True when there was one.
+    """Restore the superusers' own addresses, which ends their sessions. Returns whether there were any.
 
-    An image that makes its admin when it starts has made another one when the backend was restarted in a freeze, as
-    after a restore: that one goes.
+    An image that creates its admin at its start creates another one if it restarts during a freeze, for example after a
+    restore. That one is deleted.
     """
     known = _superusers(http, url)
     frozen = [email for email in known if email.endswith(SUFFIX)]
@@ -144,14 +143,14 @@ def _restore_superusers(http: httpx.Client, url: str) -> bool:
 
 
 def _end_sessions(http: httpx.Client, url: str) -> None:
-    """End the sessions of superusers whom an earlier freeze has renamed: when it had ended, they could write."""
+    """End the sessions of superusers that an earlier freeze renamed. After it expired, they could write."""
     for email, superuser in _superusers(http, url).items():
         if email.endswith(SUFFIX):
             ask(http, "PATCH", f"{url}{SUPERUSERS}/records/{superuser}", {"tokenKey": secrets.token_hex(25)})
 
 
 def _rename_superusers(http: httpx.Client, url: str) -> None:
-    """One whom the image has made when it was restarted in an earlier freeze goes: the one of before is renamed."""
+    """Rename the superusers. One that the image created again during an earlier freeze is deleted."""
     known = _superusers(http, url)
     for email, superuser in known.items():
         if email != OPERATOR and not email.endswith(SUFFIX):
@@ -162,7 +161,7 @@ def _rename_superusers(http: httpx.Client, url: str) -> None:
 
 
 def _superusers(http: httpx.Client, url: str) -> dict[str, str]:
-    """The id of each, by its address."""
+    """Return the superusers' ids by address."""
     return {each["email"]: each["id"] for each in _all(http, url, f"{SUPERUSERS}/records")}
 
 
@@ -187,15 +186,15 @@ def _opened(collections: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def close_rule(rule: str, moment: str) -> str:
-    """The rule, which holds for nobody before `moment` (PocketBase's own form, UTC)."""
+    """Return the rule with a condition that is false before `moment` (UTC in PocketBase's format)."""
     condition = f'@now >= "{moment}" && {TAG}'
     return f"{condition} && ({rule})" if rule else condition
 
 
 def open_rule(rule: str) -> str:
-    """The rule as it was before `close_rule`; any other rule as it is."""
-    found = CLOSED.fullmatch(rule)
-    return (found["rule"] or "") if found else rule
+    """Undo `close_rule`. Any other rule is returned unchanged."""
+    match = CLOSED.fullmatch(rule)
+    return (match["rule"] or "") if match else rule
 
 
 def _all(http: httpx.Client, url: str, path: str) -> list[dict[str, Any]]:

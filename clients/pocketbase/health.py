@@ -1,4 +1,4 @@
-"""Whether a PocketBase backend answers, and which release it says it is."""
+"""The health and the version of a PocketBase backend."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from retry import backoff
 
 
 class Unhealthy(Exception):
-    """The backend did not answer its health check in time; says what it answered last."""
+    """The backend did not answer its health check in time. The text has its last answer."""
 
 
 def wait_healthy(url: str, path: str = "/api/health", seconds: float = 60.0) -> None:
-    """Returns once GET `path` answers 200. Raises Unhealthy."""
+    """Wait until GET `path` answers 200. Raises Unhealthy after `seconds`."""
     last = "nothing"
     with client(timeout=5.0) as http:
         for _ in backoff(seconds, longest=1.0):
@@ -24,9 +24,7 @@ def wait_healthy(url: str, path: str = "/api/health", seconds: float = 60.0) -> 
 
 
 def version(url: str, path: str = "/api/version", timeout: float = 5.0) -> dict[str, Any]:
-    """What the backend says of its version; empty when it has no such route. Raises Unhealthy when it does not
-    answer.
-    """
+    """Return the backend's version information; empty if it has no such route. Raises Unhealthy without an answer."""
     with client(timeout=timeout) as http:
         try:
             response = http.get(f"{url}{path}")

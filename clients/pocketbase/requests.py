@@ -1,4 +1,4 @@
-"""Who else sends a backend requests, by PocketBase's own log of them."""
+"""Find requests to a backend that are not this program's, in PocketBase's own log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clients.pocketbase.freeze import MARKER
 from retry import backoff
 
 BATCH = 200
-"""PocketBase writes its log after three seconds of silence, or when it has so many new entries (core/base.go)."""
+"""PocketBase writes its log after three seconds without entries, or when it has this many new ones (core/base.go)."""
 AT_ONCE = 8
 WRITTEN_SECONDS = 20.0
 SHOWN = 5
@@ -22,7 +22,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Request:
-    """A request that somebody sent: when (PocketBase's own form, UTC), what, and who."""
+    """A request in the log. `at` is UTC in PocketBase's format."""
 
     at: str
     method: str
@@ -36,18 +36,18 @@ class Request:
 
 
 def record_requests(url: str, operator: Login) -> None:
-    """Have the backend log every request with its address, where its settings say otherwise. Raises AdminError."""
+    """Make the backend log every request with its IP address. Raises AdminError."""
     with client(timeout=30, headers={"Authorization": operator.token}) as http:
         logs = ask(http, "GET", f"{url}/api/settings").json().get("logs") or {}
-        wanted = {"maxDays": max(1, int(logs.get("maxDays") or 0)), "minLevel": 0, "logIP": True}
-        if any(logs.get(name) != value for name, value in wanted.items()):
-            ask(http, "PATCH", f"{url}/api/settings", {"logs": {**logs, **wanted}})
+        settings = {"maxDays": max(1, int(logs.get("maxDays") or 0)), "minLevel": 0, "logIP": True}
+        if any(logs.get(name) != value for name, value in settings.items()):
+            ask(http, "PATCH", f"{url}/api/settings", {"logs": {**logs, **settings}})
 
 
 def requests_since(url: str, operator: Login, moment: datetime, health_path: str) -> list[Request]:
-    """The first requests for PocketBase's API after `moment` that are not this program's, the oldest first.
+    """Return the first requests to PocketBase's API after `moment` that are not this program's, oldest first.
 
-    Left out are health checks, and the question whether the backend is frozen. Raises AdminError.
+    Health checks and reads of the freeze's state are left out. Raises AdminError.
     """
     with client(timeout=30, headers={"Authorization": operator.token}) as http:
         _flush(http, url)
@@ -76,7 +76,7 @@ def _request(item: dict[str, Any]) -> Request:
 
 
 def _flush(http: httpx.Client, url: str) -> None:
-    """Fill up a batch of the log, and wait until it is written, with what came before it. Raises AdminError."""
+    """Fill a batch of the log, and wait until it is written together with all earlier entries. Raises AdminError."""
     nonce = secrets.token_hex(8)
     with ThreadPoolExecutor(AT_ONCE) as threads:
         list(threads.map(lambda _: ask(http, "GET", f"{url}/api/health?{nonce}"), range(BATCH)))

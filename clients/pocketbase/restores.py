@@ -1,9 +1,9 @@
-"""A backup put in place of a backend's own data, and how one knows that it happened.
+"""Restore a backup on a backend, and verify that the backend has its data.
 
-What PocketBase 0.36 does (files of github.com/pocketbase/pocketbase): it answers 204 at once and begins a second
-later (apis/backup.go); it unpacks the zip, moves pb_data away and the unpacked files in, but for backups/ and the
-like (core/base_backup.go), and replaces its own process by exec (core/base.go). It checks no more than that the zip
-can be unpacked and has a data.db. A failure before the exec leaves the data as it was and is only logged.
+How PocketBase 0.36 works (files of github.com/pocketbase/pocketbase): it answers 204 at once and starts a second later
+(apis/backup.go). It unpacks the zip, moves pb_data away and the unpacked files in, except backups/ and the like
+(core/base_backup.go), and replaces its own process by exec (core/base.go). It only checks that the zip can be unpacked
+and has a data.db. A failure before the exec leaves the data unchanged and is only logged.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from clients.pocketbase.backupapi import AGAIN, ROUTE, BackupFailed, ask, attemp
 from retry import backoff
 
 LATE_SECONDS = 30.0
-"""How long a backend may be idle without the restored data: PocketBase begins after one second (apis/backup.go)."""
+"""How long a backend may be idle without the restored data. PocketBase starts after one second (apis/backup.go)."""
 AWAY_SECONDS = 60.0
-"""How long it may not answer at all: it still answers while it unpacks a backup, and has only to start then."""
+"""How long it may not answer at all. It answers while it unpacks a backup, so this is only the time of its start."""
 OFTEN_SECONDS = 10.0
 QUIET_AFTER_SECONDS = 2.5
 LOG_SECONDS = 4.5
@@ -30,6 +30,8 @@ SIGNS = "/api/collections/_mfas/records"
 
 @dataclass(frozen=True)
 class _Sign:
+    """The record that marks the backend's present data."""
+
     id: str
     created: str
 
@@ -37,89 +39,94 @@ class _Sign:
 def restore_backup(
     url: str, session: Login, name: str, seconds: float = 600.0, relogin: Callable[[], Login | None] | None = None
 ) -> None:
-    """Returns once the backend answers with the data of that backup instead of its own. Raises BackupFailed.
+    """Restore a backup, and return when the backend answers with its data. Raises BackupFailed.
 
-    PocketBase answers at once, begins a second later, replaces pb_data, then its own process by exec, and only logs
-    a failure (apis/backup.go, core/base_backup.go, core/base.go). So a record that no backup can hold is written
-    before: an _mfas record, which PocketBase itself deletes within the hour (core/mfa_model.go) and which gives
-    nobody anything. It is gone when the data is the backup's; while the old process still answers, the health
-    check says `canBackup: false`.
+    PocketBase answers before it has started, and only logs a failure (see above). So a record is written first that no
+    backup can contain: an _mfas record, which gives no access, and which PocketBase deletes within the hour
+    (core/mfa_model.go). It is missing when the data is the backup's. While the old process still answers, the health
+    check has `canBackup: false`.
 
-    The session is void afterwards unless the backup holds its superuser. An empty disk looks restored to a guest,
-    so pass `relogin`, which logs in to the new data: then the backup must still lie beside it.
+    Afterwards the session is invalid unless the backup has its superuser. To a guest, an empty disk looks the same as
+    restored data. So pass `relogin`, which logs in to the new data: then the backup's file must still be on the disk.
     """
     with connect(session) as http:
         if size_of(http, url, name) is None:
             raise BackupFailed(f"The backend at {url} has no backup {name}; {AGAIN}")
-        if not idle(http, url):  # the sign, a write, would wait for the end of it
+        if not idle(http, url):  # the sign is a write, and would wait for its end
             raise BackupFailed(f"Another backup or restore is under way at {url}; when it has ended, {AGAIN}")
         sign = _write_sign(http, url, session)
         try:
-            said = attempt(http, "POST", f"{url}{ROUTE}/{quote(name, safe='')}/restore")
-            if said.startswith("refused"):
-                raise BackupFailed(f"The backend at {url} {said} to restore backup {name}; {AGAIN}")
+            result = attempt(http, "POST", f"{url}{ROUTE}/{quote(name, safe='')}/restore")
+            if result.startswith("refused"):
+                raise BackupFailed(f"The backend at {url} {result} to restore backup {name}; {AGAIN}")
             _wait_restored(url, session, name, sign, seconds)
         except BackupFailed:
             attempt(http, "DELETE", f"{url}{SIGNS}/{sign.id}")
             raise
     if relogin is not None:
-        _prove(url, name, relogin())
+        _check_backup_present(url, name, relogin())
 
 
 def _write_sign(http: httpx.Client, url: str, session: Login) -> _Sign:
-    """A record that exists in the present data alone."""
+    """Create a record that is only in the present data."""
     collection = ask(http, url, "/api/collections/_superusers", fields="id")["id"]
     body = {"collectionRef": collection, "recordRef": session.id, "method": "restore"}
     try:
-        made = http.post(f"{url}{SIGNS}", json=body).raise_for_status().json()
-        return _Sign(str(made["id"]), str(made["created"]))
+        record = http.post(f"{url}{SIGNS}", json=body).raise_for_status().json()
+        return _Sign(str(record["id"]), str(record["created"]))
     except (httpx.HTTPError, ValueError, KeyError) as error:
         raise BackupFailed(f"The backend at {url} could not be marked ({type(error).__name__}); {AGAIN}") from None
 
 
 def _wait_restored(url: str, session: Login, name: str, sign: _Sign, seconds: float) -> None:
-    """Two looks in succession must find the restored data: while pb_data is replaced, for some microseconds, the old
-    process can read the new data. Its listener is closed before a second look comes, over a connection of its own.
+    """Wait until two checks in a row find the restored data.
+
+    While pb_data is replaced, the old process can read the new data for some microseconds. Its listener is closed
+    before the second check, which uses a new connection.
     """
-    seen, began, start = 0, False, time.monotonic()
+    restored_checks, started, start = 0, False, time.monotonic()
     answered = start
-    for _ in _often(seconds):
+    for _ in _check_times(seconds):
         with client(timeout=10.0, headers={"Authorization": session.token}) as http:
-            look = _look(http, url, sign)
-            seen = seen + 1 if look == "restored" else 0
-            if seen == 2:
+            state = _read_state(http, url, sign)
+            restored_checks = restored_checks + 1 if state == "restored" else 0
+            if restored_checks == 2:
                 return
             now = time.monotonic()
-            waited, answered = now - start, answered if look == "away" else now
+            waited, answered = now - start, answered if state == "away" else now
             if now - answered > AWAY_SECONDS:
                 raise BackupFailed(f"The backend at {url} does not answer since it was to take backup {name}; {AGAIN}")
-            if look == "own data" and (began or waited > QUIET_AFTER_SECONDS):
+            if state == "own data" and (started or waited > QUIET_AFTER_SECONDS):
                 why = _failure(http, url, name, sign)
-                if why or began or waited > LATE_SECONDS:
+                if why or started or waited > LATE_SECONDS:
                     why = why or "its log does not say why"
                     raise BackupFailed(f"The backend at {url} kept its data instead of backup {name} ({why}); {AGAIN}")
-            began = began or look == "at work"
+            started = started or state == "at work"
     raise BackupFailed(f"The backend at {url} did not come back with backup {name} within {seconds:.0f} s; {AGAIN}")
 
 
-def _often(seconds: float) -> Iterator[int]:
-    """Every 50 ms at first: a small backup is in place within two seconds, in which nobody can write."""
+def _check_times(seconds: float) -> Iterator[int]:
+    """Pause 50 ms between checks at first: a small backup is restored within two seconds, and writes wait for it."""
     yield from backoff(min(seconds, OFTEN_SECONDS), longest=0.05)
     yield from backoff(max(0.0, seconds - OFTEN_SECONDS), longest=0.5)
 
 
-def _look(http: httpx.Client, url: str, sign: _Sign) -> str:
-    """ "own data", "at work", "restored" or "away". The health check comes first: when it is the new process that
-    says it is idle, then the sign, asked for later, is gone.
+def _read_state(http: httpx.Client, url: str, sign: _Sign) -> str:
+    """Return the state: "own data", "at work", "restored" or "away".
+
+    The health check comes first. If it is the new process that answers that it is idle, the later request for the sign
+    finds nothing.
     """
     try:
         health = http.get(f"{url}/api/health")
-        found = http.get(f"{url}{SIGNS}/{sign.id}", params={"fields": "id"})
+        sign_answer = http.get(f"{url}{SIGNS}/{sign.id}", params={"fields": "id"})
         idle_now = dict(health.json()["data"]).get("canBackup", "void")
-        status = 200 if found.status_code == 200 else int(found.json()["status"])  # PocketBase's own, no gateway's
+        status = (
+            200 if sign_answer.status_code == 200 else int(sign_answer.json()["status"])
+        )  # PocketBase's own status, not a gateway's
     except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError):
         return "away"
-    if health.status_code != 200 or status != found.status_code:
+    if health.status_code != 200 or status != sign_answer.status_code:
         return "away"
     if not idle_now:
         return "at work"
@@ -129,10 +136,10 @@ def _look(http: httpx.Client, url: str, sign: _Sign) -> str:
 
 
 def _failure(http: httpx.Client, url: str, name: str, sign: _Sign) -> str:
-    """Why PocketBase's log says that the restore failed; empty when it does not say so.
+    """Return the reason for a failed restore from PocketBase's log; empty if there is none.
 
-    It writes its log when nothing was logged for three seconds (core/base.go), and requests are logged, except those
-    for the log (apis/logs.go): so nothing else is asked meanwhile.
+    PocketBase writes its log after three seconds without entries (core/base.go). Requests are logged, except those for
+    the log (apis/logs.go), so no other requests are sent here.
     """
     condition = f"message = 'Failed to restore backup' && data.key = '{name}' && created >= '{sign.created}'"
     for _ in backoff(LOG_SECONDS, longest=0.25):
@@ -147,7 +154,7 @@ def _failure(http: httpx.Client, url: str, name: str, sign: _Sign) -> str:
     return ""
 
 
-def _prove(url: str, name: str, session: Login | None) -> None:
+def _check_backup_present(url: str, name: str, session: Login | None) -> None:
     if session is None:
         raise BackupFailed(f"The backend at {url} has other data now, but refuses its admin's login; {AGAIN}")
     with connect(session) as http:

@@ -1,4 +1,4 @@
-"""A small client of Cloudflare's Workers: a script's bindings, secrets and live events."""
+"""A client of Cloudflare's Workers API: a script's bindings, secrets, modules and live events."""
 
 from clients.workers_api.client import Workers, WorkersApiError
 from clients.workers_api.tails import Tail, TailEnded

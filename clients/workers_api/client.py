@@ -13,7 +13,7 @@ from urllib.parse import quote
 from clients.cloud_api import Answer, Api, ApiError
 
 TOKEN_VARIABLE = "CLOUDFLARE_API_TOKEN"
-# The client is used in the middle of an update, where one lost answer must not end it.
+# The client is used during updates, and one lost answer must not fail an update.
 RETRY_SECONDS = 8.0
 METHODS = frozenset({"GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"})
 NO_SCRIPT = frozenset({10007, 10090})
@@ -22,7 +22,7 @@ BAD_TOKEN = frozenset({6003, 6111, 9106, 9109, 10000, 10001})
 
 
 class WorkersApiError(Exception):
-    """A refused request or an API out of reach; one sentence. `codes` are Cloudflare's, empty without an answer."""
+    """A refused request or an unreachable API: one sentence. `codes` are Cloudflare's; empty without an answer."""
 
     def __init__(self, message: str, codes: frozenset[int] = frozenset(), status: int | None = None) -> None:
         super().__init__(message)
@@ -32,9 +32,9 @@ class WorkersApiError(Exception):
 
 
 class Workers:
-    """`endpoint` is the API's whole prefix (…/client/v4), `token` is taken from the environment when it is not given.
+    """The Workers API of an account. `endpoint` is its prefix (…/client/v4). By default the token is the environment's.
 
-    Every request here may be repeated without harm, so what looks transient is tried again for `patience` s.
+    All requests here are safe to repeat, so transient failures are retried for `patience` seconds.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Workers:
         self._api.close()
 
     def bindings(self, script: str) -> dict[str, dict[str, Any]] | None:
-        """The script's bindings by name, each as the API shows it (secrets without their text); None without it."""
+        """Return the script's bindings by name, in the API's form (secrets without text); None without a script."""
         try:
             settings = self.request("GET", f"{self._script(script)}/settings")
         except WorkersApiError as error:
@@ -79,64 +79,64 @@ class Workers:
         return {binding["name"]: binding for binding in settings.get("bindings") or []}
 
     def modules(self, script: str) -> dict[str, bytes]:
-        """The code that runs, by the name of each module; empty without the script, and for one of files alone."""
+        """Return the script's modules by name; empty if there is no script, or if it has only static files."""
         try:
-            return self._fetched(f"{self._script(script)}/content/v2")
+            return self._fetch_modules(f"{self._script(script)}/content/v2")
         except WorkersApiError as error:
             if error.codes & NO_SCRIPT:
                 return {}
             raise
 
     def migration_tag(self, script: str) -> str | None:
-        """The tag of the last migration of its Durable Objects; None without one, and without the script."""
-        found = next((each for each in self.listed(self.scripts) if each.get("id") == script), {})
-        return found.get("migration_tag") or None
+        """Return the tag of the last Durable Object migration; None without one, or without the script."""
+        settings = next((each for each in self.listed(self.scripts) if each.get("id") == script), {})
+        return settings.get("migration_tag") or None
 
     def version(self, script: str) -> str | None:
-        """The id of the version with the most traffic; None where none serves. Raises WorkersApiError."""
+        """Return the id of the version with the most traffic; None if none is deployed. Raises WorkersApiError."""
         deployments = self.request("GET", f"{self._script(script)}/deployments").get("deployments") or [{}]
         shares = {each["version_id"]: float(each["percentage"]) for each in deployments[0].get("versions") or []}
         return max(shares, key=lambda each: shares[each], default=None)
 
     def leads_to(self, hostname: str) -> str | None:
-        """The script that a custom domain leads to; None where the account has no such domain."""
-        found = self.domains(f"?hostname={quote(hostname, safe='')}")
-        return next((str(each["service"]) for each in found if each.get("hostname") == hostname), None)
+        """Return the script of a custom domain; None if the account has no such domain."""
+        domains = self.domains(f"?hostname={quote(hostname, safe='')}")
+        return next((str(each["service"]) for each in domains if each.get("hostname") == hostname), None)
 
     def domains(self, query: str = "") -> list[dict[str, Any]]:
-        """The account's custom domains, each with its `service`, the script that it leads to."""
+        """Return the account's custom domains. `service` is a domain's script."""
         return self.listed(f"{self._account}/domains{query}")
 
     def delete(self, script: str) -> None:
-        """Deletes the script with everything that belongs to it."""
+        """Delete the script and everything that belongs to it."""
         try:
-            self._answered("DELETE", self._script(script), None)
+            self._result("DELETE", self._script(script), None)
         except WorkersApiError as error:
             if not error.codes & NO_SCRIPT:
                 raise
 
     def put_secrets(self, script: str, texts: Mapping[str, str]) -> None:
-        """Sets several secrets at once and leaves the others: one new version that serves at once."""
+        """Set several secrets, without changing others, in one new version that is deployed at once."""
         secrets = {name: {"name": name, "text": text, "type": "secret_text"} for name, text in texts.items()}
         self.request("PATCH", f"{self._script(script)}/secrets-bulk", {"secrets": secrets})
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The answer's `result` ({} when it is null). Raises WorkersApiError with the API's own message."""
-        found = self._answered(method, path, body)
-        return dict(found) if isinstance(found, dict) else {}
+        """Send a request and return the answer's `result`, {} for null. Raises WorkersApiError."""
+        result = self._result(method, path, body)
+        return dict(result) if isinstance(result, dict) else {}
 
     def listed(self, path: str) -> list[dict[str, Any]]:
-        """The answer's `result` where it is a list, its first page. Raises WorkersApiError."""
-        found = self._answered("GET", path, None)
-        return list(found) if isinstance(found, list) else []
+        """Return the first page of the list in the answer's `result`. Raises WorkersApiError."""
+        result = self._result("GET", path, None)
+        return list(result) if isinstance(result, list) else []
 
-    def _answered(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
+    def _result(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
         try:
             return self._api.ask(method, path, lambda answer: None if answer is None else answer["result"], body)
         except ApiError as error:
             raise _refusal(error.answer, method, path) if error.answer else WorkersApiError(str(error)) from None
 
-    def _fetched(self, path: str) -> dict[str, bytes]:
+    def _fetch_modules(self, path: str) -> dict[str, bytes]:
         try:
             return self._api.fetch(path, lambda answer: dict(_modules(answer)) if answer.body else {})
         except ApiError as error:
@@ -169,7 +169,7 @@ def _errors(answer: Answer) -> list[dict[str, Any]]:
 
 
 def _modules(response: Answer) -> Iterator[tuple[str, bytes]]:
-    """One module as it is, or the parts of a form; the name of a part is in its disposition."""
+    """Yield the modules in an answer: its body, or the parts of a form with the names in their dispositions."""
     kind = response.headers.get("content-type", "")
     if not kind.startswith("multipart/"):
         yield response.headers.get("cf-entrypoint") or "worker.js", response.body

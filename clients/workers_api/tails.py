@@ -1,9 +1,9 @@
-"""A Worker's live events, followed.
+"""Follow a Worker's live events.
 
-A tail is made by `POST …/scripts/{script}/tails`, read by websocket with the subprotocol `trace-v1`, and deleted when
-nobody reads it any more. Each message is the trace of one invocation, as a tail handler gets it:
-https://developers.cloudflare.com/workers/runtime-apis/handlers/tail/. What wrangler does beside that is done here too:
-it says once whether it wants what filters drop, and pings (workers-sdk, packages/wrangler/src/tail).
+A tail is created by `POST …/scripts/{script}/tails`, read by a websocket with the subprotocol `trace-v1`, and deleted
+afterwards. Each message is the trace of one invocation, as a tail handler gets it:
+https://developers.cloudflare.com/workers/runtime-apis/handlers/tail/. As wrangler does, we first send whether we want
+the events that filters drop, and we send pings (workers-sdk, packages/wrangler/src/tail).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PING_SECONDS = 10.0
 
 
 class TailEnded(Exception):
-    """The stream has ended, or could not be opened: the rest of a sentence, without the address."""
+    """The stream ended, or could not be opened. The text is the predicate of a sentence, without the address."""
 
 
 class Tail:
@@ -35,16 +35,16 @@ class Tail:
 
     def __init__(self, workers: Workers, script: str) -> None:
         self._workers = workers
-        self._held = contextlib.ExitStack()
+        self._resources = contextlib.ExitStack()
         self._path = f"{workers.scripts}/{quote(script, safe='')}/tails"
 
     def __enter__(self) -> Tail:
-        made = self._workers.request("POST", self._path, {"filters": []})
-        self._id, self._expires = str(made.get("id", "")), _moment(made.get("expires_at"))
+        tail = self._workers.request("POST", self._path, {"filters": []})
+        self._id, self._expires = str(tail.get("id", "")), _moment(tail.get("expires_at"))
         try:
-            address = str(made.get("url", ""))
+            address = str(tail.get("url", ""))
             opening = connected(address, OPEN_SECONDS, protocol=PROTOCOL, ping=PING_SECONDS)
-            self._socket = self._held.enter_context(opening)
+            self._socket = self._resources.enter_context(opening)
             self._socket.send(json.dumps({"debug": False}))
         except BaseException as error:
             self.__exit__()
@@ -55,10 +55,10 @@ class Tail:
 
     def __exit__(self, *_: object) -> None:
         self._delete()
-        self._held.close()
+        self._resources.close()
 
     def read(self, seconds: float) -> Iterator[dict[str, Any]]:
-        """The next event, when one comes in that time."""
+        """Yield the next event; none if no event arrives within `seconds`."""
         if self._expires and datetime.now(UTC) >= self._expires:
             raise TailEnded("has expired")
         try:
@@ -73,13 +73,13 @@ class Tail:
             yield event
 
     def _delete(self) -> None:
-        """One that is gone already, or cannot be deleted, expires by itself."""
+        """Delete the tail. Errors are ignored: a tail that is not deleted expires."""
         with contextlib.suppress(WorkersApiError):
             self._workers.request("DELETE", f"{self._path}/{quote(self._id, safe='')}")
 
 
 def is_gone(error: WorkersApiError) -> bool:
-    """Whether a refusal says that there is no such script."""
+    """Return whether the error is that the script does not exist."""
     return bool(error.codes & NO_SCRIPT)
 
 

@@ -300,11 +300,11 @@ class TestDelete:
 def test_what_an_upload_asks_of_the_line_is_said(
     url: str, size: int, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    backups._announce(url, size)
+    backups._check_upload_size(url, size)
     told = capsys.readouterr().err
     assert (said in told) if said else told == ""
 
 
 def test_what_no_apps_disk_can_take_is_refused_with_its_size() -> None:
     with pytest.raises(BackupFailed, match=r"has 2000 MB, and an app's disk of 2 GiB takes 1074 MB at most"):
-        backups._announce("https://app.example.org", 2_000_000_000)
+        backups._check_upload_size("https://app.example.org", 2_000_000_000)
