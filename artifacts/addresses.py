@@ -1,7 +1,7 @@
-"""Addresses of backends, and of other stacks' APIs, that are written into code or files.
+"""Find hard-coded addresses of backends and of other stacks' APIs.
 
-Each release of the backend is another App Platform app with another default address, and the app before it is deleted.
-So an address that is written down leads nowhere after the next release. One of another stack leads to that one's data.
+Each release of the backend is a new App Platform app with a new default address, and the former app is deleted. So a
+hard-coded address stops working with the next release. An address of another stack leads to the other stack's data.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from artifacts.sites.files import site_files
 from settings import API, AssetsSettings, ModuleSettings, WorkerSettings
 
 DOMAINS = ("ondigitalocean.app", "ondigitalocean.localhost")
-"""Where apps have their default addresses: on App Platform, and on the local cloud."""
+"""The domains of apps' default addresses: on App Platform, and on the local cloud."""
 APP = r"(?:-g\d+(?:-r\d+)?)?-[a-z0-9]{4,8}"
-"""What follows the base of an app's name in its default address: generation and revision, and random characters."""
+"""The rest of a default address after the base of the app's name: generation, revision, and random characters."""
 DOT = r"\\{0,2}\."
-"""A dot; in a regular expression of the service it has backslashes before it."""
+"""A dot. In a regular expression of the service there are backslashes before it."""
 END = r"(?![a-z0-9-]|\.[a-z0-9])"
 BEGIN = re.compile(rb"(?:^|[^a-z0-9-]|%(?:25)*[0-9a-f]{2}|\\u[0-9a-f]{4}|\\x[0-9a-f]{2}|\\[nrtbfv])\Z")
-"""What may stand before a host name: nothing that could be part of a name, or a character that is escaped."""
+"""The text before a host name: a character that cannot be part of a name, or an escaped character."""
 BEFORE = 8
-"""Bytes that are looked at for it: as many as the longest escape has."""
+"""Bytes before a host name that are checked: the length of the longest escape."""
 IGNORED = frozenset({"node_modules", "__pycache__", "pb_data"})
 SOURCE_LIMIT = 1024 * 1024
-"""Bytes; a larger file in a checkout is no source that somebody would edit."""
+"""Bytes. A larger file in a checkout is no source that somebody edits."""
 SHOWN = 3
-"""Places that a sentence lists."""
+"""The number of places that a sentence lists."""
 WHY = "Each release of the backend gets another address, and the app at the one before is deleted"
 FIX = "read the address from the binding POCKETBASE_URL"
 SITE_FIX = "call the API at /_api, or at the apiUrl of /config.json"
@@ -42,7 +42,7 @@ OTHER_FIX = "ask the Worker api instead, by a binding {service: api}"
 
 @dataclass(frozen=True, kw_only=True)
 class Occurrence:
-    """One address of the backend in a file; line and column count from 1."""
+    """One address in a file. Line and column count from 1."""
 
     file: str
     line: int
@@ -54,10 +54,10 @@ class Occurrence:
 
 
 class HostNames(ABC):
-    """Host names that are looked for in text."""
+    """Host names to search for."""
 
     def find(self, content: bytes, file: str) -> Iterator[Occurrence]:
-        """Every address in the content of a file, in order."""
+        """Yield the addresses in the content of a file, in order."""
         lower = content.lower()
         found: dict[int, str] = {}
         for pattern in self._patterns:
@@ -70,30 +70,32 @@ class HostNames(ABC):
             yield Occurrence(file=file, line=content.count(b"\n", 0, start) + 1, column=column, hostname=hostname)
 
     def find_in_checkout(self, worker: ModuleSettings | AssetsSettings, project: Path) -> Iterator[Occurrence]:
-        """Every address in the module or the files that a checkout has built; none where there are none."""
+        """Yield the addresses in a checkout's built module or files; none if nothing was built."""
         for name, path in _built(worker, project):
             yield from self.find(path.read_bytes(), name)
 
     def find_in_sources(self, worker: ModuleSettings | AssetsSettings, project: Path) -> Iterator[Occurrence]:
-        """Every address in the sources of what a checkout builds, where something is built."""
+        """Yield the addresses in a checkout's sources, if its settings have a build."""
         if worker.build:
             for name, path in _sources(project / worker.path, _output(worker)):
                 yield from self.find(path.read_bytes(), name)
 
     @cached_property
     def _patterns(self) -> tuple[re.Pattern[bytes], ...]:
-        """Each begins with plain text, by which `re` finds its way fast through large bundles."""
+        """The compiled expressions. Each begins with literal text, so that `re` is fast on large bundles."""
         return tuple(re.compile(each.encode()) for each in self._expressions())
 
     @abstractmethod
     def _expressions(self) -> Iterator[str]:
-        """Regular expressions of the host names in small letters."""
+        """Yield regular expressions of the lower-case host names."""
 
 
 @dataclass(frozen=True)
 class BackendAddresses(HostNames):
-    """The host names of backends: the default addresses of all apps whose names begin with `app_name`, or one of the
-    `app_names` of other stacks, as this program names them, and the `others` that are known.
+    """The host names of backends.
+
+    These are the default addresses of all apps that this program names after `app_name`, or after one of the
+    `app_names` of other stacks; and the known `others`.
     """
 
     app_name: str
@@ -104,7 +106,7 @@ class BackendAddresses(HostNames):
     def of(
         cls, app_name: str, urls: Iterable[str | None] = (), app_names: frozenset[str] = frozenset()
     ) -> BackendAddresses:
-        """Those of the apps and of more addresses, which are URLs or host names."""
+        """Create it from app names, and from other addresses: URLs or host names."""
         hostnames = (urlsplit(url if "//" in url else f"//{url}").hostname for url in urls if url)
         return cls(app_name, frozenset(name for name in hostnames if name and "." in name), app_names)
 
@@ -125,31 +127,31 @@ class ApiAddresses(HostNames):
 
 
 def places(found: Sequence[Occurrence]) -> str:
-    """The host names, and the first places of each."""
+    """Return the host names and the first places of each, as a phrase."""
     hostnames = dict.fromkeys(each.hostname for each in found)
     return ", ".join(f"{name} ({_listed([each for each in found if each.hostname == name])})" for name in hostnames)
 
 
 def fix(service: str, worker: WorkerSettings) -> str:
-    """How a service gets along without the backend's address; the begin of a sentence."""
+    """Return the way in which a service should get the address, as the beginning of a sentence."""
     if service == API:
         return FIX
     return SITE_FIX if isinstance(worker, AssetsSettings) else OTHER_FIX
 
 
 def origin(sources: Sequence[Occurrence]) -> str:
-    """The places in the sources, to be put behind `places`; empty when there are none."""
+    """Return the places in the sources, as a phrase after `places`; empty if there are none."""
     return f", in the sources: {_listed(sources)}" if sources else ""
 
 
 def _listed(found: Sequence[Occurrence]) -> str:
-    """The first places; a file is named once."""
-    told: list[str] = []
+    """List the first places, each file's name once."""
+    parts: list[str] = []
     for each in found[:SHOWN]:
-        again = bool(told) and each.file == found[len(told) - 1].file
-        told.append(f"{each.line}:{each.column}" if again else str(each))
+        same_file = bool(parts) and each.file == found[len(parts) - 1].file
+        parts.append(f"{each.line}:{each.column}" if same_file else str(each))
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return ", ".join(told) + more
+    return ", ".join(parts) + more
 
 
 def _exactly(hostnames: Iterable[str]) -> Iterator[str]:
@@ -176,7 +178,7 @@ def _output(worker: ModuleSettings | AssetsSettings) -> str:
 
 
 def _sources(checkout: Path, output: str) -> Iterator[tuple[str, Path]]:
-    """Files that somebody may have written: not what is built, installed or told in documents."""
+    """Yield the source files: no built or installed files, and no documents."""
     built = checkout.joinpath(*Path(output).parts[:1])
     for folder, subfolders, names in os.walk(checkout):
         inner = sorted(name for name in subfolders if name not in IGNORED and not name.startswith("."))

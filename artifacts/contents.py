@@ -1,8 +1,7 @@
-"""What is deployed, as bytes and their fingerprints: images, Worker modules, asset sets, and the commits they came
-from.
+"""Pack and hash artifacts: images, Worker modules and sites; and find the commits of their sources.
 
-Everything here depends on file names, contents and executable bits only, never on times, owners or where the checkout
-is, so that two laptops get the same fingerprint from the same sources.
+The results depend only on file names, contents and executable bits, and not on times, owners or the checkout's path. So
+two machines get the same digests from the same sources.
 """
 
 from __future__ import annotations
@@ -45,27 +44,27 @@ MODULE_SUFFIXES = (".js", ".mjs")
 ASSET_LIMIT = 25 * 1024 * 1024  # Cloudflare Workers: 25 MiB for one asset
 LEFT_OUT = frozenset({".git", ".DS_Store"})
 LEFT_OUT_FOLDERS = frozenset({"node_modules", "__pycache__", "pb_data"})
-"""With LEFT_OUT what a checkout has beside its sources, and no image has: what is installed, and what runs leave."""
+"""Like LEFT_OUT, not part of an image: installed packages, and files that a running service writes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AssetSet:
-    """A staged directory of static files. `directory` is relative to the project, so that every laptop has the same."""
+    """A staged directory of static files. `directory` is relative to the project, and so equal on every machine."""
 
     directory: str
     digest: str
-    """SHA-256 over the sorted manifest of path and content hash, hex; rules included."""
+    """SHA-256 in hex over the sorted manifest of paths and content hashes, rules included."""
     headers: str | None
     """The site's own `_headers`."""
     redirects: str | None
     sent_headers: str | None = None
-    """The same with a rule for each content type, as they are sent to Cloudflare."""
+    """`headers` with the rules for content types, as sent to Cloudflare."""
     left_out: tuple[str, ...] = ()
-    """Files of the site that are not served although `.assetsignore` does not name them."""
+    """Files that are not served although `.assetsignore` does not name them."""
 
 
 def pack_image(directory: Path, command: Iterable[str]) -> bytes:
-    """The image as a reproducible tar: `config.json` with the command, then `rootfs/`. Raises ArtifactError."""
+    """Pack the image as a reproducible tar: `config.json` with the command, then `rootfs/`. Raises ArtifactError."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         config = json.dumps({"cmd": list(command)}, sort_keys=True).encode()
@@ -79,12 +78,12 @@ def pack_image(directory: Path, command: Iterable[str]) -> bytes:
 
 
 def image_digest(packed: bytes) -> str:
-    """`sha256:<64 hex>` of a packed image, as an image store names it."""
+    """Return the digest of a packed image, as in an image store: `sha256:<64 hex>`."""
     return f"sha256:{hashlib.sha256(packed).hexdigest()}"
 
 
 def read_module(entry: Path) -> str:
-    """A Worker's one module as text. Raises ArtifactError when it is missing, too large or not text."""
+    """Read a Worker's single module. Raises ArtifactError when it is missing, too large or not text."""
     try:
         content = read_file(entry)
     except MissingFile:
@@ -105,7 +104,7 @@ def read_module(entry: Path) -> str:
 
 
 def _no_module(entry: Path) -> str:
-    """What there is beside it is most likely what the build makes now."""
+    """Return the sentence for a missing module. It names other modules in the folder: the build may have renamed it."""
     try:
         beside = source_files(entry.parent, lambda _name, folder: folder)
     except ArtifactError:
@@ -118,36 +117,36 @@ def _no_module(entry: Path) -> str:
 
 
 def module_digest(module: str) -> str:
-    """SHA-256 of a module's text, hex."""
+    """Return the SHA-256 of a module's text, in hex."""
     return hashlib.sha256(module.encode()).hexdigest()
 
 
 def stage_assets(source: Path, stage: Path, project: Path) -> AssetSet:
-    """Makes `stage` a clean copy of a site without rule files, swapped in whole. Raises ArtifactError."""
-    found, left_out = _site_files(source)
+    """Copy a site without its rule files to `stage`, atomically. Raises ArtifactError."""
+    files, left_out = _site_files(source)
     headers, redirects = read_rules(source)
-    manifest = _manifest(found)
+    manifest = _manifest(files)
     refuse_clashing_pages(_served(manifest))
-    return _stage(found, manifest, stage, project, headers=headers, redirects=redirects, left_out=left_out)
+    return _stage(files, manifest, stage, project, headers=headers, redirects=redirects, left_out=left_out)
 
 
 def stage_packed_assets(packed: Path, stage: Path, project: Path) -> AssetSet:
-    """The same of a packed site, as it was when it was packed: its names and its files were checked then."""
+    """Unpack a packed site to `stage`. Its names and files were checked when it was packed."""
     with tempfile.TemporaryDirectory() as folder:
         unpack_assets(packed, Path(folder))
-        found = source_files(Path(folder), _nothing)
-        texts = {file.name: file.read().decode(errors="replace") for file in found if file.name in RULES}
+        files = source_files(Path(folder), _include_all)
+        texts = {file.name: file.read().decode(errors="replace") for file in files if file.name in RULES}
         headers, redirects = texts.get(HEADERS), texts.get(REDIRECTS)
-        return _stage(found, _manifest(found), stage, project, headers=headers, redirects=redirects)
+        return _stage(files, _manifest(files), stage, project, headers=headers, redirects=redirects)
 
 
 def assets_digest(source: Path) -> str:
-    """The digest of a site's files and rules. Raises ArtifactError."""
+    """Return the digest of a site's files and rules. Raises ArtifactError."""
     return _manifest_digest(_manifest(_site_files(source)[0]))
 
 
 def pack_assets(source: Path) -> bytes:
-    """The files and rules of a site as a reproducible tar. Raises ArtifactError."""
+    """Pack the files and rules of a site as a reproducible tar. Raises ArtifactError."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for file in _site_files(source)[0]:
@@ -157,12 +156,12 @@ def pack_assets(source: Path) -> bytes:
 
 
 def packed_assets_digest(packed: Path) -> str:
-    """The digest of the site that was packed, as `stage_assets` gives it. Raises ArtifactError."""
+    """Return the digest of a packed site, the same as that of `stage_assets`. Raises ArtifactError."""
     return _manifest_digest({name: hashlib.sha256(content).hexdigest() for name, content in packed_files(packed)})
 
 
 def unpack_assets(packed: Path, target: Path) -> None:
-    """Makes the folder `target` of a packed site. Raises ArtifactError, also for a name outside the folder."""
+    """Unpack a packed site to the folder `target`. Raises ArtifactError, also for a name outside the folder."""
     for name, content in packed_files(packed):
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,9 +169,9 @@ def unpack_assets(packed: Path, target: Path) -> None:
 
 
 def packed_files(packed: Path) -> Iterator[tuple[str, bytes]]:
-    """The names and contents of a packed site. Raises ArtifactError.
+    """Yield the names and contents of a packed site. Raises ArtifactError.
 
-    Not tarfile's own extraction: its safe filter is missing from 3.11 before 3.11.4.
+    tarfile's own extraction is not used, because its safe filter is missing from Python 3.11 before 3.11.4.
     """
     try:
         with tarfile.open(packed) as tar:
@@ -186,9 +185,7 @@ def packed_files(packed: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def source_commit(source: Path) -> str:
-    """The commit that last changed `source`, `-dirty` behind it where files differ from it; empty outside a
-    repository.
-    """
+    """Return the commit that last changed `source`, with `-dirty` if files differ from it; empty without repository."""
     commit = _git(source, "rev-list", "-1", "HEAD", "--", ".")
     if not commit:
         return ""
@@ -203,7 +200,7 @@ def _entry(name: str, size: int, mode: int) -> tarfile.TarInfo:
 
 
 def _is_short(entry: tarfile.TarInfo) -> bool:
-    """Whether the entry's name fits the older format, in which images are packed wherever that is possible."""
+    """Return whether the entry's name fits the older tar format, which images use where possible."""
     try:
         entry.tobuf(tarfile.USTAR_FORMAT)
     except ValueError:
@@ -216,22 +213,23 @@ def _not_in_an_image(name: str, folder: bool) -> bool:
     return last in LEFT_OUT or is_private(last) or (folder and last in LEFT_OUT_FOLDERS)
 
 
-def _nothing(_name: str, _folder: bool) -> bool:
+def _include_all(_name: str, _folder: bool) -> bool:
     return False
 
 
 def _site_files(source: Path) -> tuple[list[SourceFile], tuple[str, ...]]:
-    """The files and rules of a site, each within Cloudflare's limit, and the names of those that are left out unasked.
-    Raises ArtifactError.
+    """Return a site's files and rules, and the names of those left out without an `.assetsignore` rule.
+
+    Raises ArtifactError, also for a file over Cloudflare's limit.
     """
-    found, left_out = site_files(source)
-    for file in found:
+    files, left_out = site_files(source)
+    for file in files:
         if file.size > ASSET_LIMIT:
             raise ArtifactError(
                 f"The asset {shown(file.path)} is over Cloudflare's limit of 25 MiB for one file; make it "
                 "smaller, then: oracle build"
             )
-    return found, left_out
+    return files, left_out
 
 
 def _manifest(files: Iterable[SourceFile]) -> dict[str, str]:
@@ -272,7 +270,7 @@ def _manifest_digest(manifest: Mapping[str, str]) -> str:
 
 
 def _staged(stage: Path, served: Mapping[str, str]) -> bool:
-    """Whether the staged copy still is what the manifest says: somebody may have cleaned it up by halves."""
+    """Return whether the staged copy still has all files of the manifest: somebody may have deleted some."""
     return all((stage / name).is_file() for name in served)
 
 

@@ -1,8 +1,7 @@
-"""Source folders: one way to list and read their files, which names the path of whatever cannot be deployed.
+"""List and read the files of source folders, and refuse files that cannot be deployed.
 
-Links are followed, so that what is deployed does not depend on the laptop. Refused, each with its path: links to
-nowhere and to a folder that contains them, named pipes, sockets, devices, what may not be read, and names that are not
-UTF-8.
+Links are followed, so that artifacts do not depend on the machine. These are refused, with their path: broken links,
+links to a folder that contains them, named pipes, sockets, devices, unreadable files, and names that are not UTF-8.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ KINDS = {
 }
 
 LeftOut = Callable[[str, bool], bool]
-"""Whether a name relative to the source folder is left out; the second argument says that it is a folder."""
+"""Return whether to leave out a name relative to the source folder. The second argument is true for a folder."""
 Place = tuple[int, int]
-"""Device and inode: what a folder is, whatever it is called."""
+"""Device and inode, which identify a folder."""
 
 
 class ArtifactError(Exception):
-    """A source that cannot be deployed; one sentence and the next command."""
+    """A source cannot be deployed: one sentence with the next command."""
 
 
 class MissingFile(ArtifactError):
-    """A file that is not there."""
+    """A file does not exist."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,47 +38,47 @@ class SourceFile:
     """One regular file of a source folder."""
 
     name: str
-    """Relative to the folder, with slashes."""
+    """The path relative to the folder, with slashes."""
     path: Path
     size: int
     executable: bool
 
     def read(self) -> bytes:
-        """The content. Raises ArtifactError."""
+        """Read the content. Raises ArtifactError."""
         return read_file(self.path)
 
 
 def source_files(folder: Path, left_out: LeftOut) -> list[SourceFile]:
-    """The files of a folder, sorted by name. Raises ArtifactError, also where there is none."""
+    """Return the files of a folder, sorted by name. Raises ArtifactError, also if there are none."""
     if not _is_folder(folder):
         raise ArtifactError(f"The directory {shown(folder)} does not exist; build it: oracle build")
     resolved = folder.resolve()
     above = frozenset(_place(os.stat(each)) for each in (resolved, *resolved.parents))
-    found = sorted(_walked(folder, "", above, left_out), key=lambda file: file.name)
-    if not found:
+    files = sorted(_walked(folder, "", above, left_out), key=lambda file: file.name)
+    if not files:
         raise ArtifactError(f"The directory {shown(folder)} is empty; build it: oracle build")
-    return found
+    return files
 
 
 def read_file(path: Path) -> bytes:
-    """The content of one regular file. Raises ArtifactError."""
+    """Read one regular file. Raises ArtifactError."""
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
-            raise _strange(path, status.st_mode)
+            raise _not_regular(path, status.st_mode)
         return path.read_bytes()
     except OSError as error:
-        raise _refused(path, error) from None
+        raise _unreadable(path, error) from None
 
 
 def shown(path: Path) -> str:
-    """A path that can be printed on one line, whatever bytes it is made of."""
+    """Return a path on one line, with its unprintable characters escaped."""
     text = os.fsencode(path).decode(errors="backslashreplace")
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def _walked(folder: Path, prefix: str, above: frozenset[Place], left_out: LeftOut) -> Iterator[SourceFile]:
-    """The files of a folder and of those below it; `above` are the folders that contain it."""
+    """Yield the files of a folder and its subfolders. `above` are the folder and the folders that contain it."""
     for name in _listed(folder):
         path = folder / name
         if left_out(f"{prefix}{name}", os.path.isdir(path)):
@@ -90,7 +89,7 @@ def _walked(folder: Path, prefix: str, above: frozenset[Place], left_out: LeftOu
             executable = os.access(path, os.X_OK)
             yield SourceFile(name=f"{prefix}{name}", path=path, size=status.st_size, executable=executable)
         elif not stat.S_ISDIR(status.st_mode):
-            raise _strange(path, status.st_mode)
+            raise _not_regular(path, status.st_mode)
         elif _place(status) in above:
             raise ArtifactError(f"{shown(path)} is a link to a folder that contains it, so it has no end; remove it")
         else:
@@ -101,14 +100,14 @@ def _listed(folder: Path) -> list[str]:
     try:
         return sorted(os.listdir(folder))
     except OSError as error:
-        raise _refused(folder, error) from None
+        raise _unreadable(folder, error) from None
 
 
 def _status(path: Path) -> os.stat_result:
     try:
         return os.stat(path)
     except OSError as error:
-        raise _refused(path, error) from None
+        raise _unreadable(path, error) from None
 
 
 def _is_folder(path: Path) -> bool:
@@ -117,7 +116,7 @@ def _is_folder(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise _refused(path, error) from None
+        raise _unreadable(path, error) from None
 
 
 def _place(status: os.stat_result) -> Place:
@@ -131,12 +130,12 @@ def _check_name(path: Path) -> None:
         raise ArtifactError(f"The name of {shown(path)} is not UTF-8, and nothing takes it; rename it") from None
 
 
-def _strange(path: Path, mode: int) -> ArtifactError:
+def _not_regular(path: Path, mode: int) -> ArtifactError:
     kind = KINDS.get(stat.S_IFMT(mode), "a folder" if stat.S_ISDIR(mode) else "no regular file")
     return ArtifactError(f"{shown(path)} is {kind}, and only a regular file can be deployed; remove it")
 
 
-def _refused(path: Path, error: OSError) -> ArtifactError:
+def _unreadable(path: Path, error: OSError) -> ArtifactError:
     if os.path.islink(path) and isinstance(error, FileNotFoundError):
         target = shown(Path(os.readlink(path)))
         return ArtifactError(f"{shown(path)} is a link to {target}, which does not exist; remove the link")

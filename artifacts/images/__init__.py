@@ -1,4 +1,4 @@
-"""The backend's image in a container registry: built once for each state of a Dockerfile's inputs, pinned by digest."""
+"""The backend's image in a registry: built once for each set of inputs of its Dockerfile, and pinned by digest."""
 
 from artifacts.images.builder import Builder
 from artifacts.images.dockerfile import DockerfileImage

@@ -1,4 +1,4 @@
-"""The program that builds and pushes images: docker, podman or buildah, the first of them that works here."""
+"""Build and push images with docker, podman or buildah: the first one that works on this machine."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from artifacts.images.repository import HUB, Repository
 from programs import OutOfTime, run
 
 PROBES = {"docker": ("version", "--format", "{{.Server.Version}}"), "podman": ("info",), "buildah": ("info",)}
-"""What each of them can only do where it can build: docker has to reach its daemon."""
+"""A command of each that succeeds only if it can build images. Docker, for example, needs its daemon."""
 PROBE_SECONDS = 20.0
 BUILD_SECONDS = 3600.0
 TAIL = 25
 SAFE = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
-"""One manifest and no list of them: its digest is then the image's."""
+"""Push one manifest instead of a list, so that its digest is the image's."""
 NOT_FOR_BUILDERS = frozenset(
     {
         "CLOUDFLARE_API_TOKEN",
@@ -34,20 +34,20 @@ NOT_FOR_BUILDERS = frozenset(
         "PULUMI_CONFIG_PASSPHRASE",
     }
 )
-"""Variables of the environment that are none of a builder's business."""
+"""Environment variables that a builder must not get."""
 Line = Callable[[str], object]
 
 
 @dataclass(frozen=True)
 class Builder:
-    """One of the three; `environment` is the whole one in which it runs."""
+    """A program that builds images. `environment` is its whole environment."""
 
     program: str
     environment: Mapping[str, str]
 
     @classmethod
     def found(cls, environment: Mapping[str, str]) -> Builder:
-        """The first that works. Raises ImageError that says what is wrong with each."""
+        """Return the first builder that works. Raises ImageError with the problem of each."""
         for name in PROBES:
             if _problem(name, environment) == "":
                 return cls(name, environment)
@@ -58,7 +58,7 @@ class Builder:
         )
 
     def build(self, inputs: Inputs, name: str, line: Line) -> None:
-        """Builds the image and names it. Raises ImageError with the end of what the builder said."""
+        """Build the image with this name. Raises ImageError with the end of the builder's output."""
         with tempfile.TemporaryDirectory(prefix="oracle-image-") as folder:
             context, dockerfile = inputs.copy(Path(folder))
             target = ["--target", inputs.target] if inputs.target else []
@@ -67,14 +67,14 @@ class Builder:
             self._run("built", ["build", *options, str(context)], line, {})
 
     def push(self, repository: Repository, name: str, login: Login | None, line: Line) -> None:
-        """Pushes what was built under a name. Raises ImageError with the end of what the builder said."""
+        """Push the image of this name. Raises ImageError with the end of the builder's output."""
         plain = ["--tls-verify=false"] if repository.is_local and self.program != "docker" else []
         with self._logged_in(repository, login) as variables:
             self._run("pushed", ["push", *plain, name], line, variables)
 
     @contextmanager
     def _logged_in(self, repository: Repository, login: Login | None) -> Iterator[dict[str, str]]:
-        """The variables that name a file with this login alone. All else of docker's own folder stays as it is."""
+        """Yield the variables for a login file that has only this login. Docker's other files are linked beside it."""
         with tempfile.TemporaryDirectory(prefix="oracle-login-") as folder:
             key = (
                 "https://index.docker.io/v1/"
@@ -93,32 +93,34 @@ class Builder:
             file.write_text(json.dumps(config))
             yield {"DOCKER_CONFIG": folder} if self.program == "docker" else {"REGISTRY_AUTH_FILE": str(file)}
 
-    def _run(self, done_to: str, words: Sequence[str], line: Line, variables: Mapping[str, str]) -> None:
-        said: list[str] = []
+    def _run(self, participle: str, words: Sequence[str], line: Line, variables: Mapping[str, str]) -> None:
+        output: list[str] = []
 
-        def heard(raw: bytes) -> None:
+        def on_line(raw: bytes) -> None:
             text = raw.decode(errors="replace").rstrip()
-            said.append(text)
+            output.append(text)
             line(text)
 
         own = {name: value for name, value in self.environment.items() if name not in NOT_FOR_BUILDERS}
         env = {**own, **SAFE, **variables}
-        begin = f"The backend's image could not be {done_to} by {self.program}"
+        problem = f"The backend's image could not be {participle} by {self.program}"
         try:
-            status = run([self.program, *words], env=env, merged=True, line=heard, seconds=BUILD_SECONDS).status
+            status = run([self.program, *words], env=env, merged=True, line=on_line, seconds=BUILD_SECONDS).status
         except OutOfTime:
             raise ImageError(
-                f"{begin} within {BUILD_SECONDS / 60:.0f} minutes; try again: oracle build backend"
+                f"{problem} within {BUILD_SECONDS / 60:.0f} minutes; try again: oracle build backend"
             ) from None
         except OSError as error:
-            raise ImageError(f"{begin} ({error.strerror}); install it again: {self.program} version") from None
+            raise ImageError(f"{problem} ({error.strerror}); install it again: {self.program} version") from None
         if status != 0:
-            end = "\n".join(said[-TAIL:])
-            raise ImageError(f"{begin} (status {status}); mend it, then: oracle build backend\nIts output ends:\n{end}")
+            end = "\n".join(output[-TAIL:])
+            raise ImageError(
+                f"{problem} (status {status}); mend it, then: oracle build backend\nIts output ends:\n{end}"
+            )
 
 
 def _problem(name: str, environment: Mapping[str, str]) -> str:
-    """Why it cannot build, in a few words; empty where it can."""
+    """Return why this program cannot build, in a few words; empty if it can."""
     if shutil.which(name, path=environment.get("PATH", os.defpath)) is None:
         return "is not installed"
     with suppress(OSError, OutOfTime):
@@ -128,7 +130,7 @@ def _problem(name: str, environment: Mapping[str, str]) -> str:
 
 
 def _context(folder: Path) -> str:
-    """Which daemon docker talks to, where it is not the default one."""
+    """Return docker's context, which selects its daemon; empty for the default one."""
     with suppress(OSError, ValueError, AttributeError):
         return str(json.loads((folder / "config.json").read_text()).get("currentContext") or "")
     return ""

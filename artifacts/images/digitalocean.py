@@ -1,4 +1,4 @@
-"""The container registries of DigitalOcean's account, which its API token opens.
+"""The container registries of a DigitalOcean account, and their logins.
 
 Shapes and scopes: https://docs.digitalocean.com/reference/api/, `registries_list` (registry:read) and
 `registries_get_dockerCredentials` (registry:read and registry:update).
@@ -18,7 +18,7 @@ from clients.cloud_api import Api, ApiError
 T = TypeVar("T")
 VARIABLE = "DIGITALOCEAN_TOKEN"
 LOGIN_SECONDS = 3600
-"""How long a login is good for: longer than any push takes."""
+"""How long a login is valid: longer than any push takes."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Account:
     token: str
 
     def registry(self) -> str:
-        """The name of its one registry. Raises ImageError where it has none or several."""
-        names = self._asked("/v2/registries", lambda answer: [str(each["name"]) for each in answer["registries"] or []])
+        """Return the name of the account's only registry. Raises ImageError if it has none or several."""
+        names = self._get("/v2/registries", lambda answer: [str(each["name"]) for each in answer["registries"] or []])
         if len(names) == 1:
             return names[0]
         if not names:
@@ -41,23 +41,23 @@ class Account:
         )
 
     def login(self, registry: str, *, write: bool) -> tuple[str, str]:
-        """A user and a password for one of its registries. Raises ImageError.
+        """Return a user and a password for one of the account's registries. Raises ImageError.
 
-        What only reads logs in by the token itself, which needs no more than registry:read; what writes gets a login
-        for an hour, so that a builder never sees the token.
+        To read, the login is the token itself, which needs only the scope registry:read. To write, the login is a
+        temporary one for an hour, so that a builder never gets the token.
         """
-        self._refuse_nobody()
+        self._require_token()
         if not write:
             return self.token, self.token
         query = f"read_write=true&expiry_seconds={LOGIN_SECONDS}"
-        encoded = self._asked(
+        encoded = self._get(
             f"/v2/registries/{registry}/docker-credentials?{query}", lambda answer: str(answer["auths"][DOCR]["auth"])
         )
         user, _, password = base64.b64decode(encoded).decode().partition(":")
         return user, password
 
-    def _asked(self, path: str, read: Callable[[Any], T]) -> T:
-        self._refuse_nobody()
+    def _get(self, path: str, read: Callable[[Any], T]) -> T:
+        self._require_token()
         try:
             api = Api("DigitalOcean", self.endpoint, self.token, VARIABLE)
         except ApiError as error:
@@ -65,15 +65,15 @@ class Account:
         try:
             return api.ask("GET", path, read)
         except ApiError as error:
-            more = ""
+            hint = ""
             if error.status in (401, 403):
-                more = (
+                hint = (
                     f" {VARIABLE} needs the scopes registry:read, and to push registry:update; or: doctl registry login"
                 )
-            raise ImageError(f"{error}{more}") from None
+            raise ImageError(f"{error}{hint}") from None
         finally:
             api.close()
 
-    def _refuse_nobody(self) -> None:
+    def _require_token(self) -> None:
         if not self.token:
             raise ImageError(f"{VARIABLE} is not set, and nobody has logged in to {DOCR}; log in: doctl registry login")

@@ -1,7 +1,7 @@
-"""An image that is built from a Dockerfile once for each state of its inputs.
+"""An image that is built from a Dockerfile once for each set of inputs.
 
-The registry itself is the record: the image of these inputs has the tag `inputs-<hash>`. Whoever has the same inputs
-finds it there and builds nothing, on whatever machine. A tag also keeps a registry from clearing the image away.
+The image has the tag `inputs-<hash>` in the registry. Another machine with the same inputs finds it there and does not
+build it again. The tag also protects the image from the registry's garbage collection.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SHORT = 12
 
 
 class DockerfileImage:
-    """The image of a backend whose settings have `image.build`. Everything raises ImageError."""
+    """The image of a backend whose settings have `image.build`. Every method raises ImageError."""
 
     def __init__(self, backend: BackendSettings, project: Path, endpoint: str, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -36,14 +36,14 @@ class DockerfileImage:
         return f"inputs-{self.inputs.hash}"
 
     def digest(self) -> str | None:
-        """The digest of the image that was built of these inputs; None where nobody has."""
+        """Return the digest of the image of these inputs; None if it was not built yet."""
         return self.registry.digest(self.tag)
 
     def make(self, line: Line, *, again: bool = False) -> str:
-        """Builds and pushes the image, and returns its digest; only pushes nothing where the registry has it by now.
+        """Build and push the image, and return its digest. Nothing is pushed if the registry has it after the build.
 
-        `again` makes another image of the same inputs. The one before keeps a tag of its own, so that a rollback finds
-        it.
+        `again` replaces an image of the same inputs. The former image gets a tag of its own, so that a rollback still
+        finds it.
         """
         builder, name = Builder.found(self._environment), self.registry.repository.tagged(self.tag)
         builder.build(self.inputs, name, line)

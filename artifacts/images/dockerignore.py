@@ -1,8 +1,8 @@
-"""`.dockerignore`: which files of a context stay out of a build, as docker reads it.
+"""`.dockerignore`: the files of a context that are not part of a build, with docker's own rules.
 
-Patterns are Go's filepath.Match with `**` for any number of folders, and begin at the context's root. What matches a
-folder leaves out everything below it. The last pattern that matches decides, and one after `!` takes a file back, also
-out of a folder that is left out. Source: https://docs.docker.com/build/concepts/context/#dockerignore-files
+Patterns are Go's filepath.Match with `**` for any number of folders, and begin at the context's root. A pattern that
+matches a folder leaves out everything below it. The last matching pattern decides. A pattern after `!` includes a file
+again, also in a folder that is left out. Source: https://docs.docker.com/build/concepts/context/#dockerignore-files
 """
 
 from __future__ import annotations
@@ -17,15 +17,13 @@ GLOB = re.compile(r"(\*\*/?|\*|\?|\[\^?(?:\\.|[^\]\\])+\]|\\.)", re.DOTALL)
 
 
 class Dockerignore:
-    """The patterns of one `.dockerignore`; an empty text leaves nothing out. Raises ArtifactError naming the line that
-    is no pattern.
-    """
+    """The patterns of one `.dockerignore`; an empty text has none. Raises ArtifactError with the line of a bad one."""
 
     def __init__(self, text: str, name: str = ".dockerignore") -> None:
         self._rules = list(_rules(text, name))
 
     def leaves_out(self, path: str) -> bool:
-        """Whether a path relative to the context, with slashes, stays out of the build."""
+        """Return whether a path is left out of the build. It is relative to the context, with slashes."""
         steps = path.split("/")
         parents = ["/".join(steps[:count]) for count in range(1, len(steps) + 1)]
         out = False
@@ -36,7 +34,7 @@ class Dockerignore:
 
     @property
     def takes_back(self) -> bool:
-        """Whether any pattern takes files back, so that folders that are left out have to be looked into."""
+        """True if any pattern begins with `!`, so that folders that are left out must be searched too."""
         return any(takes_back for takes_back, _ in self._rules)
 
 
@@ -59,26 +57,26 @@ def _rules(text: str, name: str) -> Iterator[tuple[bool, re.Pattern[str]]]:
 
 
 def _cleaned(pattern: str) -> str:
-    """As Go's filepath.Clean makes it, relative to the context."""
+    """Normalize a pattern like Go's filepath.Clean, relative to the context."""
     return posixpath.normpath(f"/{pattern}").lstrip("/") or "." if pattern else ""
 
 
 def _translated(pattern: str) -> str:
-    """As a regular expression. Raises ValueError where a character class has no end."""
-    made = ""
+    """Translate a pattern to a regular expression. Raises ValueError if a character class has no end."""
+    expression = ""
     for part in GLOB.split(pattern):
         if part.startswith("**"):
-            made += "(?:.*/)?" if part == "**/" else ".*"
+            expression += "(?:.*/)?" if part == "**/" else ".*"
         elif part == "*":
-            made += "[^/]*"
+            expression += "[^/]*"
         elif part == "?":
-            made += "[^/]"
+            expression += "[^/]"
         elif part.startswith("\\"):
-            made += re.escape(part[1:])
+            expression += re.escape(part[1:])
         elif part.startswith("[") and part.endswith("]"):
-            made += part.replace("[[", r"[\[", 1)
+            expression += part.replace("[[", r"[\[", 1)
         elif "[" in part:
             raise ValueError(pattern)
         else:
-            made += re.escape(part)
-    return made
+            expression += re.escape(part)
+    return expression

@@ -1,7 +1,7 @@
-"""What can go wrong with an image, as one sentence."""
+"""The error of the images package."""
 
 from artifacts.folders import ArtifactError
 
 
 class ImageError(ArtifactError):
-    """An image that cannot be built, pushed or looked for; one sentence and the next command."""
+    """An image cannot be built, pushed or found: one sentence with the next command."""

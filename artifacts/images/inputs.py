@@ -1,9 +1,9 @@
-"""What an image is built from: the files of the context, the Dockerfile, its target and arguments, and the platform.
+"""The inputs of an image: the files of the context, the Dockerfile, its target and arguments, and the platform.
 
-Their hash is the image's identity: two builds of the same inputs seldom give the same bytes, so that the first one is
-kept and no other is made. A file counts by its name, its content and whether it is executable, as in git; times,
-owners and empty folders do not. A repository's own folder `.git` counts by the commit that is checked out and by its
-name in `git describe`, since its files differ from clone to clone.
+Their hash identifies the image. Two builds of the same inputs seldom have the same bytes, so the first image is reused.
+The hash includes each file's name, content and executable bit, as in git, but no times, owners or empty folders. In
+place of a repository's folder `.git`, whose files differ between clones, it includes the current commit and its name in
+`git describe`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from programs import OutOfTime, git
 from settings import BackendSettings
 
 PLATFORM = "linux/amd64"
-"""What App Platform runs."""
+"""The platform of App Platform."""
 VERSION = 1
-"""Raised when other images would be made of the same inputs."""
+"""A part of the hash. Increase it when the same inputs would give other images."""
 GIT = ".git"
 GIT_SECONDS = 20.0
 IGNORED = ".dockerignore"
@@ -36,7 +36,7 @@ IGNORED = ".dockerignore"
 
 @dataclass(frozen=True)
 class Inputs:
-    """The inputs of one image. Raises ImageError where they cannot be read."""
+    """The inputs of one image. Raises ImageError if they cannot be read."""
 
     context: Path
     dockerfile: Path
@@ -45,7 +45,7 @@ class Inputs:
 
     @classmethod
     def of(cls, backend: BackendSettings, project: Path) -> Inputs:
-        """From the stack's settings, which have an `image.build` and a `path`."""
+        """Create them from a stack's settings with `image.build` and `path`."""
         build = backend.image.build
         assert build is not None
         assert backend.path is not None
@@ -59,9 +59,9 @@ class Inputs:
 
     @cached_property
     def hash(self) -> str:
-        """64 hex digits."""
+        """The SHA-256 of the inputs: 64 hex digits."""
         files = {name: _described(self.context / name) for name in self.files if not _in_git(name)}
-        what = {
+        inputs = {
             "version": VERSION,
             "platform": PLATFORM,
             "target": self.target,
@@ -70,25 +70,25 @@ class Inputs:
             "files": files,
             "git": self._commit() if any(map(_in_git, self.files)) else None,
         }
-        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
     @cached_property
     def files(self) -> tuple[str, ...]:
-        """The files and links of the context that are not left out, relative to it, sorted."""
-        return tuple(sorted(_walked(self.context, "", self._ignore())))
+        """The names of the context's files and links that are not left out, sorted."""
+        return tuple(sorted(_walk(self.context, "", self._ignore())))
 
     def copy(self, folder: Path) -> tuple[Path, Path]:
-        """Copies them into an empty folder: the context, and the Dockerfile beside it.
+        """Copy the context and the Dockerfile into an empty folder, and return their paths.
 
-        A builder gets just what was hashed, whatever it makes of `.dockerignore` itself. Raises ImageError where
-        something has changed since then.
+        So a builder gets exactly the files that were hashed, however it reads `.dockerignore`. Raises ImageError if an
+        input has changed since it was hashed.
         """
         context, dockerfile = folder / "context", folder / "Dockerfile"
         context.mkdir()
         for name in self.files:
             target = context / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            _copied(self.context / name, target, as_it_is=_in_git(name))
+            _copy_file(self.context / name, target, as_it_is=_in_git(name))
         dockerfile.write_bytes(self._dockerfile())
         if replace(self).hash != self.hash:
             raise ImageError(f"{shown(self.context)} changed while it was read; wait for that to end, then try again")
@@ -104,7 +104,7 @@ class Inputs:
             ) from None
 
     def _ignore(self) -> Dockerignore:
-        """The Dockerfile's own, else the context's."""
+        """Read the Dockerfile's own ignore file, or else the context's."""
         own = self.dockerfile.with_name(f"{self.dockerfile.name}{IGNORED}")
         path = own if own.is_file() else self.context / IGNORED
         return Dockerignore(read_file(path).decode(errors="replace") if path.is_file() else "", shown(path))
@@ -118,7 +118,7 @@ class Inputs:
         )
 
 
-def _walked(folder: Path, prefix: str, ignore: Dockerignore) -> Iterator[str]:
+def _walk(folder: Path, prefix: str, ignore: Dockerignore) -> Iterator[str]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         for entry in entries:
@@ -126,7 +126,7 @@ def _walked(folder: Path, prefix: str, ignore: Dockerignore) -> Iterator[str]:
             out = ignore.leaves_out(name)
             if entry.is_dir(follow_symlinks=False):
                 if not out or ignore.takes_back:
-                    yield from _walked(folder / entry.name, f"{name}/", ignore)
+                    yield from _walk(folder / entry.name, f"{name}/", ignore)
             elif not out:
                 yield name
     except OSError as error:
@@ -139,7 +139,7 @@ def _in_git(name: str) -> bool:
 
 
 def _described(path: Path) -> str:
-    """A file's executable bit and SHA-256, or where a link leads."""
+    """Return a file's executable bit and SHA-256, or the target of a link."""
     if path.is_symlink():
         return f"link {os.readlink(path)}"
     content = _read(path)
@@ -153,7 +153,7 @@ def _read(path: Path) -> bytes:
         raise ImageError(f"{str(error).rpartition(';')[0] or error}; leave it out of the build in {IGNORED}") from None
 
 
-def _copied(source: Path, target: Path, *, as_it_is: bool) -> None:
+def _copy_file(source: Path, target: Path, *, as_it_is: bool) -> None:
     if source.is_symlink():
         target.symlink_to(os.readlink(source))
     elif as_it_is:

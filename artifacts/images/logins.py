@@ -1,8 +1,8 @@
-"""Logins of container registries: as `docker login`, `podman login` and `doctl registry login` leave them, or made of
+"""Logins of container registries: those of `docker login`, `podman login` and `doctl registry login`, or made from
 DigitalOcean's token.
 
-The files and the credential helpers are docker's: https://docs.docker.com/reference/cli/docker/login/. A login is in no
-argument of any program: helpers get the registry's name by standard input, and builders a file that only we can read.
+The files and credential helpers are docker's: https://docs.docker.com/reference/cli/docker/login/. A login is never an
+argument of a program: helpers get the registry's name by standard input, and builders get a file that only we can read.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from programs import OutOfTime, run
 HELPER_SECONDS = 20.0
 HUB_KEYS = ("https://index.docker.io/v1/", "index.docker.io", "docker.io")
 TOKEN_USER = "<token>"
-"""The user of an identity token, which is no password."""
+"""The user name that marks an identity token, which is no password."""
 
 
 @dataclass(frozen=True)
 class Login:
-    """A user and a password, or a token in place of it."""
+    """A user and a password, or a token in place of the password."""
 
     user: str
     password: str = field(repr=False)
 
     @property
     def basic(self) -> str:
-        """As HTTP's Basic scheme and docker's files have it."""
+        """The login in the form of HTTP's Basic scheme and of docker's files."""
         return base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
 
 
 @dataclass(frozen=True)
 class Logins:
-    """Where logins come from; `environment` names docker's and podman's files."""
+    """The sources of logins. `environment` has the paths of docker's and podman's files."""
 
     environment: Mapping[str, str]
     account: Account
 
     def of(self, repository: Repository, *, write: bool) -> Login | None:
-        """The login for a repository; None where there is none. Raises ImageError."""
+        """Return the login for a repository, or None. Raises ImageError."""
         for config in self._configs():
             if login := self._in(config, repository):
                 return login
@@ -79,18 +79,18 @@ class Logins:
         return None
 
     def _from_helper(self, helper: str, key: str) -> Login | None:
-        """None where it has none, or is not there."""
+        """Ask a credential helper; None if it has no login, or is not installed."""
         with suppress(OSError, OutOfTime, ValueError, KeyError, TypeError):
             command = [f"docker-credential-{helper}", "get"]
             done = run(command, stdin=key.encode(), env=self.environment, seconds=HELPER_SECONDS)
-            found = json.loads(done.output) if done.status == 0 else {}
-            if found.get("Username") != TOKEN_USER:
-                return Login(found["Username"], found["Secret"])
+            answer = json.loads(done.output) if done.status == 0 else {}
+            if answer.get("Username") != TOKEN_USER:
+                return Login(answer["Username"], answer["Secret"])
         return None
 
 
 def _keys(repository: Repository) -> list[str]:
-    """The names under which a file may have the login, the closest first: podman's may have a part of the path."""
+    """Return the keys of a login in a file, the closest first. Podman's keys may have a part of the path."""
     if repository.host == HUB:
         return list(HUB_KEYS)
     steps = str(repository).split("/")

@@ -1,8 +1,8 @@
-"""A repository in a container registry: which digest a tag has, and whether a digest is there.
+"""A client of a container registry: find and set the tags of a repository.
 
-API: https://github.com/opencontainers/distribution-spec/blob/main/spec.md; how a registry asks for a login:
-https://distribution.github.io/distribution/spec/auth/token/. A login goes to the registry, and to the address that it
-names for tokens, where both are encrypted or on this machine.
+API: https://github.com/opencontainers/distribution-spec/blob/main/spec.md. Login protocol:
+https://distribution.github.io/distribution/spec/auth/token/. A login is sent only to the registry, and to its address
+for tokens, if this address is encrypted or on this machine.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from clients.http import client, httpx, is_loopback
 from settings import ImageSettings
 
 SECONDS = 20.0
-"""For each step of a request."""
+"""The timeout of each step of a request."""
 HOSTS = {"DOCR": DOCR, "GHCR": "ghcr.io", "DOCKER_HUB": HUB}
 MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
@@ -33,7 +33,7 @@ PULL, PUSH = "pull", "pull,push"
 
 
 def registry_of(image: ImageSettings, endpoint: str, environment: Mapping[str, str]) -> Registry:
-    """The registry of a stack's image; `endpoint` is the API of the account that has the DOCR. Raises ImageError."""
+    """Return the registry of a stack's image. `endpoint` is the API of the DOCR's account. Raises ImageError."""
     account = Account(endpoint, environment.get("DIGITALOCEAN_TOKEN", ""))
     host = image.host or HOSTS[image.registry_type]
     registry = account.registry() if image.registry is None and host == DOCR else image.registry
@@ -42,48 +42,52 @@ def registry_of(image: ImageSettings, endpoint: str, environment: Mapping[str, s
 
 
 class Registry:
-    """Everything raises ImageError where the registry does not answer, or refuses the login."""
+    """One repository in a registry. Methods raise ImageError if the registry does not answer, or refuses the login."""
 
     def __init__(self, repository: Repository, logins: Logins) -> None:
         self.repository, self._logins = repository, logins
         self._authorization: dict[str, str] = {}
 
     def login(self) -> Login | None:
-        """That with which images are pushed."""
+        """Return the login for pushes."""
         return self._logins.of(self.repository, write=True)
 
     def digest(self, reference: str) -> str | None:
-        """The digest of a tag, or the digest itself; None where the repository does not have it."""
-        answer = self._asked("HEAD", reference, PULL)
+        """Return the digest of a tag or digest; None if the repository does not have it."""
+        answer = self._request("HEAD", reference, PULL)
         if answer.status_code == 404:
             return None
-        found = answer.headers.get("docker-content-digest", "")
-        if not DIGEST.fullmatch(found):
+        digest_header = answer.headers.get("docker-content-digest", "")
+        if not DIGEST.fullmatch(digest_header):
             raise ImageError(
                 f"The registry at {self.repository.host} names no digest for {reference} (status "
                 f"{answer.status_code}); see what answers there: curl -sSI "
                 f"{self.repository.address}/manifests/{reference}"
             )
-        return str(found)
+        return str(digest_header)
 
     def tag(self, digest: str, tag: str) -> None:
-        """Gives a manifest that is there another tag, so that nothing clears it away."""
-        manifest = self._asked("GET", digest, PULL)
+        """Add a tag to an existing manifest, so that garbage collection does not delete it."""
+        manifest = self._request("GET", digest, PULL)
         kind = {"content-type": manifest.headers.get("content-type", "")}
         if manifest.status_code == 200:
-            self._asked("PUT", tag, PUSH, kind, manifest.content)
+            self._request("PUT", tag, PUSH, kind, manifest.content)
 
-    def _asked(
+    def _request(
         self, method: str, reference: str, scope: str, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> httpx.Response:
         address = f"{self.repository.address}/manifests/{reference}"
-        sent = {"accept": ", ".join(MANIFESTS), **(headers or {})}
+        base_headers = {"accept": ", ".join(MANIFESTS), **(headers or {})}
         try:
             with client(SECONDS) as http:
-                answer = http.request(method, address, headers={**sent, **self._known(scope)}, content=body)
+                answer = http.request(
+                    method, address, headers={**base_headers, **self._authorization_header(scope)}, content=body
+                )
                 if answer.status_code == 401:
-                    self._authorization[scope] = self._authorized(http, answer, scope)
-                    answer = http.request(method, address, headers={**sent, **self._known(scope)}, content=body)
+                    self._authorization[scope] = self._authorize(http, answer, scope)
+                    answer = http.request(
+                        method, address, headers={**base_headers, **self._authorization_header(scope)}, content=body
+                    )
         except httpx.HTTPError as error:
             raise ImageError(
                 f"The registry at {self.repository.host} does not answer ({str(error) or type(error).__name__}); see: "
@@ -101,27 +105,27 @@ class Registry:
             )
         return answer
 
-    def _known(self, scope: str) -> dict[str, str]:
+    def _authorization_header(self, scope: str) -> dict[str, str]:
         known = self._authorization.get(scope)
         return {"authorization": known} if known else {}
 
-    def _authorized(self, http: httpx.Client, answer: httpx.Response, scope: str) -> str:
-        """What the registry's own challenge asks for."""
+    def _authorize(self, http: httpx.Client, answer: httpx.Response, scope: str) -> str:
+        """Return the authorization that the registry's challenge requires."""
         challenge = answer.headers.get("www-authenticate", "")
         login = self._logins.of(self.repository, write=scope == PUSH)
         if challenge.lower().startswith("basic"):
             if login is None:
                 raise self._refused(scope)
             return f"Basic {login.basic}"
-        named = dict(PARAMETER.findall(challenge))
-        realm = named.get("realm", "")
+        parameters = dict(PARAMETER.findall(challenge))
+        realm = parameters.get("realm", "")
         if not _is_safe(realm):
             raise self._refused(scope)
-        query = {"service": named.get("service", ""), "scope": f"repository:{self.repository.path}:{scope}"}
+        query = {"service": parameters.get("service", ""), "scope": f"repository:{self.repository.path}:{scope}"}
         headers = {"authorization": f"Basic {login.basic}"} if login else {}
-        given = http.get(f"{realm}?{urlencode(query)}", headers=headers)
+        response = http.get(f"{realm}?{urlencode(query)}", headers=headers)
         try:
-            token = given.json()
+            token = response.json()
             return f"Bearer {token.get('token') or token['access_token']}"
         except (ValueError, LookupError, AttributeError):
             raise self._refused(scope) from None
@@ -134,7 +138,7 @@ class Registry:
 
 
 def _is_safe(address: str) -> bool:
-    """Whether a login may be sent there."""
+    """Return whether a login may be sent to the address."""
     parts = urlsplit(address)
     return bool(parts.hostname) and (
         parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))

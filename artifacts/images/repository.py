@@ -1,4 +1,4 @@
-"""A repository of a container registry, as image names have it."""
+"""A repository of a container registry, as in the names of images."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Repository:
         return f"{self.host}/{self.path}"
 
     def tagged(self, tag: str) -> str:
-        """The name under which an image is built and pushed."""
+        """Return the name of an image with this tag."""
         return f"{self}:{tag}"
 
     @property
     def is_local(self) -> bool:
-        """Whether the registry is on this machine, where it is asked without TLS."""
+        """True if the registry is on this machine. Then TLS is not used."""
         return is_loopback(self.host.rpartition(":")[0] or self.host)
 
     @property
     def address(self) -> str:
-        """Of the repository in the registry's API, as the OCI distribution specification has it."""
+        """The repository's address in the registry's API (OCI distribution specification)."""
         scheme = "http" if self.is_local else "https"
         return f"{scheme}://{HUB_API if self.host == HUB else self.host}/v2/{self.path}"

@@ -1,1 +1,1 @@
-"""The static files of a site: which of them are deployed, their rules, and their content types."""
+"""The static files of a site: the selection of files, their rules, and their content types."""

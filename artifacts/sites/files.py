@@ -1,6 +1,6 @@
-"""Which files of a folder are the site: all but those that `.assetsignore` names, and none that must not be public.
+"""Select the files of a site: all except those in `.assetsignore`. Files that must not be public are refused.
 
-Nothing is left out without a word: what neither wrangler nor Cloudflare would take is refused by its path.
+Files that wrangler or Cloudflare would not accept are also refused, with their path, and not silently left out.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from site_rules import Problem, header_problems, redirect_problems
 
 HEADERS, REDIRECTS = "_headers", "_redirects"
 RULES = frozenset({HEADERS, REDIRECTS})
-"""Read by wrangler as rules; the provider would upload them as files, so they travel in the asset configuration."""
+"""Wrangler reads these as rules. The provider would upload them as files, so they are in its asset configuration."""
 FINDER = ".DS_Store"
-"""What macOS leaves in a folder: it tells the names of files, and nobody means to publish it."""
+"""A file that macOS writes into folders. It contains the names of files and is not meant for publication."""
 PAGES_WORKER = "_worker.js"
 SECRET = re.compile(r"\.git|\.env(rc|\..+)?|\.dev\.vars(\..+)?", re.IGNORECASE)
 EXAMPLE = re.compile(r".*\.(example|sample|template)", re.IGNORECASE)
@@ -26,14 +26,14 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def is_private(name: str) -> bool:
-    """Whether a file of this name belongs to the developer who has it, and to nobody else."""
+    """Return whether a file of this name is private to its developer, such as `.env`."""
     return SECRET.fullmatch(name) is not None and not EXAMPLE.fullmatch(name)
 
 
 def site_files(site: Path) -> tuple[list[SourceFile], tuple[str, ...]]:
-    """The files and rules of a site, and the names of what is left out although `.assetsignore` does not name it.
+    """Return a site's files and rules, and the names that are left out although `.assetsignore` does not name them.
 
-    Raises ArtifactError for what must not or cannot be served.
+    Raises ArtifactError for files that must not or cannot be served.
     """
     rules = Ignore.of(site)
     legacy = not os.path.exists(site / ignore.NAME)
@@ -57,7 +57,7 @@ def site_files(site: Path) -> tuple[list[SourceFile], tuple[str, ...]]:
 
 
 def read_rules(site: Path) -> tuple[str | None, str | None]:
-    """The texts of `_headers` and `_redirects`, None for one that is not there. Raises ArtifactError."""
+    """Read `_headers` and `_redirects`; None for a missing file. Raises ArtifactError."""
     headers, redirects = _text(site / HEADERS), _text(site / REDIRECTS)
     _refuse(site / HEADERS, header_problems(headers or ""))
     _refuse(site / REDIRECTS, redirect_problems(redirects or ""))

@@ -1,6 +1,6 @@
-"""`.assetsignore`: which files of a site stay at home, in gitignore's syntax and as wrangler reads it.
+"""`.assetsignore`: the files of a site that are not uploaded, in gitignore's syntax and with wrangler's rules.
 
-As wrangler's: letters match whatever their case, and below an ignored folder nothing can be taken back.
+As in wrangler, patterns ignore case, and a file below an ignored folder cannot be included again.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 NAME = ".assetsignore"
 Rule = tuple[bool, re.Pattern[str]]
-"""Whether a match ignores, and what matches."""
+"""True if a match ignores the path, and the pattern."""
 
 
 class Ignore:
-    """The rules of one site's `.assetsignore`; none where there is no such file."""
+    """The rules of one site's `.assetsignore`; none if there is no such file."""
 
     def __init__(self, text: str) -> None:
-        """Raises ValueError with the line that is no pattern."""
+        """Parse the rules. Raises ValueError with the line that is no pattern."""
         self._rules = list(_rules(text))
         self._folder = cache(self._decided_folder)
 
     @classmethod
     def of(cls, site: Path) -> Ignore:
-        """Raises ArtifactError."""
+        """Read the file of a site. Raises ArtifactError."""
         path = site / NAME
         if not os.path.lexists(path):
             return cls("")
@@ -44,7 +44,7 @@ class Ignore:
             raise ArtifactError(f"{shown(path)}, {error}; write it as in .gitignore") from None
 
     def decided(self, name: str, folder: bool) -> bool | None:
-        """Whether a path is ignored (True) or taken back by a `!` rule (False); None where no rule speaks of it."""
+        """Return True if a path is ignored, False if a `!` rule includes it, None if no rule matches it."""
         parent = name.rpartition("/")[0]
         if parent and self._folder(parent):
             return True
@@ -62,7 +62,7 @@ class Ignore:
 
 
 def _names(found: re.Match[str], path: str) -> bool:
-    """Whether the path itself was matched, and no more: the library's patterns match all below a folder too."""
+    """Return whether the path itself matched. The library's patterns also match everything below a folder."""
     if found.groupdict().get("ps_d") is not None:
         return found.end("ps_d") == len(path)
     return not found[0].endswith("/") or found.end() < len(path)  # `folder/**` is not the folder
@@ -71,7 +71,7 @@ def _names(found: re.Match[str], path: str) -> bool:
 def _rules(text: str) -> list[Rule]:
     if not text:
         return []
-    # Not at import: few sites have such a file, and every run imports this module.
+    # Imported late: every run imports this module, but few sites have such a file.
     from pathspec.patterns.gitignore import GitIgnorePatternError
     from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 

@@ -1,8 +1,8 @@
-"""Content types of a site's files, as header rules: by name alone, whatever machine uploads them.
+"""Content types of a site's files as header rules, so that they depend only on the files' names.
 
-Cloudflare keeps one content type for equal bytes, the one of their first upload, and the provider takes it from the
-uploading machine's table. Rules in `_headers` decide over both. Only the names in HTML files' addresses are not known
-beforehand (one of them answers for every unknown path), so pages have no rules.
+Cloudflare stores one content type for equal bytes, that of their first upload, and the provider takes it from a table
+on the uploading machine. Rules in `_headers` override both. HTML pages have no rules, because their addresses are not
+known in advance: one of them may answer for every unknown path.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from site_rules import HEADER_LINE, HEADER_RULES, HeaderRule, header_rules
 
 TEXT = "; charset=utf-8"
 PAGE = ".html"
-# As wrangler sends them. A name that is not here is served without a content type, as wrangler does.
+# The same types as in wrangler. As in wrangler, other files are served without a content type.
 TYPES = {
     ".7z": "application/x-7z-compressed",
     ".aac": "audio/aac",
@@ -115,26 +115,26 @@ TYPES = {
     ".yml": "text/yaml" + TEXT,
     ".zip": "application/zip",
 }
-# Known to the provider itself (Go's mime package), so that they mean the same on every machine.
+# Types that the provider itself knows (Go's mime package), so that they are the same on every machine.
 EVERYWHERE = frozenset(
     ".avif .css .gif .htm .html .jpeg .jpg .js .json .mjs .pdf .png .svg .wasm .webp .xml".split()  # noqa: SIM905
 )
 UNSET = "! Content-Type"
 Rules = dict[str, str | None]
-"""Paths as they stand in `_headers`, and the content type of what is there; None where it has none."""
+"""Content types by path in `_headers`; None is no content type."""
 
 
 def content_type(name: str) -> str | None:
-    """The content type of a file of this name; None where it is served without one."""
+    """Return the content type of a file of this name; None if it is served without one."""
     return TYPES.get(_ending(name))
 
 
 def with_content_types(files: Mapping[str, str], own: str | None) -> str | None:
-    """The site's own header rules and those of its content types, as one `_headers`; None where there are none.
+    """Return a `_headers` with the site's own rules and those for its content types; None if there are no rules.
 
-    `files` are the site's files with their digests, its rules left out. The site's own rules decide. One rule is made
-    for each file while they fit; then only for those that are not served right anyway; then for all of one ending in a
-    folder; then for all of one ending. Raises ArtifactError.
+    `files` has the digest of each file of the site, without rule files. The site's own rules take precedence. There is
+    a rule for each file if they fit into Cloudflare's limit. Otherwise there are rules only for files whose type would
+    be unreliable; or one for each file ending in each top folder; or one for each ending. Raises ArtifactError.
     """
     rules = header_rules(own or "")
     ours = _fitting(files, HEADER_RULES - len(rules))
@@ -144,7 +144,7 @@ def with_content_types(files: Mapping[str, str], own: str | None) -> str | None:
 
 
 def refuse_clashing_pages(files: Mapping[str, str]) -> None:
-    """Raises ArtifactError for a page with the bytes of another file: no rule could give its type back."""
+    """Raise ArtifactError for a page with the same bytes as another file, because pages have no rule for their type."""
     clashing = _clashing(files)
     for page in sorted(name for name in clashing if _ending(name) == PAGE):
         other = min(name for name in clashing if files[name] == files[page] and _ending(name) != PAGE)
@@ -172,9 +172,7 @@ def _each(names: Iterable[str]) -> Rules:
 
 
 def _by_ending(names: Iterable[str], by_folder: bool) -> Rules:
-    """One rule for all files of an ending, or for those of a folder at the top; files without an ending have their
-    own.
-    """
+    """Make one rule for all files of an ending, or for each top folder's. Files without an ending get their own."""
     rules: Rules = {}
     for name in names:
         top = name.partition("/")[0] if "/" in name else ""
@@ -188,8 +186,10 @@ def _by_ending(names: Iterable[str], by_folder: bool) -> Rules:
 
 
 def _own_lines(own: str, rules: list[HeaderRule], ours: Rules) -> Iterator[str]:
-    """The site's own lines. A content type in them replaces ours, to which it would be appended; a rule for the very
-    path of one of ours takes that in, which it would displace.
+    """Return the site's own lines, merged with our rules.
+
+    Where a rule of the site sets a content type, ours is unset first, or Cloudflare would append one to the other. A
+    rule of the site for the same path as one of ours would replace ours, so our headers are added to it.
     """
     paths = {unquote(path): path for path in ours}
     added: dict[int, list[str]] = {}
@@ -212,7 +212,7 @@ def _headers(kind: str | None) -> list[str]:
 
 
 def _clashing(files: Mapping[str, str]) -> set[str]:
-    """The files whose bytes another file has too, under a name of another content type."""
+    """Return the files with the same bytes as another file of another content type."""
     kinds: dict[str, set[str | None]] = {}
     for name, digest in files.items():
         kinds.setdefault(digest, set()).add(content_type(name))
@@ -224,5 +224,5 @@ def _ending(name: str) -> str:
 
 
 def _address(name: str) -> str:
-    """The path at which Cloudflare serves a file: each part as JavaScript's encodeURIComponent has it."""
+    """Return the path of a file at Cloudflare: each part encoded as by JavaScript's encodeURIComponent."""
     return "/" + "/".join(quote(part, safe="!'()*~") for part in name.split("/"))
