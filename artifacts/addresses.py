@@ -59,12 +59,12 @@ class HostNames(ABC):
     def find(self, content: bytes, file: str) -> Iterator[Occurrence]:
         """Yield the addresses in the content of a file, in order."""
         lower = content.lower()
-        found: dict[int, str] = {}
+        hostnames: dict[int, str] = {}
         for pattern in self._patterns:
             for match in pattern.finditer(lower):
                 if BEGIN.search(lower[max(0, match.start() - BEFORE) : match.start()]):
-                    found[match.start()] = match[0].replace(b"\\", b"").decode()
-        for start, hostname in sorted(found.items()):
+                    hostnames[match.start()] = match[0].replace(b"\\", b"").decode()
+        for start, hostname in sorted(hostnames.items()):
             line_start = content.rfind(b"\n", 0, start) + 1
             column = len(content[line_start:start].decode(errors="replace")) + 1
             yield Occurrence(file=file, line=content.count(b"\n", 0, start) + 1, column=column, hostname=hostname)

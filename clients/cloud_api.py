@@ -59,9 +59,9 @@ class Answer:
     def message(self) -> str:
         """Return the API's error message on one line; without one, the name of the status."""
         try:
-            found = self.json()
-            errors = [each["message"] for each in found.get("errors") or [] if each.get("message")]
-            text = "; ".join(map(str, errors)) or str(found.get("message") or "")
+            body = self.json()
+            errors = [each["message"] for each in body.get("errors") or [] if each.get("message")]
+            text = "; ".join(map(str, errors)) or str(body.get("message") or "")
         except WRONG_SHAPE:
             text = ""
         return " ".join((text or self.reason or "no reason given").split())[:300].rstrip(".")

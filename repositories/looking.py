@@ -246,8 +246,8 @@ def _refuse_secrets_in(
     findings: list[Finding] = []
     for each in added:
         opened, content = additions.opened(git, each, extra) if each.blob else (each, b"")
-        found = list(scanner.findings([opened]))
-        findings += found or ([Finding(each.path, 0, PRIVATE_KEY)] if key_in(content) else [])
+        line_findings = list(scanner.findings([opened]))
+        findings += line_findings or ([Finding(each.path, 0, PRIVATE_KEY)] if key_in(content) else [])
     if not findings:
         return
     more = f" and {len(findings) - 1} more" if len(findings) > 1 else ""

@@ -76,12 +76,12 @@ def _partly(arrived: dict[Address, bool | None], printed: str) -> str:
 
 def _reasons(printed: str) -> dict[str, str]:
     """Return each address's reason for its refusal, by the address in git's output."""
-    found = {}
+    reasons = {}
     for section in SECTION.finditer(printed):
         rest = printed[section.end() :].partition("\nTo ")[0]
         if refused := REFUSED.search(rest):
-            found[section["url"]] = shown(without_credentials(refused["why"] or "")) or refused["how"]
-    return found
+            reasons[section["url"]] = shown(without_credentials(refused["why"] or "")) or refused["how"]
+    return reasons
 
 
 def _refusal(state: State, how: str, why: str) -> str:

@@ -19,9 +19,9 @@ def alerts_of(spec: Mapping[str, Any], service: str) -> dict[str, dict[str, Any]
 
 def alert(given: Mapping[str, Any]) -> dict[str, Any]:
     """Normalize one alert, so that alerts of any origin can be compared."""
-    made: dict[str, Any] = {"rule": given.get("rule")}
+    normalized: dict[str, Any] = {"rule": given.get("rule")}
     for name in THRESHOLD:
         value = given.get(name)
         if value is not None and value not in UNSET:
-            made[name] = float(value) if name == "value" else str(value)
-    return made | ({"disabled": True} if given.get("disabled") else {})
+            normalized[name] = float(value) if name == "value" else str(value)
+    return normalized | ({"disabled": True} if given.get("disabled") else {})

@@ -68,11 +68,11 @@ def items(release: Release, *, packed: bool) -> list[Item]:
     named += [("assets", digest, name) for name, digest in release["assets"].items()]
     if packed:
         named.append(("image", release["backend"].removeprefix("sha256:"), "backend"))
-    found: dict[tuple[Kind, str], list[str]] = {}
+    services_by_item: dict[tuple[Kind, str], list[str]] = {}
     for kind, digest, service in named:
         if not digest.startswith(ADOPTED):
-            found.setdefault((kind, digest), []).append(service)
-    return [Item(kind=kind, digest=digest, services=tuple(names)) for (kind, digest), names in found.items()]
+            services_by_item.setdefault((kind, digest), []).append(service)
+    return [Item(kind=kind, digest=digest, services=tuple(names)) for (kind, digest), names in services_by_item.items()]
 
 
 def same_bytes(one: Release, other: Release) -> bool:
