@@ -1,4 +1,4 @@
-"""What Tab offers for an argument, by what the argument is called in the help. Nothing is asked of a network."""
+"""Tab completion of arguments, chosen by the argument's placeholder in the help. No completion uses the network."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from settings import PROJECT as PROJECT_NAME
 
 
 def complete(*functions: Callable[..., Any] | None) -> None:
-    """Gives every parameter of these commands, whose kind of value is known, its completion."""
+    """Set the completion of each parameter whose placeholder is in `BY_METAVAR`."""
     for function in functions:
         hints = get_type_hints(function, include_extras=True)
-        for told in (each for hint in hints.values() for each in getattr(hint, "__metadata__", ())):
-            if isinstance(told, ParameterInfo) and told.autocompletion is None:
-                told.autocompletion = BY_METAVAR.get((told.metavar or "").strip("[]."))
+        for parameter in (each for hint in hints.values() for each in getattr(hint, "__metadata__", ())):
+            if isinstance(parameter, ParameterInfo) and parameter.autocompletion is None:
+                parameter.autocompletion = BY_METAVAR.get((parameter.metavar or "").strip("[]."))
         if function is not None:
-            function.__annotations__ = hints  # annotations that are text would be made anew for Typer
+            function.__annotations__ = hints  # Typer would evaluate text annotations anew and lose the completion
 
 
 def stacks(incomplete: str) -> list[str]:
-    """From `Pulumi.<stack>.yaml`; the first one's is written when it is brought up."""
+    """Return the stacks that have a `Pulumi.<stack>.yaml`, and the first stack, whose file `oracle up` writes."""
     return sorted(name for name in {FIRST, *get_or_none(PROJECT)} if name.startswith(incomplete))
 
 
 def services(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """Those of the stack that the command line names, or of the first one that there is."""
-    asked = ctx.params.get("stack") or FIRST
+    """Return the services of the stack on the command line, or of the first stack that has a file."""
+    requested = ctx.params.get("stack") or FIRST
     try:
         stack = next(
-            (Stack(name) for name in (asked, *sorted(get_or_none(PROJECT))) if Stack(name).file.is_file()), None
+            (Stack(name) for name in (requested, *sorted(get_or_none(PROJECT))) if Stack(name).file.is_file()), None
         )
         settings = stack.settings() if stack else None
     except CommandError:
         return []
     if settings is None:
         return []
-    told = {"backend": settings.backend.app_name} | {name: each.script for name, each in settings.workers.items()}
-    return [(name, what) for name, what in told.items() if name.startswith(incomplete)]
+    scripts = {"backend": settings.backend.app_name} | {name: each.script for name, each in settings.workers.items()}
+    return [(name, script) for name, script in scripts.items() if name.startswith(incomplete)]
 
 
 def runs(incomplete: str) -> list[str]:
-    """The newest first."""
-    kept = PROJECT / ".oracle" / "runs"
-    return sorted((run.parent.name for run in kept.glob(f"*/*/*/{_plain(incomplete)}*/run.json")), reverse=True)
+    """Return the ids of the recorded runs, newest first."""
+    folder = PROJECT / ".oracle" / "runs"
+    return sorted((run.parent.name for run in folder.glob(f"*/*/*/{_plain(incomplete)}*/run.json")), reverse=True)
 
 
 def repositories(incomplete: str) -> list[str]:
@@ -61,7 +61,7 @@ def repositories(incomplete: str) -> list[str]:
 
 
 def backups(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The newest first. Only those on this machine: a bucket would have to be asked over the network."""
+    """Return the stack's backups on this machine, newest first. Backups in a bucket would need the network."""
     from storage.backups import BackupsError, Folder, open_store
 
     try:
@@ -71,14 +71,14 @@ def backups(ctx: typer.Context, incomplete: str) -> list[str]:
         names = store.names("") if isinstance(store, Folder) else []
     except (CommandError, BackupsError):
         return []
-    # Whose state it is, only the engine can say: the organization may be any.
+    # Any organization matches, because only the engine knows which one the state belongs to.
     paths = [name.removesuffix(".json").split("/") for name in names if name.endswith(".json")]
     ids = {path[3] for path in paths if len(path) == 4 and path[1:3] == [PROJECT_NAME, stack.name]}
     return sorted((id for id in ids if id.startswith(incomplete)), reverse=True)
 
 
 def _plain(text: str) -> str:
-    """Without what a pattern of file names means something by."""
+    """Remove the characters that have a meaning in a file name pattern."""
     return "".join(each for each in text if each.isalnum() or each in "-_.")
 
 
@@ -89,4 +89,4 @@ BY_METAVAR: dict[str, Callable[..., Any]] = {
     "BACKUP": backups,
     "R": repositories,
 }
-"""The names without what says that there may be none or many."""
+"""Completions by placeholder, without its brackets and dots."""

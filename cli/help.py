@@ -1,6 +1,6 @@
-"""The help screen, 80 columns by 24 lines, and commands that are imported when they are needed.
+"""The help screen, and commands that are imported on first use.
 
-`oracle --help`, a completed name and a mistyped one cost no import of what the commands use.
+`oracle --help`, Tab and a mistyped name import none of the commands' dependencies.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from itertools import zip_longest
+from textwrap import wrap
 from typing import Any
 
 import typer
@@ -19,35 +19,34 @@ from typer.main import get_command, get_group
 from cli.completion import complete
 from cli.stack_argument import StackCommand
 
-WIDTH = 80
-"""Where two columns begin to fit."""
-COLUMN = WIDTH // 2 - 1
+WIDTH = 100
+"""The widest line of the help."""
 NAME = 12
-"""The longest name, and what separates it from the summary."""
-
-WORKFLOWS = "For workflows"
-"""The panel of commands that nobody types, and that the screen has no room for."""
+"""The columns of a command's name, with the space behind it."""
+INDENT = " " * (2 + NAME)
 
 
 @dataclass(frozen=True)
 class Entry:
+    """A command in the help: its panel, its name and its summary."""
+
     panel: str
     name: str
     summary: str
 
 
 def screen(entries: Sequence[Entry]) -> type[TyperGroup]:
-    """The class of a group that has these commands."""
+    """Return the class of a command group that has these commands."""
 
     class Screen(TyperGroup):
         def __init__(self, **options: Any) -> None:
             super().__init__(**options)
-            self.commands = _Lazily(entries)
+            self.commands = _LazyCommands(entries)
 
         def format_help(self, ctx: Any, _: Any) -> None:
-            width = shutil.get_terminal_size((WIDTH, 24)).columns
-            # Printed rather than given to the formatter, as Typer does with its own: what it returns is not shown
-            # when a command is missing.
+            width = min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH)
+            # Printed here, as Typer prints its own help: Typer does not show the formatter's text when no command is
+            # given.
             typer.echo("\n".join(help_screen(ctx.info_name, entries, width)))
 
         def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
@@ -61,40 +60,24 @@ def screen(entries: Sequence[Entry]) -> type[TyperGroup]:
 
 
 def help_screen(program: str, entries: Sequence[Entry], width: int) -> Iterator[str]:
-    """The lines of the help: panels in two columns, or in one where two do not fit."""
+    """Yield the lines of the help: one command per line, under the title of its panel."""
     yield f"Usage: {program} COMMAND [OPTIONS]       more on a command: {program} COMMAND --help"
-    names = dict.fromkeys(entry.panel for entry in entries if entry.panel != WORKFLOWS)
-    panels = [list(_panel(name, entries)) for name in names]
-    if width < WIDTH:
-        for panel in panels:
-            yield from ("", *panel)
-    else:
-        left, right = _columns(panels)
-        for one, other in zip_longest(left, right, fillvalue=""):
-            yield f"{one:<{COLUMN}}  {other}".rstrip()
+    for panel in dict.fromkeys(entry.panel for entry in entries):
+        yield from ("", panel)
+        for entry in entries:
+            if entry.panel == panel:
+                yield from _entry_lines(entry, width)
     yield ""
     yield "Options: --help, --install-completion and --show-completion (of the Tab key)"
 
 
-def _panel(name: str, entries: Sequence[Entry]) -> Iterator[str]:
-    yield name
-    for entry in entries:
-        if entry.panel == name:
-            yield f"  {entry.name:<{NAME}}{entry.summary}"
+def _entry_lines(entry: Entry, width: int) -> list[str]:
+    """Return the command's line; on a narrow terminal its summary continues below."""
+    return wrap(entry.summary, width, initial_indent=f"  {entry.name:<{NAME}}", subsequent_indent=INDENT)
 
 
-def _columns(panels: list[list[str]]) -> tuple[list[str], list[str]]:
-    """Panels in their order, a blank line before each; the second column begins where both are most alike."""
-
-    def cut(at: int) -> tuple[list[str], list[str]]:
-        left, right = ([line for panel in part for line in ("", *panel)] for part in (panels[:at], panels[at:]))
-        return left, right
-
-    return min((cut(at) for at in range(1, len(panels) + 1)), key=lambda both: max(map(len, both)))
-
-
-class _Lazily(dict[str, Any]):
-    """Commands by name; each is made when it is asked for."""
+class _LazyCommands(dict[str, Any]):
+    """Commands by name. Each is made on first use."""
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         super().__init__(dict.fromkeys(entry.name for entry in entries))
@@ -110,7 +93,7 @@ class _Lazily(dict[str, Any]):
 
 
 def load(entry: Entry) -> Any:
-    """The command, its arguments completed by Tab, in its panel."""
+    """Import a command and set its completion, panel and summary."""
     name = entry.name.replace("-", "_")
     module = import_module(f"cli.commands.{name}")
     if isinstance(group := getattr(module, "app", None), typer.Typer):
@@ -120,13 +103,13 @@ def load(entry: Entry) -> Any:
     else:
         function = getattr(module, name)
         complete(function)
-        alone = typer.Typer(add_completion=False)
-        alone.command(entry.name, cls=StackCommand)(function)
-        command = get_command(alone)
+        single = typer.Typer(add_completion=False)
+        single.command(entry.name, cls=StackCommand)(function)
+        command = get_command(single)
     command.rich_help_panel, command.short_help = entry.panel, entry.summary
     return command
 
 
 def _named(entry: Entry) -> Any:
-    """A command as its name's completion shows it."""
+    """Return a command without code, for the completion of names."""
     return TyperCommand(entry.name, short_help=entry.summary)

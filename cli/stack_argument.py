@@ -1,4 +1,4 @@
-"""The stack as a word or as `--stack`, whichever of the two a command declares: nobody has to remember which."""
+"""The stack as an argument or as `--stack`: every command accepts both."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LONG, SHORT = "--stack", "-s"
 
 
 class StackCommand(TyperCommand):
-    """A command that takes `oracle status prod` like `oracle status --stack prod`, and `oracle wipe` likewise."""
+    """A command that accepts both `oracle status prod` and `oracle status --stack prod`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         arguments = {each.name for each in self.params if isinstance(each, TyperArgument)}
@@ -18,13 +18,13 @@ class StackCommand(TyperCommand):
             return super().parse_args(ctx, as_word(args))
         if arguments or "stack" not in {each.name for each in self.params}:
             return super().parse_args(ctx, args)
-        return self._from_word(ctx, args)
+        return self._from_argument(ctx, args)
 
-    def _from_word(self, ctx: Any, args: list[str]) -> list[str]:
+    def _from_argument(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.allow_extra_args = True
         words = super().parse_args(ctx, args)
-        given = ctx.get_parameter_source("stack").name != "DEFAULT"
-        if len(words) > 1 or (words and given):
+        has_option = ctx.get_parameter_source("stack").name != "DEFAULT"
+        if len(words) > 1 or (words and has_option):
             ctx.fail(f"Got unexpected extra argument ({words[-1]})")
         if words:
             ctx.params["stack"] = words[0]
@@ -33,7 +33,7 @@ class StackCommand(TyperCommand):
 
 
 def as_word(args: list[str]) -> list[str]:
-    """The arguments with the value of `--stack` as their last word."""
+    """Return the arguments with the value of `--stack` moved to the end."""
     words, stack = [], []
     rest = iter(args)
     for word in rest:

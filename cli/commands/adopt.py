@@ -1,4 +1,4 @@
-"""`oracle adopt`: what was made by hand becomes the stack's, as it runs, without a deployment."""
+"""`oracle adopt`: import resources that were made by hand, without redeploying them."""
 
 from __future__ import annotations
 
@@ -42,23 +42,25 @@ LEAST_PASSWORD = 10
 
 def adopt(
     stack: StackArgument,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be adopted.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the resources that would be imported, and stop.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Take over what was made by hand, as it runs; nothing is deployed."""
-    engine = _looking(stack) if dry_run else ready(stack, make=True)
+    """Import resources that were made by hand into the stack, without redeploying them."""
+    engine = _engine_without_changes(stack) if dry_run else ready(stack, make=True)
     settings = engine.stack.settings()
     Runs(engine.stack.runs).refuse_busy(engine.owner)
     live = discover(engine, settings)
-    services = _left(engine, settings)
+    services = _unadopted(engine, settings)
     if not services:
         raise CommandError(f"Everything of {stack} was released from here already: oracle status --stack {stack}")
     code = fetch_code(engine, settings)
-    if found := [
+    if problems := [
         *refusals(settings, live, services, engine.owner),
         *address_refusals(settings, live, code, services, engine.stack.project),
     ]:
-        raise CommandError("Nothing was adopted. " + "\n".join(found))
+        raise CommandError("Nothing was adopted. " + "\n".join(problems))
     plan = adoption(settings, live, services)
     _explain(plan, list(differences(settings, live, services)))
     if dry_run:
@@ -75,8 +77,8 @@ def adopt(
         run_in_view(run)
 
 
-def _looking(name: str) -> Engine:
-    """The engine of a stack that need not be in the state yet, and is not made."""
+def _engine_without_changes(name: str) -> Engine:
+    """Return the engine of a stack, which may be missing from the state. The stack is not created."""
     stack = Stack(name)
     stack.settings()
     if stack.on_local_cloud:
@@ -84,12 +86,12 @@ def _looking(name: str) -> Engine:
     return Engine(stack)
 
 
-def _left(engine: Engine, settings: Settings) -> tuple[str, ...]:
-    """The services that the state does not have as its own."""
+def _unadopted(engine: Engine, settings: Settings) -> tuple[str, ...]:
+    """Return the services that the state does not own."""
     state = engine.export() if engine.stack.name in engine.stacks() else {}
     resources = (state.get("deployment") or {}).get("resources") or []
-    known = {each["urn"].rpartition("::")[2] for each in resources}
-    own = {name for name in settings.services if ("backend-app" if name == "backend" else f"{name}-script") in known}
+    names = {each["urn"].rpartition("::")[2] for each in resources}
+    own = {name for name in settings.services if ("backend-app" if name == "backend" else f"{name}-script") in names}
     return tuple(name for name in settings.services if name not in own or name in settings.adopted)
 
 
@@ -103,7 +105,7 @@ def _explain(plan: Adoption, found: list[Difference]) -> None:
     echo_wrapped("\nThe first release of each service would change this:")
     rows = [[each.key, _value(each.runs), _value(each.declared), each.effect] for each in found]
     report.table(["key", "runs", "declared", "the first release"], rows)
-    if lines := _document(found):
+    if lines := _declaration(found):
         echo_wrapped("\nTo keep it instead, these lines in the stack's file:")
         typer.echo(lines)
 
@@ -112,8 +114,8 @@ def _value(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _document(found: list[Difference]) -> str:
-    """The lines of `Pulumi.<stack>.yaml` that would declare what runs."""
+def _declaration(found: list[Difference]) -> str:
+    """Return the lines of `Pulumi.<stack>.yaml` that would declare the live values."""
     return _lines({each.key: each.runs for each in found if each.runs is not None and ":" not in each.key})
 
 
@@ -124,7 +126,7 @@ def _show_lines(plan: Adoption) -> None:
 
 
 def _lines(values: Mapping[str, object]) -> str:
-    """Values by key, such as `workers.web.workersDev`, as they stand in the stack's file."""
+    """Return values by key, such as `workers.web.workersDev`, in the format of the stack's file."""
     tree: dict[str, Any] = {}
     for key, value in values.items():
         section, *path = key.split(".")
@@ -136,7 +138,7 @@ def _lines(values: Mapping[str, object]) -> str:
 
 
 def _prove_admin(engine: Engine, settings: Settings, live: LiveResources) -> None:
-    """The configured password, or one that is asked for, logs in; an asked one is put into the configuration."""
+    """Check that the configured password logs in. Without one, prompt for it and store it in the configuration."""
     if settings.admin_password is not None:
         password = engine.run_checked("config", "get", PASSWORD, "--stack", engine.stack.name).rstrip("\n")
     elif sys.stdin.isatty():

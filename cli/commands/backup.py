@@ -1,4 +1,4 @@
-"""`oracle backup`: a verified backup of the running backend, now."""
+"""`oracle backup`: take a verified backup of the running backend."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from storage.backups import BackupOrigin, BackupsError, take
 def backup(
     stack: StackArgument = "local",
     off_site: Annotated[
-        bool, typer.Option("--off-site", help="Fail where backups are kept on this machine; for scheduled jobs.")
+        bool, typer.Option("--off-site", help="Fail if the backup store is a folder on this machine.")
     ] = False,
 ) -> None:
-    """Take a verified backup now; nobody notices. Exit status 1, and no backup, of a backend that has lost its data."""
+    """Take a verified backup without downtime. If the backend has lost its data: exit status 1, and no backup."""
     if off_site:
         _refuse_folder(Stack(stack))
     stack_backups = StackBackups(ready(stack))
     empty_disk.refuse_backup(stack_backups)
     backend = stack_backups.backend()
     outputs = backend.outputs
-    about = BackupOrigin(
+    origin = BackupOrigin(
         app=outputs.backend_app,
         app_id=outputs.backend_app_id,
         generation=outputs.generation,
@@ -41,21 +41,21 @@ def backup(
     )
     assert backend.session is not None
     try:
-        kept = take(backend.url, backend.session, stack_backups.catalog, about)
+        taken = take(backend.url, backend.session, stack_backups.catalog, origin)
         rules = stack_backups.settings.backup
-        gone = stack_backups.catalog.prune(
-            rules.keep_count, rules.keep_days, {kept.id, stack_backups.settings.restore_from or ""}
+        pruned = stack_backups.catalog.prune(
+            rules.keep_count, rules.keep_days, {taken.id, stack_backups.settings.restore_from or ""}
         )
     except (BackupsError, BackupFailed, CountError) as error:
         raise CommandError(str(error)) from None
-    echo_wrapped(f"Kept: {phrases.backup(kept)}" + (f"; {len(gone)} old ones cleared away" if gone else ""))
+    echo_wrapped(f"Kept: {phrases.backup(taken)}" + (f"; {len(pruned)} old ones cleared away" if pruned else ""))
     if others := phrases.not_in_backups(stack_backups.settings):
         echo_wrapped(others)
-    echo_wrapped(f"To go back to it: oracle restore {kept.id} {stack}")
+    echo_wrapped(f"To go back to it: oracle restore {taken.id} {stack}")
 
 
 def _refuse_folder(stack: Stack) -> None:
-    """Raises CommandError where a backup would be gone with the machine that took it."""
+    """Refuse a backup store on the machine that takes the backup. Raises CommandError."""
     rules = stack.settings().backup
     if rules.on_this_machine:
         raise CommandError(

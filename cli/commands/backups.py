@@ -1,4 +1,4 @@
-"""`oracle backups`: what there is to go back to."""
+"""`oracle backups`: list the backups of a stack."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from storage.backups import Backup, BackupsError, new_key
 
 def backups(
     stack: StackArgument = "local",
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     key: Annotated[
-        bool, typer.Option("--new-key", help="Print a key for encrypting backups, and how to set it.")
+        bool, typer.Option("--new-key", help="Print a new key for encrypted backups, and the command that sets it.")
     ] = False,
 ) -> None:
     """List the stack's backups, newest first."""

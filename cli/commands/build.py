@@ -1,4 +1,4 @@
-"""`oracle build`: the services' own builds."""
+"""`oracle build`: build services without deploying them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from cli.engine.workspace import Stack
 def build(
     services: Annotated[
         list[str] | None,
-        typer.Argument(help="backend or a Worker's name; all when none is given.", metavar="[SERVICE]..."),
+        typer.Argument(help="`backend` or a Worker's name. Without names: all services.", metavar="[SERVICE]..."),
     ] = None,
     stack: StackOption = "local",
-    again: Annotated[bool, typer.Option("--again", help="Also what was built from the same source.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also build services whose source has not changed.")] = False,
 ) -> None:
-    """Run the services' own build commands, all at once; what was built from the same source is not built again."""
-    wanted = builds(Stack(stack), services or [])
-    for done in run_builds(wanted, again=again):
+    """Run the services' own build commands in parallel. Services whose source has not changed are skipped."""
+    selected = builds(Stack(stack), services or [])
+    for done in run_builds(selected, again=again):
         typer.echo("\n".join(done.lines))
         if done.is_new:
             typer.echo(f"  its output: {done.log}")
-    if not wanted:
+    if not selected:
         typer.echo("Nothing to build: these services are deployed as they are.")

@@ -1,4 +1,4 @@
-"""`oracle cloud`: the local cloud alone."""
+"""`oracle cloud`: start, stop and inspect the local cloud."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from cli.runs import report
 from cli.ui.browser import open_quietly
 from cli.ui.errors import CommandError
 
-app = typer.Typer(help="The local cloud: DigitalOcean and Cloudflare on this machine.", no_args_is_help=True)
+app = typer.Typer(
+    help="Start, stop and inspect the local cloud, which emulates DigitalOcean and Cloudflare.", no_args_is_help=True
+)
 
 
 @app.command()
 def start(stack: StackOption = "local") -> None:
-    """Start it in the background, with everything it had when it was stopped."""
+    """Start the local cloud in the background. Its apps, data, Workers and addresses are restored."""
     chosen = Stack(stack)
     started = local_cloud.start(chosen)
     typer.echo(f"The local cloud {'has started' if started else 'runs already'}: {chosen.endpoint}")
@@ -27,7 +29,7 @@ def start(stack: StackOption = "local") -> None:
 
 @app.command()
 def stop(stack: StackOption = "local") -> None:
-    """Stop it; apps, data, Workers and addresses are kept."""
+    """Stop the local cloud. Its apps, data, Workers and addresses stay on disk."""
     stopped = local_cloud.stop(Stack(stack))
     typer.echo(
         "The local cloud has stopped; its apps and data are kept." if stopped else "The local cloud does not run."
@@ -36,7 +38,7 @@ def stop(stack: StackOption = "local") -> None:
 
 @app.command()
 def status(stack: StackOption = "local") -> None:
-    """Whether it runs; exit status 1 when it does not."""
+    """Show the address and process id of the local cloud. Exit status 1: it does not run."""
     chosen = Stack(stack)
     found = local_cloud.health(chosen)
     if found is None:
@@ -47,9 +49,9 @@ def status(stack: StackOption = "local") -> None:
 @app.command()
 def console(
     stack: StackOption = "local",
-    show: Annotated[bool, typer.Option("--open", help="Open it in the browser too.")] = False,
+    show: Annotated[bool, typer.Option("--open", help="Also open the page in a browser.")] = False,
 ) -> None:
-    """A way into its page: what runs, logs and requests as they come. The address works once, for two minutes."""
+    """Print the address of a page with resources, logs and requests, live. It works once, for two minutes."""
     chosen = Stack(stack)
     address = local_cloud.console(chosen)
     typer.echo(address)
@@ -59,9 +61,9 @@ def console(
 
 @app.command()
 def logs(
-    stack: StackOption = "local", lines: Annotated[int, typer.Option("--lines", "-n", help="How many.")] = 50
+    stack: StackOption = "local", lines: Annotated[int, typer.Option("--lines", "-n", help="The number of lines.")] = 50
 ) -> None:
-    """The end of its own log."""
+    """Print the end of the local cloud's own log."""
     path = local_cloud.log_file(Stack(stack))
     if not path.exists():
         raise CommandError("The local cloud has no log yet; start it: oracle cloud start")
@@ -70,18 +72,18 @@ def logs(
 
 @app.command()
 def repository(
-    name: Annotated[str | None, typer.Argument(help="Its name on GitHub, OWNER/REPO; leave out to list all.")] = None,
-    checkout: Annotated[Path | None, typer.Argument(help="A git checkout of it on this machine.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="The repository on GitHub, OWNER/REPO. Without it: list all.")
+    ] = None,
+    checkout: Annotated[Path | None, typer.Argument(help="A git checkout of the repository on this machine.")] = None,
     build: Annotated[
-        str, typer.Option("--build", help="The command that does its Dockerfile's work, in a clone's source_dir.")
+        str, typer.Option("--build", help="The command to run instead of the Dockerfile, in source_dir of a clone.")
     ] = "",
-    output: Annotated[
-        str, typer.Option("--output", help="The folder below source_dir that the command makes and that runs.")
-    ] = "",
-    run: Annotated[str, typer.Option("--run", help="The command that starts it, in that folder.")] = "",
+    output: Annotated[str, typer.Option("--output", help="The folder below source_dir that the command creates.")] = "",
+    run: Annotated[str, typer.Option("--run", help="The command that starts the app, in that folder.")] = "",
     stack: StackOption = "local",
 ) -> None:
-    """Let apps be built from a GitHub repository: a checkout stands in for it, and a command for its Dockerfile."""
+    """Let the local cloud build apps from a GitHub repository: from a checkout, with a command as the Dockerfile."""
     chosen = Stack(stack)
     if name and checkout is None:
         raise CommandError(f"Say where the checkout of it is: oracle cloud repository {name} CHECKOUT --stack {stack}")
@@ -103,9 +105,9 @@ def push(
     branch: Annotated[str, typer.Option("--branch", help="The branch that was pushed.")] = "main",
     stack: StackOption = "local",
 ) -> None:
-    """Tell it that commits were pushed, as GitHub tells DigitalOcean: apps with deploy_on_push are deployed."""
-    begun = local_cloud.push(Stack(stack), name, branch)
-    if not begun:
+    """Report a push to the local cloud, as GitHub does to DigitalOcean. Apps with deploy_on_push are deployed."""
+    deployments = local_cloud.push(Stack(stack), name, branch)
+    if not deployments:
         typer.echo(f"No app is deployed on a push to {name}, branch {branch}.")
-    for each in begun:
+    for each in deployments:
         typer.echo(f"{each['app']} is being deployed: {each['cause']}")

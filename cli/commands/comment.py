@@ -1,4 +1,4 @@
-"""`oracle comment`: a file as our comment on a pull request."""
+"""`oracle comment`: write or update a comment on a pull request."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from cli.ui.text import echo_wrapped
 
 def comment(
     number: Annotated[int, typer.Argument(help="The pull request's number.", metavar="NUMBER", min=1)],
-    file: Annotated[Path, typer.Argument(help="Markdown, as `oracle plan --markdown` writes it.", metavar="FILE")],
-    about: Annotated[str, typer.Option(help="What it is about; there is one comment for each.")] = "plan",
+    file: Annotated[
+        Path, typer.Argument(help="A Markdown file, such as `oracle plan --markdown` writes.", metavar="FILE")
+    ],
+    about: Annotated[str, typer.Option(help="The subject. A pull request has one comment for each subject.")] = "plan",
 ) -> None:
-    """Write FILE as our comment on a pull request, in place of the one before."""
+    """Write FILE as a comment on a pull request. An earlier comment on the same subject is replaced."""
     try:
         text = file.read_text()
     except OSError as error:

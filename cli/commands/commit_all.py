@@ -1,4 +1,4 @@
-"""`oracle commit-all`: every repository's changes committed and pushed."""
+"""`oracle commit-all`: commit and push the changes of every repository."""
 
 from __future__ import annotations
 
@@ -11,16 +11,22 @@ from cli.repositories import commit_all as work
 
 
 def commit_all(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look, and say what would be done.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be committed, and stop.")] = False,
     message: Annotated[
         str | None,
-        typer.Option("--message", "-m", help="For every commit; else asked, or made from each change.", metavar="TEXT"),
+        typer.Option(
+            "--message",
+            "-m",
+            help="The message of every commit. Without it: asked for, or made from each change.",
+            metavar="TEXT",
+        ),
     ] = None,
     repo: Annotated[
-        list[str] | None, typer.Option("--repo", help="A repository of repositories.yaml; again for more.", metavar="R")
+        list[str] | None,
+        typer.Option("--repo", help="Only this repository of repositories.yaml. Can be repeated.", metavar="R"),
     ] = None,
 ) -> None:
-    """Commit and push the changes of all repositories at once; never forces, never commits secrets."""
+    """Commit and push the changes of every repository in parallel. Never forces a push, never commits secrets."""
     status = work.commit_all(PROJECT, repo or [], message, dry_run)
     if status:
         raise typer.Exit(status)

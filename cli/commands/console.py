@@ -1,4 +1,4 @@
-"""`oracle console`: a command, or a session, in the running backend's container."""
+"""`oracle console`: run a command or a shell in the running backend's container."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from clients.app_platform import (
     show_command,
 )
 
-BROKEN_PIPE = 141  # as a shell shows a command that SIGPIPE ended
+BROKEN_PIPE = 141  # the status that a shell shows for a command that SIGPIPE ended
 INTERRUPTED = 130
 SECOND_PROCESS = (
     "A command of PocketBase's is a second process on the database that the backend serves. After a backup it deletes "
@@ -33,16 +33,16 @@ HARMLESS = frozenset({"--version", "-v", "--help", "-h", "help", "completion"})
 
 
 def console(
-    service: Annotated[str, typer.Argument(help="`backend`, or its component's name.", metavar="SERVICE")],
+    service: Annotated[str, typer.Argument(help="`backend`, or the name of its component.", metavar="SERVICE")],
     command: Annotated[
-        list[str] | None, typer.Argument(help="What to run, behind --; a shell when left out.", metavar="COMMAND")
+        list[str] | None, typer.Argument(help="The command, after `--`. Without it: a shell.", metavar="COMMAND")
     ] = None,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Run a command of PocketBase's although it opens the database.")
+        bool, typer.Option("--yes", help="Run a PocketBase command although it opens the database a second time.")
     ] = False,
     stack: StackOption = "local",
 ) -> None:
-    """Run a command in the backend's container: oracle console backend -- ls -l pb_data."""
+    """Run a command or a shell in the backend's container: oracle console backend -- ls -l pb_data."""
     chosen = Stack(stack)
     component = _component(chosen, service)
     if not yes and opens_database(command or [], chosen.settings().backend.console):
@@ -57,7 +57,7 @@ def console(
         raise CommandError(str(error), INTERRUPTED) from None
     except ConsoleError as error:
         raise CommandError(f"{error} Try again: {_again(chosen, ' -- COMMAND' if command else '')}") from None
-    except BrokenPipeError:  # nobody reads any more, as behind `| head`
+    except BrokenPipeError:  # the reader has closed the pipe, such as `| head`
         status = BROKEN_PIPE
     except OSError as error:
         raise CommandError(f"The output could not be written ({error.strerror}).") from None
@@ -67,7 +67,7 @@ def console(
 
 
 def opens_database(command: Sequence[str], console: str) -> bool:
-    """Whether a command is the backend's own program, or PocketBase's, with more than a question about itself."""
+    """Return whether a command runs the backend's own program or PocketBase, with more than a question about itself."""
     if not command:
         return False
     words = " ".join(command).split()

@@ -1,4 +1,4 @@
-"""`oracle deploy`: the named services' sources built, looked at, agreed to and deployed, all at once."""
+"""`oracle deploy`: build services, show the plan, ask for confirmation and deploy, all in parallel."""
 
 from __future__ import annotations
 
@@ -27,18 +27,20 @@ from cli.ui.text import echo_wrapped
 def deploy(
     services: Annotated[
         list[str] | None,
-        typer.Argument(help="backend or a Worker's name; all when none is given.", metavar="[SERVICE]..."),
+        typer.Argument(help="`backend` or a Worker's name. Without names: all services.", metavar="[SERVICE]..."),
     ] = None,
     stack: StackOption = "local",
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
     wait: Annotated[
-        int, typer.Option(help="Wait so long for another update of the stack to end.", metavar="MINUTES", min=0)
+        int, typer.Option(help="Wait up to this long for another update of the stack to end.", metavar="MINUTES", min=0)
     ] = 0,
-    detach: Annotated[bool, typer.Option("--detach", help="Do not follow the run: see `oracle logs`.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Do not follow the run. Follow it later with `oracle logs -f`.")
+    ] = False,
 ) -> None:
-    """Deploy services in parallel; the others keep what they run."""
-    wanted = service_plan.chosen(services or [], Stack(stack).settings())
+    """Build and deploy services in parallel; the others keep their release."""
+    selected = service_plan.chosen(services or [], Stack(stack).settings())
     again = " ".join(["oracle deploy", *(services or []), *([] if stack == "local" else ["--stack", stack])])
     if not yes and (as_json or not sys.stdin.isatty()):
         raise CommandError(f"Nobody is at a terminal to agree to this; agree beforehand: {again} --yes")
@@ -46,18 +48,18 @@ def deploy(
     with Runs(engine.stack.runs).start("deploy", engine.owner, sys.argv[1:]) as run:
         prepared = None
         if not yes:
-            plan = prepare(RunRecorder(engine, run, echo_wrapped), wanted)
+            plan = prepare(RunRecorder(engine, run, echo_wrapped), selected)
             if not plan.nothing and not agree(yes, again, "Deploy this?"):
                 run.discard()
                 raise CommandError("Nothing was changed.")
             prepared = asdict(plan)
-        task = {"do": "deploy", "services": list(wanted), "prepared": prepared, "wait": wait * 60}
+        task = {"do": "deploy", "services": list(selected), "prepared": prepared, "wait": wait * 60}
         start_detached(run, engine.stack, task)
         if detach:
             if as_json:
                 typer.echo(json.dumps({"run": run.info.id}))
             else:
-                echo_wrapped(_whereabouts(run.info))
+                echo_wrapped(_how_to_follow(run.info))
             return
         follow_to_the_table(run, as_json)
 
@@ -69,5 +71,5 @@ def _ready(stack: str, quiet: bool) -> Engine:
     return ready(stack, quiet=quiet, make=True)
 
 
-def _whereabouts(info: RunInfo) -> str:
+def _how_to_follow(info: RunInfo) -> str:
     return f"{info.id} goes on by itself; follow it: oracle logs {info.id} -f"

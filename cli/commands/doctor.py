@@ -1,4 +1,4 @@
-"""`oracle doctor`: what is missing for working on a stack, and what to type about it."""
+"""`oracle doctor`: check the tools, tokens and settings that a stack needs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ COLORS = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 def doctor(
     stack: StackOption = "local",
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Check tokens, names, tools, state, lock, clock, backups, disk. Exit status: 0 nothing fails, 1 something does."""
+    """Check tokens, names, tools, state, lock, clock, backups and disk. Exit status: 0 no failure, 1 failures."""
     found = examine(Stack(stack))
     level = worst(found)
     if as_json:
@@ -34,7 +34,7 @@ def doctor(
 
 
 def _show(found: list[Finding]) -> None:
-    """A line for each finding, its remedy below it; nothing is cut, since a remedy is there to be copied."""
+    """Print a line for each finding, with its remedy below. Nothing is cut, because remedies are copied."""
     table = Table(box=None, pad_edge=False, show_header=False)
     for _ in range(3):
         table.add_column(overflow="fold")

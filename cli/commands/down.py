@@ -1,4 +1,4 @@
-"""`oracle down`: stop what runs on this machine."""
+"""`oracle down`: stop the local cloud."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cli.engine.workspace import Stack
 
 
 def down(stack: StackArgument = "local") -> None:
-    """Stop the local cloud; `oracle up` brings everything back, data and addresses included."""
+    """Stop the local cloud. `oracle up` restores everything, including data and addresses."""
     chosen = Stack(stack)
     stopped, again = local_cloud.stop(chosen), chosen.update
     typer.echo(

@@ -1,4 +1,4 @@
-"""`oracle drift`: what differs in the clouds from what is declared, and putting it right."""
+"""`oracle drift`: show differences between the clouds and the state, and repair them."""
 
 from __future__ import annotations
 
@@ -24,13 +24,16 @@ from cli.ui.text import echo_wrapped
 
 def drift(
     stack: Annotated[str, typer.Argument(help="The stack, as in Pulumi.<stack>.yaml.", metavar="[STACK]")] = "local",
-    repair: Annotated[bool, typer.Option("--repair", help="Put right what can be, as a run.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Start a run that repairs the differences that need no decision.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     file: Annotated[
-        Path | None, typer.Option("--markdown", help="Add it to this file as Markdown too.", metavar="FILE")
+        Path | None,
+        typer.Option("--markdown", help="Also append the result to this file, as Markdown.", metavar="FILE"),
     ] = None,
 ) -> None:
-    """Show what was changed behind the engine's back. Exit status: 0 nothing, 1 drift, 2 cannot tell."""
+    """Show differences between the clouds and the state. Exit status: 0 none, 1 drift, 2 not everything was checked."""
     if repair and as_json:
         raise CommandError(f"--json only looks; look after the repair: oracle drift {stack} --json")
     engine = Engine(Stack(stack))
@@ -57,18 +60,18 @@ def _show(found: Report) -> None:
     for sentence in found.unknown:
         echo_wrapped(sentence)
     if not found.drifts:
-        seen = "no drift was seen, but not everything could be looked at."
-        echo_wrapped(f"{found.stack}: {seen if found.unknown else 'nothing differs from what is declared.'}")
+        incomplete = "no drift was seen, but not everything could be looked at."
+        echo_wrapped(f"{found.stack}: {incomplete if found.unknown else 'nothing differs from what is declared.'}")
 
 
 def _repair(engine: Engine, found: Report) -> None:
-    can = [each for each in found.drifts if each.remedy != "none"]
-    if not can:
+    repairable = [each for each in found.drifts if each.remedy != "none"]
+    if not repairable:
         raise CommandError(
             f"None of this can be put right without a decision of yours; see above: {found.drifts[0].next}"
         )
     Runs(engine.stack.runs).refuse_busy(engine.owner)
     engine = ready(found.stack)
     with Runs(engine.stack.runs).start("repair", engine.owner, sys.argv[1:]) as run:
-        start_detached(run, engine.stack, {"do": "repair", "drifts": [asdict(each) for each in can]})
+        start_detached(run, engine.stack, {"do": "repair", "drifts": [asdict(each) for each in repairable]})
         run_in_view(run)

@@ -1,4 +1,4 @@
-"""`oracle env`: what plain `pulumi` commands need to know."""
+"""`oracle env`: print the environment variables for plain `pulumi` commands."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from cli.engine.workspace import Stack, exports
 
 
 def env(stack: StackArgument = "local") -> None:
-    """Print what makes plain `pulumi` work on the stack, in place of any other's: eval "$(oracle env local)"."""
+    """Print the environment variables for plain `pulumi` commands on the stack: eval "$(oracle env local)"."""
     chosen = Stack(stack)
     chosen.config("digitalocean:apiEndpoint")
-    wanted = exports(chosen, shell_environment.unloaded(os.environ))
-    typer.echo("\n".join(shell_environment.script(os.environ, wanted)))
+    variables = exports(chosen, shell_environment.unloaded(os.environ))
+    typer.echo("\n".join(shell_environment.script(os.environ, variables)))

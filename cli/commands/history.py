@@ -1,4 +1,4 @@
-"""`oracle history`: who did what to the backend's data, and how it is undone."""
+"""`oracle history`: list the changes of the backend's data, with who made each and how to undo it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ NAMES = {"kept": "delete", "first": "first"}
 
 def history(
     stack: StackArgument = "local",
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List every wipe, restore and release, newest first."""
+    """List every wipe, restore and release, newest first, with the command that undoes it."""
     found, complaints = StackBackups(Engine(Stack(stack))).history()
     if as_json:
         typer.echo(json.dumps([_plain(each) for each in found], indent=2))
@@ -42,14 +42,14 @@ def history(
 
 def _row(each: Change) -> tuple[str, ...]:
     entry = each.entry
-    own = sum(own_records(each.records).values())
+    records = sum(own_records(each.records).values())
     return (
         entry.at[:16],
         NAMES.get(entry.kind, entry.kind),
         entry.who,
         f"{entry.from_app} {_short(entry.from_release)}" if entry.from_app else "-",
         f"{entry.to_app} {_short(entry.to_release)}" if entry.to_app else "-",
-        str(own) if each.backup else "-",
+        str(records) if each.backup else "-",
         each.backup or "-",
         each.undo or each.gone or "-",
     )

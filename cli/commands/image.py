@@ -1,4 +1,4 @@
-"""`oracle image`: backend images in the local image store."""
+"""`oracle image`: push backend images to the local image store."""
 
 from __future__ import annotations
 
@@ -14,19 +14,17 @@ from cli.engine.workspace import Stack, exports
 from cli.ui.errors import CommandError
 from clients.http import client, httpx
 
-app = typer.Typer(help="Backend images in the local image store.", no_args_is_help=True)
+app = typer.Typer(help="Push backend images to the local image store.", no_args_is_help=True)
 
 
 @app.command()
 def push(
-    directory: Annotated[Path, typer.Argument(help="The directory that is the image.", metavar="DIR")],
-    repository: Annotated[
-        str | None, typer.Option(help="The image's name; the directory's name when left out.")
-    ] = None,
-    run: Annotated[str, typer.Option(help="The command that runs it.")] = "./entrypoint.sh",
+    directory: Annotated[Path, typer.Argument(help="The directory with the image's files.", metavar="DIR")],
+    repository: Annotated[str | None, typer.Option(help="The image's name. Without it: the directory's name.")] = None,
+    run: Annotated[str, typer.Option(help="The command that starts the image.")] = "./entrypoint.sh",
     stack: StackOption = "local",
 ) -> None:
-    """Pack DIR, push it, and print its digest."""
+    """Pack DIR as an image, push it, and print its digest."""
     chosen = Stack(stack)
     if not chosen.on_local_cloud:
         raise CommandError(

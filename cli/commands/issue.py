@@ -1,4 +1,4 @@
-"""`oracle issue`: a file as the one open issue about something; closed when there is nothing to tell."""
+"""`oracle issue`: open, update or close the one issue on a subject."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from cli.ui.text import echo_wrapped
 
 
 def issue(
-    about: Annotated[str, typer.Argument(help="What it is about; one issue is open for each.", metavar="ABOUT")],
+    about: Annotated[
+        str, typer.Argument(help="The subject. At most one issue is open for each subject.", metavar="ABOUT")
+    ],
     file: Annotated[
-        Path | None, typer.Argument(help="Markdown, as `oracle drift --markdown` writes it.", metavar="[FILE]")
+        Path | None, typer.Argument(help="A Markdown file, such as `oracle drift --markdown` writes.", metavar="[FILE]")
     ] = None,
     title: Annotated[str, typer.Option(help="The issue's title.")] = "",
-    done: Annotated[bool, typer.Option("--done", help="There is nothing to tell any more: close it.")] = False,
+    done: Annotated[bool, typer.Option("--done", help="Close the issue, because the problem is solved.")] = False,
 ) -> None:
-    """Open an issue with FILE as its text, write the open one anew, or close it."""
+    """Open an issue with FILE as its text, update the open one, or close it."""
     if (file is None) is not done:
         raise CommandError(f"Give a file, or say that all is well: oracle issue {about} FILE, or --done")
     with GitHub() as hub:

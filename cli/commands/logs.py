@@ -1,4 +1,4 @@
-"""`oracle logs`: a run's output, also of one that goes on, from any terminal."""
+"""`oracle logs`: print the output of a run, finished or not, from any terminal."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from cli.runs.supervise import INTERRUPTED, failed_run, follow, write_line
 
 
 def logs(
-    run: Annotated[str, typer.Argument(help="As `oracle runs` names it; the newest otherwise.", metavar="[RUN]")] = "",
-    follow_on: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run ends.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="Also the lines that say that nothing changes.")] = False,
+    run: Annotated[
+        str, typer.Argument(help="A run from `oracle runs`. Without it: the newest run.", metavar="[RUN]")
+    ] = "",
+    follow_on: Annotated[
+        bool, typer.Option("--follow", "-f", help="Follow the run until it ends, and exit with its status.")
+    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also print the lines about unchanged resources.")] = False,
 ) -> None:
-    """Print what a run printed; with -f until it ends, with its exit status."""
+    """Print the output of a run; -f follows it until it ends."""
     found = Runs(Stack("local").runs).find(run)
     try:
         ended = follow(found, write_line, wait=follow_on, everything=everything)

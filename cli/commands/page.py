@@ -1,4 +1,4 @@
-"""`oracle page`: a stack to look at, in a browser."""
+"""`oracle page`: show a stack in a browser."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from cli.ui.errors import CommandError
 def page(
     stack: StackOption = "local",
     html: Annotated[
-        Path | None, typer.Option("--html", help="Write it to this file, and end.", metavar="FILE", dir_okay=False)
+        Path | None,
+        typer.Option("--html", help="Write the page to this file, and stop.", metavar="FILE", dir_okay=False),
     ] = None,
-    port: Annotated[int, typer.Option(help="On 127.0.0.1; 0: any that is free.", min=0, max=65535)] = 0,
-    show: Annotated[bool, typer.Option("--open", help="Open it in the browser too.")] = False,
+    port: Annotated[int, typer.Option(help="The port on 127.0.0.1. 0: any free port.", min=0, max=65535)] = 0,
+    show: Annotated[bool, typer.Option("--open", help="Also open the page in a browser.")] = False,
 ) -> None:
-    """Show services, runs, backups and history as a web page."""
+    """Serve a web page with services, runs, backups and history, updated live until Ctrl-C."""
     chosen = Stack(stack)
     gatherer = Gatherer(chosen)
     if html:
@@ -45,7 +46,7 @@ def page(
 
 
 def _write(file: Path, text: str) -> None:
-    """Whole or not at all."""
+    """Write the file atomically. Raises CommandError."""
     fresh = file.with_name(file.name + ".new")
     try:
         fresh.write_text(text, encoding="utf-8")

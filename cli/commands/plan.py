@@ -1,4 +1,4 @@
-"""`oracle plan`: what an update of a stack would do, in words, for a person or a pull request."""
+"""`oracle plan`: describe an update of a stack, for a terminal or a pull request."""
 
 from __future__ import annotations
 
@@ -19,22 +19,24 @@ from cli.ui.errors import CommandError
 from cli.ui.text import echo_wrapped
 
 LOSS = 3
-"""The exit status when data would go and nobody has agreed to it."""
+"""The exit status of `--refuse-loss` when data would be lost."""
 
 
 def plan(
     stack: StackArgument = "local",
-    markdown: Annotated[Path | None, typer.Option(help="Add it to this file as Markdown too.", metavar="FILE")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Also append the result to this file, as Markdown.", metavar="FILE")
+    ] = None,
     refuse_loss: Annotated[
-        bool, typer.Option("--refuse-loss", help="Exit with 3 when the backend's data would go.")
+        bool, typer.Option("--refuse-loss", help="Exit with status 3 if the backend's data would be lost.")
     ] = False,
     service: Annotated[
         list[str] | None,
-        typer.Option(help="Only what a deploy of this service would do; may be repeated.", metavar="SERVICE"),
+        typer.Option(help="Only the changes of `oracle deploy SERVICE`. Can be repeated.", metavar="SERVICE"),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what an update would do, what data it would lose, and what it costs; change nothing."""
+    """Show the changes of an update, the data it would lose and its cost, without changing anything."""
     try:
         found = _forecast(stack, service or [], as_json)
     except CommandError as failure:

@@ -1,4 +1,4 @@
-"""`oracle promote`: what one stack runs, proven and byte for byte, to another."""
+"""`oracle promote`: deploy the release of one stack, byte for byte, to another stack."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ from stack_outputs import Release
 
 
 def promote(
-    source: Annotated[str, typer.Argument(help="The stack whose release it is.", metavar="FROM")],
-    target: Annotated[str, typer.Argument(help="The stack that gets it.", metavar="TO")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    source: Annotated[str, typer.Argument(help="The stack whose release is deployed.", metavar="FROM")],
+    target: Annotated[str, typer.Argument(help="The stack that gets the release.", metavar="TO")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
     receipt_only: Annotated[
-        bool, typer.Option("--receipt-only", help="Write the receipt, for a pull request, and stop.")
+        bool,
+        typer.Option("--receipt-only", help="Write the receipt to the stack's file, for a pull request, and stop."),
     ] = False,
 ) -> None:
-    """Give a stack the release of another: healthy, at rest, the same bytes."""
+    """Deploy the release of FROM to TO, byte for byte. FROM must be healthy and without a running update."""
     again = f"oracle promote {source} {target}"
     here, there = distinct(source, target)
     refuse_other_kind(here, there)
@@ -38,7 +39,7 @@ def promote(
     refuse_adopted(here, there)
     refuse_unattended(again, yes=yes or receipt_only, as_json=as_json)
     Runs(there.runs).refuse_busy(Engine(there).owner)
-    _tell(f"Looking whether {source} may be promoted …", as_json)
+    _print_progress(f"Looking whether {source} may be promoted …", as_json)
     engine = Engine(here)
     release = fit_release(engine)
     stack_backups = StackBackups(engine)
@@ -46,7 +47,7 @@ def promote(
     if receipt_only:
         refuse_lost(there, release, None, otherwise)
         sync.fetch(stack_backups, release, StackBackups(Engine(there)))
-        _written(there, release, as_json)
+        _write_receipt(there, release, as_json)
         return
     applying = ready(target, quiet=as_json, make=True)
     outputs = outputs_or_none(applying.export())
@@ -56,7 +57,7 @@ def promote(
     pin(applying, Pin(kind="promote", release=release, again=again, lines=lines), yes=yes, as_json=as_json)
 
 
-def _written(stack: Stack, release: Release, as_json: bool) -> None:
+def _write_receipt(stack: Stack, release: Release, as_json: bool) -> None:
     changed = receipts.write(stack, release) != stack.file.read_bytes()
     if as_json:
         typer.echo(json.dumps({"stack": stack.name, "changed": changed, "receipt": release}, indent=2))
@@ -66,6 +67,6 @@ def _written(stack: Stack, release: Release, as_json: bool) -> None:
         echo_wrapped(f"{stack.file.name} has this receipt already.")
 
 
-def _tell(text: str, as_json: bool) -> None:
+def _print_progress(text: str, as_json: bool) -> None:
     if not as_json:
         echo_wrapped(text)

@@ -1,4 +1,4 @@
-"""`oracle propose`: a stack's receipt as a pull request."""
+"""`oracle propose`: open a pull request that changes a stack's receipt."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from cli.ui.text import echo_wrapped
 
 def propose(
     stack: StackArgument,
-    receipt: Annotated[str, typer.Argument(help="As `oracle receipt` prints it.", metavar="RECEIPT")],
+    receipt: Annotated[str, typer.Argument(help="The JSON that `oracle receipt` prints.", metavar="RECEIPT")],
 ) -> None:
-    """Write a receipt into a stack's file, and propose that as a pull request to this branch."""
+    """Open a pull request to this branch that writes a receipt to a stack's file."""
     chosen, release = Stack(stack), _parsed(receipt)
     before = receipts.write(chosen, release)
     with stack_file.put_back(chosen.file, before):
-        chosen.settings()  # what is no receipt is refused here
-    wanted = Proposal(
+        chosen.settings()  # refuses an invalid receipt
+    proposal = Proposal(
         base=needed("GITHUB_REF_NAME"),
         branch=f"receipt-{stack}",
         path=chosen.file.name,
@@ -38,12 +38,14 @@ def propose(
         text="\n".join([f"`{chosen.file.name}` says what {stack} may run:", "", *_listed(release)]),
     )
     with GitHub() as hub:
-        at = proposed(hub, wanted)
-    echo_wrapped(f"Proposed: {at}" if at else f"{chosen.file.name} of {wanted.base} has this receipt already.")
+        address = proposed(hub, proposal)
+    echo_wrapped(
+        f"Proposed: {address}" if address else f"{chosen.file.name} of {proposal.base} has this receipt already."
+    )
 
 
 def _parsed(receipt: str) -> Any:
-    """Raises CommandError."""
+    """Parse the receipt. Raises CommandError."""
     try:
         found = json.loads(receipt)
         found["backend"], found["workers"], found["assets"], found["commits"]

@@ -1,4 +1,4 @@
-"""`oracle receipt`: a stack's receipt, for a step or a job that comes later."""
+"""`oracle receipt`: print a stack's receipt as JSON, for a later step or job."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ from storage.releases import named
 def receipt(
     stack: StackArgument = "local",
     running: Annotated[
-        bool, typer.Option("--running", help="First hold the stack's file to what runs, as nothing is built here.")
+        bool,
+        typer.Option(
+            "--running", help="First write the running release to the stack's file, for machines that build nothing."
+        ),
     ] = False,
 ) -> None:
-    """Print the receipt in a stack's file, as one line of JSON."""
+    """Print the receipt in a stack's file as one line of JSON."""
     chosen = Stack(stack)
     if running:
         if adopted := chosen.settings().adopted:
@@ -29,7 +32,7 @@ def receipt(
                 f"{', '.join(adopted)} of {stack} still run as they were made by hand; first: oracle deploy"
             )
         receipts.write(chosen, named(Engine(chosen).outputs().release))
-    held = chosen.settings().receipt
-    if held is None:
+    pinned = chosen.settings().receipt
+    if pinned is None:
         raise CommandError(f"{chosen.file.name} has no receipt; it gets one by: oracle promote FROM {stack}")
-    typer.echo(json.dumps(held.model_dump()))
+    typer.echo(json.dumps(pinned.model_dump()))

@@ -1,4 +1,4 @@
-"""`oracle recover`: take over from an update that was killed."""
+"""`oracle recover`: clean up after an update that was killed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from cli.engine.workspace import Stack
 
 
 def recover(stack: StackArgument = "local") -> None:
-    """Free a dead update's lock and settle what it had begun."""
+    """Remove the lock of an update that was killed, and settle its pending operations."""
     chosen = Stack(stack)
     if chosen.on_local_cloud:
         local_cloud.start(chosen)
-    done = take_over(Engine(chosen))
-    typer.echo("\n".join(done) if done else "There is nothing to recover.")
+    actions = take_over(Engine(chosen))
+    typer.echo("\n".join(actions) if actions else "There is nothing to recover.")

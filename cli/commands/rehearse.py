@@ -1,4 +1,4 @@
-"""`oracle rehearse`: a change tried out on a local cloud of its own, before it goes anywhere."""
+"""`oracle rehearse`: try a change on a local cloud of its own before it is deployed."""
 
 from __future__ import annotations
 
@@ -21,23 +21,27 @@ def rehearse(
     change: Annotated[
         str | None,
         typer.Argument(
-            help="From the base's revision to the change's; HEAD when it is left out. Without it: from origin/main to "
-            "HEAD, and with --service none.",
+            help="The revisions before and after the change; HEAD can be left out. Without it: origin/main..HEAD, or "
+            "no change of this repository if --service is given.",
             metavar="BASE..HEAD",
         ),
     ] = None,
     service: Annotated[
         list[str] | None,
-        typer.Option(help="A change of a service, in its own checkout; may be repeated.", metavar="SERVICE=BASE..HEAD"),
+        typer.Option(help="A change of a service, in its own checkout. Can be repeated.", metavar="SERVICE=BASE..HEAD"),
     ] = None,
     like: Annotated[
         str, typer.Option(help="The stack whose file names the services' checkouts.", metavar="STACK")
     ] = "staging",
-    summary: Annotated[Path | None, typer.Option(help="Add a report in Markdown to this file.", metavar="FILE")] = None,
-    allow_wipe: Annotated[bool, typer.Option("--allow-wipe", help="The change may lose the backend's data.")] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep the rehearsal's folder when all went well too.")] = False,
+    summary: Annotated[
+        Path | None, typer.Option(help="Append a report to this file, as Markdown.", metavar="FILE")
+    ] = None,
+    allow_wipe: Annotated[
+        bool, typer.Option("--allow-wipe", help="Accept a change that loses the backend's data.")
+    ] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Do not delete the rehearsal's folder after a success.")] = False,
 ) -> None:
-    """Bring BASE up on this machine, apply the change, wipe, undo, destroy; needs no credential."""
+    """Deploy BASE to a local cloud, apply the change, wipe, undo and destroy. Needs no credentials."""
     changes = dict(map(_change, service or []))
     found = revisions(PROJECT, change or (COMMITTED if changes else "origin/main..HEAD"))
     services = service_checkouts.find(PROJECT, like, changes)
@@ -60,12 +64,12 @@ def rehearse(
         forget(folder)
 
 
-def _change(asked: str) -> tuple[str, str]:
-    """The service and the revisions. Raises CommandError."""
-    service, is_there, change = asked.partition("=")
-    if not is_there or not service or not change:
+def _change(argument: str) -> tuple[str, str]:
+    """Return the service and the revisions. Raises CommandError."""
+    service, separator, change = argument.partition("=")
+    if not separator or not service or not change:
         raise CommandError(
-            f"`--service {asked}` names no service and revisions of its checkout, as in: oracle rehearse --service "
+            f"`--service {argument}` names no service and revisions of its checkout, as in: oracle rehearse --service "
             "api=origin/main..HEAD"
         )
     return service, change

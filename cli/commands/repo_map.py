@@ -1,4 +1,4 @@
-"""`oracle repo-map`: the map of the repositories, written or checked."""
+"""`oracle repo-map`: write or check REPO_MAP.md."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cli.repositories import repo_map as work
 
 
 def repo_map(
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when the map is stale.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; fail if the map is out of date.")] = False,
 ) -> None:
-    """Write REPO_MAP.md, between its two marks: every repository, its commit and version, where it is deployed."""
+    """Write the table in REPO_MAP.md, between its marks: each repository, its commit, version and deployments."""
     typer.echo(work.repo_map(PROJECT, check))

@@ -1,4 +1,4 @@
-"""`oracle restore`: another generation that starts from a backup."""
+"""`oracle restore`: replace the backend by a new generation that starts from a backup."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from storage.backups import Backup, BackupsError
 
 
 def restore(
-    backup: Annotated[str, typer.Argument(help="As `oracle backups` names it.", metavar="BACKUP")],
+    backup: Annotated[str, typer.Argument(help="A backup from `oracle backups`.", metavar="BACKUP")],
     stack: StackArgument = "local",
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Bring a backup's data back: a new backend that starts from it, beside the old, then the old one goes."""
+    """Start a new backend from a backup, switch traffic to it, then back up and delete the old one."""
     engine = ready(stack)
     stack_backups = StackBackups(engine)
     chosen = _checked(stack_backups, backup)
@@ -38,8 +38,8 @@ def restore(
         confirm(stack, yes, again, "A verified backup of what is there now is kept.")
 
     settings = stack_backups.settings
-    begun = settings.generation > backend.outputs.generation and settings.restore_from == backup
-    generation = str(settings.generation if begun else settings.generation + 1)
+    resumes = settings.generation > backend.outputs.generation and settings.restore_from == backup
+    generation = str(settings.generation if resumes else settings.generation + 1)
     values = {"oracle-net:restoreFrom": backup, "oracle-net:generation": generation}
     replace_data(engine, OtherData(kind="restore", values=values, again=again), agree)
     newest = stack_backups.catalog.list()[0]

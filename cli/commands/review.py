@@ -1,4 +1,4 @@
-"""`oracle review`: a pull request's own environment, for some hours."""
+"""`oracle review`: create or delete the review environment of a pull request."""
 
 from __future__ import annotations
 
@@ -22,15 +22,22 @@ def review(
     number: Annotated[
         int | None, typer.Argument(help="The pull request's number.", metavar="[NUMBER]", min=1, max=9_999_999)
     ] = None,
-    hours: Annotated[int, typer.Option(min=1, max=24 * 14, help="How long it lives from now on.")] = 24,
-    down: Annotated[bool, typer.Option("--down", help="Take it down wholly; its data goes.")] = False,
-    sweep: Annotated[bool, typer.Option("--sweep", help="Take down all whose time is over.")] = False,
+    hours: Annotated[
+        int, typer.Option(min=1, max=24 * 14, help="Delete the environment after this many hours, counted from now.")
+    ] = 24,
+    down: Annotated[bool, typer.Option("--down", help="Delete the environment, including its data.")] = False,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Delete all environments whose time has expired.")] = False,
     base: Annotated[
-        str, typer.Option("--from", help="The stack whose configuration and accounts it uses.", metavar="STACK")
+        str,
+        typer.Option(
+            "--from", help="The stack whose configuration and accounts the environment uses.", metavar="STACK"
+        ),
     ] = "staging",
-    markdown: Annotated[Path | None, typer.Option(help="Write what came of it to this file.", metavar="FILE")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write the result to this file, as Markdown.", metavar="FILE")
+    ] = None,
 ) -> None:
-    """Bring a pull request's environment up (again), or take it down."""
+    """Create, update or delete the review environment of a pull request."""
     if (number is None) is not sweep or (sweep and down):
         raise CommandError(USAGE)
     stack = Stack(base)

@@ -1,4 +1,4 @@
-"""`oracle rollback`: backend and Workers together, back to the release before."""
+"""`oracle rollback`: deploy an earlier release of the backend and the Workers."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from storage.releases.store import DeployedRelease
 
 def rollback(
     stack: StackArgument,
-    to: Annotated[str, typer.Option("--to", help="A release as --list names it; the one before if not given.")] = "",
-    show: Annotated[bool, typer.Option("--list", help="Show what there is to go back to, and stop.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    to: Annotated[str, typer.Option("--to", help="A release from --list. Without it: the previous release.")] = "",
+    show: Annotated[bool, typer.Option("--list", help="List the releases to choose from, and stop.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
 ) -> None:
-    """Go back to the release before: backend and Workers together, the data carried along."""
+    """Deploy the previous release of the backend and the Workers together. The data is migrated."""
     chosen_stack = existing(stack)
     again = f"oracle rollback {stack}{f' --to {to}' * bool(to)}"
     if show:
@@ -45,8 +45,8 @@ def rollback(
     engine = ready(stack, quiet=as_json)
     stack_backups = StackBackups(engine)
     outputs = engine.outputs()
-    now = declared(stack_backups.settings, outputs)
-    target = chosen(deployed_releases(stack_backups), now, to, stack)
+    current = declared(stack_backups.settings, outputs)
+    target = chosen(deployed_releases(stack_backups), current, to, stack)
     otherwise = f"go back to another: oracle rollback {stack} --list"
     refuse_lost(chosen_stack, target.receipt, outputs.release["backend"], otherwise)
     sync.fetch(stack_backups, target.receipt)

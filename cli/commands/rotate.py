@@ -1,4 +1,4 @@
-"""`oracle rotate`: a secret's new value everywhere it goes, with no failed login meanwhile."""
+"""`oracle rotate`: replace a secret everywhere it is used, without a failed login."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Secret(StrEnum):
 
 
 def rotate(
-    what: Annotated[Secret, typer.Argument(help="admin or github-token.", metavar="SECRET")],
+    what: Annotated[Secret, typer.Argument(help="`admin` or `github-token`.", metavar="SECRET")],
     stack: StackArgument = "local",
     choose: Annotated[
-        bool, typer.Option("--choose", help="Type the admin's password; else the program makes one.")
+        bool, typer.Option("--choose", help="Type the admin's password. Without it: the program generates one.")
     ] = False,
 ) -> None:
-    """Renew the admin's password or GitHub's token; typed secrets are not shown, or come by standard input."""
+    """Replace the admin's password or the GitHub token. Typed secrets are hidden; standard input works too."""
     engine = ready(stack)
     if what is Secret.admin:
         _admin(engine, choose)

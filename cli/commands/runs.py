@@ -1,4 +1,4 @@
-"""`oracle runs`: what was deployed, wiped and restored from this checkout, and how it ended."""
+"""`oracle runs`: list the runs that were started from this checkout, and their results."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ FIRST = 20
 
 
 def runs(
-    stack: Annotated[str | None, typer.Option("--stack", "-s", help="Only this stack's.", metavar="STACK")] = None,
-    all_runs: Annotated[bool, typer.Option("--all", help="All that are kept.")] = False,
+    stack: Annotated[
+        str | None, typer.Option("--stack", "-s", help="Only the runs of this stack.", metavar="STACK")
+    ] = None,
+    all_runs: Annotated[bool, typer.Option("--all", help="All recorded runs, not only the newest 20.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Show the runs, newest first: deploys, wipes, restores, updates."""
+    """List past and current runs, newest first: deploys, wipes, restores and updates."""
     found = [run for run in Runs(Stack("local").runs).list() if stack in (None, run.stack)]
     shown = found if all_runs else found[:FIRST]
     if as_json:
@@ -34,7 +36,7 @@ def runs(
 
 
 def document(run: RunInfo) -> dict[str, object]:
-    """The run for scripts."""
+    """Return the run as JSON data."""
     return {
         "id": run.id,
         "kind": run.kind,

@@ -1,4 +1,4 @@
-"""`oracle status`: everything about a stack at once, and what to do about what is wrong."""
+"""`oracle status`: show the health of every service of a stack, and the fix of each problem."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from cli.status.snapshot import StatusReader
 from cli.ui.errors import CommandError
 
 STATE_SECONDS = 60.0
-"""How long `--watch` goes by one reading of the state, which costs more than all the rest."""
+"""Seconds for which `--watch` uses one reading of the state, which is the slowest of all reads."""
 
 
 def status(
     stack: StackOption = "local",
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again and again, until Ctrl-C.")] = False,
-    every: Annotated[float, typer.Option(help="Seconds between two looks of --watch.", min=1, max=3600)] = 5,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Refresh until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(help="Seconds between two refreshes of --watch.", min=1, max=3600)] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show what runs against what is declared. Exit status: 0 healthy, 1 degraded, 2 down."""
+    """Show running services against the declared ones, and fixes. Exit status: 0 healthy, 1 degraded, 2 down."""
     if watch and (as_json or not sys.stdout.isatty()):
         raise CommandError(f"--watch is for terminals; look once: oracle status --stack {stack}{' --json' * as_json}")
-    look = StatusReader(Stack(stack), STATE_SECONDS if watch else 0)
+    reader = StatusReader(Stack(stack), STATE_SECONDS if watch else 0)
     if watch:
-        raise typer.Exit(_watched(look, every))
-    found = look.gather()
+        raise typer.Exit(_watch(reader, every))
+    found = reader.gather()
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=2))
     else:
@@ -42,21 +42,21 @@ def status(
     raise typer.Exit(found.exit_status)
 
 
-def _watched(look: StatusReader, every: float) -> int:
-    """Refreshes in place until somebody interrupts; the exit status of the last look."""
-    console, found = Console(highlight=False), look.gather()
+def _watch(reader: StatusReader, every: float) -> int:
+    """Refresh in place until an interrupt. Return the exit status of the last reading."""
+    console, found = Console(highlight=False), reader.gather()
     with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
         try:
             while True:
-                _put(live, console, found)
+                _draw(live, console, found)
                 time.sleep(every)
-                found = look.gather()
+                found = reader.gather()
         except KeyboardInterrupt:
             return found.exit_status
 
 
-def _put(live: Live, console: Console, found: Status) -> None:
-    """What is higher than the screen could not be drawn over."""
+def _draw(live: Live, console: Console, found: Status) -> None:
+    """Draw the status, shortened if it is higher than the screen, because a higher one cannot be drawn over."""
     whole = render.render(found, console.width)
     fits = len(console.render_lines(whole)) < console.height
     live.update(whole if fits else render.render(found, console.width, brief=True), refresh=True)

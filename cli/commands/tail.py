@@ -1,4 +1,4 @@
-"""`oracle tail`: what the services of a stack say, as they say it."""
+"""`oracle tail`: follow the log lines and events of a stack's services."""
 
 from __future__ import annotations
 
@@ -18,26 +18,28 @@ from cli.tail.streams import Opening, open_services
 from cli.ui.text import echo_wrapped
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
-BROKEN_PIPE = 141  # as a shell shows a command that SIGPIPE ended
+BROKEN_PIPE = 141  # the status that a shell shows for a command that SIGPIPE ended
 
 
 def tail(
     services: Annotated[
-        list[str] | None, typer.Argument(help="Which services; all when left out.", metavar="[SERVICE]...")
+        list[str] | None,
+        typer.Argument(help="`backend` or a Worker's name. Without names: all services.", metavar="[SERVICE]..."),
     ] = None,
     stack: StackOption = "local",
     text: Annotated[
-        str, typer.Option("--filter", help="Only what has this text in it, in any case.", metavar="TEXT")
+        str,
+        typer.Option("--filter", help="Only lines and events that contain this text; case is ignored.", metavar="TEXT"),
     ] = "",
     status: Annotated[
-        Status | None, typer.Option(help="Only events of Workers that went so; the backend's lines do not say.")
+        Status | None, typer.Option(help="Only Worker events with this result. The backend's lines have none.")
     ] = None,
     lines: Annotated[
-        int, typer.Option("--lines", "-n", help="Lines of the backend's log to begin with.", min=1, max=10_000)
+        int, typer.Option("--lines", "-n", help="Past lines of the backend's log to show first.", min=1, max=10_000)
     ] = 10,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts: one object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")] = False,
 ) -> None:
-    """Follow the backend's log and the Workers' events, until Ctrl-C: oracle tail api backend -s prod."""
+    """Follow the backend's log and the Workers' events until Ctrl-C: oracle tail api backend -s prod."""
     for number in ENDING:
         signal.signal(number, _end)
     try:
@@ -47,13 +49,13 @@ def tail(
         _follow(opening, show)
     except KeyboardInterrupt:
         return
-    except BrokenPipeError:  # nobody reads any more, as behind `| head`
+    except BrokenPipeError:  # the reader has closed the pipe, such as `| head`
         raise typer.Exit(BROKEN_PIPE) from None
 
 
 def _follow(opening: Opening, show: Show) -> None:
-    with closing(follow(opening.services)) as found:
-        for item in found:
+    with closing(follow(opening.services)) as items:
+        for item in items:
             if isinstance(item, Note):
                 echo_wrapped(f"oracle: {item.text}", sys.stderr)
             else:
@@ -61,7 +63,7 @@ def _follow(opening: Opening, show: Show) -> None:
 
 
 def _end(*_: object) -> None:
-    """Ends it once: a second Ctrl-C must not keep tails from being deleted."""
+    """Interrupt once. Further signals are ignored, so that the Workers' tails are still deleted."""
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""`oracle timeline`: a run over time, on the terminal or as a chart."""
+"""`oracle timeline`: draw when each resource of a run changed, on the terminal or as a chart."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from cli.ui.text import echo_wrapped
 
 
 def timeline(
-    run: Annotated[str, typer.Argument(help="As `oracle runs` names it; the newest otherwise.", metavar="[RUN]")] = "",
-    svg: Annotated[Path | None, typer.Option(help="Write a chart to this file.", metavar="FILE")] = None,
+    run: Annotated[
+        str, typer.Argument(help="A run from `oracle runs`. Without it: the newest run.", metavar="[RUN]")
+    ] = "",
+    svg: Annotated[Path | None, typer.Option(help="Write a chart to this file, as SVG.", metavar="FILE")] = None,
 ) -> None:
-    """Show which resources a run was at when, and what the others waited for."""
+    """Draw when each resource of a run changed, and which others it waited for."""
     found = Runs(Stack("local").runs).find(run)
     done = steps(found)
     if not chart.rows(done):

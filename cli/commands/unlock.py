@@ -1,4 +1,4 @@
-"""`oracle unlock`: a protected stack may be destroyed for a while; the protection comes back by itself."""
+"""`oracle unlock`: allow a protected stack to be destroyed for a limited time."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ KEY = "oracle-net:unlockedUntil"
 
 def unlock(
     stack: StackArgument = "local",
-    minutes: Annotated[int, typer.Option(min=1, max=1440, help="For how long.")] = 60,
-    end: Annotated[bool, typer.Option("--end", help="Lock it again now.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    minutes: Annotated[int, typer.Option(min=1, max=1440, help="Minutes until the stack is protected again.")] = 60,
+    end: Annotated[bool, typer.Option("--end", help="Protect the stack again now.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Let a protected stack lose what serves, for an hour; then it is protected again by itself."""
+    """Allow a protected stack to be destroyed for an hour. Then it is protected again automatically."""
     chosen = Stack(stack)
     settings = chosen.settings()
     if not settings.protect:

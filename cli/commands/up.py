@@ -1,4 +1,4 @@
-"""`oracle up`: from whatever there is to a network that answers."""
+"""`oracle up`: start a stack on the local cloud."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ WHICH = {
 
 def up(
     stack: StackArgument = "local",
-    plugins: Annotated[Plugins, typer.Option(help="Provider plugins for the local cloud.")] = Plugins.auto,
+    plugins: Annotated[Plugins, typer.Option(help="The provider plugins for the local cloud.")] = Plugins.auto,
 ) -> None:
-    """Bring the stack up: local cloud, builds, update, and the table of what answers; a new name is a new stack."""
+    """Start the local cloud, build and update the stack, and show its services. A new name creates a stack."""
     chosen = Stack(stack)
     for line in stacks.provide(chosen):
         echo_wrapped(line)
@@ -41,7 +41,7 @@ def up(
     started = local_cloud.start(chosen)
     echo_wrapped(f"Local cloud: {chosen.endpoint}{' (started)' if started else ''}")
     engine = Engine(chosen)
-    for line in settled(engine, make=True):  # first of all: nothing is built or exchanged under an update at work
+    for line in settled(engine, make=True):  # first, so that nothing is built or replaced during another update
         echo_wrapped(line)
     with Runs(chosen.runs).start("up", engine.owner, sys.argv[1:]) as run:
         _prepare(RunRecorder(engine, run, echo_wrapped), plugins)
@@ -49,8 +49,8 @@ def up(
         run_in_view(run)
     found = running.rows(engine)
     report.show(found)
-    if silent := [row.service for row in found if not row.well]:
-        raise CommandError(f"{', '.join(silent)} does not answer; its log: oracle cloud logs")
+    if unhealthy := [row.service for row in found if not row.well]:
+        raise CommandError(f"{', '.join(unhealthy)} does not answer; its log: oracle cloud logs")
 
 
 def _prepare(recording: RunRecorder, plugins: Plugins) -> None:

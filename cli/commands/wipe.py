@@ -1,4 +1,4 @@
-"""`oracle wipe`: an empty backend beside the old one, a backup, and an undo."""
+"""`oracle wipe`: replace the backend by an empty one, after a verified backup, or undo that."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from storage.backups import Backup
 
 def wipe(
     stack: StackArgument = "local",
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; for scripts.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Keep the app: only its container is replaced, with an empty disk.")
+        bool, typer.Option("--restart", help="Only replace the app's container, whose new disk is empty.")
     ] = False,
-    undo: Annotated[bool, typer.Option("--undo", help="Bring back what the last wipe took.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Restore the data that the last wipe deleted.")] = False,
     no_backup: Annotated[bool, typer.Option("--no-backup", help="Delete the data without a backup.")] = False,
 ) -> None:
-    """Empty the backend: a new one beside the old, then a verified backup, then the old one goes."""
+    """Replace the backend by a new, empty one. The old one is deleted after a verified backup."""
     if undo:
         restore(StackBackups(ready(stack)).last_undone(), stack, yes)
         return
@@ -51,28 +51,28 @@ def wipe(
         echo_wrapped("\n".join(lines))
         confirm(stack, yes, again, "There will be NO backup." if no_backup else "A verified backup is kept.")
 
-    wanted = OtherData(
+    change = OtherData(
         kind="wipe",
         values=_restarted(engine, settings) if restart else _wiped(settings, outputs),
         again=again,
         environment={WITHOUT_BACKUP: outputs.backend_app} if no_backup else {},
     )
-    replace_data(engine, wanted, agree)
+    replace_data(engine, change, agree)
     _show_undo(stack_backups, stack, no_backup)
 
 
 def _wiped(settings: Settings, outputs: Outputs) -> dict[str, str | None]:
-    """The next generation; the one that was begun, where a wipe did not end."""
-    begun = settings.generation > outputs.generation and settings.restore_from is None
-    generation = settings.generation if begun else settings.generation + 1
+    """Return the config of the next generation, or of the one that an unfinished wipe has started."""
+    resumes = settings.generation > outputs.generation and settings.restore_from is None
+    generation = settings.generation if resumes else settings.generation + 1
     return {"oracle-net:generation": str(generation), "oracle-net:restoreFrom": None}
 
 
 def _restarted(engine: Engine, settings: Settings) -> dict[str, str | None]:
-    """The next restart; the one that was begun, where it did not end."""
+    """Return the config of the next restart, or of the one that has started and not finished."""
     done = service_plan.restarts(engine.export())
-    begun = done is not None and settings.restart > done
-    return {"oracle-net:restart": str(settings.restart if begun else settings.restart + 1)}
+    resumes = done is not None and settings.restart > done
+    return {"oracle-net:restart": str(settings.restart if resumes else settings.restart + 1)}
 
 
 def _show_undo(stack_backups: StackBackups, stack: str, no_backup: bool) -> None:

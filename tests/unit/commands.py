@@ -1,4 +1,4 @@
-"""The commands as their help tells them: `python -m tests.unit.commands` writes docs/commands.md."""
+"""The reference of the commands, from their help: `python -m tests.unit.commands` writes docs/commands.md."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from cli.main import COMMANDS, app
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 INTRODUCTION = """# The commands
 
-Written by `python -m tests.unit.commands` from their help; a test fails when it is stale. `oracle` is in `.venv/bin`;
-`eval "$(.venv/bin/oracle env)"` puts it on PATH, and `oracle --install-completion` makes Tab complete commands,
-options, stacks, services, runs and backups in bash, zsh and fish.
+Generated from the commands' help by `python -m tests.unit.commands`; a test fails when this page is out of date.
 
-A known failure is one sentence on standard error that ends in the next command, and exit status 1.
+`oracle` is in `.venv/bin`. `eval "$(.venv/bin/oracle env)"` puts it on PATH. `oracle --install-completion` makes Tab
+complete commands, options, stacks, services, runs and backups in bash, zsh and fish.
+
+A known failure prints one sentence on standard error, which ends with the command to run next. The exit status is 1.
 """
 
 
