@@ -1,4 +1,4 @@
-"""The alerts that the app has, against those that are declared; the engine does not compare them."""
+"""Compare the app's alerts with the declared ones, which the engine does not compare."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from clients.app_platform import alert, alerts_of
 
 
 def differences(declared: tuple[Mapping[str, Any], ...], spec: Mapping[str, Any], service: str) -> Iterator[str]:
-    """What of the app's alerts is not as declared, by rule."""
-    wanted = {str(each["rule"]): alert(each) for each in declared}
-    found = alerts_of(spec, service)
-    for rule in sorted({*wanted, *found}):
-        if rule not in found:
+    """Yield the differences from the declared alerts, by rule."""
+    expected = {str(each["rule"]): alert(each) for each in declared}
+    actual = alerts_of(spec, service)
+    for rule in sorted({*expected, *actual}):
+        if rule not in actual:
             yield f"the alert {rule} is missing"
-        elif rule not in wanted:
+        elif rule not in expected:
             yield f"the alert {rule} was added"
-        elif found[rule] != wanted[rule]:
+        elif actual[rule] != expected[rule]:
             yield f"the alert {rule} is another"

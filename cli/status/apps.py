@@ -1,4 +1,4 @@
-"""What is wrong with the backend: the first cause that explains what is seen, and nothing that follows from it."""
+"""Diagnose the backend: find the first cause that explains the observations, without its consequences."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SERVICE_FIELDS = ("http_port", "instance_count", "instance_size_slug")
 
 @dataclass(frozen=True, kw_only=True)
 class AppSnapshot:
-    """The backend, as everybody sees it and as DigitalOcean shows it."""
+    """The observations of the backend: its public address and DigitalOcean's API."""
 
     service: str
     """Its component in the app."""
@@ -31,19 +31,19 @@ class AppSnapshot:
     facts: AppFacts | CloudTrouble
     health: Answer
     admin: bool | None
-    """Whether the admin's login works; None when that is not known."""
+    """True if the admin's login works. None if unknown."""
     second_factor: bool = False
-    """Whether it wants a second factor from its admin, whose password is right."""
+    """True if the admin's password is right and the backend requires a second factor."""
     console: str = ""
-    """What makes a superuser in its console; the program's name is first."""
+    """The command that creates a superuser in its console. Its first word is the program."""
     freeze: str | None = None
-    """Whether it refuses writes, in its own word (pocketbase.freeze_state)."""
+    """The state of a write freeze, in the backend's own word (pocketbase.freeze_state). None without a freeze."""
     deleted_files: tuple[str, ...] = ()
     loss: Loss | None = None
-    """What it has lost with its disk."""
+    """The data that it has lost with its disk."""
     stack: str
     replacement: int
-    """As configured: raising it makes another app, which the data is carried to."""
+    """The configured number. Raising it creates another app, to which the data is migrated."""
     up: str
     endpoint: str
 
@@ -60,38 +60,40 @@ class AppSnapshot:
         return self.facts.release(self.service) if isinstance(self.facts, AppFacts) else None
 
 
-def diagnose_app(seen: AppSnapshot) -> Finding | None:
-    """The one thing that is wrong with the backend, if there is any."""
-    return changed_outside_pulumi(seen) or _as_seen(seen)
+def diagnose_app(snapshot: AppSnapshot) -> Finding | None:
+    """Return the backend's finding, or None if it has no problem."""
+    return changed_outside_pulumi(snapshot) or _diagnose_responses(snapshot)
 
 
-def changed_outside_pulumi(seen: AppSnapshot) -> Finding | None:
-    """The first way in which the app is another than was declared: its data, or what its cloud shows of it."""
-    shown = _changed_outside_pulumi(seen, seen.facts) if isinstance(seen.facts, AppFacts) else None
-    return empty_disk(seen) or shown or new_disk(seen)
+def changed_outside_pulumi(snapshot: AppSnapshot) -> Finding | None:
+    """Return the first difference from the declared app: in its data, or in the facts from DigitalOcean."""
+    difference = _changed_outside_pulumi(snapshot, snapshot.facts) if isinstance(snapshot.facts, AppFacts) else None
+    return empty_disk(snapshot) or difference or new_disk(snapshot)
 
 
-def empty_disk(seen: AppSnapshot) -> Finding | None:
-    """That the backend has lost its data: nothing else about it matters, since only a restore puts it right."""
-    loss = seen.loss
+def empty_disk(snapshot: AppSnapshot) -> Finding | None:
+    """Find lost data. It hides all other findings, because only a restore repairs it."""
+    loss = snapshot.loss
     if loss is None or not loss.known.records:
         return None
     none = "" if loss.known.backup else ". No backup that is kept has them"
-    what = f"Empty: {loss.summary}{none}. To go on with the empty one on purpose: oracle wipe {seen.stack}."
-    return Finding(about="backend", level="down", what=what, next=loss.way_back(seen.stack))
+    what = f"Empty: {loss.summary}{none}. To go on with the empty one on purpose: oracle wipe {snapshot.stack}."
+    return Finding(about="backend", level="down", what=what, next=loss.way_back(snapshot.stack))
 
 
-def new_disk(seen: AppSnapshot) -> Finding | None:
-    """A replaced container of which nobody knows that it held anything; an update makes its logins again."""
-    if seen.loss is None:
+def new_disk(snapshot: AppSnapshot) -> Finding | None:
+    """Find a replaced container that is not known to have held records. An update creates its logins again."""
+    if snapshot.loss is None:
         return None
-    since = f" at {seen.loss.since[:16]}Z" if seen.loss.since else ""
-    what = f"The container of {seen.loss.app} was replaced{since} by one with an empty disk; no backup and no entry of "
-    return _finding(seen, f"{what}the audit log says that it held records", seen.up)
+    since = f" at {snapshot.loss.since[:16]}Z" if snapshot.loss.since else ""
+    what = (
+        f"The container of {snapshot.loss.app} was replaced{since} by one with an empty disk; no backup and no entry "
+    )
+    return _finding(snapshot, f"{what}of the audit log says that it held records", snapshot.up)
 
 
 def phase(facts: AppFacts | CloudTrouble) -> str | None:
-    """The newest deployment's phase."""
+    """Return the newest deployment's phase."""
     if isinstance(facts, CloudTrouble):
         return None
     if facts.app is None:
@@ -102,160 +104,161 @@ def phase(facts: AppFacts | CloudTrouble) -> str | None:
 
 
 def secrets(facts: AppFacts | CloudTrouble, since: str | None) -> tuple[Secret, ...]:
-    """The admin's secrets in the app's spec; nothing of their values."""
+    """Return the admin's secrets in the app's spec, without their values."""
     if isinstance(facts, CloudTrouble) or facts.app is None:
         return ()
     made = facts.app.get("created_at")
-    kinds = _kinds(facts.app.get("spec") or {}, everywhere=True)
+    kinds = _variable_types(facts.app.get("spec") or {}, everywhere=True)
     times = {"PB_ADMIN_PASSWORD": since or made, "PB_ADMIN_EMAIL": made}
     return tuple(Secret(name=name, present=kinds.get(name) == "SECRET", since=times[name]) for name in SECRETS)
 
 
-def _changed_outside_pulumi(seen: AppSnapshot, facts: AppFacts) -> Finding | None:
-    name = seen.declared.outputs.backend_app if seen.declared else "of the backend"
+def _changed_outside_pulumi(snapshot: AppSnapshot, facts: AppFacts) -> Finding | None:
+    name = snapshot.declared.outputs.backend_app if snapshot.declared else "of the backend"
     if facts.app is None:
         what = f"The app {name} is gone, and its data with it: it was deleted behind the engine's back. Where it held "
-        return _finding(seen, f"{what}records, an update is refused, and names the backup to restore", seen.up)
+        return _finding(snapshot, f"{what}records, an update is refused, and names the backup to restore", snapshot.up)
     if pinned := facts.app.get("pinned_deployment"):
         when = (pinned.get("created_at") or "")[:16]
         what = f"Somebody rolled {name} back at {when} and it is pinned there, on a disk that began empty; "
-        return _finding(seen, f"{what}nothing can be deployed in it{seen.but}", _repair(seen))
+        return _finding(snapshot, f"{what}nothing can be deployed in it{snapshot.but}", _repair(snapshot))
     if facts.active is None:
-        return _finding(seen, f"The app {name} has no deployment that serves", seen.up)
+        return _finding(snapshot, f"The app {name} has no deployment that serves", snapshot.up)
     if facts.deployments and facts.deployments[0].get("phase") in FAILED:
         newest = facts.deployments[0]
         what = f"The newest deployment of {name} ended {newest['phase']} ({(newest.get('created_at') or '')[:16]}); "
-        return _finding(seen, f"{what}the one before serves on{seen.but}", _logs(seen, facts))
-    wrong = list(_differences(seen, facts)) if seen.health.ok else []
-    if wrong:
-        return _finding(seen, f"{name} is not as declared: {', '.join(wrong)}", _repair(seen))
+        return _finding(snapshot, f"{what}the one before serves on{snapshot.but}", _logs(snapshot, facts))
+    differences = list(_differences(snapshot, facts)) if snapshot.health.ok else []
+    if differences:
+        return _finding(snapshot, f"{name} is not as declared: {', '.join(differences)}", _repair(snapshot))
     return None
 
 
-def _differences(seen: AppSnapshot, facts: AppFacts) -> Iterator[str]:
-    """What runs against what is declared, by what we put there ourselves; secrets by name and kind only."""
-    if seen.declared is None or facts.active is None:
+def _differences(snapshot: AppSnapshot, facts: AppFacts) -> Iterator[str]:
+    """Yield the differences between the running and the declared spec. Secrets are compared by name and type only."""
+    if snapshot.declared is None or facts.active is None:
         return
-    if seen.declared.outputs.release["backend"].startswith(ADOPTED):
-        yield from _since_adoption(seen.declared.outputs.release["backend"], facts.active)
-        yield from sources.pushes(facts.app or {}, seen.service)
+    if snapshot.declared.outputs.release["backend"].startswith(ADOPTED):
+        yield from _since_adoption(snapshot.declared.outputs.release["backend"], facts.active)
+        yield from sources.pushes(facts.app or {}, snapshot.service)
         return
     running = dict(facts.active.get("spec") or {})
-    outputs = seen.declared.outputs
-    for key, ours in {"RELEASE": outputs.release["backend"], "GENERATION": str(outputs.generation)}.items():
-        found = variable(running, seen.service, key)
-        if found != ours:
-            yield f"{key} is {short(found) or 'missing'}, not {short(ours)}"
-    there, wanted = component(running, seen.service), seen.declared.app
-    digest = (there.get("image") or {}).get("digest")
+    outputs = snapshot.declared.outputs
+    for key, expected in {"RELEASE": outputs.release["backend"], "GENERATION": str(outputs.generation)}.items():
+        actual = variable(running, snapshot.service, key)
+        if actual != expected:
+            yield f"{key} is {short(actual) or 'missing'}, not {short(expected)}"
+    service, declared = component(running, snapshot.service), snapshot.declared.app
+    digest = (service.get("image") or {}).get("digest")
     if digest and digest != outputs.release["backend"]:
         yield f"its image is {short(digest)}, not {short(outputs.release['backend'])}"
-    yield from sources.rebuilt(running, seen.service, short(outputs.release["backend"]))
-    if wanted is not None:
-        yield from _fields(wanted, there)
-    kinds = _kinds(running)
-    for name in wanted.secrets if wanted is not None else SECRETS:
+    yield from sources.rebuilt(running, snapshot.service, short(outputs.release["backend"]))
+    if declared is not None:
+        yield from _fields(declared, service)
+    kinds = _variable_types(running)
+    for name in declared.secrets if declared is not None else SECRETS:
         if kinds.get(name) != "SECRET":
             yield f"{name} is {'in plain text' if name in kinds else 'missing'}"
-    if wanted is not None:
-        yield from (f"the variable {name} was added" for name in sorted(set(kinds) - set(wanted.secrets)))
-        yield from alerts.differences(wanted.alerts, (facts.app or {}).get("spec") or {}, seen.service)
+    if declared is not None:
+        yield from (f"the variable {name} was added" for name in sorted(set(kinds) - set(declared.secrets)))
+        yield from alerts.differences(declared.alerts, (facts.app or {}).get("spec") or {}, snapshot.service)
 
 
-def _fields(wanted: DeclaredApp, running: Mapping[str, Any]) -> Iterator[str]:
-    """What a deployment by hand may have changed of the service."""
+def _fields(declared: DeclaredApp, running: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the differences in fields that a manual deployment may have changed."""
     for name in SERVICE_FIELDS:
-        declared = getattr(wanted, name)
-        if running.get(name) is not None and running[name] != declared:
-            yield f"{name} is {running[name]}, not {declared}"
+        expected = getattr(declared, name)
+        if running.get(name) is not None and running[name] != expected:
+            yield f"{name} is {running[name]}, not {expected}"
     path = (running.get("health_check") or {}).get("http_path")
-    if path is not None and path != wanted.health_path:
-        yield f"its health check asks {path}, not {wanted.health_path}"
-    yield from _variables(wanted.variables, running)
+    if path is not None and path != declared.health_path:
+        yield f"its health check asks {path}, not {declared.health_path}"
+    yield from _variables(declared.variables, running)
 
 
-def _variables(wanted: Mapping[str, str], running: Mapping[str, Any]) -> Iterator[str]:
-    """The service's variables, by name; ours above are told of in their own words."""
-    found = {each["key"]: each.get("value") for each in running.get("envs") or []}
-    for name in sorted({*wanted, *found} - {"RELEASE", "GENERATION"}):
-        if name not in found:
+def _variables(declared: Mapping[str, str], running: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the differences in the service's variables. RELEASE and GENERATION are compared above."""
+    actual = {each["key"]: each.get("value") for each in running.get("envs") or []}
+    for name in sorted({*declared, *actual} - {"RELEASE", "GENERATION"}):
+        if name not in actual:
             yield f"the variable {name} is missing"
-        elif name not in wanted:
+        elif name not in declared:
             yield f"the variable {name} was added"
-        elif wanted[name] != found[name]:
+        elif declared[name] != actual[name]:
             yield f"the variable {name} is another"
 
 
 def _since_adoption(adopted: str, running: Mapping[str, Any]) -> Iterator[str]:
-    """An app made by hand tells nothing of itself: it is known by the deployment that was taken over."""
+    """Compare an adopted app by its deployment, because an app made by hand reports no release."""
     if adopted != ADOPTED + running["id"]:
-        wanted = short(adopted.removeprefix(ADOPTED))
+        own = short(adopted.removeprefix(ADOPTED))
         why = f" ({running['cause']})" if running.get("cause") else ""
-        yield f"its deployment is {short(running['id'])}{why}, not {wanted} as it was adopted, so its disk began empty"
+        yield f"its deployment is {short(running['id'])}{why}, not {own} as it was adopted, so its disk began empty"
 
 
-def _as_seen(seen: AppSnapshot) -> Finding | None:
-    if not seen.health.ok:
-        where = f" at {seen.address}" if seen.address else ""
-        said = f"status {seen.health.status}" if seen.health.status is not None else str(seen.health)
-        facts = seen.facts if isinstance(seen.facts, AppFacts) else None
-        return _finding(seen, f"The backend does not serve: {said}{where}", _logs(seen, facts))
-    wanted = seen.declared.outputs.release["backend"] if seen.declared else None
-    if wanted and not wanted.startswith(ADOPTED) and seen.version and short(seen.version) != short(wanted):
-        what = f"The backend runs {short(seen.version)}, and {short(wanted)} is declared"
-        return _finding(seen, what, seen.up)
-    if seen.deleted_files:
-        files = " and ".join(seen.deleted_files)
+def _diagnose_responses(snapshot: AppSnapshot) -> Finding | None:
+    if not snapshot.health.ok:
+        where = f" at {snapshot.address}" if snapshot.address else ""
+        response = f"status {snapshot.health.status}" if snapshot.health.status is not None else str(snapshot.health)
+        facts = snapshot.facts if isinstance(snapshot.facts, AppFacts) else None
+        return _finding(snapshot, f"The backend does not serve: {response}{where}", _logs(snapshot, facts))
+    release = snapshot.declared.outputs.release["backend"] if snapshot.declared else None
+    if release and not release.startswith(ADOPTED) and snapshot.version and short(snapshot.version) != short(release):
+        what = f"The backend runs {short(snapshot.version)}, and {short(release)} is declared"
+        return _finding(snapshot, what, snapshot.up)
+    if snapshot.deleted_files:
+        files = " and ".join(snapshot.deleted_files)
         what = f"The backend writes to deleted files ({files}), so what it takes now is lost with its container: a "
         what += "second process on its database, such as a PocketBase command in its console, has deleted them. "
-        return _finding(seen, f"{what}Another app saves it, the data carried", _another_app(seen))
-    if seen.freeze is not None:
+        return _finding(snapshot, f"{what}Another app saves it, the data carried", _another_app(snapshot))
+    if snapshot.freeze is not None:
         what = "The backend refuses writes: its data is being moved, or an update that moved it ended halfway"
-        return _finding(seen, what, seen.up)
-    if seen.second_factor:
+        return _finding(snapshot, what, snapshot.up)
+    if snapshot.second_factor:
         what = (
             "The backend wants a second factor (MFA) from its superusers, which neither updates nor the API can give; "
         )
         what += (
             "the password is right. Switch MFA off in the dashboard, collection _superusers, Options; a code to log in"
         )
-        return _finding(seen, f"{what} comes from the console", _one_time_code(seen))
-    if seen.admin is False:
-        return _finding(seen, "The backend refuses its admin's login", seen.up)
+        return _finding(snapshot, f"{what} comes from the console", _one_time_code(snapshot))
+    if snapshot.admin is False:
+        return _finding(snapshot, "The backend refuses its admin's login", snapshot.up)
     return None
 
 
-def _finding(seen: AppSnapshot, what: str, next: str) -> Finding:
-    return Finding(about="backend", level=seen.level, what=f"{what}.", next=next)
+def _finding(snapshot: AppSnapshot, what: str, next: str) -> Finding:
+    return Finding(about="backend", level=snapshot.level, what=f"{what}.", next=next)
 
 
-def _repair(seen: AppSnapshot) -> str:
-    """What puts an app right that is not as declared: an update would deploy over its database, and is refused."""
-    adopted = seen.declared is not None and seen.declared.outputs.release["backend"].startswith(ADOPTED)
-    return f"oracle adopt {seen.stack}" if adopted else f"oracle drift {seen.stack} --repair"
+def _repair(snapshot: AppSnapshot) -> str:
+    """Return the command that repairs a changed app. An update would redeploy over its database and is refused."""
+    adopted = snapshot.declared is not None and snapshot.declared.outputs.release["backend"].startswith(ADOPTED)
+    return f"oracle adopt {snapshot.stack}" if adopted else f"oracle drift {snapshot.stack} --repair"
 
 
-def _another_app(seen: AppSnapshot) -> str:
-    """Takes the data over from the one that runs; the old one goes."""
-    return f"pulumi config set oracle-net:replacement {seen.replacement + 1} -s {seen.stack} && {seen.up}"
+def _another_app(snapshot: AppSnapshot) -> str:
+    """Return the command that migrates the data to another app and deletes the old one."""
+    return f"pulumi config set oracle-net:replacement {snapshot.replacement + 1} -s {snapshot.stack} && {snapshot.up}"
 
 
-def _one_time_code(seen: AppSnapshot) -> str:
-    email = seen.declared.outputs.admin_email if seen.declared else "EMAIL"
-    program = (seen.console.split() or ["PROGRAM"])[0]
-    return f"oracle console backend --yes --stack {seen.stack} -- {program} superuser otp {email}"
+def _one_time_code(snapshot: AppSnapshot) -> str:
+    email = snapshot.declared.outputs.admin_email if snapshot.declared else "EMAIL"
+    program = (snapshot.console.split() or ["PROGRAM"])[0]
+    return f"oracle console backend --yes --stack {snapshot.stack} -- {program} superuser otp {email}"
 
 
-def _logs(seen: AppSnapshot, facts: AppFacts | None) -> str:
-    if "127.0.0.1" in seen.endpoint:
+def _logs(snapshot: AppSnapshot, facts: AppFacts | None) -> str:
+    if "127.0.0.1" in snapshot.endpoint:
         return "oracle cloud logs"
     app = (facts.app or {}).get("id") if facts else None
     return f"doctl apps logs {app} --type run" if app else "doctl apps list"
 
 
-def _kinds(spec: Mapping[str, Any], everywhere: bool = False) -> dict[str, str]:
-    """The kinds of the app-level variables by name: SECRET, or GENERAL (which the API leaves out); if `everywhere`,
-    those of the services too, where people put them by hand.
+def _variable_types(spec: Mapping[str, Any], everywhere: bool = False) -> dict[str, str]:
+    """Return the types of the app-level variables by name: SECRET, or GENERAL, which the API leaves out.
+
+    With `everywhere`, include the services' variables, where people put them by hand.
     """
     services = spec.get("services") or [] if everywhere else []
     envs = [env for part in (*services, spec) for env in part.get("envs") or []]

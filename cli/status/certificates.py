@@ -1,4 +1,4 @@
-"""Until when a site's certificate is good."""
+"""The expiry of a service's TLS certificate."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WARN_DAYS = 14
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """`ends` as ISO 8601; or why there is none that could be trusted."""
+    """`ends` is ISO 8601. Without a trusted certificate, `trouble` is the reason."""
 
     ends: str | None = None
     trouble: str | None = None
@@ -25,11 +25,11 @@ class Certificate:
 
 
 def fetch_certificate(address: str, seconds: float, context: ssl.SSLContext | None = None) -> Certificate | None:
-    """The certificate behind an https address; None for http, and when nothing answers there."""
+    """Return the certificate of an https address. None for http, and if nothing responds."""
     parts = urlsplit(address)
     if parts.scheme != "https" or parts.hostname is None:
         return None
-    if proxy_for(address) is not None:  # a bare handshake passes no proxy
+    if proxy_for(address) is not None:  # a plain TLS handshake does not go through a proxy
         return None
     try:
         context = context or tls_context()

@@ -1,6 +1,6 @@
-"""The uptime checks of the stack's addresses: who would be told nothing when a service is down.
+"""Compare the uptime checks of the stack's addresses with the declared ones. Without them, nobody gets an alert.
 
-A check is known by what it watches: that is what counts, whatever it is called.
+A check is identified by its target, not by its name.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
+    """An uptime check of the account."""
+
     target: str
     enabled: bool
     regions: frozenset[str]
 
 
 def fetch_checks(endpoint: str, token: str | None, seconds: float) -> tuple[Check, ...] | None:
-    """The account's checks; None where DigitalOcean does not tell."""
+    """Return the account's checks. None if DigitalOcean does not list them."""
     if not token:
         return None
     try:
@@ -42,22 +44,22 @@ def fetch_checks(endpoint: str, token: str | None, seconds: float) -> tuple[Chec
 def findings(
     settings: Settings, addresses: Mapping[str, str], checks: Sequence[Check] | None, up: str
 ) -> Iterator[Finding]:
-    """One for each service that is not watched as declared; none where the stack asks for no checks."""
+    """Yield a finding for each service without its declared check. A stack without monitoring has none."""
     if settings.monitoring is None or checks is None:
         return
-    wanted = frozenset(settings.monitoring.regions)
+    regions = frozenset(settings.monitoring.regions)
     for service, address in addresses.items():
         target = f"{address}{settings.health[service].path}"
-        if wrong := _wrong(target, [each for each in checks if each.target == target], wanted):
-            yield Finding(about=service, level="degraded", what=f"{wrong}.", next=up)
+        if problem := _problem(target, [each for each in checks if each.target == target], regions):
+            yield Finding(about=service, level="degraded", what=f"{problem}.", next=up)
 
 
-def _wrong(target: str, found: Sequence[Check], regions: frozenset[str]) -> str:
+def _problem(target: str, found: Sequence[Check], regions: frozenset[str]) -> str:
     if not found:
         return f"No uptime check watches {target}: it was deleted, or changed by hand"
     if not any(each.enabled for each in found):
         return f"The uptime check of {target} was switched off"
     if not any(each.regions == regions for each in found):
-        asked = ", ".join(sorted(found[0].regions)) or "nowhere"
-        return f"The uptime check of {target} asks from {asked}, not from {', '.join(sorted(regions))}"
+        actual = ", ".join(sorted(found[0].regions)) or "nowhere"
+        return f"The uptime check of {target} asks from {actual}, not from {', '.join(sorted(regions))}"
     return ""

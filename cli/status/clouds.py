@@ -1,4 +1,4 @@
-"""What the clouds' APIs say of the app and the Workers, and why an API says nothing."""
+"""Read the facts of the app and the Workers from the clouds' APIs, or the reason why an API returned none."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from clients.workers_api.client import BAD_TOKEN
 Why = Literal["no token", "token", "failing", "unreachable", "refused", "late", "unknown"]
 T = TypeVar("T")
 PATIENCE = 1.0
-"""Seconds in which what looks transient is asked again."""
+"""Seconds in which a request is repeated after an error that looks transient."""
 CHAIN = 10
-"""Versions looked back over for the last upload."""
+"""The most versions to search for the last upload."""
 NO_SCRIPT = frozenset({10007, 10090})
 SECRET_CHANGE = "secret"
-"""`workers/triggered_by` of a version that the secrets endpoint has made."""
+"""`workers/triggered_by` of a version that the secrets endpoint created."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CloudTrouble:
-    """Why an API told nothing."""
+    """The reason why an API returned no facts."""
 
     why: Why
     text: str
@@ -32,7 +32,7 @@ class CloudTrouble:
 
 @dataclass(frozen=True, kw_only=True)
 class AppFacts:
-    """The app as DigitalOcean shows it, None when it is gone; its deployments newest first; its price a month."""
+    """The app from DigitalOcean, None if it is deleted; its deployments, newest first; its price in dollars a month."""
 
     app: Mapping[str, Any] | None = None
     deployments: tuple[Mapping[str, Any], ...] = ()
@@ -43,13 +43,13 @@ class AppFacts:
         return (self.app or {}).get("active_deployment")
 
     def release(self, service: str) -> str | None:
-        """What the service's active deployment carries as its release."""
+        """Return the release that the service's active deployment reports."""
         return variable(dict(self.active["spec"]), service, "RELEASE") if self.active else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """A Worker's version as in lists."""
+    """A Worker's version, as the API lists it."""
 
     id: str
     number: int
@@ -73,7 +73,7 @@ class Version:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployed:
-    """A deployment: shares of the traffic by version, who made it and when."""
+    """A deployment: its percentages of the traffic by version, its author and time."""
 
     created: str
     source: str
@@ -92,26 +92,26 @@ class Deployed:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerFacts:
-    """A Worker as Cloudflare shows it; `gone` when there is no such script."""
+    """A Worker from Cloudflare. `gone` is True if the script does not exist."""
 
     gone: bool = False
     deployments: tuple[Deployed, ...] = ()
-    """The one in force first."""
+    """The current deployment first."""
     versions: tuple[Version, ...] = ()
-    """The newest first."""
+    """The newest version first."""
     bindings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Of the version with the most traffic, by name; secrets without their text."""
+    """Bindings of the version with the most traffic, by name; secrets without their text."""
     etag: str = ""
     secrets: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Names of secrets by version, for the active one and those before it back to an upload."""
+    """Names of secrets by version, for the active version and the earlier ones back to an upload."""
     enabled: bool | None = None
-    """Whether it answers below workers.dev."""
+    """True if its workers.dev address is on."""
     lost_release: str | None = None
-    """What the version that was passed over, if any, calls its release."""
+    """The release that `passed_over` reports."""
 
     @property
     def release(self) -> str | None:
-        """What the version with the most traffic carries as its release."""
+        """The release that the version with the most traffic reports."""
         return (self.bindings.get("RELEASE") or {}).get("text")
 
     @property
@@ -123,9 +123,9 @@ class WorkerFacts:
 
     @property
     def passed_over(self) -> Version | None:
-        """The newest uploaded version that has had the traffic and lost it to an older one, or None.
+        """The newest uploaded version that had the traffic and lost it to an older one, or None.
 
-        One that the secrets endpoint made is not missed: to go back from it is how a secret is put right.
+        Versions of the secrets endpoint do not count: going back from one is how a changed secret is repaired.
         """
         served = {id for deployment in self.deployments for id in deployment.shares}
         newer = [each for each in self.versions if self.active and each.number > self.active.number]
@@ -134,7 +134,7 @@ class WorkerFacts:
 
 
 def fetch_app(endpoint: str, token: str | None, app_id: str, seconds: float) -> AppFacts | CloudTrouble:
-    """The app, its deployments and its price."""
+    """Return the app, its deployments and its price."""
     if not token:
         return CloudTrouble(why="no token", text="DIGITALOCEAN_TOKEN is not set")
     try:
@@ -149,18 +149,18 @@ def fetch_app(endpoint: str, token: str | None, app_id: str, seconds: float) -> 
 
 
 def _cost(platform: AppPlatform, app: Mapping[str, Any]) -> float | None:
-    """Dollars a month as App Platform's own proposal for the running spec says; its sum is left out when refused."""
+    """Return dollars a month from App Platform's proposal for the running spec. None if the proposal is refused."""
     with suppress(AppPlatformError, TypeError, ValueError):
         proposal = {"spec": app["spec"], "app_id": app["id"]}
-        told = platform.request("POST", "/v2/apps/propose", proposal).get("app_cost")
-        return float(told) if told is not None else None
+        cost = platform.request("POST", "/v2/apps/propose", proposal).get("app_cost")
+        return float(cost) if cost is not None else None
     return None
 
 
 def fetch_worker(
     endpoint: str, account: str, token: str | None, script: str, seconds: float
 ) -> WorkerFacts | CloudTrouble:
-    """The Worker's deployments, versions, bindings and address switch."""
+    """Return the Worker's deployments, versions, bindings and workers.dev switch."""
     if not token:
         return CloudTrouble(why="no token", text="CLOUDFLARE_API_TOKEN is not set")
     try:
@@ -174,7 +174,7 @@ def fetch_worker(
 
 
 def fetch_domains(endpoint: str, account: str, token: str | None, seconds: float) -> dict[str, str] | None:
-    """The account's custom domains, each with its Worker's script; None where Cloudflare does not tell."""
+    """Return the account's custom domains, each with its Worker's script. None if Cloudflare does not list them."""
     if not token:
         return None
     try:
@@ -210,12 +210,12 @@ def _worker(get: Callable[[str], dict[str, Any]], path: str) -> WorkerFacts:
 def _release(get: Callable[[str], dict[str, Any]], path: str, version: Version | None) -> str | None:
     if version is None:
         return None
-    found = _bindings(get(f"{path}/versions/{version.id}").get("resources") or {}).get("RELEASE") or {}
-    return found.get("text")
+    binding = _bindings(get(f"{path}/versions/{version.id}").get("resources") or {}).get("RELEASE") or {}
+    return binding.get("text")
 
 
 def _until_upload(active: Version, versions: tuple[Version, ...]) -> list[Version]:
-    """The versions before the active one that its secrets go back to: none when it was uploaded itself."""
+    """Return the versions before the active one, back to an upload. Empty if the active version is an upload."""
     chain: list[Version] = []
     newest = active
     for version in sorted(versions, key=lambda each: each.number, reverse=True):
@@ -245,5 +245,5 @@ def _why(status: int | None) -> Why:
 
 
 def _short(sentence: str) -> str:
-    """Without the client's own advice, which is for updates."""
+    """Remove the client's own advice, which is for updates."""
     return sentence.partition("; ")[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""Everything of a stack asked at once: services, clouds, backups, certificates. Nothing is judged here."""
+"""Collect all observations of a stack in parallel: services, clouds, backups, certificates. No diagnosis."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ONE = 5.0
 """Seconds for one request."""
 ALL = 12.0
 """Seconds for everything together."""
-# Of the processes that work where the console does, as a container's program does: on the local cloud there are others.
+# Only processes in the console's working directory, as the container's program is. The local cloud has others too.
 OPEN_FILES = """for p in /proc/[0-9]*; do
 [ "$(readlink "$p/cwd")" = "$(pwd -P)" ] && ls -l "$p/fd"
 done 2>/dev/null | grep -F '(deleted)'"""
@@ -42,41 +42,41 @@ LATE = Answer(trouble="timeout", detail=f"no answer in {ALL:g} s")
 
 @dataclass(frozen=True, kw_only=True)
 class Observations:
-    """What was seen of a stack."""
+    """The observations of a stack."""
 
     addresses: Mapping[str, str]
     app: AppFacts | CloudTrouble
     workers: Mapping[str, WorkerFacts | CloudTrouble]
     fronts: Mapping[str, Answer]
     admin: bool | None
-    """Whether the backend's admin can log in."""
+    """True if the backend's admin can log in."""
     second_factor: bool
-    """Whether the backend wants a second factor from its admin, whose password is right."""
+    """True if the admin's password is right and the backend requires a second factor."""
     freeze: str | None
-    """Whether the backend refuses writes, in its own word (pocketbase.freeze_state)."""
+    """The state of a write freeze, in the backend's own word (pocketbase.freeze_state). None without a freeze."""
     deleted_files: tuple[str, ...]
-    """Deleted files of its database that the backend still writes to; empty also where that cannot be seen."""
+    """Deleted database files that the backend still writes to. Empty also if they cannot be listed."""
     certificates: Mapping[str, Certificate]
     backups: Backups
     complaints: tuple[str, ...]
-    """What is wrong with backups: sentences that end in a command."""
+    """Problems with backups: sentences that end with a command."""
     checks: tuple[Check, ...] | None = None
-    """The account's uptime checks; None where they could not be listed."""
+    """The account's uptime checks. None if they could not be listed."""
     domains: Mapping[str, str] | None = None
-    """The account's custom domains, each with its Worker's script; None where they could not be listed."""
+    """The account's custom domains, each with its Worker's script. None if they could not be listed."""
     loss: Loss | None = None
-    """What the backend has lost with its disk; None also where that cannot be seen."""
+    """The data that the backend has lost with its disk. None also if that cannot be determined."""
     backend_addresses: Mapping[str, Found | None] = field(default_factory=dict)
-    """What the code of each Worker has written in it; None where it could not be read."""
+    """The backend's addresses in the code of each Worker. None if the code could not be read."""
 
 
 def collect(engine: Engine, settings: Settings, declared: Declared | None) -> Observations:
-    """Asks everything at once, and waits no longer than `ALL` seconds."""
+    """Start all reads in parallel, and wait at most `ALL` seconds for them."""
     addresses = _addresses(settings, declared)
-    found = gather_with_deadline(_questions(engine, settings, declared, addresses), ALL)
+    found = gather_with_deadline(_reads(engine, settings, declared, addresses), ALL)
     services = tuple(addresses)
     catalog = found["backups"]
-    kept, complaints = (
+    backups, complaints = (
         catalog if not isinstance(catalog, TimedOut) else (_no_backups(settings), (_late_store(settings),))
     )
     return Observations(
@@ -92,7 +92,7 @@ def collect(engine: Engine, settings: Settings, declared: Declared | None) -> Ob
         freeze=_or(found["freeze"], None),
         deleted_files=_or(found["deleted files"], ()),
         certificates={name: each for name in services if (each := _or(found[f"certificate {name}"], None))},
-        backups=kept,
+        backups=backups,
         complaints=complaints,
         checks=_or(found["checks"], None),
         domains=_or(found["domains"], None),
@@ -101,33 +101,33 @@ def collect(engine: Engine, settings: Settings, declared: Declared | None) -> Ob
     )
 
 
-def _questions(
+def _reads(
     engine: Engine, settings: Settings, declared: Declared | None, addresses: Mapping[str, str]
 ) -> dict[str, Callable[[], Any]]:
-    questions: dict[str, Callable[[], Any]] = {"backups": partial(_backups, engine, settings)}
+    reads: dict[str, Callable[[], Any]] = {"backups": partial(_backups, engine, settings)}
     stack, environment = engine.stack, engine.environment
     token = running.digitalocean_token(environment)
     app = declared.outputs.backend_app_id if declared else None
-    questions |= running.questions(engine, settings, addresses, app, ONE)
-    questions["deleted files"] = partial(_deleted_files, stack.digitalocean, token, app, settings.backend.service)
-    questions["checks"] = partial(checks.fetch_checks, stack.digitalocean, token, ONE)
+    reads |= running.questions(engine, settings, addresses, app, ONE)
+    reads["deleted files"] = partial(_deleted_files, stack.digitalocean, token, app, settings.backend.service)
+    reads["checks"] = partial(checks.fetch_checks, stack.digitalocean, token, ONE)
     token = environment.get("CLOUDFLARE_API_TOKEN")
-    questions["domains"] = partial(clouds.fetch_domains, stack.cloudflare, settings.account_id, token, ONE)
+    reads["domains"] = partial(clouds.fetch_domains, stack.cloudflare, settings.account_id, token, ONE)
     others = other_stacks(settings, stack.project).app_names
     backends = BackendAddresses.of(settings.backend.app_name, [addresses.get("backend")], others)
     for name, worker in settings.workers.items():
         where = (stack.cloudflare, settings.account_id, token, worker.script)
-        questions[f"addresses {name}"] = partial(find_in_worker, *where, backends, ONE)
+        reads[f"addresses {name}"] = partial(find_in_worker, *where, backends, ONE)
     for name, address in addresses.items():
-        questions[f"certificate {name}"] = partial(certificates.fetch_certificate, address, ONE)
-    questions["admin"] = partial(_admin, declared)
-    questions["loss"] = partial(_loss, engine, declared)
-    questions["freeze"] = partial(freeze_state, addresses["backend"], ONE) if declared else lambda: None
-    return questions
+        reads[f"certificate {name}"] = partial(certificates.fetch_certificate, address, ONE)
+    reads["admin"] = partial(_admin, declared)
+    reads["loss"] = partial(_loss, engine, declared)
+    reads["freeze"] = partial(freeze_state, addresses["backend"], ONE) if declared else lambda: None
+    return reads
 
 
 def _addresses(settings: Settings, declared: Declared | None) -> dict[str, str]:
-    """By service, from the stack's outputs; without them the Workers', as configured."""
+    """Return addresses by service, from the stack's outputs. Without outputs: the Workers' configured addresses."""
     if declared is not None:
         return declared.outputs.addresses
     return {
@@ -139,7 +139,7 @@ def _addresses(settings: Settings, declared: Declared | None) -> dict[str, str]:
 
 
 def _deleted_files(endpoint: str, token: str | None, app: str | None, service: str) -> tuple[str, ...]:
-    """Asked in the backend's console, by a command that opens no database; nothing where there is no console."""
+    """List deleted files in the backend's console, without opening the database. Empty without a console."""
     if app is None or not token:
         return ()
     try:
@@ -151,7 +151,7 @@ def _deleted_files(endpoint: str, token: str | None, app: str | None, service: s
 
 
 def _admin(declared: Declared | None) -> bool | str | None:
-    """Whether the declared login works; None when it cannot be tried, or nothing answers; or SECOND_FACTOR."""
+    """Return whether the declared login works, or SECOND_FACTOR. None if it could not be tried."""
     if declared is None or declared.password is None:
         return None
     known = declared.outputs
@@ -164,7 +164,7 @@ def _admin(declared: Declared | None) -> bool | str | None:
 
 
 def _backups(engine: Engine, settings: Settings) -> tuple[Backups, tuple[str, ...]]:
-    """What is on the shelf. Manifests are read without the key, so none is asked for."""
+    """Return the backups in the store. Manifests are not encrypted, so no key is needed."""
     try:
         found, complaints = StackBackups(engine).catalog_without_key.survey()
     except (BackupsError, CommandError) as error:

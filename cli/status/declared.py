@@ -1,10 +1,10 @@
-"""What the stack's state says is declared: the receipt, each Worker as the engine uploaded it, the app.
+"""Read the declared services from the stack's state: the receipt, each Worker's last upload, the app.
 
-A refresh writes what it finds into the state of the clouds' own resources, also when the update is refused afterwards.
-So nothing is taken from those: the program keeps what it declared and carried out in resources of its own
-(components/declared_worker.py, components/backend_ready.py).
+A refresh writes live values into the state of the clouds' own resources, even if the update is refused afterwards. So
+this module does not read those resources. The program records the values that it declared and applied in resources of
+its own (components/declared_worker.py, components/backend_ready.py).
 
-The values of secrets stay in memory and out of every text: `repr` leaves them out, and nothing shows them.
+The values of secrets stay in memory: `repr` leaves them out, and nothing prints them.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ STACK = "pulumi:pulumi:Stack"
 
 
 class Undeclared(Exception):
-    """The state cannot be read, or holds no network: a sentence, and the next command."""
+    """The state cannot be read, or contains no network. Has a sentence and the command to run next."""
 
     def __init__(self, sentence: str, next: str | None) -> None:
         super().__init__(sentence)
         self.next = next
-        """None where the stack is not deployed at all."""
+        """None if the stack is not deployed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
-    """A binding's kind; `text` of plain ones only."""
+    """A binding's type. Only plain bindings have a `text`."""
 
     type: str
     text: str | None
@@ -46,6 +46,8 @@ class Bound:
 
 @dataclass(frozen=True, kw_only=True)
 class DeclaredWorker:
+    """A Worker as the engine last uploaded it."""
+
     script: str
     modified: str
     """When the engine uploaded it: ISO 8601."""
@@ -55,46 +57,48 @@ class DeclaredWorker:
 
 @dataclass(frozen=True, kw_only=True)
 class DeclaredApp:
-    """With the names of DigitalOcean's API."""
+    """The app as declared, with the field names of DigitalOcean's API."""
 
     http_port: int
     instance_count: int
     instance_size_slug: str
     health_path: str
     variables: Mapping[str, str]
-    """The service's plain ones."""
+    """The service's variables that are not secret."""
     secrets: tuple[str, ...]
-    """The names of the app's secret ones."""
+    """The names of the app's secret variables."""
     alerts: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Declared:
+    """The declared services of a stack."""
+
     outputs: Outputs
     workers: Mapping[str, DeclaredWorker]
     """By service."""
     app: DeclaredApp | None = field(repr=False)
-    """None where the state cannot be opened."""
+    """None if the state cannot be decrypted."""
     operator: str | None = field(repr=False)
-    """The password of the program's own superuser; None where the state cannot be opened."""
+    """The operator's password. None if the state cannot be decrypted."""
     password: str | None = field(repr=False)
-    """The admin's; None where the state cannot be opened."""
+    """The admin's password. None if the state cannot be decrypted."""
     password_since: str | None
     pending: bool
-    """Whether the state knows of operations that were begun and not ended."""
+    """True if the state has pending operations, which started and did not end."""
     sealed: str | None
-    """Why secrets could not be opened: a sentence."""
+    """The reason why secrets could not be decrypted, a sentence; else None."""
 
     @property
     def logins(self) -> Logins | None:
-        """Of the backend; None where the state cannot be opened."""
+        """The backend's logins. None if the state cannot be decrypted."""
         if self.password is None or self.operator is None:
             return None
         return Logins(email=self.outputs.admin_email, password=self.password, operator=self.operator)
 
 
 def read(engine: Engine, seconds: float) -> Declared:
-    """The stack's declaration, from its state. Raises Undeclared."""
+    """Export the stack's state and return its declaration. Raises Undeclared."""
     done = _export(engine, seconds, "--show-secrets")
     sealed = None
     if done.status != 0 and "decrypt" in done.output:
@@ -106,15 +110,15 @@ def read(engine: Engine, seconds: float) -> Declared:
 
 
 def of(stack: str, state: Mapping[str, Any], sealed: str | None = None) -> Declared:
-    """The declaration in an exported state. Raises Undeclared."""
+    """Return the declaration in an exported state. Raises Undeclared."""
     resources = [each for each in state.get("resources") or [] if not each.get("delete")]
-    outputs = _opened(next((each.get("outputs") or {} for each in resources if each["type"] == STACK), {}))
+    outputs = _unwrapped(next((each.get("outputs") or {} for each in resources if each["type"] == STACK), {}))
     try:
         known = Outputs.from_state(outputs)
     except KeyError:
         raise Undeclared(f"The stack {stack} is not deployed", None) from None
     workers = {_name(each).removesuffix("-declared"): _worker(each) for each in resources if each["type"] == WORKER}
-    ready = _opened(next((each.get("outputs") or {} for each in resources if each["type"] == READY), {}))
+    ready = _unwrapped(next((each.get("outputs") or {} for each in resources if each["type"] == READY), {}))
     password = outputs.get("adminPassword")
     return Declared(
         outputs=known,
@@ -153,13 +157,13 @@ def _app(found: Mapping[str, Any] | None) -> DeclaredApp | None:
     )
 
 
-def _opened(value: Any) -> Any:
-    """The value with its secrets opened; one that is still encrypted becomes None."""
+def _unwrapped(value: Any) -> Any:
+    """Return the value with its secrets unwrapped. A secret that is still encrypted becomes None."""
     if isinstance(value, dict):
         if SIGNATURE in value:
-            return _opened(json.loads(value["plaintext"])) if "plaintext" in value else None
-        return {key: _opened(each) for key, each in value.items()}
-    return [_opened(each) for each in value] if isinstance(value, list) else value
+            return _unwrapped(json.loads(value["plaintext"])) if "plaintext" in value else None
+        return {key: _unwrapped(each) for key, each in value.items()}
+    return [_unwrapped(each) for each in value] if isinstance(value, list) else value
 
 
 def _name(resource: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The backend whose disk is empty although it held records, for the commands: what is lost, and what still works."""
+"""Detect a backend whose disk is empty although it held records, for the commands that change its data."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ STATE_SECONDS, LOGIN_SECONDS = 60.0, 5.0
 
 
 def find(stack_backups: StackBackups) -> Loss | None:
-    """The loss of the app that runs; None also where that cannot be seen. Raises CommandError."""
+    """Return the loss of the running app. None also if it cannot be determined. Raises CommandError."""
     engine = stack_backups.engine
     try:
         declared = read(engine, STATE_SECONDS)
         if declared.logins is None:
             return None
-        found = stack_backups.loss(declared.outputs, declared.logins, LOGIN_SECONDS)
+        loss = stack_backups.loss(declared.outputs, declared.logins, LOGIN_SECONDS)
     except Undeclared as error:
         raise CommandError(f"{error}; {error.next or engine.stack.update}") from None
     except BackupsError as error:
         raise CommandError(str(error)) from None
     except (AdminError, CountError):
         return None
-    return found if found is not None and found.known.records else None
+    return loss if loss is not None and loss.known.records else None
 
 
 def refuse_backup(stack_backups: StackBackups) -> None:
-    """Raises CommandError where a backup of the empty disk would become the newest good one."""
+    """Refuse a backup of an empty disk, which would become the newest good one. Raises CommandError."""
     loss, stack = find(stack_backups), stack_backups.engine.stack.name
     if loss is not None:
         raise CommandError(
@@ -41,8 +41,9 @@ def refuse_backup(stack_backups: StackBackups) -> None:
 
 
 def backend(stack_backups: StackBackups) -> Backend:
-    """The backend that runs; without a session where its app is gone, or its disk is empty and knows no login of ours.
-    For a wipe and a restore, which leave it behind. Raises CommandError.
+    """Return the running backend, for a wipe or a restore, which replace it. Raises CommandError.
+
+    It has no session if its app is deleted, or if its disk is empty and has no login of ours.
     """
     try:
         return stack_backups.backend()
@@ -54,7 +55,7 @@ def backend(stack_backups: StackBackups) -> Backend:
 
 
 def _gone(stack_backups: StackBackups) -> bool:
-    """Whether the app was deleted behind the engine's back; False where that cannot be seen."""
+    """Return whether the app was deleted outside Pulumi. False if that cannot be determined."""
     engine = stack_backups.engine
     token = engine.environment.get("DIGITALOCEAN_TOKEN") or engine.environment.get("DIGITALOCEAN_ACCESS_TOKEN")
     try:

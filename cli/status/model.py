@@ -1,4 +1,4 @@
-"""What `oracle status` finds: a row for each service, and findings that each name one thing that is wrong."""
+"""The status of a stack: a row for each service, and findings, each about one problem."""
 
 from __future__ import annotations
 
@@ -12,65 +12,67 @@ EXIT_STATUS: dict[Level, int] = {"healthy": 0, "degraded": 1, "down": 2}
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that is wrong, and what to type about it."""
+    """One problem, and the command that fixes it."""
 
     about: str
     """A service (backend, api, web, universe), a cloud (digitalocean, cloudflare), or: state, network, backups."""
     level: Level
     what: str
-    """One sentence."""
+    """The problem, one sentence."""
     next: str
-    """The next command."""
+    """The command to run next."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Secret:
+    """One secret of a service. Its value is not part of the status."""
+
     name: str
     present: bool
     since: str | None
-    """When its value was put there: ISO 8601; None when that is not known."""
+    """When its value was set: ISO 8601. None if unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """One service as it is. What could not be seen is None."""
+    """The observed state of one service. A field that could not be observed is None."""
 
     name: str
     address: str
     level: Level
     answer: str
-    """`200`, another status, or why there was none."""
+    """`200`, another status, or the reason why there was no response."""
     milliseconds: int | None
     version: str | None
-    """The release that answers, a digest without its algorithm."""
+    """The running release, a digest without its algorithm."""
     declared: str | None
-    """The release in the stack's receipt, likewise."""
+    """The release in the stack's receipt, in the same format."""
     phase: str | None
     """App: the newest deployment's phase. Worker: `active`, `rolled back`, `split`, `gone`."""
     runs: str | None
-    """Id of the app's active deployment, or of the Worker's version that has the traffic."""
+    """Id of the app's active deployment, or of the Worker version that has the traffic."""
     number: int | None
-    """That version's number; None for an app."""
+    """Number of that Worker version. None for an app."""
     since: str | None
-    """When it was made: ISO 8601."""
+    """When it was created: ISO 8601."""
     pinned: bool
-    """Whether somebody's rollback holds it where it is."""
+    """True after a manual rollback, which prevents deployments."""
     admin: bool | None
-    """Whether the backend's admin can log in, from here (backend) or from the Worker (api)."""
+    """True if the admin can log in to the backend, from this machine (backend) or from the Worker (api)."""
     secrets: tuple[Secret, ...]
     certificate: str | None
-    """When its certificate ends: ISO 8601; None without https."""
+    """When its certificate expires: ISO 8601. None without https."""
     usd_per_month: float | None
-    """The provider's own answer; None where it gives none."""
+    """The price from the provider's API. None if the API has none."""
     says: str | None
-    """What its answer says of its version, in its own words."""
+    """The version fields of its response, such as `version 1.2`."""
     because: str | None
-    """The service that this one waits for, when it is only for that one that it is not healthy."""
+    """The service whose problem is the only reason why this one is not healthy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backups:
-    """`count` is None when the store could not be read."""
+    """The backups in the store. `count` is None if the store could not be read."""
 
     where: str
     count: int | None
@@ -80,16 +82,18 @@ class Backups:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
+    """The status of a stack at one time."""
+
     stack: str
     at: str
     level: Level
     services: tuple[Service, ...]
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
-    """What is worth knowing and not wrong."""
+    """Information that is not a problem."""
     backups: Backups
     milliseconds: int
-    """How long it took to see all this."""
+    """Duration of all reads."""
 
     @property
     def exit_status(self) -> int:
@@ -104,5 +108,5 @@ def worst(levels: list[Level]) -> Level:
 
 
 def short(digest: str | None) -> str:
-    """A digest or an id as people read it."""
+    """Shorten a digest or an id to 12 characters."""
     return (digest or "").removeprefix("sha256:")[:12]

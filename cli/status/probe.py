@@ -1,4 +1,4 @@
-"""Asking many at once, each for a bounded time: a request, and a set of questions with one deadline."""
+"""Bounded requests: one GET with a time limit, and parallel calls with one deadline."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_NAME = ("name or service not known", "nodename nor servname", "name resolutio
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What became of one request: a status with what was decoded of a JSON body, or the trouble."""
+    """The result of one request: a status with its decoded JSON body, or the reason for no response."""
 
     status: int | None = None
     body: Any = None
@@ -30,7 +30,7 @@ class Answer:
 
     @property
     def field(self) -> Mapping[str, Any]:
-        """The body when it is an object."""
+        """The body if it is an object, else an empty one."""
         return self.body if isinstance(self.body, dict) else {}
 
     def __str__(self) -> str:
@@ -38,14 +38,14 @@ class Answer:
 
 
 def get(url: str, seconds: float) -> Answer:
-    """The answer to GET, redirects not followed."""
-    begin = time.monotonic()
+    """Send a GET request without following redirects."""
+    start = time.monotonic()
     try:
         with client(timeout=seconds) as http:
             response = http.get(url)
     except httpx.HTTPError as error:
         return _troubled(error, seconds)
-    took = round((time.monotonic() - begin) * 1000)
+    took = round((time.monotonic() - start) * 1000)
     return Answer(status=response.status_code, body=_decoded(response), milliseconds=took)
 
 
@@ -70,18 +70,18 @@ def _troubled(error: httpx.HTTPError, seconds: float) -> Answer:
 
 
 def _reason(text: str) -> str:
-    """OpenSSL's own words, without where in its sources it said them."""
+    """Return OpenSSL's message without its source position."""
     return (text.partition("certificate verify failed: ")[2] or text).partition(" (_ssl.c")[0]
 
 
 class TimedOut:
-    """Stands for the result of a question that was not answered before the deadline."""
+    """The result of a call that did not end before the deadline."""
 
 
 def gather_with_deadline(questions: Mapping[str, Callable[[], Any]], seconds: float) -> dict[str, Any]:
-    """Asks all at once; their results by name, `Late` for those that `seconds` were not enough for.
+    """Run all calls in parallel, and return their results by name: TimedOut for those that take longer than `seconds`.
 
-    What a question raises is raised here. Those that are late go on in threads that end with the process.
+    An exception of a call is raised here. Late calls go on in threads that end with the process.
     """
     results: dict[str, Any] = {}
     errors: list[BaseException] = []
@@ -89,7 +89,7 @@ def gather_with_deadline(questions: Mapping[str, Callable[[], Any]], seconds: fl
     def run(name: str, question: Callable[[], Any]) -> None:
         try:
             results[name] = question()
-        except BaseException as error:  # raised again below, in the thread that asked
+        except BaseException as error:  # raised again below, in the calling thread
             errors.append(error)
 
     threads = [threading.Thread(target=run, args=item, name=item[0], daemon=True) for item in questions.items()]

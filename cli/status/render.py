@@ -1,4 +1,4 @@
-"""A status as people read it: a table of services, what is known besides, and each finding with what to type."""
+"""Print a status: a table of services, further facts, and each finding with its fix."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from stack_outputs import ADOPTED
 
 COLORS: dict[Level, str] = {"healthy": "green", "degraded": "yellow", "down": "red"}
 WIDE = 150
-"""Columns from which addresses and the declared release stand in the table."""
+"""The least width, in columns, of a table with addresses and declared releases."""
 
 
 def render(status: Status, width: int, brief: bool = False) -> RenderableType:
-    """Everything, for this many columns; `brief` leaves out what is neither a state nor wrong."""
+    """Return the status for this width. `brief` leaves out everything but services and findings."""
     parts: list[RenderableType] = []
     if status.services:
         parts += [_services(status, width >= WIDE), Text()]
@@ -34,7 +34,7 @@ def show(status: Status, console: Console) -> None:
 
 
 def age(then: str | None, now: str) -> str:
-    """`3 min`, `2 h`, `5 d`; empty when it is not known."""
+    """Return the time between both as `3 min`, `2 h` or `5 d`; empty if `then` is unknown."""
     if not then:
         return ""
     seconds = max(0.0, (datetime.fromisoformat(now) - datetime.fromisoformat(then)).total_seconds())
@@ -65,8 +65,8 @@ def _services(status: Status, wide: bool) -> Table:
 
 
 def _answer(each: Service) -> str:
-    said = each.answer if each.milliseconds is None else f"{each.answer}, {each.milliseconds} ms"
-    return f"{said} ({each.because})" if each.because else said
+    answer = each.answer if each.milliseconds is None else f"{each.answer}, {each.milliseconds} ms"
+    return f"{answer} ({each.because})" if each.because else answer
 
 
 def _release(each: Service) -> Text:
@@ -76,7 +76,7 @@ def _release(each: Service) -> Text:
 
 
 def _by_hand(each: Service) -> bool:
-    """Whether it was adopted, and not released from here yet."""
+    """Return whether the service was adopted and has had no release of ours since."""
     return (each.declared or "").startswith(ADOPTED)
 
 
@@ -107,29 +107,29 @@ def _facts(status: Status, wide: bool) -> Iterator[tuple[str, str]]:
 
 
 def _secrets(each: Service, now: str) -> str:
-    """Names with how old their values are, those of one age together."""
+    """Return the names of secrets, grouped by the age of their values."""
     ages: dict[str, list[str]] = {}
     for secret in each.secrets:
         since = f"{age(secret.since, now)} old" if secret.since else "there"
         ages.setdefault(since if secret.present else "MISSING", []).append(secret.name)
-    return "; ".join(f"{', '.join(names)}: {said}" for said, names in ages.items())
+    return "; ".join(f"{', '.join(names)}: {group}" for group, names in ages.items())
 
 
 def _backups(status: Status) -> str:
-    found = status.backups
-    if found.count is None:
-        return f"unknown, in {found.where}"
-    if not found.count:
-        return f"none yet, in {found.where}"
-    return f"{found.count}, the newest {age(found.at, status.at)} old: {found.newest}, in {found.where}"
+    backups = status.backups
+    if backups.count is None:
+        return f"unknown, in {backups.where}"
+    if not backups.count:
+        return f"none yet, in {backups.where}"
+    return f"{backups.count}, the newest {age(backups.at, status.at)} old: {backups.newest}, in {backups.where}"
 
 
 def _cost(status: Status) -> str:
-    told = [each.usd_per_month for each in status.services if each.usd_per_month is not None]
-    if not told:
+    prices = [each.usd_per_month for each in status.services if each.usd_per_month is not None]
+    if not prices:
         return ""
     return (
-        f"${sum(told):.2f} a month for the backend, as DigitalOcean says; Cloudflare's API tells no price for Workers"
+        f"${sum(prices):.2f} a month for the backend, as DigitalOcean says; Cloudflare's API tells no price for Workers"
     )
 
 
@@ -150,6 +150,6 @@ def _finding(finding: Finding) -> Iterator[RenderableType]:
 
 def _last(status: Status) -> Text:
     count = len(status.findings)
-    said = f", {count} finding{'s' if count > 1 else ''}" if count else ""
+    findings = f", {count} finding{'s' if count > 1 else ''}" if count else ""
     took = f" (looked for {status.milliseconds / 1000:.1f} s at {status.at[11:19]})"
-    return Text.assemble(f"{status.stack} is ", (status.level, f"bold {COLORS[status.level]}"), said, (took, "dim"))
+    return Text.assemble(f"{status.stack} is ", (status.level, f"bold {COLORS[status.level]}"), findings, (took, "dim"))

@@ -1,4 +1,4 @@
-"""What each service of a stack runs, as its cloud says it, and whether it answers."""
+"""The running release of each service of a stack, from its cloud's API, and its response."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ ALL = 30.0
 
 
 def rows(engine: Engine) -> list[Row]:
-    """A row for each service; its release is empty where its cloud shows none.
+    """Return a row for each service. The release is empty if the cloud's API has none.
 
-    Raises CommandError when none is deployed.
+    Raises CommandError if nothing is deployed.
     """
     outputs, settings = engine.outputs(), engine.stack.settings()
     addresses = outputs.addresses
-    found = gather_with_deadline(questions(engine, settings, addresses, outputs.backend_app_id, ONE), ALL)
-    facts = {"backend": found["app"], **{name: found[f"script {name}"] for name in settings.workers}}
+    results = gather_with_deadline(questions(engine, settings, addresses, outputs.backend_app_id, ONE), ALL)
+    facts = {"backend": results["app"], **{name: results[f"script {name}"] for name in settings.workers}}
     return [
-        Row(name, _release(settings, facts[name]), _answer(settings, name, found[f"front {name}"]), url)
+        Row(name, _release(settings, facts[name]), _answer(settings, name, results[f"front {name}"]), url)
         for name, url in addresses.items()
     ]
 
@@ -38,25 +38,26 @@ def rows(engine: Engine) -> list[Row]:
 def questions(
     engine: Engine, settings: Settings, addresses: Mapping[str, str], app: str | None, seconds: float
 ) -> dict[str, Callable[[], Any]]:
-    """What the clouds say of `app` and of each `script NAME`, and how each `front NAME` answers when asked for its
-    health. The app's id is None where the state does not tell it.
+    """Return the reads by name: `app` and each `script NAME` from the clouds, each `front NAME` from its health path.
+
+    The app's id is None if the state does not have it.
     """
     stack, environment = engine.stack, engine.environment
     token = digitalocean_token(environment)
-    found: dict[str, Callable[[], Any]] = {
+    reads: dict[str, Callable[[], Any]] = {
         "app": partial(clouds.fetch_app, stack.digitalocean, token, app, seconds) if app else _unknown_app
     }
     token = environment.get("CLOUDFLARE_API_TOKEN")
     for name, worker in settings.workers.items():
         where = (stack.cloudflare, settings.account_id, token, worker.script)
-        found[f"script {name}"] = partial(clouds.fetch_worker, *where, seconds)
+        reads[f"script {name}"] = partial(clouds.fetch_worker, *where, seconds)
     for name, address in addresses.items():
-        found[f"front {name}"] = partial(get, f"{address}{settings.health[name].path}", seconds)
-    return found
+        reads[f"front {name}"] = partial(get, f"{address}{settings.health[name].path}", seconds)
+    return reads
 
 
 def digitalocean_token(environment: Mapping[str, str]) -> str | None:
-    """By either of the names that DigitalOcean's own tools know."""
+    """Return the token, from either of the variables that DigitalOcean's own tools use."""
     return environment.get("DIGITALOCEAN_TOKEN") or environment.get("DIGITALOCEAN_ACCESS_TOKEN")
 
 
@@ -65,7 +66,7 @@ def _unknown_app() -> CloudTrouble:
 
 
 def _release(settings: Settings, facts: object) -> str:
-    """The first twelve digits of the release that the app's deployment or the Worker's version carries."""
+    """Return the first 12 digits of the release that the app's deployment or the Worker's version reports."""
     release = facts.release(settings.backend.service) if isinstance(facts, AppFacts) else None
     if isinstance(facts, WorkerFacts):
         release = facts.release

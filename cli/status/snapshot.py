@@ -1,4 +1,4 @@
-"""One look at a stack, from its state to the judgement."""
+"""Read the status of a stack: its state, the observations and the diagnosis."""
 
 from __future__ import annotations
 
@@ -18,60 +18,62 @@ STATE_SECONDS = 20.0
 
 
 class StatusReader:
-    """Looks at one stack, as often as wished; the state, which costs most, is read again after `fresh` seconds."""
+    """Read the status of one stack repeatedly. The state, the slowest read, is read again after `fresh` seconds."""
 
     def __init__(self, stack: Stack, fresh: float = 0.0) -> None:
         self._stack, self._fresh = stack, fresh
         self._settings = stack.settings()
         self._declared: Declared | None = None
-        self._read = 0.0
+        self._read_at = 0.0
 
     def gather(self) -> Status:
-        """What is there now. Raises CommandError when the stack's configuration cannot be used."""
-        begin, now = time.monotonic(), datetime.now(UTC)
+        """Return the current status. Raises CommandError if the stack's configuration is invalid."""
+        start, now = time.monotonic(), datetime.now(UTC)
         stack = self._stack
         commands = Commands(stack=stack.name, local=stack.on_local_cloud, endpoint=stack.endpoint or "")
         if stack.on_local_cloud and local_cloud.health(stack) is None:
             what = f"The local cloud at {stack.endpoint} does not run."
             next = f"oracle cloud start --stack {stack.name}"
-            return self._only(Finding(about="network", level="down", what=what, next=next), begin, now)
+            return self._with_single_finding(Finding(about="network", level="down", what=what, next=next), start, now)
         engine = Engine(stack)
-        unread = None
+        state_finding = None
         try:
-            self._declare(engine)
+            self._read_state(engine)
         except Undeclared as error:
             what = f"{error}."
             if error.next is None:
-                return self._only(Finding(about="state", level="down", what=what, next=commands.up), begin, now)
-            unread = Finding(about="state", level="degraded", what=what, next=error.next)
-        return self._status(engine, commands, unread, begin, now)
+                return self._with_single_finding(
+                    Finding(about="state", level="down", what=what, next=commands.up), start, now
+                )
+            state_finding = Finding(about="state", level="degraded", what=what, next=error.next)
+        return self._status(engine, commands, state_finding, start, now)
 
-    def _declare(self, engine: Engine) -> None:
-        if self._declared is None or time.monotonic() - self._read > self._fresh:
+    def _read_state(self, engine: Engine) -> None:
+        if self._declared is None or time.monotonic() - self._read_at > self._fresh:
             self._declared = None
-            self._declared, self._read = read(engine, STATE_SECONDS), time.monotonic()
+            self._declared, self._read_at = read(engine, STATE_SECONDS), time.monotonic()
 
     def _status(
-        self, engine: Engine, commands: Commands, unread: Finding | None, begin: float, now: datetime
+        self, engine: Engine, commands: Commands, state_finding: Finding | None, start: float, now: datetime
     ) -> Status:
-        sight = collect(engine, self._settings, self._declared)
-        found = diagnose(self._settings, self._declared, sight, commands, now)
-        findings = [*([unread] if unread else _sealed(self._declared, commands)), *found.findings]
-        if any(each.about == "network" for each in findings):  # the state may be behind it too
+        observations = collect(engine, self._settings, self._declared)
+        diagnosis = diagnose(self._settings, self._declared, observations, commands, now)
+        findings = [*([state_finding] if state_finding else _sealed(self._declared, commands)), *diagnosis.findings]
+        if any(each.about == "network" for each in findings):  # the network may also be why the state cannot be read
             findings = [each for each in findings if each.about == "network"]
         return Status(
             stack=commands.stack,
             at=now.isoformat(timespec="seconds"),
-            level=worst([*(each.level for each in found.services), *(each.level for each in findings)]),
-            services=found.services,
+            level=worst([*(each.level for each in diagnosis.services), *(each.level for each in findings)]),
+            services=diagnosis.services,
             findings=tuple(findings),
-            notes=found.notes,
-            backups=sight.backups,
-            milliseconds=_since(begin),
+            notes=diagnosis.notes,
+            backups=observations.backups,
+            milliseconds=_since(start),
         )
 
-    def _only(self, finding: Finding, begin: float, now: datetime) -> Status:
-        """Where one thing hides all others."""
+    def _with_single_finding(self, finding: Finding, start: float, now: datetime) -> Status:
+        """Return a status with a single finding, which prevents all other checks."""
         return Status(
             stack=self._stack.name,
             at=now.isoformat(timespec="seconds"),
@@ -80,12 +82,12 @@ class StatusReader:
             findings=(finding,),
             notes=(),
             backups=Backups(where=self._settings.backup.store, count=None, newest=None, at=None),
-            milliseconds=_since(begin),
+            milliseconds=_since(start),
         )
 
 
 def gather(stack: Stack) -> Status:
-    """The stack as it is now. Raises CommandError when its configuration cannot be used."""
+    """Return the current status of a stack. Raises CommandError if its configuration is invalid."""
     return StatusReader(stack).gather()
 
 
@@ -95,5 +97,5 @@ def _sealed(declared: Declared | None, commands: Commands) -> Iterator[Finding]:
         yield Finding(about="state", level="degraded", what=what, next=commands.environment)
 
 
-def _since(begin: float) -> int:
-    return round((time.monotonic() - begin) * 1000)
+def _since(start: float) -> int:
+    return round((time.monotonic() - start) * 1000)

@@ -1,4 +1,4 @@
-"""What App Platform builds the app from, as long as it was made by hand or somebody has changed it by hand."""
+"""The repository that App Platform builds the app from, if the app was made or changed by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from clients.app_platform import Source, component
 
 
 def note(app: Mapping[str, Any], service: str) -> str | None:
-    """A sentence about the repository and commit of an adopted app; None when it runs an image."""
+    """Return a sentence about the repository and commit of an adopted app. None if the app runs an image."""
     active = app.get("active_deployment") or {}
     source = _source(active.get("spec") or app.get("spec") or {}, service)
     if source is None or not source.built:
@@ -22,14 +22,14 @@ def note(app: Mapping[str, Any], service: str) -> str | None:
 
 
 def pushes(app: Mapping[str, Any], service: str) -> Iterator[str]:
-    """That a push would deploy an adopted app."""
+    """Yield a difference if a push would deploy an adopted app."""
     source = _source(app.get("spec") or {}, service)
     if source and source.deployed_on_push:
         yield f"a push to {source} deploys it (deploy_on_push), which empties its disk"
 
 
 def rebuilt(spec: Mapping[str, Any], service: str, image: str) -> Iterator[str]:
-    """That a released app runs no image any more."""
+    """Yield a difference if a released app no longer runs its image."""
     source = _source(spec, service)
     if source and source.built:
         yield f"it is built from {source}, and not from its image {image}"

@@ -1,4 +1,4 @@
-"""What is wrong with one Worker: the first cause that explains what is seen, and nothing that follows from it."""
+"""Diagnose one Worker: find the first cause that explains the observations, without its consequences."""
 
 from __future__ import annotations
 
@@ -16,47 +16,47 @@ from stack_outputs import ADOPTED, LOGIN_MARK
 
 BACKEND_ADDRESS = "POCKETBASE_URL"
 TOLERANCE = timedelta(seconds=2)
-"""Between a version's own time and its script's, which one upload sets."""
+"""The largest difference between a version's time and its script's time, if one upload set both."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSnapshot:
-    """One Worker, as everybody sees it and as Cloudflare shows it."""
+    """The observations of one Worker: its public address and Cloudflare's API."""
 
     name: str
     script: str
     address: str
     declared: DeclaredWorker | None
     release: str | None
-    """In the receipt."""
+    """The release in the receipt."""
     facts: WorkerFacts | CloudTrouble
     front: Answer
-    """To what its health asks for."""
+    """The response to its health check."""
     health: HealthSettings
     workers_dev: bool
     hostname: str | None = None
-    """Its own domain, as declared."""
+    """Its declared custom domain."""
     domains: Mapping[str, str] | None = None
-    """The account's custom domains, each with its script; None where they are not known."""
+    """The account's custom domains, each with its script. None if unknown."""
     wrangler: str
-    """How wrangler is called for this stack."""
+    """The wrangler command for this stack."""
     up: str
-    """How the stack is updated."""
+    """The command that updates the stack."""
 
     @property
     def version(self) -> str | None:
-        """What the version that has the traffic was uploaded as."""
+        """The release that the active version reports."""
         return self.facts.release if isinstance(self.facts, WorkerFacts) else None
 
     @property
     def knows_backend(self) -> bool:
-        """Whether the backend's address is bound to it, so that it may fail because the backend does."""
+        """True if the backend's address is bound to the Worker, which may then fail because of the backend."""
         bindings = self.facts.bindings if isinstance(self.facts, WorkerFacts) else {}
         return BACKEND_ADDRESS in bindings or (self.declared is not None and BACKEND_ADDRESS in self.declared.bindings)
 
     @property
     def adopted(self) -> str:
-        """The version that was taken over, as long as it is to run; else empty."""
+        """The adopted version, until the first release of ours. Else empty."""
         release = self.release or ""
         return release.removeprefix(ADOPTED) if release.startswith(ADOPTED) else ""
 
@@ -70,7 +70,7 @@ class WorkerSnapshot:
 
     @property
     def but(self) -> str:
-        """What is behind a finding's sentence when the Worker does not answer."""
+        """The end of a finding's sentence if the Worker does not respond."""
         return "" if self.answers else f", and it does not serve ({self.front})"
 
     def bound(self, name: str) -> str | None:
@@ -78,29 +78,27 @@ class WorkerSnapshot:
         return (bindings.get(name) or {}).get("text")
 
 
-def diagnose_worker(seen: WorkerSnapshot, backend_is_down: bool) -> Finding | None:
-    """The one thing that is wrong with the Worker, if there is any that is its own."""
-    return changed_outside_pulumi(seen) or _as_seen(seen, backend_is_down)
+def diagnose_worker(snapshot: WorkerSnapshot, backend_is_down: bool) -> Finding | None:
+    """Return the Worker's finding, or None if it has no problem of its own."""
+    return changed_outside_pulumi(snapshot) or _diagnose_responses(snapshot, backend_is_down)
 
 
-def changed_outside_pulumi(seen: WorkerSnapshot) -> Finding | None:
-    """The first way in which the Worker is another than was declared, whether it serves or not; None where its cloud
-    tells nothing.
-    """
-    return _changed_outside_pulumi(seen) if isinstance(seen.facts, WorkerFacts) else None
+def changed_outside_pulumi(snapshot: WorkerSnapshot) -> Finding | None:
+    """Return the first difference from the declared Worker, serving or not. None without facts from Cloudflare."""
+    return _changed_outside_pulumi(snapshot) if isinstance(snapshot.facts, WorkerFacts) else None
 
 
-def own_version(seen: WorkerSnapshot) -> str | None:
-    """The version that is to have the traffic, as long as there is one: the engine's last upload, or the adopted."""
-    if not isinstance(seen.facts, WorkerFacts):
+def own_version(snapshot: WorkerSnapshot) -> str | None:
+    """Return the version that should have the traffic: the engine's last upload or the adopted one. None if deleted."""
+    if not isinstance(snapshot.facts, WorkerFacts):
         return None
-    if seen.adopted:
-        return next((each.id for each in seen.facts.versions if each.id == seen.adopted), None)
-    return next((each.id for each in seen.facts.versions if _as_the_engine_made(seen, each)), None)
+    if snapshot.adopted:
+        return next((each.id for each in snapshot.facts.versions if each.id == snapshot.adopted), None)
+    return next((each.id for each in snapshot.facts.versions if _as_the_engine_made(snapshot, each)), None)
 
 
 def phase(facts: WorkerFacts | CloudTrouble) -> str | None:
-    """One word for where the traffic goes."""
+    """Return one word for the state of the traffic."""
     if isinstance(facts, CloudTrouble):
         return None
     if facts.gone:
@@ -111,7 +109,7 @@ def phase(facts: WorkerFacts | CloudTrouble) -> str | None:
 
 
 def changed_secret(facts: WorkerFacts) -> Version | None:
-    """The newest version in which a person has put a secret; what an update binds by itself has LOGIN_MARK."""
+    """Return the newest version in which a person changed a secret. A change by an update also changes LOGIN_MARK."""
     versions = {each.id: each for each in facts.versions}
     chain = [versions[id] for id in facts.secrets if id in versions]
     for after, before in pairwise(chain):
@@ -122,167 +120,198 @@ def changed_secret(facts: WorkerFacts) -> Version | None:
     return None
 
 
-def _changed_outside_pulumi(seen: WorkerSnapshot) -> Finding | None:
-    assert isinstance(seen.facts, WorkerFacts)
-    if seen.facts.gone:
-        return _finding(seen, f"The Worker {seen.script} is gone: it was deleted behind the engine's back", seen.up)
-    if seen.facts.enabled is not None and seen.facts.enabled is not seen.workers_dev:
-        turned = "on" if seen.facts.enabled else "off"
-        return _finding(seen, f"The workers.dev address of {seen.script} was switched {turned}{seen.but}", seen.up)
-    if seen.hostname and seen.domains is not None and seen.domains.get(seen.hostname) != seen.script:
-        other = seen.domains.get(seen.hostname)
+def _changed_outside_pulumi(snapshot: WorkerSnapshot) -> Finding | None:
+    assert isinstance(snapshot.facts, WorkerFacts)
+    if snapshot.facts.gone:
+        return _finding(
+            snapshot, f"The Worker {snapshot.script} is gone: it was deleted behind the engine's back", snapshot.up
+        )
+    if snapshot.facts.enabled is not None and snapshot.facts.enabled is not snapshot.workers_dev:
+        turned = "on" if snapshot.facts.enabled else "off"
+        return _finding(
+            snapshot, f"The workers.dev address of {snapshot.script} was switched {turned}{snapshot.but}", snapshot.up
+        )
+    if (
+        snapshot.hostname
+        and snapshot.domains is not None
+        and snapshot.domains.get(snapshot.hostname) != snapshot.script
+    ):
+        other = snapshot.domains.get(snapshot.hostname)
         leads = f"leads to {other}" if other else "leads to no Worker"
-        return _finding(seen, f"{seen.hostname} {leads}, not to {seen.script}{seen.but}", seen.up)
-    if seen.adopted:
-        return _shared(seen, seen.facts) or _since_adoption(seen, seen.facts)
-    found = _shared(seen, seen.facts) or _rolled_back(seen, seen.facts) or _secret(seen, seen.facts)
-    return found or _bindings(seen, seen.facts) or _uploaded(seen, seen.facts)
+        return _finding(snapshot, f"{snapshot.hostname} {leads}, not to {snapshot.script}{snapshot.but}", snapshot.up)
+    if snapshot.adopted:
+        return _split_traffic(snapshot, snapshot.facts) or _since_adoption(snapshot, snapshot.facts)
+    found = (
+        _split_traffic(snapshot, snapshot.facts)
+        or _rolled_back(snapshot, snapshot.facts)
+        or _changed_secret_finding(snapshot, snapshot.facts)
+    )
+    return found or _bindings(snapshot, snapshot.facts) or _other_upload(snapshot, snapshot.facts)
 
 
-def _shared(seen: WorkerSnapshot, facts: WorkerFacts) -> Finding | None:
+def _split_traffic(snapshot: WorkerSnapshot, facts: WorkerFacts) -> Finding | None:
     shares = facts.deployments[0].shares if facts.deployments else {}
     if len(shares) < 2:
         return None
     newest = max(shares, key=lambda id: next((each.number for each in facts.versions if each.id == id), 0))
     parts = " and ".join(f"{share:g} % to {short(id)}" for id, share in shares.items())
-    return _finding(seen, f"The traffic of {seen.script} is shared, {parts}{seen.but}", _deploy(seen, newest))
+    return _finding(
+        snapshot, f"The traffic of {snapshot.script} is shared, {parts}{snapshot.but}", _deploy(snapshot, newest)
+    )
 
 
-def _since_adoption(seen: WorkerSnapshot, facts: WorkerFacts) -> Finding | None:
-    """A Worker made by hand tells nothing of itself: it is known by the version that was taken over."""
-    if facts.active is None or facts.active.id == seen.adopted or LOGIN_MARK in facts.bindings:
+def _since_adoption(snapshot: WorkerSnapshot, facts: WorkerFacts) -> Finding | None:
+    """Compare an adopted Worker by its version, because a Worker made by hand reports no release."""
+    if facts.active is None or facts.active.id == snapshot.adopted or LOGIN_MARK in facts.bindings:
         return None
     by = _by(facts.active.author, facts.active.created)
-    what = f"{seen.script} runs version {facts.active.number}{by}, not the one that was adopted{seen.but}"
-    return _finding(seen, what, _deploy(seen, seen.adopted))
+    what = f"{snapshot.script} runs version {facts.active.number}{by}, not the one that was adopted{snapshot.but}"
+    return _finding(snapshot, what, _deploy(snapshot, snapshot.adopted))
 
 
-def _rolled_back(seen: WorkerSnapshot, facts: WorkerFacts) -> Finding | None:
-    lost, active = facts.passed_over, facts.active
-    if lost is None or active is None or _is_the_engines(seen, facts, active):
+def _rolled_back(snapshot: WorkerSnapshot, facts: WorkerFacts) -> Finding | None:
+    previous, active = facts.passed_over, facts.active
+    if previous is None or active is None or _is_the_engines(snapshot, facts, active):
         return None
     by = _by(facts.deployments[0].author, facts.deployments[0].created)
-    what = f"{seen.script} was rolled back{by} to version {active.number}, from {lost.number}{seen.but}"
-    return _finding(seen, what, _deploy(seen, lost.id))
+    what = f"{snapshot.script} was rolled back{by} to version {active.number}, from {previous.number}{snapshot.but}"
+    return _finding(snapshot, what, _deploy(snapshot, previous.id))
 
 
-def _is_the_engines(seen: WorkerSnapshot, facts: WorkerFacts, active: Version) -> bool:
-    """Whether the active version is the engine's last. A refresh takes over the time of an upload by hand, which then
-    seems to be the engine's; but only what the engine uploads calls itself what the receipt says.
+def _is_the_engines(snapshot: WorkerSnapshot, facts: WorkerFacts, active: Version) -> bool:
+    """Return whether the active version is the engine's last upload.
+
+    A refresh stores the time of a manual upload, which then looks like the engine's. But only an upload of the engine
+    reports the release in the receipt.
     """
-    if _as_the_engine_made(seen, active):
+    if _as_the_engine_made(snapshot, active):
         return True
-    if seen.declared is not None and any(_differences(seen.declared, facts)):
+    if snapshot.declared is not None and any(_differences(snapshot.declared, facts)):
         return False
-    return seen.release is not None and seen.bound("RELEASE") == seen.release != facts.lost_release
+    return snapshot.release is not None and snapshot.bound("RELEASE") == snapshot.release != facts.lost_release
 
 
-def _secret(seen: WorkerSnapshot, facts: WorkerFacts) -> Finding | None:
+def _changed_secret_finding(snapshot: WorkerSnapshot, facts: WorkerFacts) -> Finding | None:
     changed = changed_secret(facts)
     if changed is None:
         return None
     upload = list(facts.secrets)[-1]
-    what = f"{_which(facts, upload)} of {seen.script} was changed behind the engine's back"
-    what += f"{_by(changed.author, changed.created)}{seen.but}"
-    return _finding(seen, what, _deploy(seen, upload))
+    what = f"{_secret_name(facts, upload)} of {snapshot.script} was changed behind the engine's back"
+    what += f"{_by(changed.author, changed.created)}{snapshot.but}"
+    return _finding(snapshot, what, _deploy(snapshot, upload))
 
 
-def _which(facts: WorkerFacts, upload: str) -> str:
-    """The secret that was changed, as far as names tell: Cloudflare shows no more."""
+def _secret_name(facts: WorkerFacts, upload: str) -> str:
+    """Return the changed secret if its name shows the change. Cloudflare does not return values."""
     assert facts.active is not None
     names = (facts.secrets[facts.active.id] ^ facts.secrets[upload]) - {LOGIN_MARK}
     return f"The secret {', '.join(sorted(names))}" if names else "A secret"
 
 
-def _bindings(seen: WorkerSnapshot, facts: WorkerFacts) -> Finding | None:
-    if seen.declared is None or facts.active is None:
+def _bindings(snapshot: WorkerSnapshot, facts: WorkerFacts) -> Finding | None:
+    if snapshot.declared is None or facts.active is None:
         return None
-    wrong = list(_differences(seen.declared, facts))
-    if not wrong:
+    differences = list(_differences(snapshot.declared, facts))
+    if not differences:
         return None
-    return _finding(seen, f"{seen.script} is not bound as declared: {', '.join(wrong)}{seen.but}", _again(seen))
+    return _finding(
+        snapshot,
+        f"{snapshot.script} is not bound as declared: {', '.join(differences)}{snapshot.but}",
+        _restore_bindings(snapshot),
+    )
 
 
 def _differences(declared: DeclaredWorker, facts: WorkerFacts) -> Iterator[str]:
-    """Names and kinds, and the text of plain bindings; never a secret's."""
-    wanted = declared.bindings
-    for name in sorted(set(wanted) | set(facts.bindings)):
-        here, there = wanted.get(name), facts.bindings.get(name)
+    """Yield differences in names and types, and in the text of plain bindings. Secrets' texts are not compared."""
+    bindings = declared.bindings
+    for name in sorted(set(bindings) | set(facts.bindings)):
+        expected, actual = bindings.get(name), facts.bindings.get(name)
         if name == LOGIN_MARK:
             continue
-        if here is None:
+        if expected is None:
             yield f"{name} was added"
-        elif there is None:
+        elif actual is None:
             yield f"{name} is missing"
-        elif here.type != there["type"]:
-            yield f"{name} is {there['type']}, not {here.type}"
-        elif here.type == "plain_text" and there.get("text") != here.text:
-            yield f"{name} is {_shown(there.get('text'))}, not {_shown(here.text)}"
+        elif expected.type != actual["type"]:
+            yield f"{name} is {actual['type']}, not {expected.type}"
+        elif expected.type == "plain_text" and actual.get("text") != expected.text:
+            yield f"{name} is {_shown(actual.get('text'))}, not {_shown(expected.text)}"
 
 
-def _uploaded(seen: WorkerSnapshot, facts: WorkerFacts) -> Finding | None:
-    """Another code, or another upload than the engine's."""
-    if seen.declared is None or facts.active is None:
+def _other_upload(snapshot: WorkerSnapshot, facts: WorkerFacts) -> Finding | None:
+    """Find different code, or an upload that is not the engine's."""
+    if snapshot.declared is None or facts.active is None:
         return None
-    other = bool(seen.declared.etag and facts.etag and seen.declared.etag != facts.etag)
-    later = facts.active.trigger != SECRET_CHANGE and _after(facts.active.created, seen.declared.modified)
+    other = bool(snapshot.declared.etag and facts.etag and snapshot.declared.etag != facts.etag)
+    later = facts.active.trigger != SECRET_CHANGE and _is_after(facts.active.created, snapshot.declared.modified)
     if not other and not later:
         return None
     how = "another code" if other else "the same code"
     by = _by(facts.active.author, facts.active.created)
-    what = f"{seen.script} was uploaded with {how} behind the engine's back{by}{seen.but}"
-    return _finding(seen, what, _again(seen))
+    what = f"{snapshot.script} was uploaded with {how} behind the engine's back{by}{snapshot.but}"
+    return _finding(snapshot, what, _restore_bindings(snapshot))
 
 
-def _as_seen(seen: WorkerSnapshot, backend_is_down: bool) -> Finding | None:
-    """What everybody can see, when nothing explains it."""
-    if not seen.answers and backend_is_down and seen.knows_backend:
+def _diagnose_responses(snapshot: WorkerSnapshot, backend_is_down: bool) -> Finding | None:
+    """Return a finding about the Worker's responses, if no other cause explains them."""
+    if not snapshot.answers and backend_is_down and snapshot.knows_backend:
         return None
-    if not seen.answers:
-        where = f"{seen.address}{seen.health.path}"
-        return _finding(seen, f"{seen.script} does not serve: {_said(seen.front)} at {where}", _logs(seen))
-    if seen.release and not seen.adopted and seen.version and seen.version != seen.release:
+    if not snapshot.answers:
+        where = f"{snapshot.address}{snapshot.health.path}"
         return _finding(
-            seen, f"{seen.script} runs {short(seen.version)}, and {short(seen.release)} is declared", seen.up
+            snapshot, f"{snapshot.script} does not serve: {_status_text(snapshot.front)} at {where}", _logs(snapshot)
+        )
+    if snapshot.release and not snapshot.adopted and snapshot.version and snapshot.version != snapshot.release:
+        return _finding(
+            snapshot,
+            f"{snapshot.script} runs {short(snapshot.version)}, and {short(snapshot.release)} is declared",
+            snapshot.up,
         )
     return None
 
 
-def _said(answer: Answer) -> str:
+def _status_text(answer: Answer) -> str:
     return f"status {answer.status}" if answer.status is not None else str(answer)
 
 
-def _finding(seen: WorkerSnapshot, what: str, next: str) -> Finding:
-    return Finding(about=seen.name, level=seen.level, what=f"{what}.", next=next)
+def _finding(snapshot: WorkerSnapshot, what: str, next: str) -> Finding:
+    return Finding(about=snapshot.name, level=snapshot.level, what=f"{what}.", next=next)
 
 
-def _deploy(seen: WorkerSnapshot, version: str) -> str:
-    """All traffic to a version. `versions deploy` refuses one whose secrets are others; `rollback` asks, and -y says
-    yes.
+def _deploy(snapshot: WorkerSnapshot, version: str) -> str:
+    """Return the command that gives a version all traffic.
+
+    `versions deploy` refuses a version with other secrets. `rollback` asks for confirmation, which -y gives.
     """
-    return f"{seen.wrangler} rollback {version} --name {seen.script} -y"
+    return f"{snapshot.wrangler} rollback {version} --name {snapshot.script} -y"
 
 
-def _again(seen: WorkerSnapshot) -> str:
-    """An upload of the engine's puts back every binding; one that finds nothing changed uploads nothing."""
-    if isinstance(seen.facts, WorkerFacts) and seen.declared is not None:
-        own = [each for each in seen.facts.versions if _as_the_engine_made(seen, each)]
-        if own and (seen.facts.active is None or own[0].id != seen.facts.active.id):
-            return _deploy(seen, own[0].id)
-    return seen.up
+def _restore_bindings(snapshot: WorkerSnapshot) -> str:
+    """Return the command that restores the bindings.
+
+    An upload of the engine restores every binding, but an update without changes uploads nothing. So the engine's last
+    upload is deployed again if it is not active.
+    """
+    if isinstance(snapshot.facts, WorkerFacts) and snapshot.declared is not None:
+        own = [each for each in snapshot.facts.versions if _as_the_engine_made(snapshot, each)]
+        if own and (snapshot.facts.active is None or own[0].id != snapshot.facts.active.id):
+            return _deploy(snapshot, own[0].id)
+    return snapshot.up
 
 
-def _logs(seen: WorkerSnapshot) -> str:
-    return f"{seen.wrangler} tail {seen.script}"
+def _logs(snapshot: WorkerSnapshot) -> str:
+    return f"{snapshot.wrangler} tail {snapshot.script}"
 
 
-def _as_the_engine_made(seen: WorkerSnapshot, version: Version) -> bool:
-    if seen.declared is None or not seen.declared.modified or version.trigger == SECRET_CHANGE:
+def _as_the_engine_made(snapshot: WorkerSnapshot, version: Version) -> bool:
+    if snapshot.declared is None or not snapshot.declared.modified or version.trigger == SECRET_CHANGE:
         return False
-    return not _after(version.created, seen.declared.modified) and not _after(seen.declared.modified, version.created)
+    return not _is_after(version.created, snapshot.declared.modified) and not _is_after(
+        snapshot.declared.modified, version.created
+    )
 
 
-def _after(one: str, other: str) -> bool:
+def _is_after(one: str, other: str) -> bool:
     try:
         return datetime.fromisoformat(one) - datetime.fromisoformat(other) > TOLERANCE
     except (ValueError, TypeError):

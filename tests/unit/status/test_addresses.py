@@ -25,9 +25,9 @@ FOUND = (Occurrence(file="index.js", line=2, column=22, hostname=HOST),)
 
 @pytest.fixture(autouse=True)
 def nothing_is_known() -> Iterator[None]:
-    addresses._KNOWN.clear()
+    addresses._CACHE.clear()
     yield
-    addresses._KNOWN.clear()
+    addresses._CACHE.clear()
 
 
 def cloudflare(monkeypatch: pytest.MonkeyPatch, *, version: Any = "v1", code: Any = CODE) -> list[str]:
@@ -81,7 +81,7 @@ def test_every_worker_is_asked_with_the_backends_own_address_and_other_stacks_ap
     (tmp_path / "Pulumi.ada.yaml").write_text(other)
     stack = SimpleNamespace(digitalocean="http://127.0.0.1:1", cloudflare="http://127.0.0.1:1", project=tmp_path)
     engine: Any = SimpleNamespace(stack=stack, environment={"CLOUDFLARE_API_TOKEN": "token"})
-    questions = collect._questions(engine, scene.SETTINGS, scene.declared(), scene.sight().addresses)
+    questions = collect._reads(engine, scene.SETTINGS, scene.declared(), scene.sight().addresses)
     asked = {name: question for name, question in questions.items() if name.startswith("addresses ")}
     assert list(asked) == ["addresses api", "addresses universe", "addresses web"]
     for name, question in asked.items():
