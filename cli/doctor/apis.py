@@ -1,6 +1,7 @@
-"""The clouds' APIs as the stack's tokens see them: which token works, what it may read, and what time it is there.
+"""Check the clouds' APIs with the stack's tokens: the token, its read permissions, and the API's clock.
 
-Neither API tells a token's scopes, so what each is needed for is read; what may be written shows at an update.
+Neither API lists a token's scopes, so the checks read everything that an update reads. Only an update shows missing
+write permissions.
 Shapes: https://docs.digitalocean.com/reference/api/ and https://developers.cloudflare.com/api/.
 """
 
@@ -21,7 +22,7 @@ from clients.http import client, httpx
 from settings import ImageSettings, Settings
 
 SECONDS = 4.0
-"""For each step of a request; the whole examination has a limit of its own."""
+"""The limit for each step of a request. The whole examination has its own limit."""
 SOON = timedelta(days=14)
 PAGES = {
     "digitalocean": "https://cloud.digitalocean.com/account/api/tokens",
@@ -30,12 +31,12 @@ PAGES = {
 SCOPES = "app and uptime (create, read, update, delete), app:access_console, registry:read"
 PERMISSIONS = "Workers Scripts edit, Workers Routes edit, Account Settings read, DNS edit"
 SKEW_WARN, SKEW_FAIL = 30.0, 900.0
-"""Seconds. An unlocking ends by this machine's clock; a bucket refuses what is signed 15 minutes off."""
+"""Seconds. This machine's clock ends an unlocking. A bucket refuses signatures that are 15 minutes off."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer, or `trouble` where there was none of the API's own."""
+    """A response, or `trouble` if the API sent none."""
 
     status: int = 0
     body: Mapping[str, Any] = field(default_factory=dict)
@@ -46,13 +47,13 @@ class Reply:
         return self.status in (401, 403)
 
     def part(self, key: str) -> Mapping[str, Any]:
-        """An object in the body; empty where there is none."""
-        found = self.body.get(key)
-        return found if isinstance(found, dict) else {}
+        """Return an object in the body, or an empty one."""
+        value = self.body.get(key)
+        return value if isinstance(value, dict) else {}
 
 
 class Api:
-    """One cloud's API, asked with the token in `variable`. `renew` is how another token is got."""
+    """One cloud's API, with the token in `variable`. `renew` is the way to get another token."""
 
     def __init__(self, check: str, origin: str, variable: str, token: str, local: bool) -> None:
         self.check, self.origin, self.variable, self._token = check, origin, variable, token
@@ -63,14 +64,14 @@ class Api:
 
     def get(self, path: str) -> Reply:
         if not is_token(self._token):
-            return Reply(401)  # it could not even be sent
-        begin = time.time()
+            return Reply(401)  # not a token, so it cannot be sent
+        start = time.time()
         try:
             with client(SECONDS, {"Authorization": f"Bearer {self._token}"}) as http:
                 response = http.get(self.origin + path)
         except (httpx.HTTPError, ValueError) as error:
             return Reply(trouble=_why(error))
-        ahead = _ahead(response, begin, time.time())
+        ahead = _clock_difference(response, start, time.time())
         self._ahead = self._ahead if ahead is None else ahead
         body = _object(response)
         if body is None and response.is_success:
@@ -79,14 +80,14 @@ class Api:
         return Reply(response.status_code, body or {})
 
     def finding(self, reply: Reply, what: str) -> Finding:
-        """For an answer that is neither a yes nor a refusal."""
+        """Return the finding for a response that neither accepts nor refuses the token."""
         if reply.trouble:
             remedy = "oracle cloud start" if self.local else f"curl -sSI {self.origin}"
             return Finding(self.check, "fail", f"{self.origin} does not answer ({reply.trouble})", remedy)
         return Finding(self.check, "warn", f"{what} was answered with status {reply.status}", "oracle doctor")
 
     def clock(self) -> Iterator[Finding]:
-        """By the last answer's own time."""
+        """Compare this machine's clock with the time of the last response."""
         if self._ahead is None:
             return
         off = abs(self._ahead)
@@ -100,7 +101,7 @@ class Api:
 
 
 def digitalocean(stack: Stack, settings: Settings, environment: Mapping[str, str], load: str) -> Iterator[Finding]:
-    """The token's account, and what it may read there."""
+    """Check the token, its account and its read permissions."""
     names = ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN")
     name = next((each for each in names if environment.get(each)), "")
     if not name:
@@ -120,7 +121,7 @@ def digitalocean(stack: Stack, settings: Settings, environment: Mapping[str, str
 
 
 def _account(reply: Reply, api: Api) -> Finding:
-    """A token without account:read works all the same, since nothing here needs that."""
+    """Return the finding about the account. A token does not need account:read."""
     if reply.status == 403:
         return Finding(api.check, "ok", f"{api.variable} is accepted (it may not read the account)")
     if reply.status != 200:
@@ -134,12 +135,12 @@ def _account(reply: Reply, api: Api) -> Finding:
 
 
 def _scopes(api: Api, settings: Settings) -> Iterator[Finding]:
-    wanted = {"app": "/v2/apps?per_page=1"}
+    paths = {"app": "/v2/apps?per_page=1"}
     if settings.monitoring:
-        wanted["uptime"] = "/v2/uptime/checks?per_page=1"
+        paths["uptime"] = "/v2/uptime/checks?per_page=1"
     if _is_in_docr(settings.backend.image):
-        wanted["registry"] = "/v2/registry"
-    replies = {scope: api.get(path) for scope, path in wanted.items()}
+        paths["registry"] = "/v2/registry"
+    replies = {scope: api.get(path) for scope, path in paths.items()}
     lacking = [scope for scope, reply in replies.items() if reply.refused]
     if lacking:
         what = f"{api.variable} may not read: {', '.join(lacking)}. It needs {SCOPES}"
@@ -148,7 +149,7 @@ def _scopes(api: Api, settings: Settings) -> Iterator[Finding]:
         if scope == "registry" and reply.status == 404:
             yield Finding(api.check, "fail", "the account has no container registry", "doctl registry create NAME")
         elif not reply.refused and reply.status != 200:
-            yield api.finding(reply, f"GET {wanted[scope]}")
+            yield api.finding(reply, f"GET {paths[scope]}")
     if all(reply.status == 200 for reply in replies.values()):
         yield Finding(api.check, "ok", f"it may read: {', '.join(replies)} (what it may write, an update shows)")
 
@@ -158,14 +159,14 @@ def _is_in_docr(image: ImageSettings) -> bool:
 
 
 def cloudflare(stack: Stack, settings: Settings, environment: Mapping[str, str], load: str) -> Iterator[Finding]:
-    """The token, the account's scripts, and the zones of the domains."""
+    """Check the token, its access to the account's scripts, and the zones of the domains."""
     name = "CLOUDFLARE_API_TOKEN"
     if not environment.get(name):
         yield Finding("cloudflare", "fail", f"{name} is not set", load)
         return
     api = Api("cloudflare", stack.cloudflare, name, environment[name], stack.on_local_cloud)
     verified = api.get("/user/tokens/verify")
-    if verified.status in (400, 401, 403):  # an account's own token is known there only
+    if verified.status in (400, 401, 403):  # only this endpoint verifies a token that belongs to an account
         verified = api.get(f"/accounts/{settings.account_id}/tokens/verify")
     if verified.trouble or verified.status >= 500 or verified.status == 429:
         yield api.finding(verified, "GET /user/tokens/verify")
@@ -193,7 +194,7 @@ def _verified(reply: Reply, api: Api) -> Finding:
 
 def _account_and_zones(api: Api, settings: Settings) -> Iterator[Finding]:
     account = f"the Workers of account {settings.account_id[:6]}…"
-    yield _seen(
+    yield _visibility(
         api,
         api.get(f"/accounts/{settings.account_id}/workers/scripts"),
         "GET workers/scripts",
@@ -205,7 +206,7 @@ def _account_and_zones(api: Api, settings: Settings) -> Iterator[Finding]:
     domains = [worker.domain for worker in settings.workers.values() if worker.domain]
     for zone in dict.fromkeys(domain.zone_id for domain in domains):
         hosts = ", ".join(domain.hostname for domain in domains if domain.zone_id == zone)
-        yield _seen(
+        yield _visibility(
             api,
             api.get(f"/zones/{zone}"),
             f"GET /zones/{zone[:6]}…",
@@ -216,8 +217,9 @@ def _account_and_zones(api: Api, settings: Settings) -> Iterator[Finding]:
 
 
 def _workers_url(api: Api, settings: Settings) -> Iterator[Finding]:
-    """Whether the Workers' addresses are below the account's own name; nothing is said where that is not told, nor of
-    addresses that no DNS has: those of a local cloud.
+    """Check that the Workers' addresses are below the account's workers.dev name.
+
+    Yields nothing if the API does not return the name, and nothing for the addresses of a local cloud.
     """
     if api.local or str(urlsplit(settings.workers_url.replace("{script}.", "")).hostname).endswith(".localhost"):
         return
@@ -225,36 +227,39 @@ def _workers_url(api: Api, settings: Settings) -> Iterator[Finding]:
     name = reply.part("result").get("subdomain")
     if reply.status != 200 or not isinstance(name, str):
         return
-    right = f"https://{{script}}.{name}.workers.dev"
-    if settings.workers_url == right:
+    expected = f"https://{{script}}.{name}.workers.dev"
+    if settings.workers_url == expected:
         yield Finding(api.check, "ok", f"the Workers' addresses end in {name}.workers.dev, as workersUrl says")
     else:
-        what = f"workersUrl is {settings.workers_url}, and the account's Workers are at {right}"
-        yield Finding(api.check, "fail", what, f"pulumi config set oracle-net:workersUrl '{right}'")
+        what = f"workersUrl is {settings.workers_url}, and the account's Workers are at {expected}"
+        yield Finding(api.check, "fail", what, f"pulumi config set oracle-net:workersUrl '{expected}'")
 
 
-def _seen(api: Api, reply: Reply, asked: str, well: str, hidden: str, otherwise: str) -> Finding:
-    """Whether the token sees what was asked for; `otherwise` is the remedy beside another token."""
+def _visibility(api: Api, reply: Reply, request: str, visible: str, hidden: str, otherwise: str) -> Finding:
+    """Return whether the token can read the requested object. `otherwise` is a remedy other than a new token."""
     if reply.status == 200:
-        return Finding(api.check, "ok", well)
+        return Finding(api.check, "ok", visible)
     if reply.refused or reply.status in (400, 404):
         return Finding(api.check, "fail", hidden, f"{api.renew}; {otherwise}")
-    return api.finding(reply, asked)
+    return api.finding(reply, request)
 
 
 def _object(response: httpx.Response) -> Mapping[str, Any] | None:
-    """The decoded body; None where it is not a JSON object, as all answers of both APIs are."""
+    """Return the decoded body. None if it is not a JSON object, as all responses of both APIs are."""
     try:
-        found = response.json()
+        body = response.json()
     except ValueError:
         return None
-    return found if isinstance(found, dict) else None
+    return body if isinstance(body, dict) else None
 
 
-def _ahead(response: httpx.Response, begin: float, end: float) -> float | None:
-    """Against the middle of the request. The header counts whole seconds, so half a second is added."""
+def _clock_difference(response: httpx.Response, start: float, end: float) -> float | None:
+    """Return the seconds that the API's clock is ahead, measured at the middle of the request.
+
+    The header has whole seconds, so half a second is added.
+    """
     try:
-        return parsedate_to_datetime(response.headers["date"]).timestamp() + 0.5 - (begin + end) / 2
+        return parsedate_to_datetime(response.headers["date"]).timestamp() + 0.5 - (start + end) / 2
     except (KeyError, ValueError):
         return None
 

@@ -1,4 +1,4 @@
-"""Where backups go: whether something can be written there and read back, and whether the key opens."""
+"""Check the backup store, by a write and a read, and the key of encrypted backups."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from storage.backups import BackupsError, Folder, Store, open_store, valid_key
 
 
 def store(stack: Stack, settings: Settings) -> Iterator[Finding]:
-    """Writes a few bytes, reads them back, and removes them again."""
+    """Check the store: write a few bytes, read them back, and delete them."""
     backup, name = settings.backup, f"doctor-{secrets.token_hex(6)}"
     try:
         opened = open_store(backup.store, stack.project, backup.endpoint, backup.region)
-        found = _written(opened, name)
+        readable = _write_and_read(opened, name)
     except BackupsError as error:
         yield from_message("backups", str(error), "oracle backups " + stack.name)
         return
     where = "a folder of this machine" if isinstance(opened, Folder) else backup.store
-    if not found:
+    if not readable:
         yield Finding("backups", "fail", f"{where} does not give back what it was given", f"oracle backup {stack.name}")
     elif isinstance(opened, Folder) and not stack.on_local_cloud:
         set_it = "pulumi config set --path oracle-net:backup.store s3://BUCKET/PREFIX"
@@ -33,7 +33,7 @@ def store(stack: Stack, settings: Settings) -> Iterator[Finding]:
         yield Finding("backups", "ok", f"{where} can be written and read")
 
 
-def _written(opened: Store, name: str) -> bool:
+def _write_and_read(opened: Store, name: str) -> bool:
     try:
         opened.write_text(name, name)
         return opened.read_text(name) == name
@@ -43,7 +43,7 @@ def _written(opened: Store, name: str) -> bool:
 
 
 def key(stack: Stack, settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Whether backups are encrypted, and whether this machine can open them."""
+    """Check that backups are encrypted and that this machine can decrypt them."""
     if settings.backup_key is None:
         if settings.backup.on_this_machine:
             yield Finding("backup key", "ok", "none; backups stay on this machine as they are")

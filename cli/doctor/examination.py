@@ -1,4 +1,4 @@
-"""All checks at once, with one deadline for the lot."""
+"""Run all checks in parallel, with one deadline."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Check = Callable[[], Iterable[Finding]]
 
 
 def examine(stack: Stack, seconds: float = SECONDS) -> list[Finding]:
-    """Every finding, in the order of the checks, without any secret in it. Takes no longer than `seconds`."""
+    """Return all findings, in the order of the checks and without secrets. Takes at most `seconds`."""
     settings, findings = stack_checks.configuration(stack)
     if not stack.file.is_file():
         return findings
@@ -38,7 +38,7 @@ def _checks(stack: Stack, settings: Settings | None, environment: Mapping[str, s
         "state": partial(stack_checks.state, stack, environment),
     }
     if settings and stack.on_local_cloud and local_cloud.health(stack) is None:
-        checks["cloud"] = lambda: [_asleep(stack)]
+        checks["cloud"] = lambda: [_stopped_cloud(stack)]
     elif settings:
         load = "oracle up" if stack.on_local_cloud else "cp .envrc.example .envrc, fill it in, then: direnv allow"
         checks["digitalocean"] = partial(apis.digitalocean, stack, settings, environment, load)
@@ -51,33 +51,35 @@ def _checks(stack: Stack, settings: Settings | None, environment: Mapping[str, s
     return {**checks, "disk": partial(machine.disk, stack, environment)}
 
 
-def _asleep(stack: Stack) -> Finding:
-    """One line for the two clouds: their tokens cannot be wrong while nobody is there to refuse them."""
+def _stopped_cloud(stack: Stack) -> Finding:
+    """Return one finding for both clouds, because their tokens cannot be checked while the local cloud is stopped."""
     return Finding("cloud", "warn", f"the local cloud at {stack.endpoint} does not run", f"oracle up {stack.name}")
 
 
 def run_checks(checks: Mapping[str, Check], seconds: float) -> list[Finding]:
-    """What all checks found. One that is not done in time is a finding, and so is one that breaks."""
-    found = probe.gather_with_deadline({name: partial(_found, name, check) for name, check in checks.items()}, seconds)
+    """Run the checks and return their findings. A check that is late or fails is a finding too."""
+    results = probe.gather_with_deadline(
+        {name: partial(_findings, name, check) for name, check in checks.items()}, seconds
+    )
     late = f"no answer within {seconds:g} s"
     return [
         finding
-        for name, result in found.items()
+        for name, result in results.items()
         for finding in ([Finding(name, "fail", late, "oracle doctor")] if isinstance(result, TimedOut) else result)
     ]
 
 
-def _found(name: str, check: Check) -> list[Finding]:
-    found: list[Finding] = []
+def _findings(name: str, check: Check) -> list[Finding]:
+    findings: list[Finding] = []
     try:
-        found.extend(check())
-    except Exception as error:  # whatever it is, the other checks' lines are worth having
-        found.append(Finding(name, "fail", f"could not be looked at ({type(error).__name__})", "oracle doctor"))
-    return found
+        findings.extend(check())
+    except Exception as error:  # any failure, because the other checks' findings are still useful
+        findings.append(Finding(name, "fail", f"could not be looked at ({type(error).__name__})", "oracle doctor"))
+    return findings
 
 
 def _exports(stack: Stack) -> dict[str, str]:
     try:
         return exports(stack)
     except CommandError:
-        return {}  # a tool is missing, which a check says by itself
+        return {}  # a tool is missing, which another check reports

@@ -1,4 +1,4 @@
-"""The backend's image: what builds it here, and whether its registry can be read and has it."""
+"""Check the backend's image: its builder on this machine, and its presence in the registry."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REMEDY = "oracle doctor"
 
 
 def image(stack: Stack, settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Nothing is said of an image that is packed from a directory, or of a backend made by hand."""
+    """Check the image. An image that is packed from a directory, or of an adopted backend, needs no check."""
     backend = settings.backend
     if backend.adopted or backend.image.is_packed or (stack.on_local_cloud and backend.image.host is None):
         return
@@ -29,11 +29,11 @@ def image(stack: Stack, settings: Settings, environment: Mapping[str, str]) -> I
 
 
 def _of_dockerfile(stack: Stack, settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
-    wanted = DockerfileImage(settings.backend, stack.project, stack.digitalocean, environment)
-    known = wanted.digest()
-    what = f"is {short(known)}" if known else "is not built yet: an update builds it"
-    yield Finding("image", "ok", f"{wanted.registry.repository} can be read; what is checked out {what}")
-    if known is None:
+    dockerfile = DockerfileImage(settings.backend, stack.project, stack.digitalocean, environment)
+    digest = dockerfile.digest()
+    what = f"is {short(digest)}" if digest else "is not built yet: an update builds it"
+    yield Finding("image", "ok", f"{dockerfile.registry.repository} can be read; what is checked out {what}")
+    if digest is None:
         yield Finding("image", "ok", f"{Builder.found(environment).program} can build it")
 
 

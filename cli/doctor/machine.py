@@ -1,4 +1,4 @@
-"""What must be on this machine: the engine, the plugins, the runtimes of the local cloud, and room on the disk."""
+"""Check this machine: the engine, the plugins, the runtimes of the local cloud, and free disk space."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOM_WARN, ROOM_FAIL = 2 * GIGABYTE, GIGABYTE // 2
 
 
 def toolchain(stack: Stack) -> Iterator[Finding]:
-    """The engine, and on the local cloud Node, workerd and PocketBase: each has to be there and to run."""
+    """Check that the engine runs, and for the local cloud also Node, workerd and PocketBase."""
     try:
         located = tools.locate()
     except tools.ToolMissing as error:
@@ -35,7 +35,7 @@ def toolchain(stack: Stack) -> Iterator[Finding]:
         return
     yield _runs("node", "", located.node, "--version")
     yield _runs("pocketbase", "", located.pocketbase, "--version")
-    # Below miniflare's own modules or beside them, as npm chose.
+    # npm installs it below miniflare's own modules or beside them.
     places = [located.node_modules / "workerd", located.node_modules / "miniflare" / "node_modules" / "workerd"]
     if any((place / "package.json").is_file() for place in places):
         yield Finding("workerd", "ok", "is there")
@@ -44,7 +44,7 @@ def toolchain(stack: Stack) -> Iterator[Finding]:
 
 
 def plugins(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Which provider plugins the stack's Pulumi home has: official ones, or the project's stand-ins."""
+    """Check the provider plugins in the stack's Pulumi home: official ones, or the project's offline plugins."""
     home = Path(environment.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
     kinds = {name: _kind(home, name) for name in NAMES}
     missing = [name for name, kind in kinds.items() if kind == "missing"]
@@ -62,7 +62,7 @@ def plugins(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def disk(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Room for state, backups on their way, and the local cloud."""
+    """Check the free disk space for the state, for temporary copies of backups, and for the local cloud."""
     for name, place in {
         "the project": stack.project,
         "temporary files": Path(environment.get("TMPDIR") or "/tmp"),
@@ -85,10 +85,10 @@ def _kind(home: Path, name: str) -> str:
 
 
 def _runs(check: str, what: str, program: Path, *arguments: str) -> Finding:
-    """Whether the program starts; an empty `what` is filled with what it prints."""
+    """Return whether the program starts. Without `what`, the finding shows the program's output."""
     try:
-        own = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
-        done = run([program, *arguments], env=own, seconds=SECONDS)
+        environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        done = run([program, *arguments], env=environment, seconds=SECONDS)
     except OSError as error:
         return Finding(check, "fail", f"does not start ({error.strerror})", "make clean && make tools")
     except OutOfTime:

@@ -1,4 +1,4 @@
-"""A finding: what was looked at, how it is, and what to type when it is not well."""
+"""A finding: the check, its level, and the remedy of a problem."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HIDDEN = "(hidden)"
 
 @dataclass(frozen=True)
 class Finding:
-    """`remedy` is the next command; only what is well has none."""
+    """The result of one check. `remedy` is the command to run next; only level `ok` has none."""
 
     check: str
     level: Level
@@ -26,7 +26,7 @@ class Finding:
         assert bool(self.remedy) == (self.level != "ok"), self
 
     def without(self, secrets: Iterable[str]) -> Finding:
-        """The same with no secret in it, should an answer or an error have repeated one."""
+        """Return the finding with secrets masked, in case a response or an error contains one."""
         what, remedy = self.what, self.remedy
         for secret in secrets:
             what, remedy = what.replace(secret, HIDDEN), remedy.replace(secret, HIDDEN)
@@ -34,7 +34,7 @@ class Finding:
 
 
 def from_message(check: str, sentence: str, remedy: str, level: Level = "fail") -> Finding:
-    """A finding from a sentence that ends in its next command behind a semicolon; else the remedy is `remedy`."""
+    """Return a finding from a sentence that ends with `; …: COMMAND`. Without one, `remedy` is the remedy."""
     what, semicolon, rest = sentence.rpartition("; ")
     if not semicolon or ": " not in rest:
         return Finding(check, level, sentence.rstrip("."), remedy)
@@ -46,6 +46,6 @@ def worst(findings: Iterable[Finding]) -> Level:
 
 
 def secrets(environment: Mapping[str, str]) -> list[str]:
-    """The values that must never be shown, the longest first, so that none is left over inside another."""
-    found = {value for name, value in environment.items() if len(value) > 7 and any(part in name for part in SECRET)}
-    return sorted(found, key=len, reverse=True)
+    """Return the values to mask, longest first, so that a secret inside a longer one leaves no rest."""
+    values = {value for name, value in environment.items() if len(value) > 7 and any(part in name for part in SECRET)}
+    return sorted(values, key=len, reverse=True)

@@ -1,4 +1,4 @@
-"""Whose the apps, Workers and domains are that exist under a stack's names. An update refuses what is not its own."""
+"""Check the owners of the apps, Workers and domains with a stack's names. An update refuses another owner's."""
 
 from __future__ import annotations
 
@@ -16,47 +16,47 @@ from settings import Settings
 from stack_outputs import key_of, owner_of_app, owner_of_worker
 
 SECONDS = 8.0
-"""For the state to be read, and for each request to a cloud."""
+"""The limit for reading the state, and for each request to a cloud."""
 
 
 def owners(stack: Stack, settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """What exists and is not the stack's: neither in its state nor carrying its mark."""
-    ours, known = str(Engine(stack).owner), _known(stack, environment)
+    """Find resources of other owners: neither in the stack's state nor marked with its owner."""
+    owner, known = str(Engine(stack).owner), _names_in_state(stack, environment)
     try:
-        found = [*_app(stack, settings, environment, ours), *_workers(stack, settings, environment, ours)]
+        foreign = [*_app(stack, settings, environment, owner), *_workers(stack, settings, environment, owner)]
     except (AppPlatformError, WorkersApiError) as error:
         yield Finding("names", "warn", f"what exists is not told: {error}", f"oracle doctor --stack {stack.name}")
         return
-    wrong = [each for name, mark, each in found if mark or name not in known]
-    yield from wrong or [Finding("names", "ok", "nothing of another stack, and nothing without an owner, has them")]
+    findings = [each for name, mark, each in foreign if mark or name not in known]
+    yield from findings or [Finding("names", "ok", "nothing of another stack, and nothing without an owner, has them")]
 
 
 Named = tuple[str, str | None, Finding]
-"""The name of a resource in the state, the owner that it carries, and what to say of it."""
+"""A resource's name in the state, the owner that is written on it, and its finding."""
 
 
-def _app(stack: Stack, settings: Settings, environment: Mapping[str, str], ours: str) -> Iterator[Named]:
+def _app(stack: Stack, settings: Settings, environment: Mapping[str, str], owner: str) -> Iterator[Named]:
     token = environment.get("DIGITALOCEAN_TOKEN") or environment.get("DIGITALOCEAN_ACCESS_TOKEN")
     with AppPlatform(stack.digitalocean, token, timeout=SECONDS) as platform:
         app = platform.find(settings.backend.app_name)
-    if app and (mark := owner_of_app(app["spec"])) != ours:
+    if app and (mark := owner_of_app(app["spec"])) != owner:
         what = f"the app {settings.backend.app_name} exists"
         yield "backend-app", mark, _finding(what, mark, "backend.appName", stack)
 
 
-def _workers(stack: Stack, settings: Settings, environment: Mapping[str, str], ours: str) -> Iterator[Named]:
+def _workers(stack: Stack, settings: Settings, environment: Mapping[str, str], owner: str) -> Iterator[Named]:
     token = environment.get("CLOUDFLARE_API_TOKEN")
     with Workers(stack.cloudflare, settings.account_id, token, timeout=SECONDS) as workers:
         for service, worker in settings.workers.items():
             bindings = workers.bindings(worker.script)
-            if bindings is not None and (mark := owner_of_worker(bindings)) != ours:
+            if bindings is not None and (mark := owner_of_worker(bindings)) != owner:
                 what = f"the Worker {worker.script} exists"
                 yield f"{service}-script", mark, _finding(what, mark, f"{key_of(service)}.script", stack)
-            there = workers.leads_to(worker.domain.hostname) if worker.domain else None
-            if worker.domain is None or there is None or there == worker.script:
+            script = workers.leads_to(worker.domain.hostname) if worker.domain else None
+            if worker.domain is None or script is None or script == worker.script:
                 continue
-            if (mark := owner_of_worker(workers.bindings(there) or {})) != ours:
-                what = f"the domain {worker.domain.hostname} leads to the Worker {there}"
+            if (mark := owner_of_worker(workers.bindings(script) or {})) != owner:
+                what = f"the domain {worker.domain.hostname} leads to the Worker {script}"
                 yield f"{service}-domain", mark, _finding(what, mark, f"{key_of(service)}.domain.hostname", stack)
 
 
@@ -68,8 +68,8 @@ def _finding(what: str, mark: str | None, key: str, stack: Stack) -> Finding:
     return Finding("names", "fail", f"{what} and carries no owner, so an update is refused", adopt)
 
 
-def _known(stack: Stack, environment: Mapping[str, str]) -> set[str]:
-    """The names of the resources in the state; none where there is no state."""
+def _names_in_state(stack: Stack, environment: Mapping[str, str]) -> set[str]:
+    """Return the names of the resources in the state, empty without a state."""
     words = ("stack", "export", "--stack", stack.name)
     try:
         done = bounded(stack.project, environment, SECONDS, *words)

@@ -1,4 +1,4 @@
-"""Where the work is done: the stack's file, the person's environment, the state and its lock."""
+"""Check the stack's file, the shell's environment, the state and its lock."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ SECONDS = 8.0
 
 
 def configuration(stack: Stack) -> tuple[Settings | None, list[Finding]]:
-    """The stack's settings when they can be used, and what is to be said of them."""
+    """Return the stack's settings, None if they are invalid, and the findings about them."""
     if not stack.file.is_file():
         return None, [Finding("stack", "fail", stack.absence, stack.first_up)]
     try:
-        found = from_file(stack.file)
+        settings = from_file(stack.file)
     except SettingsError as error:
         return None, [_problem(line) for line in str(error).splitlines()]
-    left = [_problem(template_values(key)) for key in found.left_as_in_the_template]
-    return found, left or [Finding("stack", "ok", f"{stack.file.name} can be used")]
+    unchanged = [_problem(template_values(key)) for key in settings.left_as_in_the_template]
+    return settings, unchanged or [Finding("stack", "ok", f"{stack.file.name} can be used")]
 
 
 def _problem(line: str) -> Finding:
@@ -40,7 +40,7 @@ def _problem(line: str) -> Finding:
 
 
 def envrc(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Whether direnv's file is there, loaded, kept out of git, and for its owner's eyes."""
+    """Check that direnv's file exists, is loaded, is ignored by git, and can be read by its owner only."""
     file = stack.project / ".envrc"
     if not file.is_file():
         if stack.on_local_cloud:
@@ -48,7 +48,7 @@ def envrc(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
         else:
             yield Finding("direnv", "warn", "there is no .envrc", "cp .envrc.example .envrc, fill it in, direnv allow")
         return
-    yield from _kept_out_of_git(stack.project)
+    yield from _git_findings(stack.project)
     if file.stat().st_mode & 0o077:
         yield Finding("direnv", "warn", "others on this machine may read .envrc", "chmod 600 .envrc")
     if environment.get("DIRENV_DIR", "").lstrip("-") == str(stack.project):
@@ -59,7 +59,7 @@ def envrc(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("direnv", "warn", ".envrc is not loaded: direnv is not installed", "source .envrc")
 
 
-def _kept_out_of_git(project: Path) -> Iterator[Finding]:
+def _git_findings(project: Path) -> Iterator[Finding]:
     if _git(project, "ls-files", "--error-unmatch", ".envrc") == 0:
         what = ".envrc is in git, tokens and all; take it out, and renew the tokens"
         yield Finding("direnv", "fail", what, "git rm --cached .envrc")
@@ -68,7 +68,7 @@ def _kept_out_of_git(project: Path) -> Iterator[Finding]:
 
 
 def _git(project: Path, *words: str) -> int | None:
-    """The exit status; None without git."""
+    """Return the exit status. None without git."""
     try:
         return git.git(project, *words, seconds=SECONDS).status
     except (OSError, OutOfTime):
@@ -76,21 +76,21 @@ def _git(project: Path, *words: str) -> int | None:
 
 
 def state(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Whether the state can be read, whether it has the stack, and who is at work on it."""
+    """Check that the state can be read, that it has the stack, and that nobody holds its lock."""
     up = f"oracle up {stack.name}" if stack.on_local_cloud else f"pulumi stack init {stack.name}"
     folder, bucket = folder_at(state_of(environment)), bucket_at(state_of(environment))
     if folder is not None and not folder.is_dir():
         yield Finding("state", "warn", "there is no state yet", up)
         return
-    done = _asked(stack, environment)
+    done = _list_stacks(stack, environment)
     if done.status != 0:
         yield _unreadable(done, stack)
         return
     listed = {each["name"].rpartition("/")[2]: each for each in json.loads(done.output)}
-    if (found := listed.get(stack.name)) is None:
+    if (summary := listed.get(stack.name)) is None:
         yield Finding("state", "warn", f"it has no stack {stack.name} yet", up)
     else:
-        yield Finding("state", "ok", f"{found.get('resourceCount', 0)} resources")
+        yield Finding("state", "ok", f"{summary.get('resourceCount', 0)} resources")
     if folder is not None:
         paths = sorted((folder / ".pulumi" / "locks").rglob(f"{stack.name}/*.json"))
         yield from _locks([lock for path in paths if (lock := lock_in(path))], stack)
@@ -99,12 +99,12 @@ def state(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
             yield from _locks(held_in(bucket, stack.name), stack)
         except BackupsError as error:
             yield from_message("lock", str(error), "pulumi whoami -v")
-    elif found and found.get("updateInProgress"):
+    elif summary and summary.get("updateInProgress"):
         yield Finding("lock", "warn", "an update is at work, or was killed", f"pulumi cancel -s {stack.name}")
 
 
 def _locks(locks: Sequence[Lock], stack: Stack) -> Iterator[Finding]:
-    """A dead holder's lock is taken over by the next `oracle` command; a live one's is waited for."""
+    """Report the locks. The next `oracle` command takes over the lock of a dead process and waits for a live one."""
     for lock in locks:
         who = f"process {lock.pid} of {lock.user} on {lock.host}, since {lock.since[:16]}"
         if lock.alive:
@@ -115,7 +115,7 @@ def _locks(locks: Sequence[Lock], stack: Stack) -> Iterator[Finding]:
         yield Finding("lock", "ok", "free")
 
 
-def _asked(stack: Stack, environment: Mapping[str, str]) -> Finished:
+def _list_stacks(stack: Stack, environment: Mapping[str, str]) -> Finished:
     try:
         return bounded(stack.project, environment, SECONDS, "stack", "ls", "--json")
     except OutOfTime:

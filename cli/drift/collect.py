@@ -1,4 +1,4 @@
-"""One look at a stack for what differs from what is declared. Changes nothing."""
+"""Collect the differences between the clouds and the state, without changing anything."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STATE_SECONDS = 20.0
 
 
 def find_drift(engine: Engine) -> Report:
-    """What differs now. Raises CommandError when the stack's configuration cannot be used."""
+    """Return the current drift. Raises CommandError if the stack's configuration is invalid."""
     stack = engine.stack
     settings = stack.settings()
     if stack.on_local_cloud and local_cloud.health(stack) is None:
@@ -32,13 +32,13 @@ def find_drift(engine: Engine) -> Report:
         settings=settings,
         declared=declared,
         sight=collect(engine, settings, declared),
-        live=_listed(engine),
+        live=_discover(engine),
         commands=commands,
     )
     return Report(stack=stack.name, drifts=tuple(detect(scene)), unknown=tuple(unknown(scene)))
 
 
-def _listed(engine: Engine) -> LiveResources | None:
+def _discover(engine: Engine) -> LiveResources | None:
     try:
         return discover(engine, engine.stack.settings())
     except CommandError:

@@ -1,4 +1,4 @@
-"""One difference, and all of a stack's."""
+"""One difference between the clouds and the state, and the report of all."""
 
 from __future__ import annotations
 
@@ -6,39 +6,41 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 Owner = Literal["by hand", "the platform", "left behind", "the code"]
-"""Who made it: a person past the engine; DigitalOcean or Cloudflare itself; an update of ours that did not end; the
-service's own code.
-"""
+"""The cause: a person, outside Pulumi; DigitalOcean or Cloudflare; an unfinished update; the service's own code."""
 Remedy = Literal["version", "update", "replacement", "none"]
-"""What puts it right: traffic back to a version that is there; an update of the service; another app, its data
-carried; nothing that could be done without a person's decision.
+"""The repair: give traffic back to an existing version; update the service; create another app and migrate the data;
+none without a person's decision.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drift:
+    """One difference."""
+
     about: str
-    """A service."""
+    """The service."""
     what: str
-    """One sentence."""
+    """The difference, one sentence."""
     owner: Owner
     remedy: Remedy
     version: str | None = None
-    """Which one is to get the traffic, for the remedy of that name."""
+    """The version that gets the traffic, for the remedy `version`."""
     next: str
-    """What to type instead of `--repair`."""
+    """The command to run instead of `--repair`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
+    """The differences of a stack."""
+
     stack: str
     drifts: tuple[Drift, ...]
     unknown: tuple[str, ...]
-    """What could not be looked at, and why: sentences."""
+    """A sentence for each part that could not be checked, with the reason."""
 
     @property
     def exit_status(self) -> int:
-        """0 no drift, 1 drift, 2 none seen, but not everything could be looked at."""
+        """0 without drift, 1 with drift, 2 if no drift was found and not everything could be checked."""
         return 1 if self.drifts else 2 if self.unknown else 0
 
     def to_json(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Putting drift right, as a run: traffic back to the version that was deployed, or an update that deploys nothing else.
+"""Repair drift, as a run: give traffic back to the deployed version, or update without deploying anything new.
 
-A difference that the provider does not see cannot be put right by an update: it would find nothing to do. For those the
-version that the engine uploaded is still there, with its code, files, bindings and secrets, and gets the traffic back.
+An update cannot repair a difference that the provider does not see, because it finds no change. But the version that
+the engine uploaded still exists, with its code, files, bindings and secrets, and gets the traffic back.
 """
 
 from __future__ import annotations
@@ -21,48 +21,48 @@ from storage.releases import digests, named
 
 
 def run_repair(recording: RunRecorder, drifts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Repairs as the run's task. Raises CommandError, also when something still differs afterwards."""
+    """Repair the drifts, as the task of a run. Raises CommandError, also if something still differs afterwards."""
     engine = recording.engine
-    found = [Drift(**each) for each in drifts]
+    parsed = [Drift(**each) for each in drifts]
     settings = engine.stack.settings()
-    replaced = any(each.remedy == "replacement" for each in found)
-    updated = tuple(dict.fromkeys(each.about for each in found if each.remedy == "update"))
-    beside = [name for name in updated if not (replaced and name == "backend")]
-    if beside:
+    replaced = any(each.remedy == "replacement" for each in parsed)
+    updated = tuple(dict.fromkeys(each.about for each in parsed if each.remedy == "update"))
+    services = [name for name in updated if not (replaced and name == "backend")]
+    if services:
         _refuse_other_bytes(recording)
-    for each in found:
+    for each in parsed:
         if each.remedy == "version" and each.version:
-            _give_back(recording, settings, each.about, each.version)
+            _route_to_version(recording, settings, each.about, each.version)
     if replaced:
         values = {"oracle-net:replacement": str(settings.replacement + 1)}
-        config_change.run_config_change(recording, values, only=() if beside else config_change.DATA_ONLY)
+        config_change.run_config_change(recording, values, only=() if services else config_change.DATA_ONLY)
     elif updated:
         done = recording.update(*service_plan.options(updated, engine.stack.settings()))
         if done.status != 0:
             raise CommandError(engine.failure(done, f"Try again: oracle drift {engine.stack.name} --repair"))
-    return _verified(recording)
+    return _verify(recording)
 
 
-def _verified(recording: RunRecorder) -> dict[str, Any]:
+def _verify(recording: RunRecorder) -> dict[str, Any]:
     stack = recording.engine.stack.name
     after = find_drift(recording.engine)
-    if left := [each.what for each in after.drifts]:
-        raise CommandError(f"Something still differs ({' '.join(left)}); look: oracle drift {stack}")
+    if remaining := [each.what for each in after.drifts]:
+        raise CommandError(f"Something still differs ({' '.join(remaining)}); look: oracle drift {stack}")
     recording.say("Nothing differs any more.")
     return {"unknown": list(after.unknown)}
 
 
 def _refuse_other_bytes(recording: RunRecorder) -> None:
-    """Raises CommandError when the update would deploy something else than what is declared to run."""
+    """Refuse an update that would deploy another release than the declared one. Raises CommandError."""
     engine = recording.engine
     outputs = outputs_or_none(engine.export())
     stack = engine.stack.name
-    new = (
+    planned = (
         service_plan.planned_changes(recording.preview(again=f"oracle drift {stack} --repair")).new.get("release") or {}
     )
     if outputs is None:
         raise CommandError(f"The stack {stack} has not been deployed to its end; finish it: pulumi up -s {stack}")
-    old, built = digests(outputs.release), digests(named(new)) if new else {}
+    old, built = digests(outputs.release), digests(named(planned)) if planned else {}
     if others := [name for name, runs in old.items() if built.get(name, runs) != runs]:
         raise CommandError(
             f"The checkouts hold another release of {', '.join(others)} than the one that is declared to run, and a "
@@ -70,10 +70,10 @@ def _refuse_other_bytes(recording: RunRecorder) -> None:
         )
 
 
-def _give_back(recording: RunRecorder, settings: Settings, service: str, version: str) -> None:
-    """All traffic to a version that is there. `force`, since its secrets may be others, which is what is wanted.
+def _route_to_version(recording: RunRecorder, settings: Settings, service: str, version: str) -> None:
+    """Give an existing version all traffic. `force`, because its secrets may differ, which is intended.
 
-    Raises CommandError, also when the Worker carries another stack's mark.
+    Raises CommandError, also if the Worker has another owner.
     """
     engine, script = recording.engine, settings.workers[service].script
     stack = engine.stack.name

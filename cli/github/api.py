@@ -11,19 +11,19 @@ from clients.cloud_api import Api, ApiError, Unreachable
 
 T = TypeVar("T")
 
-LIMIT = 65_536  # characters of a comment or an issue, as GitHub refuses more
+LIMIT = 65_536  # characters; GitHub refuses longer comments and issues
 PAGE = 100
 
 
 class Fields(dict[str, Any]):
-    """An object of GitHub's. Raises CommandError for a field that it lacks."""
+    """An object in a response. Raises CommandError for a missing field."""
 
     def __missing__(self, key: str) -> Any:
         raise CommandError(f"GitHub's answer has no {key}, so somebody else has answered; see GITHUB_API_URL")
 
 
 class GitHub:
-    """The repository that GITHUB_REPOSITORY names, with the token in GITHUB_TOKEN."""
+    """The API of the repository in GITHUB_REPOSITORY, with the token in GITHUB_TOKEN."""
 
     def __init__(self, seconds: float = 30.0) -> None:
         token, repository = (needed(name) for name in ("GITHUB_TOKEN", "GITHUB_REPOSITORY"))
@@ -43,22 +43,23 @@ class GitHub:
         self._api.close()
 
     def asked(self, method: str, path: str, needs: str, body: Any = None) -> Any:
-        """The answer, an object; None for a GET of what does not exist. `needs` are the job's permissions for it, as a
-        workflow has them. Raises CommandError.
+        """Send a request and return the object in the response. None if a GET finds nothing.
+
+        `needs` are the job's permissions for it, in a workflow's syntax. Raises CommandError.
         """
-        return self._asked(method, path, needs, lambda answer: Fields(answer.items()), body)
+        return self._request(method, path, needs, lambda answer: Fields(answer.items()), body)
 
     def all(self, path: str, needs: str) -> Iterator[dict[str, Any]]:
-        """Every item of a list that comes in pages."""
-        mark = "&" if "?" in path else "?"
+        """Yield every item of a paged list."""
+        separator = "&" if "?" in path else "?"
         for page in range(1, 100):
-            address = f"{path}{mark}per_page={PAGE}&page={page}"
-            found = self._asked("GET", address, needs, lambda answer: [Fields(each.items()) for each in answer]) or []
-            yield from found
-            if len(found) < PAGE:
+            address = f"{path}{separator}per_page={PAGE}&page={page}"
+            items = self._request("GET", address, needs, lambda answer: [Fields(each.items()) for each in answer]) or []
+            yield from items
+            if len(items) < PAGE:
                 return
 
-    def _asked(self, method: str, path: str, needs: str, read: Callable[[Any], T], body: Any = None) -> T | None:
+    def _request(self, method: str, path: str, needs: str, read: Callable[[Any], T], body: Any = None) -> T | None:
         try:
             return self._api.ask(method, f"{self._path}/{path}", read, body)
         except ApiError as error:
@@ -79,7 +80,7 @@ def _refusal(error: ApiError, what: str, needs: str) -> str:
 
 
 def marked(about: str, text: str) -> str:
-    """A comment's or an issue's text, by whose first line it is found again; cut where GitHub would refuse it."""
+    """Return the text of a comment or an issue with a first line that identifies it, cut to GitHub's limit."""
     mark = _mark(about)
     room = LIMIT - len(mark) - 100
     if len(text) > room:
@@ -88,13 +89,13 @@ def marked(about: str, text: str) -> str:
 
 
 def ours(about: str, item: dict[str, Any]) -> bool:
-    """Whether it is the one that we write about this. A person's that only looks like it is not touched."""
+    """Return whether it is our comment or issue on this subject. A person's copy is not ours."""
     by_a_person = (item.get("user") or {}).get("type") == "User"
     return str(item.get("body") or "").startswith(_mark(about)) and not by_a_person
 
 
 def needed(name: str) -> str:
-    """A variable that GitHub's runners set. Raises CommandError."""
+    """Return a variable that GitHub's runners set. Raises CommandError."""
     value = os.environ.get(name)
     if not value:
         raise CommandError(f"{name} is not set; this command is for GitHub's workflows: docs/how-to/ci.md")

@@ -1,4 +1,4 @@
-"""One comment of ours on a pull request about each thing, written anew each time."""
+"""Our comments on a pull request: one for each subject, updated each time."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ NEEDS = "pull-requests: write"
 
 
 def comment(hub: GitHub, number: int, about: str, text: str) -> str:
-    """Writes our comment, a new one or the one there is; its address. Raises CommandError."""
+    """Create or update our comment, and return its address. Raises CommandError."""
     body = {"body": marked(about, text)}
-    known = next((each for each in hub.all(f"issues/{number}/comments", NEEDS) if ours(about, each)), None)
-    if known:
-        return str(hub.asked("PATCH", f"issues/comments/{known['id']}", NEEDS, body)["html_url"])
+    existing = next((each for each in hub.all(f"issues/{number}/comments", NEEDS) if ours(about, each)), None)
+    if existing:
+        return str(hub.asked("PATCH", f"issues/comments/{existing['id']}", NEEDS, body)["html_url"])
     return str(hub.asked("POST", f"issues/{number}/comments", NEEDS, body)["html_url"])

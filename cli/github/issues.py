@@ -1,4 +1,4 @@
-"""One open issue about each thing that a workflow finds: opened, kept up to date, closed when there is nothing left."""
+"""Our issues: one for each subject, opened and updated while a problem lasts, then closed."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ NEEDS = "issues: write"
 
 
 def open_or_update(hub: GitHub, about: str, title: str, text: str) -> str:
-    """Opens the issue, or writes the open one anew; its address. Raises CommandError."""
+    """Open the issue or update the open one, and return its address. Raises CommandError."""
     body = {"title": title, "body": marked(about, text)}
-    known = _open(hub, about)
-    if known:
-        return str(hub.asked("PATCH", f"issues/{known['number']}", NEEDS, body)["html_url"])
+    existing = _find_open(hub, about)
+    if existing:
+        return str(hub.asked("PATCH", f"issues/{existing['number']}", NEEDS, body)["html_url"])
     return str(hub.asked("POST", "issues", NEEDS, body)["html_url"])
 
 
 def close(hub: GitHub, about: str) -> str | None:
-    """Closes the open issue with a word; its address, or None when none is open. Raises CommandError.
+    """Close the open issue with a comment, and return its address. None if no issue is open. Raises CommandError.
 
-    What comes later is another issue: each has its own days and its own answer.
+    A later problem gets a new issue, with its own dates and discussion.
     """
-    known = _open(hub, about)
-    if known is None:
+    existing = _find_open(hub, about)
+    if existing is None:
         return None
-    place = f"issues/{known['number']}"
+    place = f"issues/{existing['number']}"
     hub.asked("POST", f"{place}/comments", NEEDS, {"body": "Not found any more."})
     return str(hub.asked("PATCH", place, NEEDS, {"state": "closed", "state_reason": "completed"})["html_url"])
 
 
-def _open(hub: GitHub, about: str) -> dict[str, Any] | None:
-    found = hub.all("issues?state=open", NEEDS)
-    return next((each for each in found if "pull_request" not in each and ours(about, each)), None)
+def _find_open(hub: GitHub, about: str) -> dict[str, Any] | None:
+    issues = hub.all("issues?state=open", NEEDS)
+    return next((each for each in issues if "pull_request" not in each and ours(about, each)), None)

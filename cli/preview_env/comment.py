@@ -1,4 +1,4 @@
-"""An environment in Markdown, for a comment on its pull request."""
+"""A review environment in Markdown, for a comment on its pull request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GONE = "### This pull request's environment is gone\n\nSo is its data. The label
 
 
 def stands(rows: Sequence[Row], expires: datetime) -> str:
-    """What runs where, and until when."""
+    """Return the comment with the services, their addresses and the expiry."""
     return "\n".join(
         [
             "### This pull request has an environment",
@@ -28,6 +28,6 @@ def stands(rows: Sequence[Row], expires: datetime) -> str:
 
 
 def failed(number: int, sentence: str, *, down: bool) -> str:
-    """What stands there when it went wrong; the sweep takes down what is left of it."""
+    """Return the comment after a failure. The sweep deletes the rest of the environment later."""
     what = "could not be taken down" if down else "could not be brought up"
     return f"### This pull request's environment {what}\n\n`pr-{number}`: {escaped(sentence)}\n"

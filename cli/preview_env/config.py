@@ -1,4 +1,4 @@
-"""The configuration of a pull request's environment, made from that of the stack whose accounts it uses. Pure."""
+"""The config of a review environment, derived from the config of the stack whose accounts it uses. Pure."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ import yaml
 from settings import APP_NAME_LIMIT, GENERATION_SUFFIX, HISTORY_KEYS, PROJECT, SCRIPT_NAME_LIMIT, SECRET_KEYS
 
 STACK = re.compile(r"pr-([1-9]\d{0,6})")
-"""The names of such stacks; the number is the pull request's."""
+"""The names of review environments, with the pull request's number."""
 APP_LIMIT = APP_NAME_LIMIT - GENERATION_SUFFIX
 MARK = 6
-"""Hex digits that keep shortened names apart."""
+"""The number of hex digits that make shortened names unique."""
 LEFT_OUT = SECRET_KEYS | HISTORY_KEYS | {"adminPasswordVersion", "backup", "monitoring", "protect"}
-"""What belongs to the other stack alone: its secrets, its history, its alarms, its protection."""
+"""Keys that are not copied: the other stack's secrets, history, alerts and protection."""
 STORAGE = ("kv", "r2", "d1", "queue")
 STORAGE_LIMIT = 63
 SEALED = ("encryptionsalt", "encryptedkey", "secretsprovider")
-"""What the engine writes into a stack's file to encrypt its secrets; each stack has its own."""
+"""The engine's encryption keys in a stack's file. Each stack has its own."""
 
 
 def declared(document: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """The parsed file of the pull request's stack, from the parsed file of the stack whose accounts it uses.
+    """Return the parsed file of the environment's stack, from the parsed file of the stack whose accounts it uses.
 
-    Nothing that is encrypted there comes along: the values belong to that stack's key, and its secrets to itself.
+    Encrypted values are left out, because they belong to the other stack and its key.
     """
     prefix = f"{PROJECT}:"
     config = {
@@ -53,21 +53,21 @@ def declared(document: Mapping[str, Any], number: int) -> dict[str, Any]:
 
 
 def text(document: Mapping[str, Any], number: int, source: str, before: Mapping[str, Any]) -> str:
-    """The stack's file, with what the engine wrote into the one before to encrypt secrets."""
-    made = {**declared(document, number), **{key: before[key] for key in SEALED if key in before}}
+    """Return the text of the stack's file, with the encryption keys of its previous version."""
+    content = {**declared(document, number), **{key: before[key] for key in SEALED if key in before}}
     head = f"# Written by `oracle review {number}` from {source}, and not for git; `--down` takes it away again.\n"
-    return head + yaml.safe_dump(made, sort_keys=False, width=200)
+    return head + yaml.safe_dump(content, sort_keys=False, width=200)
 
 
 def folder(number: int) -> str:
-    """What an environment leaves on this machine, below the project."""
+    """Return the environment's folder on this machine, relative to the project."""
     return f".oracle/reviews/pr-{number}"
 
 
 def named(number: int, name: str, limit: int) -> str:
-    """The environment's own name for what is called `name` elsewhere, at most `limit` characters.
+    """Return the environment's own name for a resource `name`, at most `limit` characters.
 
-    Two names stay two, and those of two pull requests never meet.
+    Different names stay different, also between pull requests.
     """
     whole = f"pr-{number}-{name}"
     if len(whole) <= limit:
@@ -77,31 +77,31 @@ def named(number: int, name: str, limit: int) -> str:
     return "-".join(filter(None, (f"pr-{number}", name[: max(room, 0)].strip("-"), mark)))
 
 
-def _renamed(section: Mapping[str, Any], key: str, number: int, limit: int, gone: Iterable[str]) -> dict[str, Any]:
-    kept = {name: value for name, value in section.items() if name not in gone}
-    return {**kept, key: named(number, str(kept[key]), limit)} if key in kept else kept
+def _renamed(section: Mapping[str, Any], key: str, number: int, limit: int, removed: Iterable[str]) -> dict[str, Any]:
+    section = {name: value for name, value in section.items() if name not in removed}
+    return {**section, key: named(number, str(section[key]), limit)} if key in section else section
 
 
 def _worker(worker: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """Under its own name, without a domain (it is reached on workers.dev, as by default), with storage of its own."""
-    made = _renamed(worker, "script", number, SCRIPT_NAME_LIMIT, {"adopted", "domain", "workersDev"})
-    for name, binding in (made.get("bindings") or {}).items():
+    """Return the Worker with its own name and storage and without a domain, so that it is reached on workers.dev."""
+    result = _renamed(worker, "script", number, SCRIPT_NAME_LIMIT, {"adopted", "domain", "workersDev"})
+    for name, binding in (result.get("bindings") or {}).items():
         stored = {kind: named(number, str(binding[kind]), STORAGE_LIMIT) for kind in STORAGE if kind in binding}
-        made["bindings"] = {**made["bindings"], name: {**binding, **stored}}
-    consumes = made.get("consumes") or {}
+        result["bindings"] = {**result["bindings"], name: {**binding, **stored}}
+    consumes = result.get("consumes") or {}
     if consumes:
-        made["consumes"] = {
+        result["consumes"] = {
             named(number, queue, STORAGE_LIMIT): {
                 key: named(number, str(value), STORAGE_LIMIT) if key == "deadLetterQueue" else value
                 for key, value in consumer.items()
             }
             for queue, consumer in consumes.items()
         }
-    return made
+    return result
 
 
 def _plain(value: Any) -> Any:
-    """The value without anything encrypted inside it."""
+    """Return the value without the encrypted values inside."""
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items() if not _encrypted(each)}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What an update had begun to make when it was killed, and the state never heard of."""
+"""Delete resources that a killed update created and did not record in the state."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from stack_outputs import owner_of_app, owner_of_worker
 
 
 def clear(engine: Engine) -> list[str]:
-    """Deletes apps and Workers that have the environment's own names; which they were. What carries another stack's
-    mark stays. Raises CommandError.
+    """Delete apps and Workers that have the environment's names, and return their names. Raises CommandError.
 
-    An upload that broke off is no more than an upload to the next update, which does it again. A destruction knows
-    only what is in the state. Nobody else gives these names: each has the pull request's number and another name in it.
+    Another owner's resources are not deleted. The next update repeats an interrupted upload, but a destroy deletes only
+    the resources in the state. Nobody else uses these names: each contains the pull request's number.
     """
     settings = engine.stack.settings()
     refuse_others(engine.stack.name, settings)
@@ -29,7 +28,7 @@ def clear(engine: Engine) -> list[str]:
 
 
 def refuse_others(stack: str, settings: Settings) -> None:
-    """Raises CommandError where a name is not the environment's own, as after the file was written by hand."""
+    """Refuse names that are not the environment's own, such as in a file written by hand. Raises CommandError."""
     names = [settings.backend.app_name, *(worker.script for worker in settings.workers.values())]
     if others := [name for name in names if not name.startswith(f"{stack}-")]:
         raise CommandError(
@@ -50,9 +49,9 @@ def _workers(engine: Engine, settings: Settings) -> Iterator[str]:
 
 
 def _apps(engine: Engine, settings: Settings) -> Iterator[str]:
-    ours = re.compile(rf"{re.escape(settings.backend.app_name)}(-g\d+(-r\d+)?)?")
+    pattern = re.compile(rf"{re.escape(settings.backend.app_name)}(-g\d+(-r\d+)?)?")
     with AppPlatform(engine.stack.digitalocean, engine.environment.get("DIGITALOCEAN_TOKEN")) as platform:
-        for name in filter(ours.fullmatch, platform.names()):
+        for name in filter(pattern.fullmatch, platform.names()):
             app = platform.find(name)
             if app and owner_of_app(app["spec"]) in (None, str(engine.owner)):
                 platform.request("DELETE", f"/v2/apps/{app['id']}")

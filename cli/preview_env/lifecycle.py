@@ -1,8 +1,8 @@
-"""Bringing an environment up, taking it down, and sweeping those whose time is over.
+"""Create, update and delete review environments, and sweep the expired ones.
 
-When an environment ends is a tag of its stack, set before anything is made: whoever can read the state knows it, also
-of one that never got further. It is taken down by its state alone. Neither its sources nor its program are needed,
-since what hangs on them, the backup before a backend goes, is not wanted here.
+The expiry is a tag of the stack. It is set before any resource is created, so that everybody who can read the state
+knows it, even if the environment was never finished. Deleting an environment needs its state only, not its sources or
+its program: they would add the backup before the backend is deleted, which a review environment does not need.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from stack_outputs import WITHOUT_BACKUP
 
 TAG = "oracle:expires"
 HOURS = 24
-"""How long an environment lives after its last update, unless it says otherwise."""
+"""The default lifetime after the last update."""
 STALE = timedelta(hours=1)
-"""A lock of another machine that is older is nobody's: no job that brings environments up may take that long."""
+"""The age from which a lock of another machine is dead: no job that creates environments may take longer."""
 DELETES = frozenset({"BeforeDelete", "AfterDelete"})
 
 Say = Callable[[str], None]
@@ -43,7 +43,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """A pull request's stack as the state knows it."""
+    """A review environment in the state."""
 
     number: int
     expires: datetime
@@ -54,15 +54,15 @@ class Environment:
 
 
 def bring_up(base: Stack, number: int, hours: int, say: Say) -> tuple[Engine, datetime]:
-    """Makes or updates the environment; its engine, and until when it lives.
+    """Create or update the environment, and return its engine and its expiry.
 
-    Raises CommandError; what there is stays.
+    Raises CommandError. Existing resources are not deleted.
     """
-    stack = _written(base, number)
+    stack = _write_file(base, number)
     stack.settings()
     if stack.on_local_cloud:
-        local_cloud.start(base)  # whose account it is
-        if not (stack.home / "plugins").is_dir():  # never exchanged under another stack's update
+        local_cloud.start(base)  # the account's owner
+        if not (stack.home / "plugins").is_dir():  # never replaced during another stack's update
             provide(stack, Plugins.auto)
     engine = Engine(stack)
     engine.ensure_stack()
@@ -72,23 +72,23 @@ def bring_up(base: Stack, number: int, hours: int, say: Say) -> tuple[Engine, da
     outputs = outputs_or_none(ready(stack.name).export())
     with Runs(stack.runs).start("review", engine.owner, sys.argv[1:]) as run:
         RunRecorder(engine, run, say).build()
-        # A release replaces the app, and what the one before held is as ephemeral as the environment.
+        # A release replaces the app. The old app's data is as temporary as the environment, so it needs no backup.
         start_detached(run, stack, {"do": "up"}, {WITHOUT_BACKUP: outputs.backend_app} if outputs else None)
         run_in_view(run)
     return engine, expires
 
 
 def take_down(base: Stack, number: int) -> bool:
-    """Destroys the environment and forgets it; False when there is none.
+    """Destroy the environment and remove its stack. Return False if it does not exist.
 
-    Raises CommandError; then it can be tried again.
+    Raises CommandError. The command can then be repeated.
     """
     if f"pr-{number}" not in _engine_of(base).stacks():
-        _forget(base, number)
+        _delete_files(base, number)
         return False
     stack = Stack(f"pr-{number}", base.project)
     if not stack.file.exists() or stack.config("oracle-net:backend") is None:  # `stack init` writes only the salt
-        _written(base, number)
+        _write_file(base, number)
     engine = Engine(stack)
     refuse_others(stack.name, stack.settings())
     finish_interrupted_update(engine)
@@ -101,26 +101,26 @@ def take_down(base: Stack, number: int) -> bool:
             raise CommandError(engine.failure(done, f"What is left stays known; again: oracle review {number} --down"))
     clear(engine)
     engine.run_checked("stack", "rm", stack.name, "--yes")
-    _forget(base, number)
+    _delete_files(base, number)
     return True
 
 
 def list_environments(base: Stack) -> list[Environment]:
-    """All environments on the stack's accounts, also those that were never brought up to the end.
+    """Return all environments on the stack's accounts, including unfinished ones.
 
     Raises CommandError.
     """
     engine = _engine_of(base)
-    found = []
+    environments = []
     for name, listed in engine.stacks().items():
         if match := STACK.fullmatch(name):
             tags = json.loads(engine.run_checked("stack", "tag", "ls", "--json", "--stack", name))
-            found.append(Environment(number=int(match[1]), expires=expiry(tags, listed)))
-    return sorted(found, key=lambda each: each.number)
+            environments.append(Environment(number=int(match[1]), expires=expiry(tags, listed)))
+    return sorted(environments, key=lambda each: each.number)
 
 
 def sweep(base: Stack, say: Say) -> None:
-    """Takes down each environment whose time is over, a line for each. Raises CommandError when one could not be."""
+    """Delete each expired environment, with a line for each. Raises CommandError if one could not be deleted."""
     now = datetime.now(UTC)
     failed = []
     for each in list_environments(base):
@@ -130,7 +130,7 @@ def sweep(base: Stack, say: Say) -> None:
         try:
             take_down(base, each.number)
             say(f"{each.stack}: taken down; its time was over at {describe(each.expires)}")
-        except Exception as error:  # whatever it is, the others' time is over too
+        except Exception as error:  # any failure, because the other expired environments must be deleted too
             failed.append(each.stack)
             say(f"{each.stack}: NOT taken down. {error if isinstance(error, CommandError) else repr(error)}")
     if failed:
@@ -138,7 +138,7 @@ def sweep(base: Stack, say: Say) -> None:
 
 
 def expiry(tags: dict[str, str], listed: dict[str, Any]) -> datetime:
-    """When an environment ends: what its tag says, else some hours after it was last changed, as `stack ls` tells."""
+    """Return when an environment expires: its tag, else `HOURS` after its last update in `stack ls`."""
     for moment, more in ((tags.get(TAG), timedelta()), (listed.get("lastUpdate"), timedelta(hours=HOURS))):
         try:
             if moment:
@@ -149,20 +149,20 @@ def expiry(tags: dict[str, str], listed: dict[str, Any]) -> datetime:
 
 
 def remove_from_tracking(state: dict[str, Any]) -> bool:
-    """Takes the hooks out of a state that a deletion would have to run; whether there were any."""
-    found = False
+    """Remove the delete hooks from a state. Return whether it had any."""
+    changed = False
     for resource in (state.get("deployment") or {}).get("resources") or []:
         hooks = resource.get("resourceHooks") or {}
         for name in DELETES & set(hooks):
             del hooks[name]
-            found = True
-    return found
+            changed = True
+    return changed
 
 
 def finish_interrupted_update(engine: Engine) -> None:
-    """Takes over from an update that was killed, on another machine too.
+    """Clean up after an update that was killed, also on another machine.
 
-    Raises CommandError while one may be at work.
+    Raises CommandError while an update may be running.
     """
     stale = datetime.now(UTC) - STALE
     locks = held(engine)
@@ -180,25 +180,25 @@ def _moment(moment: datetime) -> str:
 
 
 def _engine_of(base: Stack) -> Engine:
-    """The engine where the stack's state is, and those of the environments on its accounts."""
+    """Return the base stack's engine, whose state backend also has the environments."""
     if base.on_local_cloud:
         local_cloud.start(base)
     return Engine(base)
 
 
-def _written(base: Stack, number: int) -> Stack:
-    """The environment's stack, its file made anew; what the engine wrote there to encrypt stays."""
+def _write_file(base: Stack, number: int) -> Stack:
+    """Write the file of the environment's stack anew, with its encryption keys, and return the stack."""
     base.settings()
     stack = Stack(f"pr-{number}", base.project)
     before = yaml.safe_load(stack.file.read_text()) if stack.file.exists() else None
-    made = text(yaml.safe_load(base.file.read_text()), number, base.file.name, before or {})
+    content = text(yaml.safe_load(base.file.read_text()), number, base.file.name, before or {})
     scratch = stack.file.with_name(f".{stack.file.name}.new")
-    scratch.write_text(made)
+    scratch.write_text(content)
     scratch.replace(stack.file)
     return stack
 
 
-def _forget(base: Stack, number: int) -> None:
-    """What this machine has of it: its file, and what lies where backups would."""
+def _delete_files(base: Stack, number: int) -> None:
+    """Delete the environment's files on this machine: its stack file and its backup folder."""
     Stack(f"pr-{number}", base.project).file.unlink(missing_ok=True)
     shutil.rmtree(base.project / folder(number), ignore_errors=True)

@@ -318,7 +318,7 @@ def test_what_the_state_never_heard_of_goes_by_its_name_and_nothing_else(
     monkeypatch.setattr(leftovers, "AppPlatform", platform)
     monkeypatch.setattr(leftovers, "Workers", cloudflare)
     engine = Mock(Engine)
-    engine.stack, engine.environment = lifecycle._written(base, 7), {}
+    engine.stack, engine.environment = lifecycle._write_file(base, 7), {}
     assert leftovers.clear(engine) == ["pr-7-oracle-net-staging", "pr-7-jellyfish-cadb5f-g1-r2"]
     cloudflare.return_value.__enter__.return_value.delete.assert_called_once_with("pr-7-oracle-net-staging")
     deleted = call("DELETE", "/v2/apps/id-of-pr-7-jellyfish-cadb5f-g1-r2")
@@ -326,7 +326,7 @@ def test_what_the_state_never_heard_of_goes_by_its_name_and_nothing_else(
 
 
 def test_a_file_with_another_stacks_names_deletes_nothing(base: Stack, state: State) -> None:
-    stack = lifecycle._written(base, 7)
+    stack = lifecycle._write_file(base, 7)
     stack.file.write_text(stack.file.read_text().replace("pr-7-oracle-net-staging", "oracle-net-staging"))
     state.stacks = {"pr-7": {}}
     with pytest.raises(CommandError, match=r"oracle-net-staging in Pulumi\.pr-7\.yaml is no name of pr-7's own"):

@@ -29,8 +29,8 @@ def test_another_stacks_worker_keeps_its_version(
     recording.step = lambda *_: nullcontext()
     settings: Any = from_file(PROJECT / "Pulumi.prod.yaml")
     if given:
-        repair._give_back(recording, settings, "web", "version")
+        repair._route_to_version(recording, settings, "web", "version")
     else:
         with pytest.raises(CommandError, match="oracle-net is of organization/oracle-net/x; see which"):
-            repair._give_back(recording, settings, "web", "version")
+            repair._route_to_version(recording, settings, "web", "version")
     assert cloudflare.request.called is given
