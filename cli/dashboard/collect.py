@@ -1,6 +1,6 @@
-"""The page's content: the status, the runs, the state, the backups and the audit log, read at the same time.
+"""Collect the page's content: status, runs, state, backups and audit log, read in parallel.
 
-What cannot be read, or not soon enough, leaves its section with the reason; the others are shown.
+A section that cannot be read in time shows the reason; the others are not affected.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cli.engine.pulumi import Engine
 from cli.engine.workspace import Stack
 from cli.runs import timeline
 from cli.runs.store import RunInfo, Runs, steps
-from cli.status import Service as Seen
+from cli.status import Service as StatusService
 from cli.status import Status
 from cli.status.model import short
 from cli.status.probe import TimedOut, gather_with_deadline
@@ -28,52 +28,52 @@ from cli.ui.errors import CommandError
 from storage.backups import BackupsError
 
 SECONDS = 30.0
-"""How long the slowest source is waited for."""
+"""The time limit for the slowest source."""
 FRESH_SECONDS = 60.0
-"""How long one reading of the state is good."""
+"""Seconds for which one reading of the state is used."""
 SHOWN = 20
 CHARTS = 5
 OUTPUT_BYTES = 8 * 1024
 
 
 class Gatherer:
-    """Reads one stack, as often as wished."""
+    """Read the content of one stack repeatedly."""
 
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
-        self._look = StatusReader(stack, FRESH_SECONDS)
-        self._drawn: tuple[float, Graph] | None = None
+        self._status_reader = StatusReader(stack, FRESH_SECONDS)
+        self._graph_cache: tuple[float, Graph] | None = None
 
     def gather(self) -> Content:
-        """What there is now. Raises CommandError when the stack's configuration cannot be used."""
+        """Return the current content. Raises CommandError if the stack's configuration is invalid."""
         self._stack.settings()
         stack_backups = StackBackups(Engine(self._stack))
         sources: dict[str, Callable[[], Any]] = {
-            "services": self._look.gather,
+            "services": self._status_reader.gather,
             "runs": lambda: _runs(Runs(self._stack.runs).of(stack_backups.engine.owner)),
             "graph": lambda: self._graph(stack_backups.engine),
             "backups": lambda: stack_backups.catalog_without_key.survey(),
             "history": stack_backups.history,
         }
-        found = gather_with_deadline({name: _caught(source) for name, source in sources.items()}, SECONDS)
+        results = gather_with_deadline({name: _returning_errors(source) for name, source in sources.items()}, SECONDS)
         problems = {
-            name: _problem(value) for name, value in found.items() if isinstance(value, TimedOut | CommandError)
+            name: _problem(value) for name, value in results.items() if isinstance(value, TimedOut | CommandError)
         }
-        good: dict[str, Any] = {name: value for name, value in found.items() if name not in problems}
+        good: dict[str, Any] = {name: value for name, value in results.items() if name not in problems}
         for name in ("backups", "history"):
-            kept, complaints = good.pop(name, ([], []))
-            good[name] = kept[:SHOWN]
+            entries, complaints = good.pop(name, ([], []))
+            good[name] = entries[:SHOWN]
             if complaints:
                 problems[name] = " ".join(complaints)
         return _content(self._stack.name, good.pop("services", None), problems, good)
 
     def _graph(self, engine: Engine) -> Graph:
-        """The engine takes a second to show the state, so it is asked once in a while only."""
+        """Return the graph of the state. An export takes a second, so its result is cached."""
         if self._stack.on_local_cloud and not self._stack.state.is_dir():
             return Graph()
-        if self._drawn is None or time.monotonic() - self._drawn[0] > FRESH_SECONDS:
-            self._drawn = time.monotonic(), from_state(engine.export())
-        return self._drawn[1]
+        if self._graph_cache is None or time.monotonic() - self._graph_cache[0] > FRESH_SECONDS:
+            self._graph_cache = time.monotonic(), from_state(engine.export())
+        return self._graph_cache[1]
 
 
 def _content(stack: str, status: Status | None, problems: dict[str, str], others: dict[str, Any]) -> Content:
@@ -93,57 +93,57 @@ def _content(stack: str, status: Status | None, problems: dict[str, str], others
     )
 
 
-def service(seen: Seen, status: Status) -> Service:
-    """A service as the page shows it."""
+def service(observed: StatusService, status: Status) -> Service:
+    """Convert a service of the status to one of the page."""
     return Service(
-        name=seen.name,
-        level=seen.level,
-        version=short(seen.version),
-        address=seen.address,
-        facts=list(_service_facts(seen, status.at)),
-        findings=[_finding(each) for each in status.findings if each.about == seen.name],
+        name=observed.name,
+        level=observed.level,
+        version=short(observed.version),
+        address=observed.address,
+        facts=list(_service_facts(observed, status.at)),
+        findings=[_finding(each) for each in status.findings if each.about == observed.name],
     )
 
 
-def _service_facts(seen: Seen, now: str) -> Iterator[Fact]:
-    if seen.declared and short(seen.declared) != short(seen.version):
-        yield Fact(name="declared", value=short(seen.declared))
-    took = "" if seen.milliseconds is None else f", {seen.milliseconds} ms"
-    yield Fact(name="answers", value=f"{seen.answer}{took}")
-    if seen.because:
-        yield Fact(name="waits for", value=seen.because)
-    number = "" if seen.number is None else f" {seen.number}"
-    yield Fact(name="runs", value=f"{seen.phase or ''}{number} {(seen.runs or '')[:8]}".strip())
-    if seen.since:
-        yield Fact(name="for", value=age(seen.since, now))
-    if seen.admin is not None:
-        yield Fact(name="admin login", value="works" if seen.admin else "refused")
-    if seen.says:
-        yield Fact(name="says", value=seen.says)
-    for secret in seen.secrets:
+def _service_facts(observed: StatusService, now: str) -> Iterator[Fact]:
+    if observed.declared and short(observed.declared) != short(observed.version):
+        yield Fact(name="declared", value=short(observed.declared))
+    took = "" if observed.milliseconds is None else f", {observed.milliseconds} ms"
+    yield Fact(name="answers", value=f"{observed.answer}{took}")
+    if observed.because:
+        yield Fact(name="waits for", value=observed.because)
+    number = "" if observed.number is None else f" {observed.number}"
+    yield Fact(name="runs", value=f"{observed.phase or ''}{number} {(observed.runs or '')[:8]}".strip())
+    if observed.since:
+        yield Fact(name="for", value=age(observed.since, now))
+    if observed.admin is not None:
+        yield Fact(name="admin login", value="works" if observed.admin else "refused")
+    if observed.says:
+        yield Fact(name="says", value=observed.says)
+    for secret in observed.secrets:
         old = f"{age(secret.since, now)} old" if secret.since else "set"
         yield Fact(name=secret.name, value=old if secret.present else "missing")
-    if seen.certificate:
-        yield Fact(name="certificate until", value=seen.certificate[:10])
-    if seen.usd_per_month is not None:
-        yield Fact(name="costs", value=f"${seen.usd_per_month:.2f} a month")
+    if observed.certificate:
+        yield Fact(name="certificate until", value=observed.certificate[:10])
+    if observed.usd_per_month is not None:
+        yield Fact(name="costs", value=f"${observed.usd_per_month:.2f} a month")
 
 
 def _facts(status: Status) -> Iterator[Fact]:
-    kept = status.backups
-    if kept.count:
-        yield Fact(name="backups", value=f"{kept.count}, the newest {age(kept.at, status.at)} old")
-    yield Fact(name="backups kept in", value=kept.where)
+    backups = status.backups
+    if backups.count:
+        yield Fact(name="backups", value=f"{backups.count}, the newest {age(backups.at, status.at)} old")
+    yield Fact(name="backups kept in", value=backups.where)
     yield from (Fact(name="note", value=note) for note in status.notes)
 
 
-def _finding(found: Any) -> Finding:
-    return Finding(level=found.level, what=found.what, command=found.next)
+def _finding(finding: Any) -> Finding:
+    return Finding(level=finding.level, what=finding.what, command=finding.next)
 
 
-def _runs(found: Sequence[RunInfo]) -> list[Run]:
-    """The newest; the last of them with a chart."""
-    return [_run(run, with_chart=number < CHARTS) for number, run in enumerate(found[:SHOWN])]
+def _runs(infos: Sequence[RunInfo]) -> list[Run]:
+    """Return the newest runs. The first `CHARTS` of them have a chart."""
+    return [_run(run, with_chart=number < CHARTS) for number, run in enumerate(infos[:SHOWN])]
 
 
 def _run(info: RunInfo, *, with_chart: bool) -> Run:
@@ -162,7 +162,7 @@ def _run(info: RunInfo, *, with_chart: bool) -> Run:
 
 
 def _end(log: Path) -> str:
-    """The last lines of a log."""
+    """Return the last lines of a log."""
     try:
         with log.open("rb") as file:
             file.seek(max(log.stat().st_size - OUTPUT_BYTES, 0))
@@ -173,8 +173,8 @@ def _end(log: Path) -> str:
     return text.partition("\n")[2] if cut else text
 
 
-def _caught(source: Callable[[], Any]) -> Callable[[], Any]:
-    def asked() -> Any:
+def _returning_errors(source: Callable[[], Any]) -> Callable[[], Any]:
+    def guarded() -> Any:
         try:
             return source()
         except BackupsError as error:
@@ -182,7 +182,7 @@ def _caught(source: Callable[[], Any]) -> Callable[[], Any]:
         except CommandError as failure:
             return failure
 
-    return asked
+    return guarded
 
 
 def _problem(value: TimedOut | CommandError) -> str:

@@ -1,4 +1,4 @@
-"""What the page shows, gathered: plain facts without any markup."""
+"""The content of the page: plain data without markup."""
 
 from __future__ import annotations
 
@@ -10,27 +10,31 @@ from cli.dashboard.graph import Graph
 from storage.backups import Backup
 
 LEVELS = ("healthy", "degraded", "down")
-"""From best to worst; any other level is shown as unknown."""
+"""From best to worst. Any other level is shown as unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Something that is not as it should be."""
+    """A problem and its fix."""
 
     level: str
     what: str
     command: str = ""
-    """What to type next; empty when nothing is to be done."""
+    """The command to run next. Empty if nothing needs to be done."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
+    """A named value."""
+
     name: str
     value: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
+    """A service with its facts and findings."""
+
     name: str
     level: str
     version: str = ""
@@ -41,7 +45,7 @@ class Service:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A deploy, wipe, restore, …; times are ISO 8601 in UTC."""
+    """A run: a deploy, wipe, restore, …. Its times are ISO 8601 in UTC."""
 
     id: str
     kind: str
@@ -51,24 +55,27 @@ class Run:
     """Empty while it runs."""
     status: str = "running"
     error: str = ""
-    """What went wrong."""
+    """The error of a failed run."""
     chart: str = ""
-    """The timeline, a whole SVG document; empty when there is none."""
+    """The timeline, a whole SVG document. Empty without one."""
     output: str = ""
-    """The end of what it printed."""
+    """The end of its output."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Content:
-    """`problems`: for each section that could not be read (services, runs, graph, backups, history), why not."""
+    """The content of the whole page.
+
+    `problems` has the reason for each section that could not be read: services, runs, graph, backups, history.
+    """
 
     stack: str
     at: str
-    """When this was so: ISO 8601 in UTC."""
+    """The time of the content: ISO 8601 in UTC."""
     level: str
     services: Sequence[Service] = ()
     findings: Sequence[Finding] = ()
-    """Those that belong to no single service."""
+    """Findings that do not belong to a single service."""
     facts: Sequence[Fact] = ()
     runs: Sequence[Run] = ()
     graph: Graph = field(default_factory=Graph)

@@ -1,4 +1,4 @@
-"""The whole document: style and script inside, nothing from anywhere else."""
+"""The HTML document, with style and script inside and no external resources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAMES = {"services": "Services", "runs": "Runs", "graph": "Dependencies", "backu
 
 
 def render(content: Content, *, live: bool = False) -> str:
-    """HTML. `live` adds the script that fetches the page again while it is looked at; a file has none."""
+    """Return the page as HTML. `live` adds the script that refreshes an open page; a file has no script."""
     script = _asset("page.js") if live else ""
     head = tag(
         "head",
@@ -34,7 +34,7 @@ def render(content: Content, *, live: bool = False) -> str:
 
 
 def policy(*, live: bool) -> str:
-    """The Content-Security-Policy: our own style and script by their digests, pictures from the page itself."""
+    """Return the Content-Security-Policy: our style and script by digest, images from the page itself."""
     rules = ["default-src 'none'", f"style-src {_digest(_asset('page.css'))}", "img-src data:"]
     if live:
         rules += [f"script-src {_digest(_asset('page.js'))}", "connect-src 'self'"]
@@ -65,7 +65,7 @@ def _main(content: Content) -> list[Html]:
 
 
 def _inside(name: str, source: str) -> Html:
-    """Style and script stand as they are; neither holds what would end it."""
+    """Return a style or script element, unescaped. Neither source contains its own end tag."""
     return Html(f"<{name}>{source}</{name}>")
 
 

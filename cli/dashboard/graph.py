@@ -1,4 +1,4 @@
-"""What depends on what: the components of a stack's state, laid out in layers."""
+"""The dependency graph of the components in a stack's state, laid out in layers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PROVIDER = "pulumi:providers:"
 
 @dataclass(frozen=True)
 class Node:
-    """A component, or a resource that belongs to none."""
+    """A component, or a resource outside of components."""
 
     name: str
     kind: str
@@ -24,7 +24,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """`needs`: (who, whom), by name; no cycles."""
+    """Nodes and their dependencies. `needs` has pairs of names, (dependent, dependency), without cycles."""
 
     nodes: Sequence[Node] = ()
     needs: frozenset[tuple[str, str]] = field(default_factory=frozenset)
@@ -32,7 +32,7 @@ class Graph:
 
 @dataclass(frozen=True)
 class Place:
-    """Somewhere in a layer: a node, or (node None) a bend of a line that passes through."""
+    """A place in a layer: a node, or the bend of a line that passes through (node None)."""
 
     key: str
     node: Node | None = None
@@ -40,14 +40,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Layout:
-    """Layers from what needs nothing downwards, and lines as keys from the needed one to the one that needs it."""
+    """Layers, from nodes without dependencies downwards, and lines as keys from a dependency to its dependent."""
 
     layers: list[list[Place]]
     lines: list[list[str]]
 
 
 def from_state(exported: Mapping[str, Any]) -> Graph:
-    """The graph of an exported state (`pulumi stack export`). What it does not hold, or not rightly, is left out."""
+    """Return the graph of an exported state (`pulumi stack export`). Missing or invalid parts are left out."""
     resources = {
         urn: each
         for each in (exported.get("deployment") or {}).get("resources") or []
@@ -62,13 +62,13 @@ def from_state(exported: Mapping[str, Any]) -> Graph:
         for other in each.get("dependencies") or []
         if other in owner and owner[other] != owner[urn]
     }
-    # A component is no resource itself, only what is in it.
+    # A component does not count as a resource, only its children do.
     nodes = [Node(names[top], _kind(str(resources[top]["type"])), max(count - 1, 1)) for top, count in members.items()]
     return Graph(nodes, frozenset(_without_shortcuts(_without_cycles(needs))))
 
 
 def layout(graph: Graph) -> Layout:
-    """Every node below all that it needs; long lines bend in each layer they pass, so that they cross no box."""
+    """Place each node below its dependencies. Lines bend in each layer that they pass, so that they cross no box."""
     nodes = {node.name: node for node in graph.nodes}
     needs = {(who, whom) for who, whom in graph.needs if who in nodes and whom in nodes}
     depth = _depths(nodes, needs)
@@ -89,16 +89,16 @@ def _hidden(kind: str) -> bool:
 
 
 def _owner(urn: str, resources: Mapping[str, Any]) -> str:
-    """The outermost resource that this one is part of."""
-    seen = {urn}
-    while (parent := resources[urn].get("parent")) in resources and parent not in seen:
+    """Return the outermost parent of a resource."""
+    visited = {urn}
+    while (parent := resources[urn].get("parent")) in resources and parent not in visited:
         urn = parent
-        seen.add(urn)
+        visited.add(urn)
     return urn
 
 
 def _names(urns: list[str]) -> dict[str, str]:
-    """A name for each: the last part of the URN, the whole URN where that is taken."""
+    """Return a name for each URN: its last part, or the whole URN if that name is taken."""
     names: dict[str, str] = {}
     for urn in urns:
         short = urn.rsplit("::", 1)[-1]
@@ -111,16 +111,16 @@ def _kind(kind: str) -> str:
 
 
 def _without_cycles(needs: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Two components may need parts of one another; the line that closes a circle is not drawn."""
-    kept: set[tuple[str, str]] = set()
+    """Remove the edges that close a cycle, because two components may need parts of each other."""
+    acyclic: set[tuple[str, str]] = set()
     for who, whom in sorted(needs):
-        if who not in _reached(whom, kept):
-            kept.add((who, whom))
-    return kept
+        if who not in _reached(whom, acyclic):
+            acyclic.add((who, whom))
+    return acyclic
 
 
 def _without_shortcuts(needs: set[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Only what is not said by the other lines already."""
+    """Yield the edges that do not follow from other edges."""
     for who, whom in needs:
         others = needs - {(who, whom)}
         if whom not in _reached(who, others):
@@ -128,14 +128,14 @@ def _without_shortcuts(needs: set[tuple[str, str]]) -> Iterator[tuple[str, str]]
 
 
 def _reached(start: str, needs: set[tuple[str, str]]) -> set[str]:
-    """All that `start` needs, itself included."""
-    found, todo = {start}, [start]
+    """Return `start` and all its direct and indirect dependencies."""
+    reached, todo = {start}, [start]
     while todo:
         at = todo.pop()
-        new = {whom for who, whom in needs if who == at} - found
-        found |= new
+        new = {whom for who, whom in needs if who == at} - reached
+        reached |= new
         todo.extend(new)
-    return found
+    return reached
 
 
 def _depths(nodes: Mapping[str, Node], needs: set[tuple[str, str]]) -> dict[str, int]:
@@ -149,7 +149,7 @@ def _depths(nodes: Mapping[str, Node], needs: set[tuple[str, str]]) -> dict[str,
 
 
 def _ordered(layers: list[list[Place]], lines: list[list[str]]) -> list[list[Place]]:
-    """Each layer sorted by the middle of what it is tied to above, then below, some times: fewer lines cross."""
+    """Sort each layer by the middle of its neighbours above, then below, repeatedly, so that fewer lines cross."""
     above: dict[str, list[str]] = {}
     below: dict[str, list[str]] = {}
     for line in lines:
@@ -165,19 +165,19 @@ def _ordered(layers: list[list[Place]], lines: list[list[str]]) -> list[list[Pla
             if 0 <= near < len(layers):
                 middle = _middles(layers[near], layers[level], ties)
                 layers[level].sort(key=lambda place: middle[place.key])
-        if (found := _crossings(layers, above)) < fewest:
-            best, fewest = layers, found
+        if (crossings := _crossings(layers, above)) < fewest:
+            best, fewest = layers, crossings
     return best
 
 
 def _middles(near: list[Place], layer: list[Place], ties: Mapping[str, list[str]]) -> dict[str, float]:
-    """Places as shares of the layer's width, so that layers of different lengths compare."""
+    """Return positions as shares of the layer's width, so that layers of different lengths are comparable."""
     at = {place.key: (number + 0.5) / len(near) for number, place in enumerate(near)}
-    found = {}
+    middles = {}
     for number, place in enumerate(layer):
         tied = [at[key] for key in ties.get(place.key, []) if key in at]
-        found[place.key] = sum(tied) / len(tied) if tied else (number + 0.5) / len(layer)
-    return found
+        middles[place.key] = sum(tied) / len(tied) if tied else (number + 0.5) / len(layer)
+    return middles
 
 
 def _crossings(layers: list[list[Place]], above: Mapping[str, list[str]]) -> int:

@@ -1,4 +1,4 @@
-"""The dependency graph as SVG, in two sizes: for a wide window and for a phone."""
+"""Draw the dependency graph as SVG, in two sizes: for a wide window and for a phone."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from cli.dashboard.markup import Html, tag
 MARGIN = 3
 BEND = 0.5
 CHARACTER = 0.62
-"""Width of a character of the fixed-width font, as a share of its size; a little more than any font in use."""
+"""Width of a character as a share of the font size, slightly above that of common fixed-width fonts."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Pixels."""
+    """The sizes of a drawing, in pixels."""
 
     name: str
     width: int
@@ -32,7 +32,7 @@ NARROW = Scale("narrow", width=102, height=42, gap=8, between=30, bend=8, font=1
 
 
 def draw(graph: Graph, levels: dict[str, str]) -> Html:
-    """Both sizes; the style sheet shows the one that fits. `levels`: how nodes that are services fare, by name."""
+    """Return both sizes; the style sheet shows the one that fits. `levels` has the level of each service, by name."""
     placed = layout(graph)
     return Html("".join(_picture(placed, scale, levels) for scale in (WIDE, NARROW)))
 
@@ -82,7 +82,7 @@ def _box(node: Node, left: float, top: float, scale: Scale, level: str) -> Html:
 
 
 def _wide_words(node: Node, middle: float, top: float, scale: Scale) -> list[Html]:
-    """The name, and what it is."""
+    """Return the node's name and kind."""
     more = f" · {node.resources} resources" if node.resources > 1 else ""
     return [
         _words("name", _cut(node.name, scale.font, scale), middle, top + scale.height * 0.43),
@@ -91,12 +91,12 @@ def _wide_words(node: Node, middle: float, top: float, scale: Scale) -> list[Htm
 
 
 def _narrow_words(node: Node, middle: float, top: float, scale: Scale) -> list[Html]:
-    """The name alone, in two lines when it does not fit into one."""
+    """Return the node's name only, on two lines if it does not fit on one."""
     first, dash, second = node.name.rpartition("-")
     lines = [first + dash, second] if first and _cut(node.name, scale.font, scale) != node.name else [node.name]
-    begin = scale.height / 2 + scale.font * 0.35 - (len(lines) - 1) * scale.font * 0.65
+    start = scale.height / 2 + scale.font * 0.35 - (len(lines) - 1) * scale.font * 0.65
     return [
-        _words("name", _cut(line, scale.font, scale), middle, top + begin + number * scale.font * 1.3)
+        _words("name", _cut(line, scale.font, scale), middle, top + start + number * scale.font * 1.3)
         for number, line in enumerate(lines)
     ]
 
@@ -109,10 +109,10 @@ def _cut(words: str, font: int, scale: Scale) -> str:
     room = (scale.width - 10) / (font * CHARACTER)
     if sum(map(_columns, words)) <= room:
         return words
-    kept = ""
-    while sum(map(_columns, kept)) + _columns(words[len(kept)]) <= room - 1:
-        kept += words[len(kept)]
-    return kept + "…"
+    result = ""
+    while sum(map(_columns, result)) + _columns(words[len(result)]) <= room - 1:
+        result += words[len(result)]
+    return result + "…"
 
 
 def _columns(character: str) -> int:
@@ -120,7 +120,7 @@ def _columns(character: str) -> int:
 
 
 def _line(points: list[tuple[float, float]], scale: Scale) -> Html:
-    """From below the first box to above the last, straight through the layers where it only passes."""
+    """Draw a line from below the first box to above the last, straight through the layers between."""
     (x, y), *rest = points
     path = [f"M{x:g},{y + scale.height:g}"]
     at = y + scale.height

@@ -1,4 +1,4 @@
-"""HTML and SVG from values: everything is escaped, except what `tag` itself has made."""
+"""Build HTML and SVG from values. Everything is escaped, except the results of `tag`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from typing import TypeAlias
 
-# Controls that would reorder or hide what stands on the page, and lone surrogates, which no encoding can hold.
-UNSEEN = re.compile(
+# Control characters that would reorder or hide text, and lone surrogates, which no encoding can represent.
+INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
 )
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -16,7 +16,7 @@ VOID = frozenset({"meta", "br", "img", "link", "wbr"})
 
 
 class Html(str):
-    """Markup that may stand on the page as it is."""
+    """Markup that needs no escaping."""
 
     __slots__ = ()
 
@@ -25,7 +25,7 @@ Child: TypeAlias = "str | Html | Iterable[Child] | None"
 
 
 def tag(name: str, /, *children: Child, **attributes: str | float | bool | None) -> Html:
-    """An element. Attributes that are None or False are left out; `class_` is class, `data_label` is data-label."""
+    """Return an element. None and False attributes are left out; `class_` is class, `data_label` is data-label."""
     shown = "".join(_attribute(key, value) for key, value in attributes.items() if value not in (None, False))
     if name in VOID:
         return Html(f"<{name}{shown}>")
@@ -33,18 +33,18 @@ def tag(name: str, /, *children: Child, **attributes: str | float | bool | None)
 
 
 def join(children: Iterable[Child]) -> Html:
-    """The children one after another, each escaped unless it is markup."""
+    """Concatenate the children, each escaped unless it is markup."""
     return Html("".join(_child(child) for child in children))
 
 
 def text(value: str) -> str:
-    """Escaped, and plain."""
+    """Return the value escaped, after `plain`."""
     return html.escape(plain(value), quote=True)
 
 
 def plain(value: str) -> str:
-    """Colours of terminals taken out, and every unseen character made visible as U+FFFD."""
-    return UNSEEN.sub("\ufffd", ANSI.sub("", value))
+    """Remove terminal colours, and replace invisible characters with U+FFFD."""
+    return INVISIBLE.sub("\ufffd", ANSI.sub("", value))
 
 
 def _child(child: Child) -> str:

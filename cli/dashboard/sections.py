@@ -1,4 +1,4 @@
-"""The page's sections."""
+"""The sections of the page."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from storage.backups import Backup
 RUN_LEVELS = {"ok": "healthy", "failed": "down", "killed": "down", "running": "running"}
 NONE = "-"
 KINDS = {"kept": "delete"}
-"""How the audit log's kinds are called where they are shown."""
+"""Displayed names of the audit log's kinds."""
 WORD = 12
-"""Characters of a word that stays whole in a narrow column."""
+"""The number of characters from which a word may be broken in a narrow column."""
 
 
 def services(content: Content) -> Html:
-    """A card for each service, and what belongs to none of them."""
+    """Return a card for each service, and the facts and findings of the whole stack."""
     common = [_finding(each) for each in content.findings]
     return _section(
         content,
@@ -38,7 +38,7 @@ def services(content: Content) -> Html:
 
 
 def runs(content: Content) -> Html:
-    """One row for each run; the newest with a timeline stands open."""
+    """Return a row for each run. The newest with a timeline is open."""
     first = next((run.id for run in content.runs if run.chart), None)
     shown = [_run(run, is_open=run.id == first) for run in content.runs]
     return _section(
@@ -52,7 +52,7 @@ def runs(content: Content) -> Html:
 
 
 def graph(content: Content) -> Html:
-    """What depends on what."""
+    """Return the dependency graph."""
     levels = {service.name: _level(service.level) for service in content.services}
     return _section(
         content,
@@ -66,7 +66,7 @@ def graph(content: Content) -> Html:
 
 
 def backups(content: Content) -> Html:
-    """What there is to go back to."""
+    """Return the table of backups."""
     rows = [_backup(each, content.stack) for each in content.backups]
     return _section(
         content,
@@ -79,7 +79,7 @@ def backups(content: Content) -> Html:
 
 
 def history(content: Content) -> Html:
-    """What became of the backend's data."""
+    """Return the table of changes of the backend's data."""
     rows = [_change(each) for each in content.history]
     return _section(
         content,
@@ -92,12 +92,12 @@ def history(content: Content) -> Html:
 
 
 def badge(level: str, words: str = "") -> Html:
-    """A level as a coloured word; the colour never says it alone."""
+    """Return a level as a coloured word, so that the colour is not the only sign."""
     return tag("span", words or _level(level), class_=f"badge {_level(level)}")
 
 
 def when(moment: str) -> Html:
-    """`2026-11-22 16:49 UTC`, or as it was given when it is no time."""
+    """Format a time as `2026-11-22 16:49 UTC`. Other text is returned unchanged."""
     try:
         at = datetime.fromisoformat(moment)
     except ValueError:
@@ -131,12 +131,12 @@ def _service(service: Service) -> Html:
 
 
 def _link(address: str) -> Html:
-    """Only what leads to a web server becomes a link; it may be folded behind each dot of its name."""
+    """Return a link if the address is http or https. It may wrap at each dot of the name."""
     try:
-        known = urlsplit(address).scheme in ("http", "https")
+        is_web = urlsplit(address).scheme in ("http", "https")
     except ValueError:
-        known = False
-    if not known:
+        is_web = False
+    if not is_web:
         return tag("span", address)
     first, *rest = address.split("://", 1)[1].split(".")
     return tag("a", first, [[tag("wbr"), f".{part}"] for part in rest], href=address, rel="noreferrer")
@@ -173,7 +173,7 @@ def _run(run: Run, *, is_open: bool) -> Html:
 
 
 def _image(run: Run) -> Html:
-    """As a picture of its own: its style and whatever its names hold stay inside."""
+    """Embed the chart as an image, so that its style and its names cannot affect the page."""
     address = "data:image/svg+xml;base64," + base64.b64encode(plain(run.chart).encode()).decode()
     return tag("div", tag("img", src=address, alt=f"Timeline of the run {run.id}"), class_="scroll chart", tabindex="0")
 
@@ -186,15 +186,15 @@ def _lasted(run: Run) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def _backup(found: Backup, stack: str) -> tuple[Child, ...]:
-    sealed = " encrypted" if found.encrypted else ""
+def _backup(backup: Backup, stack: str) -> tuple[Child, ...]:
+    sealed = " encrypted" if backup.encrypted else ""
     return (
-        when(found.created),
-        found.reason,
-        str(found.own_records),
-        str(found.files),
-        words.size(found.size) + sealed,
-        _command(f"oracle restore {found.id} {stack}"),
+        when(backup.created),
+        backup.reason,
+        str(backup.own_records),
+        str(backup.files),
+        words.size(backup.size) + sealed,
+        _command(f"oracle restore {backup.id} {stack}"),
     )
 
 

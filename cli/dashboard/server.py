@@ -1,4 +1,4 @@
-"""The page on loopback: for this machine, and for whoever was told its address."""
+"""Serve the page on loopback, at an address that only its user gets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HEADERS = {
 
 
 class Pages:
-    """The page as `make` makes it, made again when it is older than some seconds and asked for."""
+    """A cache of the page. `make` renders it again on a request after `fresh` seconds."""
 
     def __init__(self, make: Callable[[], str], fresh: float = FRESH_SECONDS) -> None:
         self._make, self._fresh = make, fresh
@@ -33,7 +33,7 @@ class Pages:
         self._page, self._made = b"", 0.0
 
     def page(self) -> bytes:
-        """Those who ask at the same time get the same. Raises CommandError."""
+        """Return the page. Concurrent requests get the same one. Raises CommandError."""
         with self._lock:
             if not self._page or time.monotonic() - self._made > self._fresh:
                 self._page, self._made = self._make().encode(), time.monotonic()
@@ -41,9 +41,9 @@ class Pages:
 
 
 class Server(ThreadingHTTPServer):
-    """Serves one page at an address that cannot be guessed: other users of this machine reach loopback too.
+    """Serve one page at an address that cannot be guessed, because other users of this machine reach loopback too.
 
-    Raises CommandError when the port cannot be used. Port 0 takes any that is free.
+    Raises CommandError if the port cannot be used. Port 0 takes any free port.
     """
 
     daemon_threads = True
@@ -64,12 +64,12 @@ class Server(ThreadingHTTPServer):
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """The names under which we are asked; any other one was made to lead here (DNS rebinding)."""
+        """The valid Host headers. Any other one is a DNS rebinding attack."""
         return f"127.0.0.1:{self.server_port}", f"localhost:{self.server_port}"
 
 
 class Handler(BaseHTTPRequestHandler):
-    """GET of the one address; everything else is refused."""
+    """Answer GET for the one address, and refuse everything else."""
 
     server: Server
     server_version, sys_version = "oracle", ""
@@ -87,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
                 self._answer(503, f"{failure}\n".encode())
 
     def log_message(self, *_: object) -> None:
-        """No access log: it would hold the address."""
+        """Write no access log, because it would contain the address."""
 
     def _answer(self, status: int, body: bytes, kind: str = "text/plain") -> None:
         self.send_response(status)

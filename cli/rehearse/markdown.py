@@ -9,14 +9,14 @@ from cli.rehearse.rehearsal import Part, Report
 
 
 def sentence(report: Report) -> str:
-    """How it ended."""
+    """Return the result in one sentence."""
     seconds = sum(part.seconds for part in report.parts)
     failed = sum(report.failed.values())
     return f"Rehearsed in {seconds:.0f} s: {report.reads} reads meanwhile, {failed} failed."
 
 
 def markdown(report: Report) -> str:
-    """The whole report; it ends with a line break."""
+    """Return the whole report. The text ends with a line break."""
     return "\n".join([*_lines(report), ""])
 
 

@@ -1,9 +1,9 @@
-"""A rehearsal: a change tried out on a local cloud of its own, from the revision before it to the end of everything.
+"""A rehearsal: try a change on a local cloud of its own, from the commit before it to the commit with it.
 
-In a clone, with its own tools, ports and state, and without any credential: the base is brought up and gets records;
-the change is applied to it; then it is wiped, that is undone, and all is destroyed. Meanwhile somebody reads. Each
-revision is driven by its own `oracle`, as a person who has it checked out would. The services run from clones of their
-own checkouts where those are there; the change may be one of theirs.
+The rehearsal runs in a clone, with its own tools, ports and state, and without credentials. It deploys the base and
+creates records, applies the change, wipes the backend, undoes the wipe, and destroys everything. During all steps it
+sends reads to the API. Each revision is deployed by its own `oracle`, as for a person who has checked it out. Services
+with a checkout run from a clone of it; the change may be in such a checkout.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from settings import HealthSettings
 
 STACK = "local"
 HIDDEN = (*credentials.CLOUDS, "GITHUB_TOKEN", "GH_TOKEN", "VIRTUAL_ENV", "PYTHONPATH")
-"""What no rehearsed revision may see; names that begin so."""
+"""Prefixes of variables that a rehearsed revision does not get."""
 RECORDS = 3
 STAND_IN_READ = HealthSettings(path="/api/posts?perPage=1", status=200)
-"""What is read of the stand-in's API: it asks the backend."""
+"""The read that is sent to the reference service's API, which reads from the backend."""
 TIMELINE_WIDTH = 100
 
 
 @dataclass(frozen=True)
 class Part:
-    """A step of a rehearsal as it ended: `timeline` is text, empty where the engine did nothing."""
+    """A finished step of a rehearsal. `timeline` is text, empty if the engine changed nothing."""
 
     name: str
     seconds: float
@@ -53,11 +53,11 @@ class Part:
 
 @dataclass
 class Report:
-    """What a rehearsal has shown so far; `error` is the sentence with which it ended early."""
+    """The results of a rehearsal so far. `error` is the sentence of the step that failed."""
 
     revisions: Revisions
     services: list[str] = field(default_factory=list)
-    """For each service what is run."""
+    """A line for each service: its checkout or its reference service."""
     parts: list[Part] = field(default_factory=list)
     reads: int = 0
     failed: dict[str, int] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Report:
 
 
 class Rehearsal:
-    """One rehearsal in `folder`, which it makes. `say` hears a line for each step that has ended."""
+    """One rehearsal in `folder`, which it creates. It calls `say` with a line for each finished step."""
 
     def __init__(
         self, project: Path, folder: Path, revisions: Revisions, services: Services, say: Callable[[str], None]
@@ -80,16 +80,16 @@ class Rehearsal:
         self._ports = _free_ports()
 
     def run(self, allow_wipe: bool) -> Report:
-        """Everything in turn.
+        """Run all steps.
 
-        Raises CommandError at the first step that fails; the report then holds the steps before.
+        Raises CommandError at the first step that fails. The report then has the steps before it.
         """
         revisions = self.report.revisions
         try:
             for line in self.report.services:
                 self._say(line)
             with self._part("clone") as part:
-                self._cloned()
+                self._make_clones()
                 part("its own state, ports and tools; no credential")
             with self._part(f"base {revisions.base[:10]} up") as part:
                 self._checkout(revisions.base)
@@ -112,28 +112,28 @@ class Rehearsal:
             self._checkout(self.report.revisions.head, head=True)
             self._oracle("up")
             reader.move(*self._api())
-            kept = self._records().count()
-            warned = compatibility.warnings(Stack(STACK, self._clone))
-            part(" ".join([f"{kept} of {planted} records are there", *warned]))
-        if kept < planted and not allow_wipe:
+            remaining = self._records().count()
+            warnings = compatibility.warnings(Stack(STACK, self._clone))
+            part(" ".join([f"{remaining} of {planted} records are there", *warnings]))
+        if remaining < planted and not allow_wipe:
             raise CommandError(
-                f"The change loses data: of {planted} records {kept} are left. If that is meant, agree to it: "
-                f"{self._asked()} --allow-wipe (in a pull request: the label wipe)"
+                f"The change loses data: of {planted} records {remaining} are left. If that is meant, agree to it: "
+                f"{self._command_line()} --allow-wipe (in a pull request: the label wipe)"
             )
         with self._part("wipe") as part:
             self._oracle("wipe", "--yes")
             part(f"{expected('after the wipe', self._records().count(), 0)} records")
         with self._part("undo") as part:
             self._oracle("wipe", "--undo", "--yes")
-            part(f"{expected('after the undo', self._records().count(), kept)} of {kept} records are back")
+            part(f"{expected('after the undo', self._records().count(), remaining)} of {remaining} records are back")
 
     def _changed(self) -> str:
-        """The change's revisions: those of the services that change, else this repository's."""
+        """Return the change's revisions: those of the changed services, else this repository's."""
         own = [f"{each.service} {each.revisions.head[:10]}" for each in self._services.changed]
         return " ".join(own) or self.report.revisions.head[:10]
 
-    def _asked(self) -> str:
-        """What was asked for, as it was typed."""
+    def _command_line(self) -> str:
+        """Return the command line of this rehearsal."""
         changes = [f"--service {each.service}={each.revisions.asked}" for each in self._services.changed]
         return " ".join(["oracle rehearse", self.report.revisions.asked, *changes])
 
@@ -141,33 +141,33 @@ class Rehearsal:
         with self._part("destroy") as part:
             engine = ["pulumi", "destroy", "--yes", "--skip-preview", "--run-program", "--stack", STACK]
             self._run([*engine, "--non-interactive"], exports(Stack(STACK, self._clone)))
-            left = self._engine().export()["deployment"].get("resources") or []
-            part(f"{expected('after the destroy', len(left), 0)} resources left; the backups stay")
+            resources = self._engine().export()["deployment"].get("resources") or []
+            part(f"{expected('after the destroy', len(resources), 0)} resources left; the backups stay")
 
     @contextmanager
     def _part(self, name: str) -> Iterator[Callable[[str], None]]:
-        began, known = time.monotonic(), {run.id for run in self._runs().list()}
-        said: list[str] = []
-        yield said.append
-        drawn = [timeline.text(steps(run), TIMELINE_WIDTH) for run in self._runs().list() if run.id not in known]
-        done = Part(name, time.monotonic() - began, "".join(said), "\n".join(text for text in drawn if text))
+        start, earlier = time.monotonic(), {run.id for run in self._runs().list()}
+        notes: list[str] = []
+        yield notes.append
+        timelines = [timeline.text(steps(run), TIMELINE_WIDTH) for run in self._runs().list() if run.id not in earlier]
+        done = Part(name, time.monotonic() - start, "".join(notes), "\n".join(text for text in timelines if text))
         self.report.parts.append(done)
         self._say(f"{done.name:<24}{done.seconds:6.1f} s  {done.says}")
 
-    def _cloned(self) -> None:
+    def _make_clones(self) -> None:
         self.folder.mkdir(parents=True, mode=0o700)
         git(self._project, "clone", "--quiet", "--shared", "--no-checkout", "--", str(self._project), str(self._clone))
         self._services.clone(self.folder)
 
     def _checkout(self, revision: str, *, head: bool = False) -> None:
-        """The revision, on our ports, with the tools that it asks for, and the services at theirs."""
+        """Check out the revision, with our ports, its own tools, and the services at their revisions."""
         git(self._clone, "checkout", "--quiet", "--force", "--detach", revision, hooks=False)
         stack = Stack(STACK, self._clone)
-        if not stack.file.is_file():  # not in git, as in older revisions
+        if not stack.file.is_file():  # older revisions do not have it in git
             stacks.write(stack)
         text = stack.file.read_text()
-        for known, ours in zip((stack.cloud_port, stack.edge_port), self._ports, strict=True):
-            text = re.sub(rf":{known}\b", f":{ours}", text)
+        for original, own in zip((stack.cloud_port, stack.edge_port), self._ports, strict=True):
+            text = re.sub(rf":{original}\b", f":{own}", text)
         stack.file.write_text(text)
         self._services.place(self.folder, stack, head=head)
         self._run(["make", "tools", f"PYTHON={sys.executable}"])
@@ -176,30 +176,30 @@ class Rehearsal:
         self._run([str(self._clone / ".venv/bin/oracle"), *arguments])
 
     def _run(self, command: Sequence[str], more: Mapping[str, str] | None = None) -> None:
-        """Runs to the end, its output in the log. Raises CommandError with the end of what it said."""
+        """Run a command, with its output in the log. Raises CommandError with the end of its output."""
         with self.log.open("ab") as log:
             log.write(f"\n$ {' '.join(command)}\n".encode())
             log.flush()
-            begin = log.tell()
+            start = log.tell()
             process = programs.start(command, output=log, cwd=self._clone, env={**bare(), **(more or {})})
             try:
                 process.wait()
             except KeyboardInterrupt:
-                process.wait()  # the terminal has told it too: it ends what it is at
+                process.wait()  # the terminal interrupts the process too, which then finishes its step
                 raise
         if process.returncode != 0:
-            said = self.log.read_bytes()[begin:].decode(errors="replace").strip().splitlines()
+            lines = self.log.read_bytes()[start:].decode(errors="replace").strip().splitlines()
             words = " ".join([Path(command[0]).name, *command[1:3]])
-            told = [line.removeprefix("oracle: ") for line in said if line.startswith("oracle: ")]
+            errors = [line.removeprefix("oracle: ") for line in lines if line.startswith("oracle: ")]
             raise CommandError(
-                f"`{words}` failed in the rehearsal: {[*said, *told][-1] if said else 'it said nothing'}"
+                f"`{words}` failed in the rehearsal: {[*lines, *errors][-1] if lines else 'it said nothing'}"
             )
 
     def _api(self) -> tuple[str, HealthSettings]:
-        """The API's address, and what is read there while it changes."""
-        real = "api" in self._services.checkouts
+        """Return the API's address, and the read that is sent to it."""
+        has_checkout = "api" in self._services.checkouts
         health = Stack(STACK, self._clone).settings().health["api"]
-        return self._engine().outputs().api_url, health if real else STAND_IN_READ
+        return self._engine().outputs().api_url, health if has_checkout else STAND_IN_READ
 
     def _records(self) -> Records:
         return Records(StackBackups(self._engine()).backend())
@@ -218,7 +218,7 @@ class Rehearsal:
 
 
 def folder_for(stack: Stack) -> Path:
-    """Where a rehearsal that begins now has its files."""
+    """Return the folder of a rehearsal that starts now."""
     stack.make_private(stack.private / "rehearsals")
     return stack.private / "rehearsals" / f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
 
@@ -228,19 +228,19 @@ def forget(folder: Path) -> None:
 
 
 def bare() -> dict[str, str]:
-    """The environment without credentials, and without what this process's own tools have put there."""
+    """Return the environment without credentials, and without the variables of this process's virtual environment."""
     return credentials.without(*HIDDEN)
 
 
 def expected(when: str, found: int, wanted: int) -> int:
-    """The number found. Raises CommandError when it is another than wanted."""
+    """Return the found number. Raises CommandError if it differs from the expected one."""
     if found != wanted:
         raise CommandError(f"The rehearsal found {found} {when}, and not {wanted}; look: its folder is kept")
     return found
 
 
 def _free_ports() -> tuple[int, int]:
-    """Two loopback ports on which nobody listens at this moment."""
+    """Return two loopback ports that are free at this moment."""
     with socket.socket() as one, socket.socket() as other:
         for probe in (one, other):
             probe.bind(("127.0.0.1", 0))

@@ -1,8 +1,8 @@
-"""The services' own checkouts in a rehearsal: which there are, their clones, and the stack's file that runs them.
+"""The services' own checkouts in a rehearsal: find them, clone them, and write the stack's file that runs them.
 
-A stack's file names the checkout of each service, beside this repository as a rule (`path: ../oracle-universe-api`).
-One that is there is cloned, and the rehearsal runs it with what that file says of it: its build, its entry or assets,
-its health. For any other service the rehearsal runs this repository's stand-in.
+A stack's file names the checkout of each service, usually beside this repository (`path: ../oracle-universe-api`). An
+existing checkout is cloned, and the rehearsal runs it with the settings of that file: its build, its entry or assets,
+its health. For any other service the rehearsal runs this repository's reference service.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ from cli.ui.errors import CommandError
 from settings import PROJECT
 
 FOLDER = "checkouts"
-"""Where the clones are, beside the rehearsal's clone of this repository."""
+"""The folder of the clones, beside the rehearsal's clone of this repository."""
 COMMITTED = "HEAD..HEAD"
 EVERY = "every service"
 WORKERS = "workers"
 NOT_REHEARSED = frozenset({"script", "path", "domain", "workersDev", "adopted"})
-"""What a Worker keeps of the rehearsal's own stack: who it is, and where it answers."""
+"""Keys of a Worker that are not copied, so that its name and address are the rehearsal's own."""
 OF_THE_IMAGE = ("path", "run")
 OF_THE_BACKEND = ("build", "port", "healthPath", "console", "env")
-"""What the backend takes over when its image is a directory of its checkout."""
+"""Keys of the backend that are copied if its image is a directory of its checkout."""
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """A service's checkout, and the revisions of it that are rehearsed."""
+    """A service's checkout and its rehearsed revisions."""
 
     service: str
     path: str
-    """As the stack's file names it."""
+    """The path in the stack's file."""
     top: Path
-    """Of the git repository that it is in."""
+    """The top folder of its git repository."""
     below: str
-    """Where in that repository the service is; empty for its top."""
+    """The service's folder in that repository, empty for the top."""
     revisions: Revisions
 
     @property
     def line(self) -> str:
-        """What the rehearsal runs, in words."""
+        """Describe the rehearsed revisions."""
         base, head = self.revisions.base[:10], self.revisions.head[:10]
         left_out = "" if _is_clean(self.top) else "; what is not committed there is left out"
         return f"{self.service}: {self.path} at {base if base == head else f'{base}, then {head}'}{left_out}"
@@ -58,7 +58,7 @@ class Checkout:
 
 @dataclass(frozen=True)
 class Services:
-    """What a rehearsal runs for each service: its checkout, or a stand-in for the reason that is given."""
+    """The source of each service in a rehearsal: its checkout, or a reference service, with the reason."""
 
     project: Path
     like: str
@@ -68,59 +68,63 @@ class Services:
 
     @property
     def lines(self) -> list[str]:
-        """For each service what runs."""
-        instead = [self._instead(service, why) for service, why in self.stand_ins.items()]
-        return [*(checkout.line for checkout in self.checkouts.values()), *instead]
+        """A line for each service: its checkout or its reference service."""
+        references = [self._reference_line(service, why) for service, why in self.stand_ins.items()]
+        return [*(checkout.line for checkout in self.checkouts.values()), *references]
 
     @property
     def changed(self) -> list[Checkout]:
-        """The checkouts that are rehearsed at two revisions."""
+        """The checkouts with two different revisions."""
         return [each for each in self.checkouts.values() if each.revisions.base != each.revisions.head]
 
     def clone(self, folder: Path) -> None:
-        """Clones the checkouts into `folder`. Raises CommandError."""
+        """Clone the checkouts into `folder`. Raises CommandError."""
         for service, checkout in self.checkouts.items():
             target = folder / FOLDER / service
             git(checkout.top, "clone", "--quiet", "--shared", "--no-checkout", "--", str(checkout.top), str(target))
 
     def place(self, folder: Path, stack: Stack, *, head: bool) -> None:
-        """Checks out the clones in `folder` at their base's or head's revision, and has the stack run them, as the file
-        of the stack's own revision says. Raises CommandError.
+        """Check out the clones in `folder` at their base or head, and write the stack's file that runs them.
+
+        The settings come from the file at the stack's own revision. Raises CommandError.
         """
         if not self.checkouts:
             return
         document = yaml_text.load(stack.file.read_text())
         own = dict(_sections(document))
-        told = dict(_sections(_document(self.like, stack.project) or _document(self.like, self.project) or {}))
+        source = dict(_sections(_document(self.like, stack.project) or _document(self.like, self.project) or {}))
         for service, checkout in self.checkouts.items():
             commit = checkout.revisions.head if head else checkout.revisions.base
             git(folder / FOLDER / service, "checkout", "--quiet", "--force", "--detach", commit, hooks=False)
-            if service in told and _is_runnable(told[service]):
-                _run_from(checkout, own.get(service) or _added(document, service, told[service]), told[service])
+            if service in source and _is_runnable(source[service]):
+                _run_from(
+                    checkout, own.get(service) or _add_section(document, service, source[service]), source[service]
+                )
         comments = (line for line in stack.file.read_text().splitlines(keepends=True) if line.startswith("#"))
         text = "".join(comments) + yaml.safe_dump(document, sort_keys=False, width=200)
         stack_file.replace(stack.file, text.encode())
 
-    def _instead(self, service: str, why: str) -> str:
+    def _reference_line(self, service: str, why: str) -> str:
         if service == EVERY or service in dict(_sections(_parsed(self.project / TEMPLATE) or {})):
             return f"{service}: this repository's stand-in, since {why}"
         return f"{service}: nothing, since {why}, and this repository has no stand-in of it"
 
 
 def find(project: Path, like: str, changes: Mapping[str, str]) -> Services:
-    """The checkouts that the stack `like` names; `changes` has the revisions for a service that is to change, as
-    `BASE..HEAD`. Raises CommandError.
+    """Return the checkouts in the file of the stack `like`. Raises CommandError.
+
+    `changes` has the revisions of each changed service, as `BASE..HEAD`.
     """
     absent = f"there is no Pulumi.{like}.yaml that names its checkout"
     sections = dict(_sections(_document(like, project) or {}))
     checkouts: dict[str, Checkout] = {}
     stand_ins: dict[str, str] = {} if sections else {EVERY: absent}
     for service, section in sections.items():
-        found = _checkout(project, service, section, changes.get(service, COMMITTED))
-        if isinstance(found, Checkout):
-            checkouts[service] = found
+        checkout = _checkout(project, service, section, changes.get(service, COMMITTED))
+        if isinstance(checkout, Checkout):
+            checkouts[service] = checkout
         else:
-            stand_ins[service] = found
+            stand_ins[service] = checkout
     for service, asked in changes.items():
         if service not in checkouts:
             why = stand_ins.get(service, f"Pulumi.{like}.yaml names no such service" if sections else absent)
@@ -131,7 +135,7 @@ def find(project: Path, like: str, changes: Mapping[str, str]) -> Services:
 
 
 def _checkout(project: Path, service: str, section: Mapping[str, Any], asked: str) -> Checkout | str:
-    """The service's checkout, or why there is none to run. Raises CommandError for revisions that it does not have."""
+    """Return the service's checkout, or the reason why it cannot run. Raises CommandError for unknown revisions."""
     path = str(section["path"])
     folder = (project / path).resolve()
     if folder.is_relative_to(project.resolve()):
@@ -148,34 +152,34 @@ def _checkout(project: Path, service: str, section: Mapping[str, Any], asked: st
     return Checkout(service, path, top, "" if below == "." else below, revisions(top, asked))
 
 
-def _run_from(checkout: Checkout, own: dict[str, Any], told: Mapping[str, Any]) -> None:
-    """Has a section of the rehearsal's stack run the checkout's clone, as the section of the other stack runs it."""
+def _run_from(checkout: Checkout, own: dict[str, Any], source: Mapping[str, Any]) -> None:
+    """Make a section of the rehearsal's stack run the checkout's clone, with the settings of the other stack."""
     clone = str(Path("..", FOLDER, checkout.service, checkout.below))
     if "image" in own:
-        there = os.path.relpath(told["image"]["path"], checkout.path)
-        own |= {key: told[key] for key in OF_THE_BACKEND if key in told} | {"path": clone}
-        own["image"] |= {key: told["image"][key] for key in OF_THE_IMAGE if key in told["image"]}
-        own["image"]["path"] = os.path.normpath(Path(clone, there))
+        image = os.path.relpath(source["image"]["path"], checkout.path)
+        own |= {key: source[key] for key in OF_THE_BACKEND if key in source} | {"path": clone}
+        own["image"] |= {key: source["image"][key] for key in OF_THE_IMAGE if key in source["image"]}
+        own["image"]["path"] = os.path.normpath(Path(clone, image))
         return
-    script, taken = own["script"], {key: value for key, value in told.items() if key not in NOT_REHEARSED}
+    script, copied = own["script"], {key: value for key, value in source.items() if key not in NOT_REHEARSED}
     own.clear()
-    own |= {"script": script, "path": clone, **taken}
+    own |= {"script": script, "path": clone, **copied}
 
 
-def _added(document: dict[str, Any], service: str, told: Mapping[str, Any]) -> dict[str, Any]:
-    """A section for a Worker that the rehearsal's stack does not have by itself."""
-    section = {"script": told["script"]}
+def _add_section(document: dict[str, Any], service: str, source: Mapping[str, Any]) -> dict[str, Any]:
+    """Add a section for a Worker that the rehearsal's stack does not have."""
+    section = {"script": source["script"]}
     document["config"].setdefault(f"{PROJECT}:{WORKERS}", {})[service] = section
     return section
 
 
 def _is_runnable(section: Mapping[str, Any]) -> bool:
-    """Whether it runs on this machine; a backend does when its image is a directory."""
+    """Return whether the service can run on this machine. A backend can if its image is a directory."""
     return "image" not in section or "path" in section["image"]
 
 
 def _sections(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The services' sections of a stack's file, by service."""
+    """Yield the services' sections of a stack's file, by service."""
     for key, value in (document.get("config") or {}).items():
         name = key.removeprefix(f"{PROJECT}:")
         if name == WORKERS and isinstance(value, dict):
@@ -189,7 +193,7 @@ def _is_section(value: Any) -> bool:
 
 
 def _document(stack: str, project: Path) -> dict[str, Any] | None:
-    """A stack's file; None where there is none. Raises CommandError where it is none."""
+    """Return a stack's parsed file. None if it does not exist. Raises CommandError if it is invalid."""
     file = Stack(stack, project).file
     try:
         return _parsed(file)
@@ -200,8 +204,8 @@ def _document(stack: str, project: Path) -> dict[str, Any] | None:
 
 
 def _parsed(file: Path) -> dict[str, Any] | None:
-    found = yaml_text.load(file.read_text()) if file.is_file() else None
-    return found if isinstance(found, dict) else None
+    document = yaml_text.load(file.read_text()) if file.is_file() else None
+    return document if isinstance(document, dict) else None
 
 
 def _is_clean(top: Path) -> bool:

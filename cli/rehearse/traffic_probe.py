@@ -1,4 +1,4 @@
-"""A network that is rehearsed, seen from outside: records of our own in its backend, and reads while it changes."""
+"""Probes of a rehearsed network: records in its backend, and reads of its API during the change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NONE_THERE = 404
 
 
 class Records:
-    """Records in a collection of the rehearsal's own, which any PocketBase takes from its superuser."""
+    """Records in a collection of the rehearsal's own, which a superuser can create in any PocketBase."""
 
     def __init__(self, backend: Backend) -> None:
         assert backend.session is not None
@@ -28,17 +28,17 @@ class Records:
         self._headers = {"Authorization": backend.session.token}
 
     def plant(self, count: int) -> int:
-        """Makes so many records. Raises CommandError."""
-        self._asked("POST", "", {"name": COLLECTION, "type": "base", "fields": FIELDS})
+        """Create `count` records. Raises CommandError."""
+        self._request("POST", "", {"name": COLLECTION, "type": "base", "fields": FIELDS})
         for number in range(count):
-            self._asked("POST", f"/{COLLECTION}/records", {"title": f"{COLLECTION} {number}"})
+            self._request("POST", f"/{COLLECTION}/records", {"title": f"{COLLECTION} {number}"})
         return count
 
     def count(self) -> int:
-        """How many there are; none where the backend has no such collection. Raises CommandError."""
-        return int(self._asked("GET", f"/{COLLECTION}/records?perPage=1").get("totalItems", 0))
+        """Return the number of records, 0 without the collection. Raises CommandError."""
+        return int(self._request("GET", f"/{COLLECTION}/records?perPage=1").get("totalItems", 0))
 
-    def _asked(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def _request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         try:
             with client(headers=self._headers) as http:
                 answer = http.request(method, self._url + path, json=body)
@@ -51,16 +51,16 @@ class Records:
 
 
 class Reader:
-    """Reads an address for as long as its context lasts. `reads` counts all, `failed` those by what they got.
+    """Send reads to an address during its context. `reads` counts all of them, `failed` failures by status or error.
 
-    `well` says which answers are none that failed.
+    `well` decides which responses are failures.
     """
 
     def __init__(self, url: str, well: HealthSettings) -> None:
         self.reads = 0
         self.failed: Counter[str] = Counter()
-        self._asks = (url, well)
-        self._over = threading.Event()
+        self._target = (url, well)
+        self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read, name="reader", daemon=True)
 
     def __enter__(self) -> Self:
@@ -70,18 +70,18 @@ class Reader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over.set()
+        self._stop.set()
         self._thread.join()
 
     def move(self, url: str, well: HealthSettings) -> None:
-        """From now on the API is there, and shows so that it is well."""
-        self._asks = (url, well)
+        """Change the address and the health check of the API."""
+        self._target = (url, well)
 
     def _read(self) -> None:
         with client() as http:
-            while not self._over.wait(PAUSE_SECONDS):
+            while not self._stop.wait(PAUSE_SECONDS):
                 self.reads += 1
-                url, well = self._asks
+                url, well = self._target
                 try:
                     status = http.get(f"{url}{well.path}").status_code
                 except httpx.HTTPError as error:

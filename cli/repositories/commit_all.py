@@ -1,4 +1,4 @@
-"""Commit and push over all repositories: what is shown before and after, and the question for a message."""
+"""Commit and push all repositories: the tables before and after, and the prompt for a message."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ Row = tuple[str, ...]
 
 
 def commit_all(project: Path, names: list[str], message: str | None, dry_run: bool) -> int:
-    """Looks, shows, asks, commits, pushes, shows; returns the exit status. Raises CommandError."""
+    """Show the changes, ask for a message, commit, push, and return the exit status. Raises CommandError."""
     if message is not None and not message.strip():
         raise CommandError("The message is empty; give one, or leave -m away: oracle commit-all -m MESSAGE")
-    wanted = chosen(project, names)
+    repositories = chosen(project, names)
     work = Work(project)
-    with _progress("Looking at", len(wanted)) as told:
-        states = work.look(wanted, told)
-    show(SEEN, [_seen(state, message) for state in states])
+    with _progress("Looking at", len(repositories)) as progress:
+        states = work.look(repositories, progress)
+    show(SEEN, [_state_row(state, message) for state in states])
     _show_details([(state.repository.name, state.details) for state in states])
     if work.interrupted:
         return INTERRUPTED
     ready = [state for state in states if state.to_push]
     if dry_run or not ready:
         return 1 if any(state.stopped for state in states) else 0
-    text = _asked(ready) if message is None else message.strip()
-    with _progress("Committing and pushing", len(states)) as told:
-        outcomes = work.finish(states, text, told)
-    return _finished(outcomes, work.interrupted)
+    text = _ask_message(ready) if message is None else message.strip()
+    with _progress("Committing and pushing", len(states)) as progress:
+        outcomes = work.finish(states, text, progress)
+    return _show_outcomes(outcomes, work.interrupted)
 
 
 def show(heads: Row, rows: Sequence[Row]) -> None:
-    """A table that fits the terminal; in a file or a pipe each row is one line, however long."""
+    """Print a table that fits the terminal. In a file or a pipe each row is one line of any length."""
     widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
     if not sys.stdout.isatty():
         for row in [heads, *rows]:
@@ -67,7 +67,7 @@ def show(heads: Row, rows: Sequence[Row]) -> None:
 
 
 def _sentences(console: Console, rows: Sequence[Row]) -> None:
-    """Below a narrow table, since a command that is broken over a column's lines cannot be copied."""
+    """Print full sentences below a narrow table, because a command that is broken over lines cannot be copied."""
     stopped = [row for row in rows if row[-1].startswith(STOPPED)]
     for row in stopped:
         console.print(Text(f"{row[0]} {row[-1]}", style="red"), soft_wrap=True)
@@ -75,8 +75,8 @@ def _sentences(console: Console, rows: Sequence[Row]) -> None:
         console.print()
 
 
-def _seen(state: State, message: str | None) -> Row:
-    """What is not known is a question mark."""
+def _state_row(state: State, message: str | None) -> Row:
+    """Return the row of a repository. Unknown values are question marks."""
     counts = (len(state.changed) if state.head else None, state.unpushed, state.behind)
     cells = ("?" if count is None else str(count) for count in counts)
     return (state.repository.name, state.branch or "-", *cells, _next(state, message))
@@ -93,11 +93,11 @@ def _next(state: State, message: str | None) -> str:
     return "nothing to do" if not state.behind else f"nothing to do here; to get the new: git -C {state.git.path} pull"
 
 
-def _finished(outcomes: list[Outcome], interrupted: bool) -> int:
+def _show_outcomes(outcomes: list[Outcome], interrupted: bool) -> int:
     show(DONE, [_outcome(outcome) for outcome in outcomes])
-    # What stood below the first table already is not said again.
-    fresh = [each for each in outcomes if each.details != each.state.details]
-    _show_details([(each.state.repository.name, each.details) for each in fresh])
+    # Details that the first table has shown are not repeated.
+    new = [each for each in outcomes if each.details != each.state.details]
+    _show_details([(each.state.repository.name, each.details) for each in new])
     if interrupted:
         return INTERRUPTED
     return 1 if any(outcome.stopped for outcome in outcomes) else 0
@@ -113,8 +113,8 @@ def _outcome(outcome: Outcome) -> Row:
     return name, commit, pushed, "pushed" if outcome.pushed else "nothing to do"
 
 
-def _asked(ready: list[State]) -> str:
-    """The message for every commit; empty for one made from each change. Asked only where somebody can answer."""
+def _ask_message(ready: list[State]) -> str:
+    """Ask for the message of every commit. Empty, also without a terminal: a message is made from each change."""
     if not sys.stdin.isatty() or not any(state.to_commit for state in ready):
         return ""
     try:
@@ -123,15 +123,15 @@ def _asked(ready: list[State]) -> str:
         raise CommandError("Nothing was committed or pushed; to go on: oracle commit-all", INTERRUPTED) from None
 
 
-def _show_details(said: list[tuple[str, tuple[str, ...]]]) -> None:
-    for name, lines in said:
+def _show_details(details: list[tuple[str, tuple[str, ...]]]) -> None:
+    for name, lines in details:
         for line in lines:
             sys.stdout.write(f"{name}: {line}\n")
 
 
 @contextmanager
 def _progress(doing: str, count: int) -> Iterator[Callable[[int], None]]:
-    """A line that counts, on a terminal only."""
+    """Show a progress line, on a terminal only."""
     console = Console(stderr=True)
     what = f"{doing} {count} repositor{'y' if count == 1 else 'ies'}"
     if not console.is_terminal:

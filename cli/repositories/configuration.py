@@ -1,4 +1,4 @@
-"""The project's repositories, with the configuration's errors as the command shows them."""
+"""The project's repositories. Errors in their configuration become CommandErrors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from repositories.configuration import ConfigurationError, Repositories, Reposit
 
 
 def configured(project: Path) -> Repositories:
-    """What `repositories.yaml` says. Raises CommandError."""
+    """Load `repositories.yaml`. Raises CommandError."""
     try:
         return load(project)
     except ConfigurationError as error:
@@ -17,7 +17,7 @@ def configured(project: Path) -> Repositories:
 
 
 def chosen(project: Path, names: list[str]) -> tuple[Repository, ...]:
-    """The repositories of these names, all when there are none. Raises CommandError."""
+    """Return the repositories with these names, or all without names. Raises CommandError."""
     try:
         return configured(project).named(names)
     except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""REPO_MAP.md: what each repository is, what it is at, and where it is deployed. The same facts make the same bytes."""
+"""REPO_MAP.md: each repository, its commit and version, and its deployments. Reproducible byte for byte."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ SHOWN_LINES = 12
 
 @dataclass(frozen=True)
 class Place:
-    """Where a stack runs: its configuration, and its outputs, None where it is not deployed."""
+    """A stack: its settings and its outputs, which are None if it is not deployed."""
 
     settings: Settings
     outputs: Outputs | None
 
     @property
     def runs_on(self) -> dict[str, str]:
-        """What each service runs on, and its name there."""
+        """The platform of each service, with the service's name there."""
         app = self.outputs.backend_app if self.outputs else self.settings.backend.app_name
         kinds = {name: "static files" if name in self.settings.sites else "" for name in self.settings.workers}
         workers = {
@@ -45,7 +45,7 @@ class Place:
 
     @property
     def asks(self) -> Iterator[tuple[str, str]]:
-        """Who asks whom: the sites the API, the API the backend, and Workers each other by their bindings."""
+        """The calls between services: sites call the API, the API the backend, and Workers each other by bindings."""
         yield from ((site, API) for site in self.settings.sites)
         yield (API, "backend")
         for name, others in self.settings.asked.items():
@@ -53,9 +53,9 @@ class Place:
 
 
 def repo_map(project: Path, check: bool) -> str:
-    """Writes the map, or only checks it; returns the sentence to show. Raises CommandError when it is stale.
+    """Write or check the map, and return the sentence to show. Raises CommandError if it is out of date.
 
-    What stands outside of the two marks is the team's, and stays as it is.
+    Text outside of the two marks belongs to the team and is not changed.
     """
     config = configured(project)
     path = project / config.map
@@ -67,30 +67,30 @@ def repo_map(project: Path, check: bool) -> str:
         raise CommandError(
             f"The folder of {config.map} does not exist; clone its repository: git clone URL {path.parent}"
         )
-    path.write_text(_placed(path, text, config.map), encoding="utf-8")
+    path.write_text(_page_with(path, text, config.map), encoding="utf-8")
     return f"Written: {config.map}; to commit it: oracle commit-all"
 
 
 def versions(config: Repositories, project: Path) -> list[Version]:
-    """What every checkout is at, in the configuration's order."""
+    """Return the version of every checkout, in the configuration's order."""
     processes, written = Processes(), project / config.map
     with ThreadPoolExecutor(max_workers=8) as pool:
         return list(pool.map(lambda each: version(each, project, processes, written), config.repositories))
 
 
 def places(project: Path) -> dict[str, Place]:
-    """Every stack that runs in the clouds, with what it has deployed. Raises CommandError when nobody can say."""
+    """Return every stack that runs in the clouds. Raises CommandError if its outputs cannot be read."""
     stacks = (Stack(name, project) for name in get_or_none(project))
     return {stack.name: _place(stack) for stack in stacks if not stack.on_local_cloud}
 
 
 def rendered(found: Sequence[Version], stacks: Mapping[str, Place]) -> str:
-    """The map as Markdown, without the marks around it."""
+    """Return the map as Markdown, without the marks around it."""
     deployed = [each for each in found if each.repository.service]
     parts = [
         _table(("repository", "what it is", "branch", "commit", "version"), [_repository(each) for each in found]),
         *(f"## {name}\n\n{_stack(place, deployed)}" for name, place in stacks.items()),
-        "## The picture\n\n" + _picture(deployed, stacks),
+        "## The picture\n\n" + _diagram(deployed, stacks),
     ]
     return "\n\n".join(parts)
 
@@ -134,7 +134,7 @@ def _release(service: str, outputs: Outputs) -> str:
     return f"`{digest.removeprefix('sha256:')[:12]}`" if digest else NONE
 
 
-def _picture(deployed: Sequence[Version], stacks: Mapping[str, Place]) -> str:
+def _diagram(deployed: Sequence[Version], stacks: Mapping[str, Place]) -> str:
     lines = ["```mermaid", "flowchart LR"]
     lines += [f'    repo_{_id(each)}["{each.repository.name}"]' for each in deployed]
     for stack, place in stacks.items():
@@ -143,14 +143,16 @@ def _picture(deployed: Sequence[Version], stacks: Mapping[str, Place]) -> str:
 
 
 def _subgraph(stack: str, place: Place, deployed: Sequence[Version]) -> Iterator[str]:
-    """A stack's services, each from its repository, and who asks whom."""
+    """Yield a stack's subgraph: its services, their repositories and their calls."""
     key = "".join(letter if letter.isalnum() else "_" for letter in stack)
-    there = {_id(each) for each in deployed}
+    services = {_id(each) for each in deployed}
     yield f'    subgraph {key}_stack["{stack}{"" if place.outputs else ": not deployed"}"]'
     for service in [_id(each) for each in deployed]:
         address = place.outputs.addresses.get(service, "").removeprefix("https://") if place.outputs else ""
         yield f'        {key}_{service}["{service}{f"<br/>{address}" if address else ""}"]'
-    yield from (f"        {key}_{asking} --> {key}_{asked}" for asking, asked in place.asks if {asking, asked} <= there)
+    yield from (
+        f"        {key}_{asking} --> {key}_{asked}" for asking, asked in place.asks if {asking, asked} <= services
+    )
     yield "    end"
     yield from (f"    repo_{_id(each)} -.-> {key}_{_id(each)}" for each in deployed if place.outputs)
 
@@ -173,7 +175,7 @@ def _check(path: Path, text: str, name: str) -> None:
         written = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise CommandError(f"{name} does not exist; write it: oracle repo-map") from None
-    _, known, _ = _parted(written, name)
+    _, known, _ = _split_page(written, name)
     if known == text:
         return
     differing = list(difflib.unified_diff(known.splitlines(), text.splitlines(), "written", "now", lineterm="", n=0))
@@ -181,17 +183,17 @@ def _check(path: Path, text: str, name: str) -> None:
     raise CommandError(f"{name} is stale; write it anew: oracle repo-map\n{shown}")
 
 
-def _placed(path: Path, text: str, name: str) -> str:
-    """The whole page with the map between its marks; a page that is not there yet is the map alone."""
+def _page_with(path: Path, text: str, name: str) -> str:
+    """Return the page with the map between its marks. A new page has only the map."""
     try:
-        before, _, after = _parted(path.read_text(encoding="utf-8"), name)
+        before, _, after = _split_page(path.read_text(encoding="utf-8"), name)
     except FileNotFoundError:
         before, after = TITLE, "\n"
     return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
 
 
-def _parted(page: str, name: str) -> tuple[str, str, str]:
-    """What stands before the marks, between them and after. Raises CommandError for a page without its two marks."""
+def _split_page(page: str, name: str) -> tuple[str, str, str]:
+    """Return the text before, between and after the marks. Raises CommandError for a page without both marks."""
     before, begin, rest = page.partition(BEGIN)
     known, end, after = rest.partition(END)
     if not begin or not end or BEGIN in rest or END in before + after:

@@ -1,4 +1,4 @@
-"""The backend's run log, followed from container to container and, after a release, from app to app."""
+"""Follow the backend's run log from container to container and, after a release, from app to app."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from cli.ui.errors import CommandError
 from clients.app_platform import AppPlatform, AppPlatformError, LogEnded, LogLine, RunLog
 
 BEHIND = 200
-"""Lines that are asked for once more when a stream is opened again: those that came meanwhile are among them."""
+"""Past lines to read when a stream is opened again, so that the lines during the gap are among them."""
 LOOK_SECONDS = 15.0
-"""How often it is asked which deployment runs: an address that is no longer written to need not say so."""
+"""The interval for checking the active deployment, because an old log address may stay open without lines."""
 TURN = 0.5
 NOT_FOUND = 404
 
 
 class Backend:
-    """`app` is the id of its app; `declared()` gives the one that the stack's state names at that time.
+    """The backend's run log. `app` is its app's id; `declared()` reads the current id from the stack's state.
 
-    Its stream raises Lost and CommandError.
+    Its stream raises StreamLost and CommandError.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Backend:
         self._platform, self._component, self._declared = platform, component, declared
         self._update, self._lines, self._stop = update, lines, stop
         self._app = app
-        self._last = ""  # the time of the last line that was shown, as App Platform prints it, without the Z
+        self._last = ""  # the time of the last line, in App Platform's format without the Z
 
     def stream(self) -> Iterator[Entry | Opened]:
         deployment = self._deployment()
@@ -52,15 +52,15 @@ class Backend:
             raise StreamLost(f"its run log {error}") from None
 
     def _read(self, log: RunLog, deployment: str) -> Iterator[Entry]:
-        known, looked = self._last, time.monotonic()
+        last, checked = self._last, time.monotonic()
         while not self._stop.is_set():
             for line in log.read(TURN):
-                if known and line.time and line.time.rstrip("Z") <= known:
-                    continue  # it was shown before the stream was opened again
+                if last and line.time and line.time.rstrip("Z") <= last:
+                    continue  # already shown before the stream was opened again
                 self._last = max(self._last, line.time.rstrip("Z"))
                 yield _entry(line)
-            if time.monotonic() - looked > LOOK_SECONDS:
-                looked = time.monotonic()
+            if time.monotonic() - checked > LOOK_SECONDS:
+                checked = time.monotonic()
                 if self._deployment() != deployment:
                     raise StreamLost("another deployment runs")
 
@@ -70,14 +70,14 @@ class Backend:
         except AppPlatformError as error:
             raise self._trouble(error) from None
         if app is None:
-            return self._moved()
+            return self._successor()
         active = app.get("active_deployment") or app.get("in_progress_deployment")
         if not active:
             raise StreamLost(f"its app has no deployment yet. See what became of it: {self._update}")
         return str(active["id"])
 
-    def _moved(self) -> str:
-        """The deployment of the app that has replaced the one that was followed."""
+    def _successor(self) -> str:
+        """Return the deployment of the app that has replaced the followed one."""
         before, self._app = self._app, self._declared()
         if self._app == before:
             raise CommandError(f"The backend's app is gone. Bring it up again: {self._update}")
@@ -97,7 +97,7 @@ class Backend:
 
     @staticmethod
     def _trouble(error: AppPlatformError) -> Exception:
-        """What a refused token needs is no patience."""
+        """Return the exception for an API error. A refused token is not retried."""
         if error.status in (401, 403):
             return CommandError(str(error))
         return StreamLost(str(error).rstrip("."))
@@ -108,7 +108,7 @@ def _entry(line: LogLine) -> Entry:
 
 
 def _time(text: str) -> datetime:
-    """Of App Platform's nanoseconds, microseconds are kept. A line without a time has come now."""
+    """Parse App Platform's time, cut to microseconds from nanoseconds. A line without a time gets the current one."""
     seconds, point, rest = text.rstrip("Z").partition(".")
     try:
         return datetime.fromisoformat(f"{seconds}{point}{rest[:6].ljust(6, '0') if point else ''}").replace(tzinfo=UTC)

@@ -1,7 +1,7 @@
-"""A Worker's event as lines. Its shape is that of https://developers.cloudflare.com/workers/runtime-apis/handlers/tail/.
+"""Convert a Worker's event to lines. Shape: https://developers.cloudflare.com/workers/runtime-apis/handlers/tail/.
 
-Headers are never shown. Cloudflare masks those whose names sound secret, and identifiers in addresses; what a query
-names like a secret is masked here too.
+Headers are not shown. Cloudflare masks headers with secret-like names and identifiers in addresses. Query parameters
+with secret-like names are masked here too.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from cli.tail.model import Entry, Kind, Line, Status
 
 SERVER_ERROR = 500
 GOOD = frozenset({"ok", "canceled", "responseStreamDisconnected"})
-"""Outcomes that are no failure of the Worker: the client left."""
+"""Outcomes that are not failures of the Worker: success, and a client that disconnected."""
 WORDS = {"exceededCpu": "exceeded its CPU time", "exceededMemory": "exceeded its memory", "exception": "exception"}
 
 
 def entry_of(service: str, trace: Mapping[str, Any]) -> Entry:
-    """The event's first line says what called the Worker and how that ended, the others what it said meanwhile."""
+    """Return the event's lines: first the call and its outcome, then the console lines and exceptions."""
     outcome = str(trace.get("outcome", "unknown"))
     event = _mapping(trace.get("event"))
     status = _mapping(event.get("response")).get("status")
     bad = outcome not in GOOD or (isinstance(status, int) and status >= SERVER_ERROR)
-    lines = (_first(trace, event, outcome, status), *_said(trace))
+    lines = (_event_line(trace, event, outcome, status), *_console_lines(trace))
     return Entry(service=service, lines=lines, status=Status.ERROR if bad else Status.OK)
 
 
-def _first(trace: Mapping[str, Any], event: Mapping[str, Any], outcome: str, status: Any) -> Line:
+def _event_line(trace: Mapping[str, Any], event: Mapping[str, Any], outcome: str, status: Any) -> Line:
     request = _mapping(event.get("request"))
     ended = " ".join(str(each) for each in (status, WORDS.get(outcome, outcome)) if each is not None)
     fields: dict[str, Any] = {"outcome": outcome}
@@ -43,7 +43,7 @@ def _first(trace: Mapping[str, Any], event: Mapping[str, Any], outcome: str, sta
 
 
 def _caller(trace: Mapping[str, Any], event: Mapping[str, Any]) -> str:
-    """As wrangler tells kinds of events apart (workers-sdk, packages/wrangler/src/tail/printing.ts)."""
+    """Describe the caller by the same rules as wrangler (workers-sdk, packages/wrangler/src/tail/printing.ts)."""
     if request := _mapping(event.get("request")):
         return f"{request.get('method', '?')} {request.get('url', '?')}"
     if "cron" in event:
@@ -59,7 +59,7 @@ def _caller(trace: Mapping[str, Any], event: Mapping[str, Any]) -> str:
     return str(event.get("message") or "event")
 
 
-def _said(trace: Mapping[str, Any]) -> Iterator[Line]:
+def _console_lines(trace: Mapping[str, Any]) -> Iterator[Line]:
     for log in _mappings(trace.get("logs")):
         level, time = str(log.get("level", "log")), _time(log.get("timestamp"))
         for text in _message(log.get("message")).splitlines() or [""]:
@@ -72,13 +72,13 @@ def _said(trace: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def _message(parts: Any) -> str:
-    """The arguments of a console call as one text."""
-    found = parts if isinstance(parts, list) else [parts]
-    return " ".join(each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in found)
+    """Return the arguments of a console call as one text."""
+    arguments = parts if isinstance(parts, list) else [parts]
+    return " ".join(each if isinstance(each, str) else json.dumps(each, ensure_ascii=False) for each in arguments)
 
 
 def _time(milliseconds: Any) -> datetime:
-    """Of something that carries no time: now."""
+    """Return the time, or the current time if the event has none."""
     try:
         return datetime.fromtimestamp(float(milliseconds) / 1000, UTC)
     except (TypeError, ValueError, OverflowError, OSError):

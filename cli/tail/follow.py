@@ -1,4 +1,4 @@
-"""All services at once: a thread for each, and one queue that their entries come out of."""
+"""Follow all services in parallel: one thread for each, and one queue for all entries."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from cli.tail.reopen import Opened, follow_reopening
 
 Stream = Callable[[], Iterator[Entry | Opened]]
 END_SECONDS = 15.0
-"""How long it is waited for a service's thread to end: it deletes its tail."""
+"""The time limit for a service's thread to delete its tail and end."""
 TURN = 0.5
 
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence about a stream, for people."""
+    """A sentence about a stream, for the terminal."""
 
     text: str
 
 
 def follow(services: Mapping[str, Callable[[threading.Event], Stream]]) -> Generator[Entry | Note]:
-    """What all services say, as it comes. Closed, it ends their streams before it returns.
+    """Yield the entries of all services as they arrive. Closing the generator ends their streams first.
 
-    `services` make their streams when they are given the event that ends them. Raises what the first of them raises
-    that cannot be followed.
+    Each value of `services` makes a stream from the event that ends it. Raises the exception of the first service that
+    cannot be followed.
     """
-    found: queue.Queue[Entry | Note | BaseException] = queue.Queue()
+    items: queue.Queue[Entry | Note | BaseException] = queue.Queue()
     stop = threading.Event()
     threads = [
-        threading.Thread(target=_follow, args=(name, make, stop, found), name=f"tail {name}", daemon=True)
+        threading.Thread(target=_follow, args=(name, make, stop, items), name=f"tail {name}", daemon=True)
         for name, make in services.items()
     ]
     try:
@@ -42,7 +42,7 @@ def follow(services: Mapping[str, Callable[[threading.Event], Stream]]) -> Gener
             thread.start()
         while True:
             try:
-                item = found.get(timeout=TURN)  # with a limit: Ctrl-C is heeded between two
+                item = items.get(timeout=TURN)  # with a timeout, so that Ctrl-C is handled between two
             except queue.Empty:
                 continue
             if isinstance(item, BaseException):
@@ -56,14 +56,14 @@ def follow(services: Mapping[str, Callable[[threading.Event], Stream]]) -> Gener
 
 
 def _follow(
-    name: str, make: Callable[[threading.Event], Stream], stop: threading.Event, found: queue.Queue[Any]
+    name: str, make: Callable[[threading.Event], Stream], stop: threading.Event, items: queue.Queue[Any]
 ) -> None:
     try:
-        for entry in follow_reopening(name, make(stop), stop, partial(_note, found)):
-            found.put(entry)
-    except BaseException as error:  # raised again in the thread that asked
-        found.put(error)
+        for entry in follow_reopening(name, make(stop), stop, partial(_note, items)):
+            items.put(entry)
+    except BaseException as error:  # raised again in the calling thread
+        items.put(error)
 
 
-def _note(found: queue.Queue[Any], text: str) -> None:
-    found.put(Note(text))
+def _note(items: queue.Queue[Any], text: str) -> None:
+    items.put(Note(text))

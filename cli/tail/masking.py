@@ -1,4 +1,4 @@
-"""Keeps secrets out of what is shown: a stack's known ones by their values, others by how they look."""
+"""Mask secrets in output: a stack's known secrets by value, others by pattern."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from cli.status.declared import SIGNATURE, STACK
 
 MASK = "********"
 SHORTEST = 6
-"""Characters; what is shorter would mask ordinary words."""
+"""Characters. Shorter values would mask ordinary words."""
 LONGEST = 4096
-"""What is longer is no secret of a service, but something of the engine's own."""
+"""Characters. Longer values are the engine's own, not secrets of a service."""
 TEXTS = frozenset({"text", "value"})
-"""The keys under which a list of bindings or variables has its values; its other texts are names and kinds."""
+"""Keys of the values in a list of bindings or variables. Its other texts are names and types."""
 PLAIN = frozenset({"plain_text", "GENERAL"})
-"""The types of bindings and variables that are no secrets, although the list that they stand in is one."""
+"""Types of bindings and variables that are not secret, although the whole list is marked as secret."""
 LOOKS = (
     re.compile(r"(?i)(\b(?:bearer|basic|token)\s+)[A-Za-z0-9._~+/-]{8,}=*"),
     re.compile(r"()\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*"),  # a JSON Web Token
@@ -29,7 +29,7 @@ PLAIN_HEADERS = re.compile(r"(?i)((?:authorization|x-api-key)[\"']?\s*[:=]\s*[\"
 
 
 class Mask:
-    """Masks `secrets`, the longest first, also as they stand in JSON and in addresses."""
+    """Mask `secrets`, longest first, also in their JSON and URL encodings."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         forms = {form for secret in secrets if SHORTEST <= len(secret) <= LONGEST for form in _forms(secret)}
@@ -44,14 +44,14 @@ class Mask:
         return text
 
     def of(self, value: Any) -> Any:
-        """The same of a text, and of everything else as it is."""
+        """Return a text masked, and any other value unchanged."""
         return self(value) if isinstance(value, str) else value
 
 
 def secrets_of(state: Mapping[str, Any]) -> set[str]:
-    """The texts that an exported state, its secrets opened, marks as secret.
+    """Return the texts that a decrypted, exported state marks as secret.
 
-    What the stack's outputs show in plain is none, although it stands in a list with secrets too.
+    A plain output of the stack is not a secret, even if a secret list contains it too.
     """
     outputs = [each.get("outputs") for each in state.get("resources") or [] if each.get("type") == STACK]
     return set(_marked(state)) - set(_plain(outputs))
@@ -72,7 +72,7 @@ def _marked(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         if SIGNATURE in value:
             if "plaintext" in value:
-                yield from _opened(json.loads(value["plaintext"]))
+                yield from _secret_texts(json.loads(value["plaintext"]))
             return
         for each in value.values():
             yield from _marked(each)
@@ -81,17 +81,17 @@ def _marked(value: Any) -> Iterator[str]:
             yield from _marked(each)
 
 
-def _opened(value: Any) -> Iterator[str]:
-    """A secret text, or the texts in a secret list or object."""
+def _secret_texts(value: Any) -> Iterator[str]:
+    """Yield a secret text, or the texts in a secret list or object."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict) and value.get("type") not in PLAIN:
         yield from (each for key, each in value.items() if key in TEXTS and isinstance(each, str))
         for each in value.values():
-            yield from _opened(each) if isinstance(each, dict | list) else ()
+            yield from _secret_texts(each) if isinstance(each, dict | list) else ()
     elif isinstance(value, list):
         for each in value:
-            yield from _opened(each) if isinstance(each, dict | list) else ()
+            yield from _secret_texts(each) if isinstance(each, dict | list) else ()
 
 
 def _forms(secret: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Lines of a service, and which of them are wanted."""
+"""Entries and lines of a service, and their filter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Kind = Literal["log", "request", "console", "exception", "event"]
 
 
 class Status(StrEnum):
-    """How a Worker's event went."""
+    """The result of a Worker's event."""
 
     OK = "ok"
     ERROR = "error"
@@ -20,28 +20,30 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
+    """One line of output."""
+
     time: datetime
-    """With its time zone."""
+    """The time, with its time zone."""
     kind: Kind
-    """`log`: of the backend. `request`, `event`: what called a Worker. The others: what the Worker said meanwhile."""
+    """`log`: from the backend. `request`, `event`: a call of a Worker. The others: the Worker's output during it."""
     text: str
     fields: Mapping[str, Any] = field(default_factory=dict)
-    """What a script may want by name, for --json."""
+    """Further fields of the line in --json."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What belongs together: one line of the backend's log, or all lines of one event of a Worker."""
+    """One line of the backend's log, or all lines of one event of a Worker."""
 
     service: str
     lines: tuple[Line, ...]
     status: Status | None = None
-    """Whether a Worker's event went well; None for a line of the backend, which does not say."""
+    """The result of a Worker's event. None for a line of the backend, which has no result."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """Which entries are shown: those with `text` in one of their lines, in any case, and of that `status`."""
+    """A filter of entries: by `text` in one of their lines, case ignored, and by `status`."""
 
     text: str = ""
     status: Status | None = None

@@ -1,4 +1,4 @@
-"""Entries on a terminal, in a file, or as JSON. What a service prints cannot act on the terminal."""
+"""Print entries as text or JSON. Control characters in a service's output do not reach the terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RED, PLAIN = "\x1b[31m", "\x1b[0m"
 
 
 class Show:
-    """Writes entries that are `wanted`, masked, to standard output. `services`: all that may come."""
+    """Print the entries that match `wanted`, masked, to standard output. `services` has all their names."""
 
     def __init__(self, services: list[str], mask: Mask, wanted: Wanted, *, as_json: bool) -> None:
         self._width = max(map(len, services))
@@ -44,11 +44,11 @@ class Show:
     def _object(self, entry: Entry, line: Line) -> str:
         time = line.time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         text = line.text.strip() if line.kind in ("console", "exception") else line.text
-        found = {"time": time, "service": entry.service, "kind": line.kind, "text": text, **line.fields}
-        return json.dumps(found, ensure_ascii=False)
+        document = {"time": time, "service": entry.service, "kind": line.kind, "text": text, **line.fields}
+        return json.dumps(document, ensure_ascii=False)
 
     def _text(self, entry: Entry, line: Line) -> str:
-        """The time is this machine's."""
+        """Return the line as text, with the time in this machine's time zone."""
         time = line.time.astimezone().strftime("%H:%M:%S.%f")[:-3]
         service, text = f"{entry.service:{self._width}}", CONTROL.sub(_visible, line.text)
         if self._colours:
@@ -61,5 +61,5 @@ def _failed(entry: Entry, line: Line) -> bool:
     return entry.status is Status.ERROR and line is entry.lines[0]
 
 
-def _visible(found: re.Match[str]) -> str:
-    return f"\\x{ord(found[0]):02x}"
+def _visible(match: re.Match[str]) -> str:
+    return f"\\x{ord(match[0]):02x}"

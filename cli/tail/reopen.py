@@ -1,4 +1,4 @@
-"""Following a stream that ends now and then: it is opened again, and given up where that fails for a while."""
+"""Follow a stream that may end: open it again, and give up after repeated failures."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from cli.ui.errors import CommandError
 
 T = TypeVar("T")
 PATIENCE = 60.0
-"""Seconds in which it is tried to open a stream again."""
+"""Seconds of attempts to open a stream again."""
 FIRST_PATIENCE = 5.0
-"""The same for the first stream, which somebody waits for."""
+"""The same for the first stream, because a person waits for it."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 STEADY = 30.0
-"""Seconds after which a stream counts as one that held."""
+"""Seconds after which a stream counts as stable."""
 
 
 class StreamLost(Exception):
-    """A stream has ended, or could not be opened: the reason, as the rest of a sentence about the service."""
+    """A stream has ended or could not be opened. Its text completes a sentence about the service."""
 
 
 class Opened:
-    """Comes first out of a stream that has been opened."""
+    """The first item of an opened stream."""
 
 
 def follow_reopening(
@@ -35,18 +35,18 @@ def follow_reopening(
     *,
     patience: float = PATIENCE,
 ) -> Iterator[T]:
-    """What `stream` yields, and what the next one does when it raises Lost, until `stop` is set.
+    """Yield the items of a stream, and of the next one after StreamLost, until `stop` is set.
 
-    `note` gets a sentence when a stream was lost, and when it is followed again. Raises CommandError when none could be
+    `note` gets a sentence when a stream is lost and when it is open again. Raises CommandError if no stream could be
     opened for `patience` seconds.
     """
     pause, closed, left, why = FIRST_PAUSE, time.monotonic(), min(patience, FIRST_PATIENCE), ""
     while not stop.is_set():
         opened: float | None = None
         try:
-            for found in stream():
-                if not isinstance(found, Opened):
-                    yield found
+            for item in stream():
+                if not isinstance(item, Opened):
+                    yield item
                     continue
                 opened, left = time.monotonic(), patience
                 if why:

@@ -1,4 +1,4 @@
-"""A stack's services as streams, and what must not be seen of them."""
+"""The streams of a stack's services, and the mask of its secrets."""
 
 from __future__ import annotations
 
@@ -27,13 +27,15 @@ TOKENS = ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN", "CLOUDFLARE_API_TOK
 
 @dataclass(frozen=True)
 class Opening:
+    """The streams of the followed services, and the mask for their output."""
+
     services: Mapping[str, Callable[[Event], Stream]]
-    """By name; each makes its stream when it is given the event that ends it."""
+    """By service. Each function makes a stream from the event that ends it."""
     mask: Mask
 
 
 def open_services(stack: Stack, names: Sequence[str], lines: int) -> Opening:
-    """Those of that name, all when none is named; the backend's log begins `lines` before its end.
+    """Return the named services, or all without names. The backend's log starts `lines` before its end.
 
     Raises CommandError.
     """
@@ -41,33 +43,33 @@ def open_services(stack: Stack, names: Sequence[str], lines: int) -> Opening:
     chosen = _chosen(stack, settings, names)
     engine = Engine(stack)
     app, mask = _read_state(engine)
-    made: dict[str, Callable[[Event], Stream]] = {}
+    streams: dict[str, Callable[[Event], Stream]] = {}
     try:
         if BACKEND in chosen:
             token = digitalocean_token(engine.environment)
             platform = AppPlatform(stack.digitalocean, token)
-            made[BACKEND] = partial(_backend, platform, engine, settings.backend.service, app, lines)
+            streams[BACKEND] = partial(_backend, platform, engine, settings.backend.service, app, lines)
         for name in (each for each in chosen if each != BACKEND):
             token = engine.environment.get("CLOUDFLARE_API_TOKEN")
             workers = Workers(stack.cloudflare, settings.account_id, token)
-            made[name] = partial(_worker, workers, name, settings.workers[name].script, stack.update)
+            streams[name] = partial(_worker, workers, name, settings.workers[name].script, stack.update)
     except (AppPlatformError, WorkersApiError) as error:
         raise CommandError(str(error).replace("oracle env STACK", f"oracle env {stack.name}")) from None
-    return Opening(made, mask)
+    return Opening(streams, mask)
 
 
 def _chosen(stack: Stack, settings: Settings, names: Sequence[str]) -> list[str]:
-    there = [BACKEND, *settings.workers]
+    available = [BACKEND, *settings.workers]
     for name in names:
-        if name not in there:
+        if name not in available:
             raise CommandError(
-                f"There is no service {name}; there are {', '.join(there)}. Follow all: oracle tail -s {stack.name}"
+                f"There is no service {name}; there are {', '.join(available)}. Follow all: oracle tail -s {stack.name}"
             )
-    return [name for name in there if not names or name in names]
+    return [name for name in available if not names or name in names]
 
 
 def _read_state(engine: Engine) -> tuple[str, Mask]:
-    """The id of the backend's app, and a mask of all that the state, or the environment, holds as secret."""
+    """Return the id of the backend's app, and a mask of all secrets in the state and the environment."""
     stack = engine.stack.name
     state = (
         json.loads(engine.run_checked("stack", "export", "--show-secrets", "--stack", stack)).get("deployment") or {}
@@ -81,10 +83,10 @@ def _read_state(engine: Engine) -> tuple[str, Mask]:
 
 
 def _backend(platform: AppPlatform, engine: Engine, component: str, app: str, lines: int, stop: Event) -> Stream:
-    """The state is asked again where the app is gone."""
+    """Return the backend's stream, which reads the state again if the app is deleted."""
     update = engine.stack.update
-    known = Backend(platform, component, app, lambda: engine.outputs().backend_app_id, update, lines, stop)
-    return known.stream
+    backend = Backend(platform, component, app, lambda: engine.outputs().backend_app_id, update, lines, stop)
+    return backend.stream
 
 
 def _worker(workers: Workers, name: str, script: str, update: str, stop: Event) -> Stream:

@@ -1,4 +1,4 @@
-"""A Worker's live events, followed from tail to tail. No tail is left behind."""
+"""Follow a Worker's live events from tail to tail. Each tail is deleted at its end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TURN = 0.5
 
 
 class Worker:
-    """`update` is the command that deploys the script. Its stream raises Lost and CommandError."""
+    """A Worker's events. `update` is the command that deploys it. Its stream raises StreamLost and CommandError."""
 
     def __init__(self, workers: Workers, service: str, script: str, update: str, stop: Event) -> None:
         self._workers, self._service, self._script = workers, service, script

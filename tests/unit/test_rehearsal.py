@@ -109,7 +109,7 @@ def test_each_revision_has_a_local_stack_on_the_rehearsals_ports(
     revisions = Revisions("", "tracked", "template")
     rehearsal = Rehearsal(project, tmp_path / "rehearsal", revisions, services, lambda _: None)
     monkeypatch.setattr(rehearsal, "_run", lambda *_: None)
-    rehearsal._cloned()
+    rehearsal._make_clones()
     stack = Stack("local", rehearsal._clone)
     for revision in ("tracked", "template", "tracked", "template"):
         rehearsal._checkout(revision)
