@@ -50,7 +50,7 @@ class DeclaredWorker:
 
     script: str
     modified: str
-    """When the engine uploaded it: ISO 8601."""
+    """The time of the upload: ISO 8601."""
     etag: str
     bindings: Mapping[str, Bound]
 

@@ -30,7 +30,7 @@ class Secret:
     name: str
     present: bool
     since: str | None
-    """When its value was set: ISO 8601. None if unknown."""
+    """The time when its value was set: ISO 8601. None if unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,14 +54,14 @@ class Service:
     number: int | None
     """Number of that Worker version. None for an app."""
     since: str | None
-    """When it was created: ISO 8601."""
+    """The time of its creation: ISO 8601."""
     pinned: bool
     """True after a manual rollback, which prevents deployments."""
     admin: bool | None
     """True if the admin can log in to the backend, from this machine (backend) or from the Worker (api)."""
     secrets: tuple[Secret, ...]
     certificate: str | None
-    """When its certificate expires: ISO 8601. None without https."""
+    """The expiry of its certificate: ISO 8601. None without https."""
     usd_per_month: float | None
     """The price from the provider's API. None if the API has none."""
     says: str | None
