@@ -13,14 +13,16 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import psutil
 
 from localcloud.cloud import ToolPaths, open_cloud
+from localcloud.processes import background
 
 LEFTOVER_SECONDS = 5.0
+PROJECT = Path(__file__).resolve().parents[1]
 
 
 class Refusal(Exception):
@@ -58,7 +60,6 @@ def run(options: argparse.Namespace) -> None:
     """Lock the state folder, take both ports, serve."""
     from localcloud.edge import EdgeError
     from localcloud.server import serve
-    from offline_plugins import warm
 
     root: Path = options.state.absolute()
     tools = ToolPaths(options.node, options.node_modules, options.pocketbase).checked()
@@ -67,7 +68,7 @@ def run(options: argparse.Namespace) -> None:
     with (
         locked(root, options.port) as killed,
         listener(options.port, "--port") as control,
-        warm.running(options.plugins),
+        plugin_process(options.plugins),
     ):
         await_port(options.edge_port, "--edge-port", LEFTOVER_SECONDS if killed else 0)
         cloud = open_cloud(root, options.port, options.edge_port, tools, options.account_id)
@@ -75,6 +76,13 @@ def run(options: argparse.Namespace) -> None:
             asyncio.run(serve(cloud, control))
         except EdgeError as error:
             raise Refusal(f"{error} Next: make tools") from error
+
+
+def plugin_process(home: Path | None) -> AbstractContextManager[None]:
+    """The process that forks the offline plugins of a Pulumi home (a program of its own); nothing without a home."""
+    if home is None:
+        return nullcontext()
+    return background([sys.executable, "-m", "offline_plugins", "warm", str(home.absolute())], PROJECT)
 
 
 @contextmanager

@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -63,6 +64,16 @@ class Processes:
         _wait_for_end(doomed)
         self._store.execute("DELETE FROM processes")
         return len(doomed)
+
+
+@contextlib.contextmanager
+def background(command: Sequence[str], cwd: Path) -> Iterator[None]:
+    """Run a program beside the block, with this process's output; SIGTERM ends it with the block."""
+    with subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL) as process:
+        try:
+            yield
+        finally:
+            process.terminate()
 
 
 def end_session(leader: int) -> None:

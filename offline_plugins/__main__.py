@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
         if words[:1] == ["install"]:
             _install(words[1:])
         elif words[:1] == ["warm"]:
-            _warm(Path(words[1]))
+            _warm(Path(words[1]).absolute())
         else:
             _serve(*(words or [""])[:2])
     except (LookupError, OSError) as error:

@@ -11,10 +11,8 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from offline_plugins import VERSIONS
@@ -25,25 +23,12 @@ PARENT_SECONDS = 1.0  # between two looks at the parent
 _ROOT = Path(__file__).resolve().parents[1]
 
 
-@contextmanager
-def running(home: Path | None) -> Iterator[None]:
-    """Such a process beside this one, for the plugins of a Pulumi home; none where none is named."""
-    if home is None:
-        yield
-        return
-    command = [sys.executable, "-I", "-c", code(), "warm", str(home)]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait()
-            (home / SOCKET).unlink(missing_ok=True)
-
-
 def main(home: Path) -> None:
-    """Serve until the process that started us is gone."""
+    """Serve until SIGTERM, or until the process that started this one has ended."""
+    if not sys.flags.isolated:  # as a plugin that is started alone: see `folder.code`
+        os.execv(sys.executable, [sys.executable, "-I", "-c", code(), "warm", str(home)])
     os.chdir(home)  # a socket's address has 108 bytes at most, and a home may be deep
+    signal.signal(signal.SIGTERM, _end)
     with suppress(FileNotFoundError):
         os.unlink(SOCKET)
     os.umask(0o077)
@@ -63,6 +48,13 @@ def main(home: Path) -> None:
                     os.execv(sys.executable, sys.orig_argv)
                 with suppress(OSError, ValueError):  # whoever asked has gone: the next one is served
                     _serve(connection, listener)
+
+
+def _end(*_: object) -> None:
+    """Remove the socket and end. After the death of its parent it leaves the socket, which may be a successor's."""
+    with suppress(FileNotFoundError):
+        os.unlink(SOCKET)
+    os._exit(0)
 
 
 def _import_all() -> None:
@@ -95,6 +87,7 @@ def _become(asked: Asked, files: list[int], connection: socket.socket, listener:
     """The plugin that was asked for; does not return."""
     status = 1
     try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         listener.close()
         for number, file in enumerate(files):
             os.dup2(file, number)

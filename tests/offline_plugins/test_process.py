@@ -21,6 +21,7 @@ from offline_plugins.launch import SOCKET
 from offline_plugins.protocol import provider_pb2, provider_pb2_grpc
 from tests.support.waiting import until
 
+PROJECT = Path(__file__).parents[2]
 START_CPU_SECONDS = 1.0  # a quarter of a second on an idle machine
 _ORPHANING = "import os,subprocess,sys; p=subprocess.Popen(sys.argv[1:]); print(p.pid, flush=True); p.wait()"
 
@@ -41,10 +42,14 @@ def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @contextmanager
 def _warm(home: Path) -> Iterator[psutil.Process]:
     before = set(psutil.Process().children())
-    with warm.running(home):
-        until(lambda: _forks(home), "it listens")
-        [process] = set(psutil.Process().children()) - before
-        yield process
+    command = [sys.executable, "-m", "offline_plugins", "warm", str(home)]
+    with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.DEVNULL) as started:
+        try:
+            until(lambda: _forks(home), "it listens")
+            [process] = set(psutil.Process().children()) - before
+            yield process
+        finally:
+            started.terminate()
 
 
 def _forks(home: Path) -> bool:

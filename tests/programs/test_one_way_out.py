@@ -25,7 +25,7 @@ ELSEWHERE = {
     "localcloud/edge.py": "the edge, which is spoken to by its pipes for as long as the local cloud runs",
     "localcloud/digitalocean/pushes.py": "git, asked for a branch's last commit; nothing of ours is imported there",
     "localcloud/digitalocean/console.py": "a shell on a terminal of its own, as App Platform's console gives one",
-    "offline_plugins/warm.py": "plugins, forked: there is no program to start",
+    "offline_plugins/warm.py": "forks plugins, and executes itself again: isolated, or with newer code",
     "offline_plugins/launch.py": "becomes the plugin where there is nobody to fork it",
     "benchmarks/commit_all.py": "measures a command from the outside, as a person's shell would start it",
     "benchmarks/quiet_up.py": "measures a command from the outside, as a person's shell would start it",

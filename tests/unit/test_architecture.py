@@ -63,7 +63,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tracebacks": set(),
     "yaml_text": set(),
     # Packages of their own.
-    "localcloud": {"offline_plugins", "site_rules"},
+    "localcloud": {"site_rules"},
     "offline_plugins": set(),
     "repositories": {"programs", "retry", "yaml_text"},
     "toolchain": {"programs"},
