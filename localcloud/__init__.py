@@ -1,3 +1,3 @@
-"""A cloud on loopback: it answers the DigitalOcean and Cloudflare APIs and really runs what is deployed to it."""
+"""A cloud on loopback: it serves the DigitalOcean and Cloudflare APIs and really runs the deployed programs."""
 
 VERSION = "1.0.0"

@@ -1,4 +1,4 @@
-"""`python -m localcloud`: the local cloud in the foreground, until SIGTERM or Ctrl-C."""
+"""Run the local cloud in the foreground until SIGTERM or Ctrl-C: `python -m localcloud`."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 
 class Refusal(Exception):
-    """Why the local cloud does not start: one sentence and the next command."""
+    """An error that prevents the start: one sentence and the next command."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve; the exit status: 0 after a graceful stop, 1 after a refusal."""
+    """Serve, and return the exit status: 0 after a graceful stop, 1 when the start was refused."""
     options = parser().parse_args(arguments)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options."""
+    """Return the parser of the command line."""
     options = argparse.ArgumentParser(prog="python -m localcloud", description=__doc__)
     options.add_argument("--state", type=Path, required=True, help="folder of everything the local cloud keeps")
     options.add_argument("--port", type=int, default=8400, help="control plane, on 127.0.0.1")
@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Lock the state folder, take both ports, serve."""
+    """Lock the state folder, take both ports, and serve."""
     from localcloud.edge import EdgeError
     from localcloud.server import serve
 
@@ -79,7 +79,9 @@ def run(options: argparse.Namespace) -> None:
 
 
 def plugin_process(home: Path | None) -> AbstractContextManager[None]:
-    """The process that forks the offline plugins of a Pulumi home (a program of its own); nothing without a home."""
+    """Run the process that forks the offline plugins of a Pulumi home, a program of its own. Without a home, do
+    nothing.
+    """
     if home is None:
         return nullcontext()
     return background([sys.executable, "-m", "offline_plugins", "warm", str(home.absolute())], PROJECT)
@@ -87,7 +89,10 @@ def plugin_process(home: Path | None) -> AbstractContextManager[None]:
 
 @contextmanager
 def locked(root: Path, port: int) -> Iterator[bool]:
-    """Hold the state folder's lock, which the kernel frees even after kill -9; true when the last holder was killed."""
+    """Lock the state folder; yield True when the previous process was killed.
+
+    The kernel releases the lock even after kill -9.
+    """
     with (root / "lock").open("a+") as file:
         file.seek(0)
         before = file.read()
@@ -111,8 +116,8 @@ def _holder(text: str) -> str:
 
 
 def listener(port: int, option: str) -> socket.socket:
-    """A bound socket that does not listen yet: connections are refused until everything is started."""
-    # With the protocol named asyncio switches Nagle's algorithm off; without it every answer takes 40 ms longer.
+    """Return a bound socket that does not listen yet: connections are refused until everything has started."""
+    # With the protocol named, asyncio switches Nagle's algorithm off. Otherwise every response takes 40 ms longer.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -126,7 +131,7 @@ def listener(port: int, option: str) -> socket.socket:
 
 
 def await_port(port: int, option: str, seconds: float) -> None:
-    """Return when the port is free; what a killed run left may need a moment to notice and end."""
+    """Wait until the port is free: the processes of a killed run may need a moment to end."""
     end, pause = time.monotonic() + seconds, 0.02
     while True:
         try:
@@ -139,7 +144,9 @@ def await_port(port: int, option: str, seconds: float) -> None:
 
 
 def who_listens(port: int) -> str:
-    """“ by NAME (process PID)” where the system tells; never its arguments, which may hold secrets."""
+    """Return “ by NAME (process PID)”, or "" when the system does not show it. Arguments are left out: they may be
+    secret.
+    """
     try:
         for connection in psutil.net_connections("tcp"):
             at = connection.laddr[1] if connection.laddr else None

@@ -1,4 +1,4 @@
-"""What every part of the local cloud shares: its folder, database, vault, edge, tokens and faults."""
+"""The state that all parts of the local cloud share: folder, database, vault, edge, tokens and faults."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Tokens:
-    """What clients must present, and the Cloudflare account's id (32 hexadecimal characters)."""
+    """The tokens that clients must send, and the Cloudflare account's id (32 hexadecimal characters)."""
 
     digitalocean: str
     cloudflare: str
@@ -30,7 +30,7 @@ class Tokens:
 
     @classmethod
     def at(cls, path: Path, account_id: str | None = None) -> Tokens:
-        """Read from `path`, or made and written there (0600) at the first start."""
+        """Read the tokens from `path`; at the first start, generate them and write the file (0600)."""
         if path.exists():
             found = json.loads(path.read_text())
             return cls(found["digitalocean"], found["cloudflare"], found["accountId"])
@@ -42,14 +42,14 @@ class Tokens:
 
 @dataclass(frozen=True)
 class ToolPaths:
-    """Programs the local cloud starts: Node, the folder that holds miniflare, PocketBase."""
+    """The programs that the local cloud starts: Node, the folder that holds miniflare, and PocketBase."""
 
     node: Path
     node_modules: Path
     pocketbase: Path
 
     def checked(self) -> ToolPaths:
-        """Absolute paths; ValueError with one sentence and the next command when one is missing."""
+        """Return absolute paths. Raises ValueError with one sentence and the next command when a path is missing."""
         for name, path in asdict(self).items():
             if not path.exists():
                 option = "--" + name.replace("_", "-")
@@ -59,7 +59,7 @@ class ToolPaths:
 
 @dataclass
 class Cloud:
-    """Handed to both API halves."""
+    """The shared state, passed to both emulated APIs."""
 
     root: Path
     port: int
@@ -76,12 +76,12 @@ class Cloud:
 
     @property
     def api(self) -> str:
-        """The control plane's own address."""
+        """The control plane's address."""
         return f"http://127.0.0.1:{self.port}"
 
 
 def open_cloud(root: Path, port: int, edge_port: int, tools: ToolPaths, account_id: str | None = None) -> Cloud:
-    """Everything below `root`, opened or made; nothing is started yet."""
+    """Open or create everything below `root`. Nothing is started yet."""
     from localcloud.edge import Edge
 
     root.mkdir(parents=True, exist_ok=True)

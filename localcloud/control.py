@@ -1,4 +1,4 @@
-"""The local cloud's own endpoints, below /_cloud: health, faults, request log, images, repositories, logs, consoles."""
+"""The local cloud's own endpoints below /_cloud: health, faults, request log, images, repositories, logs, consoles."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def routes(cloud: Cloud, platform: Platform) -> list[BaseRoute]:
-    """All of them; everything but health and the tokenised log and console addresses wants the bearer token."""
+    """Return all routes. All but health and the log and console addresses, which hold a token, need the bearer token."""
     control = Control(cloud, platform)
 
     def mine(handler: Handler) -> Handler:
@@ -50,7 +50,7 @@ def routes(cloud: Cloud, platform: Platform) -> list[BaseRoute]:
 
 
 def authorized(cloud: Cloud, handler: Handler) -> Handler:
-    """The handler behind the DigitalOcean bearer token."""
+    """Require the DigitalOcean bearer token for a handler."""
 
     async def checked(request: Request) -> Response:
         expected = f"Bearer {cloud.tokens.digitalocean}"
@@ -63,12 +63,12 @@ def authorized(cloud: Cloud, handler: Handler) -> Handler:
 
 
 def problem(status: int, sentence: str) -> JSONResponse:
-    """An error of our own endpoints."""
+    """Build an error response of these endpoints."""
     return JSONResponse({"error": sentence}, status)
 
 
 class Control:
-    """One method for each endpoint."""
+    """The handlers, one method for each endpoint."""
 
     def __init__(self, cloud: Cloud, platform: Platform) -> None:
         self._cloud = cloud
@@ -76,12 +76,12 @@ class Control:
         self._edge_faults = EdgeFaults(cloud.edge)
 
     async def health(self, _: Request) -> Response:
-        """Up and serving: the server listens only after edge, Workers and apps were started."""
+        """Answer that the local cloud serves: it listens only after edge, Workers and apps have started."""
         edge = f"http://127.0.0.1:{self._cloud.edge_port}"
         return JSONResponse({"status": "ok", "version": VERSION, "pid": os.getpid(), "edge": edge})
 
     async def faults(self, request: Request) -> Response:
-        """POST adds one fault or a list of them, GET lists what is left, DELETE clears all."""
+        """POST adds one fault or a list of them, GET lists the remaining ones, DELETE removes all."""
         try:
             if request.method == "DELETE":
                 self._cloud.faults.clear()
@@ -99,11 +99,11 @@ class Control:
     async def _add_faults(self, descriptions: Any) -> None:
         faults = read(descriptions)
         there = [fault for fault in faults if isinstance(fault, RequestFault) and fault.host is not None]
-        await self._edge_faults.add(there)  # it may refuse them: then none is taken
+        await self._edge_faults.add(there)  # raises when it refuses them: then no fault is added
         self._cloud.faults.add([fault for fault in faults if fault not in there])
 
     async def requests(self, request: Request) -> Response:
-        """The request log of the APIs, and of the edge where a fault records; DELETE empties both."""
+        """Return the request log of the APIs and of edge hosts with a `record` fault; DELETE empties both."""
         try:
             if request.method == "DELETE":
                 self._cloud.requests.clear()
@@ -126,7 +126,7 @@ class Control:
         return JSONResponse({"outcome": outcome}, 200 if outcome == "ok" else 500)
 
     async def image(self, request: Request) -> Response:
-        """PUT stores a packed image under its digest; HEAD tells whether it is there."""
+        """PUT stores a packed image under its digest; HEAD checks that it exists."""
         digest, repository = request.path_params["digest"], request.query_params.get("repository")
         if request.method == "HEAD":
             return Response(status_code=200 if self._cloud.images.has(digest, repository) else 404)
@@ -143,7 +143,7 @@ class Control:
         return JSONResponse({"digest": digest, "repository": repository, "size": size}, 201)
 
     async def repositories(self, request: Request) -> Response:
-        """GET lists the repositories that apps may be built from; POST adds one, or says it anew."""
+        """GET lists the repositories that apps may be built from; POST adds or replaces one."""
         if request.method == "POST":
             try:
                 self._cloud.repositories.put(Repository.read(await request.json()))
@@ -152,14 +152,14 @@ class Control:
         return JSONResponse({"repositories": self._cloud.repositories.listing()})
 
     async def repository(self, request: Request) -> Response:
-        """DELETE takes the access to a repository away; what was built from it runs on."""
+        """DELETE removes the access to a repository. Apps built from it keep running."""
         name = request.path_params["name"]
         if not self._cloud.repositories.remove(name):
             return problem(404, f"The local cloud has no repository {name}.")
         return JSONResponse({"repositories": self._cloud.repositories.listing()})
 
     async def push(self, request: Request) -> Response:
-        """What GitHub tells DigitalOcean: {"repository", "branch"} → {"deployments"}, of apps that deploy on push."""
+        """Receive GitHub's push event: {"repository", "branch"} → {"deployments"}, of apps that deploy on push."""
         try:
             given = await request.json()
             pushed = await self._platform.push(str(given["repository"]), str(given.get("branch") or "main"))

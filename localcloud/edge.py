@@ -1,9 +1,9 @@
-"""The HTTP edge as seen from Python: a Node process that takes every request for apps and Workers.
+"""The Python side of the HTTP edge: a Node process that receives every request for apps and Workers.
 
-`Edge` keeps what it was told (hosts, upstreams, running versions), so that a Node process that dies is replaced by one
-that answers the same. It speaks JSON lines over the child's standard input and output; secrets travel there only.
-When this process dies, the child reads the end of its input and ends itself with every workerd; children of a killed
-child are found by process id and creation time at the next start.
+`Edge` remembers the hosts, upstreams and running versions that it set, so that it can restore them in a new Node
+process after a crash. It speaks JSON lines over the child's standard input and output; secrets travel only there. When
+this process dies, the child reads the end of its input and ends itself with every workerd. If the child was killed, the
+next start finds its children by process id and creation time.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PASSED_ON = ("PATH", "HOME", "LANG", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SS
 
 
 class EdgeError(Exception):
-    """The edge could not be started or did not carry out an operation."""
+    """The edge could not be started, or an operation failed."""
 
 
 class WorkerStartError(Exception):
@@ -48,7 +48,7 @@ class WorkerStartError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Module:
-    """A part of an uploaded script. `kind` is Miniflare's: ESModule, CommonJS, Text, Data, CompiledWasm, Script."""
+    """One module of an uploaded script. `kind` is Miniflare's: ESModule, CommonJS, Text, Data, CompiledWasm, Script."""
 
     name: str
     kind: str
@@ -63,12 +63,13 @@ class Assets:
     binding: str | None = None
     config: Mapping[str, Json] = field(default_factory=dict)
     types: Mapping[str, str] = field(default_factory=dict)
-    """Content types by the files' paths in the folder: "" for none. The name decides for a file that is not here."""
+    """Content types by the files' paths in the folder: "" for no type. Files not listed here get theirs from the name.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSpec:
-    """All that a version needs to run. The first module is the main one; none means assets only."""
+    """The specification of a version to run. The first module is the main one; without modules it serves assets only."""
 
     modules: Sequence[Module]
     compatibility_date: str
@@ -79,17 +80,17 @@ class WorkerSpec:
     json: Mapping[str, Json] = field(default_factory=dict)
     services: Mapping[str, str] = field(default_factory=dict)
     storage: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """By binding: its kind ("kv") and the id of the namespace it leads to."""
+    """Storage bindings by name: the kind ("kv") and the id of the namespace."""
     objects: Mapping[str, str] = field(default_factory=dict)
-    """Classes of Durable Objects and the ids of their namespaces. Only one version at a time can have them."""
+    """Durable Object classes and the ids of their namespaces. Only one version at a time can have them."""
     object_bindings: Mapping[str, str] = field(default_factory=dict)
-    """The class that each such binding leads to."""
+    """The class of each Durable Object binding, by the binding's name."""
     assets: Assets | None = None
     cpu_ms: int | None = None
-    """Processor time that a request may use; None: what Cloudflare allows by default."""
+    """Processor time that a request may use; None means Cloudflare's default."""
 
     def wire(self) -> dict[str, Json]:
-        """The form that edge.mjs reads."""
+        """Return the form that edge.mjs reads."""
         assets = self.assets and {
             "directory": str(self.assets.directory),
             "binding": self.assets.binding,
@@ -115,7 +116,7 @@ class WorkerSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerInfo:
-    """What a loaded module exports: the default export's handlers, and [{name, handlers}] of the others."""
+    """The exports of a loaded module: the default export's handlers, and [{name, handlers}] of the others."""
 
     handlers: list[str]
     named: list[dict[str, Json]]
@@ -123,7 +124,7 @@ class WorkerInfo:
 
 
 class Tools(Protocol):
-    """Where the edge's programs are."""
+    """The paths of the edge's programs."""
 
     @property
     def node(self) -> Path: ...
@@ -132,15 +133,15 @@ class Tools(Protocol):
 
 
 class Edge:
-    """Starts, tells and replaces the Node process. One instance for each local cloud."""
+    """Starts, controls and replaces the Node process. There is one instance for each local cloud."""
 
     def __init__(self, root: Path, port: int, tools: Tools) -> None:
-        """Keeps its files in `root`/edge; port 0 takes a free one, which `port` tells after `start`."""
+        """Use `root`/edge for files. Port 0 picks a free port, which `port` holds after `start`."""
         self.port = port
         self.newest_date = ""
-        """The newest compatibility date that the runtime knows; known once it has started."""
+        """The newest compatibility date that the runtime supports; known once it has started."""
         self.traced: Callable[[str, str, list[Json]], None] = lambda *_: None
-        """Gets the traces of followed Workers' invocations."""
+        """Receives the traces of the followed Workers' invocations."""
         self._followed: set[str] = set()
         self._state = root / "edge"
         storage = ("--storage", str(self._state / "storage"))
@@ -164,7 +165,7 @@ class Edge:
         return self._process.pid if self._process else None
 
     async def start(self) -> None:
-        """Listens on 127.0.0.1:port when it returns. Raises EdgeError, naming the port when that is taken."""
+        """Start, and return when 127.0.0.1:port listens. Raises EdgeError, which names the port when it is taken."""
         self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._clean()
         self._stopping = False
@@ -172,7 +173,7 @@ class Edge:
         self._watch = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
-        """Ends the Node process and all Workers; running requests are cut. Does nothing when it isn't running."""
+        """Stop the Node process and all Workers, and cut running requests. Does nothing when it is not running."""
         self._stopping = True
         process = self._process
         if process is None:
@@ -189,67 +190,67 @@ class Edge:
         self._clean()
 
     async def route_app(self, host: str, upstream: Address | None) -> None:
-        """Sends new requests for `host` to `upstream`; those under way end on the old one. None answers 503."""
+        """Send new requests for `host` to `upstream`. Running requests finish on the old one. None means 503."""
         self._apps[host] = upstream
         await self.ask("route", host=host, upstream=upstream)
 
     async def drop_app(self, host: str) -> None:
-        """Forgets an app's host: it answers 404 as an unknown one."""
+        """Remove an app's host: it answers 404 like an unknown host."""
         self._apps.pop(host, None)
         await self.ask("drop", host=host)
 
     async def drained(self, upstream: Address, seconds: float) -> bool:
-        """True as soon as no request is under way on `upstream`, False when some still are after `seconds`."""
+        """Wait up to `seconds` for the requests on `upstream` to finish; return False when some are still running."""
         return bool(await self.ask("drained", upstream=upstream, seconds=seconds))
 
     async def load_worker(self, name: str, version: str, spec: WorkerSpec) -> WorkerInfo:
-        """Starts a version without giving it traffic. Raises WorkerStartError."""
+        """Start a version without giving it traffic. Raises WorkerStartError."""
         answer = await self.ask("start", name=name, version=version, spec=spec.wire())
         self._record()
         return WorkerInfo(handlers=answer["handlers"], named=answer["named"], startup_ms=answer["ms"])
 
     async def unload_worker(self, name: str, version: str) -> None:
-        """Stops a version that has no traffic; leaves one that has."""
+        """Stop a version that has no traffic; do nothing for one that has."""
         await self.ask("discard", name=name, version=version)
 
     async def deploy_worker(self, name: str, version: str, spec: WorkerSpec) -> WorkerInfo:
-        """Starts a version, moves all traffic to it, drains the others. Raises WorkerStartError: then nothing moves."""
+        """Start a version, move all traffic to it, drain the others. Raises WorkerStartError and then moves nothing."""
         info = await self.load_worker(name, version, spec)
         await self._activate(name, {version: spec}, [(version, 100.0)])
         return info
 
     async def share_worker(self, name: str, specs: Mapping[str, WorkerSpec], shares: Sequence[Share]) -> None:
-        """Shares a Worker's traffic over several versions: [(version, percentage)]. All are started first."""
+        """Split a Worker's traffic between several versions: [(version, percentage)]. All are started first."""
         for version, _ in shares:
             await self.load_worker(name, version, specs[version])
         await self._activate(name, specs, shares)
 
     async def set_worker_hosts(self, name: str, hosts: list[str]) -> None:
-        """Gives a Worker exactly these addresses."""
+        """Set a Worker's addresses; they replace the earlier ones."""
         self._hosts[name] = list(hosts)
         await self.ask("hosts", name=name, hosts=hosts)
 
     async def deliver(self, name: str, event: Mapping[str, Json]) -> dict[str, Json]:
-        """Brings an event to the Worker's serving version; {"outcome": "ok"} once its handler has ended well.
+        """Deliver an event to the Worker's serving version; return {"outcome": "ok"} when its handler succeeded.
 
         Raises EdgeError when no version serves, or none answers.
         """
         return dict(await self.ask("deliver", name=name, event=dict(event)))
 
     async def follow_worker(self, name: str, wanted: bool) -> None:
-        """Has `traced` called for every invocation that begins from now on, or no more."""
+        """Turn the calls of `traced` for a Worker's new invocations on or off."""
         (self._followed.add if wanted else self._followed.discard)(name)
         await self.ask("follow", name=name, wanted=wanted)
 
     async def remove_worker(self, name: str) -> None:
-        """Stops a Worker and forgets its addresses."""
+        """Stop a Worker and remove its addresses."""
         self._hosts.pop(name, None)
         self._shares.pop(name, None)
         self._specs = {key: spec for key, spec in self._specs.items() if key[0] != name}
         await self.ask("remove", name=name)
 
     async def _activate(self, name: str, specs: Mapping[str, WorkerSpec], shares: Sequence[Share]) -> None:
-        """Remembered before it is asked for: a replay at the same moment must not bring back what was before."""
+        """Record the new state before the request: a replay at the same moment must not restore the old state."""
         before = self._specs, self._shares.get(name)
         others = {key: spec for key, spec in self._specs.items() if key[0] != name}
         self._specs = others | {(name, version): specs[version] for version, _ in shares}
@@ -316,14 +317,14 @@ class Edge:
         return str(first["failed"])
 
     def _environment(self) -> dict[str, str]:
-        """Only what Node needs: workerd inherits it, and our own tokens are none of its business."""
+        """Return only the variables that Node needs: workerd inherits them, and must not get our own tokens."""
         kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         scratch = self._state / "tmp"
         scratch.mkdir(mode=0o700, exist_ok=True)
         return kept | {"TMPDIR": str(scratch), "NO_COLOR": "1", "NODE_NO_WARNINGS": "1"}
 
     async def _keep(self) -> None:
-        """Reads answers; when the process ends unasked, starts another and tells it all again."""
+        """Read responses. When the process ends unexpectedly, start a new one and replay the state."""
         while True:
             await self._read()
             self._up.clear()
@@ -400,7 +401,7 @@ class Edge:
             await self._activate(name, specs, shares)
 
     async def ask(self, op: str, **rest: Json) -> Json:
-        """The answer to one operation of edge.mjs. Raises EdgeError."""
+        """Send one operation to edge.mjs and return its answer. Raises EdgeError."""
         try:
             await asyncio.wait_for(self._up.wait(), START_SECONDS)
         except TimeoutError:

@@ -1,6 +1,7 @@
-"""Faults for what passes the edge: kept and counted by its Node process, for no request passes through this one.
+"""Faults for requests that pass the edge. The Node process stores and counts them, because it alone sees these
+requests.
 
-A Node process that is replaced after it died has none any more.
+They are lost when the Node process dies and is replaced.
 """
 
 from __future__ import annotations
@@ -20,26 +21,26 @@ class EdgeFaults:
         self._edge = edge
 
     async def add(self, faults: Sequence[RequestFault]) -> None:
-        """In force when it returns; all or none."""
+        """Add all faults or none; they are in force on return."""
         if faults:
             await self._edge.ask("fault", descriptions=[asdict(fault) for fault in faults])
 
     async def left(self) -> list[dict[str, Any]]:
-        """What is left of them, as JSON."""
+        """Return the remaining faults as JSON."""
         return list(await self._edge.ask("faults"))
 
     async def clear(self) -> None:
-        """Forget all of them."""
+        """Remove all faults."""
         await self._edge.ask("clear")
 
     async def recorded(self) -> list[dict[str, Any]]:
-        """Requests to recorded hosts, in the order in which they ended: {time, host, method, path, status, ms}."""
+        """Return the requests to recorded hosts in the order of their end: {time, host, method, path, status, ms}."""
         return list(await self._edge.ask("seen"))
 
     async def passed(self, number: int) -> dict[str, Any]:
-        """The last requests to any host after that of this number: {last: the newest one's number, requests: […]}."""
+        """Return the requests after number `number`, to any host: {last: the newest one's number, requests: […]}."""
         return dict(await self._edge.ask("passed", number=number))
 
     async def forget(self) -> None:
-        """Empties that list."""
+        """Empty that list."""
         await self._edge.ask("forget")

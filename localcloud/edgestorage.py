@@ -1,7 +1,7 @@
-"""What Workers keep, as the control plane reaches it: requests to the edge's storage, which is on a port of its own.
+"""The Workers' stored data as the control plane reaches it: requests to the edge's storage, which has its own port.
 
-Values are as large as 25 MiB, so they travel by HTTP and not on the lines that the edge is spoken to by. The storage
-is started by the first request.
+Values can be 25 MiB large, so they travel by HTTP and not over the edge's JSON lines. The first request starts the
+storage.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Stored:
-    """An answer of the storage; header names in lower case."""
+    """A response of the storage; header names in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -26,7 +26,7 @@ class Stored:
 
 
 class EdgeStorage:
-    """Every method raises EdgeError when the edge or its storage does not answer."""
+    """The client of the storage. Every method raises EdgeError when the edge or its storage does not answer."""
 
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
@@ -34,7 +34,7 @@ class EdgeStorage:
     async def request(
         self, place: tuple[str, str], method: str, path: str, headers: Mapping[str, str], body: bytes = b""
     ) -> Stored:
-        """The answer of a simulator; `place` is (kind, id), as bindings name it."""
+        """Send a request to a simulator; `place` is (kind, id), as bindings name it."""
         known = await self._edge.ask("storage")
         marks = {"x-edge-key": known["secret"], "x-edge-storage": "/".join(place)}
         try:
@@ -43,7 +43,7 @@ class EdgeStorage:
             raise EdgeError(f"The storage of the local cloud did not answer ({error}).") from None
 
     async def erase(self, place: tuple[str, str]) -> None:
-        """Forgets all that is kept there; the id must not be used again."""
+        """Delete everything in `place`. Its id must not be used again."""
         kind, identifier = place
         await self._edge.ask("erase", kind=kind, name=identifier)
 

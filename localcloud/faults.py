@@ -1,4 +1,4 @@
-"""Trouble on request: failing or slow answers of the APIs and of apps, and deployments that fail in a chosen step."""
+"""Faults on request: failing or slow answers of APIs and apps, and deployments that fail in a chosen step."""
 
 from __future__ import annotations
 
@@ -59,16 +59,17 @@ LATENCY: dict[str, Check] = {"path": _text, "seconds": _seconds}
 
 
 class FaultError(Exception):
-    """A fault's description that makes no sense."""
+    """An invalid description of a fault."""
 
 
 @dataclass
 class RequestFault:
-    """Answers `count` matching requests with `status` (or drops them) after `delay` seconds.
+    """A fault that answers `count` matching requests with `status`, or drops them, after `delay` seconds.
 
-    The first `skip` of them pass untouched. Without status and drop the request is only delayed. With drop `answer` it
-    is carried out, and its answer lost. With a `host` (a glob, without port) it is meant for requests that pass the
-    edge: to apps and Workers, and theirs to anywhere. With `record` it does nothing but log them, until it is cleared.
+    The first `skip` requests pass untouched. Without status and drop the request is only delayed. With drop `answer`
+    the request is carried out and its answer lost. With a `host` (a glob, without port) the fault applies to requests
+    that pass the edge: to apps and Workers, and from them to any host. With `record` it only logs the requests, until
+    it is removed.
     """
 
     host: str | None = None
@@ -84,13 +85,13 @@ class RequestFault:
     record: bool = False
 
     def matches(self, method: str, path: str) -> bool:
-        """Is it meant for this request, and is there any of it left?"""
+        """Return whether the fault applies to this request and is not used up."""
         return self.count > 0 and self.method in ("*", method) and fnmatch.fnmatchcase(path, self.path)
 
 
 @dataclass
 class StepFault:
-    """Makes `count` deployments of `app` fail in `step`; with a delay only, makes them wait there.
+    """A fault that makes `count` deployments of `app` fail in `step`, or only wait there when it has just a delay.
 
     Step `exec` breaks console connections right after they opened.
     """
@@ -103,20 +104,20 @@ class StepFault:
 
     @property
     def fails(self) -> bool:
-        """A delay alone is no failure, unless a message says what fails after it."""
+        """Return whether the step fails. A delay alone is no failure, unless a message gives the error that follows it."""
         return bool(self.message) or not self.delay
 
 
 @dataclass
 class Latency:
-    """Every request to `path` takes `seconds` longer, until the faults are cleared."""
+    """A fault that delays every request to `path` by `seconds`, until the faults are removed."""
 
     path: str
     seconds: float
 
 
 class Faults:
-    """All faults that wait for their moment, except the edge's; kept in memory only: a restart clears them."""
+    """All pending faults except the edge's. They are in memory only, so a restart removes them."""
 
     def __init__(self) -> None:
         self.requests: list[RequestFault] = []
@@ -124,7 +125,7 @@ class Faults:
         self.latencies: list[Latency] = []
 
     def add(self, faults: list[Fault]) -> None:
-        """Take more of them; those with a host are the edge's, not ours."""
+        """Add faults that have no host; those with a host belong to the edge."""
         for fault in faults:
             if isinstance(fault, Latency):
                 self.latencies.append(fault)
@@ -134,7 +135,9 @@ class Faults:
                 self.requests.append(fault)
 
     def take_request(self, method: str, path: str) -> RequestFault | None:
-        """The first fault for this request; it counts as used, and those before it that skip the request as passed."""
+        """Return the first fault for this request and count it as used; count a skip for each fault before it that
+        skips.
+        """
         for fault in self.requests:
             if not fault.matches(method, path):
                 continue
@@ -145,7 +148,7 @@ class Faults:
         return None
 
     def take_step(self, app: str, step: str) -> StepFault | None:
-        """The first fault for this step of this app; it counts as used."""
+        """Return the first fault for this step of this app, and count it as used."""
         for fault in self.steps:
             if fault.count > 0 and fault.app in ("*", app) and fault.step == step:
                 fault.count -= 1
@@ -153,11 +156,11 @@ class Faults:
         return None
 
     def latency(self, path: str) -> float:
-        """Seconds that a request to this path takes longer."""
+        """Return the seconds that requests to this path are delayed."""
         return sum(entry.seconds for entry in self.latencies if fnmatch.fnmatchcase(path, entry.path))
 
     def listing(self) -> dict[str, list[dict[str, Any]]]:
-        """What is left, as JSON."""
+        """Return the remaining faults as JSON."""
         return {
             "requests": [vars(fault) for fault in self.requests if fault.count > 0],
             "steps": [vars(fault) for fault in self.steps if fault.count > 0],
@@ -165,7 +168,7 @@ class Faults:
         }
 
     def clear(self) -> None:
-        """Forget all faults."""
+        """Remove all faults."""
         self.requests.clear()
         self.steps.clear()
         self.latencies.clear()
@@ -175,7 +178,7 @@ Fault = RequestFault | StepFault | Latency
 
 
 def read(descriptions: Any) -> list[Fault]:
-    """One description or a list of them, as POST /_cloud/faults gets them; FaultError says what is wrong with one."""
+    """Parse one description or a list of them, as POST /_cloud/faults gets them. Raises FaultError with the problem."""
     return [_read(each) for each in (descriptions if isinstance(descriptions, list) else [descriptions])]
 
 

@@ -1,4 +1,4 @@
-"""When is a program ready? Asked quickly at first, then with growing pauses."""
+"""Health checks of started programs: polled quickly at first, then with growing pauses."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ DEFAULT_BUDGET = 30.0
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """An HTTP path that must answer 200 to 399, or a connection that must be accepted (path None).
+    """A health check: an HTTP path that must answer 200 to 399, or (path None) a connection that must be accepted.
 
-    App Platform looks every `period` seconds after an initial delay. Here the look comes at once and often, and these
-    only make the limit: a component that is not ready after initial delay + period * failure threshold has failed.
+    App Platform checks every `period` seconds after an initial delay. Here the first check comes at once and the next
+    ones often; the settings only give the limit. A component that is not ready after initial delay + period * failure
+    threshold has failed.
     """
 
     path: str | None
@@ -28,7 +29,7 @@ class HealthCheck:
 
     @classmethod
     def of(cls, service: dict[str, Any]) -> HealthCheck:
-        """From a service of an app spec."""
+        """Read the health check of a service in an app spec."""
         given = service.get("health_check", {})
         budget = DEFAULT_BUDGET
         if {"initial_delay_seconds", "period_seconds", "failure_threshold"} & set(given):
@@ -38,7 +39,7 @@ class HealthCheck:
         return cls(path, float(given.get("timeout_seconds", 1)), int(given.get("success_threshold", 1)), budget)
 
     async def wait(self, port: int) -> str:
-        """Return "" as soon as the program is ready, or what it answered last when the time is up."""
+        """Wait until the program is ready; return "", or the last problem when the time is up."""
         end = asyncio.get_running_loop().time() + self.budget
         pause, good = FIRST_PAUSE, 0
         while True:
@@ -52,7 +53,7 @@ class HealthCheck:
             pause = min(pause * 1.3, LONGEST_PAUSE)
 
     async def look(self, port: int) -> str:
-        """One look: "" when ready, else what is wrong."""
+        """Check once: return "" when ready, else the problem."""
         try:
             return await asyncio.wait_for(self._ask(port), self.timeout)
         except TimeoutError:

@@ -1,8 +1,8 @@
-"""The local image store: packed directories, addressed by the SHA-256 of their bytes, and images of a registry on this
-machine, by their own digests.
+"""The local image store: packed directories by the SHA-256 of their bytes, and pulled images by their own digests.
 
-An image is a plain tar that holds `rootfs/…` and `config.json` {"cmd": ["./entrypoint.sh"]}; of a registry's image it
-holds all layers as one, and its working directory and variables too.
+Pulled images come from a registry on this machine. An image is a plain tar that holds `rootfs/…` and `config.json`
+{"cmd": ["./entrypoint.sh"]}. For a registry's image it holds all layers as one, and also its working directory and
+variables.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ TABLE = """CREATE TABLE IF NOT EXISTS images (
 
 
 class ImageError(Exception):
-    """An image that is missing, damaged or not an image."""
+    """An image is missing, damaged, or no image."""
 
 
 class ImageStore:
-    """Images by digest; a digest is found only in the repository it was pushed to."""
+    """Images by digest; a digest is found only in the repository that it was pushed to."""
 
     def __init__(self, folder: Path, store: Store) -> None:
         self._folder = folder
@@ -42,11 +42,11 @@ class ImageStore:
         store.script(TABLE)
 
     def path(self, digest: str) -> Path:
-        """Where the packed image lies, if it is there."""
+        """Return the path of the packed image, which may not exist."""
         return self._folder / (digest.removeprefix("sha256:") + ".tar")
 
     def has(self, digest: str, repository: str | None = None) -> bool:
-        """Is it there (in this repository)?"""
+        """Return whether the image exists (in this repository)."""
         if not DIGEST.fullmatch(digest) or not self.path(digest).exists():
             return False
         query, values = "SELECT 1 FROM images WHERE digest = ?", [digest]
@@ -55,7 +55,9 @@ class ImageStore:
         return self._store.fetchone(query, values) is not None
 
     async def put(self, digest: str, repository: str, body: AsyncIterator[bytes]) -> int:
-        """Take a packed image; its size in bytes. ImageError when its bytes are not those of the digest."""
+        """Store a packed image and return its size in bytes. Raises ImageError when the digest does not match its
+        bytes.
+        """
         if not DIGEST.fullmatch(digest):
             raise ImageError(f"{digest!r} is not a digest like sha256:<64 hexadecimal digits>")
         fresh = self._folder / f"{digest[7:]}.{os.urandom(4).hex()}.part"
@@ -69,8 +71,9 @@ class ImageStore:
         return size
 
     def pull(self, host: str, path: str, digest: str, repository: str) -> None:
-        """Take an image from a registry, which has to have it also where it was taken before. ImageError when it does
-        not. Blocking: call it in a thread.
+        """Pull an image from a registry. Raises ImageError when the registry lacks it, even if it was pulled before.
+
+        Blocking: call it in a thread.
         """
         registry = Registry(host, path)
         try:
@@ -94,7 +97,7 @@ class ImageStore:
         self._store.execute("INSERT OR IGNORE INTO images VALUES (?, ?, ?)", (digest, repository, size))
 
     def keep(self, folder: Path, cmd: list[str], repository: str) -> str:
-        """Pack a folder that was built here; its digest."""
+        """Pack a folder that was built here, and return its digest."""
         fresh = self._folder / f"{os.urandom(8).hex()}.part"
         pack(folder, ImageConfig(tuple(cmd)), fresh)
         with fresh.open("rb") as file:
@@ -105,11 +108,11 @@ class ImageStore:
         return digest
 
     def config(self, digest: str) -> ImageConfig:
-        """How the image's program is run."""
+        """Return the image's start configuration."""
         return read_config(self.path(digest))
 
     def unpack(self, digest: str, target: Path) -> None:
-        """Unpack into a folder, which is emptied first. Blocking: call it in a thread.
+        """Unpack an image into a folder, which is emptied first. Blocking: call it in a thread.
 
         Raises ImageError for a file that would land outside the folder, and for a damaged image.
         """
@@ -139,7 +142,7 @@ async def _write_checked(path: Path, digest: str, body: AsyncIterator[bytes]) ->
 
 
 def read_config(packed: Path) -> ImageConfig:
-    """An image's config.json; ImageError when the file is not an image."""
+    """Read an image's config.json. Raises ImageError when the file is not an image."""
     try:
         with tarfile.open(packed) as tar:
             file = tar.extractfile("config.json")

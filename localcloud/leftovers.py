@@ -1,4 +1,4 @@
-"""Child processes that must not outlive a killed parent: written down while they run, ended at the next start."""
+"""Child processes that must not outlive a killed parent: recorded while they run, ended at the next start."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Leftovers:
         self._file = file
 
     def record(self, processes: Iterable[psutil.Process]) -> None:
-        """Replaces the list by these processes; those that just ended are skipped."""
+        """Replace the list by these processes; skip those that just ended."""
         pairs: list[tuple[int, float]] = []
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -30,7 +30,7 @@ class Leftovers:
         os.replace(part, self._file)
 
     def reap(self) -> None:
-        """Kills every process on the list that still runs and empties the list."""
+        """Kill every listed process that still runs, and empty the list."""
         alive = []
         for pid, created in self._read():
             with contextlib.suppress(psutil.NoSuchProcess):

@@ -14,7 +14,7 @@ MASK = "********"
 class LogFile:
     """A text file that one side appends lines to and others follow.
 
-    Lines begin with the component's name and the time, as App Platform's do. Known secrets are masked before they are
+    Lines begin with the component's name and the time, like App Platform's. Known secrets are masked before they are
     written.
     """
 
@@ -27,7 +27,7 @@ class LogFile:
         self._file = path.open("a", encoding="utf-8")
 
     def line(self, text: str) -> None:
-        """Append one line and wake the followers; nothing happens when the log is closed."""
+        """Append one line and wake the followers. Does nothing when the log is closed."""
         if not self.open:
             return
         for secret in self._secrets:
@@ -38,7 +38,7 @@ class LogFile:
         self._wake()
 
     def close(self) -> None:
-        """Nothing more will come: followers end after the last line."""
+        """Close the log: followers end after the last line."""
         if self.open:
             self.open = False
             self._file.close()
@@ -50,12 +50,12 @@ class LogFile:
 
     @property
     def grown(self) -> asyncio.Event:
-        """Set by the next line, or by the end; take it before reading, so that nothing is missed."""
+        """Return the event that the next line or the end sets. Take it before reading, or a line can be missed."""
         return self._grown
 
 
 class LogBook:
-    """All log files below a folder; those being written are known by path."""
+    """All log files below a folder; open ones are known by path."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -63,16 +63,16 @@ class LogBook:
         self._expected: dict[str, asyncio.Event] = {}
 
     def expect(self, name: str) -> None:
-        """This log will begin: who follows it already waits for it."""
+        """Announce a log: followers already wait for its first line."""
         self._expected.setdefault(name, asyncio.Event())
 
     def settle(self, name: str) -> None:
-        """It has begun, or never will."""
+        """End the announcement: the log has started, or never will."""
         if event := self._expected.pop(name, None):
             event.set()
 
     def begin(self, name: str, component: str, secrets: Sequence[str]) -> LogFile:
-        """Open a log for writing, behind what it holds already."""
+        """Open a log for appending."""
         known = self._open.get(name)
         if known and known.open:
             return known
@@ -81,11 +81,11 @@ class LogBook:
         return self._open[name]
 
     def growing(self, name: str) -> bool:
-        """Is somebody still writing it, or will be?"""
+        """Return whether the log is open or announced."""
         return name in self._expected or (name in self._open and self._open[name].open)
 
     def exists(self, name: str) -> bool:
-        """Has anything been written?"""
+        """Return whether the log has any content."""
         return (self.folder / name).exists()
 
     def close(self) -> None:
@@ -96,7 +96,7 @@ class LogBook:
             log.close()
 
     async def read(self, name: str, follow: bool, tail: int) -> AsyncIterator[str]:
-        """The log's text in pieces that end at line ends: the last `tail` lines (0: all), then what follows."""
+        """Yield the log's text in pieces that end at line ends: the last `tail` lines (0: all), then new ones."""
         path = self.folder / name
         if follow and name in self._expected:
             await self._expected[name].wait()

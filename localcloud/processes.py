@@ -1,7 +1,7 @@
 """Programs that the local cloud runs: each in its own process group, its output captured, ended as a group.
 
-What runs is written down with its creation time, so that the leftovers of a killed local cloud are found and ended at
-the next start, and a process that only got the same number is left alone.
+Each running process is recorded with its creation time. The next start finds and ends the leftovers of a killed local
+cloud; it leaves alone a process that only reuses the same id.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ Sink = Callable[[str], None]
 
 
 class Processes:
-    """Starts programs and remembers them."""
+    """Starts programs and records them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         store.script(TABLE)
 
     async def start(self, command: Sequence[str], cwd: Path, env: Mapping[str, str], sink: Sink) -> Program:
-        """Run a command; every line it prints goes to `sink`. OSError when it cannot be started."""
+        """Run a command and pass every line of its output to `sink`. Raises OSError when it cannot be started."""
         process = await asyncio.create_subprocess_exec(
             *command,
             cwd=cwd,
@@ -50,11 +50,11 @@ class Processes:
         return Program(process, sink, self._forget)
 
     def _forget(self, pid: int) -> None:
-        with contextlib.suppress(Exception):  # the store may be closed already: the next start reaps what is left
+        with contextlib.suppress(Exception):  # the store may be closed already: the next start ends the leftovers
             self._store.execute("DELETE FROM processes WHERE pid = ?", (pid,))
 
     def reap(self) -> int:
-        """Kill what a former run left behind, with all members of its groups; how many processes that were."""
+        """Kill the leftovers of an earlier run with all members of their groups; return the number of processes."""
         doomed: list[psutil.Process] = []
         for row in self._store.fetchall("SELECT pid, created FROM processes"):
             doomed += _group(row["pid"], row["created"])
@@ -85,7 +85,7 @@ def end_session(leader: int) -> None:
 
 
 def _group(leader: int, created: float) -> list[psutil.Process]:
-    """The processes of a group that began with this leader; none when the number now belongs to someone else."""
+    """Return the processes of a group that began with this leader; [] when another process now has its id."""
     members = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
@@ -96,7 +96,7 @@ def _group(leader: int, created: float) -> list[psutil.Process]:
 
 
 def _wait_for_end(doomed: list[psutil.Process]) -> None:
-    """Until all have ended; one that only waits for its parent to notice counts as ended."""
+    """Wait until all have ended; a zombie, which only waits for its parent, counts as ended."""
     end, pause = time.monotonic() + REAP_SECONDS, 0.005
     while doomed and time.monotonic() < end:
         time.sleep(pause)
@@ -123,12 +123,12 @@ class Program:
 
     @property
     def pid(self) -> int:
-        """Also the number of its process group."""
+        """The process id, which is also the process group's."""
         return self._process.pid
 
     @property
     def running(self) -> bool:
-        """Has the leader not ended yet?"""
+        """Return whether the leader still runs."""
         return self._process.returncode is None
 
     async def _read(self) -> None:
@@ -144,13 +144,13 @@ class Program:
 
     async def _wait(self) -> int:
         status = await self._process.wait()
-        self._signal(signal.SIGKILL)  # members of the group that outlived the leader, and hold its output open
+        self._signal(signal.SIGKILL)  # members of the group that outlived the leader and keep its output open
         await self._reading
         self._forget(self.pid)
         return status
 
     async def stop(self, grace: float) -> None:
-        """SIGTERM to the group, SIGKILL after `grace` seconds; returns when it has ended."""
+        """Send SIGTERM to the group, SIGKILL after `grace` seconds, and return when it has ended."""
         self._signal(signal.SIGTERM)
         try:
             await asyncio.wait_for(asyncio.shield(self.exited), grace)

@@ -1,6 +1,6 @@
 """Images pulled by digest from a container registry on this machine.
 
-Their layers are laid over one another into one folder, as a container's root is. Formats:
+Their layers are laid over one another into one folder, like a container's root. Formats:
 https://github.com/opencontainers/image-spec (manifest, index, config, layer), and docker's own of the same shape.
 """
 
@@ -32,11 +32,11 @@ WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
 
 
 class PullError(Exception):
-    """An image that cannot be pulled: one sentence."""
+    """An image cannot be pulled: one sentence."""
 
 
 def is_registry(name: str | None) -> bool:
-    """Whether a spec's `registry` begins with a registry on this machine, as image names tell a host from a name."""
+    """Return whether a spec's `registry` starts with a registry on this machine, by the rule of image names."""
     host = (name or "").partition("/")[0].partition(":")[0]
     try:
         return host == "localhost" or host.endswith(".localhost") or ipaddress.ip_address(host).is_loopback
@@ -53,7 +53,7 @@ class Registry:
         self._host, self.repository = host, repository
 
     def manifest(self, digest: str) -> dict[str, Any]:
-        """The manifest of a digest, for linux/amd64 where it is a list of them. Raises PullError."""
+        """Return the manifest of a digest; from an index, the one for linux/amd64. Raises PullError."""
         found = self._manifest(digest)
         if "manifests" not in found:
             return found
@@ -65,7 +65,7 @@ class Registry:
         raise PullError(f"{self.repository}@{digest} has no image for {'/'.join(wanted)}")
 
     def unpack(self, manifest: Mapping[str, Any], root: Path) -> ImageConfig:
-        """Lays the layers over one another into an empty folder. Raises PullError."""
+        """Unpack the layers over one another into an empty folder. Raises PullError."""
         try:
             config = json.loads(self._blob(manifest["config"]["digest"]))
             for layer in manifest["layers"]:
@@ -90,7 +90,7 @@ class Registry:
 
     @contextmanager
     def _file(self, digest: str) -> Iterator[Path]:
-        """A blob as a file, checked by its digest."""
+        """Download a blob to a file and check its digest."""
         seen = hashlib.sha256()
         with tempfile.NamedTemporaryFile() as file:
             for chunk in self._asked(f"blobs/{digest}", digest):
@@ -120,7 +120,7 @@ class Registry:
 
 
 def _apply(layer: Path, root: Path) -> None:
-    """Lays one layer over what is there: an entry in place of one of its name, a whiteout in place of nothing."""
+    """Unpack one layer: an entry replaces one of the same name, a whiteout removes one."""
     with tarfile.open(layer) as tar:
         for member in tar:
             folder, _, last = member.name.rstrip("/").rpartition("/")
@@ -140,7 +140,7 @@ def _empty(folder: Path, root: Path) -> None:
 
 
 def _config(config: Mapping[str, Any]) -> ImageConfig:
-    """Raises ValueError where nothing says what to run."""
+    """Read the start configuration. Raises ValueError when it has no command."""
     cmd = [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
     if not cmd:
         raise ValueError("no command")

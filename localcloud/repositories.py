@@ -1,6 +1,7 @@
-"""Repositories that the local cloud may build from: a checkout of each on this machine, and its Dockerfile's stand-in.
+"""Repositories that the local cloud may build from: a local checkout of each, and the commands that replace its
+Dockerfile.
 
-The real App Platform reaches a repository through GitHub's permission. Here that permission is an entry in this list.
+The real App Platform reaches a repository through GitHub's permission. Here an entry in this list is the permission.
 """
 
 from __future__ import annotations
@@ -22,29 +23,29 @@ GITHUB = "github.com"
 
 
 class RepositoryError(Exception):
-    """A description that cannot be used: one sentence."""
+    """An invalid description of a repository: one sentence."""
 
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository by its name on GitHub, OWNER/REPO, and the git checkout that is cloned in its place.
+    """A repository by its name on GitHub, OWNER/REPO, and the git checkout that is cloned instead.
 
-    `build`, `output` and `run` are empty where no app of it is built from a Dockerfile.
+    `build`, `output` and `run` are empty when no app builds from its Dockerfile.
     """
 
     name: str
     checkout: str
     """An absolute path."""
     build: str = ""
-    """The shell command that does the Dockerfile's work, in a clone's `source_dir`."""
+    """The shell command that replaces the Dockerfile's build, run in a clone's `source_dir`."""
     output: str = ""
-    """The folder below `source_dir` that holds what runs, when it is not `source_dir` itself."""
+    """The folder below `source_dir` that holds the built program, when it is not `source_dir` itself."""
     run: str = ""
-    """The shell command that starts it, as the Dockerfile's own would."""
+    """The shell command that starts the program, like the Dockerfile's own."""
 
     @classmethod
     def read(cls, given: Any) -> Repository:
-        """From JSON. Raises RepositoryError."""
+        """Read an entry from JSON. Raises RepositoryError."""
         if not isinstance(given, dict) or not all(isinstance(each, str) for each in given.values()):
             raise RepositoryError("A repository is described by an object of texts.")
         if unknown := sorted(set(given) - FIELDS):
@@ -69,46 +70,46 @@ class Repository:
 
 
 class Repositories:
-    """The list, kept in the local cloud's database."""
+    """The list, stored in the local cloud's database."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         store.script(TABLE)
 
     def put(self, repository: Repository) -> None:
-        """Add one, in place of an earlier one of its name."""
+        """Add an entry; it replaces an earlier one of the same name."""
         values = (identity(repository.name), *asdict(repository).values())
         self._store.execute("INSERT OR REPLACE INTO repositories VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def remove(self, name: str) -> bool:
-        """Forget one; False when it was not there."""
+        """Remove an entry; return False when there was no such entry."""
         return self._store.execute("DELETE FROM repositories WHERE identity = ?", (identity(name),)) > 0
 
     def named(self, name: str) -> Repository | None:
-        """The repository of this name, or of this clone address."""
+        """Return the repository of this name, or of this clone address."""
         row = self._store.fetchone("SELECT * FROM repositories WHERE identity = ?", (identity(name),))
         return Repository(**{key: row[key] for key in row.keys() if key != "identity"}) if row else None  # noqa: SIM118
 
     def of(self, service: Mapping[str, Any]) -> Repository | None:
-        """The repository that a component of a spec is built from, if it is one of the list."""
+        """Return the listed repository that a component of a spec is built from."""
         name = source_name(service)
         return self.named(name) if name else None
 
     def listing(self) -> list[dict[str, str]]:
-        """All of them, by name."""
+        """Return all entries, by name."""
         rows = self._store.fetchall("SELECT * FROM repositories ORDER BY identity")
         return [{key: row[key] for key in FIELDS} for row in rows]
 
 
 def source_name(service: Mapping[str, Any]) -> str | None:
-    """What a component is built from: OWNER/REPO, or a clone address; None when it is an image."""
+    """Return the source of a component: OWNER/REPO, or a clone address; None when it is an image."""
     github, git = service.get("github"), service.get("git")
     found = (github or {}).get("repo") or (git or {}).get("repo_clone_url")
     return str(found) if found else None
 
 
 def identity(name: str) -> str:
-    """One text for all ways to name a repository: `github.com/owner/repo`. GitHub's names have no case."""
+    """Normalize a repository's name to `github.com/owner/repo`. GitHub's names have no case."""
     if NAME.fullmatch(name):
         name = f"{GITHUB}/{name}"
     return name.partition("://")[2].removesuffix("/").removesuffix(".git").lower() if "://" in name else name.lower()

@@ -1,4 +1,4 @@
-"""The last requests that the control plane answered: never bodies, query strings or tokens."""
+"""The last requests that the control plane answered, without bodies, query strings and tokens."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ class RequestLog:
         self._count = 0
 
     def add(self, entry: Entry) -> None:
-        """Keep one more."""
+        """Append an entry."""
         self._entries.append(entry)
         self._count += 1
 
     def since(self, number: int) -> tuple[int, list[dict[str, str | int | float]]]:
-        """The newest one's number, and all that came after that of this number; all for a number of another start."""
+        """Return the newest number, and the entries after `number`; all entries for a number of another start."""
         fresh = self._count - number if number <= self._count else self._count
         return self._count, self.listing()[-fresh:] if fresh else []
 
     def listing(self) -> list[dict[str, str | int | float]]:
-        """All that are kept, as JSON objects."""
+        """Return all entries as JSON objects."""
         return [asdict(entry) for entry in self._entries]
 
     def clear(self) -> None:
-        """Forget them all."""
+        """Remove all entries."""
         self._entries.clear()

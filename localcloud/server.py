@@ -1,4 +1,4 @@
-"""One ASGI app for everything: DigitalOcean at /v2, Cloudflare at /client/v4, our own at /_cloud."""
+"""One ASGI app for all endpoints: DigitalOcean at /v2, Cloudflare at /client/v4, the local cloud's own at /_cloud."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from localcloud.tolerance import TolerantProtocol
 
 
 def application(cloud: Cloud, platform: digitalocean.Platform) -> ASGIApp:
-    """The control plane: routes of both clouds and ours, faults and the request log around them."""
+    """Build the control plane: the routes of both clouds and our own, wrapped with faults and the request log."""
     routes: list[BaseRoute] = [
         *control.routes(cloud, platform),
         Mount("/client/v4", routes=cloudflare_routes(cloud)),
@@ -37,9 +37,9 @@ def application(cloud: Cloud, platform: digitalocean.Platform) -> ASGIApp:
 
 
 async def serve(cloud: Cloud, listener: socket.socket) -> None:
-    """Start the edge, the Workers and the apps, answer until SIGTERM or SIGINT, then stop them all.
+    """Start the edge, the Workers and the apps, serve until SIGTERM or SIGINT, then stop them all.
 
-    Raises EdgeError when the edge does not start. A signal during the start ends it there.
+    Raises EdgeError when the edge does not start. A signal during the start ends the start.
     """
     platform = digitalocean.Platform(cloud)
     server = Server(application(cloud, platform))
@@ -60,7 +60,7 @@ async def _start(cloud: Cloud, platform: digitalocean.Platform) -> None:
 
 
 class Server(uvicorn.Server):
-    """Ends by itself with status 0 after SIGTERM or SIGINT, instead of dying of the signal."""
+    """A server that ends with status 0 after SIGTERM or SIGINT, instead of dying of the signal."""
 
     def __init__(self, app: ASGIApp) -> None:
         config = uvicorn.Config(
@@ -77,13 +77,13 @@ class Server(uvicorn.Server):
         self._starting: asyncio.Task[None] | None = None
 
     def heed_signals(self) -> None:
-        """Both signals ask for the same graceful end, from now on."""
+        """Make both signals request the same graceful end."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._leave)
 
     async def unless_leaving(self, starting: Coroutine[Any, Any, None]) -> None:
-        """Wait for the start, or for a signal that makes it pointless."""
+        """Wait for the start to finish, or for a signal that cancels it."""
         self._starting = asyncio.create_task(starting)
         try:
             await self._starting
@@ -93,7 +93,7 @@ class Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Already done by `heed_signals`."""
+        """Do nothing: `heed_signals` has installed the handlers."""
         yield
 
     def _leave(self) -> None:
@@ -103,7 +103,7 @@ class Server(uvicorn.Server):
 
 
 class Observed:
-    """Faults before, and an entry in the request log after each request that is not to our own page or to /_cloud."""
+    """Applies faults to requests and logs them, except those for the console page or /_cloud."""
 
     def __init__(self, app: ASGIApp, cloud: Cloud) -> None:
         self._app = app
@@ -133,7 +133,7 @@ class Observed:
             self._note(scope, status, started)
 
     async def _failed(self, fault: RequestFault | None, scope: Scope, send: Send, watched: Send) -> bool:
-        """Wait as asked; True when a fault has answered or dropped this request."""
+        """Wait as the fault requires; return True when it has answered or dropped this request."""
         delay = self._cloud.faults.latency(scope["path"]) + (fault.delay if fault else 0)
         if delay:
             await asyncio.sleep(delay)
@@ -160,7 +160,7 @@ async def _answer(fault: RequestFault, status: int, scope: Scope, send: Send) ->
 
 
 def cloudflare_body(status: int) -> dict[str, Any]:
-    """Cloudflare's error envelope for a fault that names no body."""
+    """Return Cloudflare's error envelope, for a fault without a body."""
     error = {"code": 10000 + status, "message": f"fault: {status} on request"}
     return {"success": False, "errors": [error], "messages": [], "result": None}
 
@@ -173,7 +173,7 @@ def _hang_up(send: Send) -> None:
 
 
 async def _nowhere(_: Message) -> None:
-    """Where the answers go that are lost."""
+    """Discard a message, for answers that a fault loses."""
 
 
 async def _nothing() -> Message:

@@ -1,4 +1,4 @@
-"""The local cloud's memory: one SQLite database below the state folder."""
+"""The local cloud's database: one SQLite file below the state folder."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ Value = str | int | float | bytes | None
 
 
 class Store:
-    """A SQLite connection in WAL mode; every statement outside `transaction()` commits by itself.
+    """A SQLite connection in WAL mode; every statement outside `transaction()` commits on its own.
 
-    Used from the event loop's thread only. What is committed survives kill -9.
+    Used from the event loop's thread only. Committed data survives kill -9.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,21 +29,21 @@ class Store:
         self.connection.executescript(statements)
 
     def execute(self, statement: str, values: Sequence[Value] = ()) -> int:
-        """Run one statement; the number of rows it changed."""
+        """Run one statement and return the number of rows that it changed."""
         return self.connection.execute(statement, values).rowcount
 
     def fetchone(self, statement: str, values: Sequence[Value] = ()) -> sqlite3.Row | None:
-        """The first row, or None."""
+        """Return the first row, or None."""
         row: sqlite3.Row | None = self.connection.execute(statement, values).fetchone()
         return row
 
     def fetchall(self, statement: str, values: Sequence[Value] = ()) -> list[sqlite3.Row]:
-        """All rows; columns by name or position."""
+        """Return all rows; columns by name or position."""
         return self.connection.execute(statement, values).fetchall()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All statements inside happen, or none; an inner one joins the outer one."""
+        """Commit all statements inside, or none; an inner transaction joins the outer one."""
         if self.connection.in_transaction:
             yield
             return
@@ -56,5 +56,5 @@ class Store:
         self.connection.execute("COMMIT")
 
     def close(self) -> None:
-        """Fold the write-ahead log back into the database and close."""
+        """Merge the write-ahead log into the database and close."""
         self.connection.close()

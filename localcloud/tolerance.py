@@ -1,7 +1,7 @@
-"""Websockets that take unmasked frames where Cloudflare takes them: of a tail.
+"""Websockets that accept unmasked frames on tails, as Cloudflare does.
 
-`wrangler tail` sends its first message without a mask (workers-sdk, packages/wrangler/src/tail/createTail.ts), which
-RFC 6455, section 5.1, forbids a client, and every correct server closes the connection for. Cloudflare does not.
+`wrangler tail` sends its first message without a mask (workers-sdk, packages/wrangler/src/tail/createTail.ts). RFC
+6455, section 5.1, forbids that to a client, and every correct server closes the connection. Cloudflare does not.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ NO_CHANGE = bytes(4)
 MASKED = 0x80
 LENGTH = 0x7F
 LONGER = {126: 2, 127: 8}
-"""How many bytes of length follow, by the length in the second byte."""
+"""The number of length bytes that follow, by the length in the second byte."""
 
 
 class TolerantProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's websockets; the first data that it gets is the request."""
+    """uvicorn's websocket protocol; the first data that it gets is the request."""
 
     _masks: Masks | None = None
     _begun = False
@@ -33,14 +33,14 @@ class TolerantProtocol(WebSocketsSansIOProtocol):
 
 
 class Masks:
-    """Gives frames without a mask one that changes nothing. Frames may come in pieces."""
+    """Adds a mask of zeros, which changes nothing, to frames without one. Frames may come in pieces."""
 
     def __init__(self) -> None:
         self._head = b""
-        self._left = 0  # bytes of the present frame's payload that are still to come
+        self._left = 0  # remaining payload bytes of the current frame
 
     def added(self, data: bytes) -> bytes:
-        """The same frames, masked; the beginning of a head is kept until the rest of it comes."""
+        """Return the frames masked. An incomplete head is buffered until the rest of it comes."""
         out = b""
         data, self._head = self._head + data, b""
         while data:

@@ -1,7 +1,7 @@
 """Files of an archive, written into a folder that they cannot leave.
 
-A link leads where it would in a container whose root is the folder: it is written relative, and never to the outside.
-Not tarfile's own extraction: its safe filter is missing from 3.11 before 3.11.4.
+A link's target is resolved as in a container whose root is the folder: it is written relative, and never leads outside.
+tarfile's own extraction is not used: its safe filter is missing from 3.11 before 3.11.4.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ class TreeError(Exception):
 
 
 def place(tar: tarfile.TarFile, member: tarfile.TarInfo, root: Path, name: str) -> None:
-    """Writes an entry under a name relative to `root`; what was there before goes, unless both are folders.
+    """Write an entry under a name relative to `root`. It replaces the existing one, unless both are folders.
 
-    Devices and pipes are left out, as a container without privileges has no use for them. Raises TreeError.
+    Devices and pipes are left out, because a container without privileges cannot use them. Raises TreeError.
     """
     path = inside(root, name)
     if path == root.resolve():
@@ -44,7 +44,7 @@ def place(tar: tarfile.TarFile, member: tarfile.TarInfo, root: Path, name: str) 
 
 
 def inside(root: Path, name: str) -> Path:
-    """The place of a name below `root`, its folder made where it is missing. Raises TreeError."""
+    """Return the path of a name below `root`, and create its folder. Raises TreeError."""
     home = root.resolve()
     lexical = Path(os.path.normpath(home / name))
     if Path(name).is_absolute() or not lexical.is_relative_to(home):
@@ -62,7 +62,7 @@ def inside(root: Path, name: str) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Removes what is there, a folder with all that is in it; a link itself, not what it leads to."""
+    """Remove a file, or a folder with its content. Of a link, remove the link and not its target."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -70,14 +70,14 @@ def remove(path: Path) -> None:
 
 
 def _relative(home: Path, link: Path, target: str) -> str:
-    """The link's target, as it is in a container whose root is `home`."""
+    """Return the link's target, resolved as in a container whose root is `home`."""
     base = Path("/") if target.startswith("/") else Path("/") / link.parent.relative_to(home)
     wanted = home / os.path.normpath(base / target).lstrip("/")
     return os.path.relpath(wanted, link.parent)
 
 
 def _copy(source: Path, path: Path, member: tarfile.TarInfo) -> None:
-    """A second name of a file that came before."""
+    """Write a hard link to an earlier file as a copy of it."""
     if source.is_symlink() or not source.is_file():
         raise TreeError(f"{member.name!r} is a second name of {member.linkname!r}, which is not there")
     if source != path:

@@ -1,4 +1,4 @@
-"""Encryption of what must not lie in plain on disk."""
+"""Encryption of data that must not lie in plain text on disk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class VaultError(Exception):
 class Vault:
     """AES-256-GCM with a key in a file of its own (0600).
 
-    A `purpose` binds a sealed text to its use: sealed for one, it does not open for another.
+    A `purpose` binds a sealed text to its use: a text sealed for one purpose does not open for another.
     """
 
     def __init__(self, key: bytes) -> None:
@@ -27,19 +27,19 @@ class Vault:
 
     @classmethod
     def at(cls, path: Path) -> Vault:
-        """The vault whose key is in `path`; a new key is made when there is none."""
+        """Return the vault whose key is in `path`; create a new key when the file is missing."""
         if not path.exists():
             write_private(path, AESGCM.generate_key(256))
         return cls(path.read_bytes())
 
     def seal(self, text: str, purpose: str = "") -> str:
-        """The text encrypted, in URL-safe base64."""
+        """Encrypt the text, in URL-safe base64."""
         nonce = os.urandom(NONCE_BYTES)
         sealed = self._cipher.encrypt(nonce, text.encode(), purpose.encode())
         return base64.urlsafe_b64encode(nonce + sealed).decode()
 
     def open(self, sealed: str, purpose: str = "") -> str:
-        """The text again; VaultError when it was not sealed here for this purpose."""
+        """Decrypt the text. Raises VaultError when it was not sealed here for this purpose."""
         try:
             raw = base64.urlsafe_b64decode(sealed)
             return self._cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], purpose.encode()).decode()
@@ -48,7 +48,7 @@ class Vault:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read; it appears whole or not at all."""
+    """Write a file that only its owner can read; readers see all of it or nothing."""
     fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

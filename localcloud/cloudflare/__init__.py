@@ -1,1 +1,1 @@
-"""The Cloudflare API: accounts, zones, Workers. `routes` is the table, `workers` does the work."""
+"""The Cloudflare API: accounts, zones, Workers. `routes` is the table of endpoints; `workers` holds the operations."""

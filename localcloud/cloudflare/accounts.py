@@ -24,39 +24,39 @@ SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 async def verify_token(_: Request, __: Api) -> Response:
-    """GET /user/tokens/verify and /accounts/{a}/tokens/verify."""
+    """Confirm that the token is active."""
     return ok({"id": shapes.AUTHOR_ID, "status": "active"})
 
 
 async def user(_: Request, __: Api) -> Response:
-    """GET /user."""
+    """Show the user."""
     return ok(USER)
 
 
 async def accounts(request: Request, api: Api) -> Response:
-    """GET /accounts."""
+    """List the accounts: only one."""
     return listing(request, [shapes.account(api.account_id)])
 
 
 async def account(_: Request, api: Api) -> Response:
-    """GET /accounts/{a}."""
+    """Show the account."""
     return ok(shapes.account(api.account_id))
 
 
 async def memberships(request: Request, api: Api) -> Response:
-    """GET /memberships."""
+    """List the user's memberships: only one."""
     roles = ["Administrator"]
     found = {"id": shapes.AUTHOR_ID, "status": "accepted", "account": shapes.account(api.account_id), "roles": roles}
     return listing(request, [found])
 
 
 async def subdomain(_: Request, api: Api) -> Response:
-    """GET /accounts/{a}/workers/subdomain."""
+    """Show the account's name below workers.localhost."""
     return ok({"subdomain": api.zones.subdomain})
 
 
 async def set_subdomain(request: Request, api: Api) -> Response:
-    """PUT /accounts/{a}/workers/subdomain: every Worker's own address changes."""
+    """Rename the account's subdomain, which changes every Worker's own address."""
     wanted = text(await body(request), "subdomain").lower()
     if not SUBDOMAIN.fullmatch(wanted):
         raise ApiError(400, 10030, f"{wanted!r} is no valid subdomain.")

@@ -1,4 +1,4 @@
-"""What every handler gets: the cloud's parts that the Cloudflare API is made of."""
+"""The parts of the cloud that every handler of the Cloudflare API gets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Api:
-    """One for each local cloud."""
+    """The parts; one instance for each local cloud."""
 
     account_id: str
     token: str

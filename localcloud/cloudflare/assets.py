@@ -17,11 +17,11 @@ from localcloud.cloudflare.workers import check_name
 LARGEST_PART = 40 * 1024 * 1024
 MOST_PARTS = 5000
 NO_TYPE = "application/null"
-"""Sent for a file that is to be served without a content type."""
+"""Sent for a file that must be served without a content type."""
 
 
 async def open_session(request: Request, api: Api) -> Response:
-    """POST …/scripts/{script}/assets-upload-session."""
+    """Open an upload session for a manifest; answer with the missing files' hashes."""
     name = request.path_params["script"]
     check_name(name)
     found = await body(request)
@@ -30,9 +30,9 @@ async def open_session(request: Request, api: Api) -> Response:
 
 
 async def upload(request: Request, api: Api) -> Response:
-    """POST /accounts/{a}/workers/assets/upload?base64=true, with the session's token as bearer.
+    """Upload files in base64, with the session's token as bearer.
 
-    202 while files are missing, 201 with the completion token when the last one came.
+    The status is 202 while files are missing, and 201 with the completion token after the last one.
     """
     if request.query_params.get("base64") != "true":
         raise invalid("files must be uploaded with base64=true")
@@ -58,7 +58,7 @@ async def _content(name: str, part: object) -> tuple[str, bytes]:
 
 
 def bearer(request: Request) -> str:
-    """The bearer token of a request; ApiError when there is none."""
+    """Return the bearer token of a request. Raises ApiError when it has none."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise authentication()

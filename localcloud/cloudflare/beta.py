@@ -1,6 +1,6 @@
-"""Workers as objects with an id of their own: the newer endpoints below workers/workers, where nothing is deployed.
+"""Workers as objects with an id: the newer endpoints below workers/workers, which deploy nothing.
 
-The id is the script's tag; clients may also give the name. A deployment is made at the script's own endpoint.
+The id is the script's tag; clients may also send the name. Deployments are made at the script's own endpoint.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ def _script(request: Request, api: Api) -> Script:
 
 
 async def workers(request: Request, api: Api) -> Response:
-    """GET /accounts/{a}/workers/workers."""
+    """List the Workers."""
     return listing(request, [shape(script, api) for script in api.records.scripts()], 10)
 
 
 async def worker(request: Request, api: Api) -> Response:
-    """GET …/workers/workers/{worker}."""
+    """Show a Worker."""
     return ok(shape(_script(request, api), api))
 
 
 async def add_worker(request: Request, api: Api) -> Response:
-    """POST …/workers/workers: a Worker without versions."""
+    """Create a Worker without versions."""
     wanted = await _wanted(request)
     name = text(wanted, "name")
     if api.records.script(name) is not None:
@@ -55,7 +55,7 @@ async def add_worker(request: Request, api: Api) -> Response:
 
 
 async def put_worker(request: Request, api: Api) -> Response:
-    """PUT and PATCH …/workers/workers/{worker}; it keeps its name."""
+    """Change a Worker's settings; the name cannot change."""
     script = _script(request, api)
     wanted = await _wanted(request)
     if wanted.get("name", script.name) != script.name:
@@ -64,7 +64,7 @@ async def put_worker(request: Request, api: Api) -> Response:
 
 
 async def drop_worker(request: Request, api: Api) -> Response:
-    """DELETE …/workers/workers/{worker}."""
+    """Delete a Worker."""
     name = _script(request, api).name
     await api.workers.delete(name, request.query_params.get("force") == "true")
     api.tails.forget(name)
@@ -88,20 +88,20 @@ async def _apply(api: Api, name: str, wanted: dict[str, Json]) -> Script:
 
 
 async def versions(request: Request, api: Api) -> Response:
-    """GET …/workers/workers/{worker}/versions."""
+    """List a Worker's versions."""
     found = api.records.versions(_script(request, api).name)
     return listing(request, [version_shape(version) for version in found], 10)
 
 
 async def version(request: Request, api: Api) -> Response:
-    """GET …/workers/workers/{worker}/versions/{version}; with include=modules also the code."""
+    """Show a version; with include=modules also the code."""
     found = api.workers.version(_script(request, api).name, request.path_params["version"])
     modules = request.query_params.get("include") == "modules"
     return ok(version_shape(found) | (_modules(found, api) if modules else {}))
 
 
 async def add_version(request: Request, api: Api) -> Response:
-    """POST …/workers/workers/{worker}/versions: modules in base64 beside the settings."""
+    """Create a version: modules in base64, and the settings."""
     name = _script(request, api).name
     wanted = await body(request)
     metadata = {key: wanted[key] for key in PLAIN if wanted.get(key) is not None}
@@ -120,7 +120,7 @@ def _uploaded(module: Json) -> uploads.Uploaded:
 
 
 def shape(script: Script, api: Api) -> Json:
-    """A Worker as these endpoints show it."""
+    """Return a Worker in the JSON form of these endpoints."""
     deployment = api.records.deployment(script.name)
     given = script.settings["observability"] or {}
     base = {"enabled": False, "head_sampling_rate": 1} | given
@@ -146,7 +146,7 @@ def shape(script: Script, api: Api) -> Json:
 
 
 def version_shape(found: Version) -> Json:
-    """A version as these endpoints show it, without the code."""
+    """Return a version in the JSON form of these endpoints, without the code."""
     optional: dict[str, Json] = {
         "compatibility_date": found.compatibility_date or None,
         "limits": found.limits,

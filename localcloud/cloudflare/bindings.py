@@ -1,4 +1,4 @@
-"""What a version's bindings are: checked when they are uploaded, split for keeping, and mapped to what workerd gets."""
+"""A version's bindings: checked at the upload, split into public fields and secrets, and mapped to workerd's form."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STORAGE = {
     "d1": ("d1", "id"),
     "queue": ("queue", "queue_name"),
 }
-"""Kinds of bindings that lead to the edge's storage: its name for the kind, and the field with the id."""
+"""The kinds of bindings to the edge's storage: the storage's name of the kind, and the field with the id."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class Bound:
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """The same for workerd."""
+    """The bindings in workerd's form."""
 
     texts: dict[str, str]
     secrets: dict[str, str] = field(repr=False)
@@ -58,12 +58,12 @@ class Runtime:
 
 
 def resolve(given: Json, keep: Json, before: Version | None) -> Bound:
-    """The bindings of an upload: those given, then those of `before` whose type is in `keep`.
+    """Resolve the bindings of an upload: its own, then those of `before` whose type is in `keep`.
 
-    An `inherit` takes the binding of the same name (or of `old_name`) over. Without `keep`, an upload that declares no
-    secret keeps all secrets, so that a deploy by wrangler does not lose them, and one that declares some has exactly
-    those (Cloudflare's documentation: secrets persist between deploys; terraform-provider-cloudflare 5892).
-    Raises ApiError.
+    An `inherit` takes over the binding of the same name (or of `old_name`). Without `keep`, an upload that declares no
+    secret keeps all secrets, so that a deploy by wrangler does not lose them; an upload that declares some has exactly
+    those (Cloudflare's documentation: secrets persist between deploys; terraform-provider-cloudflare 5892). Raises
+    ApiError.
     """
     if not isinstance(given, list):
         raise invalid("bindings must be a list")
@@ -108,7 +108,7 @@ def _take(
             raise ApiError(400, 10057, message)
         return
     if kind == "d1" and "id" not in binding and "database_id" in binding:
-        binding = {**binding, "id": binding["database_id"]}  # the newer name of the same
+        binding = {**binding, "id": binding["database_id"]}  # the newer name of the same field
     _check(binding, name, kind)
     found[name] = {key: value for key, value in binding.items() if kind != "secret_text" or key != "text"}
     if kind == "secret_text":
@@ -143,7 +143,7 @@ def _check(binding: dict[str, Json], name: str, kind: Json) -> None:
 
 
 def check_text(name: str, kind: str, text: Json) -> None:
-    """ApiError for a text binding whose text is none, or too long."""
+    """Check a text binding's text. Raises ApiError when it is missing or too long."""
     if not isinstance(text, str):
         raise invalid(f"binding {name} of type {kind} must have a valid `text` specified")
     if len(text.encode()) > LARGEST_TEXT:
@@ -157,7 +157,7 @@ def _count(bindings: Iterable[dict[str, Json]]) -> None:
 
 
 def runtime(version: Version) -> Runtime:
-    """What workerd gets for a version."""
+    """Return the bindings of a version in workerd's form."""
     made = Runtime(texts={}, secrets=dict(version.secrets), json={}, services={}, storage={}, objects={}, assets=None)
     assets: str | None = None
     for binding in version.bindings:

@@ -1,4 +1,4 @@
-"""Files below root/cloudflare: blobs named by their content or by the hash their client gave, and asset folders."""
+"""Files below root/cloudflare: asset folders, and blobs named by their content or by the client's hash."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from urllib.parse import unquote
 Json = Any
 Manifest = dict[str, dict[str, Json]]
 LONGEST_NAME = 255
-LONGEST_PATH = 3000  # of the 4096 that a file system takes, the state folder's own path among them
+LONGEST_PATH = 3000  # out of the 4096 that a file system takes, which also hold the state folder's own path
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 HASH = re.compile(r"[0-9a-f]{32}")
 RULES = ("_headers", "_redirects")
@@ -26,17 +26,18 @@ NEVER = {"/_headers", "/_redirects", "/.assetsignore"}
 
 
 class NotEncoded(ValueError):
-    """A path in a manifest that is not percent-encoded as addresses are."""
+    """A path in a manifest is not percent-encoded like an address."""
 
 
 def digest(content: bytes) -> str:
-    """SHA-256 in hexadecimal."""
+    """Return the SHA-256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 def segments(path: str) -> list[str]:
-    """The names in a manifest's path, which is absolute and percent-encoded. Raises NotEncoded when it is not encoded
-    right, and ValueError when it leaves the folder or no file can be called so.
+    """Split a manifest's path, which is absolute and percent-encoded, into names.
+
+    Raises NotEncoded for a wrong encoding. Raises ValueError for a path that leaves the folder or cannot name a file.
     """
     if not path.startswith("/"):
         raise ValueError(f"{path} does not begin with /")
@@ -51,7 +52,7 @@ def segments(path: str) -> list[str]:
 
 
 def _decoded(name: str) -> str:
-    """As JavaScript's decodeURIComponent has it."""
+    """Decode like JavaScript's decodeURIComponent."""
     if BAD_ESCAPE.search(name):
         raise NotEncoded
     try:
@@ -63,7 +64,7 @@ def _decoded(name: str) -> str:
 
 
 class Blobs:
-    """Blobs appear whole or not at all, and are never changed."""
+    """The blobs. They appear whole or not at all, and never change."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -77,28 +78,29 @@ class Blobs:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def keep_module(self, content: bytes) -> str:
-        """The content's digest."""
+        """Store a module and return its digest."""
         name = digest(content)
         self._write(self._modules / name, content)
         return name
 
     def module(self, name: str) -> Path:
-        """The file of a module."""
+        """Return the file of a module."""
         return self._modules / name
 
     def has_asset(self, name: str) -> bool:
-        """Was a file of this hash uploaded before?"""
+        """Return whether a file of this hash is stored."""
         return self._assets.joinpath(name).exists()
 
     def keep_asset(self, name: str, kind: str, content: bytes) -> None:
-        """Keeps a file under the hash its client gave it, with the content type of its first upload."""
+        """Store a file under the client's hash, with the content type of its first upload."""
         if not self.has_asset(name):
             self._write(self._types / name, kind.encode())
         self._write(self._assets / name, content)
 
     def content_types(self, manifest: str) -> dict[str, str]:
-        """The content types with which the manifest's files were uploaded, by their paths in the site's folder; files
-        that an older local cloud has kept may be missing.
+        """Return the content types of the manifest's files, by their paths in the site's folder.
+
+        Files that an older local cloud stored may be missing.
         """
         found = {}
         for path, entry in self.manifest(manifest).items():
@@ -108,22 +110,22 @@ class Blobs:
         return found
 
     def keep_manifest(self, manifest: Manifest) -> str:
-        """The manifest's digest."""
+        """Store a manifest and return its digest."""
         content = json.dumps(manifest, sort_keys=True).encode()
         name = digest(content)
         self._write(self._manifests / name, content)
         return name
 
     def manifest(self, name: str) -> Manifest:
-        """The manifest again."""
+        """Read a manifest."""
         found: Manifest = json.loads(self._manifests.joinpath(name).read_text())
         return found
 
     def site(self, manifest: str, config: dict[str, Json]) -> Path:
-        """A folder with the manifest's files and the rules of `config`; made at the first call.
+        """Return a folder with the manifest's files and the rules of `config`; it is made at the first call.
 
-        Files of the manifest that are called like the rules are left out: as uploads they are plain files on
-        Cloudflare, and here the runtime would read them as rules.
+        Files of the manifest that have the rules' file names are left out. On Cloudflare they are plain files when
+        uploaded; here the runtime would read them as rules.
         """
         rules = {name: config[name] for name in RULES if config.get(name)}
         name = digest(json.dumps([manifest, rules], sort_keys=True).encode())
@@ -144,13 +146,13 @@ class Blobs:
                 part.joinpath(name).write_text(text)
             os.replace(part, folder)
         except OSError:
-            if not folder.exists():  # else another upload of the same files was first
+            if not folder.exists():  # else another upload of the same files created it
                 raise
         finally:
             shutil.rmtree(part, ignore_errors=True)
 
     def sweep(self, documents: list[Json]) -> None:
-        """Removes what no version needs; uploads of the last day stay, because their session may still be open."""
+        """Remove the files that no version needs. Those of the last day stay: their upload session may still be open."""
         modules = {part["digest"] for document in documents for part in document["parts"]}
         sites = {
             self.site(document["site"]["manifest"], document["site"]["config"]).name

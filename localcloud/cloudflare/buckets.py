@@ -1,4 +1,4 @@
-"""R2 buckets: which there are. Their objects are in the edge's storage, and reached by Workers' bindings."""
+"""The account's R2 buckets. The objects are in the edge's storage and are reached through Workers' bindings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS cf_r2_buckets (
 
 @dataclass(frozen=True, kw_only=True)
 class Bucket:
-    """`location` is a hint that is kept and changes nothing here; so are the class and the jurisdiction."""
+    """A bucket. The location hint, the class and the jurisdiction are stored, but have no effect here."""
 
     name: str
     created_on: str
@@ -41,22 +41,22 @@ class Buckets:
         store.script(TABLES)
 
     def all(self) -> list[Bucket]:
-        """By name."""
+        """Return all buckets, by name."""
         return [Bucket(**dict(row)) for row in self._store.fetchall("SELECT * FROM cf_r2_buckets ORDER BY name")]
 
     def exists(self, name: str) -> bool:
-        """Whether there is one."""
+        """Return whether the bucket exists."""
         return self._store.fetchone("SELECT 1 FROM cf_r2_buckets WHERE name = ?", (name,)) is not None
 
     def get(self, name: str, jurisdiction: str) -> Bucket:
-        """One; ApiError 10006 for one that is not there, or not in this jurisdiction."""
+        """Return a bucket. Raises ApiError 10006 when there is none of this name in this jurisdiction."""
         row = self._store.fetchone("SELECT * FROM cf_r2_buckets WHERE name = ?", (name,))
         if row is None or row["jurisdiction"] != jurisdiction:
             raise ApiError(404, 10006, "The specified bucket does not exist.")
         return Bucket(**dict(row))
 
     def add(self, name: str, location: str, storage_class: str, jurisdiction: str) -> Bucket:
-        """A new one; ApiError 10005 and 10004 for names that no bucket can have, or one has."""
+        """Create a bucket. Raises ApiError 10005 for an invalid name, 10004 for a taken one."""
         if not NAME.fullmatch(name):
             raise ApiError(400, 10005, "The specified bucket name is not valid.")
         if self.exists(name):
@@ -74,14 +74,14 @@ class Buckets:
         return made
 
     def set_class(self, name: str, jurisdiction: str, storage_class: str) -> Bucket:
-        """Another class for new objects."""
+        """Set the storage class of new objects."""
         found = self.get(name, jurisdiction)
         _check_class(storage_class)
         self._store.execute("UPDATE cf_r2_buckets SET storage_class = ? WHERE name = ?", (storage_class, name))
         return replace(found, storage_class=storage_class)
 
     async def drop(self, name: str, jurisdiction: str) -> None:
-        """Deletes it; ApiError 10008 while it holds objects."""
+        """Delete the bucket. Raises ApiError 10008 while it holds objects."""
         self.get(name, jurisdiction)
         asked = {"cf-r2-request": json.dumps({"version": 1, "method": "list", "limit": 1})}
         answer = await self._storage.request((KIND, name), "GET", "/", asked)

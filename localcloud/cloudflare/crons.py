@@ -1,8 +1,8 @@
-"""Cron expressions as Cloudflare takes them: five fields, in UTC, with most of Quartz's extensions.
+"""Cron expressions in Cloudflare's syntax: five fields, in UTC, with most of Quartz's extensions.
 
-Weekdays count from 1 for Sunday to 7 for Saturday. Days of the month may be L (the last), LW (the last weekday) or
-15W (the weekday nearest to the 15th); weekdays may be 6L (the last Friday) or 6#2 (the second Friday). Where both days
-are limited, either is enough. (https://developers.cloudflare.com/workers/configuration/cron-triggers/)
+Weekdays count from 1 for Sunday to 7 for Saturday. Days of the month may be L (the last), LW (the last weekday) or 15W
+(the weekday nearest to the 15th); weekdays may be 6L (the last Friday) or 6#2 (the second Friday). Where both days are
+limited, either is enough. (https://developers.cloudflare.com/workers/configuration/cron-triggers/)
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ RANGE = re.compile(r"(?:(?P<all>\*)|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<st
 
 @dataclass(frozen=True)
 class _Field:
-    """What one field may hold."""
+    """The range and the names of one field."""
 
     lowest: int
     highest: int
     names: tuple[str, ...] = ()
 
     def number(self, text: str) -> int:
-        """A number or a name; ValueError for any other."""
+        """Parse a number or a name. Raises ValueError."""
         if text.upper() in self.names:
             return self.names.index(text.upper()) + 1
         if not text.isascii() or not text.isdigit() or not self.lowest <= int(text) <= self.highest:
@@ -38,7 +38,7 @@ class _Field:
         return int(text)
 
     def values(self, text: str) -> frozenset[int]:
-        """The numbers of one part of a list: `*`, `7`, `1-5`, `*/15`, `9-17/2`, `5/10`."""
+        """Parse one part of a list: `*`, `7`, `1-5`, `*/15`, `9-17/2`, `5/10`."""
         match = RANGE.fullmatch(text)
         if match is None:
             raise ValueError(text)
@@ -58,7 +58,7 @@ MONTH, WEEKDAY = _Field(1, 12, MONTHS), _Field(1, 7, WEEKDAYS)
 
 @dataclass(frozen=True)
 class Cron:
-    """When to run: `matches` for each minute."""
+    """A parsed expression."""
 
     minutes: frozenset[int]
     hours: frozenset[int]
@@ -68,7 +68,7 @@ class Cron:
 
     @classmethod
     def parse(cls, expression: str) -> Cron:
-        """The expression's meaning; ValueError for one that Cloudflare would refuse."""
+        """Parse an expression. Raises ValueError for one that Cloudflare refuses."""
         fields = expression.split()
         if len(fields) != 5:
             raise ValueError(expression)
@@ -82,7 +82,7 @@ class Cron:
         )
 
     def matches(self, moment: datetime) -> bool:
-        """Whether the minute of `moment` (in UTC) is one to run in."""
+        """Return whether the expression includes the minute of `moment` (in UTC)."""
         if moment.minute not in self.minutes or moment.hour not in self.hours or moment.month not in self.months:
             return False
         rules = [rule for rules in (self.days, self.weekdays) if rules is not None for rule in rules]
@@ -122,7 +122,7 @@ def _weekday(text: str) -> DayRule:
 
 
 def _number(day: date) -> int:
-    """1 for Sunday to 7 for Saturday."""
+    """Return 1 for Sunday to 7 for Saturday."""
     return day.isoweekday() % 7 + 1
 
 
@@ -131,7 +131,7 @@ def _last(day: date) -> date:
 
 
 def _nearest_weekday(day: date) -> date:
-    """The day itself, or the weekday beside a Saturday or Sunday that is in the same month."""
+    """Return the day, or for a Saturday or Sunday the nearest weekday in the same month."""
     if day.isoweekday() <= 5:
         return day
     steps = (-1, 2) if day.isoweekday() == 6 else (1, -2)

@@ -16,13 +16,13 @@ Json = Any
 
 
 async def databases(request: Request, api: Api) -> Response:
-    """GET /accounts/{a}/d1/database."""
+    """List the D1 databases."""
     wanted = request.query_params.get("name")
     return listing(request, [_shape(each) for each in api.databases.all() if wanted in (None, each.name)], 100)
 
 
 async def add_database(request: Request, api: Api) -> Response:
-    """POST …/d1/database: {"name", "primary_location_hint"?, "jurisdiction"?}."""
+    """Create a database: {"name", "primary_location_hint"?, "jurisdiction"?}."""
     wanted = await body(request)
     name = wanted.get("name")
     if not isinstance(name, str) or not name.strip():
@@ -34,28 +34,28 @@ async def add_database(request: Request, api: Api) -> Response:
 
 
 async def database(request: Request, api: Api) -> Response:
-    """GET …/d1/database/{database}, by its id or its name."""
+    """Show a database, by its id or its name."""
     return ok(await _measured(api, api.databases.get(_key(request))))
 
 
 async def change_database(request: Request, api: Api) -> Response:
-    """PUT and PATCH …/d1/database/{database}: {"read_replication": {"mode"}}."""
+    """Change the replication: {"read_replication": {"mode"}}."""
     return ok(await _measured(api, api.databases.set_replication(_key(request), _mode(await body(request)))))
 
 
 async def drop_database(request: Request, api: Api) -> Response:
-    """DELETE …/d1/database/{database}, with all its tables."""
+    """Delete a database with all its tables."""
     await api.databases.drop(_key(request))
     return ok(None)
 
 
 async def query(request: Request, api: Api) -> Response:
-    """POST …/d1/database/{database}/query: {"sql", "params"?}, or {"batch": [the same]}; rows as objects."""
+    """Run {"sql", "params"?}, or {"batch": [the same]}; answer with rows as objects."""
     return ok(await api.databases.query(_key(request), await _queries(request)))
 
 
 async def raw(request: Request, api: Api) -> Response:
-    """POST …/d1/database/{database}/raw: the same, with columns and rows."""
+    """Run the same queries; answer with columns and rows."""
     return ok(await api.databases.query(_key(request), await _queries(request), rows=True))
 
 

@@ -1,4 +1,4 @@
-"""D1 databases: which there are, and queries to them, which the edge's storage answers. No HTTP here."""
+"""The account's D1 databases. The edge's storage runs the queries. No HTTP here."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COUNT = "SELECT count(*) AS n FROM sqlite_master WHERE type = 'table' AND name N
 
 @dataclass(frozen=True, kw_only=True)
 class Database:
-    """`replication`: auto or disabled; it is kept and changes nothing here."""
+    """A database. `replication` (auto or disabled) is stored, but has no effect here."""
 
     id: str
     name: str
@@ -44,22 +44,22 @@ class Databases:
         store.script(TABLES)
 
     def all(self) -> list[Database]:
-        """By name."""
+        """Return all databases, by name."""
         return [Database(**dict(row)) for row in self._store.fetchall("SELECT * FROM cf_d1_databases ORDER BY name")]
 
     def exists(self, identifier: str) -> bool:
-        """Whether there is one of this id."""
+        """Return whether a database of this id exists."""
         return self._store.fetchone("SELECT 1 FROM cf_d1_databases WHERE id = ?", (identifier,)) is not None
 
     def get(self, key: str) -> Database:
-        """One by its id or its name; ApiError 7404 when there is none."""
+        """Return a database by its id or its name. Raises ApiError 7404."""
         row = self._store.fetchone("SELECT * FROM cf_d1_databases WHERE id = ? OR name = ?", (key, key))
         if row is None:
             raise ApiError(404, 7404, f"The database {key} could not be found")
         return Database(**dict(row))
 
     def add(self, name: str, jurisdiction: str | None) -> Database:
-        """A new one; ApiError 7502 for a name that another one has."""
+        """Create a database. Raises ApiError 7502 when the name is taken."""
         if any(database.name == name for database in self.all()):
             raise ApiError(400, 7502, "Database with name already exists")
         made = Database(
@@ -70,7 +70,7 @@ class Databases:
         return made
 
     def set_replication(self, key: str, mode: str) -> Database:
-        """Remembers how it is replicated."""
+        """Store the replication mode."""
         found = self.get(key)
         if mode not in ("auto", "disabled"):
             raise ApiError(400, 7400, "read_replication.mode must be auto or disabled")
@@ -78,15 +78,15 @@ class Databases:
         return replace(found, replication=mode)
 
     async def drop(self, key: str) -> None:
-        """Deletes it with all its tables, whoever is bound to it."""
+        """Delete a database with all its tables, even while Workers are bound to it."""
         found = self.get(key)
         await self._storage.erase((KIND, found.id))
         self._store.execute("DELETE FROM cf_d1_databases WHERE id = ?", (found.id,))
 
     async def query(self, key: str, queries: list[Json], rows: bool = False) -> list[Json]:
-        """The results of all statements, which happen together or not at all; `rows` gives columns and rows.
+        """Run all statements in one transaction and return their results; `rows` gives columns and rows.
 
-        ApiError 7500 with SQLite's own sentence, 7400 for queries that are none.
+        Raises ApiError 7500 with SQLite's own message, and 7400 for malformed queries.
         """
         found = self.get(key)
         asked = [each for query in queries for each in _single(query)]
@@ -98,13 +98,13 @@ class Databases:
         return list(read)
 
     async def measure(self, found: Database) -> tuple[int, int]:
-        """Its tables and its bytes."""
+        """Return the number of tables and the size in bytes."""
         answer = (await self.query(found.id, [{"sql": COUNT}]))[0]
         return int(answer["results"][0]["n"]), int(answer["meta"]["size_after"])
 
 
 def _single(query: Json) -> Iterator[dict[str, Json]]:
-    """One query a statement; only a single statement may have parameters."""
+    """Split a query into one query for each statement; only a single statement may have parameters."""
     if not isinstance(query, dict) or not isinstance(query.get("sql"), str):
         raise ApiError(400, 7400, "The request is malformed: sql is missing")
     params = query.get("params") or []
@@ -115,7 +115,7 @@ def _single(query: Json) -> Iterator[dict[str, Json]]:
 
 
 def _statements(sql: str) -> Iterator[str]:
-    """The statements of a text, as SQLite itself sees where each ends."""
+    """Split a text into statements, at the ends that SQLite itself finds."""
     open_part = ""
     for piece in sql.split(";"):
         open_part += piece

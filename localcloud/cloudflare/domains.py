@@ -17,7 +17,7 @@ Json = Any
 
 
 async def zones(request: Request, api: Api) -> Response:
-    """GET /zones, filtered by name, account.id and status."""
+    """List the zones, filtered by name, account.id and status."""
     wanted = request.query_params
     found = [shapes.zone(zone, api.account_id) for zone in api.zones.all()]
     if name := wanted.get("name"):
@@ -30,18 +30,18 @@ async def zones(request: Request, api: Api) -> Response:
 
 
 async def zone(request: Request, api: Api) -> Response:
-    """GET /zones/{zone}."""
+    """Show a zone."""
     return ok(shapes.zone(api.zones.get(request.path_params["zone"]), api.account_id))
 
 
 async def add_zone(request: Request, api: Api) -> Response:
-    """POST /zones."""
+    """Create a zone, which is active at once."""
     found = await body(request)
     return ok(shapes.zone(api.zones.add(text(found, "name").lower()), api.account_id))
 
 
 async def drop_zone(request: Request, api: Api) -> Response:
-    """DELETE /zones/{zone}, with its custom domains and routes."""
+    """Delete a zone with its custom domains and routes."""
     identifier = request.path_params["zone"]
     api.zones.drop(identifier)
     await _readdress_all(api)
@@ -49,7 +49,7 @@ async def drop_zone(request: Request, api: Api) -> Response:
 
 
 async def dns(request: Request, api: Api) -> Response:
-    """GET /zones/{zone}/dns_records."""
+    """List a zone's DNS records."""
     records = api.zones.dns(api.zones.get(request.path_params["zone"]).id)
     if name := request.query_params.get("name"):
         records = [record for record in records if record["name"] == name]
@@ -57,20 +57,20 @@ async def dns(request: Request, api: Api) -> Response:
 
 
 async def add_dns(request: Request, api: Api) -> Response:
-    """POST /zones/{zone}/dns_records: kept, so that custom domains can clash with it."""
+    """Create a DNS record: it is stored, so that custom domains can conflict with it."""
     found = await body(request)
     text(found, "name")
     return ok(api.zones.add_dns(request.path_params["zone"], found))
 
 
 async def drop_dns(request: Request, api: Api) -> Response:
-    """DELETE /zones/{zone}/dns_records/{record}."""
+    """Delete a DNS record."""
     api.zones.drop_dns(request.path_params["zone"], request.path_params["record"])
     return ok({"id": request.path_params["record"]})
 
 
 async def domains(request: Request, api: Api) -> Response:
-    """GET /accounts/{a}/workers/domains, filtered by the fields of a domain."""
+    """List the custom domains, filtered by the fields of a domain."""
     found = [shapes.domain(domain) for domain in api.zones.domains()]
     for key in ("hostname", "service", "environment", "zone_id", "zone_name"):
         if wanted := request.query_params.get(key):
@@ -79,26 +79,26 @@ async def domains(request: Request, api: Api) -> Response:
 
 
 async def domain(request: Request, api: Api) -> Response:
-    """GET /accounts/{a}/workers/domains/{domain}."""
+    """Show a custom domain."""
     return ok(shapes.domain(api.zones.domain(request.path_params["domain"])))
 
 
 async def put_domain(request: Request, api: Api) -> Response:
-    """PUT /accounts/{a}/workers/domains."""
+    """Attach a hostname to a Worker."""
     wanted = await body(request)
     made = await _attach(api, text(wanted, "hostname"), text(wanted, "service"), wanted)
     return ok(made)
 
 
 async def drop_domain(request: Request, api: Api) -> Response:
-    """DELETE /accounts/{a}/workers/domains/{domain}."""
+    """Detach a custom domain."""
     gone = api.zones.detach(request.path_params["domain"])
     await api.workers.readdress(gone.script)
     return ok(None)
 
 
 async def put_script_domains(request: Request, api: Api) -> Response:
-    """PUT …/scripts/{script}/domains/records, as wrangler does: the Worker has exactly these custom domains then."""
+    """Replace all custom domains of a Worker, for wrangler."""
     name = api.workers.script(request.path_params["script"]).name
     wanted = await body(request)
     origins = wanted.get("origins")
@@ -114,7 +114,7 @@ async def put_script_domains(request: Request, api: Api) -> Response:
 
 
 async def change_script_domains(request: Request, api: Api) -> Response:
-    """POST …/scripts/{script}/domains/changeset: what that would change; with replace_state, also what goes."""
+    """Compare the given domains with the current ones; with replace_state, also list those to remove."""
     name = request.path_params["script"]
     origins: Json = await request.json()
     known = {domain.hostname: domain for domain in api.zones.domains()}
@@ -130,7 +130,7 @@ async def change_script_domains(request: Request, api: Api) -> Response:
 
 
 def _left_out(api: Api, script: str, hosts: set[str]) -> list[Domain]:
-    """The Worker's custom domains that are not among these."""
+    """Return the Worker's custom domains that are not among these hosts."""
     return [each for each in api.zones.domains() if each.script == script and each.hostname not in hosts]
 
 
@@ -149,18 +149,18 @@ async def _attach(api: Api, hostname: str, script: str, wanted: dict[str, Json])
 
 
 async def routes(request: Request, api: Api) -> Response:
-    """GET /zones/{zone}/workers/routes."""
+    """List a zone's routes."""
     zone_id = api.zones.get(request.path_params["zone"]).id
     return listing(request, [shapes.route(route) for route in api.zones.routes(zone_id)], 100)
 
 
 async def route(request: Request, api: Api) -> Response:
-    """GET /zones/{zone}/workers/routes/{route}."""
+    """Show a route."""
     return ok(shapes.route(api.zones.route(request.path_params["zone"], request.path_params["route"])))
 
 
 async def put_route(request: Request, api: Api) -> Response:
-    """POST /zones/{zone}/workers/routes and PUT …/{route}."""
+    """Create or change a route."""
     zone_id, identifier = request.path_params["zone"], request.path_params.get("route")
     wanted = await body(request)
     before = api.zones.route(zone_id, identifier) if identifier else None
@@ -171,7 +171,7 @@ async def put_route(request: Request, api: Api) -> Response:
 
 
 async def drop_route(request: Request, api: Api) -> Response:
-    """DELETE /zones/{zone}/workers/routes/{route}."""
+    """Delete a route."""
     gone = api.zones.drop_route(request.path_params["zone"], request.path_params["route"])
     if gone.script:
         await api.workers.readdress(gone.script)
@@ -179,7 +179,7 @@ async def drop_route(request: Request, api: Api) -> Response:
 
 
 async def script_routes(request: Request, api: Api) -> Response:
-    """GET …/services/{script}/environments/production/routes: the routes that lead to a Worker."""
+    """List the routes that lead to a Worker."""
     name = api.workers.script(request.path_params["script"]).name
     names = {zone.id: zone.name for zone in api.zones.all()}
     found = [
@@ -191,7 +191,7 @@ async def script_routes(request: Request, api: Api) -> Response:
 
 
 async def put_script_routes(request: Request, api: Api) -> Response:
-    """PUT …/scripts/{script}/routes, as wrangler does: the Worker has exactly these routes then."""
+    """Replace all routes of a Worker, for wrangler."""
     name = api.workers.script(request.path_params["script"]).name
     wanted: Json = await request.json()
     if not isinstance(wanted, list):

@@ -1,4 +1,4 @@
-"""New versions and settings as uploads and edits describe them; nothing is started or written down here."""
+"""New versions and settings, derived from uploads and edits. Nothing is started or stored here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCRIPT_SETTINGS = ("logpush", "observability", "tags", "tail_consumers")
 
 
 class Drafts:
-    """Makes versions that have not been loaded yet: without handlers and start-up time."""
+    """Builds versions that have not been loaded yet: without handlers and start-up time."""
 
     def __init__(self, blobs: Blobs, sessions: Sessions, targets: Targets) -> None:
         self._blobs = blobs
@@ -31,7 +31,8 @@ class Drafts:
     def upload(
         self, name: str, upload: Upload, before: Version | None, namespaces: list[ObjectNamespace], tag: str | None
     ) -> Version:
-        """The version of an upload, which replaces everything but what it inherits from `before`. Raises ApiError.
+        """Build the version of an upload, which replaces everything but what it inherits from `before`. Raises
+        ApiError.
 
         `namespaces` and `tag` are those after its migrations.
         """
@@ -69,7 +70,7 @@ class Drafts:
         )
 
     def patch(self, before: Version, settings: dict[str, Json]) -> Version:
-        """A version like `before` with the settings that are named. Raises ApiError."""
+        """Build a version like `before` with other settings. Raises ApiError."""
         check_date(settings.get("compatibility_date"))
         changed = _next(before, _texts(settings.get("annotations")))
         if "bindings" in settings:
@@ -113,7 +114,7 @@ class Drafts:
 
 
 def with_objects(bound: bindings.Bound, namespaces: list[ObjectNamespace]) -> bindings.Bound:
-    """The bindings with the namespaces of Durable Objects filled in; ApiError 10061 for a class that has none."""
+    """Fill in the namespaces of Durable Objects. Raises ApiError 10061 for a class without a namespace."""
     known = {each.class_name: each.id for each in namespaces}
     found = []
     for binding in bound.bindings:
@@ -128,7 +129,7 @@ def with_objects(bound: bindings.Bound, namespaces: list[ObjectNamespace]) -> bi
 
 
 def with_secrets(before: Version, changes: dict[str, str | None]) -> Version:
-    """A version like `before` with secrets added, replaced or (None) removed; ApiError 10053 or 10056 for clashes."""
+    """Build a version like `before` with secrets added, replaced or (None) removed. Raises ApiError 10053 or 10056."""
     bound = {binding["name"]: binding for binding in before.bindings}
     kept = dict(before.secrets)
     for name, value in changes.items():
@@ -148,7 +149,7 @@ def with_secrets(before: Version, changes: dict[str, str | None]) -> Version:
 
 
 def script_settings(found: dict[str, Json], script: Script | None) -> dict[str, Json]:
-    """The settings that belong to no version, after an upload: it replaces all of them but the tags."""
+    """Return the script's settings after an upload: it replaces all of them but the tags."""
     empty: dict[str, Json] = {"logpush": False, "observability": None, "tags": [], "tail_consumers": None}
     kept = {"tags": script.settings["tags"]} if script else {}
     given = {key: found[key] for key in SCRIPT_SETTINGS if found.get(key) is not None}
@@ -156,7 +157,7 @@ def script_settings(found: dict[str, Json], script: Script | None) -> dict[str, 
 
 
 def patched_settings(found: dict[str, Json], script: Script) -> dict[str, Json]:
-    """The same after a patch: it changes those that it names."""
+    """Return the script's settings after a patch: it changes only the named ones."""
     changed = script.settings | {key: found[key] for key in SCRIPT_SETTINGS if key in found}
     return changed | {"logpush": bool(changed["logpush"]), "tags": list(changed["tags"] or [])}
 

@@ -1,7 +1,7 @@
-"""What the API answers when it refuses: the envelope with success false and [{code, message}].
+"""Error responses: the envelope with success false and [{code, message}].
 
-Codes are Cloudflare's where they are known from its documentation, its clients or the recordings; every answer that
-another try would not change carries `x-should-retry: false`, because clients retry 409 and others for minutes without.
+Codes are Cloudflare's where its documentation, its clients or the recordings show them. An error that a retry would not
+change carries `x-should-retry: false`; without it, clients retry 409 and others for minutes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 
 class ApiError(Exception):
-    """An answer other than success."""
+    """A response other than success."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
         super().__init__(message)
@@ -21,12 +21,12 @@ class ApiError(Exception):
         self.message = message
 
     def response(self) -> Response:
-        """The answer."""
+        """Build the response."""
         return failure(self.status, self.code, self.message)
 
 
 def failure(status: int, code: int, message: str, final: bool = True) -> Response:
-    """An error envelope; clients may try again only what is not `final`."""
+    """Build an error envelope; clients may retry only when it is not `final`."""
     body: dict[str, Any] = {
         "success": False,
         "errors": [{"code": code, "message": message}],
@@ -66,7 +66,7 @@ def bad_body(why: str) -> ApiError:
 
 
 def invalid(why: str) -> ApiError:
-    """Validation of an upload."""
+    """Build the error of an invalid upload."""
     return ApiError(400, 10021, why)
 
 

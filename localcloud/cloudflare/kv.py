@@ -23,7 +23,7 @@ MOST_READ = 100
 
 
 async def namespaces(request: Request, api: Api) -> Response:
-    """GET /accounts/{a}/storage/kv/namespaces."""
+    """List the KV namespaces."""
     order = "id" if request.query_params.get("order") == "id" else "title"
     backwards = request.query_params.get("direction") == "desc"
     found = sorted(map(_shape, api.namespaces.all()), key=lambda shape: str(shape[order]), reverse=backwards)
@@ -31,42 +31,42 @@ async def namespaces(request: Request, api: Api) -> Response:
 
 
 async def add_namespace(request: Request, api: Api) -> Response:
-    """POST …/namespaces: {"title"}."""
+    """Create a namespace: {"title"}."""
     return ok(_shape(api.namespaces.add(await _title(request))))
 
 
 async def namespace(request: Request, api: Api) -> Response:
-    """GET …/namespaces/{namespace}."""
+    """Show a namespace."""
     return ok(_shape(api.namespaces.get(_id(request))))
 
 
 async def rename_namespace(request: Request, api: Api) -> Response:
-    """PUT …/namespaces/{namespace}: {"title"}."""
+    """Rename a namespace: {"title"}."""
     return ok(_shape(api.namespaces.rename(_id(request), await _title(request))))
 
 
 async def drop_namespace(request: Request, api: Api) -> Response:
-    """DELETE …/namespaces/{namespace}, with all its keys."""
+    """Delete a namespace with all its keys."""
     await api.namespaces.drop(_id(request))
     return ok(None)
 
 
 async def keys(request: Request, api: Api) -> Response:
-    """GET …/namespaces/{namespace}/keys: a page of at most 1000, which result_info's cursor leads on from."""
+    """List keys: a page of at most 1000, and a cursor in result_info for the next one."""
     asked = [request.query_params.get(name, "") for name in ("prefix", "limit", "cursor")]
     found = await api.namespaces.keys(_id(request), *asked)
     return ok(found["keys"], result_info={"count": len(found["keys"]), "cursor": found.get("cursor", "")})
 
 
 async def value(request: Request, api: Api) -> Response:
-    """GET …/values/{key}: the bytes; a header `expiration` where it ends."""
+    """Read a value's bytes; the header `expiration` is set when it expires."""
     found = await api.namespaces.value(_id(request), _key(request))
     ending = found.headers.get("cf-expiration")
     return Response(found.body, 200, {"expiration": ending} if ending else None, "application/octet-stream")
 
 
 async def put_value(request: Request, api: Api) -> Response:
-    """PUT …/values/{key}: the bytes as they are, or a form with the parts value and metadata."""
+    """Write a value: its bytes, or a form with the parts value and metadata."""
     given = {"expiration": request.query_params.get("expiration"), "ttl": request.query_params.get("expiration_ttl")}
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
         entry = await _form(request, given)
@@ -77,19 +77,19 @@ async def put_value(request: Request, api: Api) -> Response:
 
 
 async def drop_value(request: Request, api: Api) -> Response:
-    """DELETE …/values/{key}."""
+    """Delete a key."""
     await api.namespaces.remove(_id(request), _key(request))
     return ok(None)
 
 
 async def metadata(request: Request, api: Api) -> Response:
-    """GET …/metadata/{key}: null for a key without."""
+    """Read a key's metadata; null when it has none."""
     found = await api.namespaces.value(_id(request), _key(request))
     return ok(json.loads(found.headers.get("cf-kv-metadata", "null")))
 
 
 async def put_values(request: Request, api: Api) -> Response:
-    """PUT …/bulk: [{key, value, base64?, expiration?, expiration_ttl?, metadata?}]."""
+    """Write many values: [{key, value, base64?, expiration?, expiration_ttl?, metadata?}]."""
     written = [_bulk(entry) for entry in await _list(request)]
     for key, entry in written:
         await api.namespaces.put(_id(request), key, entry)
@@ -97,7 +97,7 @@ async def put_values(request: Request, api: Api) -> Response:
 
 
 async def drop_values(request: Request, api: Api) -> Response:
-    """DELETE …/bulk and POST …/bulk/delete: a list of keys."""
+    """Delete many keys: a list of them."""
     names = [str(key["name"]) if isinstance(key, dict) and "name" in key else key for key in await _list(request)]
     if not all(isinstance(name, str) for name in names):
         raise _unreadable("a key is no text")
@@ -107,7 +107,7 @@ async def drop_values(request: Request, api: Api) -> Response:
 
 
 async def values(request: Request, api: Api) -> Response:
-    """POST …/bulk/get: {"keys", "type"?, "withMetadata"?}; values by key, null for one that is not there."""
+    """Read many values: {"keys", "type"?, "withMetadata"?}; null for a missing key."""
     wanted = await body(request)
     names = wanted.get("keys")
     if not isinstance(names, list) or not names or len(names) > MOST_READ:

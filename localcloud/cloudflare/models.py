@@ -1,4 +1,4 @@
-"""What is kept of a Worker: its script, its versions, its deployments. No HTTP here."""
+"""The stored data of a Worker: its script, its versions, its deployments. No HTTP here."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Site:
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """Immutable. `bindings` never hold a secret's text; `secrets` do, and are sealed where they are kept."""
+    """An immutable version. `bindings` never hold a secret's text; `secrets` do, and are sealed in the database."""
 
     id: str
     script: str
@@ -56,7 +56,7 @@ class Version:
     source: str
 
     def document(self) -> dict[str, Json]:
-        """All but id, script, number, created_on and the secrets, for the database."""
+        """Return all fields but id, script, number, created_on and the secrets, for the database."""
         found = dataclasses.asdict(self)
         for name in ("id", "script", "number", "created_on", "secrets"):
             del found[name]
@@ -66,20 +66,20 @@ class Version:
     def of(
         cls, identifier: str, script: str, number: int, created_on: str, document: Json, secrets: dict[str, str]
     ) -> Version:
-        """The version again from what the database holds."""
+        """Rebuild a version from its database row."""
         found = dict(document)
         found["parts"] = [Part(**part) for part in found["parts"]]
         found["site"] = Site(**found["site"]) if found["site"] else None
         return cls(id=identifier, script=script, number=number, created_on=created_on, secrets=secrets, **found)
 
     def binding(self, name: str) -> dict[str, Json] | None:
-        """The binding of that name."""
+        """Return the binding of this name."""
         return next((binding for binding in self.bindings if binding["name"] == name), None)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
-    """What does not belong to a version. `settings`: logpush, observability, tail_consumers, tags."""
+    """The part of a Worker that belongs to no version. `settings`: logpush, observability, tail_consumers, tags."""
 
     name: str
     tag: str
@@ -92,7 +92,7 @@ class Script:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """Which versions get how much of the traffic: [(version id, percentage)]. The newest one is in force."""
+    """The traffic shares of versions: [(version id, percentage)]. The newest deployment is in force."""
 
     id: str
     script: str

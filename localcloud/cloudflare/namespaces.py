@@ -1,4 +1,4 @@
-"""KV namespaces: which there are, and their keys and values, which the edge's storage keeps. No HTTP here."""
+"""The account's KV namespaces, and their keys and values in the edge's storage. No HTTP here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TABLES = "CREATE TABLE IF NOT EXISTS cf_kv_namespaces (id TEXT PRIMARY KEY, titl
 
 @dataclass(frozen=True)
 class Namespace:
-    """`id`: 32 hexadecimal characters."""
+    """A namespace. `id`: 32 hexadecimal characters."""
 
     id: str
     title: str
@@ -29,7 +29,7 @@ class Namespace:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """A value with what it is kept with. `expiration` and `ttl` are seconds as the client wrote them."""
+    """A value with its metadata and expiry. `expiration` and `ttl` are seconds as the client wrote them."""
 
     value: bytes = field(repr=False)
     expiration: str | None = None
@@ -39,7 +39,7 @@ class Entry:
 
 
 class Namespaces:
-    """The account's namespaces. Every method that takes an id raises ApiError 10013 where there is none such."""
+    """The account's namespaces. Every method that takes an id raises ApiError 10013 when it does not exist."""
 
     def __init__(self, store: Store, storage: EdgeStorage) -> None:
         self._store = store
@@ -47,61 +47,61 @@ class Namespaces:
         store.script(TABLES)
 
     def all(self) -> list[Namespace]:
-        """By title."""
+        """Return all namespaces, by title."""
         rows = self._store.fetchall("SELECT id, title FROM cf_kv_namespaces ORDER BY title")
         return [Namespace(row["id"], row["title"]) for row in rows]
 
     def exists(self, identifier: str) -> bool:
-        """Whether there is one."""
+        """Return whether the namespace exists."""
         return self._find("id", identifier) is not None
 
     def get(self, identifier: str) -> Namespace:
-        """One."""
+        """Return a namespace."""
         found = self._find("id", identifier)
         if found is None:
             raise ApiError(404, 10013, "namespace not found")
         return found
 
     def add(self, title: str) -> Namespace:
-        """A new one; ApiError 10014 for a title that another one has."""
+        """Create a namespace. Raises ApiError 10014 when the title is taken."""
         self._check_title(title, None)
         made = Namespace(uuid.uuid4().hex, title)
         self._store.execute("INSERT INTO cf_kv_namespaces VALUES (?, ?)", (made.id, made.title))
         return made
 
     def rename(self, identifier: str, title: str) -> Namespace:
-        """Another title for it."""
+        """Rename a namespace."""
         self.get(identifier)
         self._check_title(title, identifier)
         self._store.execute("UPDATE cf_kv_namespaces SET title = ? WHERE id = ?", (title, identifier))
         return self.get(identifier)
 
     async def drop(self, identifier: str) -> None:
-        """Deletes it with all its keys, whoever is bound to it."""
+        """Delete a namespace with all its keys, even while Workers are bound to it."""
         self.get(identifier)
         await self._storage.erase((KIND, identifier))
         self._store.execute("DELETE FROM cf_kv_namespaces WHERE id = ?", (identifier,))
 
     async def value(self, identifier: str, key: str) -> Stored:
-        """A key's value; ApiError 10009 when it has none."""
+        """Read a key's value. Raises ApiError 10009 when it has none."""
         answer = await self._ask(identifier, "GET", _path(key))
         if answer.status == 404:
             raise ApiError(404, 10009, "get: 'key not found'")
         return _good(answer)
 
     async def put(self, identifier: str, key: str, entry: Entry) -> None:
-        """Writes a key's value."""
+        """Write a key's value."""
         ending = {"expiration": entry.expiration, "expiration_ttl": entry.ttl}
         headers = {"cf-kv-metadata": entry.metadata} if entry.metadata is not None else {}
         path = _path(key, **{name: text for name, text in ending.items() if text})
         _good(await self._ask(identifier, "PUT", path, headers, entry.value))
 
     async def remove(self, identifier: str, key: str) -> None:
-        """Deletes a key, if it is there."""
+        """Delete a key, if it exists."""
         _good(await self._ask(identifier, "DELETE", _path(key)))
 
     async def keys(self, identifier: str, prefix: str, limit: str, cursor: str) -> dict[str, Json]:
-        """A page of keys: {"keys": [{name, expiration?, metadata?}], "cursor"?}."""
+        """Return a page of keys: {"keys": [{name, expiration?, metadata?}], "cursor"?}."""
         asked = {"prefix": prefix, "key_count_limit": limit, "cursor": cursor}
         query = urlencode({name: text for name, text in asked.items() if text})
         found: dict[str, Json] = json.loads(_good(await self._ask(identifier, "GET", f"/?{query}")).body)
@@ -135,7 +135,7 @@ def _path(key: str, **query: str) -> str:
 
 
 def _good(answer: Stored) -> Stored:
-    """The answer; ApiError with the simulator's sentence where it refuses."""
+    """Return the answer. Raises ApiError with the simulator's message when it is an error."""
     if answer.status < 400:
         return answer
     sentence = answer.body.decode(errors="replace").strip()

@@ -1,4 +1,4 @@
-"""Durable Object namespaces: which classes of a Worker have one, as its migrations say. No HTTP here."""
+"""Durable Object namespaces: the classes of a Worker that have one, by its migrations. No HTTP here."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS cf_objects (
 
 @dataclass(frozen=True)
 class ObjectNamespace:
-    """`id` stays when the class is renamed: the objects' storage is found by it."""
+    """A namespace. `id` stays when the class is renamed, because it identifies the objects' storage."""
 
     id: str
     class_name: str
@@ -35,12 +35,12 @@ class ObjectNamespaces:
         store.script(TABLES)
 
     def of(self, script: str) -> list[ObjectNamespace]:
-        """A Worker's."""
+        """Return a Worker's namespaces."""
         rows = self._store.fetchall("SELECT * FROM cf_objects WHERE script = ? ORDER BY class", (script,))
         return [ObjectNamespace(row["id"], row["class"], bool(row["sqlite"])) for row in rows]
 
     def replace(self, script: str, namespaces: list[ObjectNamespace]) -> None:
-        """Exactly these from now on."""
+        """Set a Worker's namespaces; they replace the earlier ones."""
         self._store.execute("DELETE FROM cf_objects WHERE script = ?", (script,))
         for each in namespaces:
             values = (each.id, script, each.class_name, each.sqlite)
@@ -50,9 +50,9 @@ class ObjectNamespaces:
 def migrated(
     known: list[ObjectNamespace], tag: str | None, migrations: Json
 ) -> tuple[list[ObjectNamespace], str | None]:
-    """The namespaces and the tag after an upload's migrations.
+    """Return the namespaces and the tag after an upload's migrations.
 
-    ApiError 10079 (412) when `old_tag` is not the tag that the Worker has: migrations are applied once.
+    Raises ApiError 10079 (412) when `old_tag` is not the Worker's tag: migrations are applied once.
     """
     if not migrations:
         return known, tag

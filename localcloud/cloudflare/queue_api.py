@@ -19,69 +19,69 @@ Json = Any
 
 
 async def queues(request: Request, api: Api) -> Response:
-    """GET /accounts/{a}/queues."""
+    """List the queues."""
     wanted = request.query_params.get("name")
     return listing(request, [_shape(api, each) for each in api.queues.all() if wanted in (None, each.name)])
 
 
 async def add_queue(request: Request, api: Api) -> Response:
-    """POST …/queues: {"queue_name", "settings"?}."""
+    """Create a queue: {"queue_name", "settings"?}."""
     wanted = await body(request)
     return ok(_shape(api, await api.queues.save(None, str(wanted.get("queue_name") or ""), _settings(wanted))))
 
 
 async def queue(request: Request, api: Api) -> Response:
-    """GET …/queues/{queue}."""
+    """Show a queue."""
     return ok(_shape(api, api.queues.get(_id(request))))
 
 
 async def change_queue(request: Request, api: Api) -> Response:
-    """PUT and PATCH …/queues/{queue}: {"queue_name"?, "settings"?}."""
+    """Change a queue: {"queue_name"?, "settings"?}."""
     wanted = await body(request)
     return ok(_shape(api, await api.queues.save(_id(request), wanted.get("queue_name"), _settings(wanted))))
 
 
 async def drop_queue(request: Request, api: Api) -> Response:
-    """DELETE …/queues/{queue}, with its messages."""
+    """Delete a queue with its messages."""
     await api.queues.drop(_id(request))
     return ok(None)
 
 
 async def consumers(request: Request, api: Api) -> Response:
-    """GET …/queues/{queue}/consumers."""
+    """List a queue's consumers."""
     found = api.queues.consumer(_id(request))
     return ok([_consumer(api, found)] if found else [])
 
 
 async def add_consumer(request: Request, api: Api) -> Response:
-    """POST …/queues/{queue}/consumers: {"type": "worker", "script_name", "dead_letter_queue"?, "settings"?}."""
+    """Add a consumer: {"type": "worker", "script_name", "dead_letter_queue"?, "settings"?}."""
     return ok(await _consume(request, api, None))
 
 
 async def consumer(request: Request, api: Api) -> Response:
-    """GET …/queues/{queue}/consumers/{consumer}."""
+    """Show a consumer."""
     return ok(_consumer(api, _known(request, api)))
 
 
 async def change_consumer(request: Request, api: Api) -> Response:
-    """PUT …/queues/{queue}/consumers/{consumer}: the same."""
+    """Change a consumer, with the same fields."""
     return ok(await _consume(request, api, _known(request, api)))
 
 
 async def drop_consumer(request: Request, api: Api) -> Response:
-    """DELETE …/queues/{queue}/consumers/{consumer}; messages stay."""
+    """Remove a consumer; messages stay."""
     await api.queues.leave(_known(request, api))
     return ok(None)
 
 
 async def send(request: Request, api: Api) -> Response:
-    """POST …/queues/{queue}/messages: {"body", "content_type"?: text or json, "delay_seconds"?}."""
+    """Send a message: {"body", "content_type"?: text or json, "delay_seconds"?}."""
     await api.queues.send(_id(request), [_message(await body(request))])
     return ok(None)
 
 
 async def send_batch(request: Request, api: Api) -> Response:
-    """POST …/queues/{queue}/messages/batch: {"messages": [the same]}."""
+    """Send messages: {"messages": [the same]}."""
     messages = (await body(request)).get("messages")
     if not isinstance(messages, list):
         raise bad_body("messages is missing or no list")

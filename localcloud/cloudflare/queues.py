@@ -1,4 +1,4 @@
-"""Queues and their consumers: which there are. The messages are in the edge's storage. No HTTP here."""
+"""The account's queues and their consumers. The messages are in the edge's storage. No HTTP here."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS cf_queue_consumers (
 
 @dataclass(frozen=True, kw_only=True)
 class Queue:
-    """`settings`: delivery_delay and message_retention_period in seconds, delivery_paused."""
+    """A queue. `settings`: delivery_delay and message_retention_period in seconds, delivery_paused."""
 
     id: str
     name: str
@@ -46,7 +46,7 @@ class Queue:
 
 @dataclass(frozen=True, kw_only=True)
 class Consumer:
-    """A Worker that takes a queue's messages; `dead_letter_queue` is a queue's name, "" for none."""
+    """A Worker that consumes a queue's messages; `dead_letter_queue` is a queue's name, "" for none."""
 
     id: str
     queue: str
@@ -65,23 +65,25 @@ class Queues:
         store.script(TABLES)
 
     def all(self) -> list[Queue]:
-        """By name."""
+        """Return all queues, by name."""
         return [_queue(row) for row in self._store.fetchall("SELECT * FROM cf_queues ORDER BY name")]
 
     def named(self, name: str) -> Queue | None:
-        """The one of this name."""
+        """Return the queue of this name."""
         row = self._store.fetchone("SELECT * FROM cf_queues WHERE name = ?", (name,))
         return _queue(row) if row else None
 
     def get(self, identifier: str) -> Queue:
-        """One; ApiError 11000 when there is none."""
+        """Return a queue. Raises ApiError 11000."""
         row = self._store.fetchone("SELECT * FROM cf_queues WHERE id = ?", (identifier,))
         if row is None:
             raise ApiError(404, 11000, "workers.api.error.queue_not_found")
         return _queue(row)
 
     async def save(self, identifier: str | None, name: str | None, settings: dict[str, Json]) -> Queue:
-        """A new queue (without an id) or another name and settings; ApiError 11003 and 11009 for bad names."""
+        """Create a queue (without an id), or change its name and settings. Raises ApiError 11003 and 11009 for bad
+        names.
+        """
         known = self.get(identifier) if identifier else None
         moment = now()
         made = Queue(
@@ -106,13 +108,13 @@ class Queues:
         return made
 
     async def drop(self, identifier: str) -> None:
-        """Deletes it with its messages and its consumer, whoever is bound to it."""
+        """Delete a queue with its messages and its consumer, even while Workers are bound to it."""
         found = self.get(identifier)
         await self._storage.erase((KIND, found.id))
         self._store.execute("DELETE FROM cf_queues WHERE id = ?", (found.id,))
 
     def consumer(self, queue: str, identifier: str | None = None) -> Consumer | None:
-        """A queue's; ApiError 11000 when the queue does not exist, and when the consumer is another one."""
+        """Return a queue's consumer. Raises ApiError 11000 when the queue does not exist or has another consumer."""
         self.get(queue)
         row = self._store.fetchone("SELECT * FROM cf_queue_consumers WHERE queue = ?", (queue,))
         found = Consumer(**{**dict(row), "settings": json.loads(row["settings"])}) if row else None
@@ -123,9 +125,9 @@ class Queues:
     async def consume(
         self, queue: str, version: Version, dead: str, settings: dict[str, Json], known: Consumer | None
     ) -> Consumer:
-        """Makes this Worker's serving version the consumer; `known` is the consumer that is changed, None a new one.
+        """Make this Worker's serving version the consumer. `known` is the consumer to change, None for a new one.
 
-        ApiError 11004 when the queue has one, 11001 when the Worker has no queue handler.
+        Raises ApiError 11004 when the queue has one, 11001 when the Worker has no queue handler.
         """
         if known is None and self.consumer(queue) is not None:
             raise ApiError(400, 11004, "workers.api.error.consumer_exists")
@@ -144,12 +146,12 @@ class Queues:
         return made
 
     async def leave(self, consumer: Consumer) -> None:
-        """Ends its consumption; messages stay."""
+        """Remove a consumer; messages stay."""
         self._store.execute("DELETE FROM cf_queue_consumers WHERE id = ?", (consumer.id,))
         await self._tell(self.get(consumer.queue))
 
     async def send(self, identifier: str, messages: list[tuple[str, bytes, float | None]]) -> None:
-        """Messages as (format, content, seconds of delay), which come at once."""
+        """Send messages: (format, content, seconds of delay). They arrive at once."""
         found = self.get(identifier)
         told = [
             {"contentType": kind, "body": base64.b64encode(content).decode()}
@@ -162,7 +164,7 @@ class Queues:
             raise ApiError(413, 10207, answer.body.decode(errors="replace"))
 
     async def _tell(self, queue: Queue) -> None:
-        """Tells the broker how the queue is to be delivered."""
+        """Send a queue's delivery settings to the broker."""
         consumer = self.consumer(queue.id)
         told: Json = None
         if consumer:
@@ -177,7 +179,7 @@ class Queues:
 
 
 def _checked(given: dict[str, Json], known: dict[str, Json]) -> dict[str, Json]:
-    """The settings that there are, of those that are given; ApiError 100127 for one that is no number."""
+    """Return the known settings among the given ones. Raises ApiError 100127 for one that is no number."""
     found = {name: given[name] for name in known if given.get(name) is not None}
     for name, value in found.items():
         if isinstance(known[name], bool) != isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:

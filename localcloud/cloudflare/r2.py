@@ -1,4 +1,4 @@
-"""R2 buckets over HTTP. A header names the jurisdiction, which a bucket is only found in."""
+"""R2 buckets over HTTP. A header names the jurisdiction; a bucket is found only in its own."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ NEAREST = "WEUR"
 
 
 async def buckets(request: Request, api: Api) -> Response:
-    """GET /accounts/{a}/r2/buckets."""
+    """List the R2 buckets."""
     wanted, jurisdiction = request.query_params.get("name_contains", ""), _jurisdiction(request)
     found = [each for each in api.buckets.all() if wanted in each.name and each.jurisdiction == jurisdiction]
     return ok({"buckets": [_shape(each) for each in found]})
 
 
 async def add_bucket(request: Request, api: Api) -> Response:
-    """POST …/r2/buckets: {"name", "locationHint"?, "storageClass"?}."""
+    """Create a bucket: {"name", "locationHint"?, "storageClass"?}."""
     wanted = await body(request)
     location, kind = str(wanted.get("locationHint") or NEAREST), str(wanted.get("storageClass") or "Standard")
     return ok(_shape(api.buckets.add(text(wanted, "name"), location, kind, _jurisdiction(request))))
 
 
 async def bucket(request: Request, api: Api) -> Response:
-    """GET …/r2/buckets/{bucket}."""
+    """Show a bucket."""
     return ok(_shape(api.buckets.get(request.path_params["bucket"], _jurisdiction(request))))
 
 
 async def patch_bucket(request: Request, api: Api) -> Response:
-    """PATCH …/r2/buckets/{bucket}: the header cf-r2-storage-class."""
+    """Set the storage class, from the header cf-r2-storage-class."""
     kind = request.headers.get("cf-r2-storage-class", "")
     return ok(_shape(api.buckets.set_class(request.path_params["bucket"], _jurisdiction(request), kind)))
 
 
 async def drop_bucket(request: Request, api: Api) -> Response:
-    """DELETE …/r2/buckets/{bucket}: only an empty one."""
+    """Delete an empty bucket."""
     await api.buckets.drop(request.path_params["bucket"], _jurisdiction(request))
     return ok({})
 

@@ -1,4 +1,4 @@
-"""The tables cf_*: everything the API remembers besides files. Secrets are sealed before they are written."""
+"""The tables cf_*: all of the API's data besides files. Secrets are sealed before they are written."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CREATE INDEX IF NOT EXISTS cf_deployments_of ON cf_deployments (script, place);
 
 
 class Records:
-    """Reads and writes models; no rules."""
+    """Reads and writes models, without rules."""
 
     def __init__(self, store: Store, vault: Vault) -> None:
         self.store = store
@@ -47,25 +47,25 @@ class Records:
         store.script(TABLES)
 
     def fact(self, name: str) -> str | None:
-        """A single remembered text."""
+        """Read a single named text."""
         row = self.store.fetchone("SELECT value FROM cf_facts WHERE name = ?", (name,))
         return row["value"] if row else None
 
     def set_fact(self, name: str, value: str) -> None:
-        """Remembers it."""
+        """Write a single named text."""
         self.store.execute("INSERT OR REPLACE INTO cf_facts VALUES (?, ?)", (name, value))
 
     def scripts(self) -> list[Script]:
-        """All, by name."""
+        """Return all scripts, by name."""
         return [_script(row) for row in self.store.fetchall("SELECT * FROM cf_scripts ORDER BY name")]
 
     def script(self, name: str) -> Script | None:
-        """One."""
+        """Return a script."""
         row = self.store.fetchone("SELECT * FROM cf_scripts WHERE name = ?", (name,))
         return _script(row) if row else None
 
     def save_script(self, script: Script) -> None:
-        """Adds it or replaces all but name, tag and created_on."""
+        """Add a script, or replace all fields but name, tag and created_on."""
         self.store.execute(
             "INSERT INTO cf_scripts VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET "
             "modified_on = excluded.modified_on, settings = excluded.settings, enabled = excluded.enabled, "
@@ -82,56 +82,56 @@ class Records:
         )
 
     def drop_script(self, name: str) -> None:
-        """With its versions, deployments and domains; its routes stay without a script."""
+        """Delete a script with its versions, deployments and domains; its routes stay without a script."""
         with self.store.transaction():
             self.store.execute("UPDATE cf_routes SET script = NULL WHERE script = ?", (name,))
             self.store.execute("DELETE FROM cf_scripts WHERE name = ?", (name,))
 
     def versions(self, script: str) -> list[Version]:
-        """All of a script, newest first."""
+        """Return a script's versions, newest first."""
         rows = self.store.fetchall("SELECT * FROM cf_versions WHERE script = ? ORDER BY number DESC", (script,))
         return [self._version(row) for row in rows]
 
     def version(self, script: str, identifier: str) -> Version | None:
-        """One."""
+        """Return a version."""
         row = self.store.fetchone("SELECT * FROM cf_versions WHERE script = ? AND id = ?", (script, identifier))
         return self._version(row) if row else None
 
     def latest(self, script: str) -> Version | None:
-        """The newest, deployed or not."""
+        """Return the newest version, deployed or not."""
         query = "SELECT * FROM cf_versions WHERE script = ? ORDER BY number DESC LIMIT 1"
         row = self.store.fetchone(query, (script,))
         return self._version(row) if row else None
 
     def add_version(self, version: Version) -> None:
-        """Writes a new one."""
+        """Add a version."""
         sealed = self._vault.seal(json.dumps(version.secrets), _purpose(version.id))
         values = (version.id, version.script, version.number, version.created_on)
         document = json.dumps(version.document())
         self.store.execute("INSERT INTO cf_versions VALUES (?, ?, ?, ?, ?, ?)", (*values, document, sealed))
 
     def drop_versions(self, script: str, identifiers: list[str]) -> None:
-        """Forgets some."""
+        """Delete versions."""
         for identifier in identifiers:
             self.store.execute("DELETE FROM cf_versions WHERE script = ? AND id = ?", (script, identifier))
 
     def documents(self) -> list[Json]:
-        """What all versions of all scripts are made of, secrets left sealed."""
+        """Return the documents of all versions of all scripts; secrets stay sealed."""
         return [json.loads(row["document"]) for row in self.store.fetchall("SELECT document FROM cf_versions")]
 
     def deployments(self, script: str) -> list[Deployment]:
-        """All of a script, newest first."""
+        """Return a script's deployments, newest first."""
         rows = self.store.fetchall("SELECT * FROM cf_deployments WHERE script = ? ORDER BY place DESC", (script,))
         return [_deployment(row) for row in rows]
 
     def deployment(self, script: str) -> Deployment | None:
-        """The one in force."""
+        """Return the deployment in force."""
         query = "SELECT * FROM cf_deployments WHERE script = ? ORDER BY place DESC LIMIT 1"
         row = self.store.fetchone(query, (script,))
         return _deployment(row) if row else None
 
     def add_deployment(self, deployment: Deployment) -> None:
-        """From now on in force."""
+        """Add a deployment, which comes into force."""
         document = {
             "shares": deployment.shares,
             "annotations": deployment.annotations,
@@ -143,7 +143,7 @@ class Records:
         )
 
     def drop_deployment(self, script: str, identifier: str) -> None:
-        """Forgets one."""
+        """Delete a deployment."""
         self.store.execute("DELETE FROM cf_deployments WHERE script = ? AND id = ?", (script, identifier))
 
     def _version(self, row: sqlite3.Row) -> Version:

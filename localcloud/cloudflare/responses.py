@@ -1,4 +1,4 @@
-"""Success envelopes, lists in pages, and the bodies that requests bring."""
+"""Success envelopes, lists in pages, and parsing of request bodies."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ LARGEST_PAGE = 1000
 
 
 def now() -> str:
-    """This moment as Cloudflare writes it: 2026-01-01T00:00:00.000000Z."""
+    """Return the current time in Cloudflare's form: 2026-01-01T00:00:00.000000Z."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def ok(result: Json, status: int = 200, **more: Json) -> Response:
-    """{"success": true, "result": …}; `more` is put beside it."""
+    """Build {"success": true, "result": …}; `more` adds fields beside them."""
     return JSONResponse({"success": True, "errors": [], "messages": [], "result": result, **more}, status)
 
 
 def listing(request: Request, items: Sequence[Json], per_page: int = 20, key: str | None = None) -> Response:
-    """One page of a list with result_info; `key` puts the items below that name of the result."""
+    """Build one page of a list with result_info; `key` puts the items below that name of the result."""
     number = _positive(request, "page", 1)
     size = min(_positive(request, "per_page", per_page), LARGEST_PAGE)
     shown = list(items[(number - 1) * size : number * size])
@@ -49,7 +49,7 @@ def _positive(request: Request, name: str, default: int) -> int:
 
 
 async def body(request: Request) -> dict[str, Json]:
-    """The request's JSON object; ApiError 10026 for anything else."""
+    """Parse the request's JSON object. Raises ApiError 10026 for anything else."""
     try:
         found = json.loads(await request.body() or b"{}")
     except ValueError:
@@ -60,7 +60,7 @@ async def body(request: Request) -> dict[str, Json]:
 
 
 def text(found: dict[str, Json], name: str) -> str:
-    """A required text of a body."""
+    """Return a required text of a body."""
     value = found.get(name)
     if not isinstance(value, str) or not value:
         raise bad_body(f"{name} is missing or not a text")

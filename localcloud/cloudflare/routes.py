@@ -1,4 +1,4 @@
-"""The table of what is answered below /client/v4, and the start after a restart."""
+"""The table of endpoints below /client/v4, and the start of the Workers after a restart."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ TABLE: list[tuple[str, str, Handler]] = [
 
 
 def routes(cloud: Cloud) -> list[BaseRoute]:
-    """All routes; the last one answers for every path that no other one takes."""
+    """Return all routes; the last one answers for unknown paths."""
     api = api_of(cloud)
     table: list[BaseRoute] = [
         Route(path, _answer(api, handler), methods=[method], name=f"{method} {path}") for method, path, handler in TABLE
@@ -204,19 +204,19 @@ def routes(cloud: Cloud) -> list[BaseRoute]:
 
 
 async def start(cloud: Cloud) -> None:
-    """Runs all Workers again as they were, and their cron triggers from now on."""
+    """Start all stored Workers and their cron triggers."""
     api = api_of(cloud)
     await api.workers.start()
     api.schedules.start()
 
 
 async def stop(cloud: Cloud) -> None:
-    """Calls no Worker by a cron trigger any more."""
+    """Stop the cron triggers."""
     await api_of(cloud).schedules.stop()
 
 
 def api_of(cloud: Cloud) -> Api:
-    """The cloud's only Api, made at the first call."""
+    """Return the cloud's only Api, which the first call creates."""
     found: Api | None = vars(cloud).get("cloudflare")
     if found is None:
         found = vars(cloud)["cloudflare"] = _make(cloud)
@@ -251,7 +251,7 @@ def _make(cloud: Cloud) -> Api:
 
 
 def _answer(api: Api, handler: Handler, session: bool = False) -> Endpoint:
-    """The handler behind the token and account checks; `session` leaves the token to the handler."""
+    """Check token and account before a handler; with `session` the handler checks the token."""
 
     async def endpoint(request: Request) -> Response:
         try:

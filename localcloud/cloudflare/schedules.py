@@ -1,4 +1,4 @@
-"""Cron triggers: which there are, and the clock that calls Workers' `scheduled` handlers by them."""
+"""Cron triggers, and the clock that calls Workers' `scheduled` handlers."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Schedule:
 
 
 def utc_now() -> datetime:
-    """This moment, in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 class Schedules:
-    """The account's cron triggers. A minute that passes while nothing runs here is not caught up with."""
+    """The account's cron triggers. Minutes that pass while the local cloud is stopped are skipped."""
 
     def __init__(
         self,
@@ -60,12 +60,12 @@ class Schedules:
         store.script(TABLES)
 
     def of(self, script: str) -> list[Schedule]:
-        """A Worker's, in the order in which they were made."""
+        """Return a Worker's triggers in the order of their creation."""
         rows = self._store.fetchall("SELECT * FROM cf_schedules WHERE script = ? ORDER BY rowid", (script,))
         return [Schedule(**dict(row)) for row in rows]
 
     def replace(self, script: str, crons: list[str]) -> list[Schedule]:
-        """Exactly these from now on; those that stay keep their moment of creation. ApiError 10100 and 10072."""
+        """Set a Worker's triggers; those that stay keep their creation time. Raises ApiError 10100 and 10072."""
         if any(_parsed(cron) is None for cron in crons):
             raise ApiError(400, 10100, "invalid cron string")
         if len(crons) > MOST:
@@ -80,18 +80,20 @@ class Schedules:
         return self.of(script)
 
     def start(self) -> None:
-        """Looks at each minute from now on which triggers are due."""
+        """Start the clock: each minute, call the triggers that are due."""
         self._ticking = asyncio.create_task(self._tick())
 
     async def stop(self) -> None:
-        """Waits for no run."""
+        """Stop the clock, without waiting for running handlers."""
         for task in (self._ticking, *self._runs):
             if task is not None:
                 task.cancel()
         self._ticking = None
 
     async def run(self, script: str, cron: str, moment: datetime) -> str:
-        """Calls the Worker's handler as if `cron` was due at `moment`; "ok", or what it came to. Raises EdgeError."""
+        """Call the Worker's handler as if `cron` were due at `moment`; return "ok" or another outcome. Raises
+        EdgeError.
+        """
         event = {"kind": "scheduled", "cron": cron, "time": int(moment.timestamp() * 1000)}
         return str((await self._edge.deliver(script, event))["outcome"])
 

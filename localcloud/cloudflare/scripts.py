@@ -28,20 +28,20 @@ def _serving(api: Api, script: Script) -> Version | None:
 
 
 async def scripts(request: Request, api: Api) -> Response:
-    """GET /accounts/{a}/workers/scripts."""
+    """List the Workers."""
     return listing(request, [shapes.script(found, _serving(api, found)) for found in api.records.scripts()], 1000)
 
 
 async def put(request: Request, api: Api) -> Response:
-    """PUT …/scripts/{script}: a new version that serves at once."""
+    """Upload a version that serves at once."""
     script, version = await api.workers.upload(_name(request), await uploads.read(request))
     return ok(shapes.uploaded(script, version))
 
 
 async def content(request: Request, api: Api) -> Response:
-    """GET …/scripts/{script} and …/content and …/content/v2: the code as uploaded; 204 for assets only.
+    """Download the code as uploaded; 204 for a Worker of assets only.
 
-    One module comes as it is, several as a multipart form; `cf-entrypoint` names the main one.
+    One module is sent plain, several as a multipart form; `cf-entrypoint` names the main one.
     """
     name = api.workers.script(_name(request)).name
     version = api.workers.running(name)
@@ -63,7 +63,7 @@ async def content(request: Request, api: Api) -> Response:
 
 
 async def put_content(request: Request, api: Api) -> Response:
-    """PUT …/scripts/{script}/content: other code, everything else as it is."""
+    """Replace the code and nothing else."""
     name = api.workers.script(_name(request)).name
     upload = await uploads.read(request)
     before = api.workers.running(name)
@@ -83,13 +83,13 @@ async def put_content(request: Request, api: Api) -> Response:
 
 
 async def settings(request: Request, api: Api) -> Response:
-    """GET …/scripts/{script}/settings."""
+    """Show the settings of the Worker and its serving version."""
     script = api.workers.script(_name(request))
     return ok(shapes.settings(script, api.workers.running(script.name)))
 
 
 async def patch_settings(request: Request, api: Api) -> Response:
-    """PATCH …/scripts/{script}/settings: a form with a part `settings`, or JSON."""
+    """Change settings: a form with a part `settings`, or JSON."""
     name = _name(request)
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
         wanted, _ = await uploads.form(request, "settings")
@@ -100,29 +100,29 @@ async def patch_settings(request: Request, api: Api) -> Response:
 
 
 async def script_settings(request: Request, api: Api) -> Response:
-    """GET …/scripts/{script}/script-settings."""
+    """Show the settings that belong to no version."""
     return ok(shapes.script_settings(api.workers.script(_name(request))))
 
 
 async def patch_script_settings(request: Request, api: Api) -> Response:
-    """PATCH …/scripts/{script}/script-settings: nothing is deployed."""
+    """Change the settings that belong to no version; nothing is deployed."""
     script = await api.workers.patch_script(_name(request), await body(request))
     return ok(shapes.script_settings(script))
 
 
 async def usage_model(request: Request, api: Api) -> Response:
-    """GET …/scripts/{script}/usage-model."""
+    """Show the usage model."""
     script = api.workers.script(_name(request))
     return ok({"usage_model": api.workers.running(script.name).usage_model})
 
 
 async def subdomain(request: Request, api: Api) -> Response:
-    """GET …/scripts/{script}/subdomain."""
+    """Show whether the Worker has an address below workers.localhost."""
     return ok(_subdomain(api.workers.script(_name(request))))
 
 
 async def set_subdomain(request: Request, api: Api) -> Response:
-    """POST …/scripts/{script}/subdomain."""
+    """Turn the Worker's address below workers.localhost on or off."""
     wanted = await body(request)
     enabled, previews = wanted.get("enabled"), wanted.get("previews_enabled")
     if any(value not in (None, True, False) for value in (enabled, previews)):
@@ -131,7 +131,7 @@ async def set_subdomain(request: Request, api: Api) -> Response:
 
 
 async def drop_subdomain(request: Request, api: Api) -> Response:
-    """DELETE …/scripts/{script}/subdomain."""
+    """Turn the Worker's address below workers.localhost off."""
     return ok(_subdomain(await api.workers.set_subdomain(_name(request), False, False)))
 
 
@@ -140,14 +140,14 @@ def _subdomain(script: Script) -> Json:
 
 
 async def delete(request: Request, api: Api) -> Response:
-    """DELETE …/scripts/{script} and …/services/{script}, with ?force=true although others are bound to it."""
+    """Delete a Worker; ?force=true also while others are bound to it."""
     await api.workers.delete(_name(request), request.query_params.get("force") == "true")
     api.tails.forget(_name(request))
     return ok(None)
 
 
 async def references(request: Request, api: Api) -> Response:
-    """GET …/scripts/{script}/references: who is bound to it."""
+    """List the Workers that are bound to this one."""
     name = api.workers.script(_name(request)).name
     incoming = [
         {"name": binding["name"], "service": other, "environment": "production", "pages_function": False}
@@ -161,17 +161,17 @@ async def references(request: Request, api: Api) -> Response:
 
 
 async def nothing(request: Request, _: Api) -> Response:
-    """A list that is always empty here: tail consumers."""
+    """List the tail consumers: always empty here."""
     return listing(request, [])
 
 
 async def schedules(request: Request, api: Api) -> Response:
-    """GET …/scripts/{script}/schedules."""
+    """List the cron triggers."""
     return ok({"schedules": _schedules(api, api.workers.script(_name(request)).name)})
 
 
 async def put_schedules(request: Request, api: Api) -> Response:
-    """PUT …/scripts/{script}/schedules: [{"cron"}], which replaces what was there; they are really run."""
+    """Replace the cron triggers: [{"cron"}]. They really run."""
     name = api.workers.script(_name(request)).name
     try:
         crons = [entry["cron"] for entry in json.loads(await request.body())]
@@ -189,23 +189,23 @@ def _schedules(api: Api, name: str) -> Json:
 
 
 async def service(request: Request, api: Api) -> Response:
-    """GET …/services/{script}."""
+    """Show a Worker as a service."""
     script = api.workers.script(_name(request))
     return ok(shapes.service(script, _serving(api, script)))
 
 
 async def services(request: Request, api: Api) -> Response:
-    """GET …/services."""
+    """List the Workers as services."""
     return listing(request, [shapes.service(found, _serving(api, found)) for found in api.records.scripts()], 1000)
 
 
 async def environment(request: Request, api: Api) -> Response:
-    """GET …/services/{script}/environments/production."""
+    """Show the service's only environment."""
     script = api.workers.script(_name(request))
     return ok(shapes.environment(script, _serving(api, script)))
 
 
 async def bindings(request: Request, api: Api) -> Response:
-    """GET …/services/{script}/environments/production/bindings."""
+    """List the bindings."""
     script = api.workers.script(_name(request))
     return ok(api.workers.running(script.name).bindings)

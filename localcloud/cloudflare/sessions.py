@@ -1,4 +1,4 @@
-"""Asset upload sessions: signed tokens that say which manifest is meant and whether all its files are here.
+"""Asset upload sessions: signed tokens that name a manifest and state whether all its files are stored.
 
 A token has the form of a JSON web token, because clients read its `exp`; only this local cloud checks its signature.
 """
@@ -29,21 +29,21 @@ PURPOSE = "cloudflare/sessions"
 
 
 class Sessions:
-    """Opens sessions, takes files, tells whether a token stands for a complete upload."""
+    """Opens sessions, stores files, and checks completion tokens."""
 
     def __init__(self, records: Records, vault: Vault, blobs: Blobs) -> None:
         self._blobs = blobs
         self._key = _key(records, vault)
 
     def open(self, script: str, manifest: Json) -> tuple[str, list[list[str]]]:
-        """The session's token and the hashes to upload, in buckets; none when all files are known."""
+        """Return the session's token and the hashes to upload, in buckets; no buckets when all files are stored."""
         checked = check(manifest)
         name = self._blobs.keep_manifest(checked)
         buckets = _buckets(self._missing(checked), checked)
         return self._sign({"script": script, "manifest": name}), buckets
 
     def put(self, token: str, files: list[tuple[str, str, bytes]]) -> str | None:
-        """Keeps files [(hash, name, content)]; the completion token as soon as none is missing, else None."""
+        """Store files [(hash, name, content)]; return the completion token when none is missing, else None."""
         claims = self._claims(token)
         manifest = self._blobs.manifest(claims["manifest"])
         sizes = {entry["hash"]: entry["size"] for entry in manifest.values()}
@@ -56,7 +56,7 @@ class Sessions:
         return None if self._missing(manifest) else self._sign(claims)
 
     def completed(self, script: str, token: str) -> str:
-        """The manifest's digest; ApiError when the token is for another Worker or files are missing."""
+        """Return the manifest's digest. Raises ApiError when the token is for another Worker or files are missing."""
         claims = self._claims(token)
         if claims["script"] != script:
             raise invalid("the assets' token belongs to an upload session of another Worker")
@@ -93,7 +93,7 @@ class Sessions:
 
 
 def check(manifest: Json) -> Manifest:
-    """The manifest {path: {hash, size}} when it is one; ApiError otherwise."""
+    """Return the manifest {path: {hash, size}}. Raises ApiError for anything else."""
     if not isinstance(manifest, dict):
         raise invalid("manifest must be an object of paths")
     if len(manifest) > MOST_ASSETS:
@@ -105,7 +105,7 @@ def check(manifest: Json) -> Manifest:
 
 
 def _check_places(manifest: Json) -> None:
-    """No two paths may be of one file, and none of a file below another."""
+    """Refuse two paths of one file, and a path below a file."""
     places: dict[str, str] = {}
     for path in manifest:
         place = "/".join(segments(path))

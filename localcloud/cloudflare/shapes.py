@@ -1,4 +1,4 @@
-"""The API's JSON forms of scripts, versions, deployments, zones and domains. A secret's text is in none of them."""
+"""The API's JSON forms of scripts, versions, deployments, zones and domains. None holds a secret's text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AUTHOR_ID = "0" * 32
 
 
 def script(found: Script, version: Version | None) -> Json:
-    """A script with what its serving version tells, as in lists and below services."""
+    """Return a script with its serving version's facts, as in lists and below services."""
     base = {
         "id": found.name,
         "tag": found.tag,
@@ -50,7 +50,7 @@ def script(found: Script, version: Version | None) -> Json:
 
 
 def uploaded(found: Script, version: Version) -> Json:
-    """The answer to an upload. `deployment_id` is the version's id without dashes, as clients expect."""
+    """Return the answer to an upload. `deployment_id` is the version's id without dashes, as clients expect."""
     return {
         **script(found, version),
         "startup_time_ms": version.startup_time_ms,
@@ -60,7 +60,7 @@ def uploaded(found: Script, version: Version) -> Json:
 
 
 def service(found: Script, version: Version | None) -> Json:
-    """A script as the service that older endpoints show."""
+    """Return a script as a service, for the older endpoints."""
     moments = {"created_on": found.created_on, "modified_on": found.modified_on}
     return {
         "id": found.name,
@@ -72,7 +72,7 @@ def service(found: Script, version: Version | None) -> Json:
 
 
 def environment(found: Script, version: Version | None) -> Json:
-    """The only environment of a service."""
+    """Return the only environment of a service."""
     return {
         "environment": PRODUCTION,
         "created_on": found.created_on,
@@ -82,7 +82,7 @@ def environment(found: Script, version: Version | None) -> Json:
 
 
 def settings(found: Script, version: Version) -> Json:
-    """Settings of script and version together; observability, annotations and limits only where they were set."""
+    """Return the settings of script and version; observability, annotations and limits only when they were set."""
     answer = {
         "bindings": version.bindings,
         "compatibility_date": version.compatibility_date,
@@ -104,7 +104,7 @@ def settings(found: Script, version: Version) -> Json:
 
 
 def script_settings(found: Script) -> Json:
-    """The settings that belong to no version."""
+    """Return the settings that belong to no version."""
     answer = {key: found.settings[key] for key in ("logpush", "tags", "tail_consumers")}
     if found.settings["observability"] is not None:
         answer["observability"] = found.settings["observability"]
@@ -112,7 +112,7 @@ def script_settings(found: Script) -> Json:
 
 
 def version_summary(version: Version) -> Json:
-    """A version as in lists."""
+    """Return a version as in lists."""
     return {
         "id": version.id,
         "number": version.number,
@@ -129,7 +129,7 @@ def version_summary(version: Version) -> Json:
 
 
 def version(found: Version) -> Json:
-    """A version in full."""
+    """Return a version in full."""
     runtime = {
         "compatibility_date": found.compatibility_date,
         "compatibility_flags": found.compatibility_flags,
@@ -153,7 +153,7 @@ def version(found: Version) -> Json:
 
 
 def deployment(found: Deployment) -> Json:
-    """Who gets how much."""
+    """Return a deployment with its traffic shares."""
     return {
         "id": found.id,
         "source": found.source,
@@ -166,7 +166,7 @@ def deployment(found: Deployment) -> Json:
 
 
 def account(identifier: str) -> Json:
-    """The only account."""
+    """Return the only account."""
     return {
         "id": identifier,
         "name": "Local cloud",
@@ -177,7 +177,7 @@ def account(identifier: str) -> Json:
 
 
 def zone(found: Zone, account_id: str) -> Json:
-    """A zone that is active."""
+    """Return a zone, always active."""
     return {
         "id": found.id,
         "name": found.name,
@@ -201,7 +201,7 @@ def zone(found: Zone, account_id: str) -> Json:
 
 
 def domain(found: Domain) -> Json:
-    """A custom domain."""
+    """Return a custom domain."""
     return {
         "id": found.id,
         "hostname": found.hostname,
@@ -214,6 +214,6 @@ def domain(found: Domain) -> Json:
 
 
 def route(found: Route) -> Json:
-    """A route; without `script` when it leads to no Worker."""
+    """Return a route; without `script` when it leads to no Worker."""
     answer = {"id": found.id, "pattern": found.pattern}
     return answer | ({"script": found.script} if found.script else {})

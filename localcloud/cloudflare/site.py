@@ -1,4 +1,4 @@
-"""The configuration of static assets: what may be in it, and what it means to the runtime."""
+"""The configuration of static assets: its validation, and its form for the runtime."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FLAGS = {"run_worker_first", "serve_directly"}
 
 
 def checked(config: Json) -> dict[str, Json]:
-    """The configuration when it is one; ApiError 10021 otherwise, 100324 for rules that Cloudflare refuses."""
+    """Return the valid configuration. Raises ApiError 10021, or 100324 for rules that Cloudflare refuses."""
     if not isinstance(config, dict):
         raise invalid("assets.config must be an object")
     if unknown := sorted(set(config) - set(CHOICES) - TEXTS - FLAGS):
@@ -50,7 +50,7 @@ def _check_rule_files(config: dict[str, Json]) -> None:
 
 
 def _check_rules(rules: list[Json]) -> None:
-    """Cloudflare's rules for rules: paths from the root, `!` before exceptions, and not exceptions only."""
+    """Apply Cloudflare's rules for rules: paths from the root, `!` before exceptions, and not exceptions only."""
     for rule in rules:
         if not isinstance(rule, str) or not rule.removeprefix("!").startswith("/"):
             raise invalid(f"assets.config.run_worker_first: rule {rule!r} must begin with / or !/")
@@ -59,7 +59,7 @@ def _check_rules(rules: list[Json]) -> None:
 
 
 def effective(config: dict[str, Json]) -> dict[str, Json]:
-    """The same with `serve_directly`, the older opposite, turned into `run_worker_first`."""
+    """Return the configuration with `serve_directly`, the older opposite, turned into `run_worker_first`."""
     if config.get("run_worker_first") is None and config.get("serve_directly") is False:
         return config | {"run_worker_first": True}
     return config

@@ -1,7 +1,7 @@
-"""Live events of a Worker, as `wrangler tail` follows them: a websocket that sends the trace of each invocation.
+"""Live events of a Worker for `wrangler tail`: a websocket that sends the trace of each invocation.
 
-The traces are workerd's own, with what it masks in them. Filters are those that wrangler sends
-(workers-sdk, packages/wrangler/src/tail/filters.ts).
+The traces are workerd's own, including its masking. Filters are those that wrangler sends (workers-sdk,
+packages/wrangler/src/tail/filters.ts).
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ Json = Any
 PROTOCOL = "trace-v1"
 LIFE = timedelta(hours=6)
 MOST_WAITING = 1000
-"""Traces that a slow reader may leave unread; later ones are dropped."""
+"""The most traces that wait for a slow reader; later ones are dropped."""
 UNKNOWN, ENDED = 4404, 1001
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tail:
-    """Somebody follows a Worker. The id is the secret that opens the websocket."""
+    """One client that follows a Worker. The id is the secret that opens the websocket."""
 
     id: str
     script: str
@@ -43,19 +43,19 @@ class Tail:
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def shape(self, request: Request) -> Json:
-        """The tail as the API shows it."""
+        """Return the tail in the API's JSON form."""
         url = f"ws://{request.url.netloc}{request.scope['root_path']}/tails/{self.id}"
         return {"id": self.id, "url": url, "expires_at": self.ends.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
 class Tails:
-    """The tails of all Workers. `hear` gets each trace and passes it to those that want it."""
+    """The tails of all Workers. `hear` receives each trace and passes it to the tails that match."""
 
     def __init__(self) -> None:
         self._open: dict[str, Tail] = {}
 
     def of(self, script: str) -> list[Tail]:
-        """Those that are in force."""
+        """Return a Worker's open tails."""
         now = datetime.now(UTC)
         return [tail for tail in self._open.values() if tail.script == script and tail.ends > now]
 
@@ -69,14 +69,14 @@ class Tails:
         return tail
 
     def drop(self, identifier: str) -> Tail | None:
-        """Its websocket ends."""
+        """Close a tail and its websocket."""
         tail = self._open.pop(identifier, None)
         if tail:
             tail.closed.set()
         return tail
 
     def forget(self, script: str) -> None:
-        """The Worker has gone."""
+        """Close the tails of a deleted Worker."""
         for tail in [each for each in self._open.values() if each.script == script]:
             self.drop(tail.id)
 
@@ -90,7 +90,7 @@ class Tails:
 
 
 def passes(wanted: Mapping[str, Json], trace: Json) -> bool:
-    """Whether a trace passes one filter; a filter of a kind that is not known lets all pass."""
+    """Return whether a trace passes one filter; an unknown kind of filter lets all pass."""
     kind: str = next(iter(wanted), "")
     value: Json = wanted.get(kind)
     request = (trace.get("event") or {}).get("request") or {}
@@ -112,13 +112,13 @@ def passes(wanted: Mapping[str, Json], trace: Json) -> bool:
 
 
 async def tails(request: Request, api: Api) -> Response:
-    """GET …/scripts/{script}/tails."""
+    """List the tails."""
     name = api.workers.script(request.path_params["script"]).name
     return ok([tail.shape(request) for tail in api.tails.of(name)])
 
 
 async def open_tail(request: Request, api: Api) -> Response:
-    """POST …/scripts/{script}/tails: {"filters": […]}."""
+    """Open a tail: {"filters": […]}."""
     name = api.workers.script(request.path_params["script"]).name
     try:
         given = await request.json() if await request.body() else {}
@@ -126,12 +126,12 @@ async def open_tail(request: Request, api: Api) -> Response:
     except (ValueError, TypeError, AttributeError):
         raise ApiError(400, 10026, "Could not parse the tail's filters.") from None
     tail = api.tails.add(name, filters)
-    await api.workers.follow(name, wanted=True)  # before the client is told: its next request must be seen
+    await api.workers.follow(name, wanted=True)  # before the response: the client's next request must be traced
     return ok(tail.shape(request))
 
 
 async def close_tail(request: Request, api: Api) -> Response:
-    """DELETE …/scripts/{script}/tails/{tail}."""
+    """Close a tail."""
     tail = api.tails.drop(request.path_params["tail"])
     if tail is None:
         raise ApiError(404, 10057, "This tail does not exist.")
@@ -141,7 +141,7 @@ async def close_tail(request: Request, api: Api) -> Response:
 
 
 async def follow(websocket: WebSocket, api: Api) -> None:
-    """The websocket /tails/{tail}: what happens from the tail's beginning, until it ends or the client leaves."""
+    """Serve the websocket /tails/{tail}: send traces until the tail is closed or the client leaves."""
     tail = api.tails.get(websocket.path_params["tail"])
     if tail is None:
         await websocket.close(UNKNOWN)
@@ -166,7 +166,7 @@ async def _send(websocket: WebSocket, tail: Tail) -> None:
 
 
 async def _gone(websocket: WebSocket) -> None:
-    """Returns when the client has left; what it says is not heeded."""
+    """Wait until the client has left; its messages are ignored."""
     with contextlib.suppress(WebSocketDisconnect):
         while (await websocket.receive())["type"] != "websocket.disconnect":
             pass

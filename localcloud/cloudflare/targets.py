@@ -1,6 +1,6 @@
-"""What bindings lead to: an upload that is bound to something that does not exist is refused, as Cloudflare does.
+"""The targets of bindings: an upload that is bound to a missing target is refused, as Cloudflare does.
 
-The codes were seen on the real API by others (https://github.com/alchemy-run/distilled/pull/365).
+The codes were reported from the real API (https://github.com/alchemy-run/distilled/pull/365).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Targets:
         self._queues = queues
 
     def check(self, script: str, bindings: list[dict[str, Json]]) -> None:
-        """ApiError for the first of a Worker's bindings whose target is missing."""
+        """Check the bindings of a Worker. Raises ApiError for the first one with a missing target."""
         for binding in bindings:
             match binding["type"]:
                 case "service":
@@ -47,7 +47,7 @@ class Targets:
                     raise ApiError(400, 11000, f"Queue '{binding['queue_name']}' does not exist.")
 
     def places(self, storage: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
-        """The same bindings to storage, with the ids of queues in place of their names."""
+        """Return the storage bindings with queues' ids in place of their names."""
         return {name: (kind, self._place(kind, target)) for name, (kind, target) in storage.items()}
 
     def _place(self, kind: str, target: str) -> str:

@@ -33,7 +33,7 @@ KINDS = {
     "application/wasm": "CompiledWasm",
     "text/x-python": "PythonModule",
 }
-FILES = {"files", "files[]"}  # the official SDKs call every module's part so, and name the module as its file
+FILES = {"files", "files[]"}  # the official SDKs call the part of every module so; its file name is the module
 IGNORED = {"application/source-map"}
 METADATA = {
     "annotations", "assets", "bindings", "body_part", "cache_options", "capnp_schema", "code_update_strategy",
@@ -48,7 +48,7 @@ DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 @dataclass(frozen=True, kw_only=True)
 class Uploaded:
-    """One module as it came."""
+    """One uploaded module."""
 
     name: str
     content_type: str
@@ -64,12 +64,12 @@ class Upload:
 
     @property
     def classic(self) -> bool:
-        """Service-worker syntax: one script, no modules."""
+        """Return whether it has service-worker syntax: one script, no modules."""
         return "main_module" not in self.metadata and bool(self.modules)
 
 
 async def read(request: Request) -> Upload:
-    """The checked upload of a request; ApiError says what is wrong."""
+    """Read and check the upload of a request. Raises ApiError with the problem."""
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind in ("application/javascript", "text/javascript"):
         script = Uploaded(name="script", content_type="application/javascript", content=await request.body())
@@ -81,7 +81,7 @@ async def read(request: Request) -> Upload:
 
 
 async def form(request: Request, key: str) -> tuple[dict[str, Json], list[Uploaded]]:
-    """A multipart body: the JSON object of the part `key`, and all other parts."""
+    """Parse a multipart body: the JSON object of the part `key`, and all other parts."""
     try:
         async with request.form(max_files=MOST_PARTS, max_fields=MOST_PARTS, max_part_size=LARGEST_PART) as parts:
             items = [(name, await _part(name, part)) for name, part in parts.multi_items()]
@@ -108,7 +108,7 @@ async def _part(name: str, part: UploadFile | str) -> Uploaded:
 
 
 def ordered(metadata: dict[str, Json], files: list[Uploaded]) -> Upload:
-    """The upload with the main module first and without source maps; ApiError when the main module is missing."""
+    """Put the main module first and drop source maps. Raises ApiError when the main module is missing."""
     main = metadata.get("main_module") or metadata.get("body_part")
     modules = [file for file in files if file.content_type not in IGNORED]
     if main is None:
@@ -123,7 +123,7 @@ def ordered(metadata: dict[str, Json], files: list[Uploaded]) -> Upload:
 
 
 def checked(upload: Upload) -> Upload:
-    """The same upload when it keeps the rules; ApiError says which it breaks."""
+    """Check an upload against Cloudflare's rules. Raises ApiError with the broken one."""
     for check in (_keys, _kinds, _size, _date, _flags):
         check(upload)
     return upload
@@ -160,7 +160,7 @@ def _date(upload: Upload) -> None:
 
 
 def check_date(given: Json) -> None:
-    """ApiError for what is no compatibility date, or one after today; none at all is taken."""
+    """Check a compatibility date; a missing one passes. Raises ApiError when it is malformed or after today."""
     if not given:
         return
     try:

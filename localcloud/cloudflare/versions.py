@@ -22,25 +22,25 @@ def _name(request: Request) -> str:
 
 
 async def versions(request: Request, api: Api) -> Response:
-    """GET …/scripts/{script}/versions."""
+    """List the versions."""
     name = api.workers.script(_name(request)).name
     found = [shapes.version_summary(version) for version in api.records.versions(name)]
     return listing(request, found, 10, key="items")
 
 
 async def version(request: Request, api: Api) -> Response:
-    """GET …/scripts/{script}/versions/{version}."""
+    """Show a version."""
     return ok(shapes.version(api.workers.version(_name(request), request.path_params["version"])))
 
 
 async def add_version(request: Request, api: Api) -> Response:
-    """POST …/scripts/{script}/versions: uploaded and checked, without traffic."""
+    """Upload and check a version without traffic."""
     made = await api.workers.add_version(_name(request), await uploads.read(request))
     return ok(shapes.version(made))
 
 
 async def patch_latest(request: Request, api: Api) -> Response:
-    """PATCH …/workers/{script}/versions/latest: a version like the newest one with other secrets, without traffic.
+    """Create a version like the newest one with other secrets, without traffic.
 
     {"env": {NAME: {type: "secret_text", text} or null}, "annotations": …}; null removes.
     """
@@ -53,19 +53,19 @@ async def patch_latest(request: Request, api: Api) -> Response:
 
 
 async def deployments(request: Request, api: Api) -> Response:
-    """GET …/scripts/{script}/deployments, the one in force first."""
+    """List the deployments, the one in force first."""
     name = api.workers.script(_name(request)).name
     found = [shapes.deployment(deployment) for deployment in api.records.deployments(name)]
     return ok({"deployments": found[:SHOWN_DEPLOYMENTS]})
 
 
 async def deployment(request: Request, api: Api) -> Response:
-    """GET …/scripts/{script}/deployments/{deployment}."""
+    """Show a deployment."""
     return ok(shapes.deployment(_deployment(request, api)))
 
 
 async def drop_deployment(request: Request, api: Api) -> Response:
-    """DELETE …/scripts/{script}/deployments/{deployment}: any but the one in force."""
+    """Delete a deployment, except the one in force."""
     found = _deployment(request, api)
     newest = api.records.deployment(found.script)
     if newest and newest.id == found.id:
@@ -83,7 +83,7 @@ def _deployment(request: Request, api: Api) -> Any:
 
 
 async def deploy(request: Request, api: Api) -> Response:
-    """POST …/scripts/{script}/deployments: shares the traffic over versions; the percentages add up to 100."""
+    """Deploy versions with shares of the traffic; the percentages add up to 100."""
     name = api.workers.script(_name(request)).name
     wanted = await body(request)
     if wanted.get("strategy", "percentage") != "percentage":
@@ -110,13 +110,13 @@ def _shares(found: Json) -> list[tuple[str, float]]:
 
 
 async def secrets(request: Request, api: Api) -> Response:
-    """GET …/scripts/{script}/secrets: names, never values."""
+    """List the secrets: names, never values."""
     script = api.workers.script(_name(request))
     return ok([_secret(name) for name in sorted(api.workers.running(script.name).secrets)])
 
 
 async def secret(request: Request, api: Api) -> Response:
-    """GET …/scripts/{script}/secrets/{secret}."""
+    """Show a secret's name."""
     script, name = api.workers.script(_name(request)), request.path_params["secret"]
     if name not in api.workers.running(script.name).secrets:
         raise no_binding(name)
@@ -124,7 +124,7 @@ async def secret(request: Request, api: Api) -> Response:
 
 
 async def put_secret(request: Request, api: Api) -> Response:
-    """PUT …/scripts/{script}/secrets."""
+    """Set a secret."""
     wanted = await body(request)
     name = text(wanted, "name")
     if wanted.get("type", "secret_text") != "secret_text":
@@ -136,7 +136,7 @@ async def put_secret(request: Request, api: Api) -> Response:
 
 
 async def put_secrets(request: Request, api: Api) -> Response:
-    """PATCH …/scripts/{script}/secrets-bulk: {"secrets": {NAME: {name, type, text} or null}}; null removes."""
+    """Set many secrets: {"secrets": {NAME: {name, type, text} or null}}; null removes."""
     made = await api.workers.set_secrets(_name(request), _changes((await body(request)).get("secrets")))
     return ok([_secret(name) for name in sorted(made.secrets)])
 
@@ -154,7 +154,7 @@ def _changes(wanted: Json) -> dict[str, str | None]:
 
 
 async def drop_secret(request: Request, api: Api) -> Response:
-    """DELETE …/scripts/{script}/secrets/{secret}."""
+    """Delete a secret."""
     await api.workers.set_secrets(_name(request), {request.path_params["secret"]: None})
     return ok(None)
 

@@ -1,4 +1,4 @@
-"""Workers: uploads become versions, versions are deployed on the edge, addresses follow. No HTTP here."""
+"""Workers: uploads become versions, versions are deployed on the edge, addresses are updated. No HTTP here."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WHOLE = 100.0
 
 
 class Workers:
-    """The account's Workers. Changes to one Worker happen one after another; different Workers in parallel."""
+    """The account's Workers. Changes to one Worker happen one after another, to different Workers in parallel."""
 
     def __init__(
         self, records: Records, blobs: Blobs, sessions: Sessions, zones: Zones, targets: Targets, edge: Edge
@@ -50,14 +50,14 @@ class Workers:
     # --- looking up
 
     def script(self, name: str) -> Script:
-        """The script; ApiError 10007 when there is none."""
+        """Return the script. Raises ApiError 10007."""
         found = self.records.script(name)
         if found is None:
             raise errors.no_worker()
         return found
 
     def version(self, name: str, identifier: str) -> Version:
-        """One version; ApiError when there is none."""
+        """Return a version. Raises ApiError."""
         self.script(name)
         found = self.records.version(name, identifier)
         if found is None:
@@ -65,7 +65,7 @@ class Workers:
         return found
 
     def running(self, name: str) -> Version:
-        """The version that serves, or the one with the largest share; the newest one when none is deployed."""
+        """Return the serving version, or the one with the largest share; the newest one when none is deployed."""
         deployment = self.records.deployment(name)
         if deployment:
             identifier = max(deployment.shares, key=lambda share: share[1])[0]
@@ -78,7 +78,7 @@ class Workers:
     # --- uploading
 
     async def upload(self, name: str, upload: Upload) -> tuple[Script, Version]:
-        """Replaces what runs: a new version that gets all traffic as soon as its code has loaded."""
+        """Upload a new version, which gets all traffic when its code has loaded."""
         check_name(name)
         async with self._locks[name]:
             before = self.records.latest(name)
@@ -90,7 +90,7 @@ class Workers:
         return self.script(name), version
 
     async def add_version(self, name: str, upload: Upload) -> Version:
-        """A new version without traffic; its code is loaded once to see whether it does."""
+        """Add a version without traffic, after one test load of its code."""
         async with self._locks[name]:
             self.script(name)
             if upload.metadata.get("migrations"):
@@ -100,14 +100,14 @@ class Workers:
             return await self._keep(self._drafts.upload(name, upload, before, found, tag))
 
     async def patch(self, name: str, settings: dict[str, Json]) -> Version:
-        """A version like the newest one with other settings (bindings, compatibility, limits, …), deployed."""
+        """Deploy a version like the newest one with other settings (bindings, compatibility, limits, …)."""
         async with self._locks[name]:
             before = self._editable(name)
             version = self._drafts.patch(before, settings)
             return await self._deploy(version, drafts.patched_settings(settings, self.script(name)))
 
     async def add_script(self, name: str) -> Script:
-        """A script without any version."""
+        """Add a script without a version."""
         check_name(name)
         async with self._locks[name]:
             if self.records.script(name) is None:
@@ -115,7 +115,7 @@ class Workers:
         return self.script(name)
 
     async def patch_script(self, name: str, settings: dict[str, Json]) -> Script:
-        """Other settings of the script; nothing is deployed."""
+        """Change the script's settings; nothing is deployed."""
         async with self._locks[name]:
             script = self.script(name)
             script = replace(script, settings=drafts.patched_settings(settings, script), modified_on=now())
@@ -123,13 +123,13 @@ class Workers:
         return script
 
     async def set_secrets(self, name: str, changes: dict[str, str | None]) -> Version:
-        """Adds, replaces or (None) removes secrets; a new version, deployed. ApiError 10053 and 10056 for clashes."""
+        """Deploy a version with secrets added, replaced or (None) removed. Raises ApiError 10053 and 10056."""
         async with self._locks[name]:
             before = self._editable(name)
             return await self._deploy(drafts.with_secrets(before, changes), None)
 
     async def add_secrets(self, name: str, changes: dict[str, str | None], annotations: dict[str, str]) -> Version:
-        """The same, from the newest version whether it serves or not, and without traffic."""
+        """Add such a version without traffic, from the newest version, which need not serve."""
         async with self._locks[name]:
             self.script(name)
             before = self.records.latest(name)
@@ -138,7 +138,7 @@ class Workers:
             return await self._keep(replace(drafts.with_secrets(before, changes), annotations=annotations))
 
     async def _keep(self, version: Version) -> Version:
-        """Loads it once to see whether it does, and writes it down."""
+        """Load a version once as a test, and store it."""
         version = await self._loaded(version, self.spec(version))
         await self._edge.unload_worker(version.script, version.id)
         self.records.add_version(version)
@@ -146,7 +146,7 @@ class Workers:
         return version
 
     def _editable(self, name: str) -> Version:
-        """The newest version, when it is the one that serves: otherwise an edit would deploy it by accident."""
+        """Return the newest version. Raises ApiError when it does not serve: an edit would deploy it by accident."""
         self.script(name)
         newest = self.records.latest(name)
         deployment = self.records.deployment(name)
@@ -162,9 +162,9 @@ class Workers:
     async def _deploy(
         self, version: Version, settings: dict[str, Json] | None, namespaces: list[ObjectNamespace] | None = None
     ) -> Version:
-        """Starts it, moves all traffic to it, writes it down, gives the Worker its addresses.
+        """Start a version, move all traffic to it, store it, and update the Worker's addresses.
 
-        `namespaces` are those of its Durable Objects from now on, where they change.
+        `namespaces` are its new Durable Object namespaces, when they change.
         """
         spec = self.spec(version, namespaces)
         version = await self._loaded(version, spec)
@@ -183,7 +183,7 @@ class Workers:
         return version
 
     async def _loaded(self, version: Version, spec: WorkerSpec) -> Version:
-        """Starts it without traffic; the version with what its code tells. ApiError when it does not load."""
+        """Start a version without traffic and return it with its exports. Raises ApiError when it does not load."""
         if version.compatibility_date > spec.compatibility_date:
             asked, newest = version.compatibility_date, spec.compatibility_date
             log.warning("Worker %s asks for the compatibility date %s and runs with %s", version.script, asked, newest)
@@ -205,7 +205,7 @@ class Workers:
     async def deploy(
         self, name: str, shares: Sequence[tuple[str, float]], annotations: dict[str, str], force: bool = False
     ) -> Deployment:
-        """Shares the traffic over existing versions: a rollback is a deployment of an older one."""
+        """Split the traffic between existing versions. A rollback is a deployment of an older one."""
         async with self._locks[name]:
             versions = {identifier: self.version(name, identifier) for identifier, _ in shares}
             if not force:
@@ -237,7 +237,7 @@ class Workers:
             raise errors.ApiError(400, 10220, message)
 
     async def delete(self, name: str, force: bool) -> None:
-        """Stops it and forgets all of it. ApiError 10142 while another Worker is bound to it, unless forced."""
+        """Stop and delete a Worker. Raises ApiError 10142 while another Worker is bound to it, unless forced."""
         async with self._locks[name]:
             self.script(name)
             if not force and (others := self.references(name)):
@@ -249,11 +249,11 @@ class Workers:
             await self._edge.remove_worker(name)
 
     def references(self, name: str) -> list[str]:
-        """Other Workers whose serving version has a service binding to this one."""
+        """Return other Workers whose serving version has a service binding to this one."""
         return [other for other in self._bound("service", "service", name) if other != name]
 
     def producers(self, queue: str) -> list[str]:
-        """Workers whose serving version is bound to the queue of this name."""
+        """Return the Workers whose serving version is bound to the queue of this name."""
         return self._bound("queue", "queue_name", queue)
 
     def _bound(self, kind: str, key: str, target: str) -> list[str]:
@@ -268,7 +268,7 @@ class Workers:
     # --- addresses
 
     async def set_subdomain(self, name: str, enabled: bool | None, previews: bool | None) -> Script:
-        """Turns the address below workers.localhost on or off."""
+        """Turn the address below workers.localhost on or off."""
         async with self._locks[name]:
             script = self.script(name)
             script = replace(
@@ -281,7 +281,7 @@ class Workers:
         return script
 
     async def readdress(self, name: str) -> None:
-        """Tells the edge this Worker's addresses as they are now."""
+        """Send the Worker's current addresses to the edge."""
         script = self.records.script(name)
         if script is None:
             return
@@ -289,13 +289,13 @@ class Workers:
         await self._edge.set_worker_hosts(name, [*hosts, *self.zones.hosts_of(name)])
 
     async def follow(self, name: str, *, wanted: bool) -> None:
-        """Has the edge tell what happens in a Worker from now on, or no more."""
+        """Turn the traces of a Worker on the edge on or off."""
         await self._edge.follow_worker(name, wanted)
 
     # --- life
 
     async def start(self) -> None:
-        """Runs every Worker again as it was before the restart; one that fails is logged and answers 503."""
+        """Start every Worker as before the restart. A failing one is logged and answers 503."""
         self.blobs.sweep(self.records.documents())
         places = asyncio.Semaphore(STARTS_AT_ONCE)
 
@@ -317,7 +317,7 @@ class Workers:
             log.error("Worker %s does not start: %s", name, error)
 
     def spec(self, version: Version, namespaces: list[ObjectNamespace] | None = None) -> WorkerSpec:
-        """What the edge needs to run a version; `namespaces` where they will be others than they are."""
+        """Build the specification that the edge runs; `namespaces` when they are about to change."""
         bound = bindings.runtime(version)
         known = self.objects.of(version.script) if namespaces is None else namespaces
         assets = None
@@ -349,7 +349,7 @@ class Workers:
         )
 
     def _prune(self, name: str) -> None:
-        """Forgets versions beyond the newest ones; none that a deployment in force names."""
+        """Delete old versions beyond the newest ones, but none in a current deployment."""
         deployment = self.records.deployment(name)
         needed = {version for version, _ in deployment.shares} if deployment else set()
         old = self.records.versions(name)[KEPT_VERSIONS:]
@@ -373,7 +373,7 @@ def _no_versions(name: str) -> errors.ApiError:
 
 
 def check_name(name: str) -> None:
-    """ApiError 10016 for a name that no Worker can have."""
+    """Check a Worker's name. Raises ApiError 10016."""
     if not NAME.fullmatch(name):
         raise errors.bad_name(name)
 

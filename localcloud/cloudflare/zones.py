@@ -1,4 +1,4 @@
-"""Zones, their DNS records, custom domains and routes: which hosts lead to which Worker. No HTTP here."""
+"""Zones, DNS records, custom domains and routes: the hosts that lead to each Worker. No HTTP here."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Route:
 
 
 class Zones:
-    """Everything below the account's zones."""
+    """The account's zones and everything below them."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
@@ -69,33 +69,33 @@ class Zones:
         return self._records.fact("subdomain") or SUBDOMAIN
 
     def set_subdomain(self, name: str) -> None:
-        """Renames it; every Worker has to be told its addresses again."""
+        """Rename the account's subdomain. Every Worker's addresses must be sent to the edge again."""
         self._records.set_fact("subdomain", name)
 
     def worker_host(self, script: str) -> str:
-        """A Worker's own address."""
+        """Return a Worker's own address."""
         return f"{script}.{self.subdomain}.workers.localhost"
 
     def hosts_of(self, script: str) -> list[str]:
-        """The hosts of a Worker's custom domains and routes."""
+        """Return the hosts of a Worker's custom domains and routes."""
         hosts = [domain.hostname for domain in self.domains() if domain.script == script]
         return hosts + [host_of(route.pattern) for route in self.routes() if route.script == script]
 
     # --- zones
 
     def all(self) -> list[Zone]:
-        """By name."""
+        """Return all zones, by name."""
         return [_zone(row) for row in self._store.fetchall("SELECT * FROM cf_zones ORDER BY name")]
 
     def get(self, identifier: str) -> Zone:
-        """One; ApiError when there is none."""
+        """Return a zone. Raises ApiError."""
         row = self._store.fetchone("SELECT * FROM cf_zones WHERE id = ?", (identifier,))
         if row is None:
             raise errors.no_zone(identifier)
         return _zone(row)
 
     def add(self, name: str) -> Zone:
-        """A new zone; ApiError when the name is taken or no domain name."""
+        """Create a zone. Raises ApiError when the name is taken or no domain name."""
         if not HOST.fullmatch(name):
             raise ApiError(400, 1049, f"{name} is not a registered domain")
         if any(zone.name == name for zone in self.all()):
@@ -105,49 +105,49 @@ class Zones:
         return made
 
     def drop(self, identifier: str) -> None:
-        """With its records, domains and routes."""
+        """Delete a zone with its records, domains and routes."""
         self._store.execute("DELETE FROM cf_zones WHERE id = ?", (self.get(identifier).id,))
 
     def of_host(self, host: str) -> Zone | None:
-        """The zone that a host is in: the one with the longest name."""
+        """Return the zone of a host: the one with the longest name."""
         fitting = [zone for zone in self.all() if host == zone.name or host.endswith("." + zone.name)]
         return max(fitting, key=lambda zone: len(zone.name), default=None)
 
-    # --- DNS records, as far as they clash with custom domains
+    # --- DNS records, for conflicts with custom domains
 
     def dns(self, zone: str) -> list[dict[str, Json]]:
-        """A zone's records as they were made."""
+        """Return a zone's records as they were created."""
         rows = self._store.fetchall("SELECT * FROM cf_records WHERE zone = ? ORDER BY name", (zone,))
         return [{"id": row["id"], **json.loads(row["document"])} for row in rows]
 
     def add_dns(self, zone: str, record: dict[str, Json]) -> dict[str, Json]:
-        """Keeps a record."""
+        """Store a record."""
         identifier = uuid.uuid4().hex
         values = (identifier, self.get(zone).id, str(record["name"]).lower(), json.dumps(record))
         self._store.execute("INSERT INTO cf_records VALUES (?, ?, ?, ?)", values)
         return {"id": identifier, **record}
 
     def drop_dns(self, zone: str, identifier: str) -> None:
-        """Forgets a record."""
+        """Delete a record."""
         if not self._store.execute("DELETE FROM cf_records WHERE zone = ? AND id = ?", (zone, identifier)):
             raise ApiError(404, 81044, "Record does not exist.")
 
     # --- custom domains
 
     def domains(self) -> list[Domain]:
-        """All, by hostname."""
+        """Return all custom domains, by hostname."""
         query = "SELECT d.*, z.name AS zone_name FROM cf_domains d JOIN cf_zones z ON z.id = d.zone ORDER BY d.hostname"
         return [_domain(row) for row in self._store.fetchall(query)]
 
     def domain(self, identifier: str) -> Domain:
-        """One; ApiError 100114 when there is none."""
+        """Return a custom domain. Raises ApiError 100114."""
         found = next((domain for domain in self.domains() if domain.id == identifier), None)
         if found is None:
             raise ApiError(404, 100114, "This custom domain does not exist on your account.")
         return found
 
     def attach(self, hostname: str, script: str, wanted: dict[str, Json]) -> Domain:
-        """Leads a hostname to a Worker. `wanted` may name zone_id, zone_name, environment and the two overrides."""
+        """Attach a hostname to a Worker. `wanted` may have zone_id, zone_name, environment and the two overrides."""
         host = hostname.lower()
         zone = self._zone_for(host, wanted)
         if self._records.script(script) is None:
@@ -180,7 +180,7 @@ class Zones:
         return zone
 
     def detach(self, identifier: str) -> Domain:
-        """Forgets a custom domain; what it was."""
+        """Delete a custom domain and return it."""
         found = self.domain(identifier)
         self._store.execute("DELETE FROM cf_domains WHERE id = ?", (identifier,))
         return found
@@ -188,19 +188,19 @@ class Zones:
     # --- routes
 
     def routes(self, zone: str | None = None) -> list[Route]:
-        """All, or those of one zone."""
+        """Return all routes, or those of one zone."""
         rows = self._store.fetchall("SELECT * FROM cf_routes ORDER BY pattern")
         return [_route(row) for row in rows if zone in (None, row["zone"])]
 
     def route(self, zone: str, identifier: str) -> Route:
-        """One; ApiError 10009 when there is none."""
+        """Return a route. Raises ApiError 10009."""
         found = next((route for route in self.routes(zone) if route.id == identifier), None)
         if found is None:
             raise ApiError(404, 10009, "The requested route could not be found.")
         return found
 
     def put_route(self, zone: str, identifier: str | None, pattern: str, script: str | None) -> Route:
-        """Adds a route or changes one."""
+        """Add or change a route."""
         within = self.get(zone)
         host = host_of(pattern)
         if not (host == within.name or host.endswith("." + within.name)):
@@ -216,7 +216,7 @@ class Zones:
         return made
 
     def replace_routes(self, script: str, wanted: list[tuple[str, dict[str, Json]]]) -> list[Route]:
-        """Leads exactly these patterns to a Worker; each may name its zone by zone_id or zone_name."""
+        """Replace the routes of a Worker by these patterns; each may name its zone by zone_id or zone_name."""
         with self._store.transaction():
             self._store.execute("DELETE FROM cf_routes WHERE script = ?", (script,))
             made = []
@@ -226,14 +226,14 @@ class Zones:
         return made
 
     def drop_route(self, zone: str, identifier: str) -> Route:
-        """Forgets a route; what it was."""
+        """Delete a route and return it."""
         found = self.route(zone, identifier)
         self._store.execute("DELETE FROM cf_routes WHERE id = ?", (identifier,))
         return found
 
 
 def host_of(pattern: str) -> str:
-    """The host of a route. Only whole hosts can be served here: HOST or HOST/*; ApiError 10022 for others."""
+    """Return the host of a route: HOST or HOST/*. Raises ApiError 10022 for patterns that cannot be served here."""
     found = PATTERN.fullmatch(pattern.lower())
     if not found or not HOST.fullmatch(found[1]):
         raise ApiError(

@@ -1,4 +1,4 @@
-"""The local cloud's own page: what it runs, as a person looks at it. Read only; it can do nothing."""
+"""The local cloud's read-only web page, which shows what runs."""
 
 from localcloud.console_page.routes import routes
 

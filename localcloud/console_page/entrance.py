@@ -1,9 +1,9 @@
-"""Who may look at the console page: a browser that was given a one-time code on this machine.
+"""Access to the console page: for a browser that got a one-time code on this machine.
 
-The API's tokens never reach the browser. A code comes from a holder of the API's token, works once within two minutes,
-and is exchanged for a session's token, which opens the page's own data and nothing else. The browser keeps that token
-for the page's origin, port included, and sends it itself: a cookie for 127.0.0.1 would go to every other port of this
-machine too, and along with requests that other pages make.
+The API's tokens never reach the browser. A holder of the API's token requests a code, which works once within two
+minutes. The browser exchanges it for a session's token, which opens only the page's own data. The browser stores that
+token for the page's origin, port included, and the page sends it explicitly. A cookie for 127.0.0.1 would also go to
+every other port of this machine, and along with requests that other pages make.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SAME = frozenset({"same-origin", "none"})
 
 
 class Entrance:
-    """Gives codes and sessions. A session outlives a restart of the local cloud: the vault tells that it is genuine."""
+    """Issues codes and sessions. A session survives a restart of the local cloud, because the vault authenticates it."""
 
     def __init__(self, vault: Vault, port: int, clock: Callable[[], float] = time.time) -> None:
         self._vault = vault
@@ -35,7 +35,7 @@ class Entrance:
         self._codes: dict[str, float] = {}
 
     def code(self) -> str:
-        """A new one-time code."""
+        """Return a new one-time code."""
         now = self._clock()
         self._codes = {kept: until for kept, until in self._codes.items() if until > now}
         code = secrets.token_urlsafe(32)
@@ -43,13 +43,13 @@ class Entrance:
         return code
 
     def session(self, code: str) -> str | None:
-        """A session's token for a code, which is spent with that; None when it is unknown, used or too old."""
+        """Exchange a code for a session's token and spend the code; return None when it is unknown, used or too old."""
         if self._codes.pop(_digest(code), 0.0) <= self._clock():
             return None
         return self._vault.seal(json.dumps({"until": self._clock() + SESSION_SECONDS}), PURPOSE)
 
     def admits(self, request: Request) -> bool:
-        """Whether the request carries a session's token that is still good."""
+        """Return whether the request carries a valid session's token."""
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         try:
             until = float(json.loads(self._vault.open(token, PURPOSE))["until"])
@@ -58,11 +58,11 @@ class Entrance:
         return hmac.compare_digest(kind.lower(), "bearer") and until > self._clock()
 
     def named(self, request: Request) -> bool:
-        """Whether we were asked by our own name: a page that came here by DNS rebinding asks by another."""
+        """Return whether the Host header is our own. A page that uses DNS rebinding sends another."""
         return request.headers.get("host", "").lower() in self._hosts
 
     def own(self, request: Request) -> bool:
-        """Whether no page but our own has asked, as far as browsers tell: same Origin, same site."""
+        """Return whether the request comes from our own page, as far as browsers show it: same Origin, same site."""
         origin = request.headers.get("origin")
         site = request.headers.get("sec-fetch-site", "none")
         ours = origin is None or origin == f"http://{request.headers.get('host', '').lower()}"

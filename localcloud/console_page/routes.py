@@ -1,4 +1,4 @@
-"""The console page's addresses: the page at /, its data below /_cloud/page."""
+"""The console page's endpoints: the page at /, its data below /_cloud/page."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ HEADERS = {
 
 
 def routes(cloud: Cloud, platform: Platform) -> list[BaseRoute]:
-    """The page is for everybody who asks by our name: it holds nothing. Its data is for sessions."""
+    """Return the routes. The page holds no data, so every request with our Host gets it; its data needs a session."""
     page = ConsolePage(cloud, platform)
     return [
         Route("/", page.page, methods=["GET"]),
@@ -50,7 +50,7 @@ def routes(cloud: Cloud, platform: Platform) -> list[BaseRoute]:
 
 
 class ConsolePage:
-    """Handlers."""
+    """The handlers."""
 
     def __init__(self, cloud: Cloud, platform: Platform) -> None:
         self._cloud = cloud
@@ -59,7 +59,7 @@ class ConsolePage:
         self._edge = EdgeFaults(cloud.edge)
 
     def inside(self, handler: Handler) -> Handler:
-        """The handler behind a session, for our own page only."""
+        """Require a session and our own page for a handler."""
 
         async def checked(request: Request) -> Response:
             if not self._entrance.own(request):
@@ -71,21 +71,21 @@ class ConsolePage:
         return checked
 
     async def page(self, request: Request) -> Response:
-        """The page itself: nothing in it that is worth stealing."""
+        """Serve the page, which holds no data."""
         if not self._entrance.named(request):
             return _refused(403, f"ask for it by its own address: {self._cloud.api}/")
         return HTMLResponse(_document(), headers={**HEADERS, "content-security-policy": _policy()})
 
     async def codes(self, request: Request) -> Response:
-        """POST by a holder of the API's token: the address that opens the page, once. Browsers send nothing here."""
+        """POST by a holder of the API's token: return the address that opens the page once. Refuses browsers."""
         expected = f"Bearer {self._cloud.tokens.digitalocean}".encode()
         if not hmac.compare_digest(request.headers.get("authorization", "").encode(), expected):
             return _refused(401, "wrong or missing token: send the digitalocean token of tokens.json as bearer")
-        # Behind the # it is sent to no server, and stands in no log.
+        # A URL fragment is sent to no server and appears in no log.
         return JSONResponse({"address": f"{self._cloud.api}/#{self._entrance.code()}"}, 201, HEADERS)
 
     async def sessions(self, request: Request) -> Response:
-        """POST {"code"} by the page: a session's token."""
+        """POST {"code"} by the page: return a session's token."""
         if not self._entrance.own(request):
             return _refused(403, "this address is for the console page of the local cloud only")
         code = (await request.body())[: LONGEST_CODE + 1].decode("utf-8", "replace")
@@ -95,7 +95,7 @@ class ConsolePage:
         return JSONResponse({"session": session}, 201, HEADERS)
 
     async def state(self, request: Request) -> Response:
-        """Everything that runs, and the requests since ?requests= and ?edge= (numbers of the answer before)."""
+        """Return everything that runs, and the requests since ?requests= and ?edge= (numbers of the previous response)."""
         last, entries = self._cloud.requests.since(_number(request, "requests"))
         try:
             passed = await self._edge.passed(_number(request, "edge"))
@@ -111,7 +111,7 @@ class ConsolePage:
         return JSONResponse(body, headers=HEADERS)
 
     async def app_log(self, request: Request) -> Response:
-        """A deployment's log: its end, then what follows as it comes."""
+        """Stream a deployment's log: its last lines, then new ones."""
         deployment = self._platform.shelf.deployment(request.path_params["app"], request.path_params["deployment"])
         if deployment is None or request.path_params["kind"] not in views.LOG_KINDS:
             return _refused(404, "there is no such log")
@@ -119,7 +119,7 @@ class ConsolePage:
         return _text(self._platform.runtime.book.read(name, follow=True, tail=TAIL))
 
     async def worker_log(self, request: Request) -> Response:
-        """What a Worker writes to its console, in the same way; its secrets are masked."""
+        """Stream a Worker's console output in the same way; its secrets are masked."""
         api, name = api_of(self._cloud), request.path_params["worker"]
         if api.records.script(name) is None:
             return _refused(404, "there is no such Worker")
@@ -147,7 +147,7 @@ def _document() -> str:
 
 @cache
 def _policy() -> str:
-    """Our own style and script by their digests, data from here, and nothing else from anywhere."""
+    """Return the Content-Security-Policy: our style and script by their digests, data from here, nothing else."""
     rules = (
         "default-src 'none'",
         f"style-src {_digest(_asset('page.css'))}",

@@ -1,4 +1,4 @@
-"""What the page shows, as JSON: apps, deployments, Workers. Never a secret's value, sealed or not."""
+"""The page's data as JSON: apps, deployments, Workers. It never holds a secret's value, sealed or not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOG_KINDS = ("build", "deploy", "run", "run_restarted")
 
 
 def apps(platform: Platform) -> list[Json]:
-    """All apps, by name."""
+    """Return all apps, by name."""
     found = sorted(platform.shelf.apps.values(), key=lambda app: app.name)
     return [_app(platform, app) for app in found]
 
@@ -71,7 +71,7 @@ def _deployment(platform: Platform, app: App, deployment: Deployment) -> Json:
 
 
 def workers(api: Api, port: int) -> list[Json]:
-    """All Workers, by name."""
+    """Return all Workers, by name."""
     return [_worker(api, script.name, script.enabled, port) for script in api.records.scripts()]
 
 
@@ -95,7 +95,7 @@ def _version(share: float, version: Version) -> Json:
 
 
 def _binding(binding: Json) -> Json:
-    """Only the values of kinds that are known to be no secrets."""
+    """Return a binding; its value only for kinds that are known to hold no secrets."""
     kind = binding["type"]
     values = {
         "plain_text": lambda: str(binding["text"]),

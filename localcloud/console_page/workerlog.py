@@ -1,4 +1,4 @@
-"""A Worker's console lines as text: the end of what there is, then each line as it is written."""
+"""A Worker's console output as text: the last lines, then each new one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PAUSE = 0.2
 
 
 async def follow(api: Api, name: str) -> AsyncIterator[str]:
-    """Lines `LEVEL TIME TEXT`; ends when the Worker has gone."""
+    """Yield lines `LEVEL TIME TEXT`; end when the Worker is deleted."""
     growth = Growth(api.workers.blobs.logs / f"{name}.jsonl", SHOWN_BYTES)
     while api.records.script(name) is not None:
         if lines := growth.lines():
@@ -26,7 +26,7 @@ async def follow(api: Api, name: str) -> AsyncIterator[str]:
 
 
 def _secrets(api: Api, name: str) -> list[str]:
-    """Of the newest version and of those that serve, the longest first."""
+    """Return the secrets of the newest version and of the serving ones, the longest first."""
     deployment = api.records.deployment(name)
     versions = [api.records.version(name, identifier) for identifier, _ in (deployment.shares if deployment else [])]
     values = {
@@ -36,7 +36,7 @@ def _secrets(api: Api, name: str) -> list[str]:
 
 
 def _shown(line: bytes, secrets: list[str]) -> str:
-    """Nothing for the rest of a line that began before what is shown."""
+    """Format a line; return "" for the rest of a line that started before the shown part."""
     try:
         entry = json.loads(line)
         level, time, text = entry["level"], entry["time"], str(entry["message"])
@@ -48,7 +48,7 @@ def _shown(line: bytes, secrets: list[str]) -> str:
 
 
 class Growth:
-    """A file's lines from so many bytes before its end; a file that got shorter was begun anew."""
+    """The lines of a growing file, from so many bytes before its end. A file that got shorter is read from its start."""
 
     def __init__(self, file: Path, behind: int) -> None:
         self._file = file
@@ -56,7 +56,7 @@ class Growth:
         self._rest = b""
 
     def lines(self) -> list[bytes]:
-        """Those that were completed since the last call."""
+        """Return the lines that were completed since the last call."""
         size = self._size()
         if size < self._at:
             self._at, self._rest = 0, b""

@@ -1,4 +1,4 @@
-"""The emulated DigitalOcean: App Platform, uptime checks, and the look-ups that clients make."""
+"""The emulated DigitalOcean: App Platform, uptime checks, and the catalog endpoints that clients need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handlers of /v2/apps: read the request, call the platform, show the result."""
+"""Handlers of /v2/apps: parse the request, call the platform, build the response."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOG_KINDS = {"BUILD": "build", "DEPLOY": "deploy", "RUN": "run", "RUN_RESTARTED"
 
 
 class Apps:
-    """One method for each operation; `{app_id}` and the like come from the path."""
+    """The handlers, one method for each operation; `{app_id}` and the like come from the path."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
@@ -34,35 +34,35 @@ class Apps:
         return app, self._platform.deployment(app, request.path_params["deployment_id"])
 
     async def list(self, request: Request) -> Response:
-        """Newest first."""
+        """List the apps, newest first."""
         apps = list(self._platform.shelf.apps.values())[::-1]
         return page(request, "apps", [self._views.app(app) for app in apps])
 
     async def create(self, request: Request) -> Response:
-        """{"spec", "project_id"} → {"app"} with its pending deployment."""
+        """Create an app and start its first deployment: {"spec", "project_id"} → {"app"}."""
         given = only(await body(request), "spec", "project_id")
         app = await self._platform.create(given.get("spec"), given.get("project_id"))
         return reply({"app": self._views.app(app)})
 
     async def get(self, request: Request) -> Response:
-        """{"app"}."""
+        """Show an app."""
         return reply({"app": self._views.app(self._app(request))})
 
     async def update(self, request: Request) -> Response:
-        """{"spec", "update_all_source_versions"} → {"app"} with its pending deployment."""
+        """Change an app's spec and start a deployment: {"spec", "update_all_source_versions"} → {"app"}."""
         app = self._app(request)
         given = only(await body(request), "spec", "update_all_source_versions", "project_id")
         await self._platform.update(app, given.get("spec"), bool(given.get("update_all_source_versions")))
         return reply({"app": self._views.app(app)})
 
     async def delete(self, request: Request) -> Response:
-        """{"id"}."""
+        """Delete an app with its programs, disks and logs."""
         app = self._app(request)
         await self._platform.delete(app)
         return reply({"id": app.id})
 
     async def propose(self, request: Request) -> Response:
-        """Whether a spec is valid, its name free, and what it would cost."""
+        """Check a spec: its validity, its name and its price."""
         given = only(await body(request), "spec", "app_id")
         spec = self._platform.checked(given.get("spec"))
         holder = self._platform.shelf.named(spec["name"])
@@ -71,41 +71,41 @@ class Apps:
         return reply(shown if free else shown | {"app_name_suggestion": f"{spec['name'][:30]}-2"})
 
     async def restart(self, request: Request) -> Response:
-        """{"components"} → {"deployment"}."""
+        """Start a new deployment of the serving version: {"components"} → {"deployment"}."""
         app = self._app(request)
         given = only(await body(request, optional=True), "components")
         return self._shown(self._platform.restart(app, given.get("components") or []))
 
     async def list_deployments(self, request: Request) -> Response:
-        """Newest first."""
+        """List an app's deployments, newest first."""
         deployments = self._platform.shelf.deployments(self._app(request).id)
         return page(request, "deployments", [self._views.deployment(each) for each in deployments])
 
     async def create_deployment(self, request: Request) -> Response:
-        """{"force_build"} → {"deployment"}."""
+        """Deploy an app's spec again: {"force_build"} → {"deployment"}."""
         app = self._app(request)
         given = only(await body(request, optional=True), "force_build", "component_names")
         return self._shown(self._platform.deploy(app, bool(given.get("force_build"))))
 
     async def get_deployment(self, request: Request) -> Response:
-        """{"deployment"}."""
+        """Show a deployment."""
         return self._shown(self._deployment(request)[1])
 
     async def cancel_deployment(self, request: Request) -> Response:
-        """{"deployment"}, canceled."""
+        """Cancel a deployment that has not finished."""
         return self._shown(await self._platform.cancel(*self._deployment(request)))
 
     def _shown(self, deployment: Deployment) -> Response:
         return reply({"deployment": self._views.deployment(deployment)})
 
     async def rollback(self, request: Request) -> Response:
-        """{"deployment_id", "skip_pin"} → {"deployment"}; pins the app unless skip_pin."""
+        """Deploy an earlier spec: {"deployment_id", "skip_pin"} → {"deployment"}. Pins the app unless skip_pin is set."""
         app, given = await self._rollback_request(request)
         deployment = self._platform.rollback(app, given["deployment_id"], bool(given.get("skip_pin")))
         return self._shown(deployment)
 
     async def validate_rollback(self, request: Request) -> Response:
-        """{"valid", "error"?, "warnings"}."""
+        """Check that a rollback is possible: {"valid", "error"?, "warnings"}."""
         app, given = await self._rollback_request(request)
         target = self._platform.deployment(app, given["deployment_id"])
         problem = self._platform.rollback_problem(app, target)
@@ -119,19 +119,19 @@ class Apps:
         return app, given
 
     async def commit_rollback(self, request: Request) -> Response:
-        """Unpins the app and keeps the rollback's spec."""
+        """Unpin the app and make the rollback's spec its own."""
         self._platform.commit_rollback(self._app(request))
         return reply({})
 
     async def revert_rollback(self, request: Request) -> Response:
-        """Unpins the app and deploys its own spec again → {"deployment"}."""
+        """Unpin the app and deploy its own spec again → {"deployment"}."""
         return self._shown(self._platform.revert_rollback(self._app(request)))
 
     async def logs(self, request: Request) -> Response:
-        """{"live_url"?, "historic_urls"}; live_url only while the log can still grow.
+        """Return a log's addresses: {"live_url"?, "historic_urls"}; live_url only while the log can still grow.
 
-        The deployment is the one in the path, or the active one, or the newest; the component's name is in the path, in
-        component_name, or not given.
+        The deployment is the one in the path, or the active one, or the newest. The component's name is in the path, in
+        component_name, or missing.
         """
         deployment = self._logged(request)
         kind = request.query_params.get("type", "RUN")
@@ -166,7 +166,7 @@ class Apps:
         return shown
 
     async def exec(self, request: Request) -> Response:
-        """{"url"}: a websocket with a shell in the component's container, for one use within a minute."""
+        """Return a websocket address of a shell in the component's container, for one use within a minute: {"url"}."""
         app = self._app(request)
         container = self._platform.runtime.containers.get(app.id)
         component = request.path_params["component"]
@@ -186,19 +186,19 @@ class Apps:
             raise not_found(f"instance {name}")
 
     async def instances(self, request: Request) -> Response:
-        """{"instances"}."""
+        """List the app's instances."""
         return reply({"instances": self._views.instances(self._app(request))})
 
     async def health(self, request: Request) -> Response:
-        """{"app_health"}."""
+        """Show the app's health."""
         return reply({"app_health": self._views.health(self._app(request))})
 
     async def alerts(self, request: Request) -> Response:
-        """{"alerts"}."""
+        """List the app's alerts."""
         return reply({"alerts": self._views.alerts(self._app(request))})
 
     async def alert_destinations(self, request: Request) -> Response:
-        """{"emails", "slack_webhooks"} → {"alert"}."""
+        """Set an alert's destinations: {"emails", "slack_webhooks"} → {"alert"}."""
         app, wanted = self._app(request), request.path_params["alert_id"]
         given = only(await body(request), "emails", "slack_webhooks")
         if wanted not in [alert["id"] for alert in self._views.alerts(app)]:
@@ -209,7 +209,7 @@ class Apps:
 
 
 def _lines(request: Request) -> int:
-    """The wished number of last lines; 0, -1 and none mean all."""
+    """Return the requested number of last lines; 0, -1 and a missing number mean all."""
     try:
         return max(int(request.query_params.get("tail_lines") or 0), 0)
     except ValueError:

@@ -1,7 +1,7 @@
-"""The build phase: an image by digest is looked up, a repository is cloned, built, and packed as an image.
+"""The build phase: find an image by its digest, or clone a repository, build it, and pack it as an image.
 
-Nothing here reads a Dockerfile. What stands in for one is a command that the repository's entry names
-(localcloud/repositories.py); the Dockerfile must be there all the same, as the real build would fail without it.
+Dockerfiles are not read. A command in the repository's entry (localcloud/repositories.py) replaces the Dockerfile. The
+Dockerfile must exist all the same, because the real build would fail without it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from localcloud.repositories import Repositories, source_name
 
 
 class StepFailed(Exception):
-    """A deployment's step failed; `code` as App Platform names the reason."""
+    """A step of a deployment failed; `code` is App Platform's name of the reason."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -35,12 +35,12 @@ class StepFailed(Exception):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a repository becomes an image: where it is cloned from, and shell commands, "" where there is none."""
+    """The build of an image from a repository: the clone's source, and shell commands, "" for none."""
 
     address: str
     branch: str
     folder: str
-    """Where both commands run and what is packed, below the clone: the spec's `source_dir`."""
+    """The folder where both commands run and which is packed, below the clone: the spec's `source_dir`."""
     dockerfile: str
     """Below the clone."""
     build: str
@@ -50,7 +50,7 @@ class Recipe:
 
     @classmethod
     def of(cls, service: dict[str, Any], repositories: Repositories) -> Recipe:
-        """Raises StepFailed where nothing says how it is started."""
+        """Read a service's recipe. Raises StepFailed when it has no start command."""
         repository = repositories.of(service)
         dockerfile = service.get("dockerfile_path", "")
         if dockerfile and (repository is None or not repository.run):
@@ -70,7 +70,7 @@ class Recipe:
         return recipe
 
     def key(self, commit: str, env: dict[str, str]) -> str:
-        """One text for all builds that give the same image."""
+        """Return a text that is equal for all builds with the same result."""
         return hashlib.sha256(json.dumps([asdict(self), commit, sorted(env.items())]).encode()).hexdigest()
 
 
@@ -79,14 +79,14 @@ HOW = "oracle cloud repository OWNER/REPO CHECKOUT --build COMMAND --run COMMAND
 
 @dataclass
 class Builder:
-    """Makes sure that a deployment's image is in the store, and writes its digest (and commit) into the deployment."""
+    """Ensures that a deployment's image is in the store, and writes its digest (and commit) into the deployment."""
 
     cloud: Cloud
     shelf: Shelf
     processes: Processes
 
     async def build(self, deployment: Deployment, env: dict[str, str], log: LogFile) -> None:
-        """Raises StepFailed, with the reason in the log too."""
+        """Build the image. Raises StepFailed, and writes the reason to the log."""
         service = deployment.service
         if "image" in service:
             deployment.digest = await self._pull(service["image"], log)
@@ -173,12 +173,12 @@ class Builder:
 
 
 def _below(folder: Path, given: str) -> Path:
-    """A place below a folder; one that leads out of it counts as missing."""
+    """Return a path below a folder; a path that leads out of it counts as missing."""
     found = (folder / given.strip("/")).resolve()
     return found if found.is_relative_to(folder.resolve()) else folder / "is not here"
 
 
 def _base(home: Path) -> dict[str, str]:
-    """A build's environment: never the local cloud's own, and git must not ask for passwords."""
+    """Return a build's environment: not the local cloud's own, and git must not ask for passwords."""
     path = os.environ.get("PATH", os.defpath)
     return {"PATH": path, "HOME": str(home), "LANG": "C.UTF-8", "GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1"}

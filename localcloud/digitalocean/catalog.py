@@ -1,4 +1,4 @@
-"""What never changes: regions, instance sizes, the account, its one project."""
+"""Constant data: regions, instance sizes, the account, its one project."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SIZES = {
 
 
 def region(slug: str) -> dict[str, Any]:
-    """One App Platform region, as apps show theirs."""
+    """Return an App Platform region as in an app."""
     label, flag, continent, centers = _REGIONS[slug]
     shown: dict[str, Any] = {
         "slug": slug,
@@ -47,12 +47,12 @@ def region(slug: str) -> dict[str, Any]:
 
 
 def regions() -> list[dict[str, Any]]:
-    """All App Platform regions."""
+    """Return all App Platform regions."""
     return [region(slug) for slug in _REGIONS]
 
 
 def datacenters() -> list[dict[str, Any]]:
-    """Data centers, as GET /v2/regions lists them."""
+    """Return the data centers, as GET /v2/regions lists them."""
     listed = []
     for label, _, _, centers in _REGIONS.values():
         for center in centers:
@@ -62,7 +62,7 @@ def datacenters() -> list[dict[str, Any]]:
 
 
 def size(slug: str) -> dict[str, Any] | None:
-    """One instance size."""
+    """Return an instance size."""
     if slug not in _SIZES:
         return None
     name, cpu_type, cpus, memory, dollars, tier = _SIZES[slug]
@@ -80,25 +80,25 @@ def size(slug: str) -> dict[str, Any] | None:
 
 
 def sizes() -> list[dict[str, Any]]:
-    """All instance sizes."""
+    """Return all instance sizes."""
     return [found for slug in _SIZES if (found := size(slug))]
 
 
 def tier_of(spec: dict[str, Any]) -> str:
-    """The tier that a spec's instance sizes mean."""
+    """Return the tier of a spec's instance sizes."""
     slugs = {service.get("instance_size_slug", "basic-xxs") for service in spec.get("services", [])}
     tiers = {_SIZES[slug][5] for slug in slugs if slug in _SIZES}
     return "professional" if "professional" in tiers else "basic"
 
 
 def price_of(spec: dict[str, Any]) -> float:
-    """Dollars a month for a spec."""
+    """Return a spec's price in dollars a month."""
     slugs = [service.get("instance_size_slug", "basic-xxs") for service in spec.get("services", [])]
     return sum(float(_SIZES[slug][4]) for slug in slugs if slug in _SIZES)
 
 
 def project() -> dict[str, Any]:
-    """The account's one project."""
+    """Return the account's one project."""
     return {
         "id": DEFAULT_PROJECT,
         "owner_uuid": ACCOUNT["uuid"],

@@ -1,8 +1,8 @@
-"""A shell on a pseudo-terminal behind a websocket, as App Platform's console offers it.
+"""A shell on a pseudo-terminal behind a websocket, like App Platform's console.
 
-In: {"op": "stdin", "data": text} and {"op": "resize", "width": columns, "height": rows}. Out: {"data": text}. The end
-of the shell closes the socket normally; the end of the socket hangs up the terminal. Nothing that passes through is
-kept or logged.
+In: {"op": "stdin", "data": text} and {"op": "resize", "width": columns, "height": rows}. Out: {"data": text}. When the
+shell ends, the socket closes normally; when the socket closes, the terminal hangs up. The traffic is neither stored nor
+logged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from localcloud.digitalocean.containers import Container
 from localcloud.processes import end_session
 
 IDLE_SECONDS = 300.0
-"""A client sends an empty stdin every 30 s to keep its console; one that is silent for longer than this is gone."""
+"""A client sends an empty stdin every 30 s to keep its console open; after a longer silence it counts as gone."""
 READ_BYTES = 32 * 1024
 HANGUP_SECONDS = 1.0
 UNSUPPORTED = 1003
@@ -45,7 +45,7 @@ class Console:
         self._output: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def run(self) -> None:
-        """Serve until the shell ends, the client goes or the container is stopped."""
+        """Serve until the shell ends, the client leaves or the container is stopped."""
         process = await self._start()
         sending = asyncio.create_task(self._send())
         receiving = asyncio.create_task(self._receive())
@@ -75,7 +75,7 @@ class Console:
         return process
 
     def _read(self) -> None:
-        """Output of the terminal; its end (EIO on Linux, nothing on others) is passed on as an empty piece."""
+        """Read the terminal's output; its end (EIO on Linux, no bytes elsewhere) becomes an empty piece."""
         try:
             piece = os.read(self._terminal, READ_BYTES)
         except BlockingIOError:
@@ -93,7 +93,7 @@ class Console:
                 await self._socket.send_text(json.dumps({"data": text}))
 
     async def _receive(self) -> None:
-        """Take operations until the client goes or falls silent."""
+        """Process operations until the client leaves or stays silent for too long."""
         with contextlib.suppress(WebSocketDisconnect, TimeoutError):
             while True:
                 frame = await asyncio.wait_for(self._socket.receive_text(), IDLE_SECONDS)
@@ -114,7 +114,7 @@ class Console:
             raise BadFrame from error
 
     async def _write(self, data: bytes) -> None:
-        """Type it, waiting while the terminal takes no more."""
+        """Write to the terminal, and wait while it accepts no more."""
         pause = 0.005
         while data:
             try:
@@ -124,7 +124,7 @@ class Console:
                 pause = min(pause * 2, 0.2)
 
     async def _hang_up(self, process: asyncio.subprocess.Process) -> None:
-        """Close the terminal, which hangs up the shell; whatever of its session stays is killed."""
+        """Close the terminal, which hangs up the shell; kill the rest of its session."""
         asyncio.get_running_loop().remove_reader(self._terminal)
         os.close(self._terminal)
         with contextlib.suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""A container: one component of one deployment as a real process, on a disk that lives as long as the container."""
+"""A container: one component of one deployment as a real process, with a disk that lives as long as the container."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PORTS = range(20000, 30000)  # below the ports that systems give to outgoing con
 LONGEST_GRACE = 10.0
 DEFAULT_DRAIN = 15.0
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Of an image that sets none, as container runtimes do."""
+"""The PATH for an image that sets none, as in container runtimes."""
 _in_use: set[int] = set()
 
 
@@ -32,7 +32,7 @@ class StartError(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a container needs; `env` and the command line come from the spec, `folder` is the deployment's own."""
+    """The container's settings; `env` and the command line come from the spec, `folder` is the deployment's own."""
 
     service: dict[str, Any]
     digest: str
@@ -42,7 +42,7 @@ class Plan:
 
 
 class Container:
-    """Prepare, start, wait until ready, stop. Stopping it twice is as good as once."""
+    """One container: prepare, start, wait until ready, stop. Stopping it twice is allowed."""
 
     def __init__(self, plan: Plan, images: ImageStore, processes: Processes) -> None:
         self.plan = plan
@@ -55,27 +55,27 @@ class Container:
 
     @property
     def name(self) -> str:
-        """The instance's name, as consoles and logs ask for it."""
+        """The instance's name in requests for consoles and logs."""
         return f"{self.plan.service['name']}-{self.plan.folder.name[:8]}"
 
     @property
     def disk(self) -> Path:
-        """The component's directory: its image, and whatever it writes."""
+        """The component's directory: its image, and all that it writes."""
         return self.plan.folder / "disk"
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where the program listens."""
+        """The address where the program listens."""
         return "127.0.0.1", self.port
 
     @property
     def running(self) -> bool:
-        """Is the program there? It may still not be ready."""
+        """Return whether the program runs. It may not be ready yet."""
         return self.program is not None and self.program.running
 
     @property
     def drain(self) -> float:
-        """Seconds that requests under way may still take once traffic has moved."""
+        """Seconds that running requests may still take after the traffic has moved."""
         return float(self.plan.service.get("termination", {}).get("drain_seconds", DEFAULT_DRAIN))
 
     @property
@@ -85,11 +85,11 @@ class Container:
         return min(float(given), LONGEST_GRACE)
 
     async def empty(self) -> None:
-        """Give it a new disk that holds nothing but the image."""
+        """Create a new disk that holds only the image."""
         await asyncio.to_thread(self._images.unpack, self.plan.digest, self.disk)
 
     async def start(self, log: LogFile) -> None:
-        """Run the command on the disk as it is; StartError when that is impossible."""
+        """Run the command on the current disk. Raises StartError when that is impossible."""
         _in_use.discard(self.port)
         self.port = free_port()
         self._log = log
@@ -101,7 +101,7 @@ class Container:
 
     @property
     def workdir(self) -> Path:
-        """Where the program starts."""
+        """Return the program's working directory."""
         return self.disk / self._config.workdir
 
     @cached_property
@@ -116,7 +116,7 @@ class Container:
         return [self._in_root(first, config), *rest] if config.in_root else [first, *rest]
 
     def _in_root(self, program: str, config: ImageConfig) -> str:
-        """A program of a registry's image on this container's disk. StartError when the image does not have it."""
+        """Return the path of an image's program on this container's disk. Raises StartError when it is missing."""
         if program.startswith("/"):
             places = [self.disk / program.lstrip("/")]
         elif "/" in program:
@@ -128,12 +128,12 @@ class Container:
         raise StartError(f"cannot run {program!r}: the image does not have it")
 
     def _folders(self, config: ImageConfig) -> list[Path]:
-        """Where the image has its programs."""
+        """Return the folders on the image's PATH."""
         named = config.env.get("PATH", DEFAULT_PATH) if config.in_root else ""
         return [self.disk / each.lstrip("/") for each in named.split(":") if each]
 
     def environment(self) -> dict[str, str]:
-        """The component's whole environment: nothing of the local cloud's own, and PORT and HOST always ours."""
+        """Return the component's whole environment, without the local cloud's own; PORT and HOST are always ours."""
         config = self._config
         own = [str(folder) for folder in self._folders(config)]
         path = os.pathsep.join([*own, str(self.plan.pocketbase.parent), os.environ.get("PATH", os.defpath)])
@@ -144,7 +144,7 @@ class Container:
         return base | image | self.plan.env | {"PORT": str(self.port), "HOST": "127.0.0.1"}
 
     async def ready(self) -> str:
-        """Wait for the health check: "" when ready, or why not; a program that ends is not waited for."""
+        """Wait for the health check; return "" when ready, or the reason. A program that ends is not waited for."""
         assert self.program
         checking = asyncio.ensure_future(HealthCheck.of(self.plan.service).wait(self.port))
         try:
@@ -156,7 +156,7 @@ class Container:
             checking.cancel()
 
     async def stop(self, grace: float | None = None) -> None:
-        """End the program and its log; its disk stays."""
+        """End the program and its log; the disk stays."""
         self.stopping = True
         if self.program:
             await self.program.stop(self.grace if grace is None else grace)
@@ -171,7 +171,7 @@ class Container:
 
 
 def free_port() -> int:
-    """A loopback port that nobody uses and no other container was given."""
+    """Return a loopback port that is unused and given to no other container."""
     for port in random.sample(PORTS, 200):
         if port in _in_use:
             continue

@@ -1,8 +1,8 @@
 """Deployments from PENDING_BUILD to ACTIVE, one at a time for each app.
 
-The new container is started beside the old one and gets the traffic when it is healthy; then the old one is drained
-and ended. A deployment that fails leaves the old one serving. One that the local cloud's end interrupted begins again
-at the next start.
+The new container starts beside the old one and gets the traffic when it is healthy; then the old one is drained and
+ended. When a deployment fails, the old one keeps serving. A deployment that a restart of the local cloud interrupted
+starts again from its first step.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Deployer:
-    """Works off each app's deployments; the newest waiting one wins, older waiting ones are superseded."""
+    """Processes each app's deployments; the newest waiting one wins, older waiting ones are superseded."""
 
     runtime: Runtime
     builder: Builder
@@ -44,18 +44,18 @@ class Deployer:
     _current: dict[str, tuple[Deployment, asyncio.Task[None]]] = field(default_factory=dict)
 
     def wake(self, app: App) -> None:
-        """There is a new deployment to work off."""
+        """Notify of a new deployment."""
         worker = self._workers.get(app.id)
         if worker is None or worker.done():
             self._workers[app.id] = asyncio.create_task(self._work(app))
 
     def current(self, app: App) -> Deployment | None:
-        """The deployment in progress."""
+        """Return the deployment in progress."""
         found = self._current.get(app.id)
         return found[0] if found else None
 
     async def cancel(self, app: App, deployment: Deployment) -> None:
-        """End a deployment that waits or is in progress."""
+        """Cancel a deployment that waits or is in progress."""
         current = self._current.get(app.id)
         if current and current[0] is deployment:
             current[1].cancel()
@@ -64,7 +64,7 @@ class Deployer:
             self._finish(deployment, CANCELED)
 
     async def stop(self, app: App | None = None) -> None:
-        """Stop working (for one app); deployments keep the phase they are in."""
+        """Stop processing (for one app); deployments stay in their phase."""
         ids = [app.id] if app else list(self._workers)
         workers = [self._workers.pop(each) for each in ids if each in self._workers]
         for worker in workers:
@@ -110,7 +110,7 @@ class Deployer:
             work.end()
 
     async def _activate(self, app: App, deployment: Deployment, container: Container) -> None:
-        """Move the traffic; once that has begun, a cancellation comes too late and is ignored."""
+        """Move the traffic. After that has started, a cancellation is ignored."""
         switching = asyncio.create_task(self._switch(app, deployment, container))
         try:
             await asyncio.shield(switching)
@@ -162,7 +162,7 @@ class Work:
         self._log: LogFile | None = None
 
     def note(self, text: str) -> None:
-        """A line in the log of the phase."""
+        """Write a line to the log of the phase."""
         if self._log is None or not self._log.open:
             self._log = self.runtime.log(self.deployment, "build", self._secrets)
         self._log.line(text)
@@ -173,7 +173,7 @@ class Work:
             self._log.close()
 
     async def build(self) -> None:
-        """BUILDING: afterwards the deployment knows the digest of its image."""
+        """Run the phase BUILDING, which sets the digest of the deployment's image."""
         deployment, progress = self.deployment, self.deployment.progress
         self._enter(BUILDING, "build")
         prepare = progress.leaf("build", "initialize")
@@ -190,7 +190,7 @@ class Work:
         self._enter(PENDING_DEPLOY, "deploy")
 
     async def deploy(self) -> Container:
-        """DEPLOYING: a healthy container that gets no traffic yet."""
+        """Run the phase DEPLOYING, and return a healthy container that gets no traffic yet."""
         deployment, progress = self.deployment, self.deployment.progress
         self._enter(DEPLOYING, "deploy")
         prepare = progress.leaf("deploy", "initialize")
@@ -243,7 +243,7 @@ class Work:
         self.note("the container is healthy")
 
     def _enter(self, phase: str, kind: str) -> None:
-        """The next phase, kept at once, and its log."""
+        """Enter the next phase, save it at once, and open its log."""
         self.deployment.enter(phase)
         self.runtime.shelf.save(self.deployment)
         self.end()

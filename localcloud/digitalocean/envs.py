@@ -1,4 +1,4 @@
-"""Environment variables of a spec: SECRET values are kept and shown as EV[1:…], and become plain only for a process."""
+"""Environment variables of a spec. SECRET values are stored and shown as EV[1:…], and decrypted only for a process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHORTEST_MASKED = 4
 
 
 def seal_all(spec: dict[str, Any], app_id: str, vault: Vault) -> None:
-    """Replace every SECRET value of the spec by its EV[1:…]; one sent back is kept as it is.
+    """Replace every SECRET value of the spec by its EV[1:…]; an EV[1:…] sent back stays unchanged.
 
     Raises ApiError 400 for an EV[…] that this app's key did not make, as App Platform does for one of another app.
     """
@@ -36,7 +36,7 @@ def seal_all(spec: dict[str, Any], app_id: str, vault: Vault) -> None:
 
 
 def _seal_credentials(image: dict[str, Any], app_id: str, vault: Vault) -> None:
-    """A private registry's login is a secret too."""
+    """Seal the login of a private registry, which is a secret too."""
     if given := image.get("registry_credentials"):
         if given.startswith("EV["):
             _open("services.image.registry_credentials", {"key": "the registry", "value": given}, app_id, vault)
@@ -45,7 +45,7 @@ def _seal_credentials(image: dict[str, Any], app_id: str, vault: Vault) -> None:
 
 
 def environment(spec: Mapping[str, Any], app_id: str, vault: Vault, scopes: tuple[str, ...]) -> dict[str, str]:
-    """Plain values by name for these scopes; a component's own variables win over the app's."""
+    """Return the plain values by name for these scopes; a component's own variables override the app's."""
     plain: dict[str, str] = {}
     for field, env in _each(spec):
         if env.get("scope", "RUN_AND_BUILD_TIME") in scopes:
@@ -55,7 +55,7 @@ def environment(spec: Mapping[str, Any], app_id: str, vault: Vault, scopes: tupl
 
 
 def secrets(spec: Mapping[str, Any], app_id: str, vault: Vault) -> list[str]:
-    """The plain SECRET values that must not show up in a captured log, longest first."""
+    """Return the plain SECRET values, which captured logs must not show, longest first."""
     values = [_open(field, env, app_id, vault) for field, env in _each(spec) if env.get("type") == "SECRET"]
     return sorted({value for value in values if len(value) >= SHORTEST_MASKED}, key=len, reverse=True)
 

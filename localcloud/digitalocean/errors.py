@@ -1,4 +1,4 @@
-"""What the API answers when it refuses: {"id", "message", "request_id"}."""
+"""Error responses: {"id", "message", "request_id"}."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class ApiError(Exception):
-    """An answer other than success."""
+    """A response other than success."""
 
     def __init__(self, status: int, message: str, identifier: str | None = None) -> None:
         super().__init__(message)
@@ -46,49 +46,49 @@ class ApiError(Exception):
 
 
 def not_found(what: str) -> ApiError:
-    """404 for something that has an id."""
+    """Build a 404 for something that has an id."""
     return ApiError(404, f"{what} not found")
 
 
 def invalid(message: str) -> ApiError:
-    """400 for a request whose content App Platform refuses."""
+    """Build a 400 for a request whose content App Platform refuses."""
     return ApiError(400, message, "invalid_argument")
 
 
 def unprocessable(message: str) -> ApiError:
-    """422 for a request whose content the uptime service refuses."""
+    """Build a 422 for a request whose content the uptime service refuses."""
     return ApiError(422, message)
 
 
 def envelope(identifier: str, message: str) -> dict[str, Any]:
-    """The error body; `reply` puts the request's id in."""
+    """Build the error body; `reply` adds the request's id."""
     return {"id": identifier, "message": message}
 
 
 def fault_body(status: int) -> dict[str, Any]:
-    """The error body of a fault that names none."""
+    """Build the error body of a fault that names none."""
     return envelope(IDS.get(status, "server_error"), MESSAGES.get(status, "Server Error"))
 
 
 async def on_api_error(_: Request, error: Exception) -> Response:
-    """An ApiError's own answer."""
+    """Return an ApiError's response."""
     assert isinstance(error, ApiError)
     return reply(envelope(error.identifier, error.message), error.status)
 
 
 async def on_http_error(_: Request, error: Exception) -> Response:
-    """No route for this path or method."""
+    """Return the response for an unknown path or method."""
     assert isinstance(error, HTTPException)
     message = MESSAGES.get(error.status_code, error.detail)
     return reply(envelope(IDS.get(error.status_code, "bad_request"), message), error.status_code)
 
 
 async def on_crash(request: Request, error: Exception) -> Response:
-    """Our own mistake: 500, and the traceback in the local cloud's log."""
+    """Return a 500 for a bug of ours, and log the traceback."""
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return reply(fault_body(500), 500)
 
 
 def handlers() -> dict[Any, Any]:
-    """For Starlette's `exception_handlers`."""
+    """Return the handlers for Starlette's `exception_handlers`."""
     return {ApiError: on_api_error, HTTPException: on_http_error, Exception: on_crash}

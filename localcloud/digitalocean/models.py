@@ -1,4 +1,4 @@
-"""Apps and deployments as they are kept, and their place in the database. No HTTP, no processes."""
+"""Apps and deployments, and their storage in the database. No HTTP, no processes."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ class App:
 
     @property
     def name(self) -> str:
-        """Unique in the account."""
+        """The name, unique in the account."""
         return str(self.spec["name"])
 
     @property
     def domains(self) -> list[dict[str, Any]]:
-        """Custom domains of the spec."""
+        """The custom domains of the spec."""
         return list(self.spec.get("domains", []))
 
     @property
     def hosts(self) -> list[str]:
-        """Every host that must reach the app."""
+        """All hosts that lead to the app."""
         return [self.host, *(domain["domain"] for domain in self.domains)]
 
 
@@ -84,33 +84,33 @@ class Deployment:
 
     @property
     def service(self) -> dict[str, Any]:
-        """The one component."""
+        """The only component."""
         service: dict[str, Any] = self.spec["services"][0]
         return service
 
     @property
     def unfinished(self) -> bool:
-        """Will it still change by itself?"""
+        """Return whether it has not reached a final phase."""
         return self.phase in UNFINISHED
 
     @property
     def succeeded(self) -> bool:
-        """Did it become active at some time?"""
+        """Return whether it was active at some time."""
         return self.phase in (ACTIVE, SUPERSEDED) and bool(self.digest) and not self.progress.show().get("error_steps")
 
     def enter(self, phase: str) -> None:
-        """Change the phase, with its time."""
+        """Set the phase and its time."""
         self.phase = phase
         self.phase_at = self.updated_at = now()
 
     def restart(self) -> None:
-        """Begin again, as if nothing had been done."""
+        """Reset to the first phase."""
         self.progress = Progress.fresh(self.service["name"])
         self.enter(PENDING_BUILD)
 
 
 class Shelf:
-    """All apps and deployments, held in memory and written through to the database, each row sealed."""
+    """All apps and deployments, in memory and written through to the database, each row sealed."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._store = cloud.store
@@ -158,46 +158,46 @@ class Shelf:
             self._deployments[deployment.app_id].append(deployment)
 
     def remove(self, app: App) -> None:
-        """Forget an app and its deployments."""
+        """Delete an app and its deployments."""
         self._store.execute("DELETE FROM do_apps WHERE id = ?", (app.id,))
         del self.apps[app.id], self._deployments[app.id]
 
     def named(self, name: str) -> App | None:
-        """The app of this name."""
+        """Return the app of this name."""
         return next((app for app in self.apps.values() if app.name == name), None)
 
     def holder(self, domain: str) -> App | None:
-        """The app that has this custom domain."""
+        """Return the app that has this custom domain."""
         return next((app for app in self.apps.values() if domain in app.hosts), None)
 
     def deployments(self, app_id: str) -> list[Deployment]:
-        """An app's deployments, newest first."""
+        """Return an app's deployments, newest first."""
         return self._deployments[app_id][::-1]
 
     def deployment(self, app_id: str, deployment_id: str) -> Deployment | None:
-        """One of an app's deployments."""
+        """Return one of an app's deployments."""
         return next((each for each in self._deployments.get(app_id, []) if each.id == deployment_id), None)
 
     def active(self, app: App) -> Deployment | None:
-        """The deployment that serves."""
+        """Return the serving deployment."""
         return self.deployment(app.id, app.active_id)
 
     def next_sequence(self, app_id: str) -> int:
-        """The number of an app's next deployment, from 1."""
+        """Return the number of an app's next deployment, from 1."""
         return max((each.sequence for each in self._deployments.get(app_id, [])), default=0) + 1
 
     def built(self, key: str) -> str | None:
-        """The digest of an image built here before from the same inputs."""
+        """Return the digest of an earlier build with the same inputs."""
         row = self._store.fetchone("SELECT digest FROM do_builds WHERE key = ?", (key,))
         return str(row["digest"]) if row else None
 
     def remember_build(self, key: str, digest: str) -> None:
-        """Keep what a build made."""
+        """Record the digest of a build."""
         self._store.execute("INSERT OR REPLACE INTO do_builds VALUES (?, ?)", (key, digest))
 
 
 def new_app(app_id: str, spec: dict[str, Any], project_id: str) -> App:
-    """An app with a default address of its own."""
+    """Create an app with a default address of its own."""
     tail = "".join(secrets.choice(RANDOM) for _ in range(RANDOM_LENGTH))
     time = now()
     host = f"{spec['name']}-{tail}.{INGRESS_DOMAIN}"
@@ -205,7 +205,7 @@ def new_app(app_id: str, spec: dict[str, Any], project_id: str) -> App:
 
 
 def new_deployment(app: App, sequence: int, spec: dict[str, Any], cause: str, details: dict[str, Any]) -> Deployment:
-    """A deployment that waits for its turn."""
+    """Create a deployment that waits for its turn."""
     time = now()
     return Deployment(
         id=str(uuid.uuid4()),

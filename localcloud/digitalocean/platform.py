@@ -1,4 +1,4 @@
-"""App Platform's operations: what the API's verbs do to apps and deployments. No HTTP here."""
+"""App Platform's operations on apps and deployments. No HTTP here."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Platform:
         self.streams = Streams(cloud, self.runtime)
 
     async def start(self) -> None:
-        """End what a killed run left, start what served on the same disks, begin interrupted deployments again."""
+        """End leftovers of a killed run, start the serving apps on their disks, and restart interrupted deployments."""
         await asyncio.to_thread(self.processes.reap)
         apps = list(self.shelf.apps.values())
         self.runtime.sweep()
@@ -74,30 +74,30 @@ class Platform:
                     self._line_up(app, deployment)
 
     async def stop(self) -> None:
-        """End all programs; what was in progress begins again at the next start."""
+        """End all programs; deployments in progress start again at the next start."""
         await self.deployer.stop()
         await self.runtime.stop()
 
     def app(self, app_id: str) -> App:
-        """The app; ApiError 404."""
+        """Return the app. Raises ApiError 404."""
         if app := self.shelf.apps.get(app_id):
             return app
         raise not_found("app")
 
     def deployment(self, app: App, deployment_id: str) -> Deployment:
-        """One of the app's deployments; ApiError 404."""
+        """Return one of the app's deployments. Raises ApiError 404."""
         if deployment := self.shelf.deployment(app.id, deployment_id):
             return deployment
         raise not_found("deployment")
 
     def checked(self, given: Any) -> dict[str, Any]:
-        """The spec as it is kept. ApiError 400 when it is not valid, or names a repository that may not be built."""
+        """Return the spec to store. Raises ApiError 400 when it is invalid, or names a repository without access."""
         spec = checked(given)
         check_access(spec, self.cloud.repositories)
         return spec
 
     async def create(self, given: Any, project_id: str | None) -> App:
-        """A new app and its first deployment. ApiError 400 for the spec, 409 for a name that is taken."""
+        """Create an app and its first deployment. Raises ApiError 400 for the spec, 409 for a taken name."""
         spec = self.checked(given)
         self._check_free(spec, None)
         self._check_project(project_id)
@@ -110,7 +110,7 @@ class Platform:
         return app
 
     async def update(self, app: App, given: Any, update_sources: bool) -> App:
-        """Another spec, and a deployment of it; nothing changes when the spec is refused."""
+        """Change the spec and deploy it; a refused spec changes nothing."""
         self._check_unpinned(app)
         spec = self.checked(given)
         self._check_free(spec, app)
@@ -130,18 +130,18 @@ class Platform:
         await self.runtime.route(app, container if container and container.running else None)
 
     async def delete(self, app: App) -> None:
-        """The app is gone at once, with its programs, disks and logs."""
+        """Delete the app at once, with its programs, disks and logs."""
         await self.deployer.stop(app)
         self.shelf.remove(app)
         await self.runtime.remove(app)
 
     def deploy(self, app: App, force_build: bool) -> Deployment:
-        """The app's spec once more, with the newest sources."""
+        """Deploy the app's spec again, with the newest sources."""
         self._check_unpinned(app)
         return self._line_up(app, self._plan(app, app.spec, MANUAL, force_build=force_build))
 
     async def push(self, name: str, branch: str) -> list[Deployment]:
-        """Commits were pushed to a repository: deploy what is deployed on push. Raises RepositoryError."""
+        """Deploy the apps that deploy on a push to this branch. Raises RepositoryError."""
         repository = self.cloud.repositories.named(name)
         if repository is None:
             raise RepositoryError(
@@ -152,7 +152,7 @@ class Platform:
         return [self._line_up(app, self._plan(app, app.spec, *cause_of(head, app))) for app in apps]
 
     def restart(self, app: App, components: list[str]) -> Deployment:
-        """What serves once more, in a new container with an empty disk."""
+        """Deploy the serving version again, in a new container with an empty disk."""
         active = self.shelf.active(app)
         if active is None:
             raise ApiError(409, "the app has no active deployment to restart", "conflict")
@@ -162,14 +162,14 @@ class Platform:
         return self._line_up(app, self._plan(app, active.spec, RESTARTED, keep_commit=True))
 
     async def cancel(self, app: App, deployment: Deployment) -> Deployment:
-        """End a deployment that has not finished; ApiError 409 when it has."""
+        """Cancel a deployment. Raises ApiError 409 when it has finished."""
         if not deployment.unfinished:
             raise ApiError(409, f"the deployment is {deployment.phase} and cannot be canceled", "conflict")
         await self.deployer.cancel(app, deployment)
         return deployment
 
     def rollback(self, app: App, deployment_id: str, skip_pin: bool) -> Deployment:
-        """An earlier deployment's spec once more; the app is pinned to it until commit or revert, unless skipped."""
+        """Deploy an earlier spec again; unless `skip_pin`, the app is pinned to it until commit or revert."""
         target = self.deployment(app, deployment_id)
         if problem := self.rollback_problem(app, target):
             raise ApiError(409, problem["message"], "conflict")
@@ -181,7 +181,7 @@ class Platform:
         return self._line_up(app, deployment)
 
     def rollback_problem(self, app: App, target: Deployment) -> dict[str, Any] | None:
-        """Why a rollback to this deployment is refused: {code, message, components}; None when it is possible."""
+        """Return the reason that forbids a rollback, {code, message, components}, or None."""
         if app.pinned_id:
             return _problem("app_pinned", "the app is pinned to a rollback already: commit or revert it first")
         if target.unfinished:
@@ -193,13 +193,13 @@ class Platform:
         return None
 
     def commit_rollback(self, app: App) -> None:
-        """Keep what the rollback deployed as the app's spec."""
+        """Make the rollback's spec the app's own."""
         pinned = self._pinned(app)
         app.spec, app.pinned_id, app.updated_at = copy.deepcopy(pinned.spec), "", now()
         self.shelf.save(app)
 
     def revert_rollback(self, app: App) -> Deployment:
-        """Back to the app's own spec."""
+        """Deploy the app's own spec again."""
         self._pinned(app)
         app.pinned_id = ""
         return self._line_up(app, self._plan(app, app.spec, REVERTED, keep_commit=True))
@@ -211,7 +211,7 @@ class Platform:
         return pinned
 
     def _line_up(self, app: App, deployment: Deployment) -> Deployment:
-        """Keep it and have it worked off; the answer still shows it as pending."""
+        """Save a deployment and queue it; the answer still shows it as pending."""
         self._keep(app, deployment)
         self.deployer.wake(app)
         return deployment
@@ -233,7 +233,7 @@ class Platform:
         commit: str = "",
         cloned_from: str = "",
     ) -> Deployment:
-        """A deployment of this spec, not saved yet."""
+        """Create a deployment of this spec, not saved yet."""
         sequence = self.shelf.next_sequence(app.id)
         deployment = new_deployment(app, sequence, copy.deepcopy(spec), cause, details or _by_hand(cause))
         deployment.force_build, deployment.cloned_from = force_build, cloned_from
@@ -241,7 +241,7 @@ class Platform:
         return deployment
 
     def _commit_of(self, app: App, spec: dict[str, Any]) -> str:
-        """The commit that serves, if the source is still the same one."""
+        """Return the serving commit, if the source is still the same."""
         active = self.shelf.active(app)
         same = active and _source(active.service) == _source(spec["services"][0])
         return active.commit if active and same else ""
@@ -265,14 +265,14 @@ class Platform:
 
 
 def _by_hand(cause: str) -> dict[str, Any]:
-    """The `cause_details` of what somebody asked for."""
+    """Return the `cause_details` of a request by a person."""
     user = {"uuid": ACCOUNT["uuid"], "email": ACCOUNT["email"], "full_name": ACCOUNT["name"]}
     kind = "MANUAL_ROLLBACK" if cause == ROLLED_BACK else "MANUAL"
     return {"digitalocean_user_action": {"user": user, "name": ACTIONS[cause]}, "type": kind}
 
 
 def _source(service: dict[str, Any]) -> tuple[Any, ...]:
-    """What decides which commits there are."""
+    """Return the part of a service that selects its commits."""
     github = service.get("github") or {}
     return service.get("git"), github.get("repo"), github.get("branch")
 

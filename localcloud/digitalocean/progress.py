@@ -1,4 +1,4 @@
-"""A deployment's progress: a tree of steps and how many of its leaves are where."""
+"""A deployment's progress: a tree of steps, and counts of its leaves by status."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PENDING, RUNNING, SUCCESS, ERROR = "PENDING", "RUNNING", "SUCCESS", "ERROR"
 
 
 def now() -> str:
-    """The time as the API writes it: RFC 3339 in UTC with microseconds."""
+    """Return the current time as the API writes it: RFC 3339 in UTC with microseconds."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
@@ -29,14 +29,14 @@ class Step:
     reason: dict[str, str] = field(default_factory=dict)
 
     def leaves(self) -> Iterator[Step]:
-        """The steps that do something."""
+        """Yield the steps that have no steps inside."""
         if not self.steps:
             yield self
         for step in self.steps:
             yield from step.leaves()
 
     def settle(self) -> None:
-        """Status and times of a step with steps inside, from those."""
+        """Derive the status and times of a step from the steps inside."""
         for step in self.steps:
             step.settle()
         if self.steps:
@@ -46,7 +46,7 @@ class Step:
             self.ended_at = self.steps[-1].ended_at if self.status in (SUCCESS, ERROR) else ""
 
     def show(self) -> dict[str, Any]:
-        """As the API shows it: what is empty is left out."""
+        """Return the API's form, without empty values."""
         shown: dict[str, Any] = {"name": self.name, "status": self.status}
         if self.steps:
             shown["steps"] = [step.show() for step in self.steps]
@@ -61,7 +61,7 @@ class Step:
 
     @classmethod
     def read(cls, shown: dict[str, Any]) -> Step:
-        """The step that `show` showed."""
+        """Parse the form that `show` returns."""
         return cls(
             name=shown["name"],
             status=shown["status"],
@@ -90,7 +90,7 @@ class Progress:
 
     @classmethod
     def fresh(cls, component: str) -> Progress:
-        """All steps pending."""
+        """Create the progress with all steps pending."""
         built = Step(component, component=component, message="Building service")
         waits = [Step("deploy", component=component), Step("wait", component=component)]
         deployed = Step(component, steps=waits, component=component, message="Deploying service")
@@ -102,7 +102,7 @@ class Progress:
         )
 
     def leaf(self, *path: str) -> Step:
-        """The step at this path of names."""
+        """Return the step at this path of names."""
         steps = self.steps
         for name in path:
             step = next(step for step in steps if step.name == name)
@@ -110,22 +110,22 @@ class Progress:
         return step
 
     def leaves(self) -> list[Step]:
-        """All steps that do something, in order."""
+        """Return all leaves in order."""
         return [leaf for step in self.steps for leaf in step.leaves()]
 
     def begin(self, step: Step) -> None:
-        """This step runs now."""
+        """Mark a step as running."""
         step.status, step.started_at = RUNNING, now()
         self._settle()
 
     def succeed(self, step: Step) -> None:
-        """This step is done."""
+        """Mark a step as done."""
         step.status, step.ended_at = SUCCESS, now()
         step.started_at = step.started_at or step.ended_at
         self._settle()
 
     def fail(self, code: str, message: str) -> None:
-        """The step that runs (or comes next) has failed, and with it the deployment."""
+        """Mark the running (or next) step, and with it the deployment, as failed."""
         leaf = next(leaf for leaf in self.leaves() if leaf.status != SUCCESS)
         leaf.status, leaf.ended_at = ERROR, now()
         leaf.started_at = leaf.started_at or leaf.ended_at
@@ -137,7 +137,7 @@ class Progress:
             step.settle()
 
     def show(self) -> dict[str, Any]:
-        """Counts of leaves by status, zeroes left out as the API does, and the tree."""
+        """Return the tree, and counts of leaves by status, without zeroes, as in the API."""
         statuses = [leaf.status for leaf in self.leaves()]
         counts = {f"{status.lower()}_steps": statuses.count(status) for status in (PENDING, RUNNING, SUCCESS, ERROR)}
         shown: dict[str, Any] = {name: count for name, count in counts.items() if count}
@@ -145,5 +145,5 @@ class Progress:
 
     @classmethod
     def read(cls, shown: dict[str, Any]) -> Progress:
-        """The progress that `show` showed."""
+        """Parse the form that `show` returns."""
         return cls([Step.read(step) for step in shown["steps"]])

@@ -1,4 +1,4 @@
-"""Which repositories the account may build from, and what a push to one of them deploys."""
+"""The repositories that the account may build from, and the deployments that a push to one of them starts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ADD = "oracle cloud repository {name} CHECKOUT"
 
 
 def check_access(spec: Mapping[str, Any], repositories: Repositories) -> None:
-    """Raises ApiError 400 for a repository that the account has no access to, in the real API's words and ours.
+    """Raise ApiError 400 for a repository that the account has no access to, in the real API's words and ours.
 
     The real words are "GitHub user does not have access to OWNER/REPO" (squarecat/doc-buddy#1), with status 400
     (digitalocean/terraform-provider-digitalocean#547).
@@ -35,7 +35,7 @@ def check_access(spec: Mapping[str, Any], repositories: Repositories) -> None:
 
 
 def deploys(app: App, repository: Repository, branch: str) -> bool:
-    """Whether a push to this branch deploys the app."""
+    """Return whether a push to this branch deploys the app."""
     found = [service.get("github") or {} for service in app.spec["services"]]
     return not app.pinned_id and any(
         github.get("deploy_on_push")
@@ -46,14 +46,14 @@ def deploys(app: App, repository: Repository, branch: str) -> bool:
 
 
 def cause_of(push: Mapping[str, str], app: App) -> tuple[str, dict[str, Any]]:
-    """A deployment's `cause` and `cause_details` (godo's DeploymentCauseDetailsGitPush)."""
+    """Return a deployment's `cause` and `cause_details` (godo's DeploymentCauseDetailsGitPush)."""
     github = app.spec["services"][0]["github"]
     details = {"git_push": {"github": github, **push}, "type": "DEPLOY_ON_PUSH"}
     return f"commit {push['commit_sha'][:7]} pushed to github/{github['repo']}", details
 
 
 async def head_of(repository: Repository, branch: str) -> dict[str, str]:
-    """The newest commit of a branch, as in a deployment's `cause_details`. Raises RepositoryError."""
+    """Return the newest commit of a branch, as in a deployment's `cause_details`. Raises RepositoryError."""
     command = ["git", "-C", repository.checkout, "log", "-1", f"--format={FORMAT}", f"refs/heads/{branch}", "--"]
     program = await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL

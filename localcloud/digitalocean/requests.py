@@ -1,4 +1,4 @@
-"""Reading request bodies."""
+"""Parsing of request bodies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from localcloud.digitalocean.errors import ApiError, invalid
 
 
 async def body(request: Request, optional: bool = False) -> dict[str, Any]:
-    """The JSON object sent; ApiError 400 for anything else. Nothing, or null, is an empty one where that is allowed."""
+    """Parse a JSON object; an empty body or null is {} when `optional`. Raises ApiError 400 for anything else."""
     raw = await request.body()
     if not raw and optional:
         return {}
@@ -27,7 +27,7 @@ async def body(request: Request, optional: bool = False) -> dict[str, Any]:
 
 
 def only(given: dict[str, Any], *known: str) -> dict[str, Any]:
-    """The same object, if it has no other keys; ApiError 400 otherwise."""
+    """Return the object. Raises ApiError 400 when it has other keys."""
     if unknown := sorted(set(given) - set(known)):
         raise invalid(f"unknown field {unknown[0]!r}")
     return given

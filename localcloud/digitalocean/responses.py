@@ -1,4 +1,4 @@
-"""JSON answers with the headers that every DigitalOcean answer carries, and pages of lists."""
+"""JSON responses with the headers of every DigitalOcean response, and pages of lists."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ LARGEST_PAGE = 200
 
 
 class RateWindow:
-    """Counts answers per hour for the ratelimit headers. It never refuses: 429 comes from faults only."""
+    """Counts responses per hour for the ratelimit headers. It never refuses: 429 comes from faults only."""
 
     def __init__(self) -> None:
         self._ends = 0.0
         self._used = 0
 
     def headers(self) -> dict[str, str]:
-        """One answer more, as limit, remaining and the end of the hour in seconds since 1970."""
+        """Count a response and return limit, remaining, and the end of the hour in seconds since 1970."""
         now = time.time()
         if now > self._ends:
             self._ends, self._used = now + 3600, 0
@@ -40,7 +40,7 @@ RATE = RateWindow()
 
 
 def reply(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer; error bodies get the request's id, and no body at all is sent with 204."""
+    """Build a response; error bodies get the request's id, and a 204 has no body."""
     request_id = str(uuid.uuid4())
     all_headers = {**RATE.headers(), "x-request-id": request_id, **(headers or {})}
     if status == 204:
@@ -53,7 +53,7 @@ def reply(body: Any, status: int = 200, headers: Mapping[str, str] | None = None
 
 
 def page(request: Request, key: str, items: Sequence[Any]) -> Response:
-    """One page of a list as {key: [...], "links": {"pages": ...}, "meta": {"total": n}}."""
+    """Build one page of a list: {key: [...], "links": {"pages": ...}, "meta": {"total": n}}."""
     per_page = min(_positive(request, "per_page", DEFAULT_PER_PAGE), LARGEST_PAGE)
     last = max(-(-len(items) // per_page), 1)
     number = _positive(request, "page", 1)

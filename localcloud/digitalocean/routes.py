@@ -1,4 +1,4 @@
-"""The table of what is answered below /v2. Everything wants the bearer token, also what does not exist."""
+"""The table of endpoints below /v2. All need the bearer token, even unknown paths."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def routes(cloud: Cloud, platform: Platform) -> list[BaseRoute]:
-    """All routes below /v2."""
+    """Return all routes below /v2."""
     table = [*_apps(Apps(platform)), *_uptime(Uptime(cloud)), *_catalog()]
     known: list[BaseRoute] = [Route(path, _guarded(cloud, call), methods=[verb]) for verb, path, call in table]
     return [*known, Route("/v2/{rest:path}", _guarded(cloud, _missing), methods=METHODS)]
@@ -106,14 +106,17 @@ def _catalog() -> Table:
 
 
 async def _regions(_: Request) -> Response:
+    """List the App Platform regions."""
     return reply({"regions": catalog.regions()})
 
 
 async def _sizes(_: Request) -> Response:
+    """List the instance sizes."""
     return reply({"instance_sizes": catalog.sizes()})
 
 
 async def _size(request: Request) -> Response:
+    """Show an instance size."""
     found = catalog.size(request.path_params["slug"])
     if found is None:
         raise not_found("instance size")
@@ -121,18 +124,22 @@ async def _size(request: Request) -> Response:
 
 
 async def _account(_: Request) -> Response:
+    """Show the account."""
     return reply({"account": ACCOUNT})
 
 
 async def _datacenters(request: Request) -> Response:
+    """List the data centers."""
     return page(request, "regions", catalog.datacenters())
 
 
 async def _projects(request: Request) -> Response:
+    """List the projects: only one."""
     return page(request, "projects", [catalog.project()])
 
 
 async def _project(request: Request) -> Response:
+    """Show the project."""
     if request.path_params["project_id"] not in ("default", DEFAULT_PROJECT):
         raise not_found("project")
     return reply({"project": catalog.project()})

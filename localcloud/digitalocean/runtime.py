@@ -1,4 +1,4 @@
-"""What runs: the containers that serve, their replacement when they crash, the edge's routes, and logs."""
+"""Running apps: the serving containers, their replacement after a crash, the edge's routes, and logs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Runtime:
-    """Knows which container serves which app, and keeps it so."""
+    """The container that serves each app; replaces one that crashes."""
 
     def __init__(self, cloud: Cloud, shelf: Shelf, processes: Processes) -> None:
         self.cloud = cloud
@@ -42,7 +42,7 @@ class Runtime:
         self._retiring: dict[asyncio.Task[None], Container] = {}
 
     def container(self, app: App, deployment: Deployment) -> Container:
-        """A container for a deployment; neither its disk nor its program exist yet."""
+        """Create a deployment's container; its disk and its program do not exist yet."""
         plain = envs.environment(deployment.spec, app.id, self.cloud.vault, envs.RUN)
         bound = {name: _bind(value, app, self.cloud.edge_port) for name, value in plain.items()}
         folder = self.cloud.root / "apps" / app.id / deployment.id
@@ -50,27 +50,27 @@ class Runtime:
         return Container(plan, self.cloud.images, self.processes)
 
     def log_name(self, deployment: Deployment, kind: str) -> str:
-        """Where a log lies below the logs folder; kinds: build, deploy, run, run_restarted."""
+        """Return a log's path below the logs folder; kinds: build, deploy, run, run_restarted."""
         return f"{deployment.app_id}/{deployment.id}/{deployment.service['name']}.{kind}.log"
 
     def log(self, deployment: Deployment, kind: str, secrets: Sequence[str] | None = None) -> LogFile:
-        """One of a deployment's logs, open for writing."""
+        """Open one of a deployment's logs for writing."""
         if secrets is None:
             secrets = envs.secrets(deployment.spec, deployment.app_id, self.cloud.vault)
         return self.book.begin(self.log_name(deployment, kind), deployment.service["name"], secrets)
 
     def expect_logs(self, deployment: Deployment) -> None:
-        """The deployment waits for its turn: its logs can be followed already."""
+        """Announce the logs of a waiting deployment, so that they can be followed already."""
         for kind in LOG_KINDS:
             self.book.expect(self.log_name(deployment, kind))
 
     def settle_logs(self, deployment: Deployment) -> None:
-        """The deployment has ended: no log of it will begin any more."""
+        """End the announcements of a finished deployment: no log of it will start any more."""
         for kind in LOG_KINDS:
             self.book.settle(self.log_name(deployment, kind))
 
     def log_end(self, deployment: Deployment) -> list[str]:
-        """The last lines of the run log, without their prefix."""
+        """Return the last lines of the run log, without their prefix."""
         path = self.book.folder / self.log_name(deployment, "run")
         if not path.exists():
             return []
@@ -78,12 +78,12 @@ class Runtime:
             return [line.rstrip("\n").split(" ", 2)[-1] for line in deque(file, LOG_END)]
 
     async def route(self, app: App, container: Container | None) -> None:
-        """Send an app's hosts to a container, or answer 503 for them."""
+        """Send an app's hosts to a container; None answers 503."""
         for host in app.hosts:
             await self.cloud.edge.route_app(host, container.address if container else None)
 
     def serve_from(self, app: App, deployment: Deployment, container: Container) -> None:
-        """This container serves now; the one before is drained and ended."""
+        """Make this container serve, then drain and end the one before."""
         old = self.containers.get(app.id)
         self._unwatch(app)
         self.containers[app.id] = container
@@ -94,7 +94,7 @@ class Runtime:
             task.add_done_callback(lambda done: self._retiring.pop(done, None))
 
     async def _retire(self, old: Container) -> None:
-        """Requests under way on the old container end there; then it and its disk go."""
+        """Wait for the running requests on the old container, then end it and delete its disk."""
         old.stopping = True
         try:
             await self.cloud.edge.drained(old.address, old.drain)
@@ -103,7 +103,7 @@ class Runtime:
         await old.discard()
 
     async def resume(self, app: App, deployment: Deployment) -> None:
-        """Start the container that served before the local cloud ended, on its disk; wait for it, but not forever."""
+        """Start the container that served before a restart, on its disk. The wait for it is limited."""
         container = self.container(app, deployment)
         self.containers[app.id] = container
         if not container.disk.is_dir():
@@ -117,7 +117,7 @@ class Runtime:
             log.warning("%s is not healthy yet; it answers 503 until it is", app.name)
 
     async def _revive(self, app: App, deployment: Deployment, container: Container, up: asyncio.Event) -> None:
-        """Try again and again on the same disk: a restart of the machine must not cost the data."""
+        """Start the container again and again on the same disk: a restart of the machine must not lose the data."""
         pause = FIRST_PAUSE
         while problem := await self._begin(deployment, container):
             up.set()
@@ -129,10 +129,10 @@ class Runtime:
         await self._supervise(app, deployment, container)
 
     async def _supervise(self, app: App, deployment: Deployment, container: Container) -> None:
-        """Replace the container when its program ends: by one with an empty disk, as App Platform does.
+        """Replace the container when its program ends, by one with an empty disk, as App Platform does.
 
-        The pause before has a second use: when the whole machine is going down, the program may end a moment before the
-        local cloud does, and that must not cost the data.
+        The pause has a second use: when the machine shuts down, the program may end a moment before the local cloud
+        does, and that must not lose the data.
         """
         pause = FIRST_PAUSE
         while True:
@@ -152,7 +152,7 @@ class Runtime:
             await self.route(app, container)
 
     async def _begin(self, deployment: Deployment, container: Container) -> str:
-        """Start the program and wait until it is ready; "" or why it is not, with the program ended."""
+        """Start the program and wait until it is ready; return "", or the reason after ending it."""
         try:
             await container.start(self.log(deployment, "run"))
             problem = await container.ready()
@@ -163,7 +163,7 @@ class Runtime:
         return problem
 
     def _crashed(self, deployment: Deployment, status: int, pause: float) -> None:
-        """Note the crash and put the run log aside as RUN_RESTARTED."""
+        """Log the crash and store the run log as RUN_RESTARTED."""
         run = self.log(deployment, "run")
         run.line(f"the program ended with status {status}; a new container with an empty disk follows in {pause:g} s")
         run.close()
@@ -179,7 +179,7 @@ class Runtime:
             watcher.cancel()
 
     async def remove(self, app: App) -> None:
-        """End all that runs of an app, and delete its disks and logs."""
+        """End an app's programs, and delete its disks and logs."""
         self._unwatch(app)
         container = self.containers.pop(app.id, None)
         if container:
@@ -190,7 +190,7 @@ class Runtime:
             await asyncio.to_thread(shutil.rmtree, self.cloud.root / folder / app.id, ignore_errors=True)
 
     def sweep(self) -> None:
-        """Delete what a killed run left: deployments that do not serve, apps that are gone, unfinished builds."""
+        """Delete leftovers of a killed run: deployments that do not serve, deleted apps, unfinished builds."""
         apps, root = self.shelf.apps, self.cloud.root
         stale = [folder for kind in ("apps", "logs") for folder in (root / kind).glob("*") if folder.name not in apps]
         for app in apps.values():
@@ -211,7 +211,7 @@ class Runtime:
 
 
 def _bind(value: str, app: App, edge_port: int) -> str:
-    """App Platform's bindable variables of an app in a value."""
+    """Replace App Platform's bindable variables of an app in a value."""
     known = {"APP_ID": app.id, "APP_DOMAIN": app.host, "APP_URL": f"http://{app.host}:{edge_port}"}
     for name, text in known.items():
         value = value.replace(f"${{{name}}}", text)

@@ -1,8 +1,8 @@
-"""What App Platform accepts as an app spec, and which parts of it this cloud runs.
+"""Validation of app specs: the fields that App Platform accepts, and those that this cloud carries out.
 
-Field names and values as in DigitalOcean's app spec reference. Three kinds of fields: those that are carried out or
-only kept (prices, alerts, log destinations), those that exist but are refused here because they would silently not
-happen, and unknown ones, which are refused as well.
+Field names and values are those of DigitalOcean's app spec reference. Some fields are carried out or only stored
+(prices, alerts, log destinations). Others exist but would have no effect here, so they are refused. Unknown fields are
+refused too.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ NOT_HERE = "is part of App Platform but not of the local cloud"
 
 
 def wrong(field: str, message: str) -> ApiError:
-    """The refusal of one field; list positions are left out of its name, as App Platform does."""
+    """Build the refusal of one field; list positions are left out of its name, as App Platform does."""
     return invalid(f'error validating app spec field "{field}": {message}')
 
 
 def text(*choices: str) -> Kind:
-    """A string, one of the choices if there are any."""
+    """Accept a string, one of the choices if there are any."""
 
     def check(field: str, value: Any) -> None:
         if not isinstance(value, str):
@@ -46,7 +46,7 @@ def text(*choices: str) -> Kind:
 
 
 def matching(pattern: re.Pattern[str], what: str) -> Kind:
-    """A string that the pattern describes."""
+    """Accept a string that matches the pattern."""
 
     def check(field: str, value: Any) -> None:
         text()(field, value)
@@ -57,7 +57,7 @@ def matching(pattern: re.Pattern[str], what: str) -> Kind:
 
 
 def integer(low: int, high: int) -> Kind:
-    """A whole number in a range, both ends included."""
+    """Accept a whole number in a range, both ends included."""
 
     def check(field: str, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int):
@@ -69,49 +69,49 @@ def integer(low: int, high: int) -> Kind:
 
 
 def public(field: str, value: Any) -> None:
-    """A repository's address without credentials: they would show in process lists and logs."""
+    """Accept a repository's address without credentials: they would show in process lists and logs."""
     text()(field, value)
     if urlsplit(value).password is not None:
         raise wrong(field, "must be a public repository: no password in its address")
 
 
 def number(field: str, value: Any) -> None:
-    """Any number."""
+    """Accept any number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise wrong(field, "must be a number")
 
 
 def flag(field: str, value: Any) -> None:
-    """True or false."""
+    """Accept true or false."""
     if not isinstance(value, bool):
         raise wrong(field, "must be true or false")
 
 
 def off(field: str, value: Any) -> None:
-    """A switch that only exists in its off position here."""
+    """Accept only the off position of a switch."""
     flag(field, value)
     if value:
         raise wrong(field, NOT_HERE)
 
 
 def anything(field: str, value: Any) -> None:
-    """Kept as it is and answered again."""
+    """Accept any value; it is stored and returned unchanged."""
 
 
 def single(field: str, value: Any) -> None:
-    """An instance count: one."""
+    """Accept an instance count of one."""
     if value != 1 or isinstance(value, bool):
         raise wrong(field, f"the local cloud runs one instance of a component, not {value}")
 
 
 def absent(field: str, value: Any) -> None:
-    """A field of the real API that would silently not happen here."""
+    """Refuse a field of the real API that would have no effect here."""
     if value not in ([], {}, "", 0, False):
         raise wrong(field, NOT_HERE)
 
 
 def many(kind: Kind, longest: int = 1000) -> Kind:
-    """A list of one kind."""
+    """Accept a list of one kind."""
 
     def check(field: str, value: Any) -> None:
         if not isinstance(value, list):
@@ -125,7 +125,7 @@ def many(kind: Kind, longest: int = 1000) -> Kind:
 
 
 def record(fields: Fields, *required: str) -> Kind:
-    """An object with known fields only; null counts as not given."""
+    """Accept an object with known fields only; null counts as missing."""
 
     def check(field: str, value: Any) -> None:
         if not isinstance(value, dict):
@@ -164,11 +164,11 @@ APP_RULES = (
     "AUTOSCALE_SUCCEEDED",
 )
 COMPONENT_RULES = ("CPU_UTILIZATION", "MEM_UTILIZATION", "RESTART_COUNT")
-"""Each rule belongs to one level (godo's AppAlertSpecRule says which)."""
+"""Each rule belongs to one level (godo's AppAlertSpecRule lists them)."""
 
 
 def alert(rules: tuple[str, ...]) -> Kind:
-    """An alert with one of these rules."""
+    """Accept an alert with one of these rules."""
     operators = ("GREATER_THAN", "LESS_THAN", "UNSPECIFIED_OPERATOR")
     windows = ("FIVE_MINUTES", "TEN_MINUTES", "THIRTY_MINUTES", "ONE_HOUR", "UNSPECIFIED_WINDOW")
     fields = {"rule": text(*rules), "disabled": flag, "operator": text(*operators), "value": number}
@@ -285,7 +285,7 @@ SPEC = record(
 
 
 def checked(given: Any) -> dict[str, Any]:
-    """The spec as the platform keeps it: validated, nulls dropped, and the parts filled in that App Platform fills in.
+    """Return the spec to store: validated, without nulls, and with App Platform's defaults.
 
     Raises ApiError 400 that names the first wrong field.
     """

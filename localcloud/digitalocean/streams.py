@@ -1,7 +1,7 @@
-"""Log and console addresses that App Platform hands out, and what is behind them.
+"""The addresses of logs and consoles that App Platform returns, and their handlers.
 
-Both kinds carry a token and need no other authorization; that of a finished log refuses another, since it is signed. A
-log's token says what may be read and may be used again; a console's token works once, for a short time.
+The addresses carry a token and need no other authorization. A finished log's address is signed, so it refuses a second
+authorization. A log's token names the log and can be reused; a console's token works once, for a short time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PURPOSE = "log address"
 LOG_SECONDS = 3600
 CONSOLE_SECONDS = 60
 GONE = "this address has expired or was used already"
-# As the store behind App Platform's historic logs refuses a signed address with an Authorization header beside it.
+# The answer of the store behind App Platform's historic logs to a signed address with an Authorization header.
 SIGNED_ALREADY = (
     '<?xml version="1.0" encoding="UTF-8"?><Error><Code>InvalidArgument</Code><Message>Only one auth mechanism '
     "allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header "
@@ -41,7 +41,7 @@ REFUSED = 1008
 
 @dataclass(frozen=True)
 class Ticket:
-    """A console that was asked for and not yet opened."""
+    """A requested console that was not opened yet."""
 
     app: str
     container: Container
@@ -57,7 +57,7 @@ class Streams:
         self._tickets: dict[str, Ticket] = {}
 
     def routes(self) -> list[BaseRoute]:
-        """Below /_cloud; logs also answer websockets, because doctl follows them that way."""
+        """Return the routes below /_cloud; logs also answer websockets, because doctl follows them that way."""
         return [
             Route("/_cloud/logs/{name}", self._log, methods=["GET"]),
             WebSocketRoute("/_cloud/logs/{name}", self._log_socket),
@@ -65,7 +65,7 @@ class Streams:
         ]
 
     def log_address(self, name: str, tail: int, *, follow: bool = False, historic: bool = False) -> str:
-        """Where a log can be read for an hour; a `historic` one is a signed address of a store."""
+        """Return an address of a log, valid for an hour; a `historic` one is a signed address of a store."""
         ticket = {
             "name": name,
             "follow": follow,
@@ -77,7 +77,7 @@ class Streams:
         return f"{self._cloud.api}/_cloud/logs/{name.rsplit('/', 1)[-1]}?token={token}"
 
     def console_address(self, app: str, container: Container) -> str:
-        """Where one shell in this container can be had, for a minute."""
+        """Return an address of one shell in this container, valid for a minute."""
         now = time.monotonic()
         self._tickets = {token: ticket for token, ticket in self._tickets.items() if ticket.until > now}
         token = secrets.token_urlsafe(32)
@@ -101,7 +101,7 @@ class Streams:
         return StreamingResponse(pieces, media_type="text/plain; charset=utf-8")
 
     async def _log_socket(self, socket: WebSocket) -> None:
-        """Every line as {"data": line}, then a normal close."""
+        """Send every line as {"data": line}, then close normally."""
         ticket = self._read(socket.query_params.get("token", ""))
         if ticket is None:
             await socket.close(REFUSED, GONE)

@@ -1,4 +1,4 @@
-"""Uptime checks and their alerts. Only targets on this machine are looked at, and only when the state is asked for."""
+"""Uptime checks and their alerts. A target is requested only when it is on this machine and the state is read."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ class Uptime:
         cloud.store.script(TABLES)
 
     async def list(self, request: Request) -> Response:
-        """{"checks"}."""
+        """List the uptime checks."""
         rows = self._cloud.store.fetchall("SELECT sealed FROM do_uptime_checks ORDER BY rowid")
         return page(request, "checks", [_shown(self._read(row["sealed"])) for row in rows])
 
     async def create(self, request: Request) -> Response:
-        """{"check"}, 201."""
+        """Create an uptime check; 201."""
         check = _check(await body(request)) | {"id": str(uuid.uuid4())}
         self._save("checks", check)
         return reply({"check": _shown(check)}, 201)
 
     async def get(self, request: Request) -> Response:
-        """{"check"}."""
+        """Show a check."""
         return reply({"check": _shown(self._check_of(request))})
 
     async def update(self, request: Request) -> Response:
-        """{"check"}; what is not given keeps its value."""
+        """Change a check; missing fields stay unchanged."""
         old = self._check_of(request)
         check = {**old, **_check({**_shown(old), **await body(request)})}
         if check["target"] != old["target"]:
@@ -66,13 +66,13 @@ class Uptime:
         return reply({"check": _shown(check)})
 
     async def delete(self, request: Request) -> Response:
-        """204; its alerts go too."""
+        """Delete a check with its alerts; 204."""
         check = self._check_of(request)
         self._cloud.store.execute("DELETE FROM do_uptime_checks WHERE id = ?", (check["id"],))
         return reply(None, 204)
 
     async def state(self, request: Request) -> Response:
-        """{"state"}: looks at the target now and remembers when its status changed."""
+        """Request the target now and show the check's state, with the time of its last change."""
         check = self._check_of(request)
         status = await self._look(check["target"]) if check["enabled"] else "UNKNOWN"
         seen = check.get("seen") or {"status": status, "at": now()}
@@ -87,31 +87,31 @@ class Uptime:
         return reply({"state": {"regions": regions, "previous_outage": check.get("outage", {})}})
 
     async def list_alerts(self, request: Request) -> Response:
-        """{"alerts"} of a check."""
+        """List a check's alerts."""
         query = "SELECT sealed FROM do_uptime_alerts WHERE check_id = ? ORDER BY rowid"
         rows = self._cloud.store.fetchall(query, (self._check_of(request)["id"],))
         return page(request, "alerts", [self._read(row["sealed"]) for row in rows])
 
     async def create_alert(self, request: Request) -> Response:
-        """{"alert"}, 201."""
+        """Create an alert; 201."""
         check = self._check_of(request)
         alert = _alert(await body(request)) | {"id": str(uuid.uuid4())}
         self._save("alerts", alert, check["id"])
         return reply({"alert": alert}, 201)
 
     async def get_alert(self, request: Request) -> Response:
-        """{"alert"}."""
+        """Show an alert."""
         return reply({"alert": self._alert_of(request)})
 
     async def update_alert(self, request: Request) -> Response:
-        """{"alert"}; what is not given keeps its value."""
+        """Change an alert; missing fields stay unchanged."""
         old = self._alert_of(request)
         alert = _alert({**old, **await body(request)}) | {"id": old["id"]}
         self._save("alerts", alert, request.path_params["check_id"])
         return reply({"alert": alert})
 
     async def delete_alert(self, request: Request) -> Response:
-        """204."""
+        """Delete an alert; 204."""
         alert = self._alert_of(request)
         self._cloud.store.execute("DELETE FROM do_uptime_alerts WHERE id = ?", (alert["id"],))
         return reply(None, 204)
@@ -143,7 +143,7 @@ class Uptime:
         self._cloud.store.execute(f"INSERT INTO do_uptime_{kind} VALUES ({marks}) {update}", values)
 
     async def _look(self, target: str) -> str:
-        """UP or DOWN for a target on this machine, by its HTTP answer; UNKNOWN for others, which are left in peace."""
+        """Return UP or DOWN for a target on this machine, by its HTTP response; UNKNOWN for others, without a request."""
         parts = urlsplit(target if "//" in target else f"//{target}")
         host, port = parts.hostname or "", parts.port or self._cloud.edge_port
         if host not in ("127.0.0.1", "localhost") and not host.endswith(".localhost"):
@@ -156,7 +156,7 @@ class Uptime:
 
 
 async def _ask(host: str, port: int, path: str) -> int:
-    """The status that a GET answers; 0 when it is no HTTP. Names under .localhost are this machine."""
+    """Return the status of a GET; 0 when it is no HTTP. Names under .localhost are this machine."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
@@ -179,7 +179,7 @@ def _shown(check: Record) -> Record:
 
 
 def _check(given: Record) -> Record:
-    """A check's own fields, validated; ApiError 422."""
+    """Validate a check's own fields. Raises ApiError 422."""
     _known(given, {"id", "name", "type", "target", "regions", "enabled"})
     name, target, regions = given.get("name"), given.get("target"), given.get("regions")
     if not isinstance(name, str) or not name:
@@ -197,7 +197,7 @@ def _check(given: Record) -> Record:
 
 
 def _alert(given: Record) -> Record:
-    """An alert's own fields, validated; ApiError 422."""
+    """Validate an alert's own fields. Raises ApiError 422."""
     _known(given, {"id", "name", "type", "threshold", "comparison", "notifications", "period"})
     if not isinstance(given.get("name"), str) or not given["name"]:
         raise unprocessable("name is required")

@@ -1,4 +1,4 @@
-"""Apps, deployments and their alerts as the API shows them."""
+"""The API's JSON forms of apps, deployments and their alerts."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from localcloud.digitalocean.platform import ACCOUNT, Platform
 
 
 class Views:
-    """Translates what the platform keeps into the API's JSON; empty values are left out, as the API does."""
+    """Translates the platform's models into the API's JSON, without empty values, as in the API."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._edge_port = platform.cloud.edge_port
 
     def app(self, app: App) -> dict[str, Any]:
-        """One app, with the deployments that matter inside. Addresses appear with the first active deployment."""
+        """Return an app with its relevant deployments. Addresses appear with the first active deployment."""
         shelf = self._platform.shelf
         latest = shelf.deployments(app.id)
         shown = {
@@ -41,7 +41,7 @@ class Views:
         return {name: value for name, value in shown.items() if value not in (None, "", [])}
 
     def _unfinished(self, deployments: list[Deployment]) -> dict[str, Any]:
-        """The newest that waits is pending, the one being built or deployed in progress."""
+        """Return the newest waiting deployment as pending, and the one being built or deployed as in progress."""
         waiting = next((each for each in deployments if each.phase == PENDING_BUILD), None)
         running = next((each for each in deployments if each.unfinished and each.phase != PENDING_BUILD), None)
         return {"pending_deployment": self._one(waiting), "in_progress_deployment": self._one(running)}
@@ -66,7 +66,7 @@ class Views:
         return self.deployment(deployment) if deployment else None
 
     def deployment(self, deployment: Deployment) -> dict[str, Any]:
-        """One deployment."""
+        """Return a deployment."""
         service: dict[str, Any] = {"name": deployment.service["name"]}
         if deployment.commit:
             service["source_commit_hash"] = deployment.commit
@@ -88,7 +88,7 @@ class Views:
         return {name: value for name, value in shown.items() if value != ""}
 
     def alerts(self, app: App) -> list[dict[str, Any]]:
-        """The app's and its component's alerts, each with its own id and destinations."""
+        """Return the alerts of the app and its component, each with its own id and destinations."""
         listed = [self._alert(app, spec, "") for spec in app.spec.get("alerts", [])]
         for service in app.spec["services"]:
             listed += [self._alert(app, spec, service["name"]) for spec in service.get("alerts", [])]
@@ -101,7 +101,7 @@ class Views:
         return {name: value for name, value in (shown | destinations).items() if value not in ("", [])}
 
     def instances(self, app: App) -> list[dict[str, Any]]:
-        """The container that serves, if it runs."""
+        """Return the serving container, if it runs."""
         container = self._platform.runtime.containers.get(app.id)
         if container is None or not container.running:
             return []
@@ -109,7 +109,7 @@ class Views:
         return [{"component_name": name, "instance_name": container.name, "component_type": "SERVICE"}]
 
     def health(self, app: App) -> dict[str, Any]:
-        """The component's state: HEALTHY while its program runs."""
+        """Return the component's state: HEALTHY while its program runs."""
         container = self._platform.runtime.containers.get(app.id)
         up = container is not None and container.running
         component = {
