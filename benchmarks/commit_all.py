@@ -1,9 +1,10 @@
-"""What `oracle commit-all` gains by working on all repositories at once: `python -m benchmarks.commit_all [COUNT]`.
+"""Benchmark of `oracle commit-all`: all repositories at once against one by one.
 
-Makes COUNT (50) git repositories with bare remotes, changes a file in each, and commits and pushes them all: one after
-another, and at once, in turn, in one run, so that the machine's own speed cancels out. Once with the remotes on this
-disk, where git itself is the work, and once with every connection 0.3 seconds away, as a remote on the internet is.
-Prints medians of wall-clock seconds and their ratio.
+Run it with `python -m benchmarks.commit_all [COUNT]`. It creates COUNT (50) git repositories with bare remotes, changes
+a file in each, and commits and pushes them all: one after another, and at once. Both alternate in one run, so that the
+machine's speed cancels out. The first part has the remotes on this disk, where git itself takes the time. The second
+part delays every connection by 0.3 seconds, like a remote on the internet. Prints medians of wall-clock seconds and
+their ratio.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 
 def isolated(home: Path) -> None:
-    """A git without this machine's own settings, whose `ssh` stays here and takes its time."""
+    """Return the environment of a git without this machine's settings; its `ssh` stays on this machine and is slow."""
     (home / "gitconfig").write_text("[user]\n\tname = A\n\temail = a@example.org\n[init]\n\tdefaultBranch = main\n")
     (home / "ssh").write_text(SSH)
     (home / "ssh").chmod(0o755)
@@ -39,7 +40,7 @@ def isolated(home: Path) -> None:
 
 
 def made(folder: Path, count: int) -> list[Repository]:
-    """The repositories, each with a commit that is on its remote."""
+    """Create the repositories, each with a commit that is on its remote."""
     found = []
     for name in (f"repo-{number:02}" for number in range(count)):
         git(folder, "init", "-q", "--bare", f"{name}.git")
@@ -51,7 +52,7 @@ def made(folder: Path, count: int) -> list[Repository]:
 
 
 def aim(folder: Path, repositories: list[Repository], away: bool) -> None:
-    """Where the remotes are: on this disk, or behind the slow `ssh`."""
+    """Set the remotes: on this disk, or behind the slow `ssh`."""
     for each in repositories:
         git(
             folder / each.path, "remote", "set-url", "origin", f"{'ssh://away' if away else ''}{folder}/{each.name}.git"
@@ -59,7 +60,7 @@ def aim(folder: Path, repositories: list[Repository], away: bool) -> None:
 
 
 def measured(folder: Path, repositories: list[Repository], at_once: int) -> float:
-    """Seconds to look at all, commit and push all. Ends the program when one did not get through."""
+    """Return the seconds to check, commit and push all. Exits when one did not succeed."""
     for each in repositories:
         (folder / each.path / "file.txt").write_text(f"{time.monotonic_ns()}\n" * 20)
     start = time.monotonic()
@@ -72,7 +73,7 @@ def measured(folder: Path, repositories: list[Repository], at_once: int) -> floa
 
 
 def main() -> None:
-    """Measures in turn and prints the ratios."""
+    """Measure both in turn and print the ratios."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 50
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

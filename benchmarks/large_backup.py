@@ -1,9 +1,9 @@
-"""What it takes to move a large backend's data: `python -m benchmarks.large_backup [RECORDS] [MEGABYTES]`.
+"""Benchmark of moving a large backend's data: `python -m benchmarks.large_backup [RECORDS] [MEGABYTES]`.
 
-A backend with 200,000 records and 500 MB of files, which do not compress, is built straight in PocketBase's own
-layout; then its backup is made, downloaded, inspected, uploaded and restored on an empty second backend, and what both
-hold is compared. Prints sizes, the seconds of every step and this process's peak memory, which should not depend on
-the size. Needs free disk of about eight times the files, in the folder for temporary files, and leaves nothing there.
+A backend with 200,000 records and 500 MB of incompressible files is built directly in PocketBase's layout. Its backup
+is created, downloaded, inspected, uploaded and restored on an empty second backend, and the data of both are compared.
+Prints sizes, the seconds of every step and this process's peak memory, which should not depend on the size. Needs free
+disk of about eight times the files in the folder for temporary files, and leaves nothing there.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ FIELDS = [
     {"name": "created", "type": "autodate", "onCreate": True},
 ]
 VOLATILE = frozenset({"_authOrigins", "_mfas", "_otps"})
-"""What PocketBase itself writes when somebody logs in."""
+"""Collections that PocketBase writes to when somebody logs in."""
 T = TypeVar("T")
 
 
 def measured(step: str, work: Callable[[], T]) -> T:
-    """Does the step and prints its seconds, and the process's peak memory so far."""
+    """Run a step and print its seconds, and the process's peak memory so far."""
     start = time.monotonic()
     result = work()
     print(f"{step:24} {time.monotonic() - start:7.2f} s   peak {peak():6.1f} MB")
@@ -58,12 +58,12 @@ def measured(step: str, work: Callable[[], T]) -> T:
 
 
 def peak() -> float:
-    """Megabytes; Linux counts in kibibytes."""
+    """Return the peak memory in megabytes; Linux counts in kibibytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MEGABYTE
 
 
 def build(backend: Backend, records: int, files: int) -> None:
-    """Fills the backend while it is stopped: so many records, the first of them with a file of one megabyte."""
+    """Fill a stopped backend with records; `files` of them, the first ones, have a file of one megabyte."""
     collection = {"name": "letters", "type": "base", "fields": FIELDS}
     made = Person(backend.url, session_of(backend).token).ask("POST", "/api/collections", json=collection)
     storage = backend.folder / "pb_data" / "storage" / made.raise_for_status().json()["id"]
@@ -82,7 +82,7 @@ def rows(records: int, files: int) -> Iterator[tuple[str, str, str, str]]:
 
 
 def store(folder: Path, name: str, content: bytes) -> None:
-    """A file as PocketBase stores it, its description beside it."""
+    """Write a file as PocketBase stores it, with its description beside it."""
     folder.mkdir(parents=True)
     (folder / name).write_bytes(content)
     description = {"user.content_type": "application/octet-stream", "user.metadata": {"original-filename": name}}
@@ -102,7 +102,7 @@ def lasting(backend: Backend) -> dict[str, int]:
 
 
 def move(origin: Backend, target: Backend, folder: Path) -> None:
-    """The origin's data becomes the target's, in measured steps."""
+    """Move the origin's data to the target, in measured steps."""
     archive, source, session = folder / NAME, session_of(origin), session_of(target)
     print(f"{'before':24} {'':9}   peak {peak():6.1f} MB")
     before = measured("count", lambda: lasting(origin))
@@ -120,7 +120,7 @@ def move(origin: Backend, target: Backend, folder: Path) -> None:
 
 
 def main() -> None:
-    """Builds, moves, and removes everything again."""
+    """Build, move, and remove everything again."""
     given = [int(each) for each in sys.argv[1:3]]
     records, files = given + [RECORDS, FILES][len(given) :]
     with tempfile.TemporaryDirectory() as name:

@@ -1,9 +1,9 @@
-"""A large backend wiped, restored and released: `python -m benchmarks.large_wipe [RECORDS] [MEGABYTES]`.
+"""Benchmark of a large backend: wipe, restore and release: `python -m benchmarks.large_wipe [RECORDS] [MEGABYTES]`.
 
-A network of its own is brought up on the local cloud, its backend filled with 200,000 records and 500 MB of files that
-do not compress. Then `oracle wipe`, `oracle wipe --undo`, and a release. Prints the seconds of each, how long writes
-were refused, and the peak memory of every kind of our own processes meanwhile, which should not depend on the size.
-Needs free disk of about eight times the files, in the folder for temporary files, and leaves nothing there.
+A network of its own starts on the local cloud, and its backend is filled with 200,000 records and 500 MB of
+incompressible files. Then `oracle wipe`, `oracle wipe --undo`, and a release run. Prints the seconds of each, the
+duration of the write freeze, and the peak memory of each kind of our processes, which should not depend on the size.
+Needs free disk of about eight times the files in the folder for temporary files, and leaves nothing there.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ KINDS = {
 
 
 def fill(project: Project, records: int, files: int) -> None:
-    """Straight into the running PocketBase's database and storage."""
+    """Fill the running PocketBase's database and storage directly."""
     made = network.admin(project, "POST", "/api/collections", {"name": "letters", "type": "base", "fields": FIELDS})
     database = next((project.root / ".oracle/cloud/apps").rglob("pb_data/data.db"))
     for number in range(files):
@@ -54,7 +54,7 @@ def letters(project: Project) -> int:
 
 @contextmanager
 def watched(step: str, project: Project) -> Iterator[None]:
-    """Prints the step's seconds, our processes' peak memory, and for how long writes were refused."""
+    """Print the step's seconds, our processes' peak memory, and the duration of the write freeze."""
     over, peaks, held = threading.Event(), defaultdict[str, float](float), list[float]()
     url = project.outputs()["apiUrl"]
     threads = [
@@ -90,7 +90,7 @@ def _sample(over: threading.Event, root: Path, peaks: defaultdict[str, float]) -
 
 
 def _probe(over: threading.Event, url: str, held: list[float]) -> None:
-    """Asks for a login that does not exist; a hold refuses it before the backend sees it."""
+    """Request a login that does not exist; the write freeze refuses it before the backend gets it."""
     with client(timeout=30) as http:
         while not over.wait(0.1):
             with suppress(httpx.HTTPError):
@@ -100,7 +100,7 @@ def _probe(over: threading.Event, url: str, held: list[float]) -> None:
 
 
 def main() -> None:
-    """Builds, wipes, restores, releases, and removes everything again."""
+    """Build, wipe, restore, release, and remove everything again."""
     given = [int(each) for each in sys.argv[1:3]]
     records, files = given + [RECORDS, FILES][len(given) :]
     with tempfile.TemporaryDirectory() as folder:

@@ -1,9 +1,9 @@
-"""One deploy of all four services against four deploys one after another: `python -m benchmarks.parallel_deploy`.
+"""Benchmark of one deploy of four services against four deploys: `python -m benchmarks.parallel_deploy`.
 
-Makes a copy of this project with a local cloud of its own, brings it up, changes the sources of all four services and
-deploys them at once; changes them again and deploys one after another. Each deploy builds, previews and updates, as a
-person's would. Prints the seconds and their ratio, and the timeline of the deploy at once. `--seconds N` lets every
-build take so long and the backend's deployment three times that, as a stand-in for real ones; 0 by default.
+Copies this project, starts it on a local cloud of its own, changes the sources of all four services and deploys them
+together; changes them again and deploys one after another. Each deploy builds, previews and updates, like a person's.
+Prints the seconds and their ratio, and the timeline of the joint deploy. `--seconds N` makes every build take that long
+and the backend's deployment three times that, to imitate real ones; 0 by default.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ MARKED = {
 
 
 def change(project: Project, mark: str) -> None:
-    """Other sources for all four."""
+    """Change the sources of all four services."""
     for name, text in MARKED.values():
         with (project.root / name).open("a") as file:
             file.write(text.format(mark=mark))
 
 
 def slow_down(project: Project, seconds: float) -> None:
-    """Builds and deployments that take their time."""
+    """Slow down builds and deployments."""
     text = project.stack_file.read_text()
     for service in SERVICES:
         text = re.sub(
@@ -46,7 +46,7 @@ def slow_down(project: Project, seconds: float) -> None:
 
 
 def deploy(project: Project, *services: str) -> tuple[float, str]:
-    """Wall seconds of a deploy, and its run. Exits when one of the services was not deployed."""
+    """Deploy; return the wall-clock seconds and the run. Exits when one of the services was not deployed."""
     began = time.monotonic()
     document = json.loads(project.oracle("deploy", *services, "--yes", "--json").well().output)
     seconds = time.monotonic() - began
@@ -57,7 +57,7 @@ def deploy(project: Project, *services: str) -> tuple[float, str]:
 
 
 def main() -> None:
-    """Measures both in one run and prints the ratio."""
+    """Measure both in one run and print the ratio."""
     slow = float(sys.argv[sys.argv.index("--seconds") + 1]) if "--seconds" in sys.argv else 0.0
     with tempfile.TemporaryDirectory() as folder:
         project = Project.copied(Path(folder) / "project")

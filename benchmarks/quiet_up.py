@@ -1,8 +1,8 @@
-"""What a quiet `pulumi up` costs, as a ratio to that of an empty program: `python -m benchmarks.quiet_up`.
+"""Benchmark of a `pulumi up` without changes, against an empty program: `python -m benchmarks.quiet_up`.
 
-Both run on the same engine, language host and environment, in turn, in one run, so that the machine's own speed
-cancels out. Needs the local network to be up (`make up`) and unchanged. Prints the medians of processor and wall-
-clock seconds.
+Both run on the same engine, language host and environment. They alternate in one run, so that the machine's speed
+cancels out. Needs a running and unchanged local network (`make up`). Prints the medians of processor and wall-clock
+seconds.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Cost:
 
 
 def measure(folder: Path, environment: dict[str, str], *arguments: str) -> Cost:
-    """One `pulumi up` that has nothing to do. Raises CalledProcessError when it fails."""
+    """Run one `pulumi up` that has nothing to do. Raises CalledProcessError when it fails."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
@@ -45,7 +45,7 @@ def measure(folder: Path, environment: dict[str, str], *arguments: str) -> Cost:
 
 
 def empty_project(folder: Path, environment: dict[str, str]) -> dict[str, str]:
-    """Writes the empty program and returns the environment of its own state."""
+    """Write the empty program and return the environment of its own state."""
     for name, text in EMPTY.items():
         (folder / name).write_text(text)
     own = {
@@ -61,7 +61,7 @@ def empty_project(folder: Path, environment: dict[str, str]) -> dict[str, str]:
 
 
 def main() -> None:
-    """Measures in turn and prints the ratios."""
+    """Measure both in turn and print the ratios."""
     ours = {**os.environ, **exports(Stack("local"))}
     runs: dict[str, list[Cost]] = {"empty program": [], "ours": [], "ours, --refresh=false": []}
     with tempfile.TemporaryDirectory() as folder:

@@ -1,10 +1,10 @@
-"""The price of the write freeze in normal times: `python -m benchmarks.write_freeze [--requests N] [--rounds N]`.
+"""Benchmark of the write gate outside of a freeze: `python -m benchmarks.write_freeze [--requests N] [--rounds N]`.
 
-A network of its own is brought up on the local cloud, with the api service of tests/live/rpc_api. That service's module
-is also uploaded as it is, without our front, under another name and with the same bindings. Both are asked in turn,
-batch after batch, in one run, so that the machine's own speed cancels out: reads and writes by HTTP, and by messages
-over WebSockets that stay open. Prints requests a second and the 99th percentile of each, and the ratios of those with
-our front to those without it.
+A network of its own starts on the local cloud, with the api service of tests/live/rpc_api. That service's module is
+also uploaded without the write gate, under another name and with the same bindings. Batches of requests go to both in
+turn, in one run, so that the machine's speed cancels out: reads and writes by HTTP, and by messages over WebSockets
+that stay open. Prints requests a second and the 99th percentile of each, and the ratios of those with the gate to those
+without.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from tests.live.tally import Tally
 
 PLAIN = "api-without-front"
 CLIENTS = 4
-"""Connections that ask at the same time."""
+"""Connections that send requests at the same time."""
 REQUESTS, ROUNDS = 200, 10
 """Requests of each batch, over all clients; and batches of each kind. The first batch of each is not counted."""
 PERCENTILE = 99
 
 Ask = Callable[[], str]
-"""One request; its status."""
+"""Sends one request and returns its status."""
 
 
 @dataclass
 class Batches:
-    """What one kind of request took on one of the two Workers."""
+    """The measurements of one kind of request on one of the two Workers."""
 
     rates: list[float] = field(default_factory=list)
     """Requests a second, of each batch."""
     seconds: list[float] = field(default_factory=list)
-    """Of each request."""
+    """Seconds of each request."""
 
     @property
     def rate(self) -> float:
@@ -88,7 +88,7 @@ class Visitor:
 
 
 def upload_without_front(project: Project) -> str:
-    """Upload the service's own module with the bindings that ours has; the address of the Worker."""
+    """Upload the service's own module with our Worker's bindings; return the new Worker's address."""
     outputs, config, tokens = project.outputs(), project.config, project.tokens()
     secrets = {
         "POCKETBASE_URL": outputs["backendUrl"],
@@ -115,7 +115,7 @@ def upload_without_front(project: Project) -> str:
 
 
 def measure(batches: Batches, asks: list[Ask], requests: int, pool: ThreadPoolExecutor) -> None:
-    """One batch: all clients ask at the same time. Raises AssertionError when a request fails."""
+    """Run one batch: all clients send at the same time. Raises AssertionError when a request fails."""
 
     def ask(one: Ask) -> list[float]:
         taken = []
@@ -133,7 +133,7 @@ def measure(batches: Batches, asks: list[Ask], requests: int, pool: ThreadPoolEx
 
 
 def compare(ours: str, plain: str, token: str, requests: int, rounds: int) -> dict[str, tuple[Batches, Batches]]:
-    """Both Workers in turn, for each kind of request: (with our front, without it)."""
+    """Measure both Workers in turn, for each kind of request: (with the gate, without it)."""
     visitors = {url: [Visitor(url, token, f"{url} {number}") for number in range(CLIENTS)] for url in (ours, plain)}
     kinds = list(visitors[ours][0].kinds())
     found = {kind: (Batches(), Batches()) for kind in kinds}
@@ -149,7 +149,7 @@ def compare(ours: str, plain: str, token: str, requests: int, rounds: int) -> di
 
 
 def main() -> None:
-    """Brings the network up, measures, and prints the ratios."""
+    """Start the network, measure, and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=REQUESTS, help=f"of each batch ({REQUESTS})")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"batches of each kind ({ROUNDS})")

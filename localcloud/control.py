@@ -29,7 +29,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def routes(cloud: Cloud, platform: Platform) -> list[BaseRoute]:
-    """Return all routes. All but health and the log and console addresses, which hold a token, need the bearer token."""
+    """Return all routes. All need the bearer token, except health and the log and console addresses."""
     control = Control(cloud, platform)
 
     def mine(handler: Handler) -> Handler:

@@ -69,7 +69,7 @@ class Assets:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerSpec:
-    """The specification of a version to run. The first module is the main one; without modules it serves assets only."""
+    """A version to run. The first module is the main one; without modules it serves assets only."""
 
     modules: Sequence[Module]
     compatibility_date: str

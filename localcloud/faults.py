@@ -104,7 +104,7 @@ class StepFault:
 
     @property
     def fails(self) -> bool:
-        """Return whether the step fails. A delay alone is no failure, unless a message gives the error that follows it."""
+        """Return whether the step fails. A delay alone is no failure, unless a message follows it."""
         return bool(self.message) or not self.delay
 
 

@@ -1,7 +1,7 @@
-"""`python -m offline_plugins NAME [ENGINE_ADDRESS]` runs one plugin, as the engine starts it.
+"""The command line: `python -m offline_plugins NAME [ENGINE_ADDRESS]` runs one plugin, as the engine starts it.
 
-`python -m offline_plugins install HOME [NAME ...]` puts the named ones (all, if none is named) into a Pulumi home.
-`python -m offline_plugins warm HOME` has their imports done, for plugins that a home's engines start.
+`python -m offline_plugins install HOME [NAME ...]` installs the named plugins, or all, in a Pulumi home. `python -m
+offline_plugins warm HOME` runs the process that forks plugins for the engines of a home (`warm`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from offline_plugins import VERSIONS, install
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code. Flags (the engine's: logging, tracing) are not ours."""
+    """Run a command and return the exit code. Flags are ignored: the engine passes its own (logging, tracing)."""
     words = [argument for argument in arguments if not argument.startswith("-")]
     try:
         if words[:1] == ["install"]:
@@ -55,7 +55,7 @@ def _serve(name: str, engine: str = "") -> None:
 
 
 def _spare_asyncio() -> None:
-    """grpc imports its asyncio half, and asyncio with it, only to offer it as grpc.aio: half of a plugin's start."""
+    """Keep grpc from importing asyncio, which takes half of a plugin's start and is only needed for grpc.aio."""
     sys.modules.setdefault("grpc.aio", ModuleType("grpc.aio"))
 
 

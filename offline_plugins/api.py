@@ -1,7 +1,7 @@
 """A small HTTP client for one cloud API on loopback, with retries.
 
-The official plugins wait seconds between tries, for services far away. On loopback the same number of tries is made
-after far shorter waits; a `retry-after` answer is honoured as it is.
+The official plugins wait seconds between tries, because the services are far away. On loopback the same number of tries
+is made with much shorter waits; a `retry-after` header is honoured unchanged.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from offline_plugins.resource import ProviderError
 
 @dataclass(frozen=True)
 class Retries:
-    """`more` tries after the first, on these answers and on connection errors.
+    """The retry policy: `more` tries after the first, for these statuses and for connection errors.
 
     Waits double from `first` to `longest`, in seconds.
     """
@@ -29,7 +29,7 @@ class Retries:
     first: float = 0.1
     longest: float = 2.0
     statuses: frozenset[int] = frozenset({429})
-    server_errors: bool = True  # 5xx, but 501
+    server_errors: bool = True  # 5xx except 501
 
     def wanted(self, answer: Answer) -> bool:
         if answer.headers.get("x-should-retry", "").lower() == "false":
@@ -37,7 +37,7 @@ class Retries:
         return answer.status in self.statuses or (self.server_errors and answer.status >= 500 and answer.status != 501)
 
     def wait(self, tried: int, answer: Answer | None) -> float:
-        """Seconds to wait after `tried` tries."""
+        """Return the seconds to wait after `tried` tries."""
         asked = answer.headers.get("retry-after", "") if answer else ""
         if asked.isdigit():
             return float(asked)
@@ -46,7 +46,7 @@ class Retries:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer; header names in lower case. `tries`: how many requests it took."""
+    """A response; header names in lower case. `tries`: the number of requests."""
 
     method: str
     url: str
@@ -66,7 +66,7 @@ class Answer:
 
     @cached_property
     def json(self) -> Any:
-        """The decoded body; None where it is empty or not JSON."""
+        """Return the decoded body; None when it is empty or not JSON."""
         try:
             return json.loads(self.body) if self.body else None
         except ValueError:
@@ -74,7 +74,7 @@ class Answer:
 
 
 class Unreachable(ProviderError):
-    """No answer at all: refused, reset, or silent for too long. `tries` requests were made."""
+    """No response: the connection was refused, reset, or silent for too long. `tries` requests were made."""
 
     def __init__(self, method: str, url: str, cause: str, tries: int) -> None:
         super().__init__(f"{method} {url}: {cause}; is the local cloud running? Start it with: make up")
@@ -85,19 +85,19 @@ REFUSED = 'The local cloud at {origin} refuses the token; load the stack\'s own:
 
 
 def _silent(_severity: str, _text: str) -> None:
-    """The log of an Api that nobody listens to."""
+    """Drop a message, for an Api without a log."""
 
 
 class Api:
-    """Where requests go. A provider's `configure` sets `endpoint`, `headers` and `retries`; then resources `send`."""
+    """The client. A provider's `configure` sets `endpoint`, `headers` and `retries`; then resources call `send`."""
 
     def __init__(self, log: Callable[[str, str], None] = _silent) -> None:
-        self.endpoint = ""  # scheme, host, port and path prefix, without a slash at the end
+        self.endpoint = ""  # scheme, host, port and path prefix, without a trailing slash
         self.headers: dict[str, str] = {}
         self.retries = Retries()
-        self.timeout = 60.0  # seconds of silence that end one try
+        self.timeout = 60.0  # seconds of silence that end a try
         self.log = log  # (severity: debug|info|warning|error, text)
-        self.cancelled = threading.Event()  # set when the engine cancels: ends every wait
+        self.cancelled = threading.Event()  # set when the engine cancels, which ends every wait
         self._advised: set[str] = set()
         self._advising = threading.Lock()
 
@@ -109,7 +109,9 @@ class Api:
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Answer:
-        """The first answer that asks for no other try, or the last one. Raises Unreachable, or ProviderError."""
+        """Send a request with retries; return the first final response, or the last one. Raises Unreachable,
+        ProviderError.
+        """
         if not self.endpoint:
             raise ProviderError("This offline plugin has no endpoint yet: it is computed; give it as plain config.")
         url = self.endpoint + path + ("?" + urlencode(query) if query else "")
@@ -130,18 +132,18 @@ class Api:
             self.pause(self.retries.wait(tried, answer))
 
     def send_json(self, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None) -> Answer:
-        """`send` with a JSON body; no body where it is None."""
+        """Send a JSON body; None sends no body."""
         if body is None:
             return self.send(method, path, query=query)
         return self.send(method, path, json.dumps(body).encode(), {"Content-Type": "application/json"}, query)
 
     def pause(self, seconds: float) -> None:
-        """Waits; raises ProviderError as soon as the engine cancels."""
+        """Wait. Raises ProviderError as soon as the engine cancels."""
         if self.cancelled.wait(seconds):
             raise ProviderError("The operation was cancelled.", "CANCELLED")
 
     def _advise(self, advice: str) -> None:
-        """One sentence for the whole run, beside the errors that every resource gets as from the official plugins."""
+        """Log one sentence once a run, beside the official plugins' error that every resource gets."""
         with self._advising:
             new, self._advised = advice not in self._advised, self._advised | {advice}
         if new:
@@ -149,7 +151,7 @@ class Api:
             self.log("error", advice.format(origin=f"{parts.scheme}://{parts.netloc}"))
 
     def _once(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], tried: int) -> Answer:
-        """One request on a connection of its own. Raises OSError."""
+        """Send one request on a new connection. Raises OSError."""
         from http.client import HTTPConnection, HTTPException  # not at import: many runs send nothing
 
         parts = urlsplit(url)
@@ -167,7 +169,9 @@ class Api:
 
 
 def loopback(url: str, key: str) -> str:
-    """`url` without a slash at its end. Raises ProviderError, naming the config `key`, unless it goes to loopback."""
+    """Return `url` without a trailing slash. Raises ProviderError, naming the config `key`, unless its host is
+    loopback.
+    """
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme == "http" and _is_loopback(host):

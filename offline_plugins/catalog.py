@@ -1,4 +1,4 @@
-"""Which plugins there are; each is imported only when it is the one that runs."""
+"""The list of plugins. Only the plugin that runs is imported."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from offline_plugins.resource import Provider
 
 
 def provider(name: str) -> Provider:
-    """The plugin of that name, made by `offline_plugins.NAME.provider.make()`. Raises LookupError, one sentence."""
+    """Return the plugin of that name, from `offline_plugins.NAME.provider.make()`. Raises LookupError, one sentence."""
     if name not in VERSIONS:
         raise LookupError(f"there is no offline plugin {name!r}; there are: {', '.join(VERSIONS)}")
     return cast("Provider", import_module(f"offline_plugins.{name}.provider").make())

@@ -1,4 +1,4 @@
-"""Plugin folders of a Pulumi home, which hold a few lines of shell that run our plugins."""
+"""Plugin folders of a Pulumi home: each holds a short shell script that runs one of our plugins."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _ROOT = Path(__file__).resolve().parents[1]  # the project
 
 
 def install(home: Path, python: Path, names: Iterable[str]) -> None:
-    """Makes `home`/plugins/resource-NAME-vVERSION/pulumi-resource-NAME, run by `python`, for each name.
+    """Create `home`/plugins/resource-NAME-vVERSION/pulumi-resource-NAME, run by `python`, for each name.
 
-    What is there already and right is left alone; the rest is made aside and renamed, so that an engine that starts
-    meanwhile sees all of a plugin or nothing. Raises OSError.
+    A correct folder stays unchanged. Others are made aside and renamed, so that an engine that starts at that moment
+    sees all of a plugin or nothing. Raises OSError.
     """
     for name in names:
         script = _script(home, name, python)
@@ -30,7 +30,10 @@ def install(home: Path, python: Path, names: Iterable[str]) -> None:
 
 
 def _script(home: Path, name: str, python: Path) -> str:
-    """Replaces the shell, so that the plugin's parent is the engine: the plugin ends when that changes."""
+    """Return the script. It executes Python in place of the shell, so that the plugin's parent is the engine.
+
+    The plugin ends when its parent changes.
+    """
     plugin = shlex.quote(code())
     run, launch = shlex.quote(str(python)), shlex.quote(str(Path(__file__).with_name("launch.py")))
     where = shlex.quote(str(home.absolute()))
@@ -41,15 +44,17 @@ def _script(home: Path, name: str, python: Path) -> str:
 
 
 def code() -> str:
-    """Python that runs `offline_plugins`; with -I it gets nothing from the user's site, the environment or the
-    working directory, which is the program's.
+    """Return Python code that runs `offline_plugins`.
+
+    With -I it depends on neither the user's site folder, nor the environment, nor the working directory (the
+    program's).
     """
     found = f"import sys; sys.path.insert(0, {str(_ROOT)!r})"
     return f"{found}; from offline_plugins.__main__ import main; sys.exit(main(sys.argv[1:]))"
 
 
 def _put(folder: Path, name: str, script: str) -> None:
-    """Replaces the folder by one that holds the script."""
+    """Replace the folder by one that holds the script."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:

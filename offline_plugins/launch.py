@@ -1,7 +1,7 @@
-"""What the engine starts for a plugin: has it forked from `warm`, or becomes it where there is no such process.
+"""The program that the engine starts as a plugin: `warm` forks the plugin, or this process becomes it.
 
-Run by its path, without anything imported that can be spared: `launch.py HOME CODE NAME [ENGINE_ADDRESS]`, where CODE
-is Python that runs the plugin in a process of its own.
+It is run by its path with as few imports as possible: `launch.py HOME CODE NAME [ENGINE_ADDRESS]`, where CODE is Python
+that runs the plugin in a process of its own.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import sys
 
 SOCKET = "plugins.sock"
 OK = b"1"
-PARENT_SECONDS = 1.0  # between two looks at the parent
+PARENT_SECONDS = 1.0  # between two checks of the parent
 LENGTH_BYTES = 8
 
 
 def main(home: str, code: str, *arguments: str) -> None:
-    """Does not return while the plugin runs."""
+    """Run while the plugin runs."""
     connection = _forked(home, [word for word in arguments if not word.startswith("-")])
     if connection is None:
         os.execv(sys.executable, [sys.executable, "-I", "-c", code, *arguments])
@@ -27,12 +27,14 @@ def main(home: str, code: str, *arguments: str) -> None:
     parent = os.getppid()
     while os.getppid() == parent:
         if select.select([connection], [], [], PARENT_SECONDS)[0]:
-            sys.exit(1)  # the plugin has ended before us
-    # The engine was killed: the plugin ends with our end of the connection.
+            sys.exit(1)  # the plugin has ended first
+    # The engine was killed. The plugin ends when our end of the connection closes.
 
 
 def _forked(home: str, words: list[str]) -> socket.socket | None:
-    """A connection as long as which the plugin runs; None when it has to be started here."""
+    """Have the plugin forked; return a connection that is open while it runs, or None when it must start in this
+    process.
+    """
     folder = os.getcwd()
     try:
         os.chdir(home)  # a socket's address has 108 bytes at most, and a home may be deep
@@ -48,13 +50,13 @@ def _forked(home: str, words: list[str]) -> socket.socket | None:
 
 
 class Asked:
-    """A plugin by its name, the engine's address, and the environment and folder that it is to have."""
+    """A request for a plugin: its name, the engine's address, and the plugin's environment and folder."""
 
     def __init__(self, name: str, engine: str, folder: str, environment: dict[str, str]) -> None:
         self.name, self.engine, self.folder, self.environment = name, engine, folder, environment
 
     def encoded(self) -> bytes:
-        """Parts that hold no zero byte, as no word of an environment does."""
+        """Encode the request, with zero bytes between its parts: no variable of an environment holds one."""
         return os.fsencode("\0".join([self.name, self.engine, self.folder, *_pairs(self.environment)]))
 
     @classmethod
@@ -68,14 +70,14 @@ def _pairs(environment: dict[str, str]) -> list[str]:
 
 
 def send(connection: socket.socket, asked: Asked, files: list[int]) -> None:
-    """The request with its length before it; the files go with the first byte."""
+    """Send the length and the request; the files go with the first byte."""
     text = asked.encoded()
     socket.send_fds(connection, [len(text).to_bytes(LENGTH_BYTES)], files)
     connection.sendall(text)
 
 
 def received(connection: socket.socket) -> tuple[Asked, list[int]]:
-    """The request, and the files that came with it. Raises OSError or ValueError when it is not whole."""
+    """Receive a request and its files. Raises OSError or ValueError when it is incomplete."""
     head, files, _, _ = socket.recv_fds(connection, LENGTH_BYTES, 3)
     left, text = int.from_bytes(head), b""
     while len(text) < left:

@@ -1,7 +1,7 @@
-"""The provider protocol's generated modules, without the SDK around them.
+"""The provider protocol's generated modules, without the rest of the SDK.
 
 `import pulumi.runtime.proto` runs `pulumi/__init__.py`, which costs a second of CPU; three plugins start on every run.
-So the modules are loaded from the SDK's own files below a bare package, and nothing else of the SDK is imported.
+So the modules are loaded from the SDK's own files below an empty package, and nothing else of the SDK is imported.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PACKAGE = "offline_plugins._proto"
 
 
 def _bare_package() -> None:
-    """Registers the package that the SDK's generated files are loaded into."""
+    """Register the package that the SDK's generated files are loaded into."""
     found = importlib.util.find_spec("pulumi")  # finds a top-level package without running it
     if found is None or found.origin is None:
         raise ImportError("The Pulumi SDK is not installed in this environment; run: make tools")

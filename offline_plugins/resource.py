@@ -1,8 +1,8 @@
-"""What a plugin's author writes against: values, results, errors, and the two base classes `Resource` and `Provider`.
+"""The interface for a plugin's author: values, results, errors, and the two base classes `Resource` and `Provider`.
 
 Values are plain Python (None, bool, int, float, str, list, dict), plus `UNKNOWN` for a value that is not known before
 the update runs, plus `Secret(value)` in results. Requests carry no `Secret`: like the official plugins, ours do not
-accept secrets, so the engine sends plain values and marks what comes from secret inputs by itself.
+accept secrets, so the engine sends plain values and marks the results of secret inputs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Props = dict[str, Any]
 
 
 class _Unknown:
-    """The one value `UNKNOWN`: known only after the update has run."""
+    """The type of `UNKNOWN`, a value that is known only after the update has run."""
 
     def __repr__(self) -> str:
         return "UNKNOWN"
@@ -40,13 +40,13 @@ UNKNOWN: Final = _Unknown()
 
 @dataclass(frozen=True)
 class Secret:
-    """A value of a result that the engine has to encrypt; never printed."""
+    """A value of a result that the engine must encrypt; never printed."""
 
     value: Any = field(repr=False)
 
 
 class Kind(IntEnum):
-    """Kinds of change of one property; numbers of the protocol's PropertyDiff.Kind."""
+    """The kinds of change of one property; numbers of the protocol's PropertyDiff.Kind."""
 
     ADD = 0
     ADD_REPLACE = 1
@@ -66,7 +66,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Checked:
-    """Inputs as they will be stored (defaults filled in), and what is wrong with them. `Secret` may be in inputs."""
+    """The inputs to store (with defaults), and their failures. `Secret` may be in inputs."""
 
     inputs: Props
     failures: list[Failure] = field(default_factory=list)
@@ -75,7 +75,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class Diffed:
-    """What an update would do. `detailed` None: the plugin gives no detailed diff (hasDetailedDiff is false)."""
+    """The changes of an update. `detailed` None: the plugin has no detailed diff (hasDetailedDiff is false)."""
 
     changes: bool
     diffs: list[str] = field(default_factory=list)
@@ -95,7 +95,7 @@ class ProviderError(Exception):
 
 
 class InitFailed(Exception):
-    """The resource exists, or was changed, but not as wanted: the engine keeps what is given and fails the step."""
+    """The resource exists, or was changed, but is not as requested: the engine stores this state and fails the step."""
 
     def __init__(self, id: str, props: Props, reasons: list[str], inputs: Props | None = None) -> None:
         super().__init__("; ".join(reasons))
@@ -106,7 +106,7 @@ class InitFailed(Exception):
 
 
 class Resource(ABC):
-    """One resource type; without state of its own. `timeout` is in seconds, None where the program gives none.
+    """One resource type, without state of its own. `timeout` is in seconds, None when the program sets none.
 
     Every method may raise ProviderError; create and update also InitFailed.
     """
@@ -115,11 +115,11 @@ class Resource(ABC):
 
     @abstractmethod
     def check(self, name: str, seed: bytes, olds: Props, news: Props) -> Checked:
-        """`olds` are the stored inputs (empty for a new resource), `news` the program's."""
+        """Check inputs. `olds` are the stored inputs (empty for a new resource), `news` the program's."""
 
     @abstractmethod
     def diff(self, id: str, olds: Props, old_inputs: Props, news: Props, ignore: list[str]) -> Diffed:
-        """`olds` are the stored outputs. The engine has already put old inputs in place of ignored ones in `news`."""
+        """Compare. `olds` are the stored outputs. In `news` the engine has put old inputs in place of ignored ones."""
 
     @abstractmethod
     def preview_create(self, news: Props) -> Props: ...
@@ -137,7 +137,9 @@ class Resource(ABC):
 
     @abstractmethod
     def read(self, api: Api, id: str, olds: Props | None, old_inputs: Props | None) -> tuple[str, Props, Props] | None:
-        """Id, outputs and inputs as they are now; None when the resource is gone. Without olds it is an import."""
+        """Return the current id, outputs and inputs; None when the resource does not exist. Without olds it is an
+        import.
+        """
 
     @abstractmethod
     def delete(self, api: Api, id: str, olds: Props) -> None: ...
@@ -149,7 +151,7 @@ class Provider(ABC):
     name: str  # "digitalocean"
     version: str  # "4.76.0"
     accept_resources: bool = False  # as the official plugin answers Configure
-    names_step: bool = False  # errors begin with "creating|updating|deleting URN: ", as digitalocean's do
+    names_step: bool = False  # errors begin with "creating|updating|deleting URN: ", like digitalocean's
     handshake: str = "method Handshake not implemented"
     resources: ClassVar[Mapping[str, Resource]]
 
@@ -158,4 +160,4 @@ class Provider(ABC):
 
     @abstractmethod
     def configure(self, config: Props, api: Api) -> None:
-        """Sets endpoint, headers and retries on `api`; raises ProviderError, one sentence, when it cannot be used."""
+        """Set endpoint, headers and retries on `api`. Raises ProviderError, one sentence."""

@@ -1,4 +1,4 @@
-"""The gRPC side of a plugin: one servicer for every provider, and the process around it."""
+"""The gRPC side of a plugin: one servicer for all providers, and the plugin's process."""
 # ruff: noqa: ARG002 - names and signatures of the protocol
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from offline_plugins.protocol import engine_pb2, plugin_pb2, provider_pb2, provi
 from offline_plugins.resource import Checked, Diffed, InitFailed, Props, Provider, ProviderError, Resource
 from offline_plugins.wire import from_struct, to_struct
 
-PARENT_SECONDS = 1.0  # between two looks at the parent
+PARENT_SECONDS = 1.0  # between two checks of the parent
 _MESSAGE_BYTES = 400 * 1024 * 1024  # as the SDK allows: a Worker's content is a property
 _SEVERITIES = {
     "debug": engine_pb2.DEBUG,
@@ -30,14 +30,14 @@ _SEVERITIES = {
     "error": engine_pb2.ERROR,
 }
 _STEPS = {"Create": "creating", "Read": "refreshing", "Update": "updating", "Delete": "deleting"}
-# Bookkeeping of the official plugins that a state written by them carries; ours neither needs nor gives it.
+# Bookkeeping in states that the official plugins wrote; ours neither need nor write it.
 _FOREIGN = ("__pulumi_raw_state_delta", "__meta")
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
 def _answering(handler: Handler) -> Handler:
-    """Turns the errors of `resource` into gRPC ones, and everything else into one sentence without a traceback."""
+    """Convert the errors of `resource` into gRPC errors, and any other into one sentence without a traceback."""
 
     @wraps(handler)
     def call(self: Servicer, request: Any, context: grpc.ServicerContext) -> Any:
@@ -46,12 +46,12 @@ def _answering(handler: Handler) -> Handler:
         except InitFailed as error:
             self.fail_init(error, _step(handler.__name__, request) if self.provider.names_step else "", context)
         except ProviderError as error:
-            # Create is not named: there, the official plugins do so for half-made resources only.
+            # Create is not named: there, the official plugins name half-made resources only.
             named = self.provider.names_step and handler.__name__ in ("Read", "Update", "Delete")
             prefix = _step(handler.__name__, request) if named else ""
             context.abort(grpc.StatusCode[error.code], prefix + error.text)
         except Exception as error:  # a bug of ours: the engine must get an answer, the user one sentence
-            if type(error) is Exception:  # what context.abort raises
+            if type(error) is Exception:  # raised by context.abort
                 raise
             text = f"the offline {self.provider.name} plugin failed in {handler.__name__}: {type(error).__name__}"
             self.api.log("debug", f"{text}: {error}")
@@ -69,7 +69,7 @@ def _known(props: Props) -> Props:
 
 
 class Servicer(provider_pb2_grpc.ResourceProviderServicer):
-    """Answers the engine for one provider. What it lacks (functions, components) is UNIMPLEMENTED by the base class."""
+    """Answers the engine for one provider. The base class answers the rest (functions, components): UNIMPLEMENTED."""
 
     def __init__(self, provider: Provider, engine: str) -> None:
         self.provider = provider
@@ -201,7 +201,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def fail_init(self, error: InitFailed, prefix: str, context: grpc.ServicerContext) -> NoReturn:
-        """Ends the call with the state of a half-made resource in the details of its error."""
+        """End the call with the state of a half-made resource in the error's details."""
         reasons = [prefix + reason for reason in error.reasons]
         detail = provider_pb2.ErrorResourceInitFailed(id=error.id, properties=to_struct(error.props), reasons=reasons)
         if error.inputs is not None:
@@ -215,7 +215,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         raise AssertionError
 
     def log(self, severity: str, text: str, urn: str = "") -> None:
-        """Shows a message to the user by the engine; without an engine (tests, --help) it is dropped."""
+        """Show a message to the user through the engine; without an engine (tests, --help) drop it."""
         if not self.engine:
             return
         if self._channel is None:
@@ -228,7 +228,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         try:
             send(engine_pb2.LogRequest(severity=_SEVERITIES[severity], message=text, urn=urn), timeout=5)
         except grpc.RpcError:
-            return  # a message that nobody receives must not fail the call it belongs to
+            return  # a message that nobody receives must not fail its call
 
 
 def _diff_response(diffed: Diffed) -> provider_pb2.DiffResponse:
@@ -246,9 +246,9 @@ def _diff_response(diffed: Diffed) -> provider_pb2.DiffResponse:
 
 
 def start(provider: Provider, engine: str) -> tuple[grpc.Server, int]:
-    """A listening server on a free loopback port, and that port."""
+    """Start a server on a free loopback port; return both."""
     options = [("grpc.max_receive_message_length", _MESSAGE_BYTES), ("grpc.max_send_message_length", _MESSAGE_BYTES)]
-    # A thread per call: creates wait for deployments, and the engine runs resources side by side.
+    # A thread per call: creates wait for deployments, and the engine handles resources in parallel.
     server = grpc.server(ThreadPoolExecutor(max_workers=64), options=options)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(provider, engine), server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -257,14 +257,14 @@ def start(provider: Provider, engine: str) -> tuple[grpc.Server, int]:
 
 
 def serve(provider: Provider, engine: str, until_gone: Callable[[], object] | None = None) -> None:
-    """Serves until the process that started us is gone; prints the port, as the engine expects of a plugin.
+    """Serve until the process that started this one has ended; print the port, as the engine expects of a plugin.
 
-    `until_gone` returns then; the parent is looked at without it.
+    `until_gone` returns at that time; by default it checks the parent.
 
-    The engine interrupts its plugins one after another, waits for the end of each, and has five seconds for all of
-    them together; those whose turn comes later are reported as "exited prematurely" (`ReleaseContext` in the engine's
-    host.go, 3.259). So an interrupt ends us at once, as it does a plugin written in Go: to stop a gRPC server, join its
-    threads and take an interpreter down costs seconds on a busy machine, and the engine has no call under way then.
+    The engine interrupts its plugins one after another, waits for the end of each, and has five seconds for all of them
+    together; later ones are reported as "exited prematurely" (`ReleaseContext` in the engine's host.go, 3.259). So an
+    interrupt ends this process at once, like a plugin written in Go. Stopping a gRPC server, joining its threads and
+    ending an interpreter take seconds on a busy machine, and the engine has no call in progress then.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     until_gone = until_gone or _parent_watch()
@@ -272,11 +272,11 @@ def serve(provider: Provider, engine: str, until_gone: Callable[[], object] | No
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     until_gone()
-    os._exit(0)  # nobody waits for the calls under way, and their threads would be joined otherwise
+    os._exit(0)  # at once: calls in progress have no receiver, and their threads would be joined otherwise
 
 
 def _parent_watch() -> Callable[[], None]:
-    """The engine ends its plugins; when it is killed itself, our parent changes and nobody else would end us."""
+    """Return a function that waits until the parent changes: an engine that was killed has not ended its plugins."""
     parent = os.getppid()
 
     def watch() -> None:

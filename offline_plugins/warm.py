@@ -1,8 +1,8 @@
-"""Plugins forked from a process that has its imports done: these are nearly all of what a plugin's start costs.
+"""A process that forks plugins with all imports done: imports take nearly all of a plugin's start.
 
-An engine starts six plugins for one update. Each is a process of its own as before, with the environment,
-the folder and the output of the one that the engine started (`launch`), and it ends with that one. The socket lies in
-the Pulumi home, for its owner only. Once a file of ours has changed, a plugin is started anew, and so is this process.
+An engine starts six plugins for one update. Each plugin is a process of its own. It gets the environment, the folder
+and the output of its launcher (`launch`), which the engine started, and ends with it. The socket lies in the Pulumi
+home, for its owner only. When a file of ours has changed, the plugin starts alone, and this process starts again.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from offline_plugins import VERSIONS
 from offline_plugins.folder import code
 from offline_plugins.launch import OK, SOCKET, Asked, received
 
-PARENT_SECONDS = 1.0  # between two looks at the parent
+PARENT_SECONDS = 1.0  # between two checks of the parent
 _ROOT = Path(__file__).resolve().parents[1]
 
 
 def main(home: Path) -> None:
     """Serve until SIGTERM, or until the process that started this one has ended."""
-    if not sys.flags.isolated:  # as a plugin that is started alone: see `folder.code`
+    if not sys.flags.isolated:  # as for a plugin that starts alone: see `folder.code`
         os.execv(sys.executable, [sys.executable, "-I", "-c", code(), "warm", str(home)])
     os.chdir(home)  # a socket's address has 108 bytes at most, and a home may be deep
     signal.signal(signal.SIGTERM, _end)
     with suppress(FileNotFoundError):
         os.unlink(SOCKET)
     os.umask(0o077)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's; whoever started us tells us by its end
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # from the terminal; the parent's end or SIGTERM ends this process
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the plugins
     _import_all()
     known, parent = _files(), os.getppid()
@@ -46,12 +46,12 @@ def main(home: Path) -> None:
             with connection:
                 if _files() != known:
                     os.execv(sys.executable, sys.orig_argv)
-                with suppress(OSError, ValueError):  # whoever asked has gone: the next one is served
+                with suppress(OSError, ValueError):  # the launcher has ended: serve the next one
                     _serve(connection, listener)
 
 
 def _end(*_: object) -> None:
-    """Remove the socket and end. After the death of its parent it leaves the socket, which may be a successor's."""
+    """Remove the socket and end. After the parent's death the socket stays: it may belong to a successor."""
     with suppress(FileNotFoundError):
         os.unlink(SOCKET)
     os._exit(0)
@@ -66,7 +66,7 @@ def _import_all() -> None:
 
 
 def _files() -> dict[str, int]:
-    """When each file of the project that is imported here was changed, and the folders of libraries."""
+    """Return the modification times of our imported files and of the library folders."""
     imported = {str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())}
     libraries = [folder for folder in sys.path if folder.endswith("site-packages")]
     ours = [name for name in imported if name.startswith(f"{_ROOT}{os.sep}") and not name.startswith(tuple(libraries))]
@@ -84,7 +84,7 @@ def _serve(connection: socket.socket, listener: socket.socket) -> None:
 
 
 def _become(asked: Asked, files: list[int], connection: socket.socket, listener: socket.socket) -> None:
-    """The plugin that was asked for; does not return."""
+    """Become the requested plugin; does not return."""
     status = 1
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,4 +1,4 @@
-"""Values on the wire: the protocol's Struct to plain Python (see `resource`) and back.
+"""Values on the wire: conversion between the protocol's Struct and plain Python (see `resource`).
 
 Signatures and sentinels are those of the Pulumi SDK (sdk/go/common/resource/plugin/rpc.go, pulumi/runtime/rpc.py).
 """
@@ -32,7 +32,7 @@ _UNKNOWN_TEXTS = frozenset(
 
 
 def from_struct(struct: Struct) -> Props:
-    """Plain properties of a request. Secrets are unwrapped; an asset or archive raises ProviderError."""
+    """Return the plain properties of a request. Secrets are unwrapped. Raises ProviderError for an asset or archive."""
     return {key: _from_value(value) for key, value in struct.fields.items()}
 
 
@@ -64,7 +64,7 @@ def _from_object(struct: Struct) -> Any:
 
 
 def to_struct(props: Mapping[str, Any]) -> Struct:
-    """The Struct of a response. Raises TypeError for a value that is none of ours."""
+    """Return the Struct of a response. Raises TypeError for a value of an unsupported type."""
     struct = Struct()
     for key, value in props.items():
         _set(struct.fields[key], value)

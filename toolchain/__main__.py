@@ -1,8 +1,10 @@
-"""`python3 -m toolchain [ensure] [--quiet]` gets what is missing; `python3 -m toolchain which` lists what is used."""
+"""The command: `python3 -m toolchain [ensure] [--quiet]` installs missing tools, `python3 -m toolchain which` lists
+all.
+"""
 
 import sys
 
-# Nothing above this line may need a newer Python than the one it complains about.
+# The code above this line must run on every Python 3.
 if sys.version_info < (3, 11):
     found = ".".join(str(part) for part in sys.version_info[:2])
     sys.exit(

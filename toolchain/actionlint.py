@@ -1,4 +1,4 @@
-"""The checker of GitHub's workflows, built from its Go module when a test asks for it; nothing else needs it."""
+"""actionlint, which checks GitHub's workflows. It is built from its Go module when a test needs it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MODULE = Path(__file__).parent / "workflows"
 
 
 def ensure() -> Path:
-    """The program; its build takes a minute, once."""
+    """Return the program; its build takes a minute, once."""
     name = f"actionlint-{platforms.host().key}-{pins.digest(MODULE / 'go.mod', MODULE / 'go.sum')}"
     return cache.install(name, _build) / "actionlint"
 

@@ -1,4 +1,4 @@
-"""The folder where what was got is kept. A part is made under a temporary name, locked, and renamed when whole."""
+"""The cache folder of installed parts. A part is made under a temporary name and a lock, and renamed when complete."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POLL_SECONDS = 0.1
 
 
 def root() -> Path:
-    """$ORACLE_CACHE, or oracle-net below the user's cache folder."""
+    """Return $ORACLE_CACHE, or oracle-net below the user's cache folder."""
     named = os.environ.get("ORACLE_CACHE")
     if named:
         return Path(named).expanduser().absolute()
@@ -28,14 +28,14 @@ def root() -> Path:
 
 
 def is_inside(path: Path) -> bool:
-    """Whether a path is part of the cache: what we put on PATH ourselves is not the user's own tool."""
+    """Return whether a path is in the cache: our own programs on PATH are not the user's tools."""
     return path.absolute().is_relative_to(root()) or path.resolve().is_relative_to(root().resolve())
 
 
 def install(name: str, make: Callable[[Path], None]) -> Path:
-    """The folder `name` of the cache, made by `make(temporary folder)` when it is not there yet.
+    """Return the folder `name` of the cache; `make(temporary folder)` creates it when it is missing.
 
-    Two at once: the second waits and finds the first one's. Whatever ends `make` early leaves nothing under `name`.
+    A second process waits and uses the first one's folder. If `make` fails, nothing is left under `name`.
     """
     final = root() / name
     if final.is_dir():
@@ -56,7 +56,7 @@ def install(name: str, make: Callable[[Path], None]) -> Path:
 
 @contextlib.contextmanager
 def full_disk_told(doing: str) -> Iterator[None]:
-    """Says a full disk, and a cache that cannot be written, in one sentence."""
+    """Turn a full disk, or a cache that cannot be written, into an error of one sentence."""
     try:
         yield
     except OSError as error:
@@ -71,20 +71,20 @@ def full_disk_told(doing: str) -> Iterator[None]:
 
 
 def disk_full(folder: Path, doing: str) -> DiskFull:
-    """The error for a program that wrote to `folder` and to the cache: it names the one with less room."""
+    """Return the error for a program that wrote to `folder` and to the cache; it names the one with less room."""
     fullest = min((root(), folder), key=_room)
     return DiskFull(fullest, doing, movable=is_inside(fullest))
 
 
 def _room(folder: Path) -> int:
-    """The free bytes of the disk that holds a folder, or would."""
+    """Return the free bytes of the disk that holds a folder, or will."""
     there = next(place for place in (folder, *folder.parents) if place.exists())
     return shutil.disk_usage(there).free
 
 
 @contextlib.contextmanager
 def lock(name: str) -> Iterator[None]:
-    """Holds the lock `name`; says so when another process has it. The system frees it however that process ends."""
+    """Hold the lock `name`; print a line when another process has it. The system releases it when the process ends."""
     folder = root() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{name}.lock").open("a+") as file:
@@ -97,7 +97,7 @@ def lock(name: str) -> Iterator[None]:
 
 
 def _acquire(file: IO[str], name: str) -> None:
-    """Waits for the lock, and names each process that has it, once that one has written who it is."""
+    """Wait for the lock, and print the process that has it, once that one has written its id."""
     said = ""
     while True:
         try:
@@ -114,7 +114,7 @@ def _acquire(file: IO[str], name: str) -> None:
 
 
 def _write(file: IO[str], holder: str) -> None:
-    """Replaces what the lock's file says of who has it."""
+    """Replace the content of the lock's file, which names the holder."""
     file.seek(0)
     file.truncate()
     file.write(holder)
@@ -122,7 +122,7 @@ def _write(file: IO[str], holder: str) -> None:
 
 
 def _scratch(name: str) -> Path:
-    """A new temporary folder for `name`; those that killed runs left are removed (we hold the lock)."""
+    """Return a new temporary folder for `name`; those of killed runs are removed (we hold the lock)."""
     import tempfile
 
     folder = root() / "tmp"
@@ -133,7 +133,7 @@ def _scratch(name: str) -> Path:
 
 
 def remove(folder: Path) -> None:
-    """Removes a folder with all that is in it, also where Go made it read-only."""
+    """Remove a folder with its content, even where Go made it read-only."""
     if not folder.exists():
         return
     for place, _, _ in os.walk(folder):

@@ -1,4 +1,4 @@
-"""The toolchain's own command line."""
+"""The toolchain's command line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ USAGE = "usage: python3 -m toolchain [ensure [--quiet] | which | lock]"
 
 
 def main(arguments: list[str]) -> int:
-    """The exit status: 0 when everything is there, 1 with one sentence when not, 130 when interrupted."""
+    """Return the exit status: 0 when everything is installed, 1 with one sentence when not, 130 when interrupted."""
     signal.signal(signal.SIGTERM, _terminated)
     words = [word for word in arguments if not word.startswith("-")]
     flags = {word for word in arguments if word.startswith("-")}
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _ensure(quiet: bool) -> int:
-    """Silent when everything is there, unless asked in so many words."""
+    """Install missing tools. When none is missing, print nothing unless `ensure` was given."""
     from toolchain import tools
 
     current = tools.is_current()
@@ -65,7 +65,7 @@ def _lock() -> int:
 
 
 def summary(found: Tools) -> str:
-    """One line: "Pulumi engine 3.259.0 (built from its Go modules), …"."""
+    """Return one line: "Pulumi engine 3.259.0 (built from its Go modules), …"."""
     origin = {"path": "yours", "installer": "from Pulumi's releases", "modules": "built from its Go modules"}
     return f"Pulumi engine {found.engine_version} ({origin[found.engine_source]}), cache {cache.root()}"
 

@@ -1,6 +1,6 @@
 """The Pulumi engine with its Python language host: from PATH, else Pulumi's releases, else its Go modules.
 
-What only getting it needs is imported late: every `make` comes by here.
+Modules that only an installation needs are imported late, because every `make` runs this one.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from toolchain.run import output
 
 Source = Literal["path", "installer", "modules"]
 SOURCES: tuple[Source, ...] = ("path", "installer", "modules")
-# What must be in one folder for Python programs, dynamic resources and hooks to run.
+# The programs that one folder must hold for Python programs, dynamic resources and hooks to run.
 PROGRAMS = ("pulumi", "pulumi-language-python", "pulumi-language-python-exec", "pulumi-resource-pulumi-python")
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A folder with all of PROGRAMS, the engine's version ("3.259.0") and where it came from."""
+    """A folder with all of PROGRAMS, the engine's version ("3.259.0") and its source."""
 
     folder: Path
     version: str
@@ -31,7 +31,7 @@ class Engine:
 
 
 def ensure() -> Engine:
-    """The engine. ORACLE_ENGINE=path, installer or modules allows only that source."""
+    """Install the engine if needed, and return it. ORACLE_ENGINE=path, installer or modules allows only that source."""
     only = os.environ.get("ORACLE_ENGINE", "")
     if only and only not in SOURCES:
         raise ToolError(f"ORACLE_ENGINE is {only!r}; it may be path, installer or modules.", "unset ORACLE_ENGINE")
@@ -46,7 +46,7 @@ def ensure() -> Engine:
 
 
 def from_path() -> Engine | None:
-    """The user's own engine, when it is recent enough and complete. One line says why it is not used."""
+    """Return the user's engine when it is recent enough and complete. Otherwise print one line with the reason."""
     own = path.which("pulumi")
     if own is None:
         return None
@@ -62,12 +62,12 @@ def from_path() -> Engine | None:
 
 
 def missing(folder: Path) -> list[str]:
-    """Those of PROGRAMS that a folder does not have."""
+    """Return the programs that a folder lacks."""
     return [name for name in PROGRAMS if not os.access(folder / name, os.X_OK)]
 
 
 def version_of(program: Path) -> str | None:
-    """What an engine says its version is, without the v. It gets a temporary home: the user's stays untouched."""
+    """Return an engine's version, without the v. It runs with a temporary home, so that the user's stays unchanged."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as home:
@@ -84,7 +84,7 @@ def _folder(source: Source) -> str:
 
 
 def _from_installer(last: bool) -> Engine | None:
-    """From Pulumi's releases; None when they cannot be reached and there is another source to try."""
+    """Install from Pulumi's releases; return None when they cannot be reached and another source is left."""
     from toolchain import installer
 
     name = _folder("installer")
@@ -114,7 +114,7 @@ def _build(folder: Path) -> None:
 
 
 def _check(folder: Path) -> None:
-    """Nothing gets its name in the cache that does not run."""
+    """Run the engine, before its folder gets its name in the cache."""
     absent = missing(folder)
     if absent:
         raise ToolError(f"The engine came without {', '.join(absent)}.")

@@ -1,4 +1,4 @@
-"""What a user may be told: one sentence that names what is wrong, and the next command to type."""
+"""Errors for the user: one sentence with the problem, and the next command to type."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NEXT = "make tools"
 
 
 class ToolError(Exception):
-    """Something could not be had. `sentence` says what; `next` is the command to type."""
+    """A part could not be installed. `sentence` is the problem; `next` is the command to type."""
 
     def __init__(self, sentence: str, next_command: str = NEXT) -> None:
         super().__init__(f"{sentence}\n  next: {next_command}")
@@ -18,11 +18,11 @@ class ToolError(Exception):
 
 
 class ToolMissing(ToolError):
-    """A tool was asked for that is not there (yet)."""
+    """A requested tool is not installed (yet)."""
 
 
 class DiskFull(ToolError):
-    """A folder's disk is full. The cache may be put elsewhere, `movable`; other folders may not."""
+    """A folder's disk is full. The cache can be moved, `movable`; other folders cannot."""
 
     def __init__(self, folder: Path, doing: str, *, movable: bool = True) -> None:
         advice = (
@@ -35,19 +35,19 @@ class DiskFull(ToolError):
 
 
 class Unreachable(Exception):
-    """A place on the internet does not answer; another source is tried."""
+    """An internet host does not answer; another source is tried."""
 
 
-# What programs print when a disk is full: Go, Python and tar; npm and uv name the code or the number.
+# Messages of programs about a full disk: Go, Python and tar; npm and uv print the code or the number.
 _FULL_MARKS = ("no space left on device", "enospc", "disk quota exceeded", "os error 28", "not enough space")
 
 
 def says_disk_full(text: str) -> bool:
-    """Whether a program's output says that the disk is full."""
+    """Return whether a program's output reports a full disk."""
     lowered = text.lower()
     return any(mark in lowered for mark in _FULL_MARKS)
 
 
 def is_disk_full(error: OSError) -> bool:
-    """Whether the system says that the disk, or the user's share of it, is full."""
+    """Return whether the error is a full disk, or the user's quota of it."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)

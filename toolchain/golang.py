@@ -1,4 +1,4 @@
-"""Go: the user's when recent enough, else PyPI's. Only needed while the engine is built from its modules."""
+"""Go: the user's when recent enough, else PyPI's. Only needed to build the engine from its modules."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from toolchain.run import output, run
 
 @dataclass(frozen=True)
 class Go:
-    """A Go that builds our pinned modules; `env` keeps what it downloads and compiles below the cache folder."""
+    """A Go that builds our pinned modules; `env` keeps its downloads and builds below the cache folder."""
 
     program: Path
     env: dict[str, str]
     folder: Path
 
     def run(self, *arguments: str | Path, doing: str, cwd: Path, line: Callable[[str], None] | None = None) -> None:
-        """Runs `go ARGUMENTS` in the module at `cwd`."""
+        """Run `go ARGUMENTS` in the module at `cwd`."""
         run([self.program, *arguments], doing=doing, folder=self.folder, env=self.env, cwd=cwd, line=line)
 
 
 @contextmanager
 def go(scratch: Path) -> Iterator[Go]:
-    """A Go whose downloads survive a failure, so that the next try continues, and are removed (3 GB) after a success.
+    """Return a Go with its own downloads. After a failure they stay for the next try; after a success they go (3 GB).
 
-    GOMODCACHE and GOCACHE are used and kept when they are set in the environment.
+    GOMODCACHE and GOCACHE are used, and not removed, when they are set in the environment.
     """
     folder = cache.root() / "go-build"
     temporary = scratch / "go-tmp"

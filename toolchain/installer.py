@@ -20,15 +20,15 @@ CHUNK = 1 << 20
 
 
 def archive_name(platform: platforms.Platform) -> str:
-    """The release archive's name for a platform."""
+    """Return the release archive's name for a platform."""
     return f"pulumi-v{pins.ENGINE}-{platform.pulumi}.tar.gz"
 
 
 def download(folder: Path, platform: platforms.Platform, releases: str = RELEASES) -> None:
-    """Puts the engine and its Python language host into `folder`.
+    """Download the engine and its Python language host into `folder`.
 
-    One attempt. Raises Unreachable when the place cannot be reached or does not have that release, ToolError when what
-    it gave is not what its list of checksums promises.
+    One attempt. Raises Unreachable when the host cannot be reached or lacks that release, ToolError when the archive
+    does not match its list of checksums.
     """
     name = archive_name(platform)
     expected = _checksum(f"{releases}/pulumi-{pins.ENGINE}-checksums.txt", name)
@@ -41,7 +41,7 @@ def download(folder: Path, platform: platforms.Platform, releases: str = RELEASE
 
 
 def _checksum(address: str, name: str) -> str:
-    """The SHA-256 that the release's list has for an archive: lines of "<hex>  <name>"."""
+    """Return the archive's SHA-256 from the release's list: lines of "<hex>  <name>"."""
     try:
         with urllib.request.urlopen(address, timeout=SECONDS) as answer:
             listed: str = answer.read(CHUNK).decode("ascii", "replace")
@@ -55,7 +55,9 @@ def _checksum(address: str, name: str) -> str:
 
 
 def _fetch(address: str, file: Path, step: Step) -> str:
-    """Downloads to a file; gives its SHA-256. A network that dies half way is Unreachable, a disk error stays one."""
+    """Download to a file and return its SHA-256. A network error half-way raises Unreachable; a disk error is passed
+    on.
+    """
     found = hashlib.sha256()
     try:
         answer = urllib.request.urlopen(address, timeout=SECONDS)
@@ -82,7 +84,7 @@ def _read(answer: http.client.HTTPResponse) -> bytes:
 
 
 def _reason(error: Exception) -> str:
-    """A few words about why a place was not reached."""
+    """Return the reason of a failed request in a few words."""
     if isinstance(error, urllib.error.HTTPError):
         return f"status {error.code}"
     cause = error.reason if isinstance(error, urllib.error.URLError) else error
@@ -94,7 +96,7 @@ def _reason(error: Exception) -> str:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """The engine and the Python half of the language hosts, out of the archive's one folder."""
+    """Extract the engine and the Python language host from the archive's one folder."""
     with tarfile.open(archive) as opened:
         for member in opened:
             name = PurePosixPath(member.name).name

@@ -1,4 +1,4 @@
-"""Litestream, built from its Go module when a test asks for it; nothing else needs it."""
+"""Litestream, built from its Go module when a test needs it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MODULE = Path(__file__).parent / "litestream"
 
 
 def ensure() -> Path:
-    """The program; its build takes minutes, once. Its SQLite is C: raises ToolError where there is no compiler."""
+    """Return the program; its build takes minutes, once. Its SQLite is C: raises ToolError without a compiler."""
     if path.which("cc") is None and path.which("gcc") is None:
         raise ToolError("Litestream is built with a C compiler, and there is none on PATH; install gcc.")
     name = f"litestream-{platforms.host().key}-{pins.digest(MODULE / 'go.mod', MODULE / 'go.sum')}"

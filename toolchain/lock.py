@@ -1,6 +1,6 @@
-"""Writes the lock files again after a pin was changed by hand: `make lock`.
+"""Updates the lock files after a pin was changed by hand: `make lock`.
 
-Go's modules are left to Go itself: `go get -tool MODULE@VERSION && go mod tidy` in their folders.
+Go updates its own: `go get -tool MODULE@VERSION && go mod tidy` in the modules' folders.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from toolchain.run import Command, run
 
 
 def write() -> None:
-    """requirements.lock from requirements-dev.txt, wheels/*.txt from their own first lines, package-lock.json."""
+    """Write requirements.lock from requirements-dev.txt, wheels/*.txt from their own first lines, and
+    package-lock.json.
+    """
     uv = python.find_uv()
     if uv is None:
         raise ToolError("Lock files are written with uv, which cannot be had here.", "make lock, on another machine")
@@ -29,7 +31,7 @@ def write() -> None:
 
 
 def _compile(uv: Path, source: Path, target: Path, *more: str) -> None:
-    """One lock for every supported platform, with hashes and without the name of any registry."""
+    """Write one lock for all supported platforms, with hashes and without a registry's name."""
     options = ["--universal", "--python-version", pins.PYTHON_MINIMUM, "--generate-hashes", *more]
     quiet = ["--quiet", "--no-header", "--no-annotate", "--no-emit-index-url"]
     command: Command = [uv, "pip", "compile", *options, *quiet, source, "-o", target]

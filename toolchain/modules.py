@@ -1,4 +1,4 @@
-"""The engine built from its Go modules: for machines that reach package registries but not Pulumi's own downloads."""
+"""The engine built from its Go modules, for machines that reach package registries but not Pulumi's own downloads."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from toolchain.golang import Go, go
 from toolchain.progress import Step
 from toolchain.run import Command, output
 
-# The scripts of the language host, by their place in the SDK's module.
+# The language host's scripts, by their paths in the SDK's module.
 SCRIPTS = ("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python")
-# What a build from nothing took when it was measured, on 2 cores.
+# The measured need of a build from nothing, on 2 cores.
 ROOM = 5 * 1024**3
 ABOUT = "5 to 8 minutes, once"
 
 
 def build(folder: Path) -> None:
-    """Puts the engine, its Python language host and that one's scripts into `folder`."""
+    """Build the engine, its Python language host and the host's scripts into `folder`."""
     _check_room(folder)
     scratch = folder.parent
     with Step(f"Pulumi engine {pins.ENGINE} from its Go modules ({ABOUT})") as step, go(scratch) as tool:
@@ -44,7 +44,7 @@ def _compile(tool: Go, module: Path, package: str, program: Path, step: Step) ->
 
 
 class _Counter:
-    """Reads what `go build -v` prints: a line per module downloaded, then a line per package compiled."""
+    """Counts the lines of `go build -v`: one per downloaded module, then one per compiled package."""
 
     def __init__(self, step: Step, name: str, tool: Go, module: Path, package: str) -> None:
         self._step, self._name = step, name
@@ -54,7 +54,7 @@ class _Counter:
         step.detail = name
 
     def line(self, text: str) -> None:
-        """One line of output."""
+        """Count one line of output."""
         if text.startswith("go: "):
             self._downloaded += text.startswith("go: downloading")
             self._step.detail = f"{self._name}, {self._downloaded} modules downloaded"
@@ -68,7 +68,7 @@ class _Counter:
 
 
 def _copy_scripts(tool: Go, folder: Path) -> None:
-    """The SDK module of the engine's own version, from the module cache, where the build has put it."""
+    """Copy the scripts from the SDK module of the engine's version, which the build has put into the module cache."""
     about = output([tool.program, "-C", pins.ENGINE_MOD, "list", "-m", "-json", pins.SDK_MODULE], env=tool.env)
     source = json.loads(about or "{}").get("Dir")
     if not source:

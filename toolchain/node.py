@@ -1,4 +1,4 @@
-"""Node, and the Workers runtime with its client, as toolchain/node/package-lock.json pins them."""
+"""Node, the Workers runtime and its client, as pinned in toolchain/node/package-lock.json."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGES = ("miniflare", "wrangler", "workerd")
 
 @dataclass(frozen=True)
 class Node:
-    """A Node program that is recent enough, and the npm that belongs to it (a program or a script for that Node)."""
+    """A Node program that is recent enough, and its npm (a program, or a script for that Node)."""
 
     program: Path
     npm: Path
@@ -25,12 +25,12 @@ class Node:
 
 
 def ensure() -> Node:
-    """The user's Node when it is recent enough and has npm, else the one that PyPI has."""
+    """Return the user's Node when it is recent enough and has npm, else PyPI's."""
     return from_path() or _from_wheel()
 
 
 def from_path() -> Node | None:
-    """The user's own Node. The program itself is asked where it is: version managers put scripts on PATH."""
+    """Return the user's Node. The program is asked for its own path, because version managers put scripts on PATH."""
     own = path.which("node")
     said = output([own, "-p", "process.version + ' ' + process.execPath"]) if own else None
     if not said or not versions.at_least(said, pins.NODE_MINIMUM):
@@ -62,14 +62,16 @@ def _unpack(folder: Path) -> None:
 
 
 def modules(node: Node) -> Path:
-    """The node_modules folder that the lock describes."""
+    """Return the node_modules folder of the lock file."""
     files = (pins.NODE_LOCK / "package.json", pins.NODE_LOCK / "package-lock.json")
     name = f"workers-{platforms.host().key}-{pins.digest(*files)}"
     return cache.install(name, lambda folder: _install(node, folder)) / "node_modules"
 
 
 def _install(node: Node, folder: Path) -> None:
-    """npm's own cache goes with the temporary folder. No package's scripts are run: none of ours needs one."""
+    """Install the packages. npm's cache goes with the temporary folder. No package's scripts run: none of ours needs
+    one.
+    """
     for file in ("package.json", "package-lock.json"):
         (folder / file).write_bytes((pins.NODE_LOCK / file).read_bytes())
     own = {

@@ -1,4 +1,4 @@
-"""What the user has on PATH, leaving out what this project put there itself."""
+"""The user's programs on PATH, without those that this project put there."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from toolchain import cache, pins
 
 
 def which(program: str) -> Path | None:
-    """The user's own program of that name: not one of our cache or of .venv, which `oracle env` puts on PATH."""
+    """Return the user's own program of that name: not one of our cache or of .venv, which `oracle env` puts on PATH."""
     folders = [folder for folder in os.environ.get("PATH", "").split(os.pathsep) if folder and not _ours(Path(folder))]
     found = shutil.which(program, path=os.pathsep.join(folders))
     return Path(found).absolute() if found else None
 
 
 def signature(program: str) -> str:
-    """Text that changes when another program of that name is first on PATH, or the same one was upgraded."""
+    """Return a text that changes when another program of that name is first on PATH, or it was upgraded."""
     found = which(program)
     if found is None:
         return f"{program}: none"

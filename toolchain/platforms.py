@@ -1,4 +1,4 @@
-"""Which machine this is, in the words of each place that parts come from."""
+"""This machine's platform, in the names that each source of parts uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from toolchain.errors import ToolError
 
 @dataclass(frozen=True)
 class Platform:
-    """One supported machine: `key` names cache folders, `pulumi` is the ending of Pulumi's release archives."""
+    """A supported platform: `key` names cache folders, `pulumi` is the ending of Pulumi's release archives."""
 
     key: str
     system: str
@@ -26,12 +26,12 @@ MACOS_ARM64 = Platform("macos-arm64", "Darwin", "arm64", "darwin-arm64", "@cloud
 
 SUPPORTED = (LINUX_X64, LINUX_ARM64, MACOS_X64, MACOS_ARM64)
 
-# The same processor has several names: Linux says aarch64, macOS arm64, some BSD-born tools amd64.
+# The same processor has several names: aarch64 on Linux, arm64 on macOS, amd64 in some BSD tools.
 _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 def choose(system: str, machine: str) -> Platform:
-    """The supported platform with these names, as `platform.system()` and `platform.machine()` give them."""
+    """Return the supported platform with these names, as from `platform.system()` and `platform.machine()`."""
     wanted = _MACHINES.get(machine.lower(), machine)
     for known in SUPPORTED:
         if (known.system, known.machine) == (system, wanted):
@@ -43,5 +43,5 @@ def choose(system: str, machine: str) -> Platform:
 
 
 def host() -> Platform:
-    """This machine's platform."""
+    """Return this machine's platform."""
     return choose(platform.system(), platform.machine())

@@ -1,4 +1,4 @@
-"""Lines for a person who waits: one line that changes on a terminal, a plain one now and then elsewhere."""
+"""Progress for a person who waits: one line that changes on a terminal, otherwise a line now and then."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ TERMINAL_EVERY = 0.5
 
 
 def say(text: str) -> None:
-    """One line, at once."""
+    """Print one line at once."""
     print(text, file=sys.stderr, flush=True)
 
 
 def spent(seconds: float) -> str:
-    """ "42 s" or "3 min 05 s"."""
+    """Return "42 s" or "3 min 05 s"."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 class Step:
-    """One thing being done: says so when it starts, while it lasts, and when it is done.
+    """One step of an installation: prints a line when it starts, while it lasts, and when it is done.
 
     `detail` may be set at any time from the thread that does the work.
     """

@@ -14,22 +14,22 @@ from toolchain.run import Command, output, run
 
 VENV = pins.PROJECT / ".venv"
 STAMP = "oracle-stamp"
-HERE = "."  # the project: in its whole path pip and uv would read # and % as in an address
+HERE = "."  # the project, relative: in an absolute path pip and uv would read # and % as in an address
 
 
 def base() -> str:
-    """The Python that environments are made from: also when this process runs in one of them, which may be remade."""
+    """Return the Python that creates environments: not one of an environment, which may be removed."""
     own = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     return str(own) if own.exists() else sys.executable
 
 
 def stamp(venv: Path = VENV) -> str:
-    """What a finished environment at `venv` has in its stamp file. It names the folder too: scripts hold its path."""
+    """Return the stamp of a complete environment at `venv`. It includes the folder, because scripts hold its path."""
     return pins.digest(pins.LOCK, pins.PYPROJECT, extra=f"{venv} 2")
 
 
 def is_current(venv: Path = VENV) -> bool:
-    """Whether the environment is whole and as the lock says. Reads three small files."""
+    """Return whether the environment is complete and matches the lock. Reads three small files."""
     try:
         return (venv / STAMP).read_text() == stamp(venv) and (venv / "bin" / "python").exists()
     except OSError:
@@ -37,7 +37,7 @@ def is_current(venv: Path = VENV) -> bool:
 
 
 def ensure(venv: Path = VENV) -> None:
-    """Brings the environment up to the lock. The stamp is written last, so that what was interrupted is done again."""
+    """Update the environment to the lock. The stamp is written last, so that an interrupted update is repeated."""
     if is_current(venv):
         return
     with cache.full_disk_told("making .venv"), cache.lock(f"venv-{pins.digest(extra=str(venv))}"):
@@ -47,14 +47,14 @@ def ensure(venv: Path = VENV) -> None:
         with Step("Python packages into .venv (half a minute)"):
             uv = find_uv()
             _sync_with_uv(uv, venv) if uv else _sync_with_pip(venv)
-            cache.remove(pins.PROJECT / "oracle_net.egg-info")  # a leaving of the build that nothing reads
+            cache.remove(pins.PROJECT / "oracle_net.egg-info")  # left by the build; nothing reads it
         written = venv / f"{STAMP}.new"
         written.write_text(stamp(venv))
         written.replace(venv / STAMP)
 
 
 def install_wheel(name: str, target: Path) -> None:
-    """Unpacks the program that wheels/<name>.txt pins (hashes checked) into `target`."""
+    """Unpack the program that wheels/<name>.txt pins into `target`. Hashes are checked."""
     listed = pins.WHEELS / f"{name}.txt"
     uv = find_uv()
     if uv:
@@ -68,7 +68,7 @@ def install_wheel(name: str, target: Path) -> None:
 
 
 def environment() -> dict[str, str]:
-    """For uv and pip: their downloads stay in our cache, and no other Python is downloaded or chosen."""
+    """Return the variables for uv and pip: downloads stay in our cache, and no other Python is downloaded or chosen."""
     return packages.python(
         {
             "UV_CACHE_DIR": str(cache.root() / "uv-cache"),
@@ -81,7 +81,7 @@ def environment() -> dict[str, str]:
 
 
 def find_uv() -> Path | None:
-    """uv in the cache, or None where PyPI has none for this machine: pip does the same more slowly."""
+    """Return uv in the cache, or None when PyPI has none for this machine: pip does the same more slowly."""
     name = f"uv-{pins.wheel('uv')}-{platforms.host().key}-{pins.digest(pins.WHEELS / 'uv.txt')}"
     final = cache.root() / name / "uv"
     if final.exists():
@@ -121,7 +121,7 @@ def _sync_with_uv(uv: Path, venv: Path) -> None:
             folder=venv,
             env=own,
         )
-    # Compiled now: where PYTHONDONTWRITEBYTECODE is set, each run would compile the SDKs again, for seconds.
+    # Compile now: where PYTHONDONTWRITEBYTECODE is set, each run would compile the SDKs again, for seconds.
     run(
         [uv, "pip", "sync", *options, "--compile-bytecode", "--require-hashes", "--python", python, pins.LOCK],
         doing="installing Python packages",
@@ -138,7 +138,7 @@ def _sync_with_uv(uv: Path, venv: Path) -> None:
 
 
 def _sync_with_pip(venv: Path) -> None:
-    """From nothing: pip does not remove what an older lock brought."""
+    """Install into a new environment: pip does not remove the packages of an older lock."""
     cache.remove(venv)
     _plain_venv(venv)
     pip: Command = [venv / "bin" / "python", "-m", "pip", "install", "--quiet"]
@@ -166,12 +166,12 @@ def _plain_venv(folder: Path) -> None:
         )
     doing = "making a virtual environment"
     run([base(), "-m", "venv", "--without-pip", folder], doing=doing, folder=folder, env=environment())
-    # A step of its own: venv does not say why its pip failed.
+    # A step of its own: venv does not report why its pip failed.
     run([folder / "bin" / "python", "-m", "ensurepip", "--default-pip"], doing=doing, folder=folder, env=environment())
 
 
 def _venv_package() -> str:
-    """The command that installs Python's venv module here."""
+    """Return the command that installs Python's venv module on this system."""
     if shutil.which("apt-get"):
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         return f"sudo apt-get install -y python{version}-venv && make tools"

@@ -1,4 +1,4 @@
-"""Runs a program to its end with its output kept for the error, not shown."""
+"""Runs a program to its end. Its output is not shown, but an error has its end."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def run(
     cwd: Path | None = None,
     line: Callable[[str], None] | None = None,
 ) -> None:
-    """Runs `command`; each line of its output goes to `line`. When we are interrupted it is stopped first.
+    """Run `command`; each line of its output goes to `line`. When we are interrupted it is stopped first.
 
-    `env` is its whole environment; ours when there is none. Raises ToolError with the end of the output when it fails,
-    DiskFull when the output says so: `folder` is where it writes, besides the cache.
+    `env` is its whole environment; ours when it is None. Raises ToolError with the end of the output when it fails,
+    DiskFull when the output reports a full disk: `folder` is where it writes, besides the cache.
     """
     tail: deque[str] = deque(maxlen=200)
 
@@ -58,7 +58,7 @@ def _failure(tail: list[str], status: int, doing: str, folder: Path) -> ToolErro
 
 
 def output(command: Command, env: Mapping[str, str] | None = None, seconds: float = 20) -> str | None:
-    """What a quick program prints, or None when it is not there, fails, or does not end in time. `env` as for `run`."""
+    """Return a quick program's output; None when it is missing, fails, or does not end in time. `env` as for `run`."""
     try:
         done = programs.run(command, env=env, seconds=seconds)
     except (OSError, OutOfTime):

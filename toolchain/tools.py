@@ -1,4 +1,4 @@
-"""What was got, and where: `locate()` for the rest of the project, `ensure()` to get what is missing."""
+"""The installed tools and their paths: `locate()` for the rest of the project, `ensure()` to install missing ones."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ RECORD = "oracle-tools.json"
 
 @dataclass(frozen=True)
 class Tools:
-    """Where everything is. All paths are absolute.
+    """The paths of all tools, absolute.
 
     `engine_bin` is a folder with pulumi, pulumi-language-python, pulumi-language-python-exec and
-    pulumi-resource-pulumi-python; `node` a program, `node_modules` the folder with miniflare and wrangler;
-    `pocketbase` and `python` are programs.
+    pulumi-resource-pulumi-python; `node` a program, `node_modules` the folder with miniflare and wrangler; `pocketbase`
+    and `python` are programs.
     """
 
     engine_bin: Path
@@ -36,12 +36,12 @@ class Tools:
 
 
 def locate(venv: Path = python.VENV) -> Tools:
-    """What the last `make tools` recorded. Raises ToolMissing when it was never run or something has gone since."""
+    """Return the record of the last `make tools`. Raises ToolMissing when it never ran or a tool has been removed."""
     return _read(venv)[0]
 
 
 def is_current(venv: Path = python.VENV) -> bool:
-    """Whether everything is there, as the pins and PATH would have it. Runs no program."""
+    """Return whether all tools match the pins and PATH. Runs no program."""
     if not python.is_current(venv):
         return False
     try:
@@ -51,7 +51,7 @@ def is_current(venv: Path = python.VENV) -> bool:
 
 
 def ensure() -> Tools:
-    """Gets what is missing; says nothing when everything is there."""
+    """Install missing tools; print nothing when none is missing."""
     if is_current():
         return locate()
     python.ensure()
@@ -81,7 +81,7 @@ def _pocketbase() -> Path:
 
 
 def _key() -> str:
-    """Changes with every pin, and with what the user has on PATH."""
+    """Return a text that changes with every pin, and with the user's programs on PATH."""
     files = [
         *(pins.ENGINE_MOD / name for name in ("go.mod", "go.sum")),
         *(pins.LANGHOST_MOD / name for name in ("go.mod", "go.sum")),
@@ -94,7 +94,7 @@ def _key() -> str:
 
 
 def _read(venv: Path) -> tuple[Tools, str]:
-    """The record and the key that it was made with."""
+    """Return the record, and the key with which it was made."""
     try:
         record = json.loads((venv / RECORD).read_text())
         texts = record["tools"]
@@ -128,7 +128,7 @@ def _check(found: Tools) -> None:
 
 
 def _write(found: Tools, key: str) -> None:
-    """Written beside, then renamed: a reader sees the old record or the new one."""
+    """Write the record beside the old one and rename it: a reader sees the old one or the new one."""
     record = {"key": key, "tools": {name: str(value) for name, value in asdict(found).items()}}
     written = python.VENV / f"{RECORD}.new"
     written.write_text(json.dumps(record, indent=2) + "\n")

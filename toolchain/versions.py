@@ -1,4 +1,4 @@
-"""Versions as numbers that can be compared."""
+"""Versions as comparable numbers."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _NUMBERS = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 
 
 def parse(text: str) -> Version | None:
-    """The first version in a program's output ("v3.259.0", "go1.26.8", "go1.26 linux/amd64"), or None."""
+    """Return the first version in a program's output ("v3.259.0", "go1.26.8", "go1.26 linux/amd64"), or None."""
     found = _NUMBERS.search(text)
     return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
 
 
 def at_least(text: str, minimum: str) -> bool:
-    """Whether a program's output names a version that is the minimum or later, within any major version."""
+    """Return whether a program's output has a version that is the minimum or later, within any major version."""
     have, need = parse(text), parse(minimum)
     return have is not None and need is not None and have >= need

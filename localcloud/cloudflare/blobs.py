@@ -152,7 +152,7 @@ class Blobs:
             shutil.rmtree(part, ignore_errors=True)
 
     def sweep(self, documents: list[Json]) -> None:
-        """Remove the files that no version needs. Those of the last day stay: their upload session may still be open."""
+        """Remove the files that no version needs. Those of the last day stay: their session may still be open."""
         modules = {part["digest"] for document in documents for part in document["parts"]}
         sites = {
             self.site(document["site"]["manifest"], document["site"]["config"]).name

@@ -26,7 +26,7 @@ SAME = frozenset({"same-origin", "none"})
 
 
 class Entrance:
-    """Issues codes and sessions. A session survives a restart of the local cloud, because the vault authenticates it."""
+    """Issues codes and sessions. Sessions survive a restart of the local cloud: the vault authenticates them."""
 
     def __init__(self, vault: Vault, port: int, clock: Callable[[], float] = time.time) -> None:
         self._vault = vault

@@ -95,7 +95,7 @@ class ConsolePage:
         return JSONResponse({"session": session}, 201, HEADERS)
 
     async def state(self, request: Request) -> Response:
-        """Return everything that runs, and the requests since ?requests= and ?edge= (numbers of the previous response)."""
+        """Return everything that runs, and the requests since ?requests= and ?edge= (numbers of the last response)."""
         last, entries = self._cloud.requests.since(_number(request, "requests"))
         try:
             passed = await self._edge.passed(_number(request, "edge"))

@@ -48,7 +48,7 @@ def _shown(line: bytes, secrets: list[str]) -> str:
 
 
 class Growth:
-    """The lines of a growing file, from so many bytes before its end. A file that got shorter is read from its start."""
+    """The lines of a growing file, from so many bytes before its end. A file that got shorter is read again."""
 
     def __init__(self, file: Path, behind: int) -> None:
         self._file = file

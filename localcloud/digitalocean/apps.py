@@ -99,7 +99,7 @@ class Apps:
         return reply({"deployment": self._views.deployment(deployment)})
 
     async def rollback(self, request: Request) -> Response:
-        """Deploy an earlier spec: {"deployment_id", "skip_pin"} → {"deployment"}. Pins the app unless skip_pin is set."""
+        """Deploy an earlier spec: {"deployment_id", "skip_pin"} → {"deployment"}. Pins the app without skip_pin."""
         app, given = await self._rollback_request(request)
         deployment = self._platform.rollback(app, given["deployment_id"], bool(given.get("skip_pin")))
         return self._shown(deployment)

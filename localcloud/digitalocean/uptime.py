@@ -143,7 +143,7 @@ class Uptime:
         self._cloud.store.execute(f"INSERT INTO do_uptime_{kind} VALUES ({marks}) {update}", values)
 
     async def _look(self, target: str) -> str:
-        """Return UP or DOWN for a target on this machine, by its HTTP response; UNKNOWN for others, without a request."""
+        """Return UP or DOWN for a target on this machine, by its HTTP response; UNKNOWN, unasked, for others."""
         parts = urlsplit(target if "//" in target else f"//{target}")
         host, port = parts.hostname or "", parts.port or self._cloud.edge_port
         if host not in ("127.0.0.1", "localhost") and not host.endswith(".localhost"):

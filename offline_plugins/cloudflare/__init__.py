@@ -1,1 +1,1 @@
-"""Stands in for the official cloudflare plugin: WorkersScript, WorkersScriptSubdomain, WorkersCustomDomain."""
+"""The offline cloudflare plugin: Workers and their subdomains, domains and cron triggers, KV, D1, R2 and queues."""

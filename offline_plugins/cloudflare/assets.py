@@ -22,7 +22,7 @@ from offline_plugins.resource import Props, ProviderError
 
 _UPLOADING = "failed to upload assets"
 _UTF8 = "; charset=utf-8"
-# By file ending, as Go's mime package knows them on a machine with the usual mime.types; any other is sent as "".
+# By file ending, as in Go's mime package on a machine with the usual mime.types; any other type is sent as "".
 _CONTENT_TYPES = {
     ".avif": "image/avif",
     ".css": "text/css" + _UTF8,
@@ -51,7 +51,7 @@ _CONTENT_TYPES = {
 
 @dataclass(frozen=True)
 class Asset:
-    """One file: where it is (absolute), the hash that names it, its size in bytes."""
+    """One file: its absolute path, the hash that names it, its size in bytes."""
 
     path: str
     hash: str
@@ -59,9 +59,9 @@ class Asset:
 
 
 def manifest(directory: str) -> dict[str, Asset]:
-    """The files below the directory by their path on the site, sorted as Go sorts keys (by bytes).
+    """Return the files below the directory by their path on the site, in the order of Go's key sort (by bytes).
 
-    Raises ProviderError where the directory or a file cannot be read.
+    Raises ProviderError when the directory or a file cannot be read.
     """
     base = os.path.abspath(directory)
     found: dict[str, Asset] = {}
@@ -90,7 +90,7 @@ def _entries(assets: Mapping[str, Asset]) -> dict[str, dict[str, str | int]]:
 
 
 def digest(assets: Mapping[str, Asset]) -> str:
-    """The hash of the manifest, in hex."""
+    """Return the hash of the manifest, in hex."""
     text = json.dumps(_entries(assets), separators=(",", ":"), ensure_ascii=False)
     for letter in "<>&\u2028\u2029":  # Go's encoder escapes these five
         text = text.replace(letter, f"\\u{ord(letter):04x}")
@@ -98,7 +98,7 @@ def digest(assets: Mapping[str, Asset]) -> str:
 
 
 def upload(api: Api, props: Props, assets: Mapping[str, Asset]) -> str:
-    """Uploads what the service lacks; the token that stands for the whole set in a Worker's metadata."""
+    """Upload the missing files; return the token that names the complete set in a Worker's metadata."""
     path = account_path(props, "workers", "scripts", props["scriptName"], "assets-upload-session")
     session = result(api.send_json("POST", path, {"manifest": _entries(assets)}), _UPLOADING)
     token, buckets = session.get("jwt") or "", session.get("buckets") or []
@@ -115,7 +115,7 @@ def upload(api: Api, props: Props, assets: Mapping[str, Asset]) -> str:
 
 
 def _upload_bucket(api: Api, props: Props, token: str, assets: list[Asset]) -> str:
-    """Uploads one bucket; its answer's token, which only the last one needs to have."""
+    """Upload one bucket; return its token, which only the last bucket's response must have."""
     body, content_type = encode(
         Part(asset.hash, b64encode(Path(asset.path).read_bytes()), _content_type(asset.path), asset.path)
         for asset in assets

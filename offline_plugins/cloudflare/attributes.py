@@ -1,8 +1,8 @@
-"""How a resource's attributes are declared, and how values move between the program and the API.
+"""Tables of a resource's attributes, and the conversion of values between the program and the API.
 
-A resource is a table of `Attribute`s under the names that the program uses (camelCase). Everything that the official
-plugin derives from its schema is derived here from such a table: what Check refuses, what is secret, what a body holds,
-what an answer means. Plans and diffs are made from the same table, in `plan`.
+A resource is a table of `Attribute`s under the program's names (camelCase). The official plugin derives from its schema
+what Check refuses, which values are secret, the content of a body, and the meaning of a response. Here all that is
+derived from the table. Plans and diffs are made from the same table, in `plan`.
 
 A missing value and null are the same; no function here returns a null inside an object.
 """
@@ -22,19 +22,19 @@ Kind = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class Attribute:
-    """One attribute. `wire` is its name in bodies and answers; no name there, no place there."""
+    """One attribute. `wire` is its name in bodies and responses; without one it is in neither."""
 
     wire: str = ""
     kind: Kind = "text"
     required: bool = False
     optional: bool = True  # the program may set it
-    computed: bool = False  # the API sets it, where the program does not
-    default: Any = None  # taken where the program gives nothing; only used for computed attributes
-    kept: bool = False  # computed, and stays as it is through updates
+    computed: bool = False  # the API sets it when the program does not
+    default: Any = None  # used when the program sets nothing; only for computed attributes
+    kept: bool = False  # computed, and unchanged by updates
     replaces: bool = False
     secret: bool = False
-    choices: tuple[str, ...] = ()  # compared without regard to case
-    computed_for: tuple[str, str] | None = None  # computed only where a sibling has this value
+    choices: tuple[str, ...] = ()  # compared without case
+    computed_for: tuple[str, str] | None = None  # computed only when a sibling has this value
     fields: Mapping[str, Attribute] = field(default_factory=dict)
     about: str = ""  # the official plugin's description; part of its message about a missing value
     deprecated: bool = False
@@ -56,7 +56,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def clean(value: Any) -> Any:
-    """The value without nulls in its objects."""
+    """Return the value without nulls in its objects."""
     if isinstance(value, Secret):
         return clean(value.value)
     if isinstance(value, dict):
@@ -67,7 +67,7 @@ def clean(value: Any) -> Any:
 
 
 def walk(fields: Fields, props: Props, path: str = "") -> Iterator[tuple[str, Attribute, Props, str]]:
-    """Every known attribute below `props`, given or not: path, attribute, the object that holds it, its name there."""
+    """Yield every known attribute below `props`, set or not: path, attribute, its object, its name there."""
     for name, attribute in fields.items():
         here = f"{path}.{name}" if path else name
         yield here, attribute, props, name
@@ -81,7 +81,7 @@ def walk(fields: Fields, props: Props, path: str = "") -> Iterator[tuple[str, At
 
 
 def unknown_properties(fields: Fields, props: Props, path: str = "") -> Iterator[str]:
-    """Paths of what `props` holds and the table doesn't, or only as an output."""
+    """Yield the paths in `props` that the table lacks, or has only as an output."""
     for name, value in props.items():
         here = f"{path}.{name}" if path else name
         attribute = fields.get(name)
@@ -96,10 +96,10 @@ def unknown_properties(fields: Fields, props: Props, path: str = "") -> Iterator
 
 
 def failures(fields: Fields, props: Props, name: str) -> list[Failure]:
-    """What is wrong with the program's inputs by the table alone, in the official plugin's words.
+    """Check the program's inputs against the table; failures are in the official plugin's words.
 
-    Raises ProviderError for a value of another type. An unknown property is our own failure: the official plugin lets
-    it pass, and drops it.
+    Raises ProviderError for a value of another type. An unknown property is a failure of our own: the official plugin
+    drops it silently.
     """
     found = [_unknown(path) for path in unknown_properties(fields, props)]
     for path, attribute, holder, key in walk(fields, props):
@@ -143,12 +143,12 @@ def _not_a_choice(path: str, attribute: Attribute, value: str, name: str) -> str
 
 
 def snake(path: str) -> str:
-    """A path in the API's spelling: `assets.config.htmlHandling` is `assets.config.html_handling`."""
+    """Return a path in the API's spelling: `assets.config.htmlHandling` is `assets.config.html_handling`."""
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in path)
 
 
 def deprecations(fields: Fields, props: Props) -> list[str]:
-    """The warnings of Check about deprecated attributes that are set."""
+    """Return Check's warnings about deprecated attributes that are set."""
     return [
         f'property "{path}" is deprecated: This attribute is deprecated.'
         for path, attribute, holder, key in walk(fields, props)
@@ -157,7 +157,7 @@ def deprecations(fields: Fields, props: Props) -> list[str]:
 
 
 def marked(fields: Fields, props: Props, unknowns: bool = False) -> Props:
-    """A copy with secret values wrapped; unknown ones too if `unknowns` (Check does so, previews don't)."""
+    """Copy the values, with secrets wrapped; unknown ones too if `unknowns` (in Check, not in previews)."""
     out: Props = {}
     for name, value in props.items():
         attribute = fields.get(name)
@@ -175,7 +175,7 @@ def marked(fields: Fields, props: Props, unknowns: bool = False) -> Props:
 
 
 def to_body(fields: Fields, props: Props) -> dict[str, Any]:
-    """What a request's body holds: the known values that have a name there, under that name, sorted."""
+    """Return the content of a request's body: the known values that have a wire name, under it, sorted."""
     pairs = {
         attribute.wire: _to_wire(attribute, props[name])
         for name, attribute in fields.items()
@@ -193,7 +193,7 @@ def _to_wire(attribute: Attribute, value: Any) -> Any:
 
 
 def from_answer(fields: Fields, answer: Mapping[str, Any]) -> Props:
-    """The attributes that an answer gives a value to; what the table doesn't know is passed over."""
+    """Return the attributes that a response sets; fields outside the table are ignored."""
     out: Props = {}
     for name, attribute in fields.items():
         if attribute.wire and answer.get(attribute.wire) is not None:
@@ -214,7 +214,7 @@ def _from_wire(attribute: Attribute, value: Any) -> Any:
 
 
 def short_time(text: str) -> str:
-    """RFC 3339 without zeros at the end of the fraction, as Go writes it: `…01.000000Z` is `…01Z`."""
+    """Drop zeros at the end of a time's fraction (RFC 3339), as Go does: `…01.000000Z` is `…01Z`."""
     if "." not in text or not text.endswith("Z"):
         return text
     seconds, fraction = text[:-1].split(".", 1)

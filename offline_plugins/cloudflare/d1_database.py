@@ -1,7 +1,7 @@
-"""cloudflare.D1Database: an SQLite database. Only how it is replicated can be changed; all else replaces it.
+"""cloudflare.D1Database: an SQLite database. A change of its replication is an update; any other change replaces it.
 
-As terraform-provider-cloudflare 5 has it (internal/services/d1_database). A refresh takes `readReplication` from the
-API, which always tells it: a program that leaves it out gets an update after each refresh, so set it to "disabled".
+Modelled on terraform-provider-cloudflare 5 (internal/services/d1_database). A refresh reads `readReplication`, which
+the API always returns: a program that leaves it out gets an update after each refresh, so set it to "disabled".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Multipart bodies as Go's mime/multipart writes them, and the first part of one."""
+"""Multipart bodies in the form of Go's mime/multipart, and parsing of the first part."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Part:
 
 
 def encode(parts: Iterable[Part]) -> tuple[bytes, str]:
-    """The body, and the content type that names its boundary."""
+    """Return the body, and the content type that names its boundary."""
     boundary = os.urandom(30).hex()
     chunks: list[bytes] = []
     for part in parts:
@@ -36,10 +36,10 @@ def encode(parts: Iterable[Part]) -> tuple[bytes, str]:
 
 
 def first_part(body: bytes, content_type: str) -> bytes:
-    """The body of the first part; the whole body where the content type is not multipart."""
+    """Return the body of the first part; the whole body when the content type is not multipart."""
     if not content_type.startswith("multipart/"):
         return body
-    from email import message_from_bytes  # not at import: only a Worker of several modules is answered so
+    from email import message_from_bytes  # not at import: only a Worker of several modules needs it
 
     message = message_from_bytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
     parts = message.get_payload()

@@ -1,4 +1,4 @@
-"""Resources that are one object of a collection: POST makes it, and its own address has GET, PUT and DELETE."""
+"""Resources that are one object of a collection: POST creates it; its own address has GET, PUT and DELETE."""
 # ruff: noqa: ARG002 - the interface of `resource.Resource`
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from offline_plugins.resource import Props
 
 
 class Plain(Tabled):
-    """`collection` is its path below the account; `key` the attribute that names the object in it."""
+    """The base class. `collection` is the path below the account; `key` the attribute that names the object in it."""
 
     collection: ClassVar[tuple[str, ...]]
     import_form: ClassVar[str]
@@ -36,7 +36,7 @@ class Plain(Tabled):
         known = clean(olds or {})
         if not known:
             known["accountId"], known[self.key] = import_parts(id, self.import_form)
-            result(api.send("GET", self._path(known)))  # and once more for the state, below
+            result(api.send("GET", self._path(known)))  # a second time for the state, below
         answer = api.send("GET", self._path(known))
         if answer.status == 404:
             api.log("warning", GONE)
@@ -49,11 +49,11 @@ class Plain(Tabled):
 
     @property
     def _sent(self) -> Fields:
-        """What a program can set is what is sent."""
+        """Return the attributes that a program can set: these are sent."""
         return {name: attribute for name, attribute in self.fields.items() if attribute.optional}
 
     def _outputs(self, props: Props) -> Props:
-        """The state with its id, which is the key where the API gives no other."""
+        """Return the state with its id, which is the key when the API returns no id."""
         return props | {"id": props.get(self.key, "")}
 
     def _path(self, props: Props) -> str:

@@ -1,8 +1,8 @@
-"""Plans and diffs: what an update would make of a resource, by the rules of the official plugin's framework.
+"""Plans and diffs: the result of an update, by the rules of the official plugin's framework.
 
-The rules (terraform-plugin-framework 1.19, and Terraform's "proposed new state" before it):
-the plan is what the program gives; what it leaves out is what the API gave before, where the API is to give it; once
-anything differs from the state, every computed value that the program leaves out becomes unknown, unless it is kept.
+The rules (terraform-plugin-framework 1.19, and Terraform's "proposed new state" before it): the plan has the program's
+values. A computed value that the program leaves out stays at the API's earlier value. When anything differs from the
+state, every computed value that the program leaves out becomes unknown, unless it is marked as unchanged by updates.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NOTHING: Props = {}
 
 
 def planned(fields: Fields, config: Props, prior: Props) -> Props:
-    """The state after an update from `prior` (empty if new) to `config`; UNKNOWN is what only the API knows."""
+    """Plan the state after an update from `prior` (empty if new) to `config`; UNKNOWN is left to the API."""
     plan = _proposed(fields, config, prior)
     if not prior or plan != _ordered(fields, prior):
         _mark(fields, config, plan, prior)
@@ -47,12 +47,12 @@ def _proposed_value(attribute: Attribute, config: Any, prior: Any) -> Any:
 
 
 def _left_out(attribute: Attribute, prior: Any) -> Any:
-    """What a value that the program doesn't give stays at."""
+    """Return the planned value of an attribute that the program leaves out."""
     if not attribute.computed:
         return None
     if attribute.default is not None:
         return attribute.default
-    # An object that holds what only a program can have set was set by the program: leaving it out removes it.
+    # If only a program can have set the object's values, the program set the object: leaving it out removes it.
     if attribute.optional and attribute.fields and _set_by_program(attribute.fields, prior):
         return None
     return _in_order(attribute, prior)
@@ -64,7 +64,7 @@ def _set_by_program(fields: Fields, prior: Any) -> bool:
 
 
 def _in_order(attribute: Attribute, value: Any) -> Any:
-    """Sets have no order of their own; ours are sorted."""
+    """Sort a set, which has no order of its own."""
     if attribute.kind == "text set" and isinstance(value, list):
         known = sorted({item for item in value if item is not UNKNOWN})
         return known + [item for item in value if item is UNKNOWN]
@@ -78,7 +78,7 @@ def _ordered(fields: Fields, props: Props) -> Props:
 
 
 def _mark(fields: Fields, config: Props, plan: Props, prior: Props) -> None:
-    """Turns every computed value that the program leaves out into UNKNOWN, in place."""
+    """Turn every computed value that the program leaves out into UNKNOWN, in place."""
     for name, attribute in fields.items():
         given = config.get(name)
         if given is None:
@@ -102,7 +102,7 @@ def _mark_left_out(name: str, attribute: Attribute, config: Props, plan: Props, 
 
 
 def diffed(fields: Fields, config: Props, prior: Props, plan: Props) -> Diffed:
-    """The Diff answer: names of the properties that differ, computed ones that turn unknown among them."""
+    """Return the Diff response: the names of differing properties, including computed ones that become unknown."""
     before = _ordered(fields, prior)
     names = sorted(name for name in fields if _differs(plan.get(name), before.get(name)))
     replaces = [
@@ -112,14 +112,14 @@ def diffed(fields: Fields, config: Props, prior: Props, plan: Props) -> Diffed:
 
 
 def _differs(new: Any, old: Any) -> bool:
-    # True == 1 in Python; a boolean that became a number is a change.
+    # True == 1 in Python, but a boolean that became a number is a change.
     return new is UNKNOWN or bool(new != old) or isinstance(new, bool) is not isinstance(old, bool)
 
 
 def settled(fields: Fields, plan: Props, answer: Props) -> Props:
-    """The outputs: the plan, with the API's values for what only the API knows, and nothing where it gives none.
+    """Return the outputs: the plan, with the API's values in place of unknown ones; those that it lacks are removed.
 
-    `answer` is what the API answered, in the program's names.
+    `answer` is the API's response, in the program's names.
     """
     out: Props = {}
     for name, attribute in fields.items():
@@ -139,9 +139,10 @@ def settled(fields: Fields, plan: Props, answer: Props) -> Props:
 
 
 def refreshed_inputs(inputs: Any, state: Any) -> Any:
-    """The program's inputs with the values that the resource has now: only what the inputs name, as deep as they go.
+    """Return the program's inputs with the resource's current values, only for the properties that the inputs have.
 
-    A list is compared place by place, which mixes elements up when one is gone; the official plugin does the same.
+    A list is compared position by position, which mixes elements up when one is removed; the official plugin does the
+    same.
     """
     if isinstance(inputs, dict) and isinstance(state, dict):
         return {name: refreshed_inputs(value, state[name]) for name, value in inputs.items() if name in state}
@@ -151,7 +152,7 @@ def refreshed_inputs(inputs: Any, state: Any) -> Any:
 
 
 def imported_inputs(fields: Fields, state: Props) -> Props:
-    """Inputs for a resource that was imported: what a program can set and what is not empty."""
+    """Return the inputs of an imported resource: the properties that a program can set and that are not empty."""
     inputs: Props = {}
     for name, attribute in fields.items():
         value = state.get(name)

@@ -32,7 +32,7 @@ _ENVIRONMENT = {
     "baseUrl": "CLOUDFLARE_BASE_URL",
 }
 _OFFICIAL_URL = "https://api.cloudflare.com/client/v4"
-# As recorded: ten more tries on these answers. The official plugin waits 186 seconds in all; here it is about ten.
+# As recorded: ten more tries for these statuses. The official plugin waits 186 seconds in all, this one about ten.
 _RETRIES = Retries(more=10, first=0.05, longest=1.5, statuses=frozenset({408, 409, 429}))
 
 
@@ -74,7 +74,7 @@ class Cloudflare(Provider):
 
 
 def _given(config: Props) -> list[tuple[str, str]]:
-    """The settings that are known now, with their variables; a computed one is known only in the update itself."""
+    """Return the known settings with their environment variables; a computed one is known only in the update itself."""
     return [(key, variable) for key, variable in _ENVIRONMENT.items() if config.get(key) is not UNKNOWN]
 
 

@@ -1,6 +1,6 @@
-"""cloudflare.Queue: a queue. Its name and its settings can be changed.
+"""cloudflare.Queue: a queue. A change of its name or settings is an update.
 
-As terraform-provider-cloudflare 5 has it (internal/services/queue).
+Modelled on terraform-provider-cloudflare 5 (internal/services/queue).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from offline_plugins.resource import Props
 
 
 def _told(wire: str, **more: Any) -> Attribute:
-    """What only the API tells."""
+    """Return an attribute that only the API sets."""
     return Attribute(wire=wire, computed=True, optional=False, **more)
 
 
 def _number(wire: str) -> Attribute:
-    """A number that the API sets where the program does not."""
+    """Return a number that the API sets when the program does not."""
     return Attribute(wire=wire, kind="number", computed=True)
 
 

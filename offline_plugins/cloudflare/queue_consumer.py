@@ -1,7 +1,7 @@
-"""cloudflare.QueueConsumer: a Worker that takes a queue's messages. Another queue replaces it.
+"""cloudflare.QueueConsumer: a Worker that consumes a queue's messages. A change of the queue replaces it.
 
-As terraform-provider-cloudflare 5 has it (internal/services/queue_consumer): it has no import. Its id is the
-account's, as pulumi-cloudflare gives one to resources without (provider/resources.go), so two of them share it.
+Modelled on terraform-provider-cloudflare 5 (internal/services/queue_consumer), which has no import. Its id is the
+account's, as pulumi-cloudflare sets it for resources without one (provider/resources.go), so two of them share it.
 """
 # ruff: noqa: ARG002 - the interface of `resource.Resource`
 
@@ -57,7 +57,7 @@ class QueueConsumer(Tabled):
             api.log("warning", GONE)
             return None
         told = _read(self.fields, result(answer))
-        told.pop("deadLetterQueue", None)  # a refresh leaves it as it was
+        told.pop("deadLetterQueue", None)  # a refresh leaves it unchanged
         return self.read_result(known["accountId"], known | told, old_inputs)
 
     def delete(self, api: Api, id: str, olds: Props) -> None:
@@ -66,7 +66,7 @@ class QueueConsumer(Tabled):
 
 
 def _read(fields: Fields, answer: Props) -> Props:
-    """The answer's attributes; the API calls the Worker `script`."""
+    """Return the response's attributes; the API calls the Worker `script`."""
     script = {"script_name": answer["script"]} if answer.get("script") else {}
     return from_answer(fields, answer | script)
 

@@ -1,4 +1,4 @@
-"""cloudflare.R2Bucket: a bucket. Its id is its name; a location that differs later is passed over."""
+"""cloudflare.R2Bucket: a bucket. Its id is its name; a later difference of the location is ignored."""
 # ruff: noqa: ARG002 - the interface of `resource.Resource`
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class R2Bucket(Tabled):
     }
 
     def plan(self, config: Props, prior: Props) -> Props:
-        """The table's plan, with the location that the bucket has: it is only heeded at its creation."""
+        """Plan by the table, with the bucket's current location: the program's one counts only at the creation."""
         location = {"location": prior["location"]} if prior.get("location") is not None else {}
         return super().plan(config | location, prior)
 
@@ -58,7 +58,7 @@ class R2Bucket(Tabled):
         known = clean(olds or {})
         if not known:
             known = _imported(id)
-            result(api.send("GET", _path(known), headers=_jurisdiction(known)))  # and once more for the state, below
+            result(api.send("GET", _path(known), headers=_jurisdiction(known)))  # a second time for the state, below
         answer = api.send("GET", _path(known), headers=_jurisdiction(known))
         if answer.status == 404:
             api.log("warning", GONE)

@@ -1,4 +1,4 @@
-"""What the official plugin refuses of a WorkersScript beyond single values: sources that clash, and wrong hashes."""
+"""The official plugin's checks of a WorkersScript beyond single values: conflicting sources, and wrong hashes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from offline_plugins.resource import UNKNOWN, Failure, Props, ProviderError
 
 
 def script_failures(inputs: Props, name: str) -> list[Failure]:
-    """Failures of a Worker's inputs; `name` is the resource's. Raises ProviderError if there is nothing to upload."""
+    """Return the failures of a Worker's inputs; `name` is the resource's. Raises ProviderError if it has no content."""
     if not any(key in inputs for key in ("content", "contentFile", "assets")):
         raise ProviderError(
             "Missing Attribute Configuration: At least one of these attributes must be configured: "
@@ -63,7 +63,7 @@ def _hash(inputs: Props, name: str) -> list[str]:
 
 
 def content_path(path: str) -> Path:
-    """Where a content file is: relative to the working directory, or to the home directory for `~/`."""
+    """Return a content file's path: relative to the working directory, or to the home directory for `~/`."""
     return Path(os.path.expanduser(path) if path.startswith("~/") else path)
 
 
@@ -88,7 +88,7 @@ def _assets(assets: object, name: str) -> list[str]:
 
 
 def _framework_type(value: object) -> str:
-    """The Terraform framework's name of a value's type."""
+    """Return the Terraform framework's name of a value's type."""
     if isinstance(value, str):
         return "StringType"
     if isinstance(value, dict):

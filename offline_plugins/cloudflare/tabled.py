@@ -1,4 +1,4 @@
-"""The part of a resource that follows from its table of attributes alone: Check, Diff and previews."""
+"""The methods of a resource that follow from its table of attributes alone: Check, Diff and previews."""
 # ruff: noqa: ARG002 - the interface of `resource.Resource`
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from offline_plugins.resource import Checked, Diffed, Failure, Props, Resource
 
 
 class Tabled(Resource):
-    """A resource that has `fields`. Its inputs and outputs are marked secret by them."""
+    """A resource with the table `fields`, which also marks its secret inputs and outputs."""
 
     fields: ClassVar[Fields]
 
@@ -22,11 +22,11 @@ class Tabled(Resource):
         return Checked(marked(self.fields, inputs, unknowns=True), found, warnings)
 
     def further_failures(self, inputs: Props, name: str) -> list[Failure]:
-        """What is wrong beyond the table; `name` is the resource's, for messages. May raise ProviderError."""
+        """Return failures beyond the table; `name` is the resource's, for messages. May raise ProviderError."""
         return []
 
     def plan(self, config: Props, prior: Props) -> Props:
-        """The state after an update; `prior` is empty for a new resource."""
+        """Plan the state after an update; `prior` is empty for a new resource."""
         return planned(self.fields, config, prior)
 
     def diff(self, id: str, olds: Props, old_inputs: Props, news: Props, ignore: list[str]) -> Diffed:
@@ -40,6 +40,6 @@ class Tabled(Resource):
         return marked(self.fields, self.plan(clean(news), clean(olds)))
 
     def read_result(self, id: str, state: Props, old_inputs: Props | None) -> tuple[str, Props, Props]:
-        """What `read` returns for a resource that has this state now; without old inputs it was imported."""
+        """Return the result of `read` for a resource with this state; without old inputs it was imported."""
         inputs = refreshed_inputs(clean(old_inputs), state) if old_inputs else imported_inputs(self.fields, state)
         return id, marked(self.fields, state), marked(self.fields, inputs)

@@ -1,8 +1,8 @@
-"""cloudflare.WorkersCronTrigger: a Worker's cron triggers, all in one. Its id is the Worker's name.
+"""cloudflare.WorkersCronTrigger: all cron triggers of a Worker. Its id is the Worker's name.
 
-As terraform-provider-cloudflare 5 has it (internal/services/workers_cron_trigger): the body is the list itself;
-**deletion sends nothing**, so a Worker that stays keeps its triggers; a refresh leaves the list as it was, so triggers
-that were changed elsewhere are not seen, and an import comes without them.
+Modelled on terraform-provider-cloudflare 5 (internal/services/workers_cron_trigger). The body is the list alone.
+**Deletion sends nothing**, so a Worker that stays keeps its triggers. A refresh leaves the list unchanged, so changes
+made elsewhere are not noticed, and an import has no triggers.
 """
 # ruff: noqa: ARG002 - the interface of `resource.Resource`
 
@@ -47,7 +47,7 @@ class WorkersCronTrigger(Tabled):
         return self._put(api, clean(news), clean(olds))
 
     def _put(self, api: Api, config: Props, prior: Props) -> Props:
-        """Replaces the triggers; the moments of each come from the answer, place by place."""
+        """Replace the triggers; their times come from the response, position by position."""
         plan = self.plan(config, prior)
         wanted = [{"cron": schedule["cron"]} for schedule in plan["schedules"]]
         answer = from_answer(self.fields, result(api.send_json("PUT", _path(plan), wanted)))
@@ -62,7 +62,7 @@ class WorkersCronTrigger(Tabled):
         known = clean(olds or {})
         if not known:
             known["accountId"], known["scriptName"] = import_parts(id, _IMPORT_FORM)
-            result(api.send("GET", _path(known)))  # and once more for the state, below
+            result(api.send("GET", _path(known)))  # a second time for the state, below
         answer = api.send("GET", _path(known))
         if answer.status == 404:
             api.log("warning", GONE)
@@ -71,7 +71,7 @@ class WorkersCronTrigger(Tabled):
         return self.read_result(known["scriptName"], known | {"id": known["scriptName"]}, old_inputs)
 
     def delete(self, api: Api, id: str, olds: Props) -> None:
-        """Nothing, as the official plugin does."""
+        """Do nothing, like the official plugin."""
 
 
 def _path(props: Props) -> str:

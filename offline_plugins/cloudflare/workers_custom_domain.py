@@ -1,4 +1,4 @@
-"""cloudflare.WorkersCustomDomain: a host name whose requests a Worker answers. Every change replaces it."""
+"""cloudflare.WorkersCustomDomain: a hostname that leads to a Worker. Every change replaces it."""
 # ruff: noqa: ARG002 - the interface of `resource.Resource`
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class WorkersCustomDomain(Tabled):
         return str(props.get("id", "")), props
 
     def update(self, api: Api, id: str, olds: Props, old_inputs: Props, news: Props, timeout: float | None) -> Props:
-        return self._put(api, clean(news), clean(olds))  # never asked for: every difference replaces
+        return self._put(api, clean(news), clean(olds))  # never called: every difference replaces
 
     def _put(self, api: Api, config: Props, prior: Props) -> Props:
         plan = self.plan(config, prior)
@@ -57,7 +57,7 @@ class WorkersCustomDomain(Tabled):
         known = clean(olds or {})
         if not known:
             known["accountId"], id = import_parts(id, _IMPORT_FORM)
-            result(api.send("GET", account_path(known, "workers", "domains", id)))  # and once more for the state, below
+            result(api.send("GET", account_path(known, "workers", "domains", id)))  # a second time for the state, below
         answer = api.send("GET", account_path(known, "workers", "domains", id))
         if answer.status == 404:
             api.log("warning", GONE)

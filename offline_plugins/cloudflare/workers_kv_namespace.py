@@ -1,6 +1,6 @@
-"""cloudflare.WorkersKvNamespace: a KV namespace. Its title can be changed; another account replaces it.
+"""cloudflare.WorkersKvNamespace: a KV namespace. A change of its title is an update; one of its account replaces it.
 
-As terraform-provider-cloudflare 5 has it (internal/services/workers_kv_namespace): POST and PUT send the title alone.
+Modelled on terraform-provider-cloudflare 5 (internal/services/workers_kv_namespace): POST and PUT send only the title.
 """
 
 from __future__ import annotations

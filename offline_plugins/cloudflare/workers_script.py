@@ -30,7 +30,7 @@ class WorkersScript(Tabled):
         return script_failures(inputs, name)
 
     def plan(self, config: Props, prior: Props) -> Props:
-        """The table's plan, with the hash of the asset directory as it is now: a changed file is a change."""
+        """Plan by the table, with the asset directory's current hash: a changed file is a change."""
         _refuse_boolean_to_list(config, prior)
         plan = super().plan(config, prior)
         assets = plan.get("assets")
@@ -49,7 +49,7 @@ class WorkersScript(Tabled):
         return self._put(api, clean(news), clean(olds))
 
     def _put(self, api: Api, config: Props, prior: Props) -> Props:
-        """Uploads assets, then the Worker; its outputs."""
+        """Upload assets, then the Worker; return the outputs."""
         plan = self.plan(config, prior)
         body, content_type = encode(_parts(plan, _upload_assets(api, plan)))
         path = account_path(plan, "workers", "scripts", plan["scriptName"])
@@ -79,7 +79,9 @@ class WorkersScript(Tabled):
 
 
 def _refuse_boolean_to_list(config: Props, prior: Props) -> None:
-    """The official plugin cannot compare a list with a stored boolean; an update without the property helps."""
+    """Fail like the official plugin, which cannot compare a list with a stored boolean. An update without the property
+    helps.
+    """
     new, old = _run_worker_first(config), _run_worker_first(prior)
     if isinstance(new, list) and isinstance(old, bool):
         quoted = _FIRST_PATH.replace('"', '\\"')
@@ -95,7 +97,7 @@ def _run_worker_first(props: Props) -> Any:
 
 
 def _upload_assets(api: Api, plan: Props) -> str:
-    """The token of the uploaded assets; empty where the plan has none to upload."""
+    """Upload the assets and return their token; "" when the plan has none to upload."""
     assets = plan.get("assets") or {}
     if assets.get("directory") is None or assets.get("jwt"):
         return ""
@@ -103,7 +105,7 @@ def _upload_assets(api: Api, plan: Props) -> str:
 
 
 def _parts(plan: Props, assets_token: str) -> list[Part]:
-    """The form of an upload: the code, where there is any, and the metadata."""
+    """Build the form of an upload: the code, if any, and the metadata."""
     metadata = to_body(METADATA, plan)
     if assets_token:
         metadata["assets"] = dict(sorted((metadata.get("assets", {}) | {"jwt": assets_token}).items()))
@@ -115,7 +117,7 @@ def _parts(plan: Props, assets_token: str) -> list[Part]:
             metadata["body_part"] = "script"
         usual = "application/javascript+module" if module else "application/javascript"
         parts.append(Part(module or "script", content, plan.get("contentType") or usual, module or "script"))
-    # The official plugin fails to write a placement, and sends an empty part rather than say so.
+    # The official plugin fails to write a placement, and sends an empty part instead of reporting it.
     placed = isinstance(plan.get("placement"), dict)
     text = "" if placed else json.dumps(metadata, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return [*parts, Part("metadata", text.encode(), "application/json")]
@@ -133,7 +135,7 @@ def _content(plan: Props) -> bytes | None:
 
 
 def _with_settings(api: Api, state: Props) -> Props:
-    """The state with what the API answers in settings; what it leaves out stays."""
+    """Return the state with the API's settings; those that the API leaves out stay unchanged."""
     path = account_path(state, "workers", "scripts", state["scriptName"], "settings")
     settings = from_answer(SETTINGS, result(api.send("GET", path)))
     bindings = _merged_bindings(state.get("bindings") or [], settings.pop("bindings", []))
@@ -144,7 +146,7 @@ def _with_settings(api: Api, state: Props) -> Props:
 
 
 def _overlaid(old: Props, new: Props) -> Props:
-    """`old` with the values of `new`, object by object."""
+    """Return `old` with the values of `new`, object by object."""
     merged = dict(old)
     for name, value in new.items():
         before = merged.get(name)
@@ -153,10 +155,10 @@ def _overlaid(old: Props, new: Props) -> Props:
 
 
 def _merged_bindings(known: list[Props], answered: list[Props]) -> list[Props]:
-    """The bindings after a refresh: the known ones in their order, then new ones of the API.
+    """Return the bindings after a refresh: the known ones in their order, then new ones of the API.
 
-    Only a secret that is gone leaves; a secret keeps its text, which the API never tells; a secret that the program
-    doesn't know stays out. Any other known binding is kept as it was, whatever the API answers.
+    Of the known bindings, only a deleted secret is removed. A secret keeps its text, which the API never returns; a
+    secret that the program does not know stays out. Any other known binding stays unchanged, whatever the API returns.
     """
     there = {(binding.get("type"), binding.get("name")): binding for binding in answered}
     kept = []
@@ -171,7 +173,7 @@ def _merged_bindings(known: list[Props], answered: list[Props]) -> list[Props]:
 
 
 def _take_content(api: Api, state: Props) -> None:
-    """Puts the code, or its hash, that the API has into the state."""
+    """Put the API's code, or its hash, into the state."""
     path = account_path(state, "workers", "scripts", state["scriptName"], "content", "v2")
     answer = required(api.send("GET", path, headers={"Accept": "string"}), FAILED)
     if answer.status == 204:  # a Worker of assets only

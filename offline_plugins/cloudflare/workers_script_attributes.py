@@ -1,7 +1,7 @@
-"""The attributes of cloudflare.WorkersScript: those of the script itself, and those of the metadata part of an upload.
+"""The attributes of cloudflare.WorkersScript: those of the script, and those of an upload's metadata part.
 
-Descriptions are the official plugin's, since Check shows them. Kinds of bindings that the program has no use for take
-their name and type only; their further properties are refused by name.
+Descriptions are the official plugin's, since Check shows them. Kinds of bindings that the program does not use accept
+only a name and a type; their further properties are refused by name.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ _MIGRATION = {
     ),
 }
 
-# Sent with every upload as the program gives it, whatever was applied before; never read back.
+# Sent with every upload as the program sets it, even if applied before; never read back.
 _MIGRATIONS = _MIGRATION | {
     "newTag": Attribute(wire="new_tag"),
     "oldTag": Attribute(wire="old_tag"),
@@ -215,7 +215,7 @@ METADATA = {
     ),
 }
 
-# What Read takes from a Worker's settings. Annotations, assets and the bindings to keep are never read back.
+# The settings of a Worker that Read uses. Annotations, assets and `keepBindings` are never read back.
 SETTINGS = {
     name: METADATA[name]
     for name in (

@@ -1,4 +1,4 @@
-"""cloudflare.WorkersScriptSubdomain: whether a Worker is served at its workers.dev address.
+"""cloudflare.WorkersScriptSubdomain: turns a Worker's workers.dev address on or off.
 
 Its id is the account's, so two of them share it; the Worker's name is only in its properties.
 """
@@ -52,7 +52,7 @@ class WorkersScriptSubdomain(Tabled):
         known = clean(olds or {})
         if not known:
             known["accountId"], known["scriptName"] = import_parts(id, _IMPORT_FORM)
-            result(api.send("GET", _path(known)))  # the official plugin asks once for the import and once for the state
+            result(api.send("GET", _path(known)))  # the official plugin also requests it twice when it imports
         answer = api.send("GET", _path(known))
         if answer.status == 404:
             api.log("warning", GONE)

@@ -1,1 +1,1 @@
-"""The offline stand-in for the digitalocean plugin: App, UptimeCheck and UptimeAlert."""
+"""The offline digitalocean plugin: App, UptimeCheck and UptimeAlert."""

@@ -1,4 +1,4 @@
-"""Requests to the API and what its refusals look like: the error texts of godo, DigitalOcean's Go client."""
+"""Requests to the API, and errors with the texts of godo, DigitalOcean's Go client."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from offline_plugins.resource import ProviderError
 
 
 def call(api: Api, what: str, method: str, path: str, body: Any = None, query: dict[str, str] | None = None) -> Any:
-    """The decoded answer. Raises Refused, its text beginning with `what` ("Error creating App"), or Unreachable."""
+    """Send a request; return the decoded response. Raises Refused, which starts with `what` ("Error creating App"), or
+    Unreachable.
+    """
     answer = api.send_json(method, path, body, query)
     if not answer.ok:
         raise Refused(what, answer)
@@ -17,7 +19,7 @@ def call(api: Api, what: str, method: str, path: str, body: Any = None, query: d
 
 
 class Refused(ProviderError):
-    """The API answered an error; `status` is its HTTP status."""
+    """The API returned an error; `status` is its HTTP status."""
 
     def __init__(self, what: str, answer: Answer) -> None:
         super().__init__(f"{what}: {_worded(answer)}")
@@ -33,5 +35,5 @@ def _worded(answer: Answer) -> str:
 
 
 def listed(text: str) -> str:
-    """The text as the SDK prints the only error of a step."""
+    """Return the text as the SDK prints a step's only error."""
     return f"1 error occurred:\n\t* {text}\n\n"

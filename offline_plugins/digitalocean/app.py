@@ -15,7 +15,7 @@ from offline_plugins.resource import UNKNOWN, Checked, Diffed, InitFailed, Props
 
 
 class App(Resource):
-    """Outputs: the inputs, what the API filled in, and the addresses and ids of `spec.ANSWERED`."""
+    """Outputs: the inputs, the API's defaults, and the addresses and ids of `spec.ANSWERED`."""
 
     token = "digitalocean:index/app:App"
 
@@ -49,7 +49,7 @@ class App(Resource):
     def update(self, api: Api, id: str, olds: Props, old_inputs: Props, news: Props, timeout: float | None) -> Props:
         planned = _planned_update(olds, news)
         if not self.diff(id, olds, old_inputs, news, []).changes:
-            return _shown(planned)  # the official plugin sends nothing then, also after a refused update
+            return _shown(planned)  # like the official plugin, also after a refused update: nothing is sent
         try:
             if planned["spec"] != olds.get("spec"):
                 _put(api, id, planned, timeout)
@@ -69,7 +69,7 @@ class App(Resource):
         state["deploymentPerPage"] = (olds or {}).get("deploymentPerPage")
         if old_inputs:
             return id, _shown(state), _shown(inputs.refreshed(APP, old_inputs, state))
-        # An import forgets how many deployments a page has, and says so.
+        # An import loses the number of deployments per page, and records that.
         said = {**inputs.imported(APP, state), "deploymentPerPage": None}
         return id, _shown(state), _shown(said)
 
@@ -110,7 +110,7 @@ def _spec(planned: Props) -> dict[str, Any]:
 
 
 def _read(api: Api, id: str, before: Props) -> Props:
-    """Outputs of the app as it is now. Raises Refused."""
+    """Return the outputs of the app in its current state. Raises Refused."""
     app = call(api, "Error reading App", "GET", f"/v2/apps/{id}")["app"]
     spec = dict(app.get("spec") or {})
     if isinstance(spec.get("egress"), dict):
@@ -118,7 +118,7 @@ def _read(api: Api, id: str, before: Props) -> Props:
     flat = body.flatten(SPEC, spec)
     flat["domains"] = sorted(domain["name"] for domain in flat["domainNames"])
     if not _said_domains(before):
-        flat["domainNames"] = []  # the official plugin shows them only where the program had some
+        flat["domainNames"] = []  # the official plugin shows them only when the program had some
     return {
         "id": app["id"],
         "spec": flat,
@@ -139,7 +139,7 @@ def _said_domains(before: Props) -> bool:
 
 
 def _merged(state: Props, planned: Props, fresh: bool) -> Props:
-    """The state after a step: what the API answers, but sets as they were planned, so that secrets stay plain."""
+    """Return the state after a step: the API's values, but sets as planned, so that secrets stay plain."""
     spec = _keep_sets(SPEC, state["spec"], planned["spec"])
     rest = {
         "deploymentPerPage": planned["deploymentPerPage"],
@@ -165,6 +165,6 @@ def _keep_sets(fields: tuple[Field, ...], now: Any, planned: Any) -> Any:
 
 
 def _shown(props: Props) -> Props:
-    """Properties with their secrets marked."""
+    """Return the properties with their secrets marked."""
     sealed: Props = seal(APP, props)
     return sealed

@@ -1,4 +1,4 @@
-"""Between the plugin's properties and the API's JSON."""
+"""Conversion between the plugin's properties and the API's JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from offline_plugins.resource import UNKNOWN, Props
 
 
 def expand(fields: tuple[Field, ...], props: Props) -> dict[str, Any]:
-    """JSON of planned outputs: empty values vanish (`false` too), but for `always`; what is unknown is not sent."""
+    """Return the JSON of planned outputs: without unknown values and, but for `always`, empty ones (also `false`)."""
     sent: dict[str, Any] = {}
     for field in fields:
         value = props.get(field.name)
@@ -30,7 +30,7 @@ def _expand_one(field: Field, value: Any) -> Any:
 
 
 def flatten(fields: tuple[Field, ...], body: dict[str, Any]) -> Props:
-    """Outputs of an API's answer; what it leaves out is empty text, 0, false, an empty list, or null for a block."""
+    """Return the outputs of a response; missing values are empty text, 0, false, an empty list, or null for a block."""
     return {field.name: _flatten_one(field, body.get(field.json)) for field in fields}
 
 

@@ -1,8 +1,8 @@
 """Waiting for a deployment, by the official plugin's rules.
 
-It reads the progress, not the phase: done when every step is SUCCESS (also when there is no step at all), failed when
-any step is in error. Cancelled and superseded deployments are therefore waited for until the time is up. Where the
-official plugin looks every ten seconds, this one looks at once and then less and less often, up to once a second.
+The progress counts, not the phase. A deployment is done when every step is SUCCESS (also when there are no steps), and
+has failed when any step is in error. Cancelled and superseded deployments are therefore waited for until the timeout.
+The official plugin polls every ten seconds; this one polls at once and then less and less often, down to once a second.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from offline_plugins.api import Api
 from offline_plugins.digitalocean.answers import call
 from offline_plugins.resource import ProviderError
 
-CREATE_SECONDS = 30 * 60.0  # the resource's only timeout, which updates use too
+CREATE_SECONDS = 30 * 60.0  # the resource's only timeout, which also applies to updates
 _FIRST_LOOK, _SLOWEST, _GROWTH = 0.05, 1.0, 1.3
 _READING = "Error trying to read app deployment state"
 
 
 def wait(api: Api, app: dict[str, Any], per_page: int, seconds: float) -> None:
-    """Returns when the app's pending deployment (or the newest, where none is pending) is done.
+    """Wait until the app's pending deployment (or the newest, when none is pending) is done.
 
     Raises ProviderError when it failed, or is not done after `seconds`.
     """
@@ -59,7 +59,7 @@ def _done(app: str, deployment: dict[str, Any]) -> bool:
 
 
 def _printed(progress: dict[str, Any]) -> str:
-    """The progress as godo.Stringify prints it."""
+    """Return the progress as godo.Stringify prints it."""
     counts = ("pending_steps", "running_steps", "success_steps", "error_steps", "total_steps")
     named = ", ".join(f"{_exported(name)}:{progress.get(name, 0)}" for name in counts)
     steps = " ".join(_printed_step(step) for step in progress.get("steps") or [])

@@ -1,4 +1,4 @@
-"""The detailed difference between stored and planned outputs, property by property, as the bridge words it."""
+"""The detailed difference between stored and planned outputs, property by property, in the bridge's form."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _REPLACING = {Kind.ADD: Kind.ADD_REPLACE, Kind.DELETE: Kind.DELETE_REPLACE, Kind
 def diff(
     fields: tuple[Field, ...], olds: Props, planned: Props, news: Props, stables: list[str], ignored: Sequence[str] = ()
 ) -> Diffed:
-    """`news` are the program's inputs: the places of set items are those in the program.
+    """Compare the outputs. `news` are the program's inputs, which give the positions of set items.
 
-    What is `ignored` is no difference, also where only the state has it, after a refresh: the bridge takes it out of
+    An `ignored` property is no difference, even when only the state has it after a refresh: the bridge removes it from
     Terraform's own diff (pulumi-terraform-bridge, pkg/tfshim/sdk-v2, processIgnoreChanges).
     """
     detailed: dict[str, Kind] = {}
@@ -80,9 +80,9 @@ def _list(field: Field, path: str, old: list[Any], new: list[Any], said: list[An
 
 
 def _set(field: Field, path: str, old: list[Any], new: list[Any], said: list[Any]) -> Iterator[tuple[str, Kind]]:
-    """Items that went, by their place in the state; items that came, by their place in the program.
+    """Yield removed items by their position in the state, and added items by their position in the program.
 
-    An item that came but cannot be found in the program as it is planned makes it one change of the whole set.
+    An added item that is not found in the program as planned makes one change of the whole set.
     """
     removed = {index: item for index, item in enumerate(old) if item not in new}
     came = [item for item in new if item not in old]
@@ -98,7 +98,7 @@ def _set(field: Field, path: str, old: list[Any], new: list[Any], said: list[Any
 
 
 def _same(field: Field, planned: Any, given: Any) -> bool:
-    """Whether a planned item is what the program says; what is left to the API is not looked at."""
+    """Return whether a planned item equals the program's; values that the API sets are not compared."""
     if not field.fields:
         return bool(planned == given)
     return all(

@@ -1,8 +1,8 @@
-"""How a resource's properties are described: one table per resource, read by check, plan, diff and the API's JSON.
+"""Tables of a resource's properties, one per resource, for check, plan, diff and the API's JSON.
 
-The official plugin bridges a Terraform provider (helper/schema of terraform-plugin-sdk v2); what it does to a property
-follows from a few attributes of that property's schema, and these are what `Field` holds. The tables name what this
-plugin carries; what the official one has besides is listed with `carried=False`, because it shows in outputs.
+The official plugin bridges a Terraform provider (helper/schema of terraform-plugin-sdk v2). Its treatment of a property
+follows from a few attributes of the property's schema; `Field` holds these. The tables list the properties of this
+plugin. The official plugin's further properties are listed with `carried=False`, because they show in outputs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from offline_plugins.resource import UNKNOWN, Props, Secret
 
 
 class Shape(Enum):
-    """ONE is a list of blocks with at most one item, which the plugin shows as a plain object."""
+    """The shape of a property. ONE is a list of at most one block, which the plugin shows as a plain object."""
 
     TEXT = "text"
     INT = "int"
@@ -31,7 +31,7 @@ SCALARS: Final = {Shape.TEXT: "", Shape.INT: 0, Shape.FLOAT: 0, Shape.BOOL: Fals
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """One property. `tf`: its name in the Terraform schema; `api`: in the API's JSON, the same if not given."""
+    """One property. `tf`: its name in the Terraform schema; `api`: in the API's JSON, the same by default."""
 
     name: str
     tf: str
@@ -40,20 +40,20 @@ class Field:
     item: Shape | None = None  # of a list or set of scalars
     api: str | None = None
     required: bool = False
-    computed: bool = False  # the API may fill it in: leaving it out, or removing it, keeps what there is
+    computed: bool = False  # the API may set it: leaving it out, or removing it, keeps the current value
     default: Any = None
     secret: bool = False
     replaces: bool = False
     carried: bool = True
     importable: bool = True
-    yields: str = ""  # an import leaves it out where this other property is said: the two exclude each other
-    always: bool = False  # in the API's JSON even where it is empty
-    named: bool = False  # gets a name made from the resource's where none is given
+    yields: str = ""  # an import leaves it out when this other property is set: the two exclude each other
+    always: bool = False  # in the API's JSON even when empty
+    named: bool = False  # gets a name made from the resource's when it is not set
     one_of: tuple[str, ...] = ()
     between: tuple[int, int] | None = None
     length: tuple[int, int] | None = None
     filled: bool = False  # must not be empty text
-    caseless: bool = False  # a change of case alone is none
+    caseless: bool = False  # a change of case alone is no change
     unsaid: str = ""  # a value that means the same as empty text, and is shown and sent as such
 
     @property
@@ -62,19 +62,19 @@ class Field:
 
 
 def zero(field: Field) -> Any:
-    """What the property is after an update in which nobody set it."""
+    """Return the property's value after an update in which nobody set it."""
     if field.shape in SCALARS:
         return SCALARS[field.shape]
     return None if field.shape is Shape.ONE else []
 
 
 def is_zero(value: Any) -> bool:
-    """Null, false, 0, "" or an empty list: the values that vanish from the API's JSON. An unknown value is none."""
+    """Return whether the value is missing from the API's JSON: null, false, 0, "" or []. An unknown value is not."""
     return value is None or ((value is not UNKNOWN and value in (False, 0, "")) or value == [])
 
 
 def known(value: Any) -> bool:
-    """Whether nothing in the value is unknown."""
+    """Return whether nothing in the value is unknown."""
     if isinstance(value, dict):
         return all(known(item) for item in value.values())
     if isinstance(value, list):
@@ -83,7 +83,7 @@ def known(value: Any) -> bool:
 
 
 def seal(fields: tuple[Field, ...], value: Any) -> Any:
-    """The value with its secret properties marked."""
+    """Return the value with its secret properties marked."""
     if not isinstance(value, dict):
         return value
     table = {field.name: field for field in fields}
@@ -99,7 +99,7 @@ def _seal_one(field: Field, value: Any) -> Any:
 
 
 def without_defaults(value: Any) -> Any:
-    """The value without the lists `__defaults`, in which the plugin keeps what Check filled in."""
+    """Return the value without the lists `__defaults`, in which the plugin records Check's defaults."""
     if isinstance(value, dict):
         return {name: without_defaults(item) for name, item in value.items() if name != "__defaults"}
     if isinstance(value, list):
@@ -108,5 +108,5 @@ def without_defaults(value: Any) -> Any:
 
 
 def child(props: Props | None, name: str) -> Any:
-    """`props[name]`, None where either is missing."""
+    """Return `props[name]`; None when either is missing."""
     return props.get(name) if isinstance(props, dict) else None

@@ -1,7 +1,7 @@
-"""Inputs: what Check makes of the program's, and what Read makes of the stored ones.
+"""Inputs: made by Check from the program's, and by Read from the stored ones.
 
-Check converts values, fills in defaults and names (and writes down which, in `__defaults` of every block), and refuses.
-Read keeps to the properties that were in the inputs before, with the values of now.
+Check converts values, fills in defaults and names (and records them in `__defaults` of every block), and refuses. Read
+returns the properties that were in the inputs before, with their current values.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ _OFFLINE = "the offline digitalocean plugin does not carry it; take it out, or u
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a value stands: the path in the program, and the one in the Terraform schema."""
+    """The position of a value: the path in the program, and the one in the Terraform schema."""
 
     path: str
     tf: str
-    frozen: bool = False  # below a set, where paths in the program end
+    frozen: bool = False  # below a set, where the program's paths end
 
     def down(self, field: Field) -> _Place:
         tf = f"{self.tf}.{field.tf}" if self.tf else field.tf
@@ -60,7 +60,7 @@ class _Place:
 
 
 def check(fields: tuple[Field, ...], name: str, seed: bytes, olds: Props, news: Props) -> Checked:
-    """Inputs to store, and all failures. Raises ProviderError for text where a number belongs."""
+    """Return the inputs to store, and all failures. Raises ProviderError for text in place of a number."""
     inputs = _fill(fields, _Namer(name, seed), olds, news)
     return Checked(seal(fields, inputs), list(_refuse(fields, _Place(name, ""), inputs)))
 
@@ -92,7 +92,7 @@ def _fill(fields: tuple[Field, ...], namer: _Namer, olds: Any, news: Props) -> P
 
 
 def _default(field: Field, namer: _Namer, olds: Any) -> Any:
-    """Defaults that are empty values are left to the plan, as the bridge does."""
+    """Return a default; empty values are left to the plan, as the bridge does."""
     old = child(olds, field.name)
     if field.named:
         return str(namer) if old is None else old
@@ -194,7 +194,7 @@ def _refuse_scalar(field: Field, place: _Place, value: Any) -> Iterator[Failure]
 
 
 def refreshed(fields: tuple[Field, ...], old_inputs: Props, state: Props) -> Props:
-    """Inputs after a read: the properties that were there before, as they are now; sets in the order of hashes."""
+    """Return the inputs after a read: the earlier properties with their current values; sets in the order of hashes."""
     return _refreshed_block(fields, old_inputs, state)
 
 
@@ -222,7 +222,7 @@ def _refreshed_one(field: Field, old: Any, now: Any) -> Any:
 
 
 def imported(fields: tuple[Field, ...], state: Props) -> Props:
-    """Inputs of a resource that is read for the first time: every property that could be said and is not empty."""
+    """Return the inputs of an imported resource: every property that can be set and is not empty."""
     said: Props = {DEFAULTS: []}
     for field in fields:
         value = _imported_one(field, state.get(field.name))

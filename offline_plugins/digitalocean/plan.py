@@ -1,7 +1,7 @@
-"""What a resource will be: the planned outputs, from the program's inputs and the stored outputs.
+"""The planned outputs of a resource, from the program's inputs and the stored outputs.
 
-Null in inputs means "not said". What happens then depends on the property: a default, what the API had filled in
-before, unknown where it will be filled in, or nothing.
+Null in inputs means "not set". Depending on the property it becomes a default, the API's earlier value, unknown when
+the API will set it, or nothing.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from offline_plugins.resource import UNKNOWN, Props
 
 @dataclass(frozen=True)
 class _Mode:
-    creating: bool  # the resource is not there yet
+    creating: bool  # the resource does not exist yet
     in_set: bool = False
-    added: bool = False  # the block is not there yet
+    added: bool = False  # the block does not exist yet
 
 
 def plan(fields: tuple[Field, ...], news: Props, olds: Props | None) -> Props:
-    """All properties of the table as they are planned; `olds` None for a resource that is to be created."""
+    """Plan all properties of the table; `olds` is None for a resource to be created."""
     return _block(fields, news, olds, _Mode(creating=olds is None))
 
 
@@ -63,7 +63,7 @@ def _scalar(field: Field, new: Any, old: Any, mode: _Mode) -> Any:
 
 
 def _unsaid(field: Field, old: Any, mode: _Mode) -> Any:
-    """The value of a property that the program does not mention."""
+    """Return the planned value of a property that the program does not set."""
     if mode.in_set:
         return UNKNOWN if field.computed else zero(field)
     if field.computed:
@@ -76,12 +76,12 @@ def _unsaid(field: Field, old: Any, mode: _Mode) -> Any:
 
 
 def _left_to_api(field: Field, mode: _Mode) -> Any:
-    """The value of a property that the API will fill in, or has left empty."""
+    """Return the planned value of a property that the API will set, or has left empty."""
     if mode.creating:
         return UNKNOWN
     if field.shape in (Shape.LIST, Shape.SET):
         return UNKNOWN if mode.added else []
-    return None  # also in a block that is added: there the SDK forgets single values
+    return None  # also in an added block: there the SDK loses single values
 
 
 def _set(field: Field, new: Any, old: Any, mode: _Mode) -> Any:
@@ -96,7 +96,7 @@ def _set(field: Field, new: Any, old: Any, mode: _Mode) -> Any:
 
 
 def _member(field: Field, new: Props, olds: list[Props], mode: _Mode) -> Any:
-    """One block of a set; what is left to the API is kept from the stored block that is otherwise the same."""
+    """Plan one block of a set; values that the API sets are taken from the stored block that is otherwise the same."""
     planned = _block(field.fields, new, None, replace(mode, in_set=True))
     for old in olds:
         if all(value == old.get(name) for name, value in planned.items() if value is not UNKNOWN):
@@ -111,7 +111,7 @@ def _nth(items: Any, index: int) -> Any:
 
 
 def settled(fields: tuple[Field, ...], planned: Props) -> Props:
-    """The plan of a step that failed half-way, as state: nested blocks complete, what is unknown at the top null."""
+    """Return the plan of a step that failed half-way as state: nested blocks whole, unknown values at the top null."""
     return {field.name: _settle(field, planned[field.name], top=True) for field in fields}
 
 

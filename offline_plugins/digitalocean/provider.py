@@ -41,7 +41,7 @@ class DigitalOcean(Provider):
     def configure(self, config: Props, api: Api) -> None:
         endpoint = config.get("apiEndpoint", os.environ.get("DIGITALOCEAN_API_URL", _DEFAULT_ENDPOINT))
         if endpoint is not UNKNOWN:
-            # Like the official plugin's client, which joins absolute paths: only the origin of the address counts.
+            # The official plugin's client joins absolute paths: of the address, only the origin counts.
             parts = urlsplit(loopback(endpoint, "digitalocean:apiEndpoint"))
             api.endpoint = f"{parts.scheme}://{parts.netloc}"
         token = config.get("token", _environment("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN"))
@@ -63,7 +63,7 @@ def _refusal(key: str) -> str:
 
 
 def _number(value: object) -> float | None:
-    """Config values are texts. Raises ProviderError for one that is no number."""
+    """Parse a config value, which is text. Raises ProviderError for one that is no number."""
     if value is None or value is UNKNOWN:
         return None
     try:

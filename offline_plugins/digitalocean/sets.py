@@ -1,8 +1,8 @@
 """The two orders of a set: as the plugin shows it, and as it is sent.
 
-Shown (outputs, previews): by the text of its items, as cty orders set elements. Sent, and in the inputs after a read:
-by hash, as terraform-plugin-sdk's Set.List does (helper/schema/serialize.go): the CRC-32 of a serialised item, ordered
-as text.
+Shown (outputs, previews): by the text of its items, the order of cty's sets. Sent, and in the inputs after a read: by
+hash, the order of terraform-plugin-sdk's Set.List (helper/schema/serialize.go): the CRC-32 of a serialised item, as
+text.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from offline_plugins.resource import UNKNOWN
 
 
 def shown(field: Field, items: list[Any]) -> list[Any]:
-    """The items as the plugin shows them, each once."""
+    """Return the items as the plugin shows them, each once."""
     unique = {_key(field, item): item for item in items}
     return [unique[key] for key in sorted(unique)]
 
 
 def sent(field: Field, items: list[Any]) -> list[Any]:
-    """The items in the order of their hashes."""
+    """Return the items in the order of their hashes."""
     return sorted(items, key=lambda item: str(crc32(_serialised(field, item).encode())))
 
 
@@ -32,7 +32,7 @@ def _key(field: Field, item: Any) -> tuple[Any, ...]:
 
 
 def _quoted(value: Any) -> str:
-    """Sorts text before unknown before null, as cty's hash bytes do."""
+    """Return a key that sorts text before unknown before null, like cty's hash bytes."""
     return "?" if value is UNKNOWN else "~" if value is None else f'"{value}"'
 
 

@@ -23,7 +23,7 @@ _REGISTRIES = ("UNSPECIFIED", "DOCKER_HUB", "DOCR", "GHCR")
 
 
 def camel(tf: str) -> str:
-    """`http_path` as the plugin names it: `httpPath`."""
+    """Return the plugin's name of `http_path`: `httpPath`."""
     head, *tail = tf.split("_")
     return head + "".join(word.capitalize() for word in tail)
 
@@ -33,7 +33,7 @@ def _texts(*names: str) -> tuple[Field, ...]:
 
 
 def _absent(shape: Shape, **names: str) -> tuple[Field, ...]:
-    """Properties that this plugin does not carry; they show in outputs as null or []."""
+    """Return properties that this plugin does not support; they show in outputs as null or []."""
     return tuple(Field(name=name, tf=tf, shape=shape, carried=False, importable=False) for name, tf in names.items())
 
 
@@ -68,7 +68,7 @@ _IMAGE = (
     Field(
         name="deployOnPushes",
         tf="deploy_on_push",
-        api="deploy_on_pushes",  # the API answers one object, and only for DOCR, which this plugin has not
+        api="deploy_on_pushes",  # the API returns one object, and only for DOCR, which this plugin does not support
         shape=Shape.LIST,
         computed=True,
         carried=False,
@@ -177,7 +177,7 @@ SPEC = (
         computed=True,
         yields="domains",
     ),
-    # Deprecated in favour of domainNames; shown, and what an import gives.
+    # Deprecated in favour of domainNames; shown, and set by an import.
     Field(name="domains", tf="domains", api="", shape=Shape.SET, item=Shape.TEXT, computed=True, carried=False),
     Field(name="features", tf="features", shape=Shape.SET, item=Shape.TEXT, computed=True),
     Field(name="services", tf="service", api="services", shape=Shape.LIST, fields=_SERVICE),
@@ -190,7 +190,7 @@ SPEC = (
     *_absent(Shape.LIST, vpcs="vpc", workers="worker"),
 )
 
-# What only the API says; unknown until the app is made.
+# Set by the API alone; unknown until the app exists.
 ANSWERED = ("appUrn", "liveUrl", "liveDomain", "defaultIngress", "activeDeploymentId", "createdAt", "updatedAt", "id")
 
 APP = (

@@ -1,4 +1,4 @@
-"""Times as Go's time.Time prints them, which is how the official plugin keeps them in state."""
+"""Times in the form of Go's time.Time, in which the official plugin stores them in state."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 
 def printed(iso: str | None) -> str:
-    """`2026-01-01T00:00:00Z` as `2026-01-01 00:00:00 +0000 UTC`; the zero time where the API gives none."""
+    """Return `2026-01-01T00:00:00Z` as `2026-01-01 00:00:00 +0000 UTC`; the zero time for None."""
     if not iso:
         return "0001-01-01 00:00:00 +0000 UTC"
     moment = datetime.fromisoformat(iso).astimezone(UTC)

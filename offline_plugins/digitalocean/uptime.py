@@ -41,11 +41,11 @@ ALERT = (
 
 
 class _Uptime(Resource):
-    """What both have in common: they are sent whole, and read back after every step."""
+    """The common part of both: they are sent whole, and read back after every step."""
 
     fields: tuple[Field, ...]
     stables: tuple[str, ...] = ()
-    key: str  # of the object in the API's JSON
+    key: str  # the object's name in the API's JSON
     creating: str
     updating: str
     deleting: str
@@ -58,7 +58,7 @@ class _Uptime(Resource):
 
     @abstractmethod
     def state(self, answered: dict[str, Any], props: Props) -> Props:
-        """Outputs of the API's object; `props` has what the object itself does not say."""
+        """Return the outputs of the API's object; `props` adds the properties that it lacks."""
 
     def check(self, name: str, seed: bytes, olds: Props, news: Props) -> Checked:
         return inputs.check(self.fields, name, seed, olds, news)
@@ -116,12 +116,12 @@ class _Uptime(Resource):
             raise ProviderError(listed(error.text), error.code) from None
 
     def _located(self, id: str, olds: Props) -> tuple[Props, str]:
-        """Properties that say where the object is, and its id."""
+        """Return the properties that locate the object, and its id."""
         return olds, id
 
     def _now(self, api: Api, id: str, planned: Props) -> Props:
         state = self.state(call(api, "Error retrieving check", "GET", f"{self.path(planned)}/{id}")[self.key], planned)
-        # An empty set stays as it was planned, null or [].
+        # An empty set stays as planned, null or [].
         return {name: planned[name] if value == [] and name in planned else value for name, value in state.items()}
 
 
@@ -152,7 +152,7 @@ class UptimeCheck(_Uptime):
 
 
 class UptimeAlert(_Uptime):
-    """Outputs: the inputs and the id. An import names check and alert: `CHECK,ALERT`."""
+    """Outputs: the inputs and the id. An import id names check and alert: `CHECK,ALERT`."""
 
     token = "digitalocean:index/uptimeAlert:UptimeAlert"
     fields = ALERT

@@ -1,1 +1,1 @@
-"""The offline stand-in for the random plugin: RandomPassword."""
+"""The offline random plugin: RandomPassword."""

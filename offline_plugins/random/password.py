@@ -1,4 +1,4 @@
-"""random.RandomPassword: a password made once, kept in state, made anew when any of its inputs changes.
+"""random.RandomPassword: a password in state, generated once and again when any of its inputs changes.
 
 Defaults, replacement rules and texts are those of the recorded plugin (tests/parity).
 """
@@ -47,7 +47,7 @@ class RandomPassword(Resource):
     def diff(self, id: str, olds: Props, old_inputs: Props, news: Props, ignore: list[str]) -> Diffed:
         planned = _planned(news)
         changed = sorted(key for key in _INPUTS if _differs(olds.get(key), planned.get(key)))
-        # Empty and absent keepers are told apart, but neither is a reason for another password.
+        # Empty and missing keepers are different, but neither requires a new password.
         replaces = [key for key in changed if key != "keepers" or olds.get(key) or planned.get(key)]
         return Diffed(bool(changed), changed, replaces)
 
@@ -72,11 +72,11 @@ class RandomPassword(Resource):
         return "none", _made(planned, id), inputs
 
     def delete(self, api: Api, id: str, olds: Props) -> None:
-        """Nothing to delete: the password is only in state."""
+        """Do nothing: the password is only in state."""
 
 
 def _invalid(name: str, news: Props) -> list[Failure]:
-    """What is wrong with the values; computed ones are not looked at."""
+    """Return the failures of the values; computed ones are not checked."""
     length = _number(news.get("length"))
     minimums = [_number(news.get(key)) for key in _MINIMUMS]
     failures = []
@@ -97,7 +97,7 @@ def _invalid(name: str, news: Props) -> list[Failure]:
 
 
 def _planned(news: Props) -> Props:
-    """The outputs that follow from the inputs alone. Raises ProviderError where they contradict each other."""
+    """Return the outputs that follow from the inputs alone. Raises ProviderError when they contradict each other."""
     planned: Props = {key: _number(news.get(key)) for key in _NUMBERS}
     planned.update({key: _bool(news.get(key)) for key in _BOOLS})
     if planned["number"] is not None and planned["numeric"] is not None and planned["number"] != planned["numeric"]:
@@ -116,7 +116,7 @@ def _planned(news: Props) -> Props:
 
 
 def _generate(planned: Props) -> str:
-    """A random password: every minimum met, the rest from all wanted classes, shuffled."""
+    """Generate a random password: every minimum met, the rest from all enabled classes, shuffled."""
     alphabets = {
         "special": planned.get("overrideSpecial") or _SPECIAL,
         "upper": string.ascii_uppercase,
@@ -142,7 +142,7 @@ def _made(planned: Props, password: str) -> Props:
 
 
 def _sealed(olds: Props) -> Props:
-    """Outputs of the state, their secrets marked again."""
+    """Return the state's outputs with their secrets marked again."""
     return {key: Secret(value) if key in _SECRETS else value for key, value in olds.items()}
 
 
@@ -153,7 +153,7 @@ def _differs(old: Any, new: Any) -> bool:
 
 
 def _number(value: Any) -> Any:
-    """Numbers may be written as text. Raises ProviderError for other text."""
+    """Parse a number, which may be text. Raises ProviderError for other text."""
     if isinstance(value, str):
         try:
             return int(value)
@@ -167,7 +167,7 @@ def _bool(value: Any) -> Any:
 
 
 def _texts(keepers: Any) -> Any:
-    """Keepers are texts; numbers and booleans are written as such."""
+    """Return keepers as texts, which numbers and booleans are converted to."""
     if not isinstance(keepers, dict):
         return keepers
     return {key: _text(value) for key, value in keepers.items()}

@@ -12,7 +12,7 @@ from offline_plugins.resource import Checked, Props, Provider, Resource
 
 
 class Random(Provider):
-    """Carries RandomPassword only."""
+    """The provider, with RandomPassword only."""
 
     name = "random"
     version = VERSIONS["random"]
@@ -24,7 +24,7 @@ class Random(Provider):
         return Checked(news)
 
     def configure(self, config: Props, api: Api) -> None:
-        """Nothing to configure."""
+        """Do nothing: it has no configuration."""
 
 
 def make() -> Provider:

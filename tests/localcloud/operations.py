@@ -28,7 +28,9 @@ def page() -> str:
     sections = [("DigitalOcean", "", platform), ("Cloudflare", "/client/v4", TABLE)]
     parts = [INTRODUCTION]
     for title, prefix, table in sections:
-        parts.append(f"\n## {title}\n\n| request | what it does |\n|---|---|\n" + "\n".join(_rows(prefix, table)) + "\n")
+        parts.append(
+            f"\n## {title}\n\n| request | what it does |\n|---|---|\n" + "\n".join(_rows(prefix, table)) + "\n"
+        )
     return "".join(parts)
 
 
