@@ -18,7 +18,7 @@ HERE = "."  # the project, relative: in an absolute path pip and uv would read #
 
 
 def base() -> str:
-    """Return the Python that creates environments: not one of an environment, which may be removed."""
+    """Return the Python that creates environments: never that of an environment, which may be recreated."""
     own = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     return str(own) if own.exists() else sys.executable
 
