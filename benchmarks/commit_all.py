@@ -41,14 +41,14 @@ def isolated(home: Path) -> None:
 
 def made(folder: Path, count: int) -> list[Repository]:
     """Create the repositories, each with a commit that is on its remote."""
-    found = []
+    repositories = []
     for name in (f"repo-{number:02}" for number in range(count)):
         git(folder, "init", "-q", "--bare", f"{name}.git")
         git(folder, "clone", "-q", f"{name}.git", name)
         git(folder / name, "commit", "-q", "--allow-empty", "-m", "Begin")
         git(folder / name, "push", "-q", "origin", "main")
-        found.append(Repository(name=name, path=name, what=name, service=None))
-    return found
+        repositories.append(Repository(name=name, path=name, what=name, service=None))
+    return repositories
 
 
 def aim(folder: Path, repositories: list[Repository], away: bool) -> None:

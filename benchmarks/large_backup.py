@@ -121,8 +121,8 @@ def move(origin: Backend, target: Backend, folder: Path) -> None:
 
 def main() -> None:
     """Build, move, and remove everything again."""
-    given = [int(each) for each in sys.argv[1:3]]
-    records, files = given + [RECORDS, FILES][len(given) :]
+    sizes = [int(each) for each in sys.argv[1:3]]
+    records, files = sizes + [RECORDS, FILES][len(sizes) :]
     with tempfile.TemporaryDirectory() as name:
         folder, program = Path(name), locate().pocketbase
         with (

@@ -101,8 +101,8 @@ def _probe(over: threading.Event, url: str, held: list[float]) -> None:
 
 def main() -> None:
     """Build, wipe, restore, release, and remove everything again."""
-    given = [int(each) for each in sys.argv[1:3]]
-    records, files = given + [RECORDS, FILES][len(given) :]
+    sizes = [int(each) for each in sys.argv[1:3]]
+    records, files = sizes + [RECORDS, FILES][len(sizes) :]
     with tempfile.TemporaryDirectory() as folder:
         project = Project.copied(Path(folder) / "project")
         project.seconds = 1800
@@ -129,9 +129,9 @@ def _run(project: Project, records: int) -> None:
     print(f"backup {size:.1f} MB, {records} records")
 
 
-def _expect(when: str, count: Callable[[], int], wanted: int) -> None:
-    if (found := count()) != wanted:
-        sys.exit(f"{when} there are {found} records, not {wanted}")
+def _expect(when: str, count: Callable[[], int], expected: int) -> None:
+    if (counted := count()) != expected:
+        sys.exit(f"{when} there are {counted} records, not {expected}")
 
 
 if __name__ == "__main__":

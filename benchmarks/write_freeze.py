@@ -136,16 +136,16 @@ def compare(ours: str, plain: str, token: str, requests: int, rounds: int) -> di
     """Measure both Workers in turn, for each kind of request: (with the gate, without it)."""
     visitors = {url: [Visitor(url, token, f"{url} {number}") for number in range(CLIENTS)] for url in (ours, plain)}
     kinds = list(visitors[ours][0].kinds())
-    found = {kind: (Batches(), Batches()) for kind in kinds}
+    measured = {kind: (Batches(), Batches()) for kind in kinds}
     with ThreadPoolExecutor(CLIENTS) as pool:
         for number, kind in itertools.product(range(rounds + 1), kinds):
-            turns = list(zip((ours, plain), found[kind], strict=True))
+            turns = list(zip((ours, plain), measured[kind], strict=True))
             for url, batches in turns if number % 2 else reversed(turns):
                 asks = [visitor.kinds()[kind] for visitor in visitors[url]]
                 measure(batches if number else Batches(), asks, requests, pool)
     for visitor in itertools.chain(*visitors.values()):
         visitor.close()
-    return found
+    return measured
 
 
 def main() -> None:
@@ -160,11 +160,11 @@ def main() -> None:
         try:
             project.oracle("up").well()
             ours, plain = str(project.outputs()["apiUrl"]), upload_without_front(project)
-            found = compare(ours, plain, _token(ours), options.requests, options.rounds)
+            measured = compare(ours, plain, _token(ours), options.requests, options.rounds)
         finally:
             project.stop()
     print("                  with the front         without it             ratios")
-    for kind, (front, none) in found.items():
+    for kind, (front, none) in measured.items():
         shown = "   ".join(f"{each.rate:6.0f}/s p99 {each.p99 * 1000:5.1f} ms" for each in (front, none))
         print(f"{kind:16}  {shown}   {front.rate / none.rate:.2f} x rate, {front.p99 / none.p99:.2f} x p99")
 

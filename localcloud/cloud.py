@@ -32,12 +32,16 @@ class Tokens:
     def at(cls, path: Path, account_id: str | None = None) -> Tokens:
         """Read the tokens from `path`; at the first start, generate them and write the file (0600)."""
         if path.exists():
-            found = json.loads(path.read_text())
-            return cls(found["digitalocean"], found["cloudflare"], found["accountId"])
-        made = cls("dop_v1_" + secrets.token_hex(32), secrets.token_urlsafe(36), account_id or secrets.token_hex(16))
-        names = {"digitalocean": made.digitalocean, "cloudflare": made.cloudflare, "accountId": made.account_id}
+            document = json.loads(path.read_text())
+            return cls(document["digitalocean"], document["cloudflare"], document["accountId"])
+        tokens = cls("dop_v1_" + secrets.token_hex(32), secrets.token_urlsafe(36), account_id or secrets.token_hex(16))
+        names = {
+            "digitalocean": tokens.digitalocean,
+            "cloudflare": tokens.cloudflare,
+            "accountId": tokens.account_id,
+        }
         write_private(path, json.dumps(names, indent=2).encode() + b"\n")
-        return made
+        return tokens
 
 
 @dataclass(frozen=True)

@@ -54,8 +54,8 @@ def authorized(cloud: Cloud, handler: Handler) -> Handler:
 
     async def checked(request: Request) -> Response:
         expected = f"Bearer {cloud.tokens.digitalocean}"
-        given = request.headers.get("authorization", "")
-        if not hmac.compare_digest(given.encode(), expected.encode()):
+        authorization = request.headers.get("authorization", "")
+        if not hmac.compare_digest(authorization.encode(), expected.encode()):
             return problem(401, "wrong or missing token: send the digitalocean token of tokens.json as bearer")
         return await handler(request)
 
@@ -161,8 +161,8 @@ class Control:
     async def push(self, request: Request) -> Response:
         """Receive GitHub's push event: {"repository", "branch"} → {"deployments"}, of apps that deploy on push."""
         try:
-            given = await request.json()
-            pushed = await self._platform.push(str(given["repository"]), str(given.get("branch") or "main"))
+            fields = await request.json()
+            pushed = await self._platform.push(str(fields["repository"]), str(fields.get("branch") or "main"))
         except (KeyError, TypeError, AttributeError, ValueError):
             return problem(400, 'say what was pushed to: {"repository": "OWNER/REPO", "branch": "main"}')
         except RepositoryError as error:

@@ -170,7 +170,7 @@ class Edge:
         self._clean()
         self._stopping = False
         await self._spawn()
-        self._watch = asyncio.create_task(self._keep())
+        self._watch = asyncio.create_task(self._supervise())
 
     async def stop(self) -> None:
         """Stop the Node process and all Workers, and cut running requests. Does nothing when it is not running."""
@@ -318,12 +318,12 @@ class Edge:
 
     def _environment(self) -> dict[str, str]:
         """Return only the variables that Node needs: workerd inherits them, and must not get our own tokens."""
-        kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         scratch = self._state / "tmp"
         scratch.mkdir(mode=0o700, exist_ok=True)
-        return kept | {"TMPDIR": str(scratch), "NO_COLOR": "1", "NODE_NO_WARNINGS": "1"}
+        return passed | {"TMPDIR": str(scratch), "NO_COLOR": "1", "NODE_NO_WARNINGS": "1"}
 
-    async def _keep(self) -> None:
+    async def _supervise(self) -> None:
         """Read responses. When the process ends unexpectedly, start a new one and replay the state."""
         while True:
             await self._read()
@@ -344,7 +344,7 @@ class Edge:
         while line := await self._process.stdout.readline():
             answer = json.loads(line)
             if "id" not in answer:
-                self._told(answer)
+                self._receive_event(answer)
                 continue
             future = self._pending.pop(answer["id"], None)
             if future is None or future.done():
@@ -357,12 +357,12 @@ class Edge:
                 future.set_exception(EdgeError(answer["error"]))
         await self._process.wait()
 
-    def _told(self, message: Json) -> None:
+    def _receive_event(self, message: Json) -> None:
         if "restarted" in message:
             self._record()
             return
-        told = message["traces"]
-        self.traced(told["name"], told["version"], told["traces"])
+        traces = message["traces"]
+        self.traced(traces["name"], traces["version"], traces["traces"])
 
     async def _again(self) -> None:
         pause = 0.1

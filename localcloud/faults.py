@@ -182,28 +182,28 @@ def read(descriptions: Any) -> list[Fault]:
     return [_read(each) for each in (descriptions if isinstance(descriptions, list) else [descriptions])]
 
 
-def _read(given: Any) -> Fault:
-    if not isinstance(given, dict):
+def _read(description: Any) -> Fault:
+    if not isinstance(description, dict):
         raise FaultError("a fault is a JSON object")
-    if set(given) == {"latency"}:
-        return Latency(**_checked(given["latency"], LATENCY, "path", "seconds"))
-    if "step" in given:
-        return StepFault(**_checked(given, STEP, "app"))
-    fault = RequestFault(**_checked(given, REQUEST, "path"))
+    if set(description) == {"latency"}:
+        return Latency(**_checked(description["latency"], LATENCY, "path", "seconds"))
+    if "step" in description:
+        return StepFault(**_checked(description, STEP, "app"))
+    fault = RequestFault(**_checked(description, REQUEST, "path"))
     if fault.record and fault.host is None:
         raise FaultError("record is for a host's requests; those to the APIs are all recorded")
     return fault
 
 
-def _checked(given: Any, known: dict[str, Check], *required: str) -> dict[str, Any]:
-    if not isinstance(given, dict):
+def _checked(fields: Any, known: dict[str, Check], *required: str) -> dict[str, Any]:
+    if not isinstance(fields, dict):
         raise FaultError("a latency is {path, seconds}")
-    for name, value in given.items():
+    for name, value in fields.items():
         if name not in known:
             raise FaultError(f"unknown key {name!r}; known: {', '.join(known)}")
         if not known[name](value):
             raise FaultError(f"{name} cannot be {value!r}")
     for name in required:
-        if name not in given:
+        if name not in fields:
             raise FaultError(f"{name} is missing")
-    return given
+    return fields

@@ -30,13 +30,13 @@ class HealthCheck:
     @classmethod
     def of(cls, service: dict[str, Any]) -> HealthCheck:
         """Read the health check of a service in an app spec."""
-        given = service.get("health_check", {})
+        limits = service.get("health_check", {})
         budget = DEFAULT_BUDGET
-        if {"initial_delay_seconds", "period_seconds", "failure_threshold"} & set(given):
-            limit = given.get("period_seconds", 10) * given.get("failure_threshold", 9)
-            budget = float(given.get("initial_delay_seconds", 0) + limit)
-        path = given.get("http_path") or given.get("path") or None
-        return cls(path, float(given.get("timeout_seconds", 1)), int(given.get("success_threshold", 1)), budget)
+        if {"initial_delay_seconds", "period_seconds", "failure_threshold"} & set(limits):
+            limit = limits.get("period_seconds", 10) * limits.get("failure_threshold", 9)
+            budget = float(limits.get("initial_delay_seconds", 0) + limit)
+        path = limits.get("http_path") or limits.get("path") or None
+        return cls(path, float(limits.get("timeout_seconds", 1)), int(limits.get("success_threshold", 1)), budget)
 
     async def wait(self, port: int) -> str:
         """Wait until the program is ready; return "", or the last problem when the time is up."""

@@ -129,15 +129,15 @@ class ImageStore:
 
 
 async def _write_checked(path: Path, digest: str, body: AsyncIterator[bytes]) -> int:
-    seen = hashlib.sha256()
+    sha256 = hashlib.sha256()
     size = 0
     with path.open("wb") as file:
         async for chunk in body:
-            seen.update(chunk)
+            sha256.update(chunk)
             size += len(chunk)
             file.write(chunk)
-    if "sha256:" + seen.hexdigest() != digest:
-        raise ImageError(f"the bytes sent have the digest sha256:{seen.hexdigest()}, not {digest}")
+    if "sha256:" + sha256.hexdigest() != digest:
+        raise ImageError(f"the bytes sent have the digest sha256:{sha256.hexdigest()}, not {digest}")
     return size
 
 
@@ -146,11 +146,11 @@ def read_config(packed: Path) -> ImageConfig:
     try:
         with tarfile.open(packed) as tar:
             file = tar.extractfile("config.json")
-            found = json.load(file) if file else None
+            config = json.load(file) if file else None
     except (tarfile.TarError, KeyError, ValueError, OSError) as error:
         raise ImageError(f"not an image: no readable config.json in the tar ({error})") from error
     try:
-        return ImageConfig.read(found)
+        return ImageConfig.read(config)
     except ValueError as error:
         raise ImageError(f"not an image: {error}") from None
 

@@ -54,15 +54,15 @@ class Registry:
 
     def manifest(self, digest: str) -> dict[str, Any]:
         """Return the manifest of a digest; from an index, the one for linux/amd64. Raises PullError."""
-        found = self._manifest(digest)
-        if "manifests" not in found:
-            return found
-        wanted = ("linux", "amd64")
-        for each in found["manifests"]:
+        manifest = self._manifest(digest)
+        if "manifests" not in manifest:
+            return manifest
+        linux_amd64 = ("linux", "amd64")
+        for each in manifest["manifests"]:
             platform = each.get("platform") or {}
-            if (platform.get("os"), platform.get("architecture")) == wanted:
+            if (platform.get("os"), platform.get("architecture")) == linux_amd64:
                 return self._manifest(each["digest"])
-        raise PullError(f"{self.repository}@{digest} has no image for {'/'.join(wanted)}")
+        raise PullError(f"{self.repository}@{digest} has no image for {'/'.join(linux_amd64)}")
 
     def unpack(self, manifest: Mapping[str, Any], root: Path) -> ImageConfig:
         """Unpack the layers over one another into an empty folder. Raises PullError."""
@@ -91,13 +91,13 @@ class Registry:
     @contextmanager
     def _file(self, digest: str) -> Iterator[Path]:
         """Download a blob to a file and check its digest."""
-        seen = hashlib.sha256()
+        sha256 = hashlib.sha256()
         with tempfile.NamedTemporaryFile() as file:
             for chunk in self._asked(f"blobs/{digest}", digest):
-                seen.update(chunk)
+                sha256.update(chunk)
                 file.write(chunk)
             file.flush()
-            if f"sha256:{seen.hexdigest()}" != digest:
+            if f"sha256:{sha256.hexdigest()}" != digest:
                 raise PullError(f"the registry at {self._host} gives other bytes than {digest}")
             yield Path(file.name)
 

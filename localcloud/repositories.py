@@ -104,8 +104,8 @@ class Repositories:
 def source_name(service: Mapping[str, Any]) -> str | None:
     """Return the source of a component: OWNER/REPO, or a clone address; None when it is an image."""
     github, git = service.get("github"), service.get("git")
-    found = (github or {}).get("repo") or (git or {}).get("repo_clone_url")
-    return str(found) if found else None
+    name = (github or {}).get("repo") or (git or {}).get("repo_clone_url")
+    return str(name) if name else None
 
 
 def identity(name: str) -> str:

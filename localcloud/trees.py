@@ -72,8 +72,8 @@ def remove(path: Path) -> None:
 def _relative(home: Path, link: Path, target: str) -> str:
     """Return the link's target, resolved as in a container whose root is `home`."""
     base = Path("/") if target.startswith("/") else Path("/") / link.parent.relative_to(home)
-    wanted = home / os.path.normpath(base / target).lstrip("/")
-    return os.path.relpath(wanted, link.parent)
+    resolved = home / os.path.normpath(base / target).lstrip("/")
+    return os.path.relpath(resolved, link.parent)
 
 
 def _copy(source: Path, path: Path, member: tarfile.TarInfo) -> None:

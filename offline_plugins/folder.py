@@ -49,8 +49,8 @@ def code() -> str:
     With -I it depends on neither the user's site folder, nor the environment, nor the working directory (the
     program's).
     """
-    found = f"import sys; sys.path.insert(0, {str(_ROOT)!r})"
-    return f"{found}; from offline_plugins.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    setup = f"import sys; sys.path.insert(0, {str(_ROOT)!r})"
+    return f"{setup}; from offline_plugins.__main__ import main; sys.exit(main(sys.argv[1:]))"
 
 
 def _put(folder: Path, name: str, script: str) -> None:

@@ -98,16 +98,16 @@ def lock(name: str) -> Iterator[None]:
 
 def _acquire(file: IO[str], name: str) -> None:
     """Wait for the lock, and print the process that has it, once that one has written its id."""
-    said = ""
+    printed = ""
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
             holder = file.read().strip()
-            if holder not in ("", said):
+            if holder not in ("", printed):
                 say(f"  {name}: another make (process {holder}) is at it; waiting for it to end …")
-                said = holder
+                printed = holder
             time.sleep(POLL_SECONDS)
         else:
             return

@@ -35,14 +35,14 @@ def ensure() -> Engine:
     only = os.environ.get("ORACLE_ENGINE", "")
     if only and only not in SOURCES:
         raise ToolError(f"ORACLE_ENGINE is {only!r}; it may be path, installer or modules.", "unset ORACLE_ENGINE")
-    found = from_path() if only in ("", "path") else None
-    if found is None and only in ("", "installer"):
-        found = _from_installer(last=only == "installer")
-    if found is None and only in ("", "modules"):
-        found = Engine(cache.install(_folder("modules"), _build), pins.ENGINE, "modules")
-    if found is None:
+    engine = from_path() if only in ("", "path") else None
+    if engine is None and only in ("", "installer"):
+        engine = _from_installer(last=only == "installer")
+    if engine is None and only in ("", "modules"):
+        engine = Engine(cache.install(_folder("modules"), _build), pins.ENGINE, "modules")
+    if engine is None:
         raise ToolError(f"PATH has no Pulumi {pins.ENGINE_MINIMUM} or later with its Python language host.")
-    return found
+    return engine
 
 
 def from_path() -> Engine | None:
@@ -71,8 +71,10 @@ def version_of(program: Path) -> str | None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as home:
-        said = output([program, "version"], env={**os.environ, "PULUMI_HOME": home, "PULUMI_SKIP_UPDATE_CHECK": "true"})
-    return said.strip().removeprefix("v") if said and versions.parse(said) else None
+        printed = output(
+            [program, "version"], env={**os.environ, "PULUMI_HOME": home, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        )
+    return printed.strip().removeprefix("v") if printed and versions.parse(printed) else None
 
 
 def _folder(source: Source) -> str:

@@ -53,8 +53,8 @@ def _find(scratch: Path) -> Path:
     minimum = pins.go_minimum()
     own = path.which("go")
     if own is not None:
-        said = output([own, "version"], env=packages.go({"GOTOOLCHAIN": "local"}))
-        if said is not None and versions.at_least(said, minimum):
+        printed = output([own, "version"], env=packages.go({"GOTOOLCHAIN": "local"}))
+        if printed is not None and versions.at_least(printed, minimum):
             return own
     target = scratch / "go"
     python.install_wheel("go", target)

@@ -58,7 +58,7 @@ def _fetch(address: str, file: Path, step: Step) -> str:
     """Download to a file and return its SHA-256. A network error half-way raises Unreachable; a disk error is passed
     on.
     """
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     try:
         answer = urllib.request.urlopen(address, timeout=SECONDS)
     except (OSError, http.client.HTTPException) as error:
@@ -68,12 +68,12 @@ def _fetch(address: str, file: Path, step: Step) -> str:
     with answer, file.open("wb") as out:
         while chunk := _read(answer):
             out.write(chunk)
-            found.update(chunk)
+            sha256.update(chunk)
             size += len(chunk)
             step.detail = f"{size >> 20} of {total >> 20} MB"
     if size < total:
         raise Unreachable(f"the download ended after {size} of {total} bytes")
-    return found.hexdigest()
+    return sha256.hexdigest()
 
 
 def _read(answer: http.client.HTTPResponse) -> bytes:
@@ -100,8 +100,8 @@ def _unpack(archive: Path, folder: Path) -> None:
     with tarfile.open(archive) as opened:
         for member in opened:
             name = PurePosixPath(member.name).name
-            wanted = name == "pulumi" or (name.startswith("pulumi-") and "python" in name)
-            source = opened.extractfile(member) if wanted and member.isfile() else None
+            needed = name == "pulumi" or (name.startswith("pulumi-") and "python" in name)
+            source = opened.extractfile(member) if needed and member.isfile() else None
             if source is not None:
                 target = folder / name
                 with source, target.open("wb") as out:

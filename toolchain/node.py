@@ -32,10 +32,10 @@ def ensure() -> Node:
 def from_path() -> Node | None:
     """Return the user's Node. The program is asked for its own path, because version managers put scripts on PATH."""
     own = path.which("node")
-    said = output([own, "-p", "process.version + ' ' + process.execPath"]) if own else None
-    if not said or not versions.at_least(said, pins.NODE_MINIMUM):
+    printed = output([own, "-p", "process.version + ' ' + process.execPath"]) if own else None
+    if not printed or not versions.at_least(printed, pins.NODE_MINIMUM):
         return None
-    version, program = said.strip().split(" ", 1)
+    version, program = printed.strip().split(" ", 1)
     npm = path.which("npm")
     return Node(Path(program), npm, version.removeprefix("v")) if npm else None
 

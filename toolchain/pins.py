@@ -31,10 +31,10 @@ WHEELS = HERE / "wheels"
 
 def digest(*files: Path, extra: str = "") -> str:
     """Return twelve hex digits that change with a file's content, or with the extra text."""
-    found = hashlib.sha256(extra.encode())
+    sha256 = hashlib.sha256(extra.encode())
     for file in files:
-        found.update(b"\0" + file.name.encode() + b"\0" + file.read_bytes())
-    return found.hexdigest()[:12]
+        sha256.update(b"\0" + file.name.encode() + b"\0" + file.read_bytes())
+    return sha256.hexdigest()[:12]
 
 
 def wheel(name: str) -> str:

@@ -32,9 +32,9 @@ _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64":
 
 def choose(system: str, machine: str) -> Platform:
     """Return the supported platform with these names, as from `platform.system()` and `platform.machine()`."""
-    wanted = _MACHINES.get(machine.lower(), machine)
+    name = _MACHINES.get(machine.lower(), machine)
     for known in SUPPORTED:
-        if (known.system, known.machine) == (system, wanted):
+        if (known.system, known.machine) == (system, name):
             return known
     raise ToolError(
         f"{system} on {machine} is not supported: this project runs on Linux and macOS, x86-64 and arm64.",

@@ -33,8 +33,8 @@ def run(
     """
     tail: deque[str] = deque(maxlen=200)
 
-    def keep(said: bytes) -> None:
-        tail.append(said.decode(errors="replace").rstrip())
+    def keep(raw: bytes) -> None:
+        tail.append(raw.decode(errors="replace").rstrip())
         if line is not None:
             line(tail[-1])
 

@@ -60,7 +60,7 @@ def ensure() -> Tools:
         chosen_node = node.ensure()
         node_modules = node.modules(chosen_node)
         chosen = engine.ensure()
-        found = Tools(
+        installed = Tools(
             engine_bin=chosen.folder,
             engine_version=chosen.version,
             engine_source=chosen.source,
@@ -69,8 +69,8 @@ def ensure() -> Tools:
             pocketbase=_pocketbase(),
             python=python.VENV / "bin" / "python",
         )
-        _write(found, key)
-    return found
+        _write(installed, key)
+    return installed
 
 
 def _pocketbase() -> Path:
@@ -89,8 +89,8 @@ def _key() -> str:
         pins.WHEELS / "node.txt",
         pins.LOCK,
     ]
-    seen = [pins.ENGINE, platforms.host().key, str(cache.root()), os.environ.get("ORACLE_ENGINE", "")]
-    return pins.digest(*files, extra="\n".join([*seen, path.signature("pulumi"), path.signature("node")]))
+    parts = [pins.ENGINE, platforms.host().key, str(cache.root()), os.environ.get("ORACLE_ENGINE", "")]
+    return pins.digest(*files, extra="\n".join([*parts, path.signature("pulumi"), path.signature("node")]))
 
 
 def _read(venv: Path) -> tuple[Tools, str]:
@@ -98,7 +98,7 @@ def _read(venv: Path) -> tuple[Tools, str]:
     try:
         record = json.loads((venv / RECORD).read_text())
         texts = record["tools"]
-        found = Tools(
+        recorded = Tools(
             engine_bin=Path(texts["engine_bin"]),
             engine_version=texts["engine_version"],
             engine_source=texts["engine_source"],
@@ -109,27 +109,27 @@ def _read(venv: Path) -> tuple[Tools, str]:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ToolMissing("The tools have not been got yet.") from error
-    _check(found)
-    return found, record["key"]
+    _check(recorded)
+    return recorded, record["key"]
 
 
-def _check(found: Tools) -> None:
+def _check(recorded: Tools) -> None:
     needed = {
-        "The Pulumi engine": found.engine_bin / "pulumi",
-        "The Python language host": found.engine_bin / "pulumi-language-python",
-        "Node": found.node,
-        "The Workers runtime": found.node_modules / "miniflare",
-        "PocketBase": found.pocketbase,
-        "The Python environment": found.python,
+        "The Pulumi engine": recorded.engine_bin / "pulumi",
+        "The Python language host": recorded.engine_bin / "pulumi-language-python",
+        "Node": recorded.node,
+        "The Workers runtime": recorded.node_modules / "miniflare",
+        "PocketBase": recorded.pocketbase,
+        "The Python environment": recorded.python,
     }
     for name, place in needed.items():
         if not place.exists():
             raise ToolMissing(f"{name} is no longer at {place}.")
 
 
-def _write(found: Tools, key: str) -> None:
+def _write(installed: Tools, key: str) -> None:
     """Write the record beside the old one and rename it: a reader sees the old one or the new one."""
-    record = {"key": key, "tools": {name: str(value) for name, value in asdict(found).items()}}
+    record = {"key": key, "tools": {name: str(value) for name, value in asdict(installed).items()}}
     written = python.VENV / f"{RECORD}.new"
     written.write_text(json.dumps(record, indent=2) + "\n")
     written.replace(python.VENV / RECORD)

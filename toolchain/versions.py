@@ -11,8 +11,8 @@ _NUMBERS = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
 
 def parse(text: str) -> Version | None:
     """Return the first version in a program's output ("v3.259.0", "go1.26.8", "go1.26 linux/amd64"), or None."""
-    found = _NUMBERS.search(text)
-    return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
+    match = _NUMBERS.search(text)
+    return (int(match[1]), int(match[2]), int(match[3] or 0)) if match else None
 
 
 def at_least(text: str, minimum: str) -> bool:

@@ -46,8 +46,13 @@ async def account(_: Request, api: Api) -> Response:
 async def memberships(request: Request, api: Api) -> Response:
     """List the user's memberships: only one."""
     roles = ["Administrator"]
-    found = {"id": shapes.AUTHOR_ID, "status": "accepted", "account": shapes.account(api.account_id), "roles": roles}
-    return listing(request, [found])
+    membership = {
+        "id": shapes.AUTHOR_ID,
+        "status": "accepted",
+        "account": shapes.account(api.account_id),
+        "roles": roles,
+    }
+    return listing(request, [membership])
 
 
 async def subdomain(_: Request, api: Api) -> Response:
@@ -57,10 +62,10 @@ async def subdomain(_: Request, api: Api) -> Response:
 
 async def set_subdomain(request: Request, api: Api) -> Response:
     """Rename the account's subdomain, which changes every Worker's own address."""
-    wanted = text(await body(request), "subdomain").lower()
-    if not SUBDOMAIN.fullmatch(wanted):
-        raise ApiError(400, 10030, f"{wanted!r} is no valid subdomain.")
-    api.zones.set_subdomain(wanted)
+    name = text(await body(request), "subdomain").lower()
+    if not SUBDOMAIN.fullmatch(name):
+        raise ApiError(400, 10030, f"{name!r} is no valid subdomain.")
+    api.zones.set_subdomain(name)
     for script in api.records.scripts():
         await api.workers.readdress(script.name)
-    return ok({"subdomain": wanted})
+    return ok({"subdomain": name})

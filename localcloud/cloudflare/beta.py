@@ -46,21 +46,21 @@ async def worker(request: Request, api: Api) -> Response:
 
 async def add_worker(request: Request, api: Api) -> Response:
     """Create a Worker without versions."""
-    wanted = await _wanted(request)
-    name = text(wanted, "name")
+    settings = await _wanted(request)
+    name = text(settings, "name")
     if api.records.script(name) is not None:
         raise invalid(f"a Worker with the name {name} already exists")
     await api.workers.add_script(name)
-    return ok(shape(await _apply(api, name, wanted), api))
+    return ok(shape(await _apply(api, name, settings), api))
 
 
 async def put_worker(request: Request, api: Api) -> Response:
     """Change a Worker's settings; the name cannot change."""
     script = _script(request, api)
-    wanted = await _wanted(request)
-    if wanted.get("name", script.name) != script.name:
+    settings = await _wanted(request)
+    if settings.get("name", script.name) != script.name:
         raise invalid("a Worker cannot be renamed here: make another one")
-    return ok(shape(await _apply(api, script.name, wanted), api))
+    return ok(shape(await _apply(api, script.name, settings), api))
 
 
 async def drop_worker(request: Request, api: Api) -> Response:
@@ -78,19 +78,19 @@ async def _wanted(request: Request) -> dict[str, Json]:
     return wanted
 
 
-async def _apply(api: Api, name: str, wanted: dict[str, Json]) -> Script:
-    settings: dict[str, Json] = {key: wanted[key] for key in ("logpush", "observability", "tags") if key in wanted}
-    if "tail_consumers" in wanted:
-        settings["tail_consumers"] = [{"service": entry["name"]} for entry in wanted["tail_consumers"] or []] or None
+async def _apply(api: Api, name: str, changes: dict[str, Json]) -> Script:
+    settings: dict[str, Json] = {key: changes[key] for key in ("logpush", "observability", "tags") if key in changes}
+    if "tail_consumers" in changes:
+        settings["tail_consumers"] = [{"service": entry["name"]} for entry in changes["tail_consumers"] or []] or None
     await api.workers.patch_script(name, settings)
-    subdomain = wanted.get("subdomain") or {}
+    subdomain = changes.get("subdomain") or {}
     return await api.workers.set_subdomain(name, subdomain.get("enabled"), subdomain.get("previews_enabled"))
 
 
 async def versions(request: Request, api: Api) -> Response:
     """List a Worker's versions."""
-    found = api.records.versions(_script(request, api).name)
-    return listing(request, [version_shape(version) for version in found], 10)
+    newest_first = api.records.versions(_script(request, api).name)
+    return listing(request, [version_shape(version) for version in newest_first], 10)
 
 
 async def version(request: Request, api: Api) -> Response:
@@ -103,9 +103,9 @@ async def version(request: Request, api: Api) -> Response:
 async def add_version(request: Request, api: Api) -> Response:
     """Create a version: modules in base64, and the settings."""
     name = _script(request, api).name
-    wanted = await body(request)
-    metadata = {key: wanted[key] for key in PLAIN if wanted.get(key) is not None}
-    modules = [_uploaded(module) for module in wanted.get("modules") or []]
+    fields = await body(request)
+    metadata = {key: fields[key] for key in PLAIN if fields.get(key) is not None}
+    modules = [_uploaded(module) for module in fields.get("modules") or []]
     made = await api.workers.add_version(name, uploads.checked(uploads.ordered(metadata, modules)))
     return ok(version_shape(made) | _modules(made, api))
 
@@ -122,10 +122,10 @@ def _uploaded(module: Json) -> uploads.Uploaded:
 def shape(script: Script, api: Api) -> Json:
     """Return a Worker in the JSON form of these endpoints."""
     deployment = api.records.deployment(script.name)
-    given = script.settings["observability"] or {}
-    base = {"enabled": False, "head_sampling_rate": 1} | given
-    logs = LOGS | {"enabled": base["enabled"]} | (given.get("logs") or {})
-    traces = TRACES | (given.get("traces") or {})
+    observability = script.settings["observability"] or {}
+    base = {"enabled": False, "head_sampling_rate": 1} | observability
+    logs = LOGS | {"enabled": base["enabled"]} | (observability.get("logs") or {})
+    traces = TRACES | (observability.get("traces") or {})
     domains = [{"id": domain.id, "hostname": domain.hostname, "zone_id": domain.zone_id, "zone_name": domain.zone_name}
                for domain in api.zones.domains() if domain.script == script.name]  # fmt: skip
     bound = [{"id": api.workers.script(name).tag, "name": name} for name in api.workers.references(script.name)]
@@ -145,32 +145,32 @@ def shape(script: Script, api: Api) -> Json:
     }
 
 
-def version_shape(found: Version) -> Json:
+def version_shape(version: Version) -> Json:
     """Return a version in the JSON form of these endpoints, without the code."""
     optional: dict[str, Json] = {
-        "compatibility_date": found.compatibility_date or None,
-        "limits": found.limits,
-        "main_module": found.main,
-        "assets": {"config": found.site.config} if found.site else None,
-        "placement": found.placement or None,
+        "compatibility_date": version.compatibility_date or None,
+        "limits": version.limits,
+        "main_module": version.main,
+        "assets": {"config": version.site.config} if version.site else None,
+        "placement": version.placement or None,
     }
     return {
-        "id": found.id,
-        "number": found.number,
-        "created_on": found.created_on,
-        "source": found.source,
-        "usage_model": found.usage_model,
-        "compatibility_flags": found.compatibility_flags,
-        "annotations": {"workers/triggered_by": "create_version_api", **found.annotations},
-        "bindings": found.bindings,
-        "startup_time_ms": found.startup_time_ms,
+        "id": version.id,
+        "number": version.number,
+        "created_on": version.created_on,
+        "source": version.source,
+        "usage_model": version.usage_model,
+        "compatibility_flags": version.compatibility_flags,
+        "annotations": {"workers/triggered_by": "create_version_api", **version.annotations},
+        "bindings": version.bindings,
+        "startup_time_ms": version.startup_time_ms,
         "urls": [],
         **{key: value for key, value in optional.items() if value is not None},
     }
 
 
-def _modules(found: Version, api: Api) -> Json:
-    if not found.parts:
+def _modules(version: Version, api: Api) -> Json:
+    if not version.parts:
         return {}
     modules = [
         {
@@ -178,6 +178,6 @@ def _modules(found: Version, api: Api) -> Json:
             "content_type": part.content_type,
             "content_base64": base64.b64encode(api.workers.blobs.module(part.digest).read_bytes()).decode(),
         }
-        for part in found.parts
+        for part in version.parts
     ]
     return {"modules": modules}

@@ -74,9 +74,9 @@ def resolve(given: Json, keep: Json, before: Version | None) -> Bound:
         if name in found:
             raise name_taken(name)
         _take(binding, name, before, found, secrets)
-    kept = {"secret_text"} if keep is None and not secrets else set(keep or ())
+    kept_types = {"secret_text"} if keep is None and not secrets else set(keep or ())
     for binding in before.bindings if before else ():
-        if binding["type"] in kept and binding["name"] not in found:
+        if binding["type"] in kept_types and binding["name"] not in found:
             _copy(binding, binding["name"], before, found, secrets)
     _count(found.values())
     return Bound(bindings=[found[name] for name in sorted(found)], secrets=secrets)

@@ -102,12 +102,12 @@ class Blobs:
 
         Files that an older local cloud stored may be missing.
         """
-        found = {}
+        types = {}
         for path, entry in self.manifest(manifest).items():
             kind = self._types / entry["hash"]
             with contextlib.suppress(FileNotFoundError, ValueError):
-                found["/".join(segments(path))] = kind.read_text()
-        return found
+                types["/".join(segments(path))] = kind.read_text()
+        return types
 
     def keep_manifest(self, manifest: Manifest) -> str:
         """Store a manifest and return its digest."""
@@ -118,8 +118,8 @@ class Blobs:
 
     def manifest(self, name: str) -> Manifest:
         """Read a manifest."""
-        found: Manifest = json.loads(self._manifests.joinpath(name).read_text())
-        return found
+        manifest: Manifest = json.loads(self._manifests.joinpath(name).read_text())
+        return manifest
 
     def site(self, manifest: str, config: dict[str, Json]) -> Path:
         """Return a folder with the manifest's files and the rules of `config`; it is made at the first call.

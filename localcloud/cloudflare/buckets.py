@@ -75,10 +75,10 @@ class Buckets:
 
     def set_class(self, name: str, jurisdiction: str, storage_class: str) -> Bucket:
         """Set the storage class of new objects."""
-        found = self.get(name, jurisdiction)
+        bucket = self.get(name, jurisdiction)
         _check_class(storage_class)
         self._store.execute("UPDATE cf_r2_buckets SET storage_class = ? WHERE name = ?", (storage_class, name))
-        return replace(found, storage_class=storage_class)
+        return replace(bucket, storage_class=storage_class)
 
     async def drop(self, name: str, jurisdiction: str) -> None:
         """Delete the bucket. Raises ApiError 10008 while it holds objects."""

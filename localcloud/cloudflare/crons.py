@@ -136,4 +136,4 @@ def _nearest_weekday(day: date) -> date:
         return day
     steps = (-1, 2) if day.isoweekday() == 6 else (1, -2)
     near = (day + timedelta(days=step) for step in steps)
-    return next(found for found in near if found.month == day.month)
+    return next(weekday for weekday in near if weekday.month == day.month)

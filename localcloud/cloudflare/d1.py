@@ -17,19 +17,19 @@ Json = Any
 
 async def databases(request: Request, api: Api) -> Response:
     """List the D1 databases."""
-    wanted = request.query_params.get("name")
-    return listing(request, [_shape(each) for each in api.databases.all() if wanted in (None, each.name)], 100)
+    name = request.query_params.get("name")
+    return listing(request, [_shape(each) for each in api.databases.all() if name in (None, each.name)], 100)
 
 
 async def add_database(request: Request, api: Api) -> Response:
     """Create a database: {"name", "primary_location_hint"?, "jurisdiction"?}."""
-    wanted = await body(request)
-    name = wanted.get("name")
+    fields = await body(request)
+    name = fields.get("name")
     if not isinstance(name, str) or not name.strip():
         raise ApiError(400, 7400, "The request is malformed: name is missing")
-    made = api.databases.add(name, wanted.get("jurisdiction"))
-    if "read_replication" in wanted:
-        made = api.databases.set_replication(made.id, _mode(wanted))
+    made = api.databases.add(name, fields.get("jurisdiction"))
+    if "read_replication" in fields:
+        made = api.databases.set_replication(made.id, _mode(fields))
     return ok(await _measured(api, made))
 
 
@@ -65,8 +65,8 @@ async def _queries(request: Request) -> list[Json]:
     return batch if isinstance(batch, list) else [wanted]
 
 
-def _mode(wanted: dict[str, Json]) -> str:
-    replication = wanted.get("read_replication")
+def _mode(fields: dict[str, Json]) -> str:
+    replication = fields.get("read_replication")
     return str(replication.get("mode")) if isinstance(replication, dict) else ""
 
 
@@ -75,12 +75,12 @@ def _key(request: Request) -> str:
     return key
 
 
-async def _measured(api: Api, found: Database) -> Json:
-    tables, size = await api.databases.measure(found)
-    replication = {"mode": found.replication}
-    return _shape(found) | {"num_tables": tables, "file_size": size, "read_replication": replication}
+async def _measured(api: Api, database: Database) -> Json:
+    tables, size = await api.databases.measure(database)
+    replication = {"mode": database.replication}
+    return _shape(database) | {"num_tables": tables, "file_size": size, "read_replication": replication}
 
 
-def _shape(found: Database) -> Json:
-    base = {"uuid": found.id, "name": found.name, "version": "production", "created_at": found.created_on}
-    return base | ({"jurisdiction": found.jurisdiction} if found.jurisdiction else {})
+def _shape(database: Database) -> Json:
+    base = {"uuid": database.id, "name": database.name, "version": "production", "created_at": database.created_on}
+    return base | ({"jurisdiction": database.jurisdiction} if database.jurisdiction else {})

@@ -71,35 +71,35 @@ class Databases:
 
     def set_replication(self, key: str, mode: str) -> Database:
         """Store the replication mode."""
-        found = self.get(key)
+        database = self.get(key)
         if mode not in ("auto", "disabled"):
             raise ApiError(400, 7400, "read_replication.mode must be auto or disabled")
-        self._store.execute("UPDATE cf_d1_databases SET replication = ? WHERE id = ?", (mode, found.id))
-        return replace(found, replication=mode)
+        self._store.execute("UPDATE cf_d1_databases SET replication = ? WHERE id = ?", (mode, database.id))
+        return replace(database, replication=mode)
 
     async def drop(self, key: str) -> None:
         """Delete a database with all its tables, even while Workers are bound to it."""
-        found = self.get(key)
-        await self._storage.erase((KIND, found.id))
-        self._store.execute("DELETE FROM cf_d1_databases WHERE id = ?", (found.id,))
+        database = self.get(key)
+        await self._storage.erase((KIND, database.id))
+        self._store.execute("DELETE FROM cf_d1_databases WHERE id = ?", (database.id,))
 
     async def query(self, key: str, queries: list[Json], rows: bool = False) -> list[Json]:
         """Run all statements in one transaction and return their results; `rows` gives columns and rows.
 
         Raises ApiError 7500 with SQLite's own message, and 7400 for malformed queries.
         """
-        found = self.get(key)
+        database = self.get(key)
         asked = [each for query in queries for each in _single(query)]
         path = f"/query?resultsFormat={'ROWS_AND_COLUMNS' if rows else 'ARRAY_OF_OBJECTS'}"
-        answer = await self._storage.request((KIND, found.id), "POST", path, {}, json.dumps(asked).encode())
+        answer = await self._storage.request((KIND, database.id), "POST", path, {}, json.dumps(asked).encode())
         read = json.loads(answer.body) if answer.status == 200 else {"error": answer.body.decode(errors="replace")}
         if isinstance(read, dict):
             raise ApiError(400, 7500, str(read["error"]))
         return list(read)
 
-    async def measure(self, found: Database) -> tuple[int, int]:
+    async def measure(self, database: Database) -> tuple[int, int]:
         """Return the number of tables and the size in bytes."""
-        answer = (await self.query(found.id, [{"sql": COUNT}]))[0]
+        answer = (await self.query(database.id, [{"sql": COUNT}]))[0]
         return int(answer["results"][0]["n"]), int(answer["meta"]["size_after"])
 
 

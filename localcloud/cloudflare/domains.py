@@ -18,15 +18,15 @@ Json = Any
 
 async def zones(request: Request, api: Api) -> Response:
     """List the zones, filtered by name, account.id and status."""
-    wanted = request.query_params
-    found = [shapes.zone(zone, api.account_id) for zone in api.zones.all()]
-    if name := wanted.get("name"):
-        found = [zone for zone in found if zone["name"] == name]
-    if (account := wanted.get("account.id")) and account != api.account_id:
-        found = []
-    if status := wanted.get("status"):
-        found = [zone for zone in found if zone["status"] == status]
-    return listing(request, found)
+    query = request.query_params
+    shown = [shapes.zone(zone, api.account_id) for zone in api.zones.all()]
+    if name := query.get("name"):
+        shown = [zone for zone in shown if zone["name"] == name]
+    if (account := query.get("account.id")) and account != api.account_id:
+        shown = []
+    if status := query.get("status"):
+        shown = [zone for zone in shown if zone["status"] == status]
+    return listing(request, shown)
 
 
 async def zone(request: Request, api: Api) -> Response:
@@ -36,8 +36,8 @@ async def zone(request: Request, api: Api) -> Response:
 
 async def add_zone(request: Request, api: Api) -> Response:
     """Create a zone, which is active at once."""
-    found = await body(request)
-    return ok(shapes.zone(api.zones.add(text(found, "name").lower()), api.account_id))
+    fields = await body(request)
+    return ok(shapes.zone(api.zones.add(text(fields, "name").lower()), api.account_id))
 
 
 async def drop_zone(request: Request, api: Api) -> Response:
@@ -58,9 +58,9 @@ async def dns(request: Request, api: Api) -> Response:
 
 async def add_dns(request: Request, api: Api) -> Response:
     """Create a DNS record: it is stored, so that custom domains can conflict with it."""
-    found = await body(request)
-    text(found, "name")
-    return ok(api.zones.add_dns(request.path_params["zone"], found))
+    record = await body(request)
+    text(record, "name")
+    return ok(api.zones.add_dns(request.path_params["zone"], record))
 
 
 async def drop_dns(request: Request, api: Api) -> Response:
@@ -71,11 +71,11 @@ async def drop_dns(request: Request, api: Api) -> Response:
 
 async def domains(request: Request, api: Api) -> Response:
     """List the custom domains, filtered by the fields of a domain."""
-    found = [shapes.domain(domain) for domain in api.zones.domains()]
+    shown = [shapes.domain(domain) for domain in api.zones.domains()]
     for key in ("hostname", "service", "environment", "zone_id", "zone_name"):
-        if wanted := request.query_params.get(key):
-            found = [domain for domain in found if domain[key] == wanted]
-    return listing(request, found, 100)
+        if value := request.query_params.get(key):
+            shown = [domain for domain in shown if domain[key] == value]
+    return listing(request, shown, 100)
 
 
 async def domain(request: Request, api: Api) -> Response:
@@ -85,8 +85,8 @@ async def domain(request: Request, api: Api) -> Response:
 
 async def put_domain(request: Request, api: Api) -> Response:
     """Attach a hostname to a Worker."""
-    wanted = await body(request)
-    made = await _attach(api, text(wanted, "hostname"), text(wanted, "service"), wanted)
+    fields = await body(request)
+    made = await _attach(api, text(fields, "hostname"), text(fields, "service"), fields)
     return ok(made)
 
 
@@ -100,12 +100,12 @@ async def drop_domain(request: Request, api: Api) -> Response:
 async def put_script_domains(request: Request, api: Api) -> Response:
     """Replace all custom domains of a Worker, for wrangler."""
     name = api.workers.script(request.path_params["script"]).name
-    wanted = await body(request)
-    origins = wanted.get("origins")
+    fields = await body(request)
+    origins = fields.get("origins")
     if not isinstance(origins, list):
         raise bad_body("origins is missing or not a list")
     hosts = {text(origin, "hostname").lower() for origin in origins}
-    made = [await _attach(api, text(origin, "hostname"), name, {**wanted, **origin}) for origin in origins]
+    made = [await _attach(api, text(origin, "hostname"), name, {**fields, **origin}) for origin in origins]
     if left_out := _left_out(api, name, hosts):
         for domain in left_out:
             api.zones.detach(domain.id)
@@ -139,9 +139,9 @@ def _has_record(api: Api, host: str) -> bool:
     return zone is not None and any(record["name"] == host for record in api.zones.dns(zone.id))
 
 
-async def _attach(api: Api, hostname: str, script: str, wanted: dict[str, Json]) -> Json:
+async def _attach(api: Api, hostname: str, script: str, options: dict[str, Json]) -> Json:
     before = next((domain for domain in api.zones.domains() if domain.hostname == hostname.lower()), None)
-    made = api.zones.attach(hostname, script, wanted)
+    made = api.zones.attach(hostname, script, options)
     if before and before.script != script:
         await api.workers.readdress(before.script)
     await api.workers.readdress(script)
@@ -162,9 +162,9 @@ async def route(request: Request, api: Api) -> Response:
 async def put_route(request: Request, api: Api) -> Response:
     """Create or change a route."""
     zone_id, identifier = request.path_params["zone"], request.path_params.get("route")
-    wanted = await body(request)
+    fields = await body(request)
     before = api.zones.route(zone_id, identifier) if identifier else None
-    made = api.zones.put_route(zone_id, identifier, text(wanted, "pattern"), wanted.get("script") or None)
+    made = api.zones.put_route(zone_id, identifier, text(fields, "pattern"), fields.get("script") or None)
     for name in {made.script, before.script if before else None} - {None}:
         await api.workers.readdress(str(name))
     return ok(shapes.route(made))
@@ -182,21 +182,21 @@ async def script_routes(request: Request, api: Api) -> Response:
     """List the routes that lead to a Worker."""
     name = api.workers.script(request.path_params["script"]).name
     names = {zone.id: zone.name for zone in api.zones.all()}
-    found = [
+    shown = [
         {**shapes.route(route), "zone_id": route.zone_id, "zone_name": names[route.zone_id]}
         for route in api.zones.routes()
         if route.script == name
     ]
-    return ok(found)
+    return ok(shown)
 
 
 async def put_script_routes(request: Request, api: Api) -> Response:
     """Replace all routes of a Worker, for wrangler."""
     name = api.workers.script(request.path_params["script"]).name
-    wanted: Json = await request.json()
-    if not isinstance(wanted, list):
+    patterns: Json = await request.json()
+    if not isinstance(patterns, list):
         raise bad_body("not a list of routes")
-    made = api.zones.replace_routes(name, [(text(route, "pattern"), route) for route in wanted])
+    made = api.zones.replace_routes(name, [(text(route, "pattern"), route) for route in patterns])
     await api.workers.readdress(name)
     return ok([shapes.route(route) for route in made])
 

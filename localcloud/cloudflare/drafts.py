@@ -131,34 +131,34 @@ def with_objects(bound: bindings.Bound, namespaces: list[ObjectNamespace]) -> bi
 def with_secrets(before: Version, changes: dict[str, str | None]) -> Version:
     """Build a version like `before` with secrets added, replaced or (None) removed. Raises ApiError 10053 or 10056."""
     bound = {binding["name"]: binding for binding in before.bindings}
-    kept = dict(before.secrets)
+    secrets = dict(before.secrets)
     for name, value in changes.items():
         known = bound.get(name)
         if value is None:
             if known is None or known["type"] != "secret_text":
                 raise errors.no_binding(name)
-            del bound[name], kept[name]
+            del bound[name], secrets[name]
             continue
         if known is not None and known["type"] != "secret_text":
             raise errors.name_taken(name)
         bindings.check_text(name, "secret_text", value)
         bound[name] = {"name": name, "type": "secret_text"}
-        kept[name] = value
+        secrets[name] = value
     ordered = [bound[name] for name in sorted(bound)]
-    return replace(_next(before, {"workers/triggered_by": "secret"}), bindings=ordered, secrets=kept)
+    return replace(_next(before, {"workers/triggered_by": "secret"}), bindings=ordered, secrets=secrets)
 
 
-def script_settings(found: dict[str, Json], script: Script | None) -> dict[str, Json]:
+def script_settings(metadata: dict[str, Json], script: Script | None) -> dict[str, Json]:
     """Return the script's settings after an upload: it replaces all of them but the tags."""
     empty: dict[str, Json] = {"logpush": False, "observability": None, "tags": [], "tail_consumers": None}
-    kept = {"tags": script.settings["tags"]} if script else {}
-    given = {key: found[key] for key in SCRIPT_SETTINGS if found.get(key) is not None}
-    return empty | kept | given
+    tags = {"tags": script.settings["tags"]} if script else {}
+    uploaded = {key: metadata[key] for key in SCRIPT_SETTINGS if metadata.get(key) is not None}
+    return empty | tags | uploaded
 
 
-def patched_settings(found: dict[str, Json], script: Script) -> dict[str, Json]:
+def patched_settings(changes: dict[str, Json], script: Script) -> dict[str, Json]:
     """Return the script's settings after a patch: it changes only the named ones."""
-    changed = script.settings | {key: found[key] for key in SCRIPT_SETTINGS if key in found}
+    changed = script.settings | {key: changes[key] for key in SCRIPT_SETTINGS if key in changes}
     return changed | {"logpush": bool(changed["logpush"]), "tags": list(changed["tags"] or [])}
 
 

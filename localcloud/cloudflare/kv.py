@@ -26,8 +26,8 @@ async def namespaces(request: Request, api: Api) -> Response:
     """List the KV namespaces."""
     order = "id" if request.query_params.get("order") == "id" else "title"
     backwards = request.query_params.get("direction") == "desc"
-    found = sorted(map(_shape, api.namespaces.all()), key=lambda shape: str(shape[order]), reverse=backwards)
-    return listing(request, found)
+    ordered = sorted(map(_shape, api.namespaces.all()), key=lambda shape: str(shape[order]), reverse=backwards)
+    return listing(request, ordered)
 
 
 async def add_namespace(request: Request, api: Api) -> Response:
@@ -54,24 +54,24 @@ async def drop_namespace(request: Request, api: Api) -> Response:
 async def keys(request: Request, api: Api) -> Response:
     """List keys: a page of at most 1000, and a cursor in result_info for the next one."""
     asked = [request.query_params.get(name, "") for name in ("prefix", "limit", "cursor")]
-    found = await api.namespaces.keys(_id(request), *asked)
-    return ok(found["keys"], result_info={"count": len(found["keys"]), "cursor": found.get("cursor", "")})
+    page = await api.namespaces.keys(_id(request), *asked)
+    return ok(page["keys"], result_info={"count": len(page["keys"]), "cursor": page.get("cursor", "")})
 
 
 async def value(request: Request, api: Api) -> Response:
     """Read a value's bytes; the header `expiration` is set when it expires."""
-    found = await api.namespaces.value(_id(request), _key(request))
-    ending = found.headers.get("cf-expiration")
-    return Response(found.body, 200, {"expiration": ending} if ending else None, "application/octet-stream")
+    stored = await api.namespaces.value(_id(request), _key(request))
+    ending = stored.headers.get("cf-expiration")
+    return Response(stored.body, 200, {"expiration": ending} if ending else None, "application/octet-stream")
 
 
 async def put_value(request: Request, api: Api) -> Response:
     """Write a value: its bytes, or a form with the parts value and metadata."""
-    given = {"expiration": request.query_params.get("expiration"), "ttl": request.query_params.get("expiration_ttl")}
+    expiry = {"expiration": request.query_params.get("expiration"), "ttl": request.query_params.get("expiration_ttl")}
     if request.headers.get("content-type", "").startswith("multipart/form-data"):
-        entry = await _form(request, given)
+        entry = await _form(request, expiry)
     else:
-        entry = Entry(value=await request.body(), **given)
+        entry = Entry(value=await request.body(), **expiry)
     await api.namespaces.put(_id(request), _key(request), entry)
     return ok(None)
 
@@ -84,8 +84,8 @@ async def drop_value(request: Request, api: Api) -> Response:
 
 async def metadata(request: Request, api: Api) -> Response:
     """Read a key's metadata; null when it has none."""
-    found = await api.namespaces.value(_id(request), _key(request))
-    return ok(json.loads(found.headers.get("cf-kv-metadata", "null")))
+    stored = await api.namespaces.value(_id(request), _key(request))
+    return ok(json.loads(stored.headers.get("cf-kv-metadata", "null")))
 
 
 async def put_values(request: Request, api: Api) -> Response:
@@ -108,25 +108,25 @@ async def drop_values(request: Request, api: Api) -> Response:
 
 async def values(request: Request, api: Api) -> Response:
     """Read many values: {"keys", "type"?, "withMetadata"?}; null for a missing key."""
-    wanted = await body(request)
-    names = wanted.get("keys")
+    fields = await body(request)
+    names = fields.get("keys")
     if not isinstance(names, list) or not names or len(names) > MOST_READ:
         raise ApiError(400, 10029, f"keys must be a list of 1 to {MOST_READ} keys")
-    return ok({"values": {str(name): await _read(request, api, str(name), wanted) for name in names}})
+    return ok({"values": {str(name): await _read(request, api, str(name), fields) for name in names}})
 
 
-async def _read(request: Request, api: Api, key: str, wanted: dict[str, Json]) -> Json:
+async def _read(request: Request, api: Api, key: str, options: dict[str, Json]) -> Json:
     try:
-        found = await api.namespaces.value(_id(request), key)
+        stored = await api.namespaces.value(_id(request), key)
     except ApiError as error:
         if error.code != 10009:
             raise
         return None
-    text = found.body.decode(errors="replace")
-    read = json.loads(text) if wanted.get("type") == "json" else text
-    if not wanted.get("withMetadata"):
+    text = stored.body.decode(errors="replace")
+    read = json.loads(text) if options.get("type") == "json" else text
+    if not options.get("withMetadata"):
         return read
-    return {"value": read, "metadata": json.loads(found.headers.get("cf-kv-metadata", "null"))}
+    return {"value": read, "metadata": json.loads(stored.headers.get("cf-kv-metadata", "null"))}
 
 
 def _bulk(entry: Json) -> tuple[str, Entry]:
@@ -145,7 +145,7 @@ def _bulk(entry: Json) -> tuple[str, Entry]:
     )
 
 
-async def _form(request: Request, given: dict[str, str | None]) -> Entry:
+async def _form(request: Request, expiry: dict[str, str | None]) -> Entry:
     try:
         async with request.form(max_part_size=LARGEST_VALUE + 1) as parts:
             found = {name: part if isinstance(part, str) else await part.read() for name, part in parts.multi_items()}
@@ -159,7 +159,7 @@ async def _form(request: Request, given: dict[str, str | None]) -> Entry:
         text = None if not kept else json.dumps(json.loads(kept))
     except ValueError:
         raise _unreadable("metadata is not JSON") from None
-    return Entry(value=read["value"], metadata=text, **given)
+    return Entry(value=read["value"], metadata=text, **expiry)
 
 
 async def _list(request: Request) -> list[Json]:
@@ -195,5 +195,5 @@ def _key(request: Request) -> str:
     return key
 
 
-def _shape(found: Namespace) -> dict[str, Json]:
-    return {"id": found.id, "title": found.title, "supports_url_encoding": True}
+def _shape(namespace: Namespace) -> dict[str, Json]:
+    return {"id": namespace.id, "title": namespace.title, "supports_url_encoding": True}

@@ -57,20 +57,20 @@ class Version:
 
     def document(self) -> dict[str, Json]:
         """Return all fields but id, script, number, created_on and the secrets, for the database."""
-        found = dataclasses.asdict(self)
+        fields = dataclasses.asdict(self)
         for name in ("id", "script", "number", "created_on", "secrets"):
-            del found[name]
-        return found
+            del fields[name]
+        return fields
 
     @classmethod
     def of(
         cls, identifier: str, script: str, number: int, created_on: str, document: Json, secrets: dict[str, str]
     ) -> Version:
         """Rebuild a version from its database row."""
-        found = dict(document)
-        found["parts"] = [Part(**part) for part in found["parts"]]
-        found["site"] = Site(**found["site"]) if found["site"] else None
-        return cls(id=identifier, script=script, number=number, created_on=created_on, secrets=secrets, **found)
+        fields = dict(document)
+        fields["parts"] = [Part(**part) for part in fields["parts"]]
+        fields["site"] = Site(**fields["site"]) if fields["site"] else None
+        return cls(id=identifier, script=script, number=number, created_on=created_on, secrets=secrets, **fields)
 
     def binding(self, name: str) -> dict[str, Json] | None:
         """Return the binding of this name."""

@@ -57,10 +57,10 @@ class Namespaces:
 
     def get(self, identifier: str) -> Namespace:
         """Return a namespace."""
-        found = self._find("id", identifier)
-        if found is None:
+        namespace = self._find("id", identifier)
+        if namespace is None:
             raise ApiError(404, 10013, "namespace not found")
-        return found
+        return namespace
 
     def add(self, title: str) -> Namespace:
         """Create a namespace. Raises ApiError 10014 when the title is taken."""
@@ -104,11 +104,11 @@ class Namespaces:
         """Return a page of keys: {"keys": [{name, expiration?, metadata?}], "cursor"?}."""
         asked = {"prefix": prefix, "key_count_limit": limit, "cursor": cursor}
         query = urlencode({name: text for name, text in asked.items() if text})
-        found: dict[str, Json] = json.loads(_good(await self._ask(identifier, "GET", f"/?{query}")).body)
-        for key in found["keys"]:
+        page: dict[str, Json] = json.loads(_good(await self._ask(identifier, "GET", f"/?{query}")).body)
+        for key in page["keys"]:
             if "metadata" in key:
                 key["metadata"] = json.loads(key["metadata"])
-        return found
+        return page
 
     async def _ask(
         self, identifier: str, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b""

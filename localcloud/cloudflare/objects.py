@@ -58,9 +58,9 @@ def migrated(
         return known, tag
     if not isinstance(migrations, dict):
         raise invalid("migrations must be an object")
-    given = migrations.get("old_tag") or None
-    if given != tag:
-        why = f"got tag '{given or ''}' when expected tag is '{tag or ''}'"
+    old_tag = migrations.get("old_tag") or None
+    if old_tag != tag:
+        why = f"got tag '{old_tag or ''}' when expected tag is '{tag or ''}'"
         raise ApiError(412, 10079, f"Actor migration tag precondition failed, {why}.")
     steps = migrations.get("steps") or [migrations]
     for step in steps:

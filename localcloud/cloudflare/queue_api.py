@@ -20,14 +20,14 @@ Json = Any
 
 async def queues(request: Request, api: Api) -> Response:
     """List the queues."""
-    wanted = request.query_params.get("name")
-    return listing(request, [_shape(api, each) for each in api.queues.all() if wanted in (None, each.name)])
+    name = request.query_params.get("name")
+    return listing(request, [_shape(api, each) for each in api.queues.all() if name in (None, each.name)])
 
 
 async def add_queue(request: Request, api: Api) -> Response:
     """Create a queue: {"queue_name", "settings"?}."""
-    wanted = await body(request)
-    return ok(_shape(api, await api.queues.save(None, str(wanted.get("queue_name") or ""), _settings(wanted))))
+    fields = await body(request)
+    return ok(_shape(api, await api.queues.save(None, str(fields.get("queue_name") or ""), _settings(fields))))
 
 
 async def queue(request: Request, api: Api) -> Response:
@@ -37,8 +37,8 @@ async def queue(request: Request, api: Api) -> Response:
 
 async def change_queue(request: Request, api: Api) -> Response:
     """Change a queue: {"queue_name"?, "settings"?}."""
-    wanted = await body(request)
-    return ok(_shape(api, await api.queues.save(_id(request), wanted.get("queue_name"), _settings(wanted))))
+    fields = await body(request)
+    return ok(_shape(api, await api.queues.save(_id(request), fields.get("queue_name"), _settings(fields))))
 
 
 async def drop_queue(request: Request, api: Api) -> Response:
@@ -115,8 +115,8 @@ def _message(message: Json) -> tuple[str, bytes, float | None]:
     return kind, content, message.get("delay_seconds")
 
 
-def _settings(wanted: dict[str, Json]) -> dict[str, Json]:
-    settings = wanted.get("settings") or {}
+def _settings(fields: dict[str, Json]) -> dict[str, Json]:
+    settings = fields.get("settings") or {}
     if not isinstance(settings, dict):
         raise bad_body("settings is no object")
     return settings
@@ -133,16 +133,16 @@ def _id(request: Request) -> str:
     return identifier
 
 
-def _shape(api: Api, found: Queue) -> Json:
-    consumer = api.queues.consumer(found.id)
+def _shape(api: Api, queue: Queue) -> Json:
+    consumer = api.queues.consumer(queue.id)
     consumers = [_consumer(api, consumer)] if consumer else []
-    producers = [{"type": "worker", "script": name} for name in api.workers.producers(found.name)]
+    producers = [{"type": "worker", "script": name} for name in api.workers.producers(queue.name)]
     return {
-        "queue_id": found.id,
-        "queue_name": found.name,
-        "created_on": found.created_on,
-        "modified_on": found.modified_on,
-        "settings": found.settings,
+        "queue_id": queue.id,
+        "queue_name": queue.name,
+        "created_on": queue.created_on,
+        "modified_on": queue.modified_on,
+        "settings": queue.settings,
         "consumers": consumers,
         "consumers_total_count": len(consumers),
         "producers": producers,
@@ -150,13 +150,13 @@ def _shape(api: Api, found: Queue) -> Json:
     }
 
 
-def _consumer(api: Api, found: Consumer) -> Json:
+def _consumer(api: Api, consumer: Consumer) -> Json:
     return {
-        "consumer_id": found.id,
+        "consumer_id": consumer.id,
         "type": "worker",
-        "script": found.script,
-        "queue_name": api.queues.get(found.queue).name,
-        "dead_letter_queue": found.dead_letter_queue,
-        "created_on": found.created_on,
-        "settings": {name: value for name, value in found.settings.items() if value is not None},
+        "script": consumer.script,
+        "queue_name": api.queues.get(consumer.queue).name,
+        "dead_letter_queue": consumer.dead_letter_queue,
+        "created_on": consumer.created_on,
+        "settings": {name: value for name, value in consumer.settings.items() if value is not None},
     }

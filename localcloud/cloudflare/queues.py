@@ -104,23 +104,23 @@ class Queues:
             "modified_on = excluded.modified_on, settings = excluded.settings",
             values,
         )
-        await self._tell(made)
+        await self._send_settings(made)
         return made
 
     async def drop(self, identifier: str) -> None:
         """Delete a queue with its messages and its consumer, even while Workers are bound to it."""
-        found = self.get(identifier)
-        await self._storage.erase((KIND, found.id))
-        self._store.execute("DELETE FROM cf_queues WHERE id = ?", (found.id,))
+        queue = self.get(identifier)
+        await self._storage.erase((KIND, queue.id))
+        self._store.execute("DELETE FROM cf_queues WHERE id = ?", (queue.id,))
 
     def consumer(self, queue: str, identifier: str | None = None) -> Consumer | None:
         """Return a queue's consumer. Raises ApiError 11000 when the queue does not exist or has another consumer."""
         self.get(queue)
         row = self._store.fetchone("SELECT * FROM cf_queue_consumers WHERE queue = ?", (queue,))
-        found = Consumer(**{**dict(row), "settings": json.loads(row["settings"])}) if row else None
-        if identifier is not None and (found is None or found.id != identifier):
+        consumer = Consumer(**{**dict(row), "settings": json.loads(row["settings"])}) if row else None
+        if identifier is not None and (consumer is None or consumer.id != identifier):
             raise ApiError(404, 100140, f"Consumer {identifier} does not exist.")
-        return found
+        return consumer
 
     async def consume(
         self, queue: str, version: Version, dead: str, settings: dict[str, Json], known: Consumer | None
@@ -142,49 +142,49 @@ class Queues:
         made = replace(base, script=version.script, dead_letter_queue=dead, settings=chosen)
         values = (made.id, made.queue, made.script, made.dead_letter_queue, made.created_on, json.dumps(made.settings))
         self._store.execute("INSERT OR REPLACE INTO cf_queue_consumers VALUES (?, ?, ?, ?, ?, ?)", values)
-        await self._tell(self.get(queue))
+        await self._send_settings(self.get(queue))
         return made
 
     async def leave(self, consumer: Consumer) -> None:
         """Remove a consumer; messages stay."""
         self._store.execute("DELETE FROM cf_queue_consumers WHERE id = ?", (consumer.id,))
-        await self._tell(self.get(consumer.queue))
+        await self._send_settings(self.get(consumer.queue))
 
     async def send(self, identifier: str, messages: list[tuple[str, bytes, float | None]]) -> None:
         """Send messages: (format, content, seconds of delay). They arrive at once."""
-        found = self.get(identifier)
-        told = [
+        queue = self.get(identifier)
+        packed = [
             {"contentType": kind, "body": base64.b64encode(content).decode()}
             | ({"delaySecs": delay} if delay is not None else {})
             for kind, content, delay in messages
         ]
-        body = json.dumps({"messages": told}).encode()
-        answer = await self._storage.request((KIND, found.id), "POST", "/batch", {}, body)
+        body = json.dumps({"messages": packed}).encode()
+        answer = await self._storage.request((KIND, queue.id), "POST", "/batch", {}, body)
         if answer.status != 200:
             raise ApiError(413, 10207, answer.body.decode(errors="replace"))
 
-    async def _tell(self, queue: Queue) -> None:
+    async def _send_settings(self, queue: Queue) -> None:
         """Send a queue's delivery settings to the broker."""
         consumer = self.consumer(queue.id)
-        told: Json = None
+        delivery: Json = None
         if consumer:
             dead = self.named(consumer.dead_letter_queue)
-            told = consumer.settings | {
+            delivery = consumer.settings | {
                 "script": consumer.script,
                 "queue": queue.name,
                 "dead_letter_id": dead.id if dead else None,
             }
-        body = json.dumps(queue.settings | {"consumer": told}).encode()
+        body = json.dumps(queue.settings | {"consumer": delivery}).encode()
         await self._storage.request((KIND, queue.id), "PUT", "/settings", {}, body)
 
 
-def _checked(given: dict[str, Json], known: dict[str, Json]) -> dict[str, Json]:
+def _checked(settings: dict[str, Json], known: dict[str, Json]) -> dict[str, Json]:
     """Return the known settings among the given ones. Raises ApiError 100127 for one that is no number."""
-    found = {name: given[name] for name in known if given.get(name) is not None}
-    for name, value in found.items():
+    checked = {name: settings[name] for name in known if settings.get(name) is not None}
+    for name, value in checked.items():
         if isinstance(known[name], bool) != isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
             raise ApiError(400, 100127, f"The setting {name} cannot be {value!r}.")
-    return found
+    return checked
 
 
 def _queue(row: sqlite3.Row) -> Queue:

@@ -24,9 +24,9 @@ async def buckets(request: Request, api: Api) -> Response:
 
 async def add_bucket(request: Request, api: Api) -> Response:
     """Create a bucket: {"name", "locationHint"?, "storageClass"?}."""
-    wanted = await body(request)
-    location, kind = str(wanted.get("locationHint") or NEAREST), str(wanted.get("storageClass") or "Standard")
-    return ok(_shape(api.buckets.add(text(wanted, "name"), location, kind, _jurisdiction(request))))
+    fields = await body(request)
+    location, kind = str(fields.get("locationHint") or NEAREST), str(fields.get("storageClass") or "Standard")
+    return ok(_shape(api.buckets.add(text(fields, "name"), location, kind, _jurisdiction(request))))
 
 
 async def bucket(request: Request, api: Api) -> Response:
@@ -50,11 +50,11 @@ def _jurisdiction(request: Request) -> str:
     return request.headers.get("cf-r2-jurisdiction") or "default"
 
 
-def _shape(found: Bucket) -> Json:
+def _shape(bucket: Bucket) -> Json:
     return {
-        "name": found.name,
-        "creation_date": found.created_on,
-        "location": found.location,
-        "storage_class": found.storage_class,
-        "jurisdiction": found.jurisdiction,
+        "name": bucket.name,
+        "creation_date": bucket.created_on,
+        "location": bucket.location,
+        "storage_class": bucket.storage_class,
+        "jurisdiction": bucket.jurisdiction,
     }

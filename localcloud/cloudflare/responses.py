@@ -51,17 +51,17 @@ def _positive(request: Request, name: str, default: int) -> int:
 async def body(request: Request) -> dict[str, Json]:
     """Parse the request's JSON object. Raises ApiError 10026 for anything else."""
     try:
-        found = json.loads(await request.body() or b"{}")
+        parsed = json.loads(await request.body() or b"{}")
     except ValueError:
         raise bad_body("not JSON") from None
-    if not isinstance(found, dict):
+    if not isinstance(parsed, dict):
         raise bad_body("not a JSON object")
-    return found
+    return parsed
 
 
-def text(found: dict[str, Json], name: str) -> str:
+def text(fields: dict[str, Json], name: str) -> str:
     """Return a required text of a body."""
-    value = found.get(name)
+    value = fields.get(name)
     if not isinstance(value, str) or not value:
         raise bad_body(f"{name} is missing or not a text")
     return value

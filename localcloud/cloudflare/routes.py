@@ -217,10 +217,10 @@ async def stop(cloud: Cloud) -> None:
 
 def api_of(cloud: Cloud) -> Api:
     """Return the cloud's only Api, which the first call creates."""
-    found: Api | None = vars(cloud).get("cloudflare")
-    if found is None:
-        found = vars(cloud)["cloudflare"] = _make(cloud)
-    return found
+    api: Api | None = vars(cloud).get("cloudflare")
+    if api is None:
+        api = vars(cloud)["cloudflare"] = _make(cloud)
+    return api
 
 
 def _make(cloud: Cloud) -> Api:

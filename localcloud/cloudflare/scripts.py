@@ -67,7 +67,7 @@ async def put_content(request: Request, api: Api) -> Response:
     name = api.workers.script(_name(request)).name
     upload = await uploads.read(request)
     before = api.workers.running(name)
-    kept = {
+    settings_before = {
         "bindings": [{"name": binding["name"], "type": "inherit"} for binding in before.bindings],
         "compatibility_date": before.compatibility_date,
         "compatibility_flags": before.compatibility_flags,
@@ -77,7 +77,7 @@ async def put_content(request: Request, api: Api) -> Response:
         "keep_assets": before.site is not None,
         **api.workers.script(name).settings,
     }
-    changed = uploads.Upload(metadata={**kept, **upload.metadata}, modules=upload.modules)
+    changed = uploads.Upload(metadata={**settings_before, **upload.metadata}, modules=upload.modules)
     script, version = await api.workers.upload(name, changed)
     return ok(shapes.uploaded(script, version))
 

@@ -63,8 +63,8 @@ class Sessions:
         missing = len(self._missing(self._blobs.manifest(claims["manifest"])))
         if missing:
             raise invalid(f"the asset upload session is not complete: {missing} files are missing")
-        found: str = claims["manifest"]
-        return found
+        digest: str = claims["manifest"]
+        return digest
 
     def _missing(self, manifest: Manifest) -> list[str]:
         wanted = dict.fromkeys(entry["hash"] for entry in manifest.values())

@@ -89,10 +89,10 @@ class Tails:
                         tail.traces.put_nowait(whole)
 
 
-def passes(wanted: Mapping[str, Json], trace: Json) -> bool:
+def passes(filter_: Mapping[str, Json], trace: Json) -> bool:
     """Return whether a trace passes one filter; an unknown kind of filter lets all pass."""
-    kind: str = next(iter(wanted), "")
-    value: Json = wanted.get(kind)
+    kind: str = next(iter(filter_), "")
+    value: Json = filter_.get(kind)
     request = (trace.get("event") or {}).get("request") or {}
     headers = {str(name).lower(): str(text) for name, text in (request.get("headers") or {}).items()}
     if kind == "sampling_rate":
@@ -121,8 +121,8 @@ async def open_tail(request: Request, api: Api) -> Response:
     """Open a tail: {"filters": […]}."""
     name = api.workers.script(request.path_params["script"]).name
     try:
-        given = await request.json() if await request.body() else {}
-        filters = [dict(each) for each in given.get("filters") or []]
+        fields = await request.json() if await request.body() else {}
+        filters = [dict(each) for each in fields.get("filters") or []]
     except (ValueError, TypeError, AttributeError):
         raise ApiError(400, 10026, "Could not parse the tail's filters.") from None
     tail = api.tails.add(name, filters)

@@ -159,18 +159,18 @@ def _date(upload: Upload) -> None:
     check_date(upload.metadata.get("compatibility_date") or "")
 
 
-def check_date(given: Json) -> None:
+def check_date(text: Json) -> None:
     """Check a compatibility date; a missing one passes. Raises ApiError when it is malformed or after today."""
-    if not given:
+    if not text:
         return
     try:
-        wanted = date.fromisoformat(given) if DATE.fullmatch(given) else None
+        day = date.fromisoformat(text) if DATE.fullmatch(text) else None
     except (TypeError, ValueError):
-        wanted = None
-    if wanted is None:
-        raise invalid(f"Invalid compatibility date: {given!r}; write it as YYYY-MM-DD")
-    if wanted > datetime.now(UTC).date():
-        raise invalid(f"Can't set compatibility date in the future: {given}")
+        day = None
+    if day is None:
+        raise invalid(f"Invalid compatibility date: {text!r}; write it as YYYY-MM-DD")
+    if day > datetime.now(UTC).date():
+        raise invalid(f"Can't set compatibility date in the future: {text}")
 
 
 def _flags(upload: Upload) -> None:

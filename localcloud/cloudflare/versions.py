@@ -24,8 +24,8 @@ def _name(request: Request) -> str:
 async def versions(request: Request, api: Api) -> Response:
     """List the versions."""
     name = api.workers.script(_name(request)).name
-    found = [shapes.version_summary(version) for version in api.records.versions(name)]
-    return listing(request, found, 10, key="items")
+    summaries = [shapes.version_summary(version) for version in api.records.versions(name)]
+    return listing(request, summaries, 10, key="items")
 
 
 async def version(request: Request, api: Api) -> Response:
@@ -44,19 +44,19 @@ async def patch_latest(request: Request, api: Api) -> Response:
 
     {"env": {NAME: {type: "secret_text", text} or null}, "annotations": …}; null removes.
     """
-    wanted = await body(request)
-    if unknown := set(wanted) - {"env", "annotations"}:
+    fields = await body(request)
+    if unknown := set(fields) - {"env", "annotations"}:
         raise bad_body(f"{', '.join(sorted(unknown))} cannot be changed here")
-    notes = {key: str(value) for key, value in (wanted.get("annotations") or {}).items() if value is not None}
-    made = await api.workers.add_secrets(_name(request), _changes(wanted.get("env")), notes)
+    notes = {key: str(value) for key, value in (fields.get("annotations") or {}).items() if value is not None}
+    made = await api.workers.add_secrets(_name(request), _changes(fields.get("env")), notes)
     return ok(shapes.version(made))
 
 
 async def deployments(request: Request, api: Api) -> Response:
     """List the deployments, the one in force first."""
     name = api.workers.script(_name(request)).name
-    found = [shapes.deployment(deployment) for deployment in api.records.deployments(name)]
-    return ok({"deployments": found[:SHOWN_DEPLOYMENTS]})
+    shown = [shapes.deployment(deployment) for deployment in api.records.deployments(name)]
+    return ok({"deployments": shown[:SHOWN_DEPLOYMENTS]})
 
 
 async def deployment(request: Request, api: Api) -> Response:
@@ -66,11 +66,11 @@ async def deployment(request: Request, api: Api) -> Response:
 
 async def drop_deployment(request: Request, api: Api) -> Response:
     """Delete a deployment, except the one in force."""
-    found = _deployment(request, api)
-    newest = api.records.deployment(found.script)
-    if newest and newest.id == found.id:
+    deployment = _deployment(request, api)
+    newest = api.records.deployment(deployment.script)
+    if newest and newest.id == deployment.id:
         raise ApiError(400, 10337, "The latest deployment cannot be deleted.")
-    api.records.drop_deployment(found.script, found.id)
+    api.records.drop_deployment(deployment.script, deployment.id)
     return ok(None)
 
 
@@ -85,20 +85,20 @@ def _deployment(request: Request, api: Api) -> Any:
 async def deploy(request: Request, api: Api) -> Response:
     """Deploy versions with shares of the traffic; the percentages add up to 100."""
     name = api.workers.script(_name(request)).name
-    wanted = await body(request)
-    if wanted.get("strategy", "percentage") != "percentage":
+    fields = await body(request)
+    if fields.get("strategy", "percentage") != "percentage":
         raise bad_body("strategy must be percentage")
-    shares = _shares(wanted.get("versions"))
-    notes = {key: str(value) for key, value in (wanted.get("annotations") or {}).items() if value is not None}
+    shares = _shares(fields.get("versions"))
+    notes = {key: str(value) for key, value in (fields.get("annotations") or {}).items() if value is not None}
     made = await api.workers.deploy(name, shares, notes, request.query_params.get("force") == "true")
     return ok(shapes.deployment(made))
 
 
-def _shares(found: Json) -> list[tuple[str, float]]:
-    if not isinstance(found, list) or not found:
+def _shares(fields: Json) -> list[tuple[str, float]]:
+    if not isinstance(fields, list) or not fields:
         raise bad_body("versions is missing or empty")
     try:
-        shares = [(str(entry["version_id"]), float(entry["percentage"])) for entry in found]
+        shares = [(str(entry["version_id"]), float(entry["percentage"])) for entry in fields]
     except (TypeError, KeyError, ValueError):
         raise bad_body("versions must be a list of {version_id, percentage}") from None
     total = sum(percentage for _, percentage in shares)
@@ -125,13 +125,13 @@ async def secret(request: Request, api: Api) -> Response:
 
 async def put_secret(request: Request, api: Api) -> Response:
     """Set a secret."""
-    wanted = await body(request)
-    name = text(wanted, "name")
-    if wanted.get("type", "secret_text") != "secret_text":
+    fields = await body(request)
+    name = text(fields, "name")
+    if fields.get("type", "secret_text") != "secret_text":
         raise bad_body("type must be secret_text")
-    if not isinstance(wanted.get("text"), str):
+    if not isinstance(fields.get("text"), str):
         raise bad_body("text is missing or not a text")
-    await api.workers.set_secrets(_name(request), {name: wanted["text"]})
+    await api.workers.set_secrets(_name(request), {name: fields["text"]})
     return ok(_secret(name))
 
 
@@ -141,11 +141,11 @@ async def put_secrets(request: Request, api: Api) -> Response:
     return ok([_secret(name) for name in sorted(made.secrets)])
 
 
-def _changes(wanted: Json) -> dict[str, str | None]:
-    if not isinstance(wanted, dict):
+def _changes(secrets: Json) -> dict[str, str | None]:
+    if not isinstance(secrets, dict):
         raise bad_body("secrets are missing or no object")
     changes: dict[str, str | None] = {}
-    for name, entry in wanted.items():
+    for name, entry in secrets.items():
         value = entry.get("text") if isinstance(entry, dict) else None
         if entry is not None and not isinstance(value, str):
             raise bad_body(f"secret {name} needs a text")

@@ -51,18 +51,18 @@ class Workers:
 
     def script(self, name: str) -> Script:
         """Return the script. Raises ApiError 10007."""
-        found = self.records.script(name)
-        if found is None:
+        script = self.records.script(name)
+        if script is None:
             raise errors.no_worker()
-        return found
+        return script
 
     def version(self, name: str, identifier: str) -> Version:
         """Return a version. Raises ApiError."""
         self.script(name)
-        found = self.records.version(name, identifier)
-        if found is None:
+        version = self.records.version(name, identifier)
+        if version is None:
             raise errors.no_version(identifier)
-        return found
+        return version
 
     def running(self, name: str) -> Version:
         """Return the serving version, or the one with the largest share; the newest one when none is deployed."""
@@ -97,7 +97,7 @@ class Workers:
                 raise errors.ApiError(400, 10211, "Migrations must be fully applied by a deployment of the Worker.")
             before, found = self.records.latest(name), self.objects.of(name)
             tag = before.migration_tag if before else None
-            return await self._keep(self._drafts.upload(name, upload, before, found, tag))
+            return await self._load_and_store(self._drafts.upload(name, upload, before, found, tag))
 
     async def patch(self, name: str, settings: dict[str, Json]) -> Version:
         """Deploy a version like the newest one with other settings (bindings, compatibility, limits, …)."""
@@ -135,9 +135,9 @@ class Workers:
             before = self.records.latest(name)
             if before is None:
                 raise _no_versions(name)
-            return await self._keep(replace(drafts.with_secrets(before, changes), annotations=annotations))
+            return await self._load_and_store(replace(drafts.with_secrets(before, changes), annotations=annotations))
 
-    async def _keep(self, version: Version) -> Version:
+    async def _load_and_store(self, version: Version) -> Version:
         """Load a version once as a test, and store it."""
         version = await self._loaded(version, self.spec(version))
         await self._edge.unload_worker(version.script, version.id)

@@ -141,10 +141,10 @@ class Zones:
 
     def domain(self, identifier: str) -> Domain:
         """Return a custom domain. Raises ApiError 100114."""
-        found = next((domain for domain in self.domains() if domain.id == identifier), None)
-        if found is None:
+        attached = next((domain for domain in self.domains() if domain.id == identifier), None)
+        if attached is None:
             raise ApiError(404, 100114, "This custom domain does not exist on your account.")
-        return found
+        return attached
 
     def attach(self, hostname: str, script: str, wanted: dict[str, Json]) -> Domain:
         """Attach a hostname to a Worker. `wanted` may have zone_id, zone_name, environment and the two overrides."""
@@ -171,9 +171,9 @@ class Zones:
         )
         return self.domain(identifier)
 
-    def _zone_for(self, host: str, wanted: dict[str, Json]) -> Zone:
-        zone = self.get(wanted["zone_id"]) if wanted.get("zone_id") else self.of_host(host)
-        named = wanted.get("zone_name")
+    def _zone_for(self, host: str, options: dict[str, Json]) -> Zone:
+        zone = self.get(options["zone_id"]) if options.get("zone_id") else self.of_host(host)
+        named = options.get("zone_name")
         if zone is None or (named and named != zone.name) or not (host == zone.name or host.endswith("." + zone.name)):
             where = named or (zone.name if zone else "any zone of the account")
             raise ApiError(400, 100115, f"Hostname {host} is not in {where}.")
@@ -181,9 +181,9 @@ class Zones:
 
     def detach(self, identifier: str) -> Domain:
         """Delete a custom domain and return it."""
-        found = self.domain(identifier)
+        domain = self.domain(identifier)
         self._store.execute("DELETE FROM cf_domains WHERE id = ?", (identifier,))
-        return found
+        return domain
 
     # --- routes
 
@@ -194,10 +194,10 @@ class Zones:
 
     def route(self, zone: str, identifier: str) -> Route:
         """Return a route. Raises ApiError 10009."""
-        found = next((route for route in self.routes(zone) if route.id == identifier), None)
-        if found is None:
+        stored = next((route for route in self.routes(zone) if route.id == identifier), None)
+        if stored is None:
             raise ApiError(404, 10009, "The requested route could not be found.")
-        return found
+        return stored
 
     def put_route(self, zone: str, identifier: str | None, pattern: str, script: str | None) -> Route:
         """Add or change a route."""
@@ -227,19 +227,19 @@ class Zones:
 
     def drop_route(self, zone: str, identifier: str) -> Route:
         """Delete a route and return it."""
-        found = self.route(zone, identifier)
+        route = self.route(zone, identifier)
         self._store.execute("DELETE FROM cf_routes WHERE id = ?", (identifier,))
-        return found
+        return route
 
 
 def host_of(pattern: str) -> str:
     """Return the host of a route: HOST or HOST/*. Raises ApiError 10022 for patterns that cannot be served here."""
-    found = PATTERN.fullmatch(pattern.lower())
-    if not found or not HOST.fullmatch(found[1]):
+    match = PATTERN.fullmatch(pattern.lower())
+    if not match or not HOST.fullmatch(match[1]):
         raise ApiError(
             400, 10022, f"Route pattern {pattern} is not supported here: write HOST/* without other wildcards."
         )
-    return found[1]
+    return match[1]
 
 
 def _zone(row: sqlite3.Row) -> Zone:

@@ -37,7 +37,7 @@ class Entrance:
     def code(self) -> str:
         """Return a new one-time code."""
         now = self._clock()
-        self._codes = {kept: until for kept, until in self._codes.items() if until > now}
+        self._codes = {old: until for old, until in self._codes.items() if until > now}
         code = secrets.token_urlsafe(32)
         self._codes[_digest(code)] = now + CODE_SECONDS
         return code

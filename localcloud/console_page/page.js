@@ -1,5 +1,5 @@
 "use strict";
-// Shows what the local cloud runs. Everything that comes from there is put into the page as text, never as markup.
+// Shows what runs on the local cloud. All data is put into the page as text, never as markup.
 
 const PAUSE_MS = 1000;
 const MOST_LINES = 3000;
@@ -7,15 +7,15 @@ const MOST_REQUESTS = 300;
 const STORED = "local cloud session";
 const $ = (id) => document.getElementById(id);
 const ANSI = /\x1b\[[0-9;?]*[A-Za-z]/g;
-// What would reorder or hide the text around it.
+// Characters that would reorder or hide the text around them.
 const UNSEEN = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 const plain = (text) => String(text).replace(ANSI, "").replace(UNSEEN, "\ufffd");
 
 const seen = { requests: 0, edge: 0 };
 const requests = [];
-const shown = new Map(); // key of a card -> what it was made from
+const shown = new Map(); // key of a card -> its data
 let session = sessionStorage.getItem(STORED);
-let chosen = ""; // the log that is followed
+let chosen = ""; // the followed log
 let following = null;
 let sources = [];
 let timer = 0;
@@ -30,7 +30,7 @@ function el(name, properties, ...children) {
   return made;
 }
 
-// --- the way in
+// --- login
 
 async function enter() {
   const code = location.hash.length > 20 ? location.hash.slice(1) : "";
@@ -58,7 +58,7 @@ function show() {
 
 const get = (path, signal) => fetch(path, { headers: { authorization: `Bearer ${session}` }, cache: "no-store", signal });
 
-// --- what runs
+// --- apps and Workers
 
 async function tick() {
   clearTimeout(timer);
@@ -83,7 +83,7 @@ async function update() {
   }
 }
 
-/** A card for each thing; only those that have changed are made anew, so that what is being read or marked stays. */
+/** Shows a card for each item. Only changed cards are rebuilt, so that a selection of text stays. */
 function cards(section, things, keyOf, make, nothing) {
   const box = $(section).querySelector(".cards");
   const wanted = things.map((thing) => [`${section}/${keyOf(thing)}`, thing]);
@@ -176,7 +176,7 @@ function logButton(key, words) {
   return made;
 }
 
-/** The logs that there are: running ones first. The first running one is followed until another is chosen. */
+/** Lists the logs, running ones first. The first running one is followed until another is chosen. */
 function offer(state) {
   const found = [];
   for (const app of state.apps)
@@ -214,7 +214,7 @@ async function follow(key) {
     const answer = await get(path, own.signal);
     if (answer.ok) await read(answer.body, log, own);
   } catch {
-    // Broken off: by another choice, or since the local cloud has ended.
+    // Interrupted: by another choice, or because the local cloud has ended.
   }
   if (following !== own) return;
   following = null;
@@ -254,7 +254,7 @@ function take(state) {
     ...state.edge.entries.map((each) => ({ ...each, kind: "edge" })),
   ].sort((a, b) => Date.parse(a.time) - Date.parse(b.time));
   for (const [name, kind] of [["requests", "api"], ["edge", "edge"]]) {
-    if (state[name].last < seen[name]) forget(kind); // another start: all that there are have come again
+    if (state[name].last < seen[name]) forget(kind); // another start: all requests were sent again
     seen[name] = state[name].last;
   }
   if (fresh.length === 0) return;
@@ -276,7 +276,7 @@ function list() {
   $("quiet").hidden = found.length > 0;
 }
 
-/** Which of the clouds is said already; the account is always the same. */
+/** Shortens a path: the cloud is shown beside it, and the account is always the same. */
 const short = ({ kind, path }) => (kind === "api" ? path.replace(/^\/(v2|client\/v4)(\/accounts\/[0-9a-f]{32})?(?=\/)/, "") : path);
 
 function requestRow(each) {

@@ -17,8 +17,8 @@ LOG_KINDS = ("build", "deploy", "run", "run_restarted")
 
 def apps(platform: Platform) -> list[Json]:
     """Return all apps, by name."""
-    found = sorted(platform.shelf.apps.values(), key=lambda app: app.name)
-    return [_app(platform, app) for app in found]
+    ordered = sorted(platform.shelf.apps.values(), key=lambda app: app.name)
+    return [_app(platform, app) for app in ordered]
 
 
 def _app(platform: Platform, app: App) -> Json:

@@ -40,8 +40,8 @@ class Apps:
 
     async def create(self, request: Request) -> Response:
         """Create an app and start its first deployment: {"spec", "project_id"} → {"app"}."""
-        given = only(await body(request), "spec", "project_id")
-        app = await self._platform.create(given.get("spec"), given.get("project_id"))
+        fields = only(await body(request), "spec", "project_id")
+        app = await self._platform.create(fields.get("spec"), fields.get("project_id"))
         return reply({"app": self._views.app(app)})
 
     async def get(self, request: Request) -> Response:
@@ -51,8 +51,8 @@ class Apps:
     async def update(self, request: Request) -> Response:
         """Change an app's spec and start a deployment: {"spec", "update_all_source_versions"} → {"app"}."""
         app = self._app(request)
-        given = only(await body(request), "spec", "update_all_source_versions", "project_id")
-        await self._platform.update(app, given.get("spec"), bool(given.get("update_all_source_versions")))
+        fields = only(await body(request), "spec", "update_all_source_versions", "project_id")
+        await self._platform.update(app, fields.get("spec"), bool(fields.get("update_all_source_versions")))
         return reply({"app": self._views.app(app)})
 
     async def delete(self, request: Request) -> Response:
@@ -63,18 +63,18 @@ class Apps:
 
     async def propose(self, request: Request) -> Response:
         """Check a spec: its validity, its name and its price."""
-        given = only(await body(request), "spec", "app_id")
-        spec = self._platform.checked(given.get("spec"))
+        fields = only(await body(request), "spec", "app_id")
+        spec = self._platform.checked(fields.get("spec"))
         holder = self._platform.shelf.named(spec["name"])
-        free = holder is None or holder.id == given.get("app_id")
+        free = holder is None or holder.id == fields.get("app_id")
         shown = {"app_name_available": free, "spec": spec, "app_cost": catalog.price_of(spec), "app_is_static": False}
         return reply(shown if free else shown | {"app_name_suggestion": f"{spec['name'][:30]}-2"})
 
     async def restart(self, request: Request) -> Response:
         """Start a new deployment of the serving version: {"components"} → {"deployment"}."""
         app = self._app(request)
-        given = only(await body(request, optional=True), "components")
-        return self._shown(self._platform.restart(app, given.get("components") or []))
+        fields = only(await body(request, optional=True), "components")
+        return self._shown(self._platform.restart(app, fields.get("components") or []))
 
     async def list_deployments(self, request: Request) -> Response:
         """List an app's deployments, newest first."""
@@ -84,8 +84,8 @@ class Apps:
     async def create_deployment(self, request: Request) -> Response:
         """Deploy an app's spec again: {"force_build"} → {"deployment"}."""
         app = self._app(request)
-        given = only(await body(request, optional=True), "force_build", "component_names")
-        return self._shown(self._platform.deploy(app, bool(given.get("force_build"))))
+        fields = only(await body(request, optional=True), "force_build", "component_names")
+        return self._shown(self._platform.deploy(app, bool(fields.get("force_build"))))
 
     async def get_deployment(self, request: Request) -> Response:
         """Show a deployment."""
@@ -100,23 +100,23 @@ class Apps:
 
     async def rollback(self, request: Request) -> Response:
         """Deploy an earlier spec: {"deployment_id", "skip_pin"} → {"deployment"}. Pins the app without skip_pin."""
-        app, given = await self._rollback_request(request)
-        deployment = self._platform.rollback(app, given["deployment_id"], bool(given.get("skip_pin")))
+        app, fields = await self._rollback_request(request)
+        deployment = self._platform.rollback(app, fields["deployment_id"], bool(fields.get("skip_pin")))
         return self._shown(deployment)
 
     async def validate_rollback(self, request: Request) -> Response:
         """Check that a rollback is possible: {"valid", "error"?, "warnings"}."""
-        app, given = await self._rollback_request(request)
-        target = self._platform.deployment(app, given["deployment_id"])
+        app, fields = await self._rollback_request(request)
+        target = self._platform.deployment(app, fields["deployment_id"])
         problem = self._platform.rollback_problem(app, target)
         return reply({"valid": problem is None, "warnings": [], **({"error": problem} if problem else {})})
 
     async def _rollback_request(self, request: Request) -> tuple[App, dict[str, Any]]:
         app = self._app(request)
-        given = only(await body(request), "deployment_id", "skip_pin")
-        if not isinstance(given.get("deployment_id"), str):
+        fields = only(await body(request), "deployment_id", "skip_pin")
+        if not isinstance(fields.get("deployment_id"), str):
             raise invalid("deployment_id is required")
-        return app, given
+        return app, fields
 
     async def commit_rollback(self, request: Request) -> Response:
         """Unpin the app and make the rollback's spec its own."""
@@ -199,13 +199,13 @@ class Apps:
 
     async def alert_destinations(self, request: Request) -> Response:
         """Set an alert's destinations: {"emails", "slack_webhooks"} → {"alert"}."""
-        app, wanted = self._app(request), request.path_params["alert_id"]
-        given = only(await body(request), "emails", "slack_webhooks")
-        if wanted not in [alert["id"] for alert in self._views.alerts(app)]:
+        app, alert_id = self._app(request), request.path_params["alert_id"]
+        fields = only(await body(request), "emails", "slack_webhooks")
+        if alert_id not in [alert["id"] for alert in self._views.alerts(app)]:
             raise not_found("alert")
-        app.destinations[wanted] = {name: value for name, value in given.items() if value}
+        app.destinations[alert_id] = {name: value for name, value in fields.items() if value}
         self._platform.shelf.save(app)
-        return reply({"alert": next(alert for alert in self._views.alerts(app) if alert["id"] == wanted)})
+        return reply({"alert": next(alert for alert in self._views.alerts(app) if alert["id"] == alert_id)})
 
 
 def _lines(request: Request) -> int:

@@ -172,10 +172,10 @@ class Builder:
             raise StepFailed("BuildFailed", f"{problem} (status {status})")
 
 
-def _below(folder: Path, given: str) -> Path:
+def _below(folder: Path, path: str) -> Path:
     """Return a path below a folder; a path that leads out of it counts as missing."""
-    found = (folder / given.strip("/")).resolve()
-    return found if found.is_relative_to(folder.resolve()) else folder / "is not here"
+    place = (folder / path.strip("/")).resolve()
+    return place if place.is_relative_to(folder.resolve()) else folder / "is not here"
 
 
 def _base(home: Path) -> dict[str, str]:

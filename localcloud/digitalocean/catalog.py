@@ -81,7 +81,7 @@ def size(slug: str) -> dict[str, Any] | None:
 
 def sizes() -> list[dict[str, Any]]:
     """Return all instance sizes."""
-    return [found for slug in _SIZES if (found := size(slug))]
+    return [shown for slug in _SIZES if (shown := size(slug))]
 
 
 def tier_of(spec: dict[str, Any]) -> str:

@@ -51,8 +51,8 @@ class Deployer:
 
     def current(self, app: App) -> Deployment | None:
         """Return the deployment in progress."""
-        found = self._current.get(app.id)
-        return found[0] if found else None
+        current = self._current.get(app.id)
+        return current[0] if current else None
 
     async def cancel(self, app: App, deployment: Deployment) -> None:
         """Cancel a deployment that waits or is in progress."""

@@ -37,11 +37,11 @@ def seal_all(spec: dict[str, Any], app_id: str, vault: Vault) -> None:
 
 def _seal_credentials(image: dict[str, Any], app_id: str, vault: Vault) -> None:
     """Seal the login of a private registry, which is a secret too."""
-    if given := image.get("registry_credentials"):
-        if given.startswith("EV["):
-            _open("services.image.registry_credentials", {"key": "the registry", "value": given}, app_id, vault)
+    if credentials := image.get("registry_credentials"):
+        if credentials.startswith("EV["):
+            _open("services.image.registry_credentials", {"key": "the registry", "value": credentials}, app_id, vault)
         else:
-            image["registry_credentials"] = _seal(given, app_id, vault)
+            image["registry_credentials"] = _seal(credentials, app_id, vault)
 
 
 def environment(spec: Mapping[str, Any], app_id: str, vault: Vault, scopes: tuple[str, ...]) -> dict[str, str]:

@@ -148,8 +148,8 @@ class Shelf:
         self._deployments.setdefault(app.id, [])
 
     def _save_deployment(self, deployment: Deployment) -> None:
-        kept = {**vars(deployment), "progress": deployment.progress.show()}
-        sealed = self._vault.seal(json.dumps(kept), "deployment")
+        fields = {**vars(deployment), "progress": deployment.progress.show()}
+        sealed = self._vault.seal(json.dumps(fields), "deployment")
         statement = """INSERT INTO do_deployments VALUES (?, ?, ?, ?, ?)
             ON CONFLICT (id) DO UPDATE SET phase = excluded.phase, sealed = excluded.sealed"""
         values = (deployment.id, deployment.app_id, deployment.sequence, deployment.phase, sealed)

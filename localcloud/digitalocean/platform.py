@@ -104,7 +104,7 @@ class Platform:
         app_id = str(uuid.uuid4())
         envs.seal_all(spec, app_id, self.cloud.vault)
         app = new_app(app_id, spec, project_id or DEFAULT_PROJECT)
-        self._keep(app, self._plan(app, spec, CREATED))
+        self._save(app, self._plan(app, spec, CREATED))
         await self.runtime.route(app, None)
         self.deployer.wake(app)
         return app
@@ -118,7 +118,7 @@ class Platform:
         before = set(app.hosts)
         deployment = self._plan(app, spec, UPDATED, keep_commit=not update_sources)
         app.spec, app.updated_at = spec, now()
-        self._keep(app, deployment)
+        self._save(app, deployment)
         await self._move_hosts(app, before)
         self.deployer.wake(app)
         return app
@@ -212,11 +212,11 @@ class Platform:
 
     def _line_up(self, app: App, deployment: Deployment) -> Deployment:
         """Save a deployment and queue it; the answer still shows it as pending."""
-        self._keep(app, deployment)
+        self._save(app, deployment)
         self.deployer.wake(app)
         return deployment
 
-    def _keep(self, app: App, deployment: Deployment) -> None:
+    def _save(self, app: App, deployment: Deployment) -> None:
         """Save both or none: an app's spec without its deployment would look like success."""
         self.shelf.save(app, deployment)
         self.runtime.expect_logs(deployment)

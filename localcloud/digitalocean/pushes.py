@@ -36,12 +36,12 @@ def check_access(spec: Mapping[str, Any], repositories: Repositories) -> None:
 
 def deploys(app: App, repository: Repository, branch: str) -> bool:
     """Return whether a push to this branch deploys the app."""
-    found = [service.get("github") or {} for service in app.spec["services"]]
+    sources = [service.get("github") or {} for service in app.spec["services"]]
     return not app.pinned_id and any(
         github.get("deploy_on_push")
         and github["branch"] == branch
         and identity(github["repo"]) == identity(repository.name)
-        for github in found
+        for github in sources
     )
 
 

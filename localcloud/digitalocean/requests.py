@@ -16,18 +16,18 @@ async def body(request: Request, optional: bool = False) -> dict[str, Any]:
     if not raw and optional:
         return {}
     try:
-        given = json.loads(raw)
+        parsed = json.loads(raw)
     except ValueError:
         raise ApiError(400, "the request's body is not valid JSON") from None
-    if given is None and optional:
+    if parsed is None and optional:
         return {}
-    if not isinstance(given, dict):
+    if not isinstance(parsed, dict):
         raise ApiError(400, "the request's body is not a JSON object")
-    return given
+    return parsed
 
 
-def only(given: dict[str, Any], *known: str) -> dict[str, Any]:
+def only(fields: dict[str, Any], *known: str) -> dict[str, Any]:
     """Return the object. Raises ApiError 400 when it has other keys."""
-    if unknown := sorted(set(given) - set(known)):
+    if unknown := sorted(set(fields) - set(known)):
         raise invalid(f"unknown field {unknown[0]!r}")
-    return given
+    return fields

@@ -117,10 +117,10 @@ async def _sizes(_: Request) -> Response:
 
 async def _size(request: Request) -> Response:
     """Show an instance size."""
-    found = catalog.size(request.path_params["slug"])
-    if found is None:
+    size = catalog.size(request.path_params["slug"])
+    if size is None:
         raise not_found("instance size")
-    return reply({"instance_size": found})
+    return reply({"instance_size": size})
 
 
 async def _account(_: Request) -> Response:

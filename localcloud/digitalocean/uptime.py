@@ -74,7 +74,7 @@ class Uptime:
     async def state(self, request: Request) -> Response:
         """Request the target now and show the check's state, with the time of its last change."""
         check = self._check_of(request)
-        status = await self._look(check["target"]) if check["enabled"] else "UNKNOWN"
+        status = await self._probe(check["target"]) if check["enabled"] else "UNKNOWN"
         seen = check.get("seen") or {"status": status, "at": now()}
         if seen["status"] != status:
             if seen["status"] == "DOWN":
@@ -142,7 +142,7 @@ class Uptime:
         update = "ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed"
         self._cloud.store.execute(f"INSERT INTO do_uptime_{kind} VALUES ({marks}) {update}", values)
 
-    async def _look(self, target: str) -> str:
+    async def _probe(self, target: str) -> str:
         """Return UP or DOWN for a target on this machine, by its HTTP response; UNKNOWN, unasked, for others."""
         parts = urlsplit(target if "//" in target else f"//{target}")
         host, port = parts.hostname or "", parts.port or self._cloud.edge_port
@@ -178,52 +178,52 @@ def _shown(check: Record) -> Record:
     return {name: check[name] for name in ("id", "name", "type", "target", "regions", "enabled") if name in check}
 
 
-def _check(given: Record) -> Record:
+def _check(fields: Record) -> Record:
     """Validate a check's own fields. Raises ApiError 422."""
-    _known(given, {"id", "name", "type", "target", "regions", "enabled"})
-    name, target, regions = given.get("name"), given.get("target"), given.get("regions")
+    _known(fields, {"id", "name", "type", "target", "regions", "enabled"})
+    name, target, regions = fields.get("name"), fields.get("target"), fields.get("regions")
     if not isinstance(name, str) or not name:
         raise unprocessable("name is required")
     if not isinstance(target, str) or not target or any(mark.isspace() for mark in target):
         raise unprocessable("target is invalid")
-    kind = _choice(given, "type", TYPES, "ping")
+    kind = _choice(fields, "type", TYPES, "ping")
     for region in regions or []:
         if region not in REGIONS:
             raise unprocessable(f"region {region!r} is none of {', '.join(REGIONS)}")
-    enabled = given.get("enabled", True)
+    enabled = fields.get("enabled", True)
     if not isinstance(enabled, bool):
         raise unprocessable("enabled must be true or false")
     return {"name": name, "type": kind, "target": target, "regions": regions, "enabled": enabled}
 
 
-def _alert(given: Record) -> Record:
+def _alert(fields: Record) -> Record:
     """Validate an alert's own fields. Raises ApiError 422."""
-    _known(given, {"id", "name", "type", "threshold", "comparison", "notifications", "period"})
-    if not isinstance(given.get("name"), str) or not given["name"]:
+    _known(fields, {"id", "name", "type", "threshold", "comparison", "notifications", "period"})
+    if not isinstance(fields.get("name"), str) or not fields["name"]:
         raise unprocessable("name is required")
-    threshold = given.get("threshold", 0)
+    threshold = fields.get("threshold", 0)
     if isinstance(threshold, bool) or not isinstance(threshold, int) or threshold < 0:
         raise unprocessable("threshold is invalid")
-    notifications = given.get("notifications")
+    notifications = fields.get("notifications")
     if not isinstance(notifications, dict):
         raise unprocessable("notifications are required")
     return {
-        "name": given["name"],
-        "type": _choice(given, "type", ALERT_TYPES, ""),
+        "name": fields["name"],
+        "type": _choice(fields, "type", ALERT_TYPES, ""),
         "threshold": threshold,
-        "comparison": _choice(given, "comparison", ("", *COMPARISONS), ""),
+        "comparison": _choice(fields, "comparison", ("", *COMPARISONS), ""),
         "notifications": notifications,
-        "period": _choice(given, "period", ("", *PERIODS), ""),
+        "period": _choice(fields, "period", ("", *PERIODS), ""),
     }
 
 
-def _choice(given: Record, name: str, choices: tuple[str, ...], default: str) -> str:
-    value = given.get(name, default)
+def _choice(fields: Record, name: str, choices: tuple[str, ...], default: str) -> str:
+    value = fields.get(name, default)
     if value not in choices:
         raise unprocessable(f"{name} {value!r} is none of {', '.join(choice for choice in choices if choice)}")
     return str(value)
 
 
-def _known(given: Record, names: set[str]) -> None:
-    if unknown := sorted(set(given) - names):
+def _known(fields: Record, names: set[str]) -> None:
+    if unknown := sorted(set(fields) - names):
         raise ApiError(400, f"unknown field {unknown[0]!r}", "invalid_argument")

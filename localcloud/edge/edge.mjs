@@ -2,8 +2,8 @@
 //
 //   node edge.mjs --port 8401 --node-modules DIR --storage DIR
 //
-// The parent speaks JSON lines: {"id", "op", …} in, {"id", "result"} or {"id", "error", "kind"} out. Unasked come
-// {"traces"} of Workers that are followed, and {"restarted"} when a workerd runs again under another id. End of input
+// The parent speaks JSON lines: {"id", "op", …} in, {"id", "result"} or {"id", "error", "kind"} out. This process also
+// sends {"traces"} of followed Workers, and {"restarted"} when a workerd runs again under another id. The end of input
 // ends the process and every workerd, so nothing outlives the parent. Secrets come in on these lines only.
 
 import { randomBytes } from "node:crypto";
@@ -23,7 +23,7 @@ import { Traces } from "./traces.mjs";
 import { WorkerError, Workers } from "./workers.mjs";
 
 const LOOPBACK = "127.0.0.1";
-// A version without traffic lives on for its open WebSockets. Cloudflare promises no moment at which it ends.
+// A version without traffic keeps running for its open WebSockets. Cloudflare documents no limit for that.
 const DRAIN_MS = 20 * 60_000;
 const KEEP_ALIVE_MS = 75_000;
 const HEADER_BYTES = 64 * 1024;
@@ -31,7 +31,7 @@ const INTERNAL = ["x-edge-key", "x-edge-service", "x-edge-storage", "x-edge-publ
 const WORKERS_DEV = ".workers.localhost";
 
 const { values } = parseArgs({ options: { port: { type: "string" }, "node-modules": { type: "string" }, storage: { type: "string" } } });
-enableCompileCache(path.resolve(values["node-modules"], "..", "compiled")); // a fifth of reading miniflare
+enableCompileCache(path.resolve(values["node-modules"], "..", "compiled")); // loads miniflare in a fifth of the time
 const runtime = new Runtime(values["node-modules"]);
 const secret = randomBytes(16).toString("hex");
 const storage = new Storage(runtime, values.storage, secret);
@@ -58,7 +58,7 @@ function unknown(host) {
 const asleep = ({ kind, name }, host) =>
   kind === "worker" ? `The Worker ${name} has no running version.` : `The app at ${host} has no running deployment (no_healthy_upstream).`;
 
-/** What forward() needs for a request that one of our own apps or Workers answers. */
+/** The arguments of forward() for a request to one of our own apps or Workers. */
 function local(req, found, host) {
   if (!found) return { refusal: unknown(host) };
   if (!found.upstream) return { refusal: { status: 503, body: `${asleep(found, host)}\n` } };
@@ -81,24 +81,24 @@ const inward = (req) => () => {
   return local(req, routes.find(host), host);
 };
 
-/** A request of a binding to a namespace, bucket or database. */
+/** Forwards a binding's request to a namespace, bucket or database. */
 function inStorage(req, stored) {
   if (!storage.upstream) return { refusal: { status: 503, body: "The storage is not running.\n" } };
   const headers = headersFor(req.rawHeaders, INTERNAL, { "x-edge-key": secret, "x-edge-storage": stored });
   return { kind: "storage", name: stored, upstream: storage.upstream, headers, extra: {} };
 }
 
-/** A queue's batch, on its way to the Worker that consumes it. */
+/** Forwards a queue's batch to the Worker that consumes it. */
 function toConsumer(req, name) {
   const found = routes.findWorker(name);
   if (!found) return { refusal: { status: 503, body: `The Worker ${name} has no running version.\n` } };
   return { ...found, headers: headersFor(req.rawHeaders, INTERNAL, { "x-edge-event": secret }), extra: {} };
 }
 
-/** A request by a binding has no host of its own. */
+/** Sets the host of a binding's request, which has none. */
 const byBinding = (req) => req.headers["x-edge-service"] ?? req.headers["x-edge-storage"] ?? req.headers["x-edge-worker"];
 
-/** A Worker's own request: to storage or another Worker by binding, to one of our addresses, or out to the network. */
+/** Forwards a Worker's own request: to storage or another Worker by binding, to one of our addresses, or outside. */
 const outward = (req) => () => {
   const host = hostOf(req.headers.host);
   const stored = req.headers["x-edge-storage"];
@@ -119,7 +119,7 @@ const outward = (req) => () => {
   return { kind: "network", name: host, upstream: { host: url.hostname.replace(/^\[|\]$/g, ""), port }, secure, headers, extra: {} };
 };
 
-/** Passes a request on, unless a fault has another fate for it. */
+/** Forwards a request, unless a fault applies to it. */
 async function serve(req, res, resolve) {
   const fault = byBinding(req) ? undefined : faults.take(hostOf(req.headers.host), req, res);
   if (fault && (await trouble(fault, res))) return undefined;
@@ -153,18 +153,18 @@ function listen(server, port) {
 const edge = listener(inward, () => true);
 const way = listener(outward, (req) => req.headers["x-edge-key"] === secret);
 storage.edgePort = await listen(way, 0);
-const traces = new Traces((told) => say({ traces: told }));
+const traces = new Traces((traces) => say({ traces }));
 await traces.listen();
 const workers = new Workers(runtime, { port: storage.edgePort, secret }, { storage, traces, restarted: () => say({ restarted: true }) });
 
-/** A running version; when it has Durable Objects, it is their only home from now on. */
+/** Starts a version; when it has Durable Objects, it becomes the only one that runs them. */
 function ready(name, version) {
   const instance = workers.get(name, version);
   if (!instance) throw new Error(`version ${version} of ${name} is not running`);
   return Object.keys(instance.spec.objects).length > 0 ? workers.settle(instance) : instance;
 }
 
-/** Shares a Worker's traffic over running versions; the others stop when their last request is answered. */
+/** Splits a Worker's traffic between running versions; the others stop after their last response. */
 async function activate(name, shares) {
   const chosen = [];
   for (const { version, percentage } of shares) chosen.push({ id: version, percentage, upstream: (await ready(name, version)).upstream });

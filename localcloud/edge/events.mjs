@@ -1,8 +1,8 @@
-// Brings events that are no requests (a cron's minute) to a Worker's version, by the small Worker in front of it.
+// Delivers events that are no requests (a cron's minute) to a Worker's version, through the small Worker before it.
 
 import http from "node:http";
 
-/** What the version's handler came to: {outcome: "ok" or another word, …}. It may take as long as it likes. */
+/** Resolves to the outcome of the version's handler: {outcome: "ok" or another word, …}. It has no time limit. */
 export function deliver(upstream, secret, event) {
   const call = upstream.enter();
   return new Promise((resolve, reject) => {

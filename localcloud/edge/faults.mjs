@@ -1,5 +1,5 @@
-// Trouble on request for what passes the edge, by host, method and path: answers, delays, lost connections. And a log
-// of requests, where one is asked for. While nobody asked, a request costs one look at an empty list.
+// Faults for requests that pass the edge, by host, method and path: answers, delays, lost connections; and a log of
+// requests for faults that record. Without faults, a request costs one check of an empty list.
 
 import { refuse } from "./proxy.mjs";
 import { pathOf } from "./requests.mjs";
@@ -27,24 +27,24 @@ function answer(res, { status, body, headers }) {
 }
 
 export class Faults {
-  #faults = []; // {told, hosts, paths}: the description, whose skip and count go down, and its globs
+  #faults = []; // {rule, hosts, paths}: the description, whose skip and count go down, and its globs
   #seen = [];
 
-  /** All of them or, when one's glob makes no sense, none. */
+  /** Adds all of them, or none when a glob is invalid. */
   add(descriptions) {
-    this.#faults.push(...descriptions.map((told) => ({ told, hosts: glob(told.host.toLowerCase()), paths: glob(told.path) })));
+    this.#faults.push(...descriptions.map((rule) => ({ rule, hosts: glob(rule.host.toLowerCase()), paths: glob(rule.path) })));
   }
 
-  /** The descriptions with what is left of them. */
+  /** The descriptions with their remaining counts. */
   listing() {
-    return this.#faults.map(({ told }) => told);
+    return this.#faults.map(({ rule }) => rule);
   }
 
   clear() {
     this.#faults = [];
   }
 
-  /** Requests that passed while they were recorded: [{time, host, method, path, status, ms}], status 0 when lost. */
+  /** The recorded requests: [{time, host, method, path, status, ms}], status 0 when lost. */
   seen() {
     return this.#seen;
   }
@@ -53,21 +53,21 @@ export class Faults {
     this.#seen = [];
   }
 
-  /** The first fault for this request, which counts as used, or undefined. */
+  /** Returns the first fault for this request and counts it as used; undefined when there is none. */
   take(host, req, res) {
     if (this.#faults.length === 0) return undefined;
     const path = pathOf(req.url);
-    const meant = this.#faults.filter(({ told, hosts, paths }) => ["*", req.method].includes(told.method) && hosts.test(host) && paths.test(path));
-    if (meant.some(({ told }) => told.record)) this.#record({ host, method: req.method, path }, res);
-    for (const { told } of meant) {
-      if (told.record) continue;
-      if (told.skip > 0) {
-        told.skip -= 1;
+    const meant = this.#faults.filter(({ rule, hosts, paths }) => ["*", req.method].includes(rule.method) && hosts.test(host) && paths.test(path));
+    if (meant.some(({ rule }) => rule.record)) this.#record({ host, method: req.method, path }, res);
+    for (const { rule } of meant) {
+      if (rule.record) continue;
+      if (rule.skip > 0) {
+        rule.skip -= 1;
         continue;
       }
-      told.count -= 1;
-      if (told.count === 0) this.#faults = this.#faults.filter((fault) => fault.told !== told);
-      return told;
+      rule.count -= 1;
+      if (rule.count === 0) this.#faults = this.#faults.filter((fault) => fault.rule !== rule);
+      return rule;
     }
     return undefined;
   }
@@ -82,7 +82,7 @@ export class Faults {
   }
 }
 
-/** Waits as asked, then answers or drops the request: true when nothing else is to be done for it. */
+/** Waits as the fault requires, then answers or drops the request; true when the request is finished. */
 export async function trouble(fault, res) {
   if (fault.delay) await pause(fault.delay);
   if (fault.drop === true) res.destroy();

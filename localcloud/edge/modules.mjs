@@ -1,13 +1,13 @@
-// The two small Workers that stand beside a user's Worker in its workerd.
+// The two small Workers that run beside a user's Worker in its workerd.
 
 /**
- * Takes every request first: gives request.cf its shape and turns an exception into Cloudflare's page 1101. Hands on
- * events that come from the edge itself, which its key proves.
+ * Receives every request first: fills in request.cf and turns an exception into Cloudflare's page 1101. Forwards
+ * events from the edge, which prove themselves by its key.
  *
- * It also gets the trace of each invocation, and passes it to the edge while somebody follows the Worker. The runtime
- * itself masks what is secret in a trace: headers whose names hold auth, cookie, jwt, key, secret or token, and
- * identifiers in addresses (workerd, src/workerd/api/trace.c++ and util.c++). The edge asks it with its key whether it
- * answers at all, and tells it that way whether anybody follows.
+ * It also gets the trace of each invocation, and passes it to the edge while a client follows the Worker. The runtime
+ * itself masks secrets in a trace: headers whose names hold auth, cookie, jwt, key, secret or token, and
+ * identifiers in addresses (workerd, src/workerd/api/trace.c++ and util.c++). The edge checks with its key that this
+ * Worker answers; the same request states whether a client follows.
  */
 export const FRONT = `
 const CF = { colo: "LOC", country: "XX", httpProtocol: "HTTP/1.1", timezone: "UTC", asn: 0, clientTcpRtt: 0 };
@@ -47,7 +47,7 @@ export default {
 };
 `;
 
-/** Tells which handlers a module Worker exports: {handlers: [...], named: [{name, handlers}]}. */
+/** Returns the handlers that a module Worker exports: {handlers: [...], named: [{name, handlers}]}. */
 export const probe = (main) => `
 import * as exported from ${JSON.stringify("./" + main)};
 const KNOWN = ["alarm", "email", "fetch", "queue", "scheduled", "tail", "tailStream", "test", "trace"];
@@ -69,15 +69,15 @@ export default {
 };
 `;
 
-/** Stands in as the module of a Worker that has assets and no script. */
+/** The module of a Worker that has assets and no script. */
 export const EMPTY = `export default { fetch() { return new Response("Not found", { status: 404 }); } };`;
 
 const NOWHERE = { network: { allow: [] } };
 
 /**
- * What Miniflare starts beside each of its Workers, for its requests and its cache. The small Workers of ours send
- * none: two Workers less for each of them, which is a third of what a start costs. `isOurs(name)` tells them; they
- * have `cache: false`.
+ * Stops Miniflare from starting helper Workers, for requests and cache, beside our small Workers, which need neither.
+ * That saves two Workers for each of them, a third of a start's cost. `isOurs(name)` identifies them; they have
+ * `cache: false`.
  */
 export function withoutCompany({ CORE_PLUGIN, CACHE_PLUGIN }, isOurs) {
   const replaced = (plugin, change) => {

@@ -1,9 +1,9 @@
-// Passes one request or upgraded connection to an upstream: streaming both ways, nothing buffered.
+// Forwards one request or upgraded connection to an upstream: streaming both ways, nothing buffered.
 //
-// When an upstream refuses the connection nothing of the request has been sent, so it is looked up and tried again
-// for a short while: that covers a process that is being replaced. A request is never sent twice, with one exception:
-// a GET, HEAD or OPTIONS whose connection broke before anything came back, because the kept-alive connection was just
-// being closed or the process ended. Requests that may change something get a connection of their own instead.
+// When an upstream refuses the connection, nothing of the request has been sent, so the upstream is resolved and tried
+// again for a short while: that covers the replacement of a process. A request is never sent twice, with one exception:
+// a GET, HEAD or OPTIONS whose connection broke before any response, because a kept-alive connection was just being
+// closed or the process ended. Requests that may change data get a new connection instead.
 
 import http from "node:http";
 import https from "node:https";
@@ -18,7 +18,7 @@ const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
 const HOP = new Set(["connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "upgrade"]);
 const LOST = new Set(["ECONNRESET", "EPIPE"]);
 
-/** Cloudflare's error 1102, as a client that takes no HTML gets it. */
+/** Cloudflare's error 1102, in the form for clients that do not accept HTML. */
 const EXCEEDED = { status: 503, body: "error code: 1102\n", headers: { server: "cloudflare" } };
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -55,7 +55,7 @@ function answer(res, from, extra) {
   }
   for (const [name, value] of Object.entries(extra)) raw.push(name, value);
   res.writeHead(from.statusCode, from.statusMessage, raw);
-  res.flushHeaders(); // an event stream's client waits for the head long before the first event
+  res.flushHeaders(); // an event stream's client needs the head long before the first event
   from.on("error", () => res.destroy());
   from.on("aborted", () => res.destroy());
   from.pipe(res);
@@ -85,7 +85,7 @@ function attempt(req, res, { upstream, secure, headers, extra, lose }) {
     out.on("response", (from) => {
       if (lose) from.once("close", () => res.destroy()).resume();
       from.once("close", () => {
-        // An answer may come before the whole body has gone: what is left of it is read, or its client would wait.
+        // A response may come before the whole body was sent: the rest of it is read, or its client would wait.
         req.unpipe(out);
         req.resume();
         settle("done");
@@ -107,9 +107,9 @@ function attempt(req, res, { upstream, secure, headers, extra, lose }) {
 }
 
 /**
- * Answers `req` from wherever `resolve()` points: {upstream, headers, extra} or {refusal: {status, body}}; with `lose`
- * beside the upstream, the answer is lost: the client's connection breaks when all of it has come.
- * It is asked again before each try, so a switch in between is followed.
+ * Answers `req` by the result of `resolve()`: {upstream, headers, extra} or {refusal: {status, body}}. With `lose`
+ * beside the upstream, the response is lost: the client's connection breaks when all of it has come.
+ * `resolve()` is called before each try, so a switch of the traffic in between is followed.
  */
 export async function forward(req, res, resolve, unreachable) {
   let deadline = Date.now() + RETRY_MS;
@@ -121,10 +121,10 @@ export async function forward(req, res, resolve, unreachable) {
     call?.leave();
     if (outcome === "done") return undefined;
     if (call?.fate === "over") return refuse(res, EXCEEDED);
-    if (call?.fate === "again") deadline = Date.now() + RETRY_MS; // it has only waited, for longer than that
+    if (call?.fate === "again") deadline = Date.now() + RETRY_MS; // it has only waited, and longer than RETRY_MS
     if (outcome === "failed" || !found.upstream.agent || Date.now() > deadline) {
       req.unpipe();
-      req.resume(); // what is left of its body, or its client would wait
+      req.resume(); // reads the rest of its body, or its client would wait
       return refuse(res, unreachable(found));
     }
     await pause(delay);
@@ -162,7 +162,7 @@ function tunnel(client, server, leave) {
   server.pipe(client);
 }
 
-/** The same for a connection that asks for an upgrade (WebSocket): after the head, bytes are passed as they come. */
+/** The same for a connection with an upgrade (WebSocket): after the head, bytes are passed on unchanged. */
 export async function upgrade(req, socket, head, resolve, unreachable) {
   socket.on("error", () => socket.destroy());
   const deadline = Date.now() + RETRY_MS;

@@ -1,6 +1,6 @@
-// A queue: the Durable Object that holds its messages and brings them to its consumer. Runs in the storage's workerd.
+// A queue: the Durable Object that stores messages and delivers them to the consumer. Runs in the storage's workerd.
 //
-// Producers speak workerd's own protocol (POST /message and /batch). PUT /settings says who consumes, and how.
+// Producers speak workerd's own protocol (POST /message and /batch). PUT /settings sets the consumer and its options.
 
 import { DurableObject } from "cloudflare:workers";
 
@@ -65,7 +65,7 @@ export class queue extends DurableObject {
     return { backlogCount: row.n, backlogBytes: row.size, oldestMessageTimestamp: row.oldest };
   }
 
-  /** Wakes up when a batch is full or has waited long enough; not at all while nobody consumes. */
+  /** Sets the alarm for a batch that is full or has waited long enough; none without a consumer. */
   async #schedule() {
     const { consumer, delivery_paused: paused, message_retention_period: kept } = this.settings;
     const now = Date.now();
@@ -87,7 +87,7 @@ export class queue extends DurableObject {
     await this.#schedule();
   }
 
-  /** What the consumer's handler came to; nothing when no version of it runs. */
+  /** Returns the outcome of the consumer's handler; nothing when no version of it runs. */
   async #deliver(consumer, due) {
     const messages = due.map(({ id, sent, format, body, attempts }) => ({ id, time: sent, format, body: base64(body), attempts: attempts + 1 }));
     const headers = { "x-edge-worker": consumer.script };

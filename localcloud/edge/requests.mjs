@@ -3,7 +3,7 @@
 const KEPT = 500;
 const LONGEST_PATH = 500;
 
-/** Without the query, which may hold tokens; decoded, as the control plane sees its own paths. */
+/** Returns the path without the query, which may hold tokens; decoded, like the control plane's own paths. */
 export function pathOf(url) {
   const path = url.split("?", 1)[0];
   try {
@@ -27,7 +27,7 @@ export class Requests {
     });
   }
 
-  /** Those after the one of this number, and the newest one's number; all for a number of another start. */
+  /** Returns the requests after this number, and the newest number; all requests for a number of another start. */
   since(number) {
     const fresh = Math.min(number <= this.#count ? this.#count - number : this.#count, this.#ended.length);
     const shown = this.#ended.slice(this.#ended.length - fresh);

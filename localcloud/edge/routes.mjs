@@ -1,18 +1,18 @@
-// Who answers for a host: the table of app and Worker addresses, and the upstreams behind them.
+// The table of app and Worker addresses, and the upstreams behind them.
 // No I/O here: a change is one assignment, so a request sees either the old or the new upstream, never a gap.
 
 import http from "node:http";
 
-const IDLE_MS = 4_000; // workerd closes idle connections after 5 s: ours must go first
+const IDLE_MS = 4_000; // workerd closes idle connections after 5 s: ours must close first
 const PERCENT = 100;
 
-/** An address that serves requests: knows those under way, so that it can be stopped when none is left. */
+/** An address that serves requests. It counts the running ones, so that it can be stopped when none is left. */
 export class Upstream {
   constructor(host, port) {
     this.host = host;
     this.port = port;
-    this.calls = new Set(); // {since, req, fate?}: fate, once it is lost, says whether it is "over" or to be tried "again"
-    this.entered = () => undefined; // called as a request begins
+    this.calls = new Set(); // {since, req, fate?}: fate is set when it is lost: "over", or "again" for another try
+    this.entered = () => undefined; // called when a request starts
     this.waiters = [];
     this.agent = new http.Agent({ keepAlive: true, maxFreeSockets: 64, timeout: IDLE_MS, scheduling: "lifo" });
   }
@@ -21,7 +21,7 @@ export class Upstream {
     return this.calls.size;
   }
 
-  /** A request that is under way until its `leave`. */
+  /** Registers a running request, until its `leave`. */
   enter(req) {
     const call = { since: performance.now(), req };
     call.leave = () => {
@@ -32,7 +32,7 @@ export class Upstream {
     return call;
   }
 
-  /** Resolves to true when no request is under way, or to false after `ms`. */
+  /** Resolves to true when no request is running, or to false after `ms`. */
   drained(ms) {
     if (this.active === 0) return Promise.resolve(true);
     return new Promise((resolve) => {
@@ -44,7 +44,7 @@ export class Upstream {
     });
   }
 
-  /** Closes idle connections only; requests under way keep theirs. */
+  /** Closes idle connections only; running requests keep theirs. */
   retire() {
     for (const sockets of Object.values(this.agent.freeSockets)) for (const socket of sockets) socket.destroy();
   }
@@ -84,7 +84,7 @@ export class Routes {
     route.upstream?.retire();
   }
 
-  /** Waits until nothing is under way on an app's address; forgets the address when no host uses it any more. */
+  /** Waits until no request is running on an app's address; removes the address when no host uses it any more. */
   async drained([host, port], ms) {
     const key = `${host}:${port}`;
     const upstream = this.#upstreams.get(key);
@@ -95,7 +95,7 @@ export class Routes {
     return empty;
   }
 
-  /** Gives a Worker exactly these hosts; a host that another Worker or app has moves over. */
+  /** Sets a Worker's hosts; a host of another Worker or app moves to it. */
   setWorkerHosts(name, hosts) {
     for (const [host, route] of this.#hosts) if (route.kind === "worker" && route.name === name) this.#hosts.delete(host);
     for (const host of hosts) this.#hosts.set(host, { kind: "worker", name });

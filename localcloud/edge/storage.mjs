@@ -1,4 +1,4 @@
-// Where KV namespaces, R2 buckets and D1 databases live: one workerd for all of them, started when first one is needed.
+// The storage of KV namespaces, R2 buckets and D1 databases: one workerd for all, started when the first is needed.
 //
 // It runs Miniflare's own simulators, whose objects are chosen by name for each request, so a new namespace or bucket
 // needs no other start. Workers reach it through the listener for their own requests (see #way in workers.mjs).
@@ -15,7 +15,7 @@ const SIMULATORS = {
 };
 const BROKER = new URL("./queue_broker.mjs", import.meta.url);
 
-/** Kinds of bindings by the prefix of their service binding's name: what workerd is to make of the service. */
+/** Kinds of bindings by the prefix of their service binding's name: workerd's type of the service. */
 const SHAPES = {
   kv: (service) => ({ kvNamespace: service }),
   r2: (service) => ({ r2Bucket: service }),
@@ -23,7 +23,7 @@ const SHAPES = {
   queue: (service) => ({ queue: service }),
 };
 
-/** Chooses the object that a request is for; `x-edge-drop` empties it for good. */
+/** Selects the object of a request; `x-edge-drop` erases it for good. */
 const entry = (classes) => `
 ${classes.map(({ kind, file, name }) => `import { ${name} } from "./${file}";\nexport class ${kind} extends ${name} {\n${DROP}}`).join("\n")}
 export { queue } from "./queue_broker.mjs";
@@ -44,7 +44,7 @@ const DROP = `  async fetch(request) {
   }
 `;
 
-/** Lets service bindings named KIND:NAME come out as bindings NAME of that kind: Miniflare knows its own storage only. */
+/** Turns service bindings KIND:NAME into bindings NAME of that kind: Miniflare supports only its own storage. */
 export function shapeBindings(plugin) {
   const getBindings = plugin.getBindings.bind(plugin);
   plugin.getBindings = async (...asked) =>
@@ -57,7 +57,7 @@ export function shapeBindings(plugin) {
 export class Storage {
   #starting; // promise of {mf, upstream, port}
 
-  /** Keeps its files below `directory`; answers only to requests that have `secret`, which leads back to the edge, too. */
+  /** Stores its files below `directory`. It answers only requests with `secret`, which it also sends to the edge. */
   constructor(runtime, directory, secret) {
     this.runtime = runtime;
     this.directory = directory;
@@ -66,7 +66,7 @@ export class Storage {
     this.edgePort = 0; // of the listener for Workers' own requests; known once that listens
   }
 
-  /** The port it listens on; starts it when nobody has. */
+  /** Returns its port, and starts it if needed. */
   async open() {
     this.#starting ??= this.#start();
     try {
@@ -104,7 +104,7 @@ export class Storage {
   }
 
   #worker(blobs) {
-    // Flat names: a module in a folder would look for "miniflare:shared" there.
+    // Flat names: a module in a folder would search "miniflare:shared" there.
     const classes = Object.entries(SIMULATORS).map(([kind, [source, name]]) => ({ kind, source, name, file: `${kind}.mjs` }));
     const module = (name, contents) => ({ type: "ESModule", path: name, contents });
     return {
@@ -119,13 +119,13 @@ export class Storage {
     };
   }
 
-  /** The way of queues to their consumers. */
+  /** The queues' route to their consumers. */
   #edge() {
     const injectRequestHeaders = [{ name: "x-edge-key", value: this.secret }];
     return { external: { address: `${LOOPBACK}:${this.edgePort}`, http: { style: 0, injectRequestHeaders } } };
   }
 
-  /** Forgets everything in a namespace, bucket or database that nobody is to use again. */
+  /** Erases a namespace, bucket or database that nobody will use again. */
   async drop(kind, id) {
     const port = await this.open();
     const headers = { "x-edge-key": this.secret, "x-edge-storage": `${kind}/${id}`, "x-edge-drop": "1" };

@@ -1,5 +1,5 @@
-// What Workers did, for those who follow them: the runtime's own trace of each invocation, and one of our own for what
-// the watchdog ended, which no runtime is left to tell of.
+// Traces of followed Workers: the runtime's own trace of each invocation, and one of ours for an invocation that the
+// watchdog ended, because its runtime cannot send one.
 
 import { randomBytes } from "node:crypto";
 import http from "node:http";
@@ -11,7 +11,7 @@ const LONGEST = 4 * 1024 * 1024; // bytes of traces at once; more is dropped
 export class Traces {
   #followed = new Set(); // names of Workers
 
-  /** `tell({name, version, traces})` gets them. */
+  /** `tell({name, version, traces})` receives them. */
   constructor(tell) {
     this.tell = tell;
     this.key = randomBytes(16).toString("hex");
@@ -23,7 +23,7 @@ export class Traces {
     this.port = this.server.address().port;
   }
 
-  /** The service that a version's traces go to. */
+  /** Returns the service that receives a version's traces. */
   way(name, version) {
     const injectRequestHeaders = [
       { name: "x-edge-key", value: this.key },
@@ -41,7 +41,7 @@ export class Traces {
     return this.#followed.has(name);
   }
 
-  /** `lines`: [{timestamp, level, message}] that the Worker wrote meanwhile. */
+  /** `lines`: [{timestamp, level, message}], the Worker's output during the invocation. */
   exceeded({ name, version }, requests, lines) {
     if (!this.isFollowed(name)) return;
     const now = Date.now();
@@ -65,7 +65,7 @@ export class Traces {
   }
 }
 
-/** As the runtime shows a request, what is secret masked; the query is left out. */
+/** Returns a request in the runtime's form, with secrets masked and without the query. */
 function requestEvent(req) {
   const shown = Object.entries(req.headers).map(([name, value]) => [name, SECRET_NAME.test(name) ? "REDACTED" : String(value)]);
   const url = `http://${req.headers.host ?? ""}${req.url.split("?", 1)[0]}`;

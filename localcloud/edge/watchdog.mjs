@@ -1,22 +1,22 @@
-// Ends a request that uses more processor time than Cloudflare allows, which the open runtime does not do by itself.
+// Ends a request that uses more processor time than Cloudflare allows, which open-source workerd does not do.
 //
-// A Worker's code runs on one thread. While code runs, its runtime answers nobody: so it is asked every quarter of a
-// second, as long as requests are under way and once more after the last one, whether it answers. The processor time
-// that its process uses between two answers was used by one turn of the code. Code that waits in between answers; what
-// is used while a single request is under way is that request's. When it is more than the limit, the process is ended,
-// and Miniflare starts it anew on the same ports.
+// A Worker's code runs on one thread. While code runs, its runtime does not answer. So it is polled every quarter of a
+// second while requests are running, and once more after the last one. The processor time that its process uses between
+// two answers was used by one turn of the code. Code that waits in between lets the runtime answer; time used while a
+// single request is running is that request's. When it exceeds the limit, the process is ended, and Miniflare starts it
+// again on the same ports.
 
 import fs from "node:fs";
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 
-export const CPU_MS = 30_000; // what Cloudflare allows where a version sets no other limit (limits.cpu_ms)
+export const CPU_MS = 30_000; // Cloudflare's limit for a version without its own (limits.cpu_ms)
 const PAUSE_MS = 250;
 const TICK_MS = 10; // Linux counts in hundredths of a second
-const BUSY_MS = 2 * TICK_MS; // what is used between two questions is counted from here on: a question costs some, too
+const BUSY_MS = 2 * TICK_MS; // time used between two polls counts only above this: a poll costs some, too
 const run = promisify(execFile);
 
-/** Milliseconds of processor time that a process has used; undefined when there is no such process. */
+/** Returns the processor time of a process in milliseconds; undefined when it does not exist. */
 export async function processorTime(pid) {
   if (process.platform === "linux") {
     try {
@@ -29,7 +29,7 @@ export async function processorTime(pid) {
   return run("ps", ["-o", "time=", "-p", String(pid)]).then(({ stdout }) => milliseconds(stdout), () => undefined);
 }
 
-/** Of ps's [[days-]hours:]minutes:seconds[.hundredths]. */
+/** Parses ps's [[days-]hours:]minutes:seconds[.hundredths]. */
 export function milliseconds(text) {
   const [clock, days = "0"] = text.trim().split("-").reverse();
   const seconds = clock.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
@@ -38,15 +38,15 @@ export function milliseconds(text) {
 
 export class Watchdog {
   #timer;
-  #asked; // when the question was put that waits for its answer
-  #answered = -Infinity; // when the last question was put that was answered
-  #left = 0; // when the last request was seen
+  #asked; // time of the poll that waits for its answer
+  #answered = -Infinity; // time of the last poll that was answered
+  #left = 0; // time of the last request
   #used = 0; // processor time as of the last answer
-  #only; // the request that was then the only one
+  #only; // the only request at that time
 
   /**
-   * `alive()` asks the runtime and settles when it answers. `exceeded(since)` ends it: requests that came before `since`
-   * may have been the ones that used the time, later ones have only waited.
+   * `alive()` polls the runtime and settles when it answers. `exceeded(since)` ends it: requests from before `since`
+   * may have used the time, later ones have only waited.
    */
   constructor(upstream, { pid, limit, alive, exceeded }) {
     Object.assign(this, { upstream, pid, limit, alive, exceeded });
@@ -97,7 +97,7 @@ export class Watchdog {
     this.alive().then(settled, settled);
   }
 
-  /** A connection that was upgraded stays open for hours, and what it uses in sum is no sign of a loop. */
+  /** An upgraded connection stays open for hours, and its total time is no sign of a loop. */
   #count(more) {
     const [only] = this.upstream.active === 1 ? this.upstream.calls : [];
     const counts = only && only === this.#only && !only.req?.headers.upgrade && more >= BUSY_MS;

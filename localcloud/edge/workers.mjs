@@ -11,7 +11,7 @@ import { shapeBindings } from "./storage.mjs";
 import { CPU_MS, Watchdog } from "./watchdog.mjs";
 
 const LOG_BYTES = 4 * 1024 * 1024;
-// Cloudflare allows a second of processor; a start of nothing takes longer than that here.
+// Cloudflare allows a second of processor; here the start of an empty Worker takes longer.
 const START_MS = 10_000;
 const USER = "script";
 const OURS = ["front", "probe"];
@@ -21,19 +21,19 @@ const TEXT_KINDS = new Set(["ESModule", "CommonJS", "Text", "PythonModule", "Pyt
 const LOOPBACK = "127.0.0.1";
 const KEPT_LINES = 200;
 
-/** A failure that the Worker's author can mend: its text is workerd's own. */
+/** A failure that the Worker's author can fix: its text is workerd's own. */
 export class WorkerError extends Error {}
 
 function readModule({ name, kind, file }) {
   return { type: kind, path: name, contents: fs.readFileSync(file, TEXT_KINDS.has(kind) ? "utf8" : undefined) };
 }
 
-/** How long a start may take: longer by as many times as programs wait for each processor (`load` in one minute). */
+/** Returns the time limit of a start, times the programs that wait for each processor (`load` in one minute). */
 export function patience(load = os.loadavg()[0], processors = os.availableParallelism()) {
   return START_MS * Math.max(1, load / processors);
 }
 
-/** What `work` gives; an error as Cloudflare words it when that takes longer: the code may loop for ever. */
+/** Returns the result of `work`; after the limit an error in Cloudflare's words, because the code may loop for ever. */
 async function within(ms, work) {
   let timer;
   const late = new Promise((_, reject) => {
@@ -47,7 +47,7 @@ async function within(ms, work) {
   }
 }
 
-/** Without the wrapping that Miniflare and workerd put around the reason. */
+/** Returns the reason without the text that Miniflare and workerd put around it. */
 function reason(lines, error) {
   const text = lines.length > 0 ? lines.join("\n") : String(error?.message ?? error);
   return text.replace(/service core:user:(script|probe): /g, "").replaceAll(`file://${process.cwd()}/`, "").trim();
@@ -98,7 +98,7 @@ function assetOptions(spec) {
 
 const types = new Map(); // folder of a site -> {path in it: the content type it was uploaded with, "" for none}
 
-/** Has files served with the content types of their uploads: left alone, Miniflare takes them from the files' names. */
+/** Serves files with the content types of their uploads; Miniflare itself derives types from the files' names. */
 function serveUploadedTypes(plugin) {
   const getServices = plugin.getServices.bind(plugin);
   plugin.getServices = async (asked) => {
@@ -115,7 +115,7 @@ function serveUploadedTypes(plugin) {
   };
 }
 
-/** Gives a Worker with files a second Worker in front of it, which events go by: Miniflare's own takes no queue's batch. */
+/** Puts a second Worker, for events, before a Worker with files: Miniflare's own accepts no queue batches. */
 function serveEvents(plugin, secret) {
   const getServices = plugin.getServices.bind(plugin);
   plugin.getServices = async (asked) => {
@@ -128,15 +128,15 @@ function serveEvents(plugin, secret) {
   };
 }
 
-let spawned; // the program that was started last: Miniflare tells of its runtime's output, and not of its process
+let spawned; // the program that was started last: Miniflare exposes its runtime's output, and not its process
 
 const spawn = childProcess.spawn;
 childProcess.spawn = (...words) => (spawned = spawn(...words));
 
 export class Workers {
   /**
-   * `outbound`: {port, secret} of the listener that takes the Workers' own requests; `storage` is behind it, too.
-   * `restarted()` is called when a runtime runs again in a process of another id.
+   * `outbound`: {port, secret} of the listener for the Workers' own requests; `storage` is behind it, too.
+   * `restarted()` is called when a runtime runs again in another process.
    */
   constructor(runtime, outbound, { storage, traces, restarted }) {
     this.runtime = runtime;
@@ -155,10 +155,10 @@ export class Workers {
   }
 
   /**
-   * The service that a Worker's fetch goes to; with `service`, the one that a service binding of that name goes to,
-   * and with `storage` (KIND/ID), the one that a binding to that storage goes to.
-   * `fromOutside`: its fetch comes in as anybody's does, which the compatibility flag asks for.
-   * A header without a value is taken away: a Worker cannot send it.
+   * Returns the service for a Worker's fetch; with `service`, for the service binding of that name; with `storage`
+   * (KIND/ID), for a binding to that storage.
+   * `fromOutside`: its fetch arrives like an external request, as the compatibility flag requires.
+   * A header without a value is removed, so that a Worker cannot send it.
    */
   #way({ service, storage, fromOutside = false } = {}) {
     const injectRequestHeaders = [
@@ -184,7 +184,7 @@ export class Workers {
     };
   }
 
-  /** The classes of Durable Objects in the Worker itself, and its bindings to them. */
+  /** Returns the Worker's own Durable Object classes, and its bindings to them. */
   #objects(spec) {
     const classes = Object.entries(spec.objects).map(([className, unsafeUniqueKey]) => ({ className, unsafeUniqueKey, useSQLite: true }));
     const bound = Object.entries(spec.object_bindings).map(([name, className]) => [name, classes.find((each) => each.className === className)]);
@@ -233,8 +233,8 @@ export class Workers {
   }
 
   /**
-   * Starts a version beside whatever runs; throws WorkerError with workerd's text when its code does not load.
-   * Its Durable Objects have no storage until it is the `home` of them.
+   * Starts a version beside the running ones; throws WorkerError with workerd's text when its code does not load.
+   * Its Durable Objects have no storage until it is their `home`.
    */
   async start(name, version, spec, home = false) {
     const key = `${name}/${version}`;
@@ -286,7 +286,7 @@ export class Workers {
     instance.watchdog = new Watchdog(instance.upstream, { pid, limit, alive: () => this.#ask(instance, "alive"), exceeded });
   }
 
-  /** Ends a runtime whose code used up its processor time; what came after `since` goes to the next one. */
+  /** Ends a runtime whose code used up its processor time; requests after `since` go to the next one. */
   #end(instance, since) {
     const { calls } = instance.upstream;
     for (const call of calls) call.fate = call.since < since ? "over" : "again";
@@ -298,7 +298,7 @@ export class Workers {
     instance.process.kill("SIGKILL");
   }
 
-  /** Miniflare has started a runtime anew that had ended. */
+  /** Handles a runtime that Miniflare restarted after its end. */
   async #again(instance) {
     const url = await instance.mf.unsafeGetDirectURL("front");
     instance.upstream.port = Number(url.port);
@@ -318,7 +318,7 @@ export class Workers {
     return this.#ask(instance, this.traces.isFollowed(instance.name) ? "follow" : "leave").catch(() => undefined);
   }
 
-  /** Has the traces of a Worker's invocations told from now on, or no more. */
+  /** Turns the traces of a Worker's invocations on or off. */
   async follow(name, wanted) {
     this.traces.follow(name, wanted);
     await Promise.all(this.ofName(name).map((instance) => this.#tell(instance)));
@@ -342,8 +342,8 @@ export class Workers {
   }
 
   /**
-   * Makes a version the only one that runs, with the storage of its Durable Objects: an object lives once. Requests
-   * under way on the others break off, as Cloudflare resets objects when code changes; new ones wait at the edge.
+   * Makes a version the only one that runs, with the storage of its Durable Objects: an object runs only once. Running
+   * requests on the others are cut, as Cloudflare resets objects when code changes; new ones wait at the edge.
    */
   async settle(instance) {
     if (instance.home) return instance;
@@ -359,7 +359,7 @@ export class Workers {
     return [...this.running.values()].filter((instance) => instance.name === name);
   }
 
-  /** Stops a version once nothing is under way on it, after `ms` at the latest. */
+  /** Stops a version when no request is running on it, after `ms` at the latest. */
   async stop(instance, ms) {
     this.running.delete(`${instance.name}/${instance.version}`);
     instance.upstream.retire();

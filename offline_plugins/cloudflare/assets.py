@@ -64,7 +64,7 @@ def manifest(directory: str) -> dict[str, Asset]:
     Raises ProviderError when the directory or a file cannot be read.
     """
     base = os.path.abspath(directory)
-    found: dict[str, Asset] = {}
+    files: dict[str, Asset] = {}
     try:
         os.lstat(base)
         for folder, _, names in os.walk(base, onerror=_raise):
@@ -72,13 +72,13 @@ def manifest(directory: str) -> dict[str, Asset]:
                 path = os.path.join(folder, name)
                 site_path = "/" + os.path.relpath(path, base).replace(os.sep, "/")
                 content = Path(path).read_bytes()
-                found[site_path] = Asset(path, hashlib.sha256(content).hexdigest()[:32], len(content))
+                files[site_path] = Asset(path, hashlib.sha256(content).hexdigest()[:32], len(content))
     except OSError as error:
         raise ProviderError(
             'AttributeName("assets").AttributeName("asset_manifest_sha256"): Error reading asset files: '
             f"{error.filename}: {(error.strerror or str(error)).lower()}"
         ) from None
-    return dict(sorted(found.items(), key=lambda pair: os.fsencode(pair[0])))
+    return dict(sorted(files.items(), key=lambda pair: os.fsencode(pair[0])))
 
 
 def _raise(error: OSError) -> None:
@@ -107,8 +107,8 @@ def upload(api: Api, props: Props, assets: Mapping[str, Asset]) -> str:
     for asset in assets.values():
         by_hash.setdefault(asset.hash, asset)
     for bucket in buckets:
-        wanted = [by_hash[name] for name in bucket if name in by_hash]
-        completion = _upload_bucket(api, props, token, wanted) or completion
+        files = [by_hash[name] for name in bucket if name in by_hash]
+        completion = _upload_bucket(api, props, token, files) or completion
     if not completion:
         raise ProviderError(f"{_UPLOADING}: {_UPLOADING}: no completion token received from upload session")
     return completion

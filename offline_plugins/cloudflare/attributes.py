@@ -101,17 +101,17 @@ def failures(fields: Fields, props: Props, name: str) -> list[Failure]:
     Raises ProviderError for a value of another type. An unknown property is a failure of our own: the official plugin
     drops it silently.
     """
-    found = [_unknown(path) for path in unknown_properties(fields, props)]
+    refused = [_unknown(path) for path in unknown_properties(fields, props)]
     for path, attribute, holder, key in walk(fields, props):
         value = holder.get(key)
         if value is None:
             if attribute.required:
-                found.append(Failure(f"Missing required property '{path}': {attribute.about}"))
+                refused.append(Failure(f"Missing required property '{path}': {attribute.about}"))
         elif value is not UNKNOWN:
             _check_type(path, attribute, value)
             if attribute.choices and value.lower() not in map(str.lower, attribute.choices):
-                found.append(Failure(_not_a_choice(path, attribute, value, name)))
-    return found
+                refused.append(Failure(_not_a_choice(path, attribute, value, name)))
+    return refused
 
 
 def _unknown(path: str) -> Failure:

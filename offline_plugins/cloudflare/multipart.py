@@ -45,5 +45,5 @@ def first_part(body: bytes, content_type: str) -> bytes:
     parts = message.get_payload()
     if not isinstance(parts, list) or not parts:
         return b""
-    found = parts[0].get_payload(decode=True)  # type: ignore[union-attr]
-    return found if isinstance(found, bytes) else b""
+    content = parts[0].get_payload(decode=True)  # type: ignore[union-attr]
+    return content if isinstance(content, bytes) else b""

@@ -59,8 +59,8 @@ class Cloudflare(Provider):
         return Checked(config | secret, [Failure(reason) for reason in _config_failures(config)])
 
     def configure(self, config: Props, api: Api) -> None:
-        given = clean(config)
-        values = {key: given.get(key) or os.environ.get(variable, "") for key, variable in _given(given)}
+        settings = clean(config)
+        values = {key: settings.get(key) or os.environ.get(variable, "") for key, variable in _given(settings)}
         api.retries = _RETRIES
         api.headers = {"Accept": "application/json", "User-Agent": f"offline-plugin/{self.name} {self.version}"}
         if values.get("apiToken"):

@@ -12,7 +12,7 @@ from offline_plugins.cloudflare.plain import Plain
 from offline_plugins.resource import Props
 
 
-def _told(wire: str, **more: Any) -> Attribute:
+def _from_api(wire: str, **more: Any) -> Attribute:
     """Return an attribute that only the API sets."""
     return Attribute(wire=wire, computed=True, optional=False, **more)
 
@@ -40,7 +40,7 @@ class Queue(Plain):
     key = "queueId"
     fields: ClassVar[Fields] = {
         "id": Attribute(computed=True, optional=False, kept=True),
-        "queueId": _told("queue_id", kept=True),
+        "queueId": _from_api("queue_id", kept=True),
         "accountId": Attribute(replaces=True),
         "queueName": Attribute(wire="queue_name", required=True),
         "settings": Attribute(
@@ -53,27 +53,27 @@ class Queue(Plain):
                 "messageRetentionPeriod": _number("message_retention_period"),
             },
         ),
-        "consumersTotalCount": _told("consumers_total_count", kind="number"),
-        "createdOn": _told("created_on"),
-        "modifiedOn": _told("modified_on"),
-        "producersTotalCount": _told("producers_total_count", kind="number"),
-        "consumers": _told(
+        "consumersTotalCount": _from_api("consumers_total_count", kind="number"),
+        "createdOn": _from_api("created_on"),
+        "modifiedOn": _from_api("modified_on"),
+        "producersTotalCount": _from_api("producers_total_count", kind="number"),
+        "consumers": _from_api(
             "consumers",
             kind="objects",
             fields={
-                "consumerId": _told("consumer_id"),
-                "createdOn": _told("created_on", kind="time"),
-                "deadLetterQueue": _told("dead_letter_queue"),
-                "queueName": _told("queue_name"),
-                "scriptName": _told("script_name"),
-                "settings": _told("settings", kind="object", fields=CONSUMING),
-                "type": _told("type"),
+                "consumerId": _from_api("consumer_id"),
+                "createdOn": _from_api("created_on", kind="time"),
+                "deadLetterQueue": _from_api("dead_letter_queue"),
+                "queueName": _from_api("queue_name"),
+                "scriptName": _from_api("script_name"),
+                "settings": _from_api("settings", kind="object", fields=CONSUMING),
+                "type": _from_api("type"),
             },
         ),
-        "producers": _told(
+        "producers": _from_api(
             "producers",
             kind="objects",
-            fields={"script": _told("script"), "type": _told("type"), "bucketName": _told("bucket_name")},
+            fields={"script": _from_api("script"), "type": _from_api("type"), "bucketName": _from_api("bucket_name")},
         ),
     }
 

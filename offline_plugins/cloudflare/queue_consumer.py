@@ -56,9 +56,9 @@ class QueueConsumer(Tabled):
         if answer.status == 404:
             api.log("warning", GONE)
             return None
-        told = _read(self.fields, result(answer))
-        told.pop("deadLetterQueue", None)  # a refresh leaves it unchanged
-        return self.read_result(known["accountId"], known | told, old_inputs)
+        attributes = _read(self.fields, result(answer))
+        attributes.pop("deadLetterQueue", None)  # a refresh leaves it unchanged
+        return self.read_result(known["accountId"], known | attributes, old_inputs)
 
     def delete(self, api: Api, id: str, olds: Props) -> None:
         props = clean(olds)

@@ -23,17 +23,17 @@ def script_failures(inputs: Props, name: str) -> list[Failure]:
 def _sources(inputs: Props, name: str) -> list[str]:
     if "contentFile" not in inputs:
         return []
-    found = []
+    clashes = []
     if "content" in inputs:
-        found = [
+        clashes = [
             _clash("These attributes cannot be configured together: [content,content_file]", name, "content"),
             _clash('Attribute "content_file" cannot be specified when "content" is specified', name, "content"),
             _clash('Attribute "content" cannot be specified when "content_file" is specified', name, "contentFile"),
         ]
     if "contentSha256" not in inputs:
         reason = 'Attribute "content_sha256" must be specified when "content_file" is specified'
-        found.append(_clash(reason, name, "contentFile"))
-    return found
+        clashes.append(_clash(reason, name, "contentFile"))
+    return clashes
 
 
 def _clash(reason: str, name: str, path: str) -> str:
@@ -41,9 +41,9 @@ def _clash(reason: str, name: str, path: str) -> str:
 
 
 def _hash(inputs: Props, name: str) -> list[str]:
-    given = inputs.get("contentSha256")
+    expected = inputs.get("contentSha256")
     content, path = inputs.get("content"), inputs.get("contentFile")
-    if given is None or any(value is UNKNOWN for value in (given, content, path)):
+    if expected is None or any(value is UNKNOWN for value in (expected, content, path)):
         return []
     at = f"Examine values at '{name}.contentSha256'."
     actual, source = "", ""
@@ -56,9 +56,9 @@ def _hash(inputs: Props, name: str) -> list[str]:
         except OSError as error:
             cause = f"failed to open file: open {path}: {(error.strerror or str(error)).lower()}"
             return [f"Hash Calculation Error. Failed to calculate SHA-256 hash of file '{path}': {cause}. {at}"]
-    if given == actual:
+    if expected == actual:
         return []
-    mismatch = f"The provided SHA-256 hash '{given}' does not match the actual hash '{actual}' of {source}"
+    mismatch = f"The provided SHA-256 hash '{expected}' does not match the actual hash '{actual}' of {source}"
     return [f"SHA-256 Hash Mismatch. {mismatch}. {at}"]
 
 

@@ -17,9 +17,9 @@ class Tabled(Resource):
 
     def check(self, name: str, seed: bytes, olds: Props, news: Props) -> Checked:
         inputs = clean(news)
-        found = failures(self.fields, inputs, name) + self.further_failures(inputs, name)
-        warnings = [] if found else [f"[WARNING] {text}" for text in deprecations(self.fields, inputs)]
-        return Checked(marked(self.fields, inputs, unknowns=True), found, warnings)
+        refused = failures(self.fields, inputs, name) + self.further_failures(inputs, name)
+        warnings = [] if refused else [f"[WARNING] {text}" for text in deprecations(self.fields, inputs)]
+        return Checked(marked(self.fields, inputs, unknowns=True), refused, warnings)
 
     def further_failures(self, inputs: Props, name: str) -> list[Failure]:
         """Return failures beyond the table; `name` is the resource's, for messages. May raise ProviderError."""

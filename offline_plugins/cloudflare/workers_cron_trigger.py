@@ -49,12 +49,12 @@ class WorkersCronTrigger(Tabled):
     def _put(self, api: Api, config: Props, prior: Props) -> Props:
         """Replace the triggers; their times come from the response, position by position."""
         plan = self.plan(config, prior)
-        wanted = [{"cron": schedule["cron"]} for schedule in plan["schedules"]]
-        answer = from_answer(self.fields, result(api.send_json("PUT", _path(plan), wanted)))
+        crons = [{"cron": schedule["cron"]} for schedule in plan["schedules"]]
+        answer = from_answer(self.fields, result(api.send_json("PUT", _path(plan), crons)))
         outputs = settled(self.fields, plan, answer) | {"id": plan["scriptName"]}
         answered = answer.get("schedules", [])
         outputs["schedules"] = [
-            (answered[place] if place < len(answered) else {}) | given for place, given in enumerate(wanted)
+            (answered[place] if place < len(answered) else {}) | given for place, given in enumerate(crons)
         ]
         return marked(self.fields, outputs)
 

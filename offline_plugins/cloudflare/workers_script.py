@@ -161,15 +161,15 @@ def _merged_bindings(known: list[Props], answered: list[Props]) -> list[Props]:
     secret that the program does not know stays out. Any other known binding stays unchanged, whatever the API returns.
     """
     there = {(binding.get("type"), binding.get("name")): binding for binding in answered}
-    kept = []
+    merged = []
     for binding in known:
         key = (binding.get("type"), binding.get("name"))
         if binding.get("type") != "secret_text":
-            kept.append(binding)
+            merged.append(binding)
         elif key in there:
-            kept.append(there[key] | ({"text": binding["text"]} if "text" in binding else {}))
+            merged.append(there[key] | ({"text": binding["text"]} if "text" in binding else {}))
     keys = {(binding.get("type"), binding.get("name")) for binding in known}
-    return kept + [b for key, b in there.items() if key not in keys and key[0] != "secret_text"]
+    return merged + [b for key, b in there.items() if key not in keys and key[0] != "secret_text"]
 
 
 def _take_content(api: Api, state: Props) -> None:

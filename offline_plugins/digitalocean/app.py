@@ -23,8 +23,8 @@ class App(Resource):
         return inputs.check(APP, name, seed, olds, news)
 
     def diff(self, id: str, olds: Props, old_inputs: Props, news: Props, ignore: list[str]) -> Diffed:
-        said = without_defaults(news)
-        return differ.diff(APP, olds, plan.plan(APP, said, olds), said, ["projectId"], ignore)
+        inputs_set = without_defaults(news)
+        return differ.diff(APP, olds, plan.plan(APP, inputs_set, olds), inputs_set, ["projectId"], ignore)
 
     def preview_create(self, news: Props) -> Props:
         answered = dict.fromkeys(ANSWERED, UNKNOWN)
@@ -70,8 +70,8 @@ class App(Resource):
         if old_inputs:
             return id, _shown(state), _shown(inputs.refreshed(APP, old_inputs, state))
         # An import loses the number of deployments per page, and records that.
-        said = {**inputs.imported(APP, state), "deploymentPerPage": None}
-        return id, _shown(state), _shown(said)
+        imported = {**inputs.imported(APP, state), "deploymentPerPage": None}
+        return id, _shown(state), _shown(imported)
 
     def delete(self, api: Api, id: str, olds: Props) -> None:
         try:
@@ -151,17 +151,17 @@ def _merged(state: Props, planned: Props, fresh: bool) -> Props:
 def _keep_sets(fields: tuple[Field, ...], now: Any, planned: Any) -> Any:
     if not isinstance(now, dict) or not isinstance(planned, dict):
         return now
-    kept = dict(now)
+    merged = dict(now)
     for field in fields:
         before = planned.get(field.name)
         if field.shape is Shape.SET and before is not None and known(before):
-            kept[field.name] = before
+            merged[field.name] = before
         elif field.fields and isinstance(before, list) and isinstance(now[field.name], list):
             pairs = zip(now[field.name], [*before, *[None] * len(now[field.name])], strict=False)
-            kept[field.name] = [_keep_sets(field.fields, item, old) for item, old in pairs]
+            merged[field.name] = [_keep_sets(field.fields, item, old) for item, old in pairs]
         elif field.fields:
-            kept[field.name] = _keep_sets(field.fields, now[field.name], before)
-    return kept
+            merged[field.name] = _keep_sets(field.fields, now[field.name], before)
+    return merged
 
 
 def _shown(props: Props) -> Props:

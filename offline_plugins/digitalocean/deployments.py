@@ -15,7 +15,7 @@ from offline_plugins.digitalocean.answers import call
 from offline_plugins.resource import ProviderError
 
 CREATE_SECONDS = 30 * 60.0  # the resource's only timeout, which also applies to updates
-_FIRST_LOOK, _SLOWEST, _GROWTH = 0.05, 1.0, 1.3
+_FIRST_POLL, _SLOWEST, _GROWTH = 0.05, 1.0, 1.3
 _READING = "Error trying to read app deployment state"
 
 
@@ -27,7 +27,7 @@ def wait(api: Api, app: dict[str, Any], per_page: int, seconds: float) -> None:
     path = f"/v2/apps/{app['id']}/deployments"
     pending = (app.get("pending_deployment") or {}).get("id")
     until = time.monotonic() + seconds
-    pause = _FIRST_LOOK
+    pause = _FIRST_POLL
     while True:
         api.pause(pause)
         deployment = _one(api, path, pending) if pending else _newest(api, path, per_page)
@@ -40,8 +40,8 @@ def wait(api: Api, app: dict[str, Any], per_page: int, seconds: float) -> None:
 
 
 def _one(api: Api, path: str, id: str) -> dict[str, Any]:
-    found: dict[str, Any] = call(api, _READING, "GET", f"{path}/{id}")["deployment"]
-    return {**found, "id": id}
+    deployment: dict[str, Any] = call(api, _READING, "GET", f"{path}/{id}")["deployment"]
+    return {**deployment, "id": id}
 
 
 def _newest(api: Api, path: str, per_page: int) -> dict[str, Any] | None:

@@ -22,15 +22,15 @@ def diff(
     detailed: dict[str, Kind] = {}
     replaces: list[str] = []
     for field in fields:
-        found = dict(_field(field, field.name, olds.get(field.name), planned.get(field.name), news.get(field.name)))
-        found = {path: kind for path, kind in found.items() if not _below(path, ignored)}
-        if found and field.replaces:
+        changes = dict(_field(field, field.name, olds.get(field.name), planned.get(field.name), news.get(field.name)))
+        changes = {path: kind for path, kind in changes.items() if not _below(path, ignored)}
+        if changes and field.replaces:
             replaces.append(field.name)
-            found = {path: _REPLACING[kind] for path, kind in found.items()}
-        detailed.update(found)
+            changes = {path: _REPLACING[kind] for path, kind in changes.items()}
+        detailed.update(changes)
     changed = sorted({path.split(".")[0].split("[")[0] for path in detailed})
-    kept = [name for name in stables if name not in changed]
-    return Diffed(bool(detailed), changed, sorted(replaces), detailed, kept)
+    stable = [name for name in stables if name not in changed]
+    return Diffed(bool(detailed), changed, sorted(replaces), detailed, stable)
 
 
 def _below(path: str, places: Sequence[str]) -> bool:
@@ -41,45 +41,45 @@ def _absent(value: Any) -> bool:
     return value is None or value == []
 
 
-def _field(field: Field, path: str, old: Any, new: Any, said: Any) -> Iterator[tuple[str, Kind]]:
+def _field(field: Field, path: str, old: Any, new: Any, inputs: Any) -> Iterator[tuple[str, Kind]]:
     if _absent(old) or _absent(new):
         if not (_absent(old) and _absent(new)):
             yield path, Kind.ADD if _absent(old) else Kind.DELETE
     elif new is UNKNOWN:
         yield path, Kind.UPDATE
     elif field.shape is Shape.SET:
-        yield from _set(field, path, old, new, said if isinstance(said, list) else [])
+        yield from _set(field, path, old, new, inputs if isinstance(inputs, list) else [])
     elif field.shape is Shape.LIST:
-        yield from _list(field, path, old, new, said if isinstance(said, list) else [])
+        yield from _list(field, path, old, new, inputs if isinstance(inputs, list) else [])
     elif field.fields:
-        yield from _block(field.fields, path, old, new, said)
+        yield from _block(field.fields, path, old, new, inputs)
     elif old != new:
         yield path, Kind.UPDATE
 
 
-def _block(fields: tuple[Field, ...], path: str, old: Props, new: Props, said: Any) -> Iterator[tuple[str, Kind]]:
+def _block(fields: tuple[Field, ...], path: str, old: Props, new: Props, inputs: Any) -> Iterator[tuple[str, Kind]]:
     for field in fields:
         name = field.name
-        yield from _field(field, f"{path}.{name}", old.get(name), new.get(name), child(said, name))
+        yield from _field(field, f"{path}.{name}", old.get(name), new.get(name), child(inputs, name))
 
 
-def _item(field: Field, path: str, old: Any, new: Any, said: Any) -> Iterator[tuple[str, Kind]]:
+def _item(field: Field, path: str, old: Any, new: Any, inputs: Any) -> Iterator[tuple[str, Kind]]:
     if old is None or new is None:
         yield path, Kind.ADD if old is None else Kind.DELETE
     elif new is UNKNOWN:
         yield path, Kind.UPDATE
     elif field.fields:
-        yield from _block(field.fields, path, old, new, said)
+        yield from _block(field.fields, path, old, new, inputs)
     elif old != new:
         yield path, Kind.UPDATE
 
 
-def _list(field: Field, path: str, old: list[Any], new: list[Any], said: list[Any]) -> Iterator[tuple[str, Kind]]:
+def _list(field: Field, path: str, old: list[Any], new: list[Any], inputs: list[Any]) -> Iterator[tuple[str, Kind]]:
     for index in range(max(len(old), len(new))):
-        yield from _item(field, f"{path}[{index}]", _nth(old, index), _nth(new, index), _nth(said, index))
+        yield from _item(field, f"{path}[{index}]", _nth(old, index), _nth(new, index), _nth(inputs, index))
 
 
-def _set(field: Field, path: str, old: list[Any], new: list[Any], said: list[Any]) -> Iterator[tuple[str, Kind]]:
+def _set(field: Field, path: str, old: list[Any], new: list[Any], inputs: list[Any]) -> Iterator[tuple[str, Kind]]:
     """Yield removed items by their position in the state, and added items by their position in the program.
 
     An added item that is not found in the program as planned makes one change of the whole set.
@@ -88,21 +88,24 @@ def _set(field: Field, path: str, old: list[Any], new: list[Any], said: list[Any
     came = [item for item in new if item not in old]
     added: dict[int, Any] = {}
     for item in came:
-        places = [index for index, given in enumerate(said) if index not in added and _same(field, item, given)]
+        places = [
+            index for index, candidate in enumerate(inputs) if index not in added and _same(field, item, candidate)
+        ]
         if not places:
             yield path, Kind.UPDATE
             return
         added[places[0]] = item
     for index in sorted(removed.keys() | added.keys()):
-        yield from _item(field, f"{path}[{index}]", removed.get(index), added.get(index), _nth(said, index))
+        yield from _item(field, f"{path}[{index}]", removed.get(index), added.get(index), _nth(inputs, index))
 
 
-def _same(field: Field, planned: Any, given: Any) -> bool:
+def _same(field: Field, planned: Any, program_item: Any) -> bool:
     """Return whether a planned item equals the program's; values that the API sets are not compared."""
     if not field.fields:
-        return bool(planned == given)
+        return bool(planned == program_item)
     return all(
-        planned[nested.name] is UNKNOWN or planned[nested.name] == child(given, nested.name) for nested in field.fields
+        planned[nested.name] is UNKNOWN or planned[nested.name] == child(program_item, nested.name)
+        for nested in field.fields
     )
 
 

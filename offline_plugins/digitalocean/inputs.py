@@ -200,13 +200,13 @@ def refreshed(fields: tuple[Field, ...], old_inputs: Props, state: Props) -> Pro
 
 def _refreshed_block(fields: tuple[Field, ...], olds: Props, state: Props) -> Props:
     table = {field.name: field for field in fields}
-    kept = {
+    current = {
         name: _refreshed_one(table[name], old, state[name])
         for name, old in olds.items()
         if name in table and name in state
     }
-    still = [name for name in olds.get(DEFAULTS, []) if name in kept and kept[name] == olds.get(name)]
-    return {**kept, DEFAULTS: still} if still else kept
+    still = [name for name in olds.get(DEFAULTS, []) if name in current and current[name] == olds.get(name)]
+    return {**current, DEFAULTS: still} if still else current
 
 
 def _refreshed_one(field: Field, old: Any, now: Any) -> Any:
@@ -223,14 +223,14 @@ def _refreshed_one(field: Field, old: Any, now: Any) -> Any:
 
 def imported(fields: tuple[Field, ...], state: Props) -> Props:
     """Return the inputs of an imported resource: every property that can be set and is not empty."""
-    said: Props = {DEFAULTS: []}
+    values: Props = {DEFAULTS: []}
     for field in fields:
         value = _imported_one(field, state.get(field.name))
         if value not in (None, {DEFAULTS: []}) and value != field.default and (field.default or not is_zero(value)):
-            said[field.name] = value
-    for name in [field.name for field in fields if field.yields and field.yields in said]:
-        said.pop(name, None)
-    return said
+            values[field.name] = value
+    for name in [field.name for field in fields if field.yields and field.yields in values]:
+        values.pop(name, None)
+    return values
 
 
 def _imported_one(field: Field, value: Any) -> Any:

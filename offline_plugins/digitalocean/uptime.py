@@ -64,8 +64,8 @@ class _Uptime(Resource):
         return inputs.check(self.fields, name, seed, olds, news)
 
     def diff(self, id: str, olds: Props, old_inputs: Props, news: Props, ignore: list[str]) -> Diffed:
-        said = without_defaults(news)
-        return differ.diff(self.fields, olds, plan.plan(self.fields, said, olds), said, list(self.stables))
+        inputs_set = without_defaults(news)
+        return differ.diff(self.fields, olds, plan.plan(self.fields, inputs_set, olds), inputs_set, list(self.stables))
 
     def preview_create(self, news: Props) -> Props:
         return {**plan.plan(self.fields, without_defaults(news), None), "id": UNKNOWN}
@@ -106,8 +106,10 @@ class _Uptime(Resource):
                 return None
             raise ProviderError(listed(error.text), error.code) from None
         state = self.state(answered, props)
-        said = inputs.refreshed(self.fields, old_inputs, state) if old_inputs else inputs.imported(self.fields, state)
-        return id, state, said
+        inputs_now = (
+            inputs.refreshed(self.fields, old_inputs, state) if old_inputs else inputs.imported(self.fields, state)
+        )
+        return id, state, inputs_now
 
     def delete(self, api: Api, id: str, olds: Props) -> None:
         try:
