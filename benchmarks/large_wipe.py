@@ -55,11 +55,11 @@ def letters(project: Project) -> int:
 @contextmanager
 def watched(step: str, project: Project) -> Iterator[None]:
     """Print the step's seconds, our processes' peak memory, and the duration of the write freeze."""
-    over, peaks, held = threading.Event(), defaultdict[str, float](float), list[float]()
+    over, peaks, refused = threading.Event(), defaultdict[str, float](float), list[float]()
     url = project.outputs()["apiUrl"]
     threads = [
         threading.Thread(target=_sample, args=(over, project.root, peaks)),
-        threading.Thread(target=_probe, args=(over, url, held)),
+        threading.Thread(target=_probe, args=(over, url, refused)),
     ]
     start = time.monotonic()
     for thread in threads:
@@ -71,7 +71,7 @@ def watched(step: str, project: Project) -> Iterator[None]:
         for thread in threads:
             thread.join()
     print(f"{step:10} {time.monotonic() - start:7.1f} s", end="")
-    print(f"   writes refused for {held[-1] - held[0]:.1f} s" if held else "   no write refused")
+    print(f"   writes refused for {refused[-1] - refused[0]:.1f} s" if refused else "   no write refused")
     for kind, size in sorted(peaks.items()):
         print(f"  {kind:20} peak {size:6.1f} MB")
 
@@ -89,14 +89,14 @@ def _sample(over: threading.Event, root: Path, peaks: defaultdict[str, float]) -
                         break
 
 
-def _probe(over: threading.Event, url: str, held: list[float]) -> None:
+def _probe(over: threading.Event, url: str, refused: list[float]) -> None:
     """Request a login that does not exist; the write freeze refuses it before the backend gets it."""
     with client(timeout=30) as http:
         while not over.wait(0.1):
             with suppress(httpx.HTTPError):
                 answer = http.post(f"{url}/api/login", json={"email": "nobody@example.org", "password": "nobody"})
                 if answer.headers.get("x-oracle-hold") == "1":
-                    held.append(time.monotonic())
+                    refused.append(time.monotonic())
 
 
 def main() -> None:

@@ -126,8 +126,8 @@ class Shelf:
             self.apps[app.id] = app
             self._deployments[app.id] = []
         for row in self._store.fetchall("SELECT sealed FROM do_deployments ORDER BY sequence"):
-            kept = json.loads(self._vault.open(row["sealed"], "deployment"))
-            deployment = Deployment(**{**kept, "progress": Progress.read(kept["progress"])})
+            fields = json.loads(self._vault.open(row["sealed"], "deployment"))
+            deployment = Deployment(**{**fields, "progress": Progress.read(fields["progress"])})
             self._deployments[deployment.app_id].append(deployment)
 
     def save(self, *items: App | Deployment) -> None:
