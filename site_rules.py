@@ -33,7 +33,7 @@ class Problem:
 
     line: int
     says: str
-    fix: str = "mend it"
+    fix: str = "fix it"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -144,4 +144,4 @@ def _unreadable(path: Path, error: OSError) -> ArtifactError:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return MissingFile(f"{shown(path)} has gone while it was being read; wait for its build, then: pulumi up")
     reason = (error.strerror or type(error).__name__).lower()
-    return ArtifactError(f"{shown(path)} cannot be read ({reason}); remove or mend it")
+    return ArtifactError(f"{shown(path)} cannot be read ({reason}); remove or fix it")

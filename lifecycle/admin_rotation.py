@@ -65,7 +65,7 @@ def rotate_with_temporary_admin(target: Target, older: str, traffic: Traffic, dr
         _use_temporary_admin(url, session, target.password, traffic)
         time.sleep(drain)
         change_password(url, session, older, target.password)
-        log("the admin has another password; the API logs in as a stand-in until it knows that")
+        log("the admin has another password; the API logs in as a temporary admin until it knows that")
     except (AppPlatformError, AdminError, WorkersApiError) as error:
         raise UserError(f"The admin's password is as it was: {error}") from None
 
@@ -88,7 +88,7 @@ def remove_leftover_admins(target: Target, older: str, traffic: Traffic, drain: 
         with Workers(traffic.endpoint, traffic.account) as workers:
             workers.put_secrets(traffic.script, _login_secrets(target.email, working))
         remove_temporary_admins(url, session, after=lambda: time.sleep(drain))
-        log("a stand-in of the admin that an earlier update had left is gone")
+        log("a temporary admin that an earlier update had left is gone")
     except (AppPlatformError, AdminError, WorkersApiError) as error:
         raise UserError(f"The backend is not ready: {error}") from None
 
@@ -138,9 +138,9 @@ def _remove_temporary_admins(context: BackendContext, password: str) -> None:
         url = _serving_url(context)
         session = login(url, context.expected.email, password) if url else None
         if url and session and remove_temporary_admins(url, session, after=lambda: time.sleep(context.policy.drain)):
-            log("the stand-in of the admin has gone")
+            log("the temporary admin is gone")
     except (AppPlatformError, AdminError, WorkersApiError) as error:
-        log(f"whether there is a stand-in of the admin could not be seen; the next update looks again: {error}")
+        log(f"whether there is a temporary admin could not be seen; the next update looks again: {error}")
 
 
 def _serving_url(context: BackendContext) -> str | None:

@@ -178,7 +178,7 @@ def loopback(url: str, key: str) -> str:
         return url.rstrip("/")
     shown = f"{parts.scheme}://{host}" if host else repr(url)
     raise ProviderError(
-        f"{key} is {shown}, but this is the offline stand-in, which talks to http://127.0.0.1 only; "
+        f"{key} is {shown}, but this is the offline plugin, which talks to http://127.0.0.1 only; "
         "for the real cloud use the official plugin: oracle up --plugins official"
     )
 

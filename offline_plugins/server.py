@@ -118,7 +118,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     @_answering
     def Configure(self, request: Any, context: grpc.ServicerContext) -> provider_pb2.ConfigureResponse:
         self.provider.configure(from_struct(request.args), self.api)
-        self.log("debug", f"{self.provider.name}: the offline stand-in of this project, for loopback endpoints only")
+        self.log("debug", f"{self.provider.name}: the offline plugin of this project, for loopback endpoints only")
         return provider_pb2.ConfigureResponse(
             supportsPreview=True,
             acceptResources=self.provider.accept_resources,

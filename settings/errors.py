@@ -97,13 +97,13 @@ FORMS = {
 
 def template_values(key: str) -> str:
     """Return the message about a value that is still the template's."""
-    return f"{PROJECT}:{key} is still the template's, not yours; {_consequence(key)}. Mend it: {_set_command(key)}"
+    return f"{PROJECT}:{key} is still the template's, not yours; {_consequence(key)}. Fix: {_set_command(key)}"
 
 
 def plain_secret(key: str) -> str:
     return (
         f"{PROJECT}:{key} is stored in plain text, so that everybody who reads the repository knows it. "
-        f"Mend it: pulumi config set --secret {_secret_key(key)}"
+        f"Fix: pulumi config set --secret {_secret_key(key)}"
     )
 
 
@@ -119,7 +119,7 @@ def problems(error: ValidationError) -> Iterator[str]:
     for key, problem in zip(keys, errors, strict=True):
         if key in moved:
             yield (
-                f"{PROJECT}:{key} stands in {PROJECT}:workers now. Mend it in the stack's file: its lines go below "
+                f"{PROJECT}:{key} stands in {PROJECT}:workers now. Fix in the stack's file: its lines go below "
                 f"{PROJECT}:workers, as {key}, two spaces further in"
             )
             continue
@@ -129,7 +129,7 @@ def problems(error: ValidationError) -> Iterator[str]:
             continue  # the list is reported as too short only because of a wrong item
         if problem["type"] == "extra_forbidden":
             remedy = f"pulumi config rm {_path_flag(key)}{PROJECT}:{key}"
-            yield f"{PROJECT}:{key} is not a key this program knows{_nearest(key)}. Mend it: {remedy}"
+            yield f"{PROJECT}:{key} is not a key this program knows{_nearest(key)}. Fix: {remedy}"
         else:
             yield _problem(key, problem["type"], problem["msg"])
 
@@ -146,7 +146,7 @@ def _problem(key: str, kind: str, message: str) -> str:
     if top == "receipt":
         return f"{PROJECT}:{key} {what}; {consequence}. Commands write it, not people: oracle promote FROM TO"
     command = _set_command(key)
-    return f"{PROJECT}:{key} {what}; {consequence}. Mend it: {command}" if key else f"Configuration: {what}."
+    return f"{PROJECT}:{key} {what}; {consequence}. Fix: {command}" if key else f"Configuration: {what}."
 
 
 def _set_command(key: str) -> str:

@@ -115,7 +115,7 @@ class Builder:
         if status != 0:
             end = "\n".join(output[-TAIL:])
             raise ImageError(
-                f"{problem} (status {status}); mend it, then: oracle build backend\nIts output ends:\n{end}"
+                f"{problem} (status {status}); fix it, then: oracle build backend\nIts output ends:\n{end}"
             )
 
 

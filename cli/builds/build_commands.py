@@ -76,7 +76,7 @@ class Commands:
     def _failure(self, problem: str, how: str, excerpt: list[str]) -> CommandError:
         lines = "\n".join(excerpt)
         return CommandError(
-            f"{problem}; mend it, then: oracle build {self.service}\nIts log is {self.log} and {how}:\n{lines}"
+            f"{problem}; fix it, then: oracle build {self.service}\nIts log is {self.log} and {how}:\n{lines}"
         )
 
     def _from_the_first_error(self) -> list[str]:

@@ -23,7 +23,7 @@ from cli.ui.text import echo_wrapped
 
 WHICH = {
     Plugins.official: "official provider plugins",
-    Plugins.offline: "offline provider plugins (stand-ins for the official ones, for the local cloud only)",
+    Plugins.offline: "offline provider plugins (for the local cloud only)",
 }
 
 

@@ -50,13 +50,15 @@ def plugins(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
     missing = [name for name, kind in kinds.items() if kind == "missing"]
     offline = [name for name, kind in kinds.items() if kind == "offline"]
     if offline and not stack.on_local_cloud:
-        what = f"{', '.join(offline)}: stand-ins of this project, which work against this machine only"
+        what = f"{', '.join(offline)}: offline plugins of this project, which work against this machine only"
         yield Finding("plugins", "fail", what, f"pulumi plugin rm resource {offline[0]} --yes")
     elif missing:
         get = f"oracle up {stack.name}" if stack.on_local_cloud else "pulumi install"
         yield Finding("plugins", "warn", f"not there yet: {', '.join(missing)}", get)
     elif offline:
-        yield Finding("plugins", "ok", "offline stand-ins" if len(offline) == len(NAMES) else "official and stand-ins")
+        yield Finding(
+            "plugins", "ok", "offline plugins" if len(offline) == len(NAMES) else "official and offline plugins"
+        )
     else:
         yield Finding("plugins", "ok", "official")
 

@@ -32,7 +32,7 @@ def configuration(stack: Stack) -> tuple[Settings | None, list[Finding]]:
 
 
 def _problem(line: str) -> Finding:
-    what, _, remedy = line.partition(". Mend it: ")
+    what, _, remedy = line.partition(". Fix: ")
     if not remedy:
         what, _, rest = line.partition("; ")
         remedy = rest.strip(".") or "pulumi config"

@@ -14,7 +14,7 @@ from cli.ui.errors import CommandError
 from programs import OutOfTime, run
 
 NAMES = ("random", "digitalocean", "cloudflare")
-MARK = "offline-stand-in"
+MARK = "offline-plugin"
 INSTALL_SECONDS = 300
 
 

@@ -36,7 +36,7 @@ STACK = "local"
 HIDDEN = (*credentials.CLOUDS, "GITHUB_TOKEN", "GH_TOKEN", "VIRTUAL_ENV", "PYTHONPATH")
 """Prefixes of variables that a rehearsed revision does not get."""
 RECORDS = 3
-STAND_IN_READ = HealthSettings(path="/api/posts?perPage=1", status=200)
+REFERENCE_READ = HealthSettings(path="/api/posts?perPage=1", status=200)
 """The read that is sent to the reference service's API, which reads from the backend."""
 TIMELINE_WIDTH = 100
 
@@ -199,7 +199,7 @@ class Rehearsal:
         """Return the API's address, and the read that is sent to it."""
         has_checkout = "api" in self._services.checkouts
         health = Stack(STACK, self._clone).settings().health["api"]
-        return self._engine().outputs().api_url, health if has_checkout else STAND_IN_READ
+        return self._engine().outputs().api_url, health if has_checkout else REFERENCE_READ
 
     def _records(self) -> Records:
         return Records(StackBackups(self._engine()).backend())

@@ -64,12 +64,12 @@ class Services:
     like: str
     """The stack whose file names the checkouts."""
     checkouts: Mapping[str, Checkout]
-    stand_ins: Mapping[str, str]
+    references: Mapping[str, str]
 
     @property
     def lines(self) -> list[str]:
         """A line for each service: its checkout or its reference service."""
-        references = [self._reference_line(service, why) for service, why in self.stand_ins.items()]
+        references = [self._reference_line(service, why) for service, why in self.references.items()]
         return [*(checkout.line for checkout in self.checkouts.values()), *references]
 
     @property
@@ -106,8 +106,8 @@ class Services:
 
     def _reference_line(self, service: str, why: str) -> str:
         if service == EVERY or service in dict(_sections(_parsed(self.project / TEMPLATE) or {})):
-            return f"{service}: this repository's stand-in, since {why}"
-        return f"{service}: nothing, since {why}, and this repository has no stand-in of it"
+            return f"{service}: this repository's reference service, since {why}"
+        return f"{service}: nothing, since {why}, and this repository has no reference service for it"
 
 
 def find(project: Path, like: str, changes: Mapping[str, str]) -> Services:
@@ -118,20 +118,20 @@ def find(project: Path, like: str, changes: Mapping[str, str]) -> Services:
     absent = f"there is no Pulumi.{like}.yaml that names its checkout"
     sections = dict(_sections(_document(like, project) or {}))
     checkouts: dict[str, Checkout] = {}
-    stand_ins: dict[str, str] = {} if sections else {EVERY: absent}
+    references: dict[str, str] = {} if sections else {EVERY: absent}
     for service, section in sections.items():
         checkout = _checkout(project, service, section, changes.get(service, COMMITTED))
         if isinstance(checkout, Checkout):
             checkouts[service] = checkout
         else:
-            stand_ins[service] = checkout
+            references[service] = checkout
     for service, asked in changes.items():
         if service not in checkouts:
-            why = stand_ins.get(service, f"Pulumi.{like}.yaml names no such service" if sections else absent)
+            why = references.get(service, f"Pulumi.{like}.yaml names no such service" if sections else absent)
             raise CommandError(
                 f"The change {asked} of {service} cannot be rehearsed, since {why}. Without it: oracle rehearse"
             )
-    return Services(project, like, checkouts, stand_ins)
+    return Services(project, like, checkouts, references)
 
 
 def _checkout(project: Path, service: str, section: Mapping[str, Any], asked: str) -> Checkout | str:

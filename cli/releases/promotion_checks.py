@@ -33,7 +33,7 @@ def refuse_unhealthy(status: Status) -> None:
         more = f" ({len(problems) - 1} more: oracle status --stack {status.stack})" if len(problems) > 1 else ""
         raise CommandError(
             f"{status.stack} is {first.level}, and only what is healthy is promoted: {first.what.rstrip('.')}{more}. "
-            f"Mend it: {first.next}"
+            f"Fix: {first.next}"
         )
     if unhealthy := [each.name for each in status.services if each.level != "healthy"]:
         raise CommandError(

@@ -95,7 +95,7 @@ class RunRecorder:
             done = self._run("preview.log", events.append, *words)
             if done.status != 0:
                 self.say(done.output)
-                raise CommandError(self.engine.failure(done, f"Nothing was changed. Mend it, then: {again}"))
+                raise CommandError(self.engine.failure(done, f"Nothing was changed. Fix, then: {again}"))
         for event in events:
             if (diagnostic := event.get("diagnosticEvent") or {}).get("severity") == "warning":
                 self.say(f"Attention: {_message(diagnostic)}")

@@ -21,7 +21,7 @@ OPERATOR = "operator@oracle-net.invalid"
 """The program's own superuser. Its password is generated, is only in the Pulumi state, and is not rotated. With it the
 program can read, freeze and repair a backend even if the admin's password does not work.
 """
-STAND_IN = "@stand-in.invalid"
+TEMPORARY_SUFFIX = "@temporary-admin.invalid"
 """The end of a temporary admin's address. Mail to it is never delivered (RFC 2606)."""
 Upsert = Callable[[str, str], None]
 """Creates or changes a superuser (e-mail address, password) without a login."""
@@ -197,7 +197,7 @@ def add_temporary_admin(url: str, session: Login, password: str) -> TemporaryAdm
     So PocketBase accepts or refuses the password before anything depends on it. Raises AdminError, without leaving a
     temporary admin behind.
     """
-    temporary = TemporaryAdmin(email=f"{secrets.token_hex(8)}{STAND_IN}", password=password)
+    temporary = TemporaryAdmin(email=f"{secrets.token_hex(8)}{TEMPORARY_SUFFIX}", password=password)
     body = {"email": temporary.email, "password": temporary.password, "passwordConfirm": temporary.password}
     _request(url, session, "POST", "/records", body)
     if login(url, temporary.email, temporary.password) is None:
@@ -216,7 +216,7 @@ def superuser_since(url: str, session: Login, email: str) -> str | None:
 def list_temporary_admins(url: str, session: Login) -> dict[str, str]:
     """Return the ids of all temporary admins by address. Raises AdminError."""
     listed = _request(url, session, "GET", "/records?perPage=500&fields=id,email")["items"]
-    return {each["email"]: each["id"] for each in listed if each["email"].endswith(STAND_IN)}
+    return {each["email"]: each["id"] for each in listed if each["email"].endswith(TEMPORARY_SUFFIX)}
 
 
 def remove_temporary_admins(

@@ -91,7 +91,7 @@ def plain_up(project: Project, **environment: str) -> Done:
 
 MISSING = (
     r"oracle-net:adminEmail is missing; the backend would have no admin\. "
-    r"Mend it: pulumi config set oracle-net:adminEmail admin@example\.org"
+    r"Fix: pulumi config set oracle-net:adminEmail admin@example\.org"
 )
 
 
@@ -112,7 +112,7 @@ def test_a_missing_key_of_the_configuration(project: Project) -> None:
             (
                 r"oracle-net:workers\.api\.compatibilityDate should be a date such as 2025-06-01; "
                 r"the Worker api could not be deployed\. "
-                r"Mend it: pulumi config set --path oracle-net:workers\.api\.compatibilityDate 2025-06-01"
+                r"Fix: pulumi config set --path oracle-net:workers\.api\.compatibilityDate 2025-06-01"
             ),
         ),
         (
@@ -120,7 +120,7 @@ def test_a_missing_key_of_the_configuration(project: Project) -> None:
             "    createTimeuot: ",
             (
                 r"oracle-net:backend\.createTimeuot is not a key this program knows \(did you mean createTimeout\?\)\. "
-                r"Mend it: pulumi config rm --path oracle-net:backend\.createTimeuot"
+                r"Fix: pulumi config rm --path oracle-net:backend\.createTimeuot"
             ),
         ),
         (
@@ -128,7 +128,7 @@ def test_a_missing_key_of_the_configuration(project: Project) -> None:
             "appName: jellyfish-app-with-too-long-a-name",
             (
                 r"oracle-net:backend\.appName should be 2 to 22 characters, .*; the backend could not be deployed\. "
-                r"Mend it: pulumi config set --path oracle-net:backend\.appName jellyfish-app"
+                r"Fix: pulumi config set --path oracle-net:backend\.appName jellyfish-app"
             ),
         ),
         (
@@ -136,7 +136,7 @@ def test_a_missing_key_of_the_configuration(project: Project) -> None:
             "  oracle-net:githubToken: planted-in-plain\n  oracle-net:adminEmail: ",
             (
                 r"oracle-net:githubToken is stored in plain text, .*\. "
-                r"Mend it: pulumi config set --secret oracle-net:githubToken"
+                r"Fix: pulumi config set --secret oracle-net:githubToken"
             ),
         ),
     ],
@@ -167,7 +167,7 @@ def test_a_build_that_fails(project: Project) -> None:
     for command in ("build", "up"):
         with unchanged(project, whole=True), config(project, "    createTimeout", failing):
             done = project.oracle(command).failed()
-        sentence = "oracle: The build of backend failed (status 7); mend it, then: oracle build backend\n"
+        sentence = "oracle: The build of backend failed (status 7); fix it, then: oracle build backend\n"
         assert sentence in done.output
         assert re.search(r"Its log is \S+build-backend\.log and ends:\n", done.output)
         assert done.output.rstrip().endswith("198\n199\nno compiler")

@@ -71,7 +71,7 @@ def test_a_refreshed_preview_has_nothing_to_do(project: Project) -> None:
 def test_the_local_cloud_has_the_plugins_imports_done(project: Project) -> None:
     """Ours alone; where the official ones could be had, there is nothing to be done."""
     home = project.root / ".oracle/pulumi/local/home"
-    ours = list(home.glob("plugins/*/offline-stand-in"))
+    ours = list(home.glob("plugins/*/offline-plugin"))
     assert (home / SOCKET).is_socket() == bool(ours)
 
 

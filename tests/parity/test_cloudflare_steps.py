@@ -58,7 +58,7 @@ class Replay:
         if answer != wanted:
             self.found.append(f"{step['rpc']}: unlike the recorded answer: {delta(wanted, answer)}")
         self.found += differences(step.get("http", []), self.stub.requests)
-        # Errors are in the answer; as a message the stand-in adds only its advice on a token or a cloud that is away.
+        # Errors are in the answer; as a message the plugin adds only its advice on a token or a cloud that is away.
         wanted_log, log = (
             [entry for entry in each if entry["severity"] != "error"]
             for each in (step.get("log", []), self.plugin.engine.log)

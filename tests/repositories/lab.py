@@ -15,7 +15,7 @@ import yaml
 from tests.support import forked
 
 ROOT = Path(__file__).parents[2]
-RUN = "import sys; from pathlib import Path; from ops.commit_all import commit_all; "
+RUN = "import sys; from pathlib import Path; from cli.repositories.commit_all import commit_all; "
 
 
 def git(folder: Path, *arguments: str, check: bool = True) -> str:

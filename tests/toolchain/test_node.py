@@ -39,7 +39,7 @@ def test_a_recent_one_with_npm_is_used(path: Path, program: Program) -> None:
     assert node.ensure() == node.Node(own, npm, "22.1.0")
 
 
-def test_a_version_manager_s_stand_in_is_looked_through(path: Path, program: Program, tmp_path: Path) -> None:
+def test_a_version_manager_s_shim_is_looked_through(path: Path, program: Program, tmp_path: Path) -> None:
     real = tmp_path / "versions" / "22" / "node"
     program(path / "node", f"echo v22.1.0 {real}")
     program(path / "npm", "exit 0")

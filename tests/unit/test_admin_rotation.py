@@ -16,7 +16,7 @@ from lifecycle.migration import Traffic
 from stack_outputs import LOGIN_MARK
 
 TRAFFIC = Traffic(endpoint="e", account="a", script="api", url="u", owner="organization/oracle-net/local")
-DEPUTY = TemporaryAdmin(email="deputy@stand-in.invalid", password="newer")
+DEPUTY = TemporaryAdmin(email="deputy@temporary-admin.invalid", password="newer")
 
 
 @dataclass
@@ -113,7 +113,7 @@ def test_the_api_has_another_login_before_the_password_changes(world: World) -> 
 
 
 @pytest.mark.parametrize("at", [None, "another"])
-def test_without_traffic_there_is_nobody_to_stand_in_for(world: World, at: str | None) -> None:
+def test_without_traffic_there_is_no_need_of_a_temporary_admin(world: World, at: str | None) -> None:
     world.at = at
     change()
     assert world.done == []
@@ -138,7 +138,7 @@ def test_a_refused_worker_leaves_everything_as_it_was(world: World) -> None:
     assert world.password == "older"
 
 
-def test_without_an_answer_the_worker_may_have_the_stand_in_so_it_stays(world: World) -> None:
+def test_without_an_answer_the_worker_may_have_the_temporary_admin_so_it_stays(world: World) -> None:
     world.fails, world.status = "worker", None
     with pytest.raises(UserError):
         change()
@@ -167,7 +167,7 @@ def clear_up(older: str = "older") -> None:
     admin_rotation.remove_leftover_admins(target, older, TRAFFIC, 5.0)
 
 
-def test_a_stand_in_of_before_goes_when_the_api_has_the_admins_login_again(world: World) -> None:
+def test_a_temporary_admin_of_before_goes_when_the_api_has_the_admins_login_again(world: World) -> None:
     world.left = {DEPUTY.email: "id"}
     clear_up()
     assert world.done == ["worker", "5 s", "removed "]
@@ -187,7 +187,7 @@ def context() -> Any:
     return type("Context", (), {"policy": policy, "expected": expected, "traffic": TRAFFIC})()
 
 
-def test_stand_ins_go_when_the_worker_has_been_uploaded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_temporary_admins_go_when_the_worker_has_been_uploaded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.password = "newer"
     monkeypatch.setattr(world, "find", lambda name: {"id": name}, raising=False)
     admin_rotation._remove_temporary_admins(context(), "newer")

@@ -192,7 +192,7 @@ def run(tmp_path: Path) -> Run:
 
 
 @pytest.mark.parametrize(
-    "steps, stays", [([], False), (["backend-image"], False), (["admin-stand-in"], True), (["api-script"], True)]
+    "steps, stays", [([], False), (["backend-image"], False), (["admin-temporary"], True), (["api-script"], True)]
 )
 def test_a_change_that_the_lock_refused_leaves_the_file_as_it_was(
     run: Run, tmp_path: Path, steps: list[str], stays: bool

@@ -94,7 +94,7 @@ def test_an_unknown_command_is_answered_with_the_nearest() -> None:
 
 def test_the_help_and_a_commands_name_import_nothing_that_commands_use() -> None:
     """Tab and --help are waited for."""
-    said = "import sys; from ops.main import app\ntry: app()\nfinally: print(sorted(sys.modules), file=sys.stderr)"
+    said = "import sys; from cli.main import app\ntry: app()\nfinally: print(sorted(sys.modules), file=sys.stderr)"
     for words in ({}, {"_ORACLE_COMPLETE": "complete_bash", "COMP_WORDS": "oracle w", "COMP_CWORD": "1"}):
         done = subprocess.run(
             [sys.executable, "-c", f"import sys; sys.argv = ['oracle', '--help']\n{said}"],

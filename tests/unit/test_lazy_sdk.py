@@ -14,10 +14,10 @@ import lazy_sdk
 PROJECT = Path(__file__).parents[2]
 DECLARE = """
 import json, sys
-import sdk
+import lazy_sdk
 if sys.argv[1] == "whole":
     import importlib
-    sdk.lazily = importlib.import_module
+    lazy_sdk.lazily = importlib.import_module
 from tests.unit import program
 run = program.run(program.config_of("local"))
 listed = sorted((each.type, each.name, program.plain(dict(each.inputs))) for each in run.resources)

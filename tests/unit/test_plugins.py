@@ -42,7 +42,7 @@ def test_official_plugins_are_preferred_where_they_can_be_had(stack: Stack) -> N
     assert kinds(stack) == {Plugins.official}
 
 
-def test_ours_stand_in_where_one_cannot_be_had(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ours_are_used_where_one_cannot_be_had(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAILS", "cloudflare")
     assert provide(stack, Plugins.auto) is Plugins.offline
     assert kinds(stack) == {Plugins.offline}

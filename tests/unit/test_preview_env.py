@@ -367,7 +367,7 @@ def test_it_is_told_to_the_pull_request() -> None:
 
 def test_a_failure_is_told_to_the_pull_request_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
-        raise CommandError("The build of api failed; mend it: oracle build")
+        raise CommandError("The build of api failed; fix it: oracle build")
 
     monkeypatch.setattr("cli.preview_env.bring_up", refuse)
     with pytest.raises(CommandError, match="The build of api failed"):

@@ -116,7 +116,7 @@ def test_a_template_that_nobody_has_filled_in_is_refused(stack: str) -> None:
         program.run(config, stack=stack)
     told = str(caught.value).splitlines()
     assert [line.partition(" is still the template's")[0] for line in told][-1] == "oracle-net:backend.image.digest"
-    assert all(". Mend it: pulumi config set " in line for line in told)
+    assert all(". Fix: pulumi config set " in line for line in told)
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -60,7 +60,7 @@ def test_only_what_is_healthy_is_promoted() -> None:
         promotion_checks.refuse_unhealthy(status(("backups", "degraded"), ("web", "degraded"), ("api", "down")))
     assert str(caught.value) == (
         "staging is down, and only what is healthy is promoted: api ails (1 more: oracle status --stack staging). "
-        "Mend it: x"
+        "Fix: x"
     )
     with pytest.raises(CommandError, match="staging is not at rest: An update is at work"):
         promotion_checks.refuse_unhealthy(status(notes=("An update is at work",)))

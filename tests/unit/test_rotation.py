@@ -113,7 +113,7 @@ def test_an_unlocking_ends_by_itself(protect: bool, until: timedelta | None, loc
 
 
 def test_a_moment_without_a_zone_is_refused() -> None:
-    with pytest.raises(settings.SettingsError, match=r"oracle-net:unlockedUntil .* Mend it: pulumi config set"):
+    with pytest.raises(settings.SettingsError, match=r"oracle-net:unlockedUntil .* Fix: pulumi config set"):
         settings.parse({**values(), "unlockedUntil": "2026-01-31T22:00:00"})
 
 

@@ -66,7 +66,7 @@ def test_the_defaults_change_nothing(stack: str) -> None:
 
 
 def test_a_default_that_is_none_is_still_missed() -> None:
-    """An empty default says nothing; it is the program that says what is missing, and how to mend it."""
+    """An empty default says nothing; it is the program that says what is missing, and how to fix it."""
     values = loading.given({key: about["default"] for key, about in SCHEMA.items()})
     with pytest.raises(settings.SettingsError) as caught:
         settings.parse(values)

@@ -75,9 +75,10 @@ def test_each_service_is_told_with_what_runs_for_it(project: Path) -> None:
     found = find(project, "staging", {})
     assert found.lines == [
         f"api: ../oracle-universe-api at {commit(project, 'HEAD')}",
-        "backend: this repository's stand-in, since its image is a container's, which a rehearsal does not run",
-        "web: this repository's stand-in, since there is no checkout ../oracle-net-web",
-        "universe: this repository's stand-in, since services/universe is in this repository",
+        "backend: this repository's reference service, since its image is a container's, "
+        "which a rehearsal does not run",
+        "web: this repository's reference service, since there is no checkout ../oracle-net-web",
+        "universe: this repository's reference service, since services/universe is in this repository",
     ]
     assert found.changed == []
 
@@ -92,16 +93,17 @@ def test_a_change_of_a_service_is_told_and_so_is_what_is_not_committed(project: 
     assert [each.service for each in found.changed] == ["api"]
 
 
-def test_without_the_stacks_file_everything_is_a_stand_in(project: Path) -> None:
+def test_without_the_stacks_file_everything_is_a_reference_service(project: Path) -> None:
     assert find(project, "elsewhere", {}).lines == [
-        "every service: this repository's stand-in, since there is no Pulumi.elsewhere.yaml that names its checkout"
+        "every service: this repository's reference service, since there is no Pulumi.elsewhere.yaml "
+        "that names its checkout"
     ]
 
 
 def test_a_folder_that_is_no_checkout_is_not_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(project.parent))
     (project.parent / "oracle-net-web").mkdir()
-    assert find(project, "staging", {}).stand_ins["web"] == "../oracle-net-web is no checkout of git"
+    assert find(project, "staging", {}).references["web"] == "../oracle-net-web is no checkout of git"
 
 
 @pytest.mark.parametrize(
@@ -174,17 +176,17 @@ def test_a_file_from_before_the_workers_were_a_map_is_read_too(project: Path, tm
     (project / "Pulumi.staging.yaml").write_text(yaml.safe_dump(document))
     found = find(project, "staging", {"api": "first..second"})
     assert list(found.checkouts) == ["api"]
-    assert set(found.stand_ins) == {"backend", "web", "universe"}
+    assert set(found.references) == {"backend", "web", "universe"}
     config = placed(project, found, tmp_path / "rehearsal", head=True)
     assert config["oracle-net:workers"]["api"]["entry"] == "dist/worker.js"
 
 
-def test_a_worker_of_which_there_is_no_stand_in(project: Path, tmp_path: Path) -> None:
+def test_a_worker_of_which_there_is_no_reference_service(project: Path, tmp_path: Path) -> None:
     document = yaml.safe_load(STAGING)
     mail = {"script": "oracle-mail-staging", "path": "../mail", "entry": "w.js", "compatibilityDate": "2025-06-01"}
     document["config"]["oracle-net:workers"]["mail"] = mail
     (project / "Pulumi.staging.yaml").write_text(yaml.safe_dump(document))
-    nothing = "mail: nothing, since there is no checkout ../mail, and this repository has no stand-in of it"
+    nothing = "mail: nothing, since there is no checkout ../mail, and this repository has no reference service for it"
     assert nothing in find(project, "staging", {}).lines
     checkout(project.parent / "mail", "only")
     workers = placed(project, find(project, "staging", {}), tmp_path / "rehearsal", head=True)["oracle-net:workers"]

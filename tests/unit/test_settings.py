@@ -79,7 +79,7 @@ def test_what_nobody_has_filled_in_is_named(stack: str) -> None:
     sentence = settings.template_values("backend.image.digest")
     assert sentence == (
         "oracle-net:backend.image.digest is still the template's, not yours; the backend could not be deployed. "
-        "Mend it: pulumi config set --path oracle-net:backend.image.digest sha256:<64 hex digits>"
+        "Fix: pulumi config set --path oracle-net:backend.image.digest sha256:<64 hex digits>"
     )
 
 
@@ -163,7 +163,7 @@ def test_a_malformed_value_is_named_by_its_path(path: str, value: object) -> Non
         settings.parse(changed(path, value))
     line = str(caught.value)
     assert line.startswith(f"oracle-net:{path}"), line
-    assert "Mend it: pulumi config set" in line
+    assert "Fix: pulumi config set" in line
     assert "\n" not in line
 
 
@@ -172,7 +172,7 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one() -> None:
         settings.parse({**values(), "genertion": 2})
     assert str(caught.value) == (
         "oracle-net:genertion is not a key this program knows (did you mean generation?). "
-        "Mend it: pulumi config rm oracle-net:genertion"
+        "Fix: pulumi config rm oracle-net:genertion"
     )
 
 
@@ -183,7 +183,7 @@ def test_a_file_from_before_workers_were_a_map_is_told_where_its_lines_go() -> N
     with pytest.raises(SettingsError) as caught:
         settings.parse({**former, **workers})
     assert str(caught.value).splitlines() == [
-        f"oracle-net:{name} stands in oracle-net:workers now. Mend it in the stack's file: its lines go below "
+        f"oracle-net:{name} stands in oracle-net:workers now. Fix in the stack's file: its lines go below "
         f"oracle-net:workers, as {name}, two spaces further in"
         for name in ("api", "web", "universe")
     ]

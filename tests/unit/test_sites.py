@@ -171,7 +171,7 @@ def test_a_control_character_is_refused_by_name(site: Path) -> None:
         ("_headers", b"/*\n  X-A: caf\xe9\n", "line 2: this is not UTF-8"),
         ("_redirects", b"/caf\xe9 /\n", "line 1: this is not UTF-8"),
         ("_headers", b"".join(b"/%d\n  X: y\n" % number for number in range(101)), "line 201: this is one rule more"),
-        ("_redirects", b"/a /b 404\n/b\n", "so Cloudflare refuses it (1 more line with a problem); mend it"),
+        ("_redirects", b"/a /b 404\n/b\n", "so Cloudflare refuses it (1 more line with a problem); fix it"),
     ],
 )
 def test_a_rule_that_cloudflare_refuses_is_named(site: Path, name: str, content: bytes, sentence: str) -> None:

@@ -98,7 +98,7 @@ def test_a_failed_build_is_a_sentence_with_the_end_of_its_output(
     tmp_path: Path, environment: dict[str, str], project: Path
 ) -> None:
     installed(tmp_path, "docker", builds=3)
-    with pytest.raises(ImageError, match=r"(?s)could not be built by docker \(status 3\); mend it, then: .*step one$"):
+    with pytest.raises(ImageError, match=r"(?s)could not be built by docker \(status 3\); fix it, then: .*step one$"):
         Builder("docker", environment).build(Inputs.of(backend(), project), "name:tag", lambda _: None)
 
 

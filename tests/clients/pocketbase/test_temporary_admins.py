@@ -18,7 +18,7 @@ from tests.support.backend import ADMIN, Backend
 NEXT = "another-password-of-the-admin"
 
 
-def test_the_passwords_change_leaves_the_stand_in_its_login(backend: Backend) -> None:
+def test_the_passwords_change_leaves_the_temporary_admin_its_login(backend: Backend) -> None:
     session = session_of(backend)
     deputy = add_temporary_admin(backend.url, session, NEXT)
     assert deputy.password not in repr(deputy)
@@ -28,7 +28,7 @@ def test_the_passwords_change_leaves_the_stand_in_its_login(backend: Backend) ->
     assert login(backend.url, deputy.email, deputy.password) is not None
 
 
-def test_stand_ins_go_and_nobody_else(backend: Backend) -> None:
+def test_temporary_admins_go_and_nobody_else(backend: Backend) -> None:
     session = session_of(backend)
     one, other = (add_temporary_admin(backend.url, session, NEXT) for _ in range(2))
     waited: list[int] = []

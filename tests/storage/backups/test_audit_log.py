@@ -44,11 +44,11 @@ def test_entries_come_back_newest_first(store: Store) -> None:
 
 def test_two_writers_lose_nothing(tmp_path: Path) -> None:
     """Each with a store of its own, all with the same time."""
-    ledgers = [AuditLog(Folder(tmp_path / "kept"), PROD) for _ in range(2)]
+    logs = [AuditLog(Folder(tmp_path / "kept"), PROD) for _ in range(2)]
     people = [f"writer {number}" for number in range(40)]
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda name: ledgers[len(name) % 2].add(replace(ENTRY, who=name)), people))
-    assert sorted(entry.who for entry in ledgers[0].entries()) == sorted(people)
+        list(threads.map(lambda name: logs[len(name) % 2].add(replace(ENTRY, who=name)), people))
+    assert sorted(entry.who for entry in logs[0].entries()) == sorted(people)
 
 
 def test_a_damaged_entry_hides_no_other(folder: Folder) -> None:

@@ -36,9 +36,9 @@ def test_an_empty_object_is_an_object(store: Store, tmp_path: Path) -> None:
 def test_names_are_those_below_the_prefix(store: Store) -> None:
     for name in ("prod/b.json", "prod/a.json", "prod/audit-log/1.json", "production/a.json"):
         store.write_text(name, "{}")
-    assert store.names("prod/") == ["prod/a.json", "prod/b.json", "prod/audit-log/1.json"]
+    assert store.names("prod/") == ["prod/a.json", "prod/audit-log/1.json", "prod/b.json"]
     assert store.names("prod/audit-log/") == ["prod/audit-log/1.json"]
-    assert store.names("prod") == ["prod/a.json", "prod/b.json", "prod/audit-log/1.json", "production/a.json"]
+    assert store.names("prod") == ["prod/a.json", "prod/audit-log/1.json", "prod/b.json", "production/a.json"]
     assert store.names("staging/") == []
     assert store.sizes("prod/audit-log/") == {"prod/audit-log/1.json": 2}
 

@@ -97,10 +97,10 @@ def test_which_plugins_there_are(tmp_path: Path) -> None:
     assert plugins(tmp_path).what == "official"
 
 
-def test_stand_ins_are_for_the_local_cloud_only(tmp_path: Path) -> None:
+def test_offline_plugins_are_for_the_local_cloud_only(tmp_path: Path) -> None:
     for name in NAMES:
         plugin(tmp_path / "home", name, offline=True)
-    assert (plugins(tmp_path).level, plugins(tmp_path).what) == ("ok", "offline stand-ins")
+    assert (plugins(tmp_path).level, plugins(tmp_path).what) == ("ok", "offline plugins")
     found = plugins(tmp_path, REAL)
     assert found.level == "fail"
     assert found.remedy.startswith("pulumi plugin rm resource random")

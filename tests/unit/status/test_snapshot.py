@@ -1,4 +1,4 @@
-"""From the state to the judgement, with what the state and the network say put in."""
+"""From the state to the diagnosis, with what the state and the network say put in."""
 
 from __future__ import annotations
 
