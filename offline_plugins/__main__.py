@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
         if words[:1] == ["install"]:
             _install(words[1:])
         elif words[:1] == ["warm"]:
-            _warm(Path(words[1]).absolute())
+            _warm_home(words[1:])
         else:
             _serve(*(words or [""])[:2])
     except (LookupError, OSError) as error:
@@ -37,6 +37,12 @@ def _install(words: list[str]) -> None:
     if unknown:
         raise LookupError(f"there is no offline plugin {unknown[0]!r}; there are: {', '.join(VERSIONS)}")
     install(Path(words[0]), Path(sys.executable), names)
+
+
+def _warm_home(words: list[str]) -> None:
+    if not words:
+        raise LookupError("say where: python -m offline_plugins warm HOME")
+    _warm(Path(words[0]).absolute())
 
 
 def _warm(home: Path) -> None:

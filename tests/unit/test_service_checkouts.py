@@ -75,8 +75,10 @@ def test_each_service_is_told_with_what_runs_for_it(project: Path) -> None:
     found = find(project, "staging", {})
     assert found.lines == [
         f"api: ../oracle-universe-api at {commit(project, 'HEAD')}",
-        "backend: this repository's reference service, since its image is a container's, "
-        "which a rehearsal does not run",
+        (
+            "backend: this repository's reference service, since its image is a container's, "
+            "which a rehearsal does not run"
+        ),
         "web: this repository's reference service, since there is no checkout ../oracle-net-web",
         "universe: this repository's reference service, since services/universe is in this repository",
     ]
@@ -95,8 +97,10 @@ def test_a_change_of_a_service_is_told_and_so_is_what_is_not_committed(project: 
 
 def test_without_the_stacks_file_everything_is_a_reference_service(project: Path) -> None:
     assert find(project, "elsewhere", {}).lines == [
-        "every service: this repository's reference service, since there is no Pulumi.elsewhere.yaml "
-        "that names its checkout"
+        (
+            "every service: this repository's reference service, since there is no Pulumi.elsewhere.yaml "
+            "that names its checkout"
+        )
     ]
 
 
