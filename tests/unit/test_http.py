@@ -263,9 +263,11 @@ def test_a_file_of_certificates_that_cannot_be_used_is_named(
 
 def test_what_asks_nobody_goes_without_the_library() -> None:
     """The program of a quiet update: importing httpx is a twentieth of what it costs."""
-    said = run_python("import sys, httpclient, cloudapi, appplatform, pocketbase; print('httpx' in sys.modules)")
+    said = run_python(
+        "import sys, clients.cloud_api, clients.app_platform, clients.pocketbase; print('httpx' in sys.modules)"
+    )
     assert said == "False"
-    said = run_python("import sys, httpclient; httpclient.client(); print({'httpx', 'click'} & {*sys.modules})")
+    said = run_python("import sys, clients.http as http; http.client(); print({'httpx', 'click'} & {*sys.modules})")
     assert said == "{'httpx'}"
 
 

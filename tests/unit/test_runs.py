@@ -161,7 +161,8 @@ def test_a_run_s_output_is_followed_to_its_end(runs: Runs) -> None:
     """By a process that writes while it is read; lines come whole, and those that say nothing are left out."""
     run = runs.start("deploy", owner("local"))
     script = (
-        "import sys, time, pathlib; from ops.runs import Run; run = Run(pathlib.Path(sys.argv[1])); run.take_over();"
+        "import sys, time, pathlib; from cli.runs.store import Run;"
+        "run = Run(pathlib.Path(sys.argv[1])); run.take_over();"
         "log = open(run.folder / 'output.log', 'a', buffering=1); log.write('begin'); log.flush(); time.sleep(0.3);"
         "log.write(' and'); log.flush(); time.sleep(0.3);"
         "log.write(' end\\n@ updating....\\nlast line without its end'); log.close(); run.end('no luck')"

@@ -92,11 +92,11 @@ def test_no_exception_is_left_that_is_none() -> None:
         "from urllib import request",
         "from http import client",
         "import httpx",
-        "from httpclient import httpx\nhttpx.get('x')",
-        "from httpclient import httpx\nwith httpx.Client() as http: pass",
+        "from clients.http import httpx\nhttpx.get('x')",
+        "from clients.http import httpx\nwith httpx.Client() as http: pass",
         "def late():\n    import boto3",
         "import socket\nsocket.create_connection(('x', 1))",
-        "from httpclient import client\nclient().get('x', follow_redirects=True)",
+        "from clients.http import client\nclient().get('x', follow_redirects=True)",
         "from websockets.sync.client import connect",
     ],
 )
@@ -107,7 +107,7 @@ def test_each_way_is_seen(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["from urllib.parse import quote", "from httpclient import client, httpx", "import http"]
+    "text", ["from urllib.parse import quote", "from clients.http import client, httpx", "import http"]
 )
 def test_what_opens_nothing_is_free(tmp_path: Path, text: str) -> None:
     path = tmp_path / "some.py"

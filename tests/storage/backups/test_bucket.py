@@ -318,7 +318,9 @@ def test_waiting_is_bounded(bucket: Bucket) -> None:
 
 
 def test_boto_is_imported_only_when_it_is_needed() -> None:
-    said = "import sys, backups; print([name for name in ('boto3', 'pyrage', 'pydantic') if name in sys.modules])"
+    said = (
+        "import sys, storage.backups; print([name for name in ('boto3', 'pyrage', 'pydantic') if name in sys.modules])"
+    )
     answer = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, timeout=60, check=True)
     assert answer.stdout.strip() == "[]"
 

@@ -138,10 +138,10 @@ def test_code_that_cannot_be_read_is_a_failure(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_the_command_adopts_nothing_then(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dry_run: bool) -> None:
     monkeypatch.setattr(command, "ready", lambda _, make: Engine(tmp_path))
-    monkeypatch.setattr(command, "_looking", lambda _: Engine(tmp_path))
+    monkeypatch.setattr(command, "_engine_without_changes", lambda _: Engine(tmp_path))
     monkeypatch.setattr(Runs, "refuse_busy", lambda *_: None)
     monkeypatch.setattr(command, "discover", lambda *_: replace(live(), apps=("jellyfish-app",)))
-    monkeypatch.setattr(command, "_left", lambda *_: SETTINGS.services)
+    monkeypatch.setattr(command, "_unadopted", lambda *_: SETTINGS.services)
     monkeypatch.setattr(command, "fetch_code", lambda *_: {"api": {"index.js": CODE}})
     with pytest.raises(CommandError, match=rf"^Nothing was adopted\. oracle-universe-api runs code .*{HOST}"):
         command.adopt("prod", dry_run=dry_run, yes=True)
