@@ -27,7 +27,8 @@ class Release(TypedDict):
 class PinnedServices(TypedDict):
     """The services that an update does not deploy, although their sources may have changed.
 
-    When the command deploys only some services, the environment variable `KEPT_VARIABLE` names the JSON file with this.
+    When the command deploys only some services, the environment variable `PINNED_VARIABLE` names the JSON file with
+    this.
     """
 
     services: list[str]
@@ -37,7 +38,7 @@ class PinnedServices(TypedDict):
     """The text of the running api Worker's module."""
 
 
-KEPT_VARIABLE = "ORACLE_KEPT"
+PINNED_VARIABLE = "ORACLE_KEPT"
 
 WITHOUT_BACKUP = "ORACLE_NO_BACKUP"
 """The variable with the name of an app that may be deleted without a backup. `oracle wipe --no-backup` sets it after

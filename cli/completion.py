@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 import typer
 from typer.models import ParameterInfo
 
-from cli.engine.workspace import FIRST, PROJECT, Stack, get_or_none
+from cli.engine.workspace import FIRST, PROJECT, Stack, stack_names
 from cli.ui.errors import CommandError
 from settings import PROJECT as PROJECT_NAME
 
@@ -26,7 +26,7 @@ def complete(*functions: Callable[..., Any] | None) -> None:
 
 def stacks(incomplete: str) -> list[str]:
     """Return the stacks that have a `Pulumi.<stack>.yaml`, and the first stack, whose file `oracle up` writes."""
-    return sorted(name for name in {FIRST, *get_or_none(PROJECT)} if name.startswith(incomplete))
+    return sorted(name for name in {FIRST, *stack_names(PROJECT)} if name.startswith(incomplete))
 
 
 def services(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
@@ -34,7 +34,7 @@ def services(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     requested = ctx.params.get("stack") or FIRST
     try:
         stack = next(
-            (Stack(name) for name in (requested, *sorted(get_or_none(PROJECT))) if Stack(name).file.is_file()), None
+            (Stack(name) for name in (requested, *sorted(stack_names(PROJECT))) if Stack(name).file.is_file()), None
         )
         settings = stack.settings() if stack else None
     except CommandError:

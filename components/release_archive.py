@@ -129,7 +129,7 @@ def _images(backup_config: BackupConfig, count: int) -> set[str]:
 
 def _log(lacking: list[Item], removed: list[str]) -> None:
     if lacking:
-        names = ", ".join(item.told() for item in lacking)
+        names = ", ".join(item.label() for item in lacking)
         print(f"Not kept, since this update did not have it: {names}; deploy all of it once: pulumi up", flush=True)
     if removed:
         print(f"Cleared away bytes of old releases: {', '.join(removed)}", flush=True)

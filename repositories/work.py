@@ -39,7 +39,10 @@ class Outcome:
 
 
 class Work:
-    """One run over several repositories. `told` is called with the number of finished ones, in the calling thread."""
+    """One run over several repositories.
+
+    `report_progress` is called with the number of finished ones, in the calling thread.
+    """
 
     def __init__(self, project: Path, at_once: int = AT_ONCE) -> None:
         self._project = project
@@ -48,34 +51,40 @@ class Work:
         self._scanner = Scanner()
         self.interrupted = False
 
-    def look(self, wanted: Sequence[Repository], told: Callable[[int], None] = lambda _: None) -> list[State]:
+    def look(
+        self, wanted: Sequence[Repository], report_progress: Callable[[int], None] = lambda _: None
+    ) -> list[State]:
         """Return the state of each repository (`looking.look`)."""
-        return self._each(wanted, lambda each: look(each, self._project, self._processes, self._scanner), told)
+        return self._each(
+            wanted, lambda each: look(each, self._project, self._processes, self._scanner), report_progress
+        )
 
     def finish(
-        self, states: Sequence[State], message: str = "", told: Callable[[int], None] = lambda _: None
+        self, states: Sequence[State], message: str = "", report_progress: Callable[[int], None] = lambda _: None
     ) -> list[Outcome]:
         """Commit and push changes and unpushed commits. With an empty message, one is generated for each commit."""
-        return self._each(states, lambda state: _finish(state, message, self._scanner), told)
+        return self._each(states, lambda state: _finish(state, message, self._scanner), report_progress)
 
-    def _each(self, items: Sequence[Item], work: Callable[[Item], Result], told: Callable[[int], None]) -> list[Result]:
+    def _each(
+        self, items: Sequence[Item], work: Callable[[Item], Result], report_progress: Callable[[int], None]
+    ) -> list[Result]:
         """Return the results in order. Ctrl-C ends the running programs; each repository still has a result."""
         with ThreadPoolExecutor(max_workers=max(1, min(self._at_once, len(items)))) as pool, _signals_as_interrupts():
             futures: list[Future[Result]] = []
             try:
                 futures += [pool.submit(work, item) for item in items]
-                _await(futures, told)
+                _await(futures, report_progress)
             except KeyboardInterrupt:
                 self.interrupted = True
                 self._processes.stop()
                 futures += [pool.submit(work, item) for item in items[len(futures) :]]
-                _await(futures, told)
+                _await(futures, report_progress)
         return [future.result() for future in futures]
 
 
-def _await(futures: Sequence[Future[Result]], told: Callable[[int], None]) -> None:
+def _await(futures: Sequence[Future[Result]], report_progress: Callable[[int], None]) -> None:
     for count, _ in enumerate(as_completed(futures), start=1):
-        told(count)
+        report_progress(count)
 
 
 def _finish(state: State, message: str, scanner: Scanner) -> Outcome:

@@ -20,7 +20,7 @@ from sources.address_checks import addresses_of_other_apis, refuse_backend_addre
 from sources.checkout import Built, Image, Module, Site
 from sources.image_digest import dockerfile_digest
 from sources.receipt import apply_receipt
-from stack_outputs import ADOPTED, KEPT_VARIABLE, PinnedServices, Release
+from stack_outputs import ADOPTED, PINNED_VARIABLE, PinnedServices, Release
 from storage.releases import named
 
 STAGE = ".oracle/stage"
@@ -166,7 +166,7 @@ def _commits(settings: Settings, project: Path) -> dict[str, str]:
 
 def _pinned_services() -> PinnedServices | None:
     """Return the services that this update does not deploy; None if it deploys all."""
-    path = os.environ.get(KEPT_VARIABLE)
+    path = os.environ.get(PINNED_VARIABLE)
     if not path:
         return None
     pinned: PinnedServices = json.loads(Path(path).read_text())

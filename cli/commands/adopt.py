@@ -25,7 +25,7 @@ from cli.commands.options import StackArgument
 from cli.deploy.config_change import ready
 from cli.engine import local_cloud
 from cli.engine.plugins import Plugins, provide
-from cli.engine.pulumi import Engine
+from cli.engine.pulumi import Engine, resources_in
 from cli.engine.workspace import Stack
 from cli.runs import report
 from cli.runs.store import Runs
@@ -89,7 +89,7 @@ def _engine_without_changes(name: str) -> Engine:
 def _unadopted(engine: Engine, settings: Settings) -> tuple[str, ...]:
     """Return the services that the state does not own."""
     state = engine.export() if engine.stack.name in engine.stacks() else {}
-    resources = (state.get("deployment") or {}).get("resources") or []
+    resources = resources_in(state)
     names = {each["urn"].rpartition("::")[2] for each in resources}
     own = {name for name in settings.services if ("backend-app" if name == "backend" else f"{name}-script") in names}
     return tuple(name for name in settings.services if name not in own or name in settings.adopted)

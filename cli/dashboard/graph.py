@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from cli.engine.pulumi import resources_in
+
 SWEEPS = 8
 STACK = "pulumi:pulumi:Stack"
 PROVIDER = "pulumi:providers:"
@@ -50,7 +52,7 @@ def from_state(exported: Mapping[str, Any]) -> Graph:
     """Return the graph of an exported state (`pulumi stack export`). Missing or invalid parts are left out."""
     resources = {
         urn: each
-        for each in (exported.get("deployment") or {}).get("resources") or []
+        for each in resources_in(exported)
         if isinstance(urn := each.get("urn"), str) and not _hidden(str(each.get("type", ""))) and not each.get("delete")
     }
     owner = {urn: _owner(urn, resources) for urn in resources}

@@ -11,7 +11,7 @@ from cli.backups.stack_backups import Change
 from cli.dashboard.content import LEVELS, Content, Fact, Finding, Run, Service
 from cli.dashboard.graph_svg import draw
 from cli.dashboard.markup import Child, Html, plain, tag
-from cli.ui import phrases as words
+from cli.ui import phrases
 from storage.backups import Backup
 
 RUN_LEVELS = {"ok": "healthy", "failed": "down", "killed": "down", "running": "running"}
@@ -193,7 +193,7 @@ def _backup(backup: Backup, stack: str) -> tuple[Child, ...]:
         backup.reason,
         str(backup.own_records),
         str(backup.files),
-        words.size(backup.size) + sealed,
+        phrases.size(backup.size) + sealed,
         _command(f"oracle restore {backup.id} {stack}"),
     )
 

@@ -12,15 +12,15 @@ from typing import Any
 
 from cli.deploy import service_plan
 from cli.engine import local_cloud, stack_file
-from cli.engine.pulumi import Engine, failed
+from cli.engine.pulumi import Engine, failed, resources_in
 from cli.engine.recover import settled
 from cli.engine.workspace import Stack
 from cli.runs.recorder import RunRecorder
-from cli.runs.store import AFTER, KEPT, Run, RunInfo, Runs, steps
+from cli.runs.store import AFTER, PINNED, Run, RunInfo, Runs, steps
 from cli.runs.supervise import run_in_view, start_detached
 from cli.ui.errors import CommandError
 from settings import from_file
-from stack_outputs import KEPT_VARIABLE
+from stack_outputs import PINNED_VARIABLE
 
 SECRET = "ORACLE_NEW_SECRET_"
 """The prefix of the variables through which a run gets secrets."""
@@ -172,7 +172,7 @@ def _target_options(recording: RunRecorder, only: Sequence[str], state: Mapping[
     """
     engine = recording.engine
     pinned = service_plan.pinned_services((), engine.stack.settings(), state, engine.outputs(state).release)
-    engine.environment[KEPT_VARIABLE] = str(recording.run.add_file(KEPT, json.dumps(pinned).encode()))
+    engine.environment[PINNED_VARIABLE] = str(recording.run.add_file(PINNED, json.dumps(pinned).encode()))
     return service_plan.targets(only)
 
 
@@ -223,6 +223,6 @@ def _has_changes(recording: RunRecorder, values: Mapping[str, str | None]) -> bo
     generation = values.get("oracle-net:generation")
     if generation is None:
         return touched(recording.run)
-    resources = (recording.engine.export().get("deployment") or {}).get("resources") or []
+    resources = resources_in(recording.engine.export())
     gates = [each for each in resources if each["type"] == GATE]
     return any(int(each["outputs"]["generation"]) == int(generation) for each in gates)

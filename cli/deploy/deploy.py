@@ -14,12 +14,12 @@ from cli.engine.events import Step
 from cli.engine.pulumi import Engine, outputs_or_none
 from cli.engine.workspace import Stack
 from cli.runs.recorder import RunRecorder
-from cli.runs.store import KEPT, steps
+from cli.runs.store import PINNED, steps
 from cli.status import running
 from cli.ui import phrases
 from cli.ui.errors import CommandError, is_locked
 from retry import backoff
-from stack_outputs import KEPT_VARIABLE
+from stack_outputs import PINNED_VARIABLE
 
 WAIT_FIRST, WAIT_LONGEST = 5.0, 30.0
 """Seconds between two tries while another update holds the lock."""
@@ -93,7 +93,7 @@ def preview_deploy(
         service_plan.refuse_loss(chosen, settings, outputs, state, engine.stack.name)
         if chosen != settings.services:
             pinned = service_plan.pinned_services(chosen, settings, state, outputs.release)
-            recording.run.add_file(KEPT, json.dumps(pinned).encode())
+            recording.run.add_file(PINNED, json.dumps(pinned).encode())
     _pass_pinned_services(recording)
     with first_release.without_adopted_keys(engine, first_release.first_releases(settings, chosen)):
         return service_plan.planned_changes(recording.preview(*service_plan.options(chosen, settings), again=again))
@@ -180,7 +180,7 @@ def refuse_receipt(stack: Stack) -> None:
 
 def _refuse_stale(recording: RunRecorder, services: Sequence[str]) -> None:
     """Raise Locked if the unchanged services have changed since they were pinned."""
-    path = recording.run.folder / KEPT
+    path = recording.run.folder / PINNED
     outputs = outputs_or_none(recording.engine.export()) if path.exists() else None
     if outputs is not None and json.loads(path.read_text())["release"] != outputs.release:
         raise Locked(
@@ -195,9 +195,9 @@ def _retry_command(recording: RunRecorder, services: Sequence[str]) -> str:
 
 def _pass_pinned_services(recording: RunRecorder) -> None:
     """Give the program the file with the pinned services, if there is one."""
-    path = recording.run.folder / KEPT
+    path = recording.run.folder / PINNED
     if path.exists():
-        recording.engine.environment[KEPT_VARIABLE] = str(path)
+        recording.engine.environment[PINNED_VARIABLE] = str(path)
 
 
 def risk(engine: Engine, plan: PlannedChange) -> Iterator[str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cli.engine.pulumi import resources_in
 from cli.ui.errors import CommandError
 from settings import Settings
 from stack_outputs import ADOPTED, UNBUILT, Outputs, PinnedServices, Release, in_order
@@ -276,7 +277,7 @@ def _listed(changes: Sequence[Change]) -> str:
 
 
 def _resources_named(state: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    resources = (state.get("deployment") or {}).get("resources") or []
+    resources = resources_in(state)
     return [each for each in resources if each["urn"].endswith(f"::{name}") and not each.get("delete")]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cli.doctor.model import Finding
-from cli.engine.pulumi import Engine, bounded
+from cli.engine.pulumi import Engine, bounded, resources_in
 from cli.engine.workspace import Stack
 from clients.app_platform import AppPlatform, AppPlatformError
 from clients.workers_api import Workers, WorkersApiError
@@ -76,5 +76,5 @@ def _names_in_state(stack: Stack, environment: Mapping[str, str]) -> set[str]:
         document: dict[str, Any] = json.loads(done.output) if done.status == 0 else {}
     except (OutOfTime, OSError, ValueError):
         return set()
-    resources = (document.get("deployment") or {}).get("resources") or []
+    resources = resources_in(document)
     return {each["urn"].rpartition("::")[2] for each in resources}

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cli.engine.pulumi import resources_in
+
 PAUSE_SECONDS = 0.05
 NOTHING = frozenset({"same", "replace", "read", "read-replacement", "read-discard", "discard-replaced", "discard"})
 """The engine's words for steps that change nothing; `replace` only summarizes its other steps."""
@@ -68,7 +70,7 @@ class Recorder:
 
     def needs(self, state: Mapping[str, Any]) -> None:
         """Write the dependencies between resources, from an exported state."""
-        resources = (state.get("deployment") or {}).get("resources") or []
+        resources = resources_in(state)
         self.write("needs", of={each["urn"]: each["dependencies"] for each in resources if each.get("dependencies")})
 
 

@@ -209,6 +209,11 @@ class Engine:
             self.stack.make_private(self.stack.home, self.stack.state)
 
 
+def resources_in(state: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the resources of an exported state; none before its first deployment."""
+    return (state.get("deployment") or {}).get("resources") or []
+
+
 def outputs_or_none(state: Mapping[str, Any]) -> Outputs | None:
     """Return the outputs in an exported state; None when no deployment was ever completed."""
     try:
@@ -245,14 +250,14 @@ def unexpected(done: Finished) -> bool:
     return program_failure is not None and program_failure.unexpected
 
 
-def describe_failure(line: str) -> bool:
+def is_worth_reading(line: str) -> bool:
     """Return whether a line of the engine's output is worth reading, for example because it reports a change."""
     return NOISE.match(ANSI.sub("", line)) is None
 
 
 def _outputs_in(state: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the outputs in an exported state; secret ones are encrypted."""
-    resources = (state.get("deployment") or {}).get("resources") or []
+    resources = resources_in(state)
     return next((each.get("outputs") or {} for each in resources if each["type"] == STACK), {})
 
 

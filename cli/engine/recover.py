@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.engine.locks import LOCKS, PROJECT, Lock, bucket_at, folder_at, held_in, lock_in, state_of
-from cli.engine.pulumi import Engine, NoStack
+from cli.engine.pulumi import Engine, NoStack, resources_in
 from cli.ui.errors import CommandError
 from clients.app_platform import AppPlatform, AppPlatformError, variable
 from stack_outputs import owner_of_app
@@ -36,7 +36,7 @@ def recover(engine: Engine) -> list[str]:
         lines += _settle(engine, state, pending)
     elif app := _unrecorded_app(engine, state):
         _take_over(state["deployment"]["resources"], *app)
-        import_app(engine, state)
+        import_state(engine, state)
         lines.append(f"took over {app[1]}, which was made though its creation was never answered")
     return lines
 
@@ -65,7 +65,7 @@ def held(engine: Engine) -> list[Lock]:
         raise CommandError(f"The state cannot be read: {error}") from None
 
 
-def import_app(engine: Engine, state: dict[str, Any]) -> None:
+def import_state(engine: Engine, state: dict[str, Any]) -> None:
     """Import this as the stack's state. Raises CommandError."""
     path = engine.stack.private / f"state-{engine.stack.name}.json"
     path.unlink(missing_ok=True)
@@ -123,7 +123,7 @@ def _settle(engine: Engine, state: dict[str, Any], pending: list[dict[str, Any]]
         if resource["urn"] in ids:
             _take_over(resources, resource, ids[resource["urn"]])
     state["deployment"]["pending_operations"] = []
-    import_app(engine, state)
+    import_state(engine, state)
     yield f"settled {len(pending)} operation(s) of the killed update"
 
 
@@ -146,7 +146,7 @@ def _unrecorded_app(engine: Engine, state: dict[str, Any]) -> tuple[dict[str, An
 
     The connection may break while the app is created. The engine records a failure, and the app's name is taken.
     """
-    resources = (state.get("deployment") or {}).get("resources") or []
+    resources = resources_in(state)
     apps = [each for each in resources if each["type"] == APP and not each.get("delete")]
     generation: dict[str, Any] = next((each["outputs"] for each in resources if each["type"] == GENERATION), {})
     if not apps or not generation.get("app") or apps[0]["inputs"]["spec"]["name"] == generation["app"]:

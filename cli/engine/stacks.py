@@ -18,7 +18,7 @@ import yaml
 
 import yaml_text
 from cli.engine import stack_file
-from cli.engine.workspace import FIRST, Stack, get_or_none
+from cli.engine.workspace import FIRST, Stack, stack_names
 from cli.ui.errors import CommandError
 from settings import APP_NAME_LIMIT, GENERATION_SUFFIX, HISTORY_KEYS, PROJECT, SCRIPT_NAME_LIMIT
 
@@ -186,7 +186,7 @@ def _refuse_name(stack: Stack) -> None:
 
 def _others(stack: Stack) -> Iterator[str]:
     """Yield the stacks that the user may have meant: those on real clouds, and this machine's first."""
-    yield from (name for name in get_or_none(stack.project) if name != FIRST and _is_real(Stack(name, stack.project)))
+    yield from (name for name in stack_names(stack.project) if name != FIRST and _is_real(Stack(name, stack.project)))
     if stack.name != FIRST:
         yield FIRST
 

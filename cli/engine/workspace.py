@@ -54,7 +54,7 @@ class Stack:
     @property
     def absence(self) -> str:
         """A sentence without its full stop: the stack has no file, and which stacks have one."""
-        there = ", ".join(get_or_none(self.project)) or "none"
+        there = ", ".join(stack_names(self.project)) or "none"
         return f"There is no stack {self.name}: {self.file.name} does not exist. There are: {there}"
 
     @property
@@ -86,7 +86,7 @@ class Stack:
         """
         if self._cloud.is_dir() or not self.file.is_file():
             return self.name
-        others = (Stack(name, self.project) for name in get_or_none(self.project) if name != self.name)
+        others = (Stack(name, self.project) for name in stack_names(self.project) if name != self.name)
         return next((each.name for each in others if each._cloud.is_dir() and each._is_at(self.endpoint)), self.name)
 
     @property
@@ -176,7 +176,7 @@ class Stack:
         return urlsplit(self.settings().workers_url.replace("{script}.", "")).port or 80
 
 
-def get_or_none(project: Path) -> list[str]:
+def stack_names(project: Path) -> list[str]:
     """Return the names of the project's stacks, from their files' names."""
     names = (path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in project.glob("Pulumi.*.yaml"))
     return sorted(name for name in names if NAME.fullmatch(name))

@@ -13,7 +13,7 @@ from cli.deploy.deploy import preview_deploy
 from cli.deploy.service_plan import Change, PlannedChange
 from cli.engine.pulumi import Engine, outputs_or_none
 from cli.runs.recorder import RunRecorder
-from cli.ui import phrases as words
+from cli.ui import phrases
 from cli.ui.errors import CommandError
 from clients.app_platform import AppPlatform, AppPlatformError
 from settings import Settings
@@ -91,7 +91,7 @@ def _loss(engine: Engine, settings: Settings, outputs: Outputs | None, plan: Pla
     yield from reasons
     try:
         backend = StackBackups(engine).backend()
-        yield words.loss(outputs.backend_app, backend.summary())
+        yield phrases.loss(outputs.backend_app, backend.summary())
     except CommandError as failure:
         yield f"Its records could not be counted. {failure}"
 

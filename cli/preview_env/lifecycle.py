@@ -20,8 +20,8 @@ import yaml
 from cli.deploy.config_change import ready
 from cli.engine import local_cloud
 from cli.engine.plugins import Plugins, provide
-from cli.engine.pulumi import Engine, outputs_or_none
-from cli.engine.recover import held, import_app, recover
+from cli.engine.pulumi import Engine, outputs_or_none, resources_in
+from cli.engine.recover import held, import_state, recover
 from cli.engine.workspace import Stack
 from cli.preview_env.config import STACK, folder, text
 from cli.preview_env.leftovers import clear, refuse_others
@@ -93,8 +93,8 @@ def take_down(base: Stack, number: int) -> bool:
     refuse_others(stack.name, stack.settings())
     finish_interrupted_update(engine)
     state = engine.export()
-    if remove_from_tracking(state):
-        import_app(engine, state)
+    if remove_delete_hooks(state):
+        import_state(engine, state)
     with Runs(stack.runs).start("review", engine.owner, sys.argv[1:]) as run:
         done = RunRecorder(engine, run).destroy()
         if done.status != 0:
@@ -148,10 +148,10 @@ def expiry(tags: dict[str, str], listed: dict[str, Any]) -> datetime:
     return datetime.min.replace(tzinfo=UTC)
 
 
-def remove_from_tracking(state: dict[str, Any]) -> bool:
+def remove_delete_hooks(state: dict[str, Any]) -> bool:
     """Remove the delete hooks from a state. Return whether it had any."""
     changed = False
-    for resource in (state.get("deployment") or {}).get("resources") or []:
+    for resource in resources_in(state):
         hooks = resource.get("resourceHooks") or {}
         for name in DELETES & set(hooks):
             del hooks[name]

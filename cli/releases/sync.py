@@ -19,7 +19,7 @@ def fetch(stack_backups: StackBackups, release: Release, to: StackBackups | None
     stack = stack_backups.engine.stack
     needed = items(release, packed=stack_backups.settings.backend.image.is_packed)
     missing = [
-        f"{item.told()}: {problem}"
+        f"{item.label()}: {problem}"
         for item in needed
         if (problem := _fetch_item(stack_backups.releases, item, stack_backups))
     ]

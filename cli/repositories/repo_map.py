@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.engine.pulumi import Engine
-from cli.engine.workspace import Stack, get_or_none
+from cli.engine.workspace import Stack, stack_names
 from cli.repositories.configuration import configured
 from cli.ui.errors import CommandError
 from repositories.configuration import Repositories
@@ -80,7 +80,7 @@ def versions(config: Repositories, project: Path) -> list[Version]:
 
 def places(project: Path) -> dict[str, Place]:
     """Return every stack that runs in the clouds. Raises CommandError if its outputs cannot be read."""
-    stacks = (Stack(name, project) for name in get_or_none(project))
+    stacks = (Stack(name, project) for name in stack_names(project))
     return {stack.name: _place(stack) for stack in stacks if not stack.on_local_cloud}
 
 

@@ -18,7 +18,7 @@ from cli.ui.errors import CommandError
 UP = ("up", "--yes", "--skip-preview", "--suppress-permalink=true", "--suppress-outputs")
 MARK = re.compile(r"<\{%.*?%\}>")  # the engine's colour marks in its events
 DOWN = ("destroy", "--yes", "--skip-preview", "--suppress-permalink=true", "--suppress-outputs")
-TOLD = frozenset({"info", "info#err", "warning", "error"})
+SHOWN_SEVERITIES = frozenset({"info", "info#err", "warning", "error"})
 TIMELINE_WIDTH = 110
 
 
@@ -113,7 +113,7 @@ class RunRecorder:
     def _record(self, event: dict[str, Any]) -> None:
         self.events.engine(event)
         diagnostic = event.get("diagnosticEvent")
-        if diagnostic and diagnostic.get("severity") in TOLD and not diagnostic.get("ephemeral"):
+        if diagnostic and diagnostic.get("severity") in SHOWN_SEVERITIES and not diagnostic.get("ephemeral"):
             self.events.write("note", text=_message(diagnostic))
 
 

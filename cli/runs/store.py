@@ -28,9 +28,9 @@ from stack_outputs import Owner
 from storage.backups import who
 from storage.backups.files import private_folder
 
-AFTER, KEPT = "after.yaml", "kept.json"
+AFTER, PINNED = "after.yaml", "kept.json"
 """Files of a run: the stack's file after the change, and the services that do not change (PinnedServices)."""
-KEPT_RUNS = 200
+MAX_RUNS = 200
 """The runs stored for a stack; older ones are removed when a new one starts."""
 
 
@@ -136,7 +136,7 @@ class Runs:
         raise CommandError(f"{self.folder} has too many runs of this second; look what starts them: oracle runs")
 
     def _remove_old(self, owner: Owner) -> None:
-        for run in self.of(owner)[KEPT_RUNS - 1 :]:
+        for run in self.of(owner)[MAX_RUNS - 1 :]:
             shutil.rmtree(run.folder, ignore_errors=True)
 
 

@@ -14,7 +14,7 @@ import psutil
 from rich.console import Console
 
 import programs
-from cli.engine.pulumi import describe_failure
+from cli.engine.pulumi import is_worth_reading
 from cli.engine.workspace import Stack
 from cli.runs import live_view
 from cli.runs.store import Run, RunInfo
@@ -75,7 +75,7 @@ def follow(
     With `wait`, follow the output until the run ends.
     """
     for line in _lines(run, position, wait):
-        if everything or describe_failure(line):
+        if everything or is_worth_reading(line):
             write(line)
     return run.again()
 

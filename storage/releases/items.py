@@ -37,11 +37,11 @@ class Item:
         try:
             digest = packed_assets_digest(path) if self.kind == "assets" else _sha256(path)
         except (ArtifactError, OSError) as error:
-            raise ReleaseError(f"{self.told()} cannot be read ({error})") from None
+            raise ReleaseError(f"{self.label()} cannot be read ({error})") from None
         if digest != self.digest:
-            raise ReleaseError(f"{self.told()} has other bytes (its digest is {short(digest)})")
+            raise ReleaseError(f"{self.label()} has other bytes (its digest is {short(digest)})")
 
-    def told(self) -> str:
+    def label(self) -> str:
         """Describe the item: `the module of web, universe (1a2b3c4d5e6f)`."""
         named = {"module": "module", "assets": "files", "image": "image"}[self.kind]
         return f"the {named} of {', '.join(self.services)} ({short(self.digest)})"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-KEPT = frozenset({".oracle/cloud/tokens.json", ".oracle/cloud/vault.key"})
+SECRET_FILES = frozenset({".oracle/cloud/tokens.json", ".oracle/cloud/vault.key"})
 """Where tokens and the key of what is sealed belong; both for their owner only."""
 PAUSE_SECONDS = 0.005
 YOUNG = 20

@@ -72,7 +72,7 @@ def unchanged(project: Project, whole: bool = False) -> Iterator[None]:
         assert project.state_file.read_bytes() == before[2]
 
 
-def told(done: Done, sentence: str) -> None:
+def assert_fails_with(done: Done, sentence: str) -> None:
     """The command failed with the sentence on its last line, alone there."""
     line = done.failed().output.rstrip().splitlines()[-1]
     assert re.fullmatch(rf"oracle: {sentence}", line), done.output
@@ -99,7 +99,7 @@ def test_a_missing_key_of_the_configuration(project: Project) -> None:
     """By both ways in; every other sentence of this kind comes from the same place (tests/unit/test_settings.py)."""
     with unchanged(project), config(project, "  oracle-net:adminEmail: admin@oracle.localhost\n", ""):
         with unchanged(project, whole=True):
-            told(project.oracle("up"), MISSING)
+            assert_fails_with(project.oracle("up"), MISSING)
         shown(plain_up(project), MISSING)
 
 
@@ -145,18 +145,18 @@ def test_a_missing_key_of_the_configuration(project: Project) -> None:
 def test_a_bad_key_of_the_configuration(project: Project, old: str, new: str, sentence: str) -> None:
     with unchanged(project, whole=True), config(project, old, new):
         done = project.oracle("up")
-    told(done, sentence)
+    assert_fails_with(done, sentence)
     assert "planted" not in done.output
 
 
 def test_a_file_that_is_not_yaml(project: Project) -> None:
     with unchanged(project, whole=True), config(project, "config:", "config: ["):
-        told(project.oracle("up"), r"Pulumi\.local\.yaml is not YAML: .*\. Edit it, then try again\.")
+        assert_fails_with(project.oracle("up"), r"Pulumi\.local\.yaml is not YAML: .*\. Edit it, then try again\.")
 
 
 def test_the_cause_of_a_failed_update_is_repeated_as_its_last_line(project: Project) -> None:
     with unchanged(project), moved_away(project, "services/web/public"):
-        told(
+        assert_fails_with(
             project.oracle("up"),
             r"The update failed: The directory \S+public does not exist; build it: oracle build\. Then go on: make up",
         )
@@ -178,11 +178,11 @@ def test_a_build_that_fails(project: Project) -> None:
 
 def test_a_checkout_that_is_not_there_and_a_service_that_is_none(project: Project) -> None:
     with config(project, "      path: services/web", "      path: services/elsewhere\n      build: make"):
-        told(
+        assert_fails_with(
             project.oracle("build"),
             r"The checkout \S+elsewhere of web does not exist; clone it there, then: oracle build",
         )
-    told(
+    assert_fails_with(
         project.oracle("build", "frontend"),
         "There is no service frontend; name one of backend, api, universe, web: oracle build backend",
     )
@@ -192,7 +192,9 @@ def test_a_checkout_that_is_not_there_and_a_service_that_is_none(project: Projec
     "command", [["env", "nowhere"], ["down", "nowhere"], ["cloud", "status", "--stack", "nowhere"]], ids=" ".join
 )
 def test_a_stack_that_does_not_exist(project: Project, command: list[str]) -> None:
-    told(project.oracle(*command), r"There is no stack nowhere: Pulumi\.nowhere\.yaml does not .*: oracle up nowhere")
+    assert_fails_with(
+        project.oracle(*command), r"There is no stack nowhere: Pulumi\.nowhere\.yaml does not .*: oracle up nowhere"
+    )
 
 
 @pytest.mark.parametrize(
@@ -228,7 +230,7 @@ def test_a_wrong_passphrase(project: Project) -> None:
 def test_a_salt_of_another_passphrase(project: Project) -> None:
     salt = re.findall(r"encryptionsalt: .*", project.stack_file.read_text())[0]
     with unchanged(project, whole=True), config(project, salt, ANOTHER_SALT):
-        told(
+        assert_fails_with(
             project.oracle("up"),
             r"The passphrase does not open the secrets of Pulumi\.local\.yaml; load the stack's own: "
             r'eval "\$\(oracle env local\)", or see where its encryptionsalt went: git diff Pulumi\.local\.yaml '
@@ -247,7 +249,7 @@ def test_an_app_name_that_is_taken(project: Project) -> None:
     remedy = "choose another name: pulumi config set --path oracle-net:backend.appName NAME -s local"
     with unchanged(project):
         shown(project.up(), f"{taken}; {remedy}")
-        told(project.oracle("up"), rf"The update failed: {taken}; {remedy}\. Then go on: make up")
+        assert_fails_with(project.oracle("up"), rf"The update failed: {taken}; {remedy}\. Then go on: make up")
     project.api("DELETE", f"/v2/apps/{other}")
     # The wipe is given up: nothing of it ever got traffic.
     project.edit("Pulumi.local.yaml", 'oracle-net:generation: "2"', 'oracle-net:generation: "1"')
@@ -264,8 +266,8 @@ def test_a_second_up_says_who_is_at_work(project: Project) -> None:
         r"Another update of local is at work: process \d+ of \S+ on \S+, since \S+\. Wait for it, or end it: kill \d+"
     )
     try:
-        told(project.oracle("up"), at_work)
-        told(project.oracle("wipe", "--yes"), at_work)
+        assert_fails_with(project.oracle("up"), at_work)
+        assert_fails_with(project.oracle("wipe", "--yes"), at_work)
     finally:
         holder.resume()
     output, _ = first.communicate(timeout=120)
@@ -302,7 +304,7 @@ def edge_port(project: Project) -> int:
 def test_a_port_in_use(stopped: Project, port: Callable[[Project], int]) -> None:
     number, before = port(stopped), stopped.state_file.read_bytes()
     with taken(number):
-        told(
+        assert_fails_with(
             stopped.oracle("up"),
             rf"Port {number} is in use( by \S+ \(process \d+\))?\. Next: stop it, or give the local cloud other ports "
             r"in Pulumi\.local\.yaml; then: make up",
@@ -313,7 +315,7 @@ def test_a_port_in_use(stopped: Project, port: Callable[[Project], int]) -> None
 @pytest.mark.slow
 def test_the_local_cloud_does_not_run(stopped: Project) -> None:
     for command in (["cloud", "status"], ["image", "push", "services/backend"]):
-        told(stopped.oracle(*command), "The local cloud does not run; start it: oracle cloud start")
+        assert_fails_with(stopped.oracle(*command), "The local cloud does not run; start it: oracle cloud start")
     before = held(stopped)
     for command in (["preview"], ["up", "--yes", "--skip-preview"]):
         done = stopped.pulumi(*command, "--stack", "local")

@@ -47,7 +47,7 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environme
         made.stop()
 
 
-def told(done: Done, pattern: str) -> None:
+def assert_fails_with(done: Done, pattern: str) -> None:
     """The command failed with this sentence on its last line."""
     line = done.failed().output.rstrip().splitlines()[-1]
     assert re.fullmatch(rf"oracle: {pattern}", line), done.output
@@ -122,14 +122,16 @@ def test_a_state_of_a_newer_engine(environments: Environments, written: dict[str
     )
     with state_edited(prod, **written), untouched(*environments):
         for command in EVERY if "version" in written else EVERY[1:2]:
-            told(prod.oracle(*command), newer.format("prod"))
+            assert_fails_with(prod.oracle(*command), newer.format("prod"))
         for command in (("drift", "prod"), ("drift", "prod", "--repair")):
             seen = prod.oracle(*command)
             assert seen.status == 2
             assert "A newer engine than this one has written the state of prod" in seen.output
             assert "nothing differs" not in seen.output
     with state_edited(environments.staging, **written), untouched(*environments):
-        told(promote(environments), r"staging is degraded, .*: " + newer.format("staging").replace(": git", r".*git"))
+        assert_fails_with(
+            promote(environments), r"staging is degraded, .*: " + newer.format("staging").replace(": git", r".*git")
+        )
 
 
 def test_a_damaged_state(environments: Environments) -> None:
@@ -138,7 +140,7 @@ def test_a_damaged_state(environments: Environments) -> None:
     prod.state_file.write_bytes(before[: len(before) // 2])
     try:
         with untouched(*environments):
-            told(
+            assert_fails_with(
                 prod.oracle("rollback", "prod", "--yes"),
                 r"The state of prod is damaged, and nothing can be done before it is mended: oracle doctor prod",
             )
@@ -149,7 +151,7 @@ def test_a_damaged_state(environments: Environments) -> None:
 def test_a_lock_that_somebody_holds(environments: Environments, tmp_path: Path) -> None:
     with holder(environments.prod, tmp_path) as pid, untouched(*environments):
         for command in EVERY:
-            told(
+            assert_fails_with(
                 environments.prod.oracle(*command),
                 rf"Another update of prod is at work: process {pid} of ada on \S+, since 2026-01-01\. Wait for it, or "
                 rf"end it: kill {pid}",
@@ -160,15 +162,17 @@ def test_nothing_to_promote_and_nothing_to_go_back_to(environments: Environments
     staging, prod = environments
     empty = staging.root / "Pulumi.empty.yaml"
     with untouched(*environments):
-        told(
+        assert_fails_with(
             prod.oracle("rollback", "prod", "--yes"),
             r"prod has run no other release that is kept; see: oracle rollback prod --list",
         )
-        told(prod.oracle("rollback", "prod", "--to", "2020", "--yes"), r"There is no release 2020 of prod; .*--list")
+        assert_fails_with(
+            prod.oracle("rollback", "prod", "--to", "2020", "--yes"), r"There is no release 2020 of prod; .*--list"
+        )
         state = json.loads(staging.state_file.read_text())["checkpoint"]["latest"]
         state = {**state, "resources": []}
         with state_edited(staging, checkpoint={"stack": "organization/oracle-net/staging", "latest": state}):
-            told(promote(environments), r"staging is down, .*is not deployed.*: oracle up staging")
+            assert_fails_with(promote(environments), r"staging is down, .*is not deployed.*: oracle up staging")
     assert not empty.exists()
 
 
@@ -182,11 +186,11 @@ def test_a_token_that_ends_in_the_middle(environments: Environments) -> None:
         r"oracle rollback prod"
     )
     prod.fault(method="GET", path="/v2/apps/*/deployments/*", status=401, count=1000)
-    told(promote(environments), refused)
+    assert_fails_with(promote(environments), refused)
     assert len(network.apps(prod)) == 2
     prod.api("DELETE", "/_cloud/faults")
     prod.fault(method="PUT", path="/client/v4/accounts/*/workers/scripts/*", status=401, count=1000)
-    told(promote(environments), refused)
+    assert_fails_with(promote(environments), refused)
     prod.api("DELETE", "/_cloud/faults")
     promote(environments).well()
     proven(environments)
@@ -199,7 +203,9 @@ def test_a_token_that_ends_before_anything_has_changed(environments: Environment
     prod.fault(method="GET", path="/v2/uptime/checks/*", status=401, count=1000)
     held = json.loads(prod.state_file.read_text())["checkpoint"]["latest"]["resources"]
     before = prod.stack_file.read_bytes()
-    told(promote(environments), r"(Nothing was changed, and Pulumi\.prod\.yaml is as it was: )?A cloud refused .*")
+    assert_fails_with(
+        promote(environments), r"(Nothing was changed, and Pulumi\.prod\.yaml is as it was: )?A cloud refused .*"
+    )
     prod.api("DELETE", "/_cloud/faults")
     assert prod.stack_file.read_bytes() == before
     after = json.loads(prod.state_file.read_text())["checkpoint"]["latest"]["resources"]
@@ -240,7 +246,9 @@ def test_bytes_that_were_lost_on_the_way_are_not_built_anew(environments: Enviro
     content = kept.read_bytes()
     kept.write_bytes(content[: len(content) // 2])
     with untouched(prod):
-        told(promote(environments), r"staging has not kept all bytes of this release \(the files of web .*--list")
+        assert_fails_with(
+            promote(environments), r"staging has not kept all bytes of this release \(the files of web .*--list"
+        )
     kept.write_bytes(content)
     promote(environments).well()
     proven(environments)

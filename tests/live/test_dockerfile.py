@@ -16,7 +16,7 @@ import yaml
 from artifacts.images import Builder, ImageError
 from tests.live.environments import Environments
 from tests.live.project import Done, Project, assert_quiet
-from tests.live.test_promotion import held, running_disk, told
+from tests.live.test_promotion import assert_fails_with, held, running_disk
 from tests.support.registry import RegistryMissing, RunningRegistry, builder_environment, running_registry
 
 pytestmark = [pytest.mark.live, pytest.mark.slow]
@@ -173,9 +173,15 @@ def test_a_digest_that_the_registry_has_lost_moves_nothing(
     lost = (
         rf"The registry of {registry.host}/team, repository oracle-universe-backend, no longer has the backend's image"
     )
-    told(prod.oracle("rollback", "prod", "--yes"), rf"{lost} .* nothing was changed; go back to another: .*--list")
-    told(staging.oracle("promote", "staging", "prod", "--yes"), rf"{lost} .* nothing was changed; push it there, .*")
-    told(staging.oracle("promote", "staging", "prod", "--receipt-only"), rf"{lost} .* nothing was changed; .*")
+    assert_fails_with(
+        prod.oracle("rollback", "prod", "--yes"), rf"{lost} .* nothing was changed; go back to another: .*--list"
+    )
+    assert_fails_with(
+        staging.oracle("promote", "staging", "prod", "--yes"), rf"{lost} .* nothing was changed; push it there, .*"
+    )
+    assert_fails_with(
+        staging.oracle("promote", "staging", "prod", "--receipt-only"), rf"{lost} .* nothing was changed; .*"
+    )
     assert (held(prod), prod.stack_file.read_bytes()) == (before, file)
     shown = json.loads(prod.oracle("rollback", "prod", "--list", "--json").output.partition("]")[0] + "]")
     assert DIGESTS["second"] not in json.dumps(shown)

@@ -11,7 +11,7 @@ import pytest
 from clients.http import client, httpx
 from offline_plugins.launch import SOCKET
 from tests.live import network
-from tests.live.leaks import KEPT, ProcessList, leaked, leaked_in_files
+from tests.live.leaks import SECRET_FILES, ProcessList, leaked, leaked_in_files
 from tests.live.project import Project, assert_quiet, changed_names
 
 pytestmark = pytest.mark.live
@@ -132,7 +132,7 @@ def test_no_secret_is_in_a_file_or_was_an_argument(project: Project, processes: 
     tokens = project.tokens()
     secrets = {name: tokens[name] for name in ("digitalocean", "cloudflare")}
     secrets["password"] = str(project.outputs()["adminPassword"])
-    assert not leaked_in_files(project.root, secrets, KEPT)
+    assert not leaked_in_files(project.root, secrets, SECRET_FILES)
     assert any(b"localcloud" in arguments for arguments in processes.seen)
     assert not [arguments for arguments in processes.seen if leaked(arguments, secrets)]
 

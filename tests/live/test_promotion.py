@@ -114,7 +114,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def told(done: Done, pattern: str) -> None:
+def assert_fails_with(done: Done, pattern: str) -> None:
     """The command failed with this sentence on its last line."""
     line = done.failed().output.rstrip().splitlines()[-1]
     assert re.fullmatch(rf"oracle: {pattern}", line), done.output
@@ -142,11 +142,13 @@ def test_stacks_that_do_not_exist(environments: Environments) -> None:
     known = r"There are: local, prod, staging\. One of your own on this machine: oracle up stagin"
     with nothing_done(environments.prod):
         for words in (("promote", "stagin", "prod", "--yes"), ("promote", "staging", "stagin", "--yes")):
-            told(
+            assert_fails_with(
                 environments.prod.oracle(*words), rf"There is no stack stagin: Pulumi\.stagin\.yaml does not .*{known}"
             )
-        told(environments.prod.oracle("rollback", "stagin", "--yes"), rf"There is no stack stagin: .* {known}")
-        told(promote(environments), r"Nobody is at a terminal .*: oracle promote staging prod --yes")
+        assert_fails_with(
+            environments.prod.oracle("rollback", "stagin", "--yes"), rf"There is no stack stagin: .* {known}"
+        )
+        assert_fails_with(promote(environments), r"Nobody is at a terminal .*: oracle promote staging prod --yes")
 
 
 def test_what_staging_runs_is_promoted_and_not_what_is_checked_out(environments: Environments) -> None:
@@ -189,13 +191,13 @@ def test_a_receipt_for_a_pull_request_changes_one_file(environments: Environment
 def test_a_promotion_that_breaks_off_is_taken_back(environments: Environments) -> None:
     prod = environments.prod
     prod.fault(app="jellyfish-app-g1-r2", step="deploy", message="planted failure")
-    told(
+    assert_fails_with(
         promote(environments, "--yes"),
         r"The update broke off, and nothing is lost: error deploying app .*[^:]\. Then go on: oracle up prod; "
         r"or go back: oracle rollback prod",
     )
     assert "oracle-net:receipt" in prod.stack_file.read_text()
-    told(promote(environments, "--json"), r"Nobody is at a terminal .*")
+    assert_fails_with(promote(environments, "--json"), r"Nobody is at a terminal .*")
     prod.oracle("rollback", "prod", "--yes").well()
     assert fetched(prod) == FETCHED["first"]
     assert prod.config["oracle-net:receipt"]["backend"] == prod.outputs()["release"]["backend"]
@@ -233,7 +235,9 @@ def test_prod_stays_what_its_receipt_says_whatever_the_checkout_builds(environme
     assert_quiet(prod.up())
     git(prod, "checkout", "--quiet", "services/universe")
     assert fetched(prod) == FETCHED["promoted"]
-    told(prod.oracle("deploy", "web", "--stack", "prod", "--yes"), r"prod deploys what its receipt names, .*")
+    assert_fails_with(
+        prod.oracle("deploy", "web", "--stack", "prod", "--yes"), r"prod deploys what its receipt names, .*"
+    )
 
 
 def test_a_receipt_edited_by_hand(environments: Environments) -> None:
@@ -250,7 +254,9 @@ def test_a_receipt_edited_by_hand(environments: Environments) -> None:
         )
         prod.stack_file.write_bytes(before)
         prod.edit("Pulumi.prod.yaml", f"web: {known}", "web: bbbb")
-        told(prod.oracle("rollback", "prod", "--yes"), r"oracle-net:receipt\.assets\.web .* oracle promote FROM TO")
+        assert_fails_with(
+            prod.oracle("rollback", "prod", "--yes"), r"oracle-net:receipt\.assets\.web .* oracle promote FROM TO"
+        )
     finally:
         prod.stack_file.write_bytes(before)
     assert fetched(prod) == FETCHED["promoted"]
@@ -270,7 +276,7 @@ def test_a_lock_that_is_held(environments: Environments, tmp_path: Path) -> None
             "timestamp": "2026-11-22T12:00:00Z",
         }
         lock.write_text(json.dumps(who))
-        told(
+        assert_fails_with(
             prod.oracle("rollback", "prod", "--yes"),
             rf"Another update of prod is at work: process {holder.pid} of ada on .* end it: kill {holder.pid}",
         )
@@ -301,7 +307,9 @@ def test_an_unhealthy_or_drifted_staging_is_not_promoted(environments: Environme
     script = config["oracle-net:workers"]["web"]["script"]
     staging.fault(host=f"{script}.*", path="*", status=500, count=1000)
     with nothing_done(environments.prod):
-        told(promote(environments, "--yes"), r"staging is down, and only what is healthy is promoted: .*500.*")
+        assert_fails_with(
+            promote(environments, "--yes"), r"staging is down, and only what is healthy is promoted: .*500.*"
+        )
     staging.api("DELETE", "/_cloud/faults")
     path = f"accounts/{config['oracle-net:accountId']}/workers/scripts/{script}/content"
     module = 'export default { fetch() { return Response.json({"release": "by hand"}); } };'
@@ -311,10 +319,10 @@ def test_an_unhealthy_or_drifted_staging_is_not_promoted(environments: Environme
     }
     cloudflare(staging, "PUT", path, files=form)
     with nothing_done(environments.prod):
-        told(promote(environments, "--yes"), r"staging is (down|degraded).*")
+        assert_fails_with(promote(environments, "--yes"), r"staging is (down|degraded).*")
     staging.stop()
     with nothing_done(environments.prod):
-        told(
+        assert_fails_with(
             promote(environments, "--yes"),
             r"staging is down, .*: The local cloud at \S+ does not run\. Fix: oracle cloud start --stack staging",
         )

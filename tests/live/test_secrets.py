@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from clients.http import client
-from tests.live.leaks import KEPT, ProcessList, forms, leaked, leaked_in_files
+from tests.live.leaks import SECRET_FILES, ProcessList, forms, leaked, leaked_in_files
 from tests.live.project import Done, Project
 from tests.support.waiting import until
 
@@ -173,16 +173,18 @@ def test_no_file_holds_a_secret(worked: tuple[Session, ProcessList, dict[str, st
     root = session.project.root
     names = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
     searched = ("Pulumi.local.yaml", ".oracle/cloud/cloud.sqlite3", ".oracle/cloud/cloud.log")
-    assert names.issuperset({*searched, *KEPT})
+    assert names.issuperset({*searched, *SECRET_FILES})
     assert session.project.state_file.is_file()
     assert any("/history/" in name for name in names)
-    assert not leaked_in_files(root, secrets, KEPT)
+    assert not leaked_in_files(root, secrets, SECRET_FILES)
 
 
 @pytest.mark.slow
 def test_the_files_that_hold_tokens_are_their_owners(worked: tuple[Session, ProcessList, dict[str, str]]) -> None:
     root = worked[0].project.root
-    assert {name: oct((root / name).stat().st_mode & 0o777) for name in KEPT} == dict.fromkeys(KEPT, "0o600")
+    assert {name: oct((root / name).stat().st_mode & 0o777) for name in SECRET_FILES} == dict.fromkeys(
+        SECRET_FILES, "0o600"
+    )
     assert (root / ".oracle").stat().st_mode & 0o077 == 0
 
 

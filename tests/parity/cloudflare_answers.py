@@ -13,7 +13,7 @@ from typing import Any
 from offline_plugins.cloudflare.attributes import snake
 from tests.parity.stub import Answer, Request
 
-_TOLD = ("etag", "modifiedOn", "hasModules", "hasAssets")
+_REPORTED = ("etag", "modifiedOn", "hasModules", "hasAssets")
 _SESSION = "completion-jwt-placeholder"
 
 
@@ -24,7 +24,7 @@ class Updates:
         self._told = dict(base_answer["result"])
         self._update = row["update"]
         for name, value in self._update.get("outputsDelta", {}).items():
-            if name in _TOLD:
+            if name in _REPORTED:
                 self._told[snake(name)] = value
             elif name == "handlers[0]":
                 self._told["handlers"] = [value]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from artifacts.contents import source_commit
-from cli.engine.revisions import git as told
+from cli.engine.revisions import git as git_output
 from cli.ui.errors import CommandError
 from programs import git
 
@@ -111,7 +111,7 @@ def test_another_repositorys_variables_do_not_count(
     commit = _git(checkout, "rev-parse", "HEAD")
     monkeypatch.setenv(name, str(tmp_path / "other"))
     assert source_commit(checkout) == commit
-    assert told(checkout, "rev-parse", "HEAD") == commit
+    assert git_output(checkout, "rev-parse", "HEAD") == commit
 
 
 def test_what_the_user_has_set_on_purpose_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,10 +140,10 @@ def test_a_checkout_of_another_user_is_named_as_git_compares_it(
 ) -> None:
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     with pytest.raises(CommandError) as raised:
-        told(checkout, "rev-parse", "HEAD")
+        git_output(checkout, "rev-parse", "HEAD")
     assert str(raised.value).endswith(f"git config --global --add safe.directory {checkout}")
     _git(checkout.parent, *str(raised.value).rpartition(": git ")[2].split())
-    assert told(checkout, "rev-parse", "HEAD") == _git(checkout, "rev-parse", "HEAD")
+    assert git_output(checkout, "rev-parse", "HEAD") == _git(checkout, "rev-parse", "HEAD")
 
 
 def test_a_folder_with_a_space_is_quoted_in_the_advice() -> None:
@@ -156,5 +156,5 @@ def test_a_folder_with_a_space_is_quoted_in_the_advice() -> None:
 def test_without_git_a_sentence(checkout: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CommandError, match=r"Git does not start .*; install it"):
-        told(checkout, "rev-parse", "HEAD")
+        git_output(checkout, "rev-parse", "HEAD")
     assert source_commit(checkout) == ""

@@ -2,7 +2,7 @@
 //
 // JSON lines in: {start: [{name, port, module, bindings, assets}, …]} is answered by one line, {id, urls} or {error}.
 // {stop: id} ends them and is answered by {}. {handlers: [{name, module, bindings}, …]} calls handlers that no HTTP
-// request reaches: name -> {scheduled, queue, seen}, each outcome, and what the Worker's fetch of /seen tells
+// request reaches: name -> {scheduled, queue, seen}, each outcome, and the Worker's answer to /seen
 // afterwards. The end of stdin ends it all, so that nothing outlives a killed test.
 
 import { readFileSync } from "node:fs";

@@ -39,7 +39,7 @@ def _thread_loop() -> asyncio.AbstractEventLoop:
 
 
 mocks._ensure_event_loop = sync_await._ensure_event_loop = _thread_loop  # type: ignore[attr-defined]
-# The engine is told which lines declare a resource; finding them below so many calls takes a quarter of a run.
+# Pulumi reports which lines declare a resource; finding them below so many calls takes a quarter of a run.
 resource._get_stack_trace = source_pb2.StackTrace
 
 
@@ -123,7 +123,7 @@ def config_of(stack: str) -> dict[str, Any]:
 
 
 class Monitor(mocks.MockMonitor):
-    """Keeps what mocks are not told: what is protected, and the other options."""
+    """Records what mocks do not get: protection, and the other resource options."""
 
     def RegisterResource(self, request: Any) -> Any:
         self.mocks.requests.append(request)  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ import pytest
 from settings import Settings, from_file
 from sources.checkout import Built, Module, Site
 from sources.release import read_sources
-from stack_outputs import KEPT_VARIABLE
+from stack_outputs import PINNED_VARIABLE
 from storage.releases import place
 from tests.support.stacks import LOCAL
 from tests.unit import program
@@ -27,7 +27,7 @@ WHY = "Each release of the backend gets another address, and the app at the one 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project's folder with checkouts of its own."""
-    monkeypatch.delenv(KEPT_VARIABLE, raising=False)
+    monkeypatch.delenv(PINNED_VARIABLE, raising=False)
     for name in ("web", "universe", "api", "backend"):
         shutil.copytree(
             program.PROJECT / "services" / name, tmp_path / "services" / name, ignore=shutil.ignore_patterns("pb_data")
@@ -204,7 +204,7 @@ def keep(project: Path, monkeypatch: pytest.MonkeyPatch, services: list[str], ap
     path = project / "kept.json"
     release = read_sources(settings(), project).release
     path.write_text(json.dumps({"services": services, "release": release, "api": api}))
-    monkeypatch.setenv(KEPT_VARIABLE, str(path))
+    monkeypatch.setenv(PINNED_VARIABLE, str(path))
 
 
 def test_what_is_kept_is_left_as_it_runs(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from clients.app_platform import AppPlatformError
 from components.backend_generation import fingerprint
-from lifecycle import alert_destinations as alerts
+from lifecycle import alert_destinations
 from lifecycle.alert_destinations import copy_destinations
 from settings import SettingsError
 from tests.unit import program
@@ -110,8 +110,8 @@ class Cloud:
 
 
 def carried(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, app_id: str = "new") -> list[tuple[str, str, Any]]:
-    monkeypatch.setattr(alerts, "AppPlatform", cloud)
-    monkeypatch.setattr(alerts, "app_with_traffic", lambda _: cloud.served)
+    monkeypatch.setattr(alert_destinations, "AppPlatform", cloud)
+    monkeypatch.setattr(alert_destinations, "app_with_traffic", lambda _: cloud.served)
     copy_destinations(_care(), app_id)
     return cloud.sent
 

@@ -72,6 +72,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 """What each part may import, besides itself."""
 OURS = frozenset({*MAY_IMPORT, "services", "tests"})
 
+COMPONENT_BASE = {"bindings", "declared_worker"}
+"""What a component may use of its own package: the Workers' types of bindings, and the Worker's part."""
 CLI_LAYERS: tuple[set[str], ...] = (
     {"ui"},
     {"engine"},
@@ -119,6 +121,16 @@ def test_parts_import_only_what_they_may(part: str) -> None:
         for path in found
         for name in imports(path)
         if name.split(".")[0] not in {part, *MAY_IMPORT[part]}
+    }
+    assert not wrong
+
+
+def test_components_do_not_import_one_another() -> None:
+    wrong = {
+        f"{path.stem} imports {name}"
+        for path in files("components")
+        for name in imports(path)
+        if name.startswith("components.") and name.split(".")[1] not in {*COMPONENT_BASE, path.stem}
     }
     assert not wrong
 

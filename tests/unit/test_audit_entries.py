@@ -81,29 +81,29 @@ def keep_release(made: StackBackups, tmp_path: Path, at: int, digit: str) -> Dep
 
 
 WIPE = entry(1, "wipe", "app", "app-g2")
-KEPT = entry(2, "kept", "app", None, backup="kept-1", records={"posts": 3})
+BACKED_UP = entry(2, "kept", "app", None, backup="kept-1", records={"posts": 3})
 
 
 def test_a_change_is_told_with_the_backup_of_what_was_before(tmp_path: Path) -> None:
-    [change] = stack_backups(tmp_path, WIPE, KEPT).changes()
+    [change] = stack_backups(tmp_path, WIPE, BACKED_UP).changes()
     assert (change.entry.kind, change.backup, change.records) == ("wipe", "kept-1", {"posts": 3})
 
 
 def test_the_undo_goes_back_to_before_the_last_wipe_whatever_was_released_since(tmp_path: Path) -> None:
     release = entry(3, "release", "app-g2", "app-g2-r2")
     later = entry(4, "kept", "app-g2", None, backup="kept-2")
-    assert stack_backups(tmp_path, WIPE, KEPT, release, later).last_undone() == "kept-1"
+    assert stack_backups(tmp_path, WIPE, BACKED_UP, release, later).last_undone() == "kept-1"
 
 
 def test_an_undo_is_undone_by_the_next_one(tmp_path: Path) -> None:
     undo = entry(3, "restore", "app-g2", "app-g3")
     emptied = entry(4, "kept", "app-g2", None, backup="kept-2")
-    assert stack_backups(tmp_path, WIPE, KEPT, undo, emptied).last_undone() == "kept-2"
+    assert stack_backups(tmp_path, WIPE, BACKED_UP, undo, emptied).last_undone() == "kept-2"
 
 
 def test_a_restart_carries_its_own_backup(tmp_path: Path) -> None:
     restart = entry(3, "restart", "app-g2", "app-g2", backup="kept-2")
-    assert stack_backups(tmp_path, WIPE, KEPT, restart).last_undone() == "kept-2"
+    assert stack_backups(tmp_path, WIPE, BACKED_UP, restart).last_undone() == "kept-2"
 
 
 def test_a_wipe_whose_backup_is_still_to_come_says_how_to_finish_it(tmp_path: Path) -> None:
@@ -119,7 +119,9 @@ def test_nothing_to_undo(tmp_path: Path) -> None:
 
 
 def test_what_was_deleted_without_a_successor_is_told_too(tmp_path: Path) -> None:
-    kinds = [change.entry.kind for change in stack_backups(tmp_path, entry(1, "first", None, "app"), KEPT).changes()]
+    kinds = [
+        change.entry.kind for change in stack_backups(tmp_path, entry(1, "first", None, "app"), BACKED_UP).changes()
+    ]
     assert kinds == ["kept", "first"]
 
 
@@ -127,7 +129,7 @@ def test_a_name_that_comes_again_is_another_app(tmp_path: Path) -> None:
     """After a destroy the first app has its old name again; the wipe of each has a backup of its own."""
     again = entry(5, "wipe", "app", "app-g2", from_app_id="id-2", to_app_id="id-3")
     kept = entry(6, "kept", "app", None, from_app_id="id-2", backup="kept-2")
-    found = stack_backups(tmp_path, WIPE, KEPT, again, kept).changes()
+    found = stack_backups(tmp_path, WIPE, BACKED_UP, again, kept).changes()
     assert [change.backup for change in found] == ["kept-2", "kept-1"]
 
 
@@ -206,7 +208,7 @@ def test_looking_asks_the_store_once_for_each_list_and_makes_nothing(
 
 
 def test_stacks_with_one_store_and_one_name_of_the_app_have_a_history_each(tmp_path: Path) -> None:
-    local, prod = stack_backups(tmp_path, WIPE, KEPT), stack_backups(tmp_path, stack="prod")
+    local, prod = stack_backups(tmp_path, WIPE, BACKED_UP), stack_backups(tmp_path, stack="prod")
     assert prod.changes() == []
     with pytest.raises(CommandError, match="Nothing was wiped that could be undone; see: oracle history prod"):
         prod.last_undone()

@@ -43,7 +43,7 @@ def test_both_logins_are_proven(monkeypatch: pytest.MonkeyPatch, knows: set[str]
         {"list_temporary_admins": {"a": "b"}},
         {"runs_declared_release": False},
     ],
-    ids=["frozen", "a freeze that ended by itself", "a temporary admin is left", "another release"],
+    ids=["frozen", "a freeze that expired", "a temporary admin is left", "another release"],
 )
 def test_what_an_update_left_halfway_is_put_right(monkeypatch: pytest.MonkeyPatch, seen: dict[str, Any]) -> None:
     see(monkeypatch, {"admin", "operator"}, **seen)

@@ -13,7 +13,7 @@ import pytest
 from cli.deploy import deploy
 from cli.deploy.deploy import Locked, Plan, run_deploy
 from cli.engine.pulumi import Finished
-from cli.runs.store import KEPT
+from cli.runs.store import PINNED
 from cli.ui.errors import CommandError, engine_sentence, is_locked
 
 FOLDER_LOCKED = "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or …"
@@ -22,7 +22,7 @@ WELL = Finished(0, "")
 
 
 class Recording:
-    """A double of a run's recorder: its updates end as they are told to, one after another."""
+    """A double of a run's recorder: its updates end with the given results, one after another."""
 
     def __init__(self, folder: Path, *updates: Finished) -> None:
         self.run = SimpleNamespace(folder=folder)
@@ -103,7 +103,7 @@ def test_what_was_kept_from_before_another_update_is_never_deployed(
     prepared: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the other update's release would be lost from the receipt."""
-    (tmp_path / KEPT).write_text(json.dumps({"release": "old"}))
+    (tmp_path / PINNED).write_text(json.dumps({"release": "old"}))
     monkeypatch.setattr(deploy, "outputs_or_none", running("new"))
     said = "Another update has changed what runs in staging while this one was prepared, so nothing was changed; try "
     with pytest.raises(Locked, match=said):

@@ -20,9 +20,8 @@ from cli.engine.workspace import Stack
 from cli.ui.errors import Cause, CommandError, program_cause
 from clients.app_platform import AppPlatformError
 from components import backend
-from lifecycle import errors as dynamic
 from lifecycle.delete_guard import BackupBeforeDelete
-from lifecycle.errors import UserError, describe, guarded
+from lifecycle.errors import UserError, describe, guarded, show_errors_as_text
 from tracebacks import PROJECT, full_text, last_line, located
 
 SECRET = "planted-secret-of-the-environment"
@@ -213,7 +212,7 @@ def test_any_other_begins_with_a_sentence(error: Exception) -> None:
 def test_the_host_of_dynamic_providers_shows_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traceback, "format_exc", traceback.format_exc)
     monkeypatch.setattr("atexit.register", lambda *_: None)
-    dynamic.show_errors_as_text()
+    show_errors_as_text()
     try:
         raise KeyError("nope")
     except KeyError:
@@ -253,7 +252,7 @@ def test_every_hook_of_the_backend_is_guarded(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(pulumi, "ResourceHook", lambda _, callback, options=None: callback)
     expected = SimpleNamespace(at=hook)  # what the hook asks first
     made = BackupBeforeDelete(SimpleNamespace(expected=expected), SimpleNamespace(future=lambda: hook(None)))  # type: ignore[arg-type]
-    keeping: Any = SimpleNamespace(
+    guard: Any = SimpleNamespace(
         before_create=made.before_create,
         before_delete=made.before_delete,
         before_update=hook,
@@ -262,7 +261,7 @@ def test_every_hook_of_the_backend_is_guarded(monkeypatch: pytest.MonkeyPatch) -
         carry_alerts=hook,
     )
     log: Any = SimpleNamespace(start=hook, failed=hook, then=lambda each: each)
-    found = backend._hooks(keeping, log, alerts=True)
+    found = backend._hooks(guard, log, alerts=True)
     bound: list[Any] = [
         found.before_create,
         found.before_update,
@@ -273,7 +272,7 @@ def test_every_hook_of_the_backend_is_guarded(monkeypatch: pytest.MonkeyPatch) -
     assert [len(each or []) for each in bound] == [2, 2, 1, 2, 1]
     for each in [
         *itertools.chain(*(each or [] for each in bound)),
-        *(backend._adopted_hooks(keeping).before_delete or []),
+        *(backend._adopted_hooks(guard).before_delete or []),
     ]:
         with pytest.raises(pulumi.RunError, match="AssertionError"):
             asyncio.run(called(each))

@@ -18,7 +18,7 @@ from cli.engine.workspace import Stack
 from cli.runs.recorder import RunRecorder
 from cli.runs.store import Runs
 from cli.ui.errors import CommandError
-from stack_outputs import KEPT_VARIABLE, Outputs
+from stack_outputs import PINNED_VARIABLE, Outputs
 from tests.support.owners import owner
 from tests.unit.test_service_plan import OLD, outputs, settings
 
@@ -59,7 +59,7 @@ class Asked:
 
     def _preview(self, steps: list[dict[str, Any]], options: tuple[str, ...]) -> list[dict[str, Any]]:
         self.previewed = list(options)
-        self.kept = json.loads(Path(self.engine.environment[KEPT_VARIABLE]).read_text())
+        self.kept = json.loads(Path(self.engine.environment[PINNED_VARIABLE]).read_text())
         return steps
 
     def _hand_over(self, run: Any, _stack: Stack, task: Any, environment: Any) -> None:

@@ -10,14 +10,14 @@ import pytest
 
 from settings import from_file
 from sources.release import read_sources
-from stack_outputs import KEPT_VARIABLE, PinnedServices
+from stack_outputs import PINNED_VARIABLE, PinnedServices
 from tests.support.stacks import LOCAL
 from tests.unit.program import PROJECT
 
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.delenv(KEPT_VARIABLE, raising=False)
+    monkeypatch.delenv(PINNED_VARIABLE, raising=False)
     for name in ("web", "universe", "api", "backend"):
         shutil.copytree(
             PROJECT / "services" / name, tmp_path / "services" / name, ignore=shutil.ignore_patterns("pb_data")
@@ -28,7 +28,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def keep(checkout: Path, monkeypatch: pytest.MonkeyPatch, kept: PinnedServices) -> None:
     path = checkout / "kept.json"
     path.write_text(json.dumps(kept))
-    monkeypatch.setenv(KEPT_VARIABLE, str(path))
+    monkeypatch.setenv(PINNED_VARIABLE, str(path))
 
 
 def test_what_stays_is_told_on_as_it_runs(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -220,7 +220,7 @@ def state(monkeypatch: pytest.MonkeyPatch) -> State:
     monkeypatch.setattr(lifecycle, "clear", lambda engine: made.said.append(("clear", engine.stack.name)))
     monkeypatch.setattr(lifecycle, "held", lambda _: made.locks)
     monkeypatch.setattr(lifecycle, "recover", lambda engine: made.said.append(("recover", engine.stack.name)))
-    monkeypatch.setattr(lifecycle, "import_app", lambda _, given: made.imported.append(given))
+    monkeypatch.setattr(lifecycle, "import_state", lambda _, given: made.imported.append(given))
     return made
 
 
@@ -234,25 +234,27 @@ def tagged(hours: float) -> dict[str, str]:
 
 def test_what_is_past_its_time_is_swept_and_nothing_else(base: Stack, state: State) -> None:
     state.stacks = {"staging": {}, "pr-1": tagged(-1), "pr-2": tagged(1), "prod": tagged(-9), "pr-x": tagged(-9)}
-    told: list[str] = []
-    lifecycle.sweep(base, told.append)
+    lines: list[str] = []
+    lifecycle.sweep(base, lines.append)
     assert state.destroyed == ["pr-1"]
     assert set(state.stacks) == {"staging", "pr-2", "prod", "pr-x"}
-    assert [line.split(":")[0] for line in told] == ["pr-1", "pr-2"]
-    assert "stays until" in told[1]
+    assert [line.split(":")[0] for line in lines] == ["pr-1", "pr-2"]
+    assert "stays until" in lines[1]
 
 
 def test_one_that_fails_keeps_none_of_the_others(base: Stack, state: State) -> None:
     state.stacks = {"pr-1": tagged(-1), "pr-2": tagged(-1), "pr-3": tagged(-1)}
     state.broken = {"pr-1"}
-    told: list[str] = []
+    lines: list[str] = []
     with pytest.raises(CommandError, match=r"pr-1 could not be taken down; .*oracle review --sweep") as failure:
-        lifecycle.sweep(base, told.append)
+        lifecycle.sweep(base, lines.append)
     assert failure.value.status == 1
     assert state.destroyed == ["pr-2", "pr-3"]
     assert set(state.stacks) == {"pr-1"}
-    assert told[0] == "pr-1: NOT taken down. The cloud said no. What is left stays known; again: oracle review 1 --down"
-    assert len(told) == 3
+    assert (
+        lines[0] == "pr-1: NOT taken down. The cloud said no. What is left stays known; again: oracle review 1 --down"
+    )
+    assert len(lines) == 3
 
 
 def test_whatever_goes_wrong_with_one_the_others_go(base: Stack, state: State, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,9 +361,9 @@ def test_what_is_meant_has_to_be_clear(words: list[str]) -> None:
 def test_it_is_told_to_the_pull_request() -> None:
     rows = [Row("web", "abc", "ok", "https://pr-7-web.example.workers.dev")]
     until = datetime(2026, 11, 23, 22, 5, tzinfo=UTC)
-    told = comment.stands(rows, until)
-    assert "| web | https://pr-7-web.example.workers.dev | abc |" in told
-    assert "until 2026-11-23 22:05 UTC" in told
+    lines = comment.stands(rows, until)
+    assert "| web | https://pr-7-web.example.workers.dev | abc |" in lines
+    assert "until 2026-11-23 22:05 UTC" in lines
     assert "`pr-7`: No @\u200bbody | knows".replace("|", "\\|") in comment.failed(7, "No @body | knows", down=False)
 
 

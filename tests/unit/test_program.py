@@ -114,9 +114,9 @@ def test_a_template_that_nobody_has_filled_in_is_refused(stack: str) -> None:
     config = {key: json.dumps(each) if isinstance(each, dict) else str(each) for key, each in document.items()}
     with pytest.raises(pulumi.RunError) as caught:
         program.run(config, stack=stack)
-    told = str(caught.value).splitlines()
-    assert [line.partition(" is still the template's")[0] for line in told][-1] == "oracle-net:backend.image.digest"
-    assert all(". Fix: pulumi config set " in line for line in told)
+    lines = str(caught.value).splitlines()
+    assert [line.partition(" is still the template's")[0] for line in lines][-1] == "oracle-net:backend.image.digest"
+    assert all(". Fix: pulumi config set " in line for line in lines)
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cli.engine import stack_file as stackfile
+from cli.engine.stack_file import put_back
 from cli.engine.workspace import Stack
 from cli.releases import receipts
 from cli.ui.errors import CommandError
@@ -103,7 +103,7 @@ def test_what_was_there_comes_back_byte_for_byte(tmp_path: Path) -> None:
     stack.file.write_bytes(b"config:\r\n  a: 1 # \xc3\xa4\r\n")
     stack.file.chmod(0o640)
     before = stack.file.read_bytes()
-    with suppress(KeyboardInterrupt), stackfile.put_back(stack.file, before):
+    with suppress(KeyboardInterrupt), put_back(stack.file, before):
         assert receipts.write(stack, RELEASE) == before
         assert b"oracle-net:receipt" in stack.file.read_bytes()
         raise KeyboardInterrupt

@@ -33,7 +33,7 @@ def imported(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     def existing(_: Engine, resource: dict[str, Any]) -> str | None:
         return "made" if resource["inputs"]["spec"]["name"] == "new" else None
 
-    monkeypatch.setattr(recover, "import_app", lambda _, given: states.append(given))
+    monkeypatch.setattr(recover, "import_state", lambda _, given: states.append(given))
     monkeypatch.setattr(recover, "_existing", existing)
     monkeypatch.setattr(recover, "_has_generation", lambda *_: True)
     monkeypatch.setattr(recover, "_free_locks", lambda _: iter(()))

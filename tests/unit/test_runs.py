@@ -143,7 +143,7 @@ def test_what_is_no_run_is_left_out(runs: Runs) -> None:
 
 
 def test_old_runs_are_forgotten_but_never_one_at_work(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "KEPT_RUNS", 3)
+    monkeypatch.setattr(module, "MAX_RUNS", 3)
     at_work = runs.start("at-work", owner("other"))
     at_work.folder.rename(at_work.folder.with_name("20000101-000000-at-work"))
     for number in range(6):

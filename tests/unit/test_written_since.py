@@ -58,9 +58,9 @@ def test_nothing_is_told_when_nothing_was_written(backup_config: BackupConfig) -
 
 @pytest.mark.parametrize("content", [{"posts": "q", "votes": "v"}, {"posts": "p", "votes": "v", "new": "n"}])
 def test_another_content_is_told_by_collection(backup_config: BackupConfig, content: dict[str, str]) -> None:
-    told = written_since(backup_config, OLD, backup(content=content))
+    notes = written_since(backup_config, OLD, backup(content=content))
     name = "posts" if "new" not in content else "new"
-    assert told == f"{name}: records that were changed or deleted", "the backup itself is not there to be read"
+    assert notes == f"{name}: records that were changed or deleted", "the backup itself is not there to be read"
 
 
 def test_what_was_never_carried_tells_nothing(backup_config: BackupConfig) -> None:

@@ -1,4 +1,4 @@
-"""The audit log keeps every entry, whoever else writes at the same time."""
+"""The audit log stores every entry, also when others write at the same time."""
 
 from __future__ import annotations
 

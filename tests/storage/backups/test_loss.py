@@ -59,7 +59,7 @@ def backup(id: str, created: str, app: str = "app-g1-r2", posts: int = 30, reaso
     )
 
 
-KEPT = entry("kept", to_app=None, backup="of-before", carried=None)
+BACKED_UP = entry("kept", to_app=None, backup="of-before", carried=None)
 OF_BEFORE = backup("of-before", LATER, app="app", posts=28)
 
 
@@ -69,15 +69,15 @@ def test_the_newest_backup_of_the_app_says_what_it_held() -> None:
 
 
 def test_without_one_the_ledger_does_and_the_app_before_has_the_backup() -> None:
-    found = known_of(entry(), [KEPT, entry()], [OF_BEFORE], None)
+    found = known_of(entry(), [BACKED_UP, entry()], [OF_BEFORE], None)
     assert (found.records, found.at, found.backup) == ({"posts": 28}, FILLED, "of-before")
-    assert known_of(entry(), [KEPT, entry()], [], None).backup is None  # it has been cleared away
+    assert known_of(entry(), [BACKED_UP, entry()], [], None).backup is None  # it has been cleared away
 
 
 def test_a_restored_app_goes_back_to_what_it_was_restored_from() -> None:
     """Not to the backup of the app that the restore has replaced, which is newer."""
     restored, junk = backup("restored", BEFORE, app="older"), backup("of-before", LATER, app="app", posts=3)
-    assert known_of(entry("restore"), [KEPT, entry("restore")], [junk, restored], "restored").backup == "restored"
+    assert known_of(entry("restore"), [BACKED_UP, entry("restore")], [junk, restored], "restored").backup == "restored"
 
 
 def test_what_was_emptied_on_purpose_held_nothing() -> None:
