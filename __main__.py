@@ -30,11 +30,13 @@ from components.worker_bindings import Bindings
 from lifecycle.admin_rotation import remove_temporary_admins_hook
 from lifecycle.delete_guard import BackupBeforeDelete
 from lifecycle.deploy_log import DeployLog
+from lifecycle.errors import shown_as_text
 from lifecycle.migration import BackendContext
 from sources.release import read_sources
 
-config = settings.load()
-sources = read_sources(config, Path.cwd())
+with shown_as_text():
+    config = settings.load()
+    sources = read_sources(config, Path.cwd())
 protected = pulumi.ResourceOptions(protect=config.locked)
 admin = Admin("admin", config)
 context = BackendContext.of(config, sources.digest, admin)

@@ -45,6 +45,11 @@ WITHOUT_BACKUP = "ORACLE_NO_BACKUP"
 the user typed the stack's name, and `oracle review` sets it for review environments.
 """
 
+RUN_VARIABLE = "ORACLE_RUN"
+"""The variable that is set when the command runs the engine. The command knows how to go on after a failure, so the
+program's errors then advise no `pulumi up`.
+"""
+
 LATE_WRITES = "ORACLE_LATE_WRITES"
 """The variable with the name of an app that may be deleted although it was written to after its data was migrated,
 because the user has dealt with these writes.

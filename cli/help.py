@@ -98,6 +98,8 @@ def load(entry: Entry) -> Any:
     module = import_module(f"cli.commands.{name}")
     if isinstance(group := getattr(module, "app", None), typer.Typer):
         complete(*(each.callback for each in group.registered_commands))
+        for each in group.registered_commands:
+            each.cls = StackCommand
         command: Any = get_group(group)
         command.name = entry.name
     else:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import typer
 
+import advice
 from cli.engine.shell_environment import unloaded
 from cli.help import Entry, screen
+from cli.stack_argument import Invocation
 from cli.ui.errors import NO_STATUS, CommandError, unexpected
 from cli.ui.text import echo_wrapped
+from errors import UserError
 from tracebacks import full_text
 
 ERRORS = Path(__file__).resolve().parents[1] / ".oracle" / "errors"
@@ -76,11 +79,12 @@ def main() -> None:
 
     The full text of an unexpected failure is written to a file.
     """
+    invocation = Invocation()
     try:
-        app()
-    except CommandError as failure:
-        echo_wrapped(f"oracle: {failure}", sys.stderr)
-        sys.exit(failure.status)
+        app(obj=invocation)
+    except UserError as error:
+        echo_wrapped(f"oracle: {advice.text(error, invocation.stack, invocation.command)}", sys.stderr)
+        sys.exit(error.status if isinstance(error, CommandError) else NO_STATUS)
     except KeyboardInterrupt:
         echo_wrapped("\noracle: interrupted; nothing is lost, and the same command goes on: oracle up", sys.stderr)
         sys.exit(130)

@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+import advice
 from cli.adopt import adoption_run
 from cli.deploy import config_change, deploy
 from cli.drift import repair
@@ -24,7 +25,7 @@ from cli.engine.workspace import Stack
 from cli.releases import pin
 from cli.runs.recorder import RunRecorder
 from cli.runs.store import Run
-from cli.ui.errors import CommandError
+from errors import UserError
 from tracebacks import last_line
 
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {
@@ -50,8 +51,9 @@ def main(folder: Path) -> int:
         result = TASKS[task.pop("do")](recording, **task)
     except KeyboardInterrupt:
         run.end("It was interrupted before the engine had begun; nothing was changed.")
-    except CommandError as failure:
-        run.end(f"Interrupted. {failure}" if signals else str(failure), **config_change.outcome(failure))
+    except UserError as error:
+        sentence = advice.text(error, run.info.stack, run.info.command)
+        run.end(f"Interrupted. {sentence}" if signals else sentence, **config_change.outcome(error))
     except BaseException as error:
         run.end(f"The run broke ({last_line(error)}); its output: oracle logs {run.info.id}")
         raise

@@ -2,15 +2,42 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from dataclasses import dataclass
 from typing import Any
 
+from click.core import ParameterSource
 from typer.core import TyperArgument, TyperCommand
+
+from cli.engine.workspace import FIRST
 
 LONG, SHORT = "--stack", "-s"
 
 
+@dataclass
+class Invocation:
+    """The command as it was typed, and the stack that it is for; for the text of its errors."""
+
+    stack: str = FIRST
+    command: str = "oracle"
+
+    def read(self, ctx: Any) -> None:
+        """Read it from the context of the command that is invoked."""
+        self.command = shlex.join(["oracle", *sys.argv[1:]])
+        if stack := ctx.params.get("stack"):
+            self.stack = stack
+            if ctx.get_parameter_source("stack").name == "DEFAULT":
+                self.command += f" {LONG} {stack}"
+
+
 class StackCommand(TyperCommand):
     """A command that accepts both `oracle status prod` and `oracle status --stack prod`."""
+
+    def invoke(self, ctx: Any) -> Any:
+        if isinstance(ctx.obj, Invocation):
+            ctx.obj.read(ctx)
+        return super().invoke(ctx)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         arguments = {each.name for each in self.params if isinstance(each, TyperArgument)}
@@ -28,6 +55,7 @@ class StackCommand(TyperCommand):
             ctx.fail(f"Got unexpected extra argument ({words[-1]})")
         if words:
             ctx.params["stack"] = words[0]
+            ctx.set_parameter_source("stack", ParameterSource.COMMANDLINE)
         ctx.args = []
         return []
 

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 from pulumi.runtime import rpc
 
 from clients.app_platform import AppPlatform, AppPlatformError, ConsoleError
@@ -32,13 +32,14 @@ from clients.pocketbase import (
     own_records,
     summarize_data,
 )
+from errors import UserError
 from lifecycle import replica
 from lifecycle.audit_entries import Filled, record_change
 from lifecycle.backend_disk import refuse_lost
 from lifecycle.backup_config import BackupConfig
 from lifecycle.bootstrap import Target, bootstrap
 from lifecycle.empty_check import require_empty
-from lifecycle.errors import UserError, show_errors_as_text
+from lifecycle.errors import Provider
 from lifecycle.migration import (
     BackendContext,
     Migrated,
@@ -100,13 +101,8 @@ class DataInputs:
         )
 
 
-class DataProvider(ResourceProvider):
+class DataProvider(Provider):
     """Fills an app. Reads tokens from the environment at run time and stores none."""
-
-    serialize_as_secret_always = False
-
-    def configure(self, _req: ConfigureRequest) -> None:
-        show_errors_as_text()
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         changed = any(_news[key] == rpc.UNKNOWN or _olds.get(key) != _news[key] for key in ("app_id", "restart"))

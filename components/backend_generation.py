@@ -15,20 +15,19 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi.dynamic import (
     CheckResult,
-    ConfigureRequest,
     CreateResult,
     DiffResult,
     Resource,
-    ResourceProvider,
     UpdateResult,
 )
 
 from clients.app_platform import AppPlatform, variable
 from clients.workers_api import Workers
+from errors import UserError
 from lifecycle import replica
 from lifecycle.backend_disk import BackendDisk
 from lifecycle.backup_config import BackupConfig
-from lifecycle.errors import UserError, show_errors_as_text
+from lifecycle.errors import Provider
 from lifecycle.migration import BackendContext, Traffic, app_with_traffic, find_app_with_traffic
 from lifecycle.naming import GENERATION_VARIABLE, app_name
 from lifecycle.ownership import Names, refuse_existing, refuse_existing_app, refuse_other
@@ -38,13 +37,8 @@ if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run
     from settings import Settings
 
 
-class GenerationProvider(ResourceProvider):
+class GenerationProvider(Provider):
     """Counts apps. Reads keys when it needs them, and stores them only as secrets."""
-
-    serialize_as_secret_always = False
-
-    def configure(self, _req: ConfigureRequest) -> None:
-        show_errors_as_text()
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Runs in every preview, unlike `create`."""

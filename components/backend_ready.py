@@ -11,14 +11,14 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol
 
 import pulumi
-from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 from pulumi.runtime import rpc
 
 from clients.app_platform import AppPlatform, AppPlatformError
 from clients.pocketbase import OPERATOR, AdminError, freeze_state, list_temporary_admins, login
 from lifecycle.admin_rotation import remove_leftover_admins, rotate_with_temporary_admin
 from lifecycle.bootstrap import Target, bootstrap, runs_declared_release
-from lifecycle.errors import show_errors_as_text
+from lifecycle.errors import Provider
 from lifecycle.migration import BackendContext, MigrationPolicy, Traffic
 
 TARGET = tuple(field.name for field in fields(Target))
@@ -39,13 +39,8 @@ class ReadyArgs:
     """The app's address, known once the app has its data."""
 
 
-class ReadyProvider(ResourceProvider):
+class ReadyProvider(Provider):
     """Checks and repairs the logins. Reads tokens from the environment at run time and stores none."""
-
-    serialize_as_secret_always = False
-
-    def configure(self, _req: ConfigureRequest) -> None:
-        show_errors_as_text()
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         changed = any(_olds.get(key) != _news.get(key) for key in KEYS)

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 from pulumi.runtime import rpc
 
 from components.bindings import Binding, PlainText
-from lifecycle.errors import Hook, show_errors_as_text
+from lifecycle.errors import Hook, Provider
 
 DECLARED = ("script", "bindings")
 UPLOAD = ("etag", "modified")
@@ -40,13 +40,8 @@ class Uploads:
         return hook
 
 
-class DeclaredProvider(ResourceProvider):
+class DeclaredProvider(Provider):
     """Records the declaration and its upload."""
-
-    serialize_as_secret_always = False
-
-    def configure(self, _req: ConfigureRequest) -> None:
-        show_errors_as_text()
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         declared = any(_olds.get(key) != _news[key] for key in DECLARED)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pulumi
-from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 
 from artifacts.contents import ArtifactError, image_digest, pack_image
 from clients.cloud_api import is_token
 from clients.http import client, httpx
-from lifecycle.errors import UserError, show_errors_as_text
+from errors import UserError
+from lifecycle.errors import Provider
 from stack_outputs import ADOPTED
 from storage.releases import Item, place
 
@@ -21,13 +22,8 @@ if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run
     from settings import ImageSettings
 
 
-class ImageProvider(ResourceProvider):
+class ImageProvider(Provider):
     """Pushes a packed directory. Reads the token from the environment at run time and does not store it."""
-
-    serialize_as_secret_always = False
-
-    def configure(self, _req: ConfigureRequest) -> None:
-        show_errors_as_text()
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         changed = any(_olds.get(key) != _news.get(key) for key in ("digest", "repository", "store"))

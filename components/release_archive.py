@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, Resource, ResourceProvider, UpdateResult
+from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 
+from errors import UserError
 from lifecycle.backup_config import BackupConfig
-from lifecycle.errors import UserError, show_errors_as_text
+from lifecycle.errors import Provider
 from stack_outputs import Release
 from storage.releases import Item, ReleaseError, adopted, items, place, same_bytes, sweep
 
@@ -22,13 +23,8 @@ if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run
     from storage.releases.store import DeployedRelease
 
 
-class ReleaseArchiveProvider(ResourceProvider):
+class ReleaseArchiveProvider(Provider):
     """Archives bytes. Reads the store's credentials from the environment at run time and does not store them."""
-
-    serialize_as_secret_always = False
-
-    def configure(self, _req: ConfigureRequest) -> None:
-        show_errors_as_text()
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         changed = any(_olds.get(key) != _news[key] for key in ("backup_config", "packed"))

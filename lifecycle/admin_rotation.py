@@ -37,8 +37,8 @@ from clients.pocketbase import (
     login,
     remove_temporary_admins,
 )
+from errors import UserError
 from lifecycle.bootstrap import Target
-from lifecycle.errors import UserError
 from lifecycle.migration import BackendContext, Traffic, app_with_traffic, log
 from stack_outputs import LOGIN_MARK
 

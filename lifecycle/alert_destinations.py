@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 
 from clients.app_platform import AppPlatform, AppPlatformError
-from lifecycle.errors import UserError
+from errors import UserError
 from lifecycle.migration import BackendContext, app_with_traffic
 
 DESTINATIONS = ("emails", "slack_webhooks")

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from errors import UserError
 from lifecycle.backup_config import BackupConfig
-from lifecycle.errors import UserError
 from lifecycle.migration import Migrated, Source, log
 
 if TYPE_CHECKING:

@@ -14,17 +14,16 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi.dynamic import (
     CheckResult,
-    ConfigureRequest,
     CreateResult,
     DiffResult,
     Resource,
-    ResourceProvider,
     UpdateResult,
 )
 
 from clients.app_platform import AppPlatform, AppPlatformError
+from errors import UserError
 from lifecycle.backup_config import BackupConfig
-from lifecycle.errors import UserError, show_errors_as_text
+from lifecycle.errors import Provider
 from lifecycle.migration import BackendContext, Source, Traffic, app_with_traffic, find_app_with_traffic
 from lifecycle.replica import is_replicated
 
@@ -36,13 +35,8 @@ COUNTERS = ("generation", "restart")
 LOGINS = ("email", "password", "operator")
 
 
-class DiskProvider(ResourceProvider):
+class DiskProvider(Provider):
     """Checks the disk in every preview and update. Reads passwords when it needs them, and does not store them."""
-
-    serialize_as_secret_always = False
-
-    def configure(self, _req: ConfigureRequest) -> None:
-        show_errors_as_text()
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Runs in every preview and update, but not in a refresh, which compares the state with itself."""

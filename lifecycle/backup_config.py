@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from lifecycle.errors import UserError
+from errors import UserError
 from lifecycle.naming import owner
 from stack_outputs import Owner
 

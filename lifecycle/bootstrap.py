@@ -22,7 +22,7 @@ import pulumi
 
 from clients.app_platform import AppPlatform, AppPlatformError, ConsoleError, Deployment, run_command
 from clients.pocketbase import OPERATOR, AdminError, Unhealthy, ensure_admin, wait_healthy
-from lifecycle.errors import UserError
+from errors import UserError
 from lifecycle.naming import RELEASE_VARIABLE, owner
 from lifecycle.ownership import refuse_other
 from stack_outputs import ADOPTED, owner_of_app

@@ -26,11 +26,12 @@ import pulumi
 from clients.app_platform import AppPlatform
 from clients.http import client, httpx
 from clients.pocketbase import AdminError, backend_time, freeze, record_requests, requests_since
+from errors import UserError
 from lifecycle.alert_destinations import destinations_hook
 from lifecycle.audit_entries import record_backup, written_since
 from lifecycle.backend_disk import find_lost
 from lifecycle.bootstrap import Target, bootstrap_hook, changed_by_hand
-from lifecycle.errors import UserError, guarded, in_thread
+from lifecycle.errors import guarded, in_thread
 from lifecycle.migration import BackendContext, Origin, Source, Traffic, app_with_traffic, back_up, log, session_of
 from lifecycle.ownership import refuse_existing_app, refuse_other
 from stack_outputs import LATE_WRITES, WITHOUT_BACKUP, owner_of_app

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from clients.app_platform import AppPlatform
 from clients.pocketbase import login, own_records, summarize_data
+from errors import UserError
 from lifecycle.bootstrap import Target
-from lifecycle.errors import UserError
 
 
 def require_empty(platform: AppPlatform, target: Target, url: str) -> None:

@@ -3,8 +3,7 @@
 The SDK's host of dynamic providers answers every exception with `traceback.format_exc()` (pulumi/dynamic/__main__.py,
 _abort_with_traceback). It answers a hook's exception with its message only (pulumi/runtime/_callbacks.py):
 `KeyError('url')` becomes `'url'`, and an exception without a message counts as success. A known failure is shown as its
-message, which ends in the next command, without a traceback. An unexpected failure is shown as one sentence and its
-traceback.
+problem and its fixes, without a traceback. An unexpected failure is shown as one sentence and its traceback.
 """
 
 from __future__ import annotations
@@ -15,15 +14,19 @@ import functools
 import os
 import sys
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pulumi
+from pulumi.dynamic import ConfigureRequest, ResourceProvider
 
+import advice
+from errors import UserError
+from lifecycle.naming import owner
+from stack_outputs import RUN_VARIABLE
 from tracebacks import full_text, located
 
-OURS = frozenset({"artifacts", "clients", "components", "lifecycle", "settings", "sources", "storage"})
-"""The packages whose exceptions have readable messages."""
 UNEXPECTED = "the program did not expect this, whose trace follows: {}\n{}"
 
 Hook = Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
@@ -31,16 +34,38 @@ Hook = Callable[[pulumi.ResourceHookArgs], Awaitable[None]]
 _format_exc = traceback.format_exc
 
 
-class UserError(Exception):
-    """A failure that the user can act on. Only its message is shown."""
+class Provider(ResourceProvider):
+    """The base of our dynamic providers: its errors are shown as text, with the commands of the running stack."""
+
+    serialize_as_secret_always = False
+
+    def __init__(self) -> None:
+        self.stack = owner().stack
+
+    def configure(self, _req: ConfigureRequest) -> None:
+        show_errors_as_text(self.stack)
 
 
-def describe(error: BaseException) -> str:
-    """Return an exception's message; for an unexpected exception, its last line and the traceback."""
-    known = isinstance(error, UserError | pulumi.RunError) or type(error).__module__.partition(".")[0] in OURS
-    if known and str(error):
+def describe(error: BaseException, stack: str = "") -> str:
+    """Return the text of an error; for an unexpected one, its last line and the traceback.
+
+    `stack` is the stack that the text names; without it, the running one.
+    """
+    if isinstance(error, UserError) and str(error):
+        named = stack or (owner().stack if error.helps or error.go_on else "")
+        return advice.text(error, named, "" if os.environ.get(RUN_VARIABLE) else f"pulumi up --stack {named}")
+    if isinstance(error, pulumi.RunError) and str(error):
         return str(error)
     return UNEXPECTED.format(located(error), full_text(error)).rstrip()
+
+
+@contextmanager
+def shown_as_text() -> Iterator[None]:
+    """Raise pulumi.RunError, of which the engine shows only the text, for each `UserError`."""
+    try:
+        yield
+    except UserError as error:
+        raise pulumi.RunError(describe(error)) from None
 
 
 def guarded(hook: Hook) -> Hook:
@@ -64,15 +89,15 @@ async def in_thread(work: Callable[..., None], *arguments: object) -> None:
         raise pulumi.RunError(describe(error)) from error
 
 
-def _format(*arguments: Any, **options: Any) -> str:
-    current = sys.exc_info()[1]
-    return describe(current) if current else _format_exc(*arguments, **options)
-
-
-def show_errors_as_text() -> None:
-    """Make this process show a `UserError` as its message only, and exit at once when asked to.
+def show_errors_as_text(stack: str) -> None:
+    """Make this process show an error of the stack's update as its text, and exit at once when asked to.
 
     The engine gives all plugins together five seconds to exit, and reports those that take longer.
     """
-    traceback.format_exc = _format
+
+    def format_exc(*arguments: Any, **options: Any) -> str:
+        current = sys.exc_info()[1]
+        return describe(current, stack) if current else _format_exc(*arguments, **options)
+
+    traceback.format_exc = format_exc
     atexit.register(os._exit, 0)

@@ -31,10 +31,10 @@ from clients.pocketbase import (
     unfreeze,
     wait_healthy,
 )
+from errors import UserError
 from lifecycle import replica
 from lifecycle.backup_config import BackupConfig
 from lifecycle.bootstrap import Expected, Logins, Target, bootstrap, make_logins
-from lifecycle.errors import UserError
 from lifecycle.naming import BACKEND_VARIABLE, GENERATION_VARIABLE, RELEASE_VARIABLE, owner, worker_url
 from lifecycle.ownership import refuse_other
 from stack_outputs import owner_of_app, owner_of_worker

@@ -24,7 +24,8 @@ import pulumi
 
 from clients.app_platform import AppPlatform
 from clients.workers_api import Workers
-from lifecycle.errors import Hook, UserError, guarded, in_thread
+from errors import UserError
+from lifecycle.errors import Hook, guarded, in_thread
 from lifecycle.naming import owner
 from programs import OutOfTime, run
 from stack_outputs import Owner, key_of, owner_of_app, owner_of_check, owner_of_worker

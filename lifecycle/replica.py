@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clients.app_platform import AppPlatform, ConsoleError, run_command, variable
-from lifecycle.errors import UserError
+from errors import UserError
 from retry import backoff
 
 if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration

@@ -9,8 +9,8 @@ from pathlib import Path
 import pulumi
 
 from artifacts.contents import ArtifactError
+from errors import UserError
 from lifecycle.backup_config import BackupConfig
-from lifecycle.errors import UserError
 from settings import Settings
 from sources.checkout import Built
 from stack_outputs import Release

@@ -36,7 +36,7 @@ def run_adoption(recording: RunRecorder, services: Sequence[str], values: Mappin
         _preview(recording, services)
     done = recording.update()
     if done.status != 0:
-        raise CommandError(engine.failure(done, f"Nothing that runs was changed; go on: oracle adopt {stack}"))
+        raise engine.failure(done, f"oracle adopt {stack}", then="Nothing that runs was changed.")
     remaining = service_plan.planned_changes(recording.preview(again=f"oracle adopt {stack}"))
     if remaining.changes:
         changes = ", ".join(f"{each.op} {each.name}" for each in remaining.changes)

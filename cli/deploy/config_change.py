@@ -12,13 +12,14 @@ from typing import Any
 
 from cli.deploy import service_plan
 from cli.engine import local_cloud, stack_file
-from cli.engine.pulumi import Engine, failed, resources_in
+from cli.engine.pulumi import Engine, resources_in
 from cli.engine.recover import settled
 from cli.engine.workspace import Stack
 from cli.runs.recorder import RunRecorder
 from cli.runs.store import AFTER, PINNED, Run, RunInfo, Runs, steps
 from cli.runs.supervise import run_in_view, start_detached
 from cli.ui.errors import CommandError
+from errors import UserError
 from settings import from_file
 from stack_outputs import PINNED_VARIABLE
 
@@ -122,22 +123,19 @@ def run_config_change(
             return {}
         if _has_changes(recording, values):
             retry_command = again if again and not _traffic_has_moved(recording, values) else engine.stack.update
-            sentence = failed(done, f"Nothing is lost; go on: {retry_command}", "The update failed: ")
-            raise CommandError(engine.sentence(done, sentence))
-        raise Refused(engine.sentence(done, failed(done, "")))
+            raise engine.failure(done, retry_command, "The update failed", "Nothing is lost.")
+        raise Refused.of(engine.failure(done))
 
 
 def bring_up(recording: RunRecorder) -> dict[str, Any]:
     """Perform a plain update as the run's task. Raises CommandError."""
     done = recording.update()
     if done.status != 0:
-        engine = recording.engine
-        sentence = failed(done, f"Then go on: {engine.stack.update}", "The update failed: ")
-        raise CommandError(engine.sentence(done, sentence))
+        raise recording.engine.failure(done, recording.engine.stack.update, "The update failed")
     return {}
 
 
-def outcome(failure: CommandError) -> dict[str, Any]:
+def outcome(failure: UserError) -> dict[str, Any]:
     """Return the part of a run's result that describes its failure."""
     return {"refused": True} if isinstance(failure, Refused) else {}
 

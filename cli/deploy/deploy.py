@@ -130,9 +130,9 @@ def _deploy(recording: RunRecorder, services: Sequence[str], prepared: Mapping[s
         first_release.release(recording.engine, first_time)
         done = recording.update(*service_plan.options(plan.services, settings))
         if done.status != 0:
-            advice = f"Nothing is lost; go on: {_retry_command(recording, plan.services)}"
-            error_class = Locked if is_locked(done.output) else CommandError
-            raise error_class(recording.engine.failure(done, advice))
+            retry_command = _retry_command(recording, plan.services)
+            failure = recording.engine.failure(done, retry_command, then="Nothing is lost.")
+            raise Locked.of(failure) if is_locked(done.output) else failure
     return closing(recording, plan, first_time)
 
 

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from advice import command
+from errors import UserError
+
 Level = Literal["ok", "warn", "fail"]
 LEVELS: tuple[Level, ...] = ("ok", "warn", "fail")
 SECRET = ("TOKEN", "SECRET", "PASSPHRASE", "PASSWORD", "ACCESS_KEY")
@@ -33,12 +36,9 @@ class Finding:
         return replace(self, what=what, remedy=remedy)
 
 
-def from_message(check: str, sentence: str, remedy: str, level: Level = "fail") -> Finding:
-    """Return a finding from a sentence that ends with `; …: COMMAND`. Without one, `remedy` is the remedy."""
-    what, semicolon, rest = sentence.rpartition("; ")
-    if not semicolon or ": " not in rest:
-        return Finding(check, level, sentence.rstrip("."), remedy)
-    return Finding(check, level, what, rest.rpartition(": ")[2] or remedy)
+def from_error(check: str, error: UserError, stack: str, remedy: str, level: Level = "fail") -> Finding:
+    """Return an error as a finding: its problem, and its first command; `remedy` if it names none."""
+    return Finding(check, level, str(error).rstrip("."), command(error, stack, remedy))
 
 
 def worst(findings: Iterable[Finding]) -> Level:

@@ -7,11 +7,11 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from cli.doctor.model import Finding, from_message
+from cli.doctor.model import Finding, from_error
 from cli.engine.locks import Lock, bucket_at, folder_at, held_in, lock_in, state_of
 from cli.engine.pulumi import Finished, bounded
 from cli.engine.workspace import Stack
-from cli.ui.errors import engine_sentence
+from cli.ui.errors import engine_failure
 from programs import OutOfTime, git
 from settings import Settings, SettingsError, from_file, template_values
 from storage.backups import BackupsError
@@ -98,7 +98,7 @@ def state(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
         try:
             yield from _locks(held_in(bucket, stack.name), stack)
         except BackupsError as error:
-            yield from_message("lock", str(error), "pulumi whoami -v")
+            yield from_error("lock", error, stack.name, "pulumi whoami -v")
     elif summary and summary.get("updateInProgress"):
         yield Finding("lock", "warn", "an update is at work, or was killed", f"pulumi cancel -s {stack.name}")
 
@@ -125,8 +125,7 @@ def _list_stacks(stack: Stack, environment: Mapping[str, str]) -> Finished:
 
 
 def _unreadable(done: Finished, stack: Stack) -> Finding:
-    if sentence := engine_sentence(done.output, stack.name):
-        what, _, rest = sentence.partition("; ")
-        return Finding("state", "fail", what, rest.rpartition(": ")[2])
+    if known := engine_failure(done.output, stack.name):
+        return from_error("state", known, stack.name, "pulumi whoami -v")
     errors = [line.partition("error:")[2].strip() for line in done.output.splitlines() if "error:" in line]
     return Finding("state", "fail", (errors or ["it cannot be read"])[0], "pulumi whoami -v")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import advice
 from cli.adopt import LiveResources, discover
 from cli.drift.detect import Observed, detect, unknown
 from cli.drift.model import Report
@@ -25,7 +26,7 @@ def find_drift(engine: Engine) -> Report:
     try:
         declared = read(engine, STATE_SECONDS)
     except Undeclared as error:
-        why = f"{error}; {error.next}" if error.next else f"{error}; deploy it: {stack.update}"
+        why = f"{error}; {advice.command(error, stack.name, stack.update)}"
         return Report(stack=stack.name, drifts=(), unknown=(why,))
     commands = Commands(stack=stack.name, local=stack.on_local_cloud, endpoint=stack.endpoint or "")
     scene = Observed(

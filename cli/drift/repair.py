@@ -39,7 +39,7 @@ def run_repair(recording: RunRecorder, drifts: Sequence[dict[str, Any]]) -> dict
     elif updated:
         done = recording.update(*service_plan.options(updated, engine.stack.settings()))
         if done.status != 0:
-            raise CommandError(engine.failure(done, f"Try again: oracle drift {engine.stack.name} --repair"))
+            raise engine.failure(done, f"oracle drift {engine.stack.name} --repair")
     return _verify(recording)
 
 

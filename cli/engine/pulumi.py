@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from cli.engine.workspace import Stack, exports
-from cli.ui.errors import KILLED, CommandError, engine_sentence, program_cause, program_sentence
+from cli.ui.errors import KILLED, CommandError, engine_failure, program_cause, program_sentence
+from errors import Fix
 from programs import Done, OutOfTime, run, start
 from settings import PROJECT
 from stack_outputs import Outputs, Owner
@@ -33,7 +34,7 @@ STACK = "pulumi:pulumi:Stack"
 """The type of the resource that carries a stack's outputs."""
 OWN_STATE = "organization"
 """The engine's organization of every stack in a folder or a bucket."""
-FULL_TEXT = "Its full text: oracle logs"
+FULL_TEXT = Fix("oracle logs", "to read its full text")
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,11 @@ class Engine:
             return run(command, cwd=project, env=own, stdin=stdin, merged=merged, seconds=QUIET_SECONDS, patient=True)
         except OutOfTime:
             raise CommandError(
-                f"`pulumi {arguments[0]}` did not end within {QUIET_SECONDS / 60:.0f} minutes; see whether its state "
-                "answers: pulumi whoami -v"
+                f"`pulumi {arguments[0]}` did not end within {QUIET_SECONDS / 60:.0f} minutes.",
+                Fix("pulumi whoami -v", "to see whether its state answers"),
             ) from None
         except OSError as error:
-            raise CommandError(f"The Pulumi engine does not start ({error.strerror}); get it: make tools") from None
+            raise CommandError(f"The Pulumi engine does not start ({error.strerror}).", Fix("make tools")) from None
 
     def run_checked(self, *arguments: str) -> str:
         """Run quietly and return the output. Raises CommandError with one sentence when it fails."""
@@ -110,23 +111,29 @@ class Engine:
         return done.output
 
     def _refusal(self, done: Finished, command: str) -> CommandError:
-        return CommandError(self.sentence(done, f"`pulumi {command}` failed: {_last_error(done.output)}"))
+        otherwise = CommandError(f"`pulumi {command}` failed: {_last_error(done.output)}")
+        return engine_failure(done.output, self.stack.name) or otherwise
 
     def set_secret(self, key: str, value: str) -> None:
         """Set an encrypted configuration value, passed through standard input. Raises CommandError."""
         arguments = ("config", "set", "--secret", "--stack", self.stack.name, "--", key)
         done = self._run(*arguments, stdin=value.encode(), merged=True)
         if done.status != 0:
-            output = _text(done.output)
-            problem = f"`pulumi config set --secret {key}` failed: {_last_error(output)}"
-            raise CommandError(self.sentence(Finished(done.status, output), problem))
+            raise self._refusal(Finished(done.status, _text(done.output)), f"config set --secret {key}")
 
-    def sentence(self, done: Finished, otherwise: str) -> str:
-        return engine_sentence(done.output, self.stack.name) or otherwise
+    def failure(self, done: Finished, go_on: str = "", problem: str = "", then: str = "") -> CommandError:
+        """Return the error of an update or a preview that failed: a known one, or the cause that was printed.
 
-    def failure(self, done: Finished, go_on: str) -> str:
-        """Return the known failure's sentence for a recorded engine, or its cause followed by `go_on`."""
-        return self.sentence(done, failed(done, go_on))
+        `problem` is the beginning of the sentence about the cause, and `then` a sentence after it. `go_on` is the
+        command that continues once the cause is fixed. An unexpected error would only happen again, so it gets the
+        command for its full text instead.
+        """
+        if known := engine_failure(done.output, self.stack.name):
+            known.go_on = go_on
+            return known
+        text = f"{problem}: {cause(done)}" if problem else cause(done)
+        text = f"{text}. {then}" if then else text
+        return CommandError(text, FULL_TEXT) if unexpected(done) else CommandError(text, go_on=go_on)
 
     def stacks(self) -> dict[str, dict[str, Any]]:
         """Return the entries of `pulumi stack ls`, by the stack's name without an organization.
@@ -152,7 +159,9 @@ class Engine:
             name = self.stack.name
             deploy = self.stack.update if self.stack.on_local_cloud else f"oracle deploy --stack {name}"
             raise NoStack(
-                f"There is no stack {name} in the state (which state that is: pulumi whoami -v); deploy it: {deploy}"
+                f"There is no stack {name} in the state.",
+                Fix(deploy, "to deploy it"),
+                Fix("pulumi whoami -v", "to see which state that is"),
             )
 
     @cached_property
@@ -201,7 +210,7 @@ class Engine:
             return Outputs.from_state(values)
         except KeyError as error:
             raise CommandError(
-                f"The stack {self.stack.name} has no {error.args[0]} yet; deploy it: {self.stack.update}"
+                f"The stack {self.stack.name} has no {error.args[0]} yet.", Fix(self.stack.update, "to deploy it")
             ) from None
 
     def _make_state(self) -> None:
@@ -234,14 +243,6 @@ def bounded(project: Path, environment: Mapping[str, str], seconds: float, *argu
 def cause(done: Finished) -> str:
     """Return the cause of a failure, if the engine printed one, as the beginning of a sentence."""
     return (program_sentence(done.output) or (KILLED if done.status < 0 else "what is wrong stands above")).rstrip(".")
-
-
-def failed(done: Finished, go_on: str, begin: str = "") -> str:
-    """Return the cause between `begin` and `go_on`.
-
-    An unexpected error would only happen again, so it gets the command for the full text in place of `go_on`.
-    """
-    return f"{begin}{cause(done)}. {FULL_TEXT if unexpected(done) else go_on}".rstrip()
 
 
 def unexpected(done: Finished) -> bool:

@@ -98,7 +98,7 @@ def take_down(base: Stack, number: int) -> bool:
     with Runs(stack.runs).start("review", engine.owner, sys.argv[1:]) as run:
         done = RunRecorder(engine, run).destroy()
         if done.status != 0:
-            raise CommandError(engine.failure(done, f"What is left stays known; again: oracle review {number} --down"))
+            raise engine.failure(done, f"oracle review {number} --down", then="The state still names what is left.")
     clear(engine)
     engine.run_checked("stack", "rm", stack.name, "--yes")
     _delete_files(base, number)

@@ -18,7 +18,7 @@ from cli.deploy.deploy import Plan
 from cli.deploy.service_plan import PlannedChange
 from cli.deploy.summary import follow_to_the_table
 from cli.engine import stack_file
-from cli.engine.pulumi import Engine, failed, outputs_or_none, unexpected
+from cli.engine.pulumi import Engine, outputs_or_none, unexpected
 from cli.releases import receipts
 from cli.runs.recorder import RunRecorder
 from cli.runs.store import AFTER, Runs
@@ -26,6 +26,7 @@ from cli.runs.supervise import start_detached
 from cli.ui.errors import CommandError
 from cli.ui.prompt import agree
 from cli.ui.text import echo_wrapped
+from errors import Fix
 from stack_outputs import Outputs, Release
 
 BEFORE = "before.yaml"
@@ -84,12 +85,13 @@ def run_pin(recording: RunRecorder, prepared: dict[str, Any]) -> dict[str, Any]:
         raise
     if done.status == 0:
         return deploy.closing(recording, Plan(**prepared))
-    cause = recording.engine.sentence(done, failed(done, "")).rstrip(".:")
     if not touched(recording.run):
         _restore_file(recording)
-        raise CommandError(f"Nothing was changed, and {stack.file.name} is as it was: {cause}")
-    advice = "Go back" if unexpected(done) else f"Then go on: {stack.update}; or go back"
-    raise CommandError(f"The update broke off, and nothing is lost: {cause}. {advice}: oracle rollback {stack.name}")
+        raise recording.engine.failure(done, problem=f"Nothing was changed, and {stack.file.name} is as it was")
+    failure = recording.engine.failure(done, problem="The update was interrupted, and nothing is lost")
+    back = Fix(f"oracle rollback {stack.name}", "to go back")
+    helps = failure.helps if unexpected(done) else (Fix(stack.update, "to go on"),)
+    raise CommandError(failure.problem, *helps, back, cause=failure.cause)
 
 
 def _restore_file(recording: RunRecorder) -> None:

@@ -13,7 +13,7 @@ from cli.engine.events import Follower, Recorder, read_steps
 from cli.engine.pulumi import Engine, Finished
 from cli.runs import timeline
 from cli.runs.store import Run
-from cli.ui.errors import CommandError
+from stack_outputs import RUN_VARIABLE
 
 UP = ("up", "--yes", "--skip-preview", "--suppress-permalink=true", "--suppress-outputs")
 MARK = re.compile(r"<\{%.*?%\}>")  # the engine's colour marks in its events
@@ -95,7 +95,7 @@ class RunRecorder:
             done = self._run("preview.log", events.append, *words)
             if done.status != 0:
                 self.say(done.output)
-                raise CommandError(self.engine.failure(done, f"Nothing was changed. Fix, then: {again}"))
+                raise self.engine.failure(done, again, then="Nothing was changed.")
         for event in events:
             if (diagnostic := event.get("diagnosticEvent") or {}).get("severity") == "warning":
                 self.say(f"Attention: {_message(diagnostic)}")
@@ -106,6 +106,7 @@ class RunRecorder:
         log.touch(mode=0o600)
         try:
             with Follower(raw, on_event):
+                self.engine.environment[RUN_VARIABLE] = self.run.info.id
                 return self.engine.recorded(log, raw, *arguments, "--stack", self.engine.stack.name)
         finally:
             raw.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -65,6 +66,12 @@ class RunInfo:
     @property
     def output(self) -> Path:
         return self.folder / "output.log"
+
+    @property
+    def command(self) -> str:
+        """The command that started the run, with the stack's name."""
+        given = shlex.join(["oracle", *self.arguments])
+        return given if self.stack in self.arguments else f"{given} --stack {self.stack}"
 
     @property
     def running(self) -> bool:

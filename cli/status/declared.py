@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cli.engine.pulumi import Engine, Finished, bounded
-from cli.ui.errors import engine_sentence
+from cli.ui.errors import engine_failure
+from errors import Fix, UserError
 from programs import OutOfTime
 from stack_outputs import Outputs
 from storage.backups.loss import Logins
@@ -27,13 +28,8 @@ PASSWORD = "random:index/randomPassword:RandomPassword"
 STACK = "pulumi:pulumi:Stack"
 
 
-class Undeclared(Exception):
-    """The state cannot be read, or contains no network. Has a sentence and the command to run next."""
-
-    def __init__(self, sentence: str, next: str | None) -> None:
-        super().__init__(sentence)
-        self.next = next
-        """None if the stack is not deployed."""
+class Undeclared(UserError):
+    """The state cannot be read, or contains no network; without a fix if the stack is not deployed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +112,7 @@ def of(stack: str, state: Mapping[str, Any], sealed: str | None = None) -> Decla
     try:
         known = Outputs.from_state(outputs)
     except KeyError:
-        raise Undeclared(f"The stack {stack} is not deployed", None) from None
+        raise Undeclared(f"The stack {stack} is not deployed.") from None
     workers = {_name(each).removesuffix("-declared"): _worker(each) for each in resources if each["type"] == WORKER}
     ready = _unwrapped(next((each.get("outputs") or {} for each in resources if each["type"] == READY), {}))
     password = outputs.get("adminPassword")
@@ -176,16 +172,15 @@ def _export(engine: Engine, seconds: float, *options: str) -> Finished:
         return bounded(engine.stack.project, engine.environment, seconds, *words)
     except OutOfTime:
         raise Undeclared(
-            f"The state backend did not answer within {seconds:.0f} s", "pulumi whoami --verbose"
+            f"The state backend did not answer within {seconds:.0f} s.", Fix("pulumi whoami --verbose")
         ) from None
 
 
 def _unreadable(engine: Engine, output: str) -> Undeclared:
     stack = engine.stack.name
     if "no stack named" in output:
-        return Undeclared(f"The stack {stack} is not deployed", None)
-    if known := engine_sentence(output, stack):
-        sentence, _, command = known.rpartition(": ")
-        return Undeclared(sentence or known, command)
+        return Undeclared(f"The stack {stack} is not deployed.")
+    if known := engine_failure(output, stack):
+        return Undeclared(known.problem, *known.helps)
     last = (output.strip().splitlines() or ["pulumi printed nothing"])[-1].removeprefix("error: ")
-    return Undeclared(f"The state of {stack} cannot be read ({last})", f"pulumi stack export --stack {stack}")
+    return Undeclared(f"The state of {stack} cannot be read ({last}).", Fix(f"pulumi stack export --stack {stack}"))

@@ -7,7 +7,7 @@ from cli.status.declared import Undeclared, read
 from cli.ui.errors import CommandError
 from clients.app_platform import AppPlatform, AppPlatformError
 from clients.pocketbase import AdminError, CountError
-from storage.backups import BackupsError
+from errors import Fix
 from storage.backups.loss import Loss
 
 STATE_SECONDS, LOGIN_SECONDS = 60.0, 5.0
@@ -22,9 +22,7 @@ def find(stack_backups: StackBackups) -> Loss | None:
             return None
         loss = stack_backups.loss(declared.outputs, declared.logins, LOGIN_SECONDS)
     except Undeclared as error:
-        raise CommandError(f"{error}; {error.next or engine.stack.update}") from None
-    except BackupsError as error:
-        raise CommandError(str(error)) from None
+        raise error if error.helps else CommandError(str(error), Fix(engine.stack.update, "to deploy it")) from None
     except (AdminError, CountError):
         return None
     return loss if loss is not None and loss.known.records else None

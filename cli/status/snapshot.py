@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import advice
 from cli.engine import local_cloud
 from cli.engine.pulumi import Engine
 from cli.engine.workspace import Stack
@@ -40,12 +41,14 @@ class StatusReader:
         try:
             self._read_state(engine)
         except Undeclared as error:
-            what = f"{error}."
-            if error.next is None:
+            what = str(error)
+            if not error.helps:
                 return self._with_single_finding(
                     Finding(about="state", level="down", what=what, next=commands.up), start, now
                 )
-            state_finding = Finding(about="state", level="degraded", what=what, next=error.next)
+            state_finding = Finding(
+                about="state", level="degraded", what=what, next=advice.command(error, stack.name, commands.up)
+            )
         return self._status(engine, commands, state_finding, start, now)
 
     def _read_state(self, engine: Engine) -> None:

@@ -19,6 +19,7 @@ from cli.tail.worker import Worker
 from cli.ui.errors import CommandError
 from clients.app_platform import AppPlatform, AppPlatformError
 from clients.workers_api import Workers, WorkersApiError
+from errors import Fix
 from settings import Settings
 
 BACKEND = "backend"
@@ -77,7 +78,7 @@ def _read_state(engine: Engine) -> tuple[str, Mask]:
     try:
         outputs = declared.of(stack, state).outputs
     except declared.Undeclared as error:
-        raise CommandError(f"{error}. Deploy it: {engine.stack.update}") from None
+        raise CommandError(str(error), Fix(engine.stack.update, "to deploy it")) from None
     tokens = (engine.environment.get(name, "") for name in TOKENS)
     return outputs.backend_app_id, Mask({*secrets_of(state), *tokens})
 

@@ -1,7 +1,6 @@
-"""Errors as the user sees them: one sentence with the problem and the next command to type.
+"""Errors of the command, and of the engine that it runs.
 
-Our own code raises `CommandError`. `ENGINE` is the table of the engine's known failures; any other failure is shown in
-the engine's own words.
+`ENGINE` is the table of the engine's known failures; any other failure is shown in the engine's own words.
 """
 
 from __future__ import annotations
@@ -13,7 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
+from errors import STACK, Fix, Help, Remedy, SetKey, UserError
 from tracebacks import full_text, located
 
 NO_STATUS = 1
@@ -23,78 +24,96 @@ KILLED = "the engine was killed"
 """The cause when a signal ended the engine, so that the engine printed none."""
 
 
-class CommandError(Exception):
-    """A problem and the next command, in one sentence; `status` is the exit status."""
+class CommandError(UserError):
+    """A failure of a command; `status` is its exit status."""
 
-    def __init__(self, sentence: str, status: int = NO_STATUS) -> None:
-        super().__init__(sentence)
+    def __init__(
+        self,
+        problem: str,
+        *helps: Help,
+        cause: BaseException | str = "",
+        go_on: str = "",
+        status: int = NO_STATUS,
+    ) -> None:
+        super().__init__(problem, *helps, cause=cause, go_on=go_on)
         self.status = status
+
+    @classmethod
+    def of(cls, error: UserError) -> Self:
+        """Return the same error as one of this class."""
+        return cls(error.problem, *error.helps, cause=error.cause, go_on=error.go_on)
+
+
+@dataclass(frozen=True)
+class KnownFailure:
+    """A failure of the engine: the pattern of its message, and the problem and fixes in our words.
+
+    `{stack}` in the problem is the stack's name, `{holder}` the holder of its lock.
+    """
+
+    pattern: str
+    problem: str
+    helps: tuple[Help, ...]
 
 
 LOCKED = r"currently locked by \d+ lock|Another update is currently in progress"
 """The engine's messages for a concurrent update: with the state in a folder or a bucket, and in Pulumi Cloud."""
-ENGINE: tuple[tuple[str, str], ...] = (
-    (
+ENGINE = (
+    KnownFailure(
         r"incorrect passphrase",
+        "The passphrase does not open the secrets of Pulumi.{stack}.yaml.",
         (
-            "The passphrase does not open the secrets of Pulumi.{stack}.yaml; load the stack's own: "
-            'eval "$(oracle env {stack})", or see where its encryptionsalt went: git diff Pulumi.{stack}.yaml '
-            "(in a file that git ignores: delete that line)"
+            Remedy.LOAD_ENVIRONMENT,
+            Fix(f"git diff Pulumi.{STACK}.yaml", "to see whether its encryptionsalt has changed"),
         ),
     ),
-    (
+    KnownFailure(
         r"get stack secrets manager: illegal base64",
+        "The encryptionsalt of Pulumi.{stack}.yaml is damaged.",
         (
-            "The encryptionsalt of Pulumi.{stack}.yaml is damaged; take it back: git diff Pulumi.{stack}.yaml "
-            "(in a file that git ignores: delete that line)"
+            Fix(f"git diff Pulumi.{STACK}.yaml", "to see what it was"),
+            Fix(first="delete that line, if git ignores the file"),
         ),
     ),
-    (
-        r"passphrase must be set with PULUMI_CONFIG_PASSPHRASE",
-        'No passphrase is set; load the stack\'s environment: eval "$(oracle env {stack})"',
+    KnownFailure(
+        r"passphrase must be set with PULUMI_CONFIG_PASSPHRASE", "No passphrase is set.", (Remedy.LOAD_ENVIRONMENT,)
     ),
-    (
+    KnownFailure(
         LOCKED,
-        (
-            "Another update of {stack}{holder} holds the lock, or was killed; wait for it, or take over from a "
-            "dead one: oracle recover {stack}"
-        ),
+        "Another update of {stack}{holder} holds the lock, or was killed.",
+        (Fix(first="wait for it"), Fix(f"oracle recover {STACK}", "if it was killed")),
     ),
-    (
+    KnownFailure(
         r"App name already exists",
+        "Another app of the account has the name of the backend's app.",
         (
-            "The backend's app name is taken by another app of the account; choose one: "
-            "pulumi config set --path oracle-net:backend.appName NAME --stack {stack}; when an interrupted update has "
-            "made it: oracle recover {stack}"
+            SetKey("oracle-net:backend.appName", "NAME"),
+            Fix(f"oracle recover {STACK}", "if an interrupted update has made that app"),
         ),
     ),
-    (
-        r"connection refused|API at \S+ does not answer",
-        "A cloud's API does not answer; if it is the local cloud, start it: oracle cloud start",
+    KnownFailure(
+        r"connection refused|API at \S+ does not answer", "A cloud's API does not answer.", (Remedy.START_LOCAL_CLOUD,)
     ),
-    (
+    KnownFailure(
         r"Unable to authenticate you|Invalid API Token|Authentication error|refuses the token|: 401 |\(status 401\)",
-        (
-            "A cloud refused the token: it is another stack's, or no longer counts. See which, and what to do: "
-            "oracle doctor {stack}"
-        ),
+        "A cloud refused the token: it is another stack's, or it is no longer valid.",
+        (Fix(f"oracle doctor {STACK}", "to see which one"),),
     ),
-    (
+    KnownFailure(
         r"unsupported (checkpoint|deployment) version|needs support for the following features",
-        (
-            "A newer engine than this one has written the state of {stack}; take the one that the others use: "
-            "git pull && make tools"
-        ),
+        "A newer engine than this one has written the state of {stack}.",
+        (Fix("git pull && make tools", "to get the engine that the others use"),),
     ),
-    (
+    KnownFailure(
         r"failed to load checkpoint|error: place \d+: ",  # the second is printed by `pulumi stack ls`
-        "The state of {stack} is damaged, and nothing can be done before it is mended: oracle doctor {stack}",
+        "The state of {stack} is damaged, and nothing else works until it is repaired.",
+        (Fix(f"oracle doctor {STACK}"),),
     ),
-    (
-        r"PULUMI_ACCESS_TOKEN must be set",
-        "Nobody is logged in to a state backend; log in: pulumi login",
+    KnownFailure(
+        r"PULUMI_ACCESS_TOKEN must be set", "You are not logged in to a state backend.", (Fix("pulumi login"),)
     ),
 )
+"""The engine's known failures; the first that matches counts."""
 
 HOLDER = re.compile(r": created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<since>\S+)")
 
@@ -112,12 +131,12 @@ def is_locked(output: str) -> bool:
     return re.search(LOCKED, _error_lines(output), re.IGNORECASE) is not None
 
 
-def engine_sentence(output: str, stack: str) -> str | None:
-    """Return the sentence for the first known failure in the engine's output, or None."""
+def engine_failure(output: str, stack: str) -> CommandError | None:
+    """Return the error for the first known failure in the engine's output, or None."""
     errors = _error_lines(output)
-    for pattern, sentence in ENGINE:
-        if re.search(pattern, errors, re.IGNORECASE):
-            return sentence.format(stack=stack, holder=_holder(output))
+    for known in ENGINE:
+        if re.search(known.pattern, errors, re.IGNORECASE):
+            return CommandError(known.problem.format(stack=stack, holder=_holder(output)), *known.helps)
     return None
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from clients import workers_api
 from clients.pocketbase import AdminError, TemporaryAdmin
+from errors import UserError
 from lifecycle import admin_rotation
 from lifecycle.bootstrap import Target
-from lifecycle.errors import UserError
 from lifecycle.migration import Traffic
 from stack_outputs import LOGIN_MARK
 

@@ -17,6 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "components": {
         "artifacts",
         "clients",
+        "errors",
         "lazy_sdk",
         "lifecycle",
         "provider_sdks",
@@ -24,9 +25,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         "stack_outputs",
         "storage",
     },
-    "sources": {"artifacts", "lifecycle", "settings", "stack_outputs", "storage"},
+    "sources": {"artifacts", "errors", "lifecycle", "settings", "stack_outputs", "storage"},
     "lifecycle": {
+        "advice",
         "clients",
+        "errors",
         "provider_sdks",
         "programs",
         "retry",
@@ -37,8 +40,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     # The command. Its own layers are CLI_LAYERS.
     "cli": {
+        "advice",
         "artifacts",
         "clients",
+        "errors",
         "programs",
         "repositories",
         "retry",
@@ -50,10 +55,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         "yaml_text",
     },
     # Shared by both: they know nothing of what uses them.
-    "storage": {"artifacts", "clients", "programs", "stack_outputs"},
-    "artifacts": {"clients", "programs", "settings", "site_rules"},
-    "clients": {"retry"},
-    "settings": {"yaml_text"},
+    "storage": {"artifacts", "clients", "errors", "programs", "stack_outputs"},
+    "artifacts": {"clients", "errors", "programs", "settings", "site_rules"},
+    "clients": {"errors", "retry"},
+    "settings": {"errors", "yaml_text"},
+    "advice": {"errors"},
+    "errors": set(),
     "provider_sdks": {"lazy_sdk"},
     "lazy_sdk": set(),
     "programs": set(),

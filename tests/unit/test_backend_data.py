@@ -10,9 +10,9 @@ import pytest
 from clients.pocketbase import DataSummary, Login
 from components import backend_data
 from components.backend_data import DataProvider
+from errors import UserError
 from lifecycle import replica
 from lifecycle.backup_config import BackupConfig
-from lifecycle.errors import UserError
 from lifecycle.migration import Migrated, Source
 from tests.support.owners import owner
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from clients.pocketbase import AdminError
+from errors import UserError
 from lifecycle import backend_disk, migration
 from lifecycle.backend_disk import DiskProvider
 from lifecycle.backup_config import BackupConfig
-from lifecycle.errors import UserError
 from storage.backups import loss
 from storage.backups.loss import Known, Loss
 from tests.support.owners import owner

@@ -10,8 +10,8 @@ import pytest
 
 from components import backend_generation
 from components.backend_generation import GenerationProvider, fingerprint
+from errors import UserError
 from lifecycle import migration
-from lifecycle.errors import UserError
 from lifecycle.naming import app_name
 from lifecycle.ownership import Names
 from settings import Settings, parse

@@ -13,10 +13,11 @@ import pytest
 
 import stack_outputs
 from clients.pocketbase import Login, Request
+from errors import UserError
 from lifecycle import delete_guard
 from lifecycle.bootstrap import Target
 from lifecycle.delete_guard import BackupBeforeDelete
-from lifecycle.errors import UserError, in_thread
+from lifecycle.errors import in_thread
 from lifecycle.migration import Origin
 
 OWNER = "o/p/s"

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from clients.pocketbase import DataSummary, Login
+from errors import UserError
 from lifecycle import empty_check
 from lifecycle.bootstrap import Target
-from lifecycle.errors import UserError
 
 MADE = "2026-11-22T12:00:00Z"
 TARGET = Target(

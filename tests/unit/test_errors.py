@@ -20,8 +20,9 @@ from cli.engine.workspace import Stack
 from cli.ui.errors import Cause, CommandError, program_cause
 from clients.app_platform import AppPlatformError
 from components import backend
+from errors import UserError
 from lifecycle.delete_guard import BackupBeforeDelete
-from lifecycle.errors import UserError, describe, guarded, show_errors_as_text
+from lifecycle.errors import describe, guarded, show_errors_as_text
 from tracebacks import PROJECT, full_text, last_line, located
 
 SECRET = "planted-secret-of-the-environment"

@@ -11,9 +11,9 @@ from unittest.mock import MagicMock
 import pulumi
 import pytest
 
+from errors import UserError
 from lifecycle import bootstrap, ownership
 from lifecycle.bootstrap import Target
-from lifecycle.errors import UserError
 from lifecycle.migration import Source, Traffic, app_with_traffic, session_of
 from lifecycle.ownership import ALERT, CHECK, DOMAIN, SCRIPT, SUBDOMAIN, Names, Ownership, refuse_existing
 from programs import Done

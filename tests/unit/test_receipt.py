@@ -13,7 +13,7 @@ import pytest
 
 from artifacts.contents import image_digest
 from components import pushed_image
-from lifecycle.errors import UserError
+from errors import UserError
 from storage.releases import items, named, place
 from storage.releases.store import ReleaseStore
 from tests.support.owners import owner

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components.release_archive import ReleaseArchiveProvider
-from lifecycle.errors import UserError
+from errors import UserError
 from stack_outputs import ADOPTED
 from storage.backups import AuditLog, Entry, Folder
 from storage.releases import items, named

@@ -17,10 +17,10 @@ from clients import pocketbase
 from clients.app_platform import ConsoleError
 from clients.app_platform.console import CommandResult
 from components.backend_generation import fingerprint
+from errors import UserError
 from lifecycle import migration, replica
 from lifecycle.backend_disk import DiskProvider
 from lifecycle.bootstrap import Target
-from lifecycle.errors import UserError
 from settings import ReplicaSettings, SettingsError, parse
 from tests.support.waiting import until
 from tests.unit import program
