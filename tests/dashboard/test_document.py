@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
+import subprocess
+import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -12,6 +14,7 @@ import pytest
 from cli.dashboard import Content, render
 from cli.dashboard.content import Run
 from tests.dashboard.scene import CHART, hostile, ordinary
+from tests.support.sources import PROJECT
 
 TAGS = (
     "html head meta link title style body header div h1 h2 h3 span p nav a main section ul li article dl dt dd code "
@@ -101,3 +104,9 @@ def test_a_section_that_cannot_be_read_says_why_beside_what_is_known() -> None:
 def test_a_run_that_failed_says_why() -> None:
     failed = replace(ordinary().runs[2], error="it was killed before its end")
     assert "it was killed before its end" in Parsed(render(replace(ordinary(), runs=[failed]))).text
+
+
+def test_the_status_does_not_load_the_template_engine() -> None:
+    text = "import sys, cli.commands.status; print('jinja2' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", text], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

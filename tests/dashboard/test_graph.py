@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from cli.dashboard.drawing import draw
 from cli.dashboard.graph import Graph, Layout, Node, from_state, layout
-from cli.dashboard.graph_svg import draw
 from tests.dashboard.scene import resource, state, urn
 
 
@@ -125,14 +125,14 @@ def test_lines_that_need_not_cross_do_not() -> None:
 
 @pytest.mark.parametrize("seed", range(10))
 def test_boxes_do_not_touch_and_no_line_passes_through_one(seed: int) -> None:
-    for picture in re.findall(r"<svg.*?</svg>", draw(random_graph(seed), {}), re.DOTALL):
-        boxes = [
-            tuple(float(value) for value in found)
-            for found in re.findall(r'<rect x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"', picture)
-        ]
+    graph = random_graph(seed)
+    for picture in draw(graph, {}):
+        assert len(picture.boxes) == len(graph.nodes)
+        assert len(picture.lines) == len(graph.needs)
+        boxes = [(box.left, box.top, picture.scale.width, picture.scale.height) for box in picture.boxes]
         for (x, y, w, h), (x2, y2, w2, h2) in itertools.combinations(boxes, 2):
             assert x + w < x2 or x2 + w2 < x or y + h < y2 or y2 + h2 < y
-        for path in re.findall(r' d="([^"]+)"', picture):
+        for path in picture.lines:
             for x, y in straight(path):
                 assert not [1 for left, top, w, h in boxes if left < x < left + w and top < y < top + h]
 

@@ -1,12 +1,12 @@
-"""Draw the dependency graph as SVG, in two sizes: for a wide window and for a phone."""
+"""The drawing of the dependency graph, in two sizes: for a wide window and for a phone."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cli.dashboard.graph import Graph, Layout, Node, layout
-from cli.dashboard.markup import Html, tag
 
 MARGIN = 3
 BEND = 0.5
@@ -31,78 +31,89 @@ WIDE = Scale("wide", width=196, height=46, gap=28, between=40, bend=24, font=13)
 NARROW = Scale("narrow", width=102, height=42, gap=8, between=30, bend=8, font=11)
 
 
-def draw(graph: Graph, levels: dict[str, str]) -> Html:
+@dataclass(frozen=True)
+class Words:
+    """A line of text; `x` is its middle, `y` its base line."""
+
+    kind: str
+    text: str
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Box:
+    """A node with its level and its left upper corner."""
+
+    node: Node
+    level: str
+    left: float
+    top: float
+    words: Sequence[Words]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawing in one size. `lines` are paths of SVG."""
+
+    scale: Scale
+    width: float
+    height: float
+    lines: Sequence[str]
+    boxes: Sequence[Box]
+
+
+def draw(graph: Graph, levels: Mapping[str, str]) -> list[Picture]:
     """Return both sizes; the style sheet shows the one that fits. `levels` has the level of each service, by name."""
     placed = layout(graph)
-    return Html("".join(_picture(placed, scale, levels) for scale in (WIDE, NARROW)))
+    return [_picture(placed, scale, levels) for scale in (WIDE, NARROW)]
 
 
-def _picture(placed: Layout, scale: Scale, levels: dict[str, str]) -> Html:
+def _picture(placed: Layout, scale: Scale, levels: Mapping[str, str]) -> Picture:
     widths = [sum(_width(place.node, scale) + scale.gap for place in layer) - scale.gap for layer in placed.layers]
     width = max(widths, default=0) + 2 * MARGIN
     height = len(placed.layers) * (scale.height + scale.between) - scale.between + 2 * MARGIN
-    centres: dict[str, float] = {}
-    boxes: list[Html] = []
-    tops: dict[str, float] = {}
-    for level, layer in enumerate(placed.layers):
-        left, top = (width - widths[level]) / 2, MARGIN + level * (scale.height + scale.between)
+    points: dict[str, tuple[float, float]] = {}
+    boxes: list[Box] = []
+    for number, layer in enumerate(placed.layers):
+        left, top = (width - widths[number]) / 2, MARGIN + number * (scale.height + scale.between)
         for place in layer:
             own = _width(place.node, scale)
-            centres[place.key], tops[place.key] = left + own / 2, top
+            points[place.key] = left + own / 2, top
             if place.node:
-                boxes.append(_box(place.node, left, top, scale, levels.get(place.node.name, "")))
+                boxes.append(_box(place.node, levels.get(place.node.name, ""), left, top, scale))
             left += own + scale.gap
-    lines = [_line([(centres[key], tops[key]) for key in line], scale) for line in placed.lines]
-    return tag(
-        "svg",
-        lines,
-        boxes,
-        class_=f"graph {scale.name}",
-        viewBox=f"0 0 {width:g} {height:g}",
-        width=f"{width:g}",
-        height=f"{height:g}",
-        role="img",
-        aria_label="What depends on what: each box needs those above it that lead to it.",
-    )
+    lines = [_line([points[key] for key in line], scale) for line in placed.lines]
+    return Picture(scale, width, height, lines, boxes)
 
 
 def _width(node: Node | None, scale: Scale) -> int:
     return scale.width if node else scale.bend
 
 
-def _box(node: Node, left: float, top: float, scale: Scale, level: str) -> Html:
-    plural = "s" if node.resources > 1 else ""
-    return tag(
-        "g",
-        tag("title", f"{node.name}: {node.kind}, {node.resources} resource{plural}"),
-        tag("rect", x=f"{left:g}", y=f"{top:g}", width=scale.width, height=scale.height, rx=6),
-        (_wide_words if scale is WIDE else _narrow_words)(node, left + scale.width / 2, top, scale),
-        class_=f"node {level}".strip(),
-    )
+def _box(node: Node, level: str, left: float, top: float, scale: Scale) -> Box:
+    words = _wide_words if scale is WIDE else _narrow_words
+    return Box(node, level, left, top, words(node, left + scale.width / 2, top, scale))
 
 
-def _wide_words(node: Node, middle: float, top: float, scale: Scale) -> list[Html]:
+def _wide_words(node: Node, middle: float, top: float, scale: Scale) -> list[Words]:
     """Return the node's name and kind."""
     more = f" · {node.resources} resources" if node.resources > 1 else ""
     return [
-        _words("name", _cut(node.name, scale.font, scale), middle, top + scale.height * 0.43),
-        _words("kind", _cut(node.kind + more, scale.font - 2, scale), middle, top + scale.height * 0.8),
+        Words("name", _cut(node.name, scale.font, scale), middle, top + scale.height * 0.43),
+        Words("kind", _cut(node.kind + more, scale.font - 2, scale), middle, top + scale.height * 0.8),
     ]
 
 
-def _narrow_words(node: Node, middle: float, top: float, scale: Scale) -> list[Html]:
+def _narrow_words(node: Node, middle: float, top: float, scale: Scale) -> list[Words]:
     """Return the node's name only, on two lines if it does not fit on one."""
     first, dash, second = node.name.rpartition("-")
     lines = [first + dash, second] if first and _cut(node.name, scale.font, scale) != node.name else [node.name]
     start = scale.height / 2 + scale.font * 0.35 - (len(lines) - 1) * scale.font * 0.65
     return [
-        _words("name", _cut(line, scale.font, scale), middle, top + start + number * scale.font * 1.3)
+        Words("name", _cut(line, scale.font, scale), middle, top + start + number * scale.font * 1.3)
         for number, line in enumerate(lines)
     ]
-
-
-def _words(kind: str, words: str, x: float, y: float) -> Html:
-    return tag("text", words, x=f"{x:g}", y=f"{y:g}", class_=kind)
 
 
 def _cut(words: str, font: int, scale: Scale) -> str:
@@ -119,8 +130,8 @@ def _columns(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def _line(points: list[tuple[float, float]], scale: Scale) -> Html:
-    """Draw a line from below the first box to above the last, straight through the layers between."""
+def _line(points: list[tuple[float, float]], scale: Scale) -> str:
+    """Return the path of a line from below the first box to above the last, straight through the layers between."""
     (x, y), *rest = points
     path = [f"M{x:g},{y + scale.height:g}"]
     at = y + scale.height
@@ -131,4 +142,4 @@ def _line(points: list[tuple[float, float]], scale: Scale) -> Html:
         if number < len(rest):
             at = top + scale.height
             path.append(f"L{x:g},{at:g}")
-    return tag("path", d=" ".join(path), class_="line")
+    return " ".join(path)
