@@ -13,7 +13,7 @@ from cli.dashboard.collect import Gatherer
 from cli.dashboard.server import Pages, Server
 from cli.engine.workspace import Stack
 from cli.ui.browser import open_quietly
-from cli.ui.errors import CommandError
+from errors import STACK, Fix, UserError
 
 
 def page(
@@ -34,7 +34,7 @@ def page(
         return
     pages = Pages(lambda: render(gatherer.gather(), live=True))
     pages.page()
-    with Server(pages, port) as server:
+    with Server(pages, chosen.name, port) as server:
         typer.echo(f"{server.address}\nIt follows what happens until Ctrl-C.")
         chosen.make_private()
         if show and not open_quietly(server.address, chosen.private / "page.html"):
@@ -46,12 +46,11 @@ def page(
 
 
 def _write(file: Path, text: str) -> None:
-    """Write the file atomically. Raises CommandError."""
+    """Write the file atomically. Raises UserError."""
     fresh = file.with_name(file.name + ".new")
     try:
         fresh.write_text(text, encoding="utf-8")
         fresh.replace(file)
     except OSError as error:
-        raise CommandError(
-            f"{file} cannot be written ({error.strerror}); name another: oracle page --html FILE"
-        ) from None
+        help = Fix(f"oracle page --stack {STACK} --html FILE", "with another file")
+        raise UserError(f"{file} cannot be written.", help, cause=error.strerror or "") from None

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import advice
 from cli.backups.stack_backups import StackBackups
 from cli.dashboard.content import Content, Fact, Finding, Run, Service
 from cli.dashboard.graph import Graph, from_state
@@ -24,8 +25,7 @@ from cli.status.model import short
 from cli.status.probe import TimedOut, gather_with_deadline
 from cli.status.render import age
 from cli.status.snapshot import StatusReader
-from cli.ui.errors import CommandError
-from storage.backups import BackupsError
+from errors import Remedy, UserError
 
 SECONDS = 30.0
 """The time limit for the slowest source."""
@@ -45,7 +45,7 @@ class Gatherer:
         self._graph_cache: tuple[float, Graph] | None = None
 
     def gather(self) -> Content:
-        """Return the current content. Raises CommandError if the stack's configuration is invalid."""
+        """Return the current content. Raises UserError if the stack's configuration is invalid."""
         self._stack.settings()
         stack_backups = StackBackups(Engine(self._stack))
         sources: dict[str, Callable[[], Any]] = {
@@ -57,7 +57,9 @@ class Gatherer:
         }
         results = gather_with_deadline({name: _returning_errors(source) for name, source in sources.items()}, SECONDS)
         problems = {
-            name: _problem(value) for name, value in results.items() if isinstance(value, TimedOut | CommandError)
+            name: _problem(value, self._stack.name)
+            for name, value in results.items()
+            if isinstance(value, TimedOut | UserError)
         }
         good: dict[str, Any] = {name: value for name, value in results.items() if name not in problems}
         for name in ("backups", "history"):
@@ -177,13 +179,12 @@ def _returning_errors(source: Callable[[], Any]) -> Callable[[], Any]:
     def guarded() -> Any:
         try:
             return source()
-        except BackupsError as error:
-            return CommandError(str(error))
-        except CommandError as failure:
-            return failure
+        except UserError as error:
+            return error
 
     return guarded
 
 
-def _problem(value: TimedOut | CommandError) -> str:
-    return str(value) if isinstance(value, CommandError) else f"This was not there within {SECONDS:.0f} s."
+def _problem(value: TimedOut | UserError, stack: str) -> str:
+    late = UserError(f"This could not be read within {SECONDS:.0f} s.", Remedy.RETRY)
+    return advice.text(late if isinstance(value, TimedOut) else value, stack, f"oracle page --stack {stack}")

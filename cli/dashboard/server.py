@@ -10,10 +10,14 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import advice
 from cli.dashboard.document import policy
-from cli.ui.errors import CommandError
+from errors import STACK, Fix, UserError
 
 FRESH_SECONDS = 5.0
+OPEN = Fix(first=f"open the address that `oracle page --stack {STACK}` printed")
+FOREIGN_HOST = UserError("This page is served for requests to 127.0.0.1 and localhost only.", OPEN)
+NOT_FOUND = UserError("There is no page at this address.", OPEN)
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": f"{policy(live=True)}; frame-ancestors 'none'",
@@ -33,7 +37,7 @@ class Pages:
         self._page, self._made = b"", 0.0
 
     def page(self) -> bytes:
-        """Return the page. Concurrent requests get the same one. Raises CommandError."""
+        """Return the page. Concurrent requests get the same one. Raises UserError."""
         with self._lock:
             if not self._page or time.monotonic() - self._made > self._fresh:
                 self._page, self._made = self._make().encode(), time.monotonic()
@@ -43,20 +47,21 @@ class Pages:
 class Server(ThreadingHTTPServer):
     """Serve one page at an address that cannot be guessed, because other users of this machine reach loopback too.
 
-    Raises CommandError if the port cannot be used. Port 0 takes any free port.
+    Port 0 takes any free port. Raises UserError if the port cannot be used.
     """
 
     daemon_threads = True
 
-    def __init__(self, pages: Pages, port: int) -> None:
-        self.pages = pages
+    def __init__(self, pages: Pages, stack: str, port: int) -> None:
+        self.pages, self.stack = pages, stack
         self.path = f"/{secrets.token_urlsafe(24)}/"
         try:
             super().__init__(("127.0.0.1", port), Handler)
-        except (OSError, OverflowError) as error:
-            taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-            why = "is in use" if taken else "cannot be used"
-            raise CommandError(f"Port {port} {why}; let one be chosen: oracle page --port 0") from None
+        except OSError as error:
+            help = Fix(f"oracle page --stack {stack} --port 0", "to use any free port")
+            if error.errno == errno.EADDRINUSE:
+                raise UserError(f"Port {port} is in use.", help) from None
+            raise UserError(f"Port {port} cannot be used.", help, cause=error.strerror or "") from None
 
     @property
     def address(self) -> str:
@@ -77,17 +82,21 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.headers.get("Host", "").lower() not in self.server.hosts:
-            self._answer(403, b"Ask for it by the address that `oracle page` has printed.\n")
+            self._refuse(403, FOREIGN_HOST)
         elif not hmac.compare_digest(self.path.encode("utf-8", "replace"), self.server.path.encode()):
-            self._answer(404, b"Nothing is here; the address is the one that `oracle page` has printed.\n")
+            self._refuse(404, NOT_FOUND)
         else:
             try:
                 self._answer(200, self.server.pages.page(), "text/html")
-            except CommandError as failure:
-                self._answer(503, f"{failure}\n".encode())
+            except UserError as error:
+                self._refuse(503, error)
 
     def log_message(self, *_: object) -> None:
         """Write no access log, because it would contain the address."""
+
+    def _refuse(self, status: int, error: UserError) -> None:
+        stack = self.server.stack
+        self._answer(status, f"{advice.text(error, stack, f'oracle page --stack {stack}')}\n".encode())
 
     def _answer(self, status: int, body: bytes, kind: str = "text/plain") -> None:
         self.send_response(status)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 from pathlib import Path
 
+from errors import UserError
 from stack_outputs import Owner
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
-class BackupsError(Exception):
+class BackupsError(UserError):
     """A backup could not be taken, stored, found or opened. The text never contains a key or a credential."""
 
 

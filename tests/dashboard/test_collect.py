@@ -15,6 +15,7 @@ from cli.engine.workspace import Stack
 from cli.runs.store import Runs
 from cli.status import Backups, Finding, Secret, Service, Status
 from cli.ui.errors import CommandError
+from errors import STACK, Fix, Remedy
 from storage.backups import BackupsError
 from tests.dashboard import scene
 from tests.support.owners import owner
@@ -150,7 +151,9 @@ def test_what_is_wrong_with_it_is_shown_with_it(parts: Parts, gathered: Callable
 
 
 @pytest.mark.parametrize("part,section", [("export", "graph"), ("survey", "backups"), ("history", "history")])
-@pytest.mark.parametrize("error", [CommandError("It is broken."), BackupsError("It is broken.")])
+@pytest.mark.parametrize(
+    "error", [kind("It is broken.", Fix(f"oracle doctor {STACK}")) for kind in (CommandError, BackupsError)]
+)
 def test_a_part_that_fails_leaves_its_section_with_the_reason(
     parts: Parts, gathered: Callable[[], Content], part: str, section: str, error: Exception
 ) -> None:
@@ -159,18 +162,21 @@ def test_a_part_that_fails_leaves_its_section_with_the_reason(
 
     setattr(parts, part, broken)
     content = gathered()
-    assert content.problems == {section: "It is broken."}
+    assert content.problems == {section: "It is broken. Fix: run `oracle doctor local`."}
     full = {"graph": content.graph.nodes, "backups": content.backups, "history": content.history}
     assert {name for name, value in full.items() if not value} == {section}
 
 
 def test_without_a_status_the_rest_is_shown(parts: Parts, gathered: Callable[[], Content]) -> None:
     def broken() -> None:
-        raise CommandError("The configuration cannot be used.")
+        raise CommandError("The backend does not answer.", Remedy.RETRY)
 
     parts.status = broken
     content = gathered()
-    assert (content.level, content.problems) == ("unknown", {"services": "The configuration cannot be used."})
+    assert (content.level, content.problems) == (
+        "unknown",
+        {"services": "The backend does not answer. Fix: run `oracle page --stack local`."},
+    )
     assert content.backups
 
 
@@ -184,8 +190,8 @@ def test_what_takes_too_long_is_not_waited_for(
         content = gathered()
     finally:
         never.set()
-    assert list(content.problems) == ["backups"]
-    assert "not there within" in content.problems["backups"]
+    problem = "This could not be read within 0 s. Fix: run `oracle page --stack local`."
+    assert content.problems == {"backups": problem}
 
 
 def test_damaged_backups_are_told_beside_the_good(parts: Parts, gathered: Callable[[], Content]) -> None:

@@ -74,7 +74,7 @@ class Stack:
 
 @contextmanager
 def served(stack: Stack) -> Iterator[Server]:
-    with Server(Pages(stack.page, fresh=0), 0) as server:
+    with Server(Pages(stack.page, fresh=0), "local", 0) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

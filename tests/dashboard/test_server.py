@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
+import advice
 from cli.dashboard.server import Pages, Server
-from cli.ui.errors import CommandError
+from errors import Remedy, UserError
 from tests.support.http import ask
 from tests.support.waiting import free_port
 
@@ -18,7 +19,7 @@ from tests.support.waiting import free_port
 class Counted:
     def __init__(self) -> None:
         self.count = 0
-        self.failure: CommandError | None = None
+        self.failure: UserError | None = None
 
     def page(self) -> str:
         self.count += 1
@@ -34,7 +35,7 @@ def made() -> Counted:
 
 @pytest.fixture
 def server(made: Counted) -> Iterator[Server]:
-    with Server(Pages(made.page, fresh=0), 0) as running:
+    with Server(Pages(made.page, fresh=0), "local", 0) as running:
         thread = threading.Thread(target=running.serve_forever)
         thread.start()
         yield running
@@ -46,13 +47,15 @@ def test_it_answers_at_its_address_alone(server: Server) -> None:
     assert ask("GET", server.address).text == "<p>1"
     base = f"http://127.0.0.1:{server.server_port}"
     for path in ("/", "/favicon.ico", server.path.upper(), server.path[:-2], f"{server.path}x", "/%00", "/é"):
-        assert ask("GET", f"{base}{path}").status_code == 404, path
+        answer = ask("GET", f"{base}{path}")
+        assert answer.status_code == 404, path
+        assert answer.text.endswith(" Fix: open the address that `oracle page --stack local` printed.\n")
     for method in ("POST", "PUT", "DELETE", "OPTIONS"):
         assert ask(method, server.address).status_code == 501, method
 
 
 def test_two_servers_have_different_addresses(server: Server, made: Counted) -> None:
-    with Server(Pages(made.page), 0) as other:
+    with Server(Pages(made.page), "local", 0) as other:
         assert other.path != server.path
         assert len(other.path) > 30
 
@@ -80,9 +83,9 @@ def test_headers_keep_others_out(server: Server) -> None:
 
 
 def test_a_page_that_cannot_be_made_is_told(server: Server, made: Counted) -> None:
-    made.failure = CommandError("There is no stack.")
+    made.failure = UserError("There is no stack.", Remedy.RETRY)
     answer = ask("GET", server.address)
-    assert (answer.status_code, answer.text) == (503, "There is no stack.\n")
+    assert (answer.status_code, answer.text) == (503, "There is no stack. Fix: run `oracle page --stack local`.\n")
     made.failure = None
     assert ask("GET", server.address).status_code == 200
 
@@ -107,8 +110,11 @@ def test_a_port_in_use_is_told(made: Counted) -> None:
         taken.bind(("127.0.0.1", free_port()))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(CommandError, match=rf"Port {port} is in use; .*oracle page --port 0"):
-            Server(Pages(made.page), port)
+        with pytest.raises(UserError) as caught:
+            Server(Pages(made.page), "local", port)
+    assert advice.text(caught.value, "local", "") == (
+        f"Port {port} is in use. Fix: run `oracle page --stack local --port 0` to use any free port."
+    )
 
 
 def test_a_request_that_is_no_http_does_not_end_it(server: Server) -> None:
