@@ -1,15 +1,11 @@
-"""The help screen, and commands that are imported on first use.
-
-`oracle --help`, Tab and a mistyped name import none of the commands' dependencies.
-"""
+"""Commands that are imported on first use. `oracle --help`, Tab and a mistyped name import no command."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from textwrap import wrap
 from typing import Any
 
 import typer
@@ -18,12 +14,6 @@ from typer.main import get_command, get_group
 
 from cli.completion import complete
 from cli.stack_argument import StackCommand
-
-WIDTH = 100
-"""The widest line of the help."""
-NAME = 12
-"""The columns of a command's name, with the space behind it."""
-INDENT = " " * (2 + NAME)
 
 
 @dataclass(frozen=True)
@@ -43,37 +33,24 @@ def screen(entries: Sequence[Entry]) -> type[TyperGroup]:
             super().__init__(**options)
             self.commands = _LazyCommands(entries)
 
-        def format_help(self, ctx: Any, _: Any) -> None:
-            width = min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH)
-            # Printed here, as Typer prints its own help: Typer does not show the formatter's text when no command is
-            # given.
-            typer.echo("\n".join(help_screen(ctx.info_name, entries, width)))
+        def format_help(self, ctx: Any, formatter: Any) -> None:
+            with self._named():
+                super().format_help(ctx, formatter)
 
         def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
-            loaded, self.commands = self.commands, {entry.name: _named(entry) for entry in entries}
-            try:
+            with self._named():
                 return super().shell_complete(ctx, incomplete)
+
+        @contextmanager
+        def _named(self) -> Iterator[None]:
+            """Use commands without code: their names and summaries are all that is needed."""
+            loaded, self.commands = self.commands, {entry.name: _without_code(entry) for entry in entries}
+            try:
+                yield
             finally:
                 self.commands = loaded
 
     return Screen
-
-
-def help_screen(program: str, entries: Sequence[Entry], width: int) -> Iterator[str]:
-    """Yield the lines of the help: one command per line, under the title of its panel."""
-    yield f"Usage: {program} COMMAND [OPTIONS]       more on a command: {program} COMMAND --help"
-    for panel in dict.fromkeys(entry.panel for entry in entries):
-        yield from ("", panel)
-        for entry in entries:
-            if entry.panel == panel:
-                yield from _entry_lines(entry, width)
-    yield ""
-    yield "Options: --help, --install-completion and --show-completion (of the Tab key)"
-
-
-def _entry_lines(entry: Entry, width: int) -> list[str]:
-    """Return the command's line; on a narrow terminal its summary continues below."""
-    return wrap(entry.summary, width, initial_indent=f"  {entry.name:<{NAME}}", subsequent_indent=INDENT)
 
 
 class _LazyCommands(dict[str, Any]):
@@ -112,6 +89,5 @@ def load(entry: Entry) -> Any:
     return command
 
 
-def _named(entry: Entry) -> Any:
-    """Return a command without code, for the completion of names."""
-    return TyperCommand(entry.name, short_help=entry.summary)
+def _without_code(entry: Entry) -> Any:
+    return TyperCommand(entry.name, short_help=entry.summary, rich_help_panel=entry.panel)
