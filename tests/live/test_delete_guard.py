@@ -194,7 +194,7 @@ def test_a_program_without_the_backend_keeps_it_or_backs_it_up(project: Project,
     project.up().failed()
     assert len(network.apps(project)) == 1
     head, _, _ = whole.partition("generation = BackendGeneration")
-    program.write_text(head + "Keeping(care)\n")
+    program.write_text(head + "BackupBeforeDelete(context, pulumi.Output.from_input('none'))\n")
     done = project.up().well()
     assert network.apps(project) == []
     kept = network.backups(project)[0]
