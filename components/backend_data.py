@@ -63,7 +63,9 @@ TARGET = tuple(field.name for field in fields(Target))
 @dataclass(frozen=True, kw_only=True)
 class DataArgs:
     context: BackendContext
+    """The source of the data (an app with the traffic, or a backup), and the logins that the app gets."""
     app_id: pulumi.Input[str]
+    """The id of the app that is filled."""
     app: pulumi.Input[str]
     """The app's name."""
 
@@ -159,14 +161,18 @@ def _has_traffic(olds: dict[str, Any], news: dict[str, Any]) -> bool:
     if any(news[key] == rpc.UNKNOWN for key in ("app", "app_id")) or olds.get("app") != news["app"]:
         return True
     traffic = Traffic(**news["traffic"])
-    with _readable_errors(), AppPlatform(news["endpoint"], timeout=10) as platform:
+    with (
+        _failing("The app that gets the traffic could not be read."),
+        AppPlatform(news["endpoint"], timeout=10) as platform,
+    ):
         serving = app_with_traffic(traffic)
         return serving is None or serving == news["app"] or platform.find(serving) is None
 
 
 def _fill(inputs: DataInputs, previous: str | None) -> dict[str, Any]:
     """Fill the target. Return the resource's outputs. Raises UserError."""
-    with _readable_errors(), AppPlatform(inputs.target.endpoint) as platform:
+    problem = "The new app could not be filled, and the data of the previous app is not changed."
+    with _failing(problem), AppPlatform(inputs.target.endpoint) as platform:
         source = _source(platform, inputs, previous)
         url = bootstrap(inputs.target, fresh=app_with_traffic(inputs.traffic) != inputs.app)
         same = source is not None and source.generation == inputs.generation
@@ -174,7 +180,7 @@ def _fill(inputs: DataInputs, previous: str | None) -> dict[str, Any]:
         if source is not None and source.running and same and not inputs.ephemeral:
             refuse_lost(platform, source, vars(inputs.target), inputs.backup_config, inputs.restore_from)
             migrated = migrate(platform, source, inputs.target, inputs.backup_config, inputs.policy)
-            origin = f"carried from {source.name}"
+            origin = f"migrated from {source.name}"
         elif inputs.restore_from and not same:
             migrated = restore(inputs.target, inputs.backup_config, inputs.restore_from)
             origin = f"restored from {inputs.restore_from}"
@@ -198,7 +204,8 @@ def _kind(source: Source | None, same: bool, inputs: DataInputs) -> Kind:
 
 
 def _restart(inputs: DataInputs) -> dict[str, Any]:
-    with _readable_errors(), AppPlatform(inputs.target.endpoint) as platform:
+    problem = f"The container of {inputs.app} could not be replaced."
+    with _failing(problem), AppPlatform(inputs.target.endpoint) as platform:
         source = Source.of(platform.app(inputs.target.app_id), inputs.target.service)
         backup = replace_container(platform, inputs.target, inputs.backup_config, inputs.policy)
         record_change(inputs.backup_config, "restart", source, inputs.filled, None, backup)
@@ -233,10 +240,12 @@ def _log_loss(olds: dict[str, Any], news: dict[str, Any]) -> None:
         if session is None:
             raise AdminError("its admin cannot log in")
         name = app["spec"]["name"]
-        stored = "Nothing of it is kept." if os.environ.get(WITHOUT_BACKUP) == name else "A verified backup is kept."
+        stored = (
+            "No backup is taken." if os.environ.get(WITHOUT_BACKUP) == name else "A verified backup is taken first."
+        )
         log(f"{name} is emptied: {_describe_loss(summarize_data(url, session))}. {stored}")
     except (AppPlatformError, AdminError, CountError):
-        log("what the backend holds cannot be counted now")
+        log("the records that are deleted cannot be counted now")
 
 
 def _describe_loss(data: DataSummary) -> str:
@@ -245,7 +254,8 @@ def _describe_loss(data: DataSummary) -> str:
 
 
 @contextmanager
-def _readable_errors() -> Iterator[None]:
+def _failing(problem: str) -> Iterator[None]:
+    """Raise UserError with the problem for every error of a client."""
     from clients.workers_api import WorkersApiError
 
     try:
@@ -259,4 +269,4 @@ def _readable_errors() -> Iterator[None]:
         ConsoleError,
         CountError,
     ) as error:
-        raise UserError(f"The backend's data is where it was: {error}") from None
+        raise UserError(problem, cause=error) from None

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from clients.app_platform import AppPlatformError
 from clients.pocketbase import DataSummary, Login
 from components import backend_data
 from components.backend_data import DataProvider
@@ -39,7 +40,10 @@ ADMIN = Login(token="t", id="i")
 HELD = DataSummary(
     records={"posts": 12, "humans": 3, "_superusers": 1}, users=3, files=2, last_write="2026-11-22T16:00:00Z"
 )
-LOSS = "data | old is emptied: 3 humans, 12 posts; 2 files; last write 2026-11-22T16:00:00Z. A verified backup is kept."
+LOSS = (
+    "data | old is emptied: 3 humans, 12 posts; 2 files; last write 2026-11-22T16:00:00Z. A verified backup is taken "
+    "first."
+)
 
 
 @pytest.mark.parametrize(
@@ -72,14 +76,14 @@ def test_a_state_of_an_older_program_is_read_too(world: World, monkeypatch: pyte
     assert DataProvider().diff("data", older, props(generation=2.0)).changes
 
 
-def test_without_a_backup_nothing_is_said_to_be_kept(
+def test_a_wipe_without_a_backup_says_so(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(backend_data, "login", lambda *_, **__: ADMIN)
     monkeypatch.setattr(backend_data, "summarize_data", lambda *_: HELD)
     monkeypatch.setenv("ORACLE_NO_BACKUP", "old")
     assert DataProvider().diff("data", props(app_id=OLD, app="old"), props(generation=2.0)).changes
-    assert "last write 2026-11-22T16:00:00Z. Nothing of it is kept." in capsys.readouterr().err
+    assert "last write 2026-11-22T16:00:00Z. No backup is taken." in capsys.readouterr().err
 
 
 @dataclass
@@ -153,6 +157,41 @@ def updated(olds: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
     return DataProvider().update("data", olds, news).outs or {}
 
 
+@pytest.mark.parametrize(
+    "changed, problem",
+    [
+        (
+            {"app_id": NEW, "app": "new"},
+            "The new app could not be filled, and the data of the previous app is not changed.",
+        ),
+        ({"restart": 1.0}, "The container of old could not be replaced."),
+    ],
+    ids=["fill", "restart"],
+)
+def test_a_failure_of_a_cloud_is_the_cause_of_a_problem(
+    world: World, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], problem: str
+) -> None:
+    failure = AppPlatformError("The platform does not answer.")
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise failure
+
+    for name in ("bootstrap", "replace_container"):
+        monkeypatch.setattr(backend_data, name, fail)
+    with pytest.raises(UserError) as caught:
+        updated(props(app_id=OLD, app="old"), props(**{"app_id": OLD, "app": "old", **changed}))
+    assert (caught.value.problem, caught.value.cause) == (problem, failure)
+
+
+def test_a_preview_says_that_the_traffic_could_not_be_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Any) -> None:
+        raise AppPlatformError("The platform does not answer.")
+
+    monkeypatch.setattr(backend_data, "app_with_traffic", fail)
+    with pytest.raises(UserError, match=r"^The app that gets the traffic could not be read: The platform does not"):
+        DataProvider().diff("data", props(), props())
+
+
 def test_the_first_app_starts_empty(world: World) -> None:
     world.at = None
     outs = DataProvider().create(props()).outs or {}
@@ -163,7 +202,7 @@ def test_the_first_app_starts_empty(world: World) -> None:
 def test_a_release_carries(world: World) -> None:
     outs = updated(props(app_id=OLD, app="old"), props())
     assert world.done == [f"carry old to {NEW}", "release"]
-    assert outs["origin"] == "carried from old"
+    assert outs["origin"] == "migrated from old"
 
 
 def test_the_data_of_a_disk_that_became_empty_is_not_carried(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
