@@ -16,67 +16,65 @@ from pathlib import Path
 import pulumi
 
 import settings
-from components.admin import Admin
+from components.admin import Admin, AdminArgs
 from components.backend import Backend, BackendArgs
 from components.backend_data import BackendData, DataArgs
-from components.backend_generation import BackendGeneration
+from components.backend_generation import BackendGeneration, GenerationArgs
 from components.backend_ready import BackendReady, ReadyArgs
-from components.monitoring import monitor
-from components.pushed_image import available_image
-from components.release_archive import ReleaseArchive
+from components.monitoring import Monitoring, MonitoringArgs
+from components.pushed_image import ImageArgs, PushedImage
+from components.release_archive import ArchiveArgs, ReleaseArchive
 from components.storage import Storage, StorageArgs
-from components.worker import Account, Worker, WorkerArgs
+from components.worker import Worker
+from components.worker_args import WorkerArgs
 from components.worker_bindings import Bindings
 from lifecycle.admin_rotation import remove_temporary_admins_hook
 from lifecycle.delete_guard import BackupBeforeDelete
 from lifecycle.deploy_log import DeployLog
 from lifecycle.errors import shown_as_text
 from lifecycle.migration import BackendContext
+from lifecycle.ownership import Ownership
 from sources.release import read_sources
 
 with shown_as_text():
     config = settings.load()
     sources = read_sources(config, Path.cwd())
 protected = pulumi.ResourceOptions(protect=config.locked)
-admin = Admin("admin", config)
+ownership = Ownership.of(config)
+admin = Admin("admin", AdminArgs.of(config))
 context = BackendContext.of(config, sources.digest, admin)
-generation = BackendGeneration("backend-generation", config, sources.digest, context)
-account = Account.of(config, generation)
-backend = Backend(
-    "backend",
-    BackendArgs(
-        settings=config.backend,
-        app=generation.app,
-        generation=config.generation,
-        release=sources.digest,
-        digest=available_image("backend-image", config.backend.image, sources.digest),
-        secrets={**config.secret_variables, **admin.variables},
-        delete_guard=BackupBeforeDelete(context, generation.app),
-        log=DeployLog(context.expected.endpoint, generation.app),
-    ),
+generation = BackendGeneration("backend-generation", GenerationArgs.of(config, sources.digest, context))
+image = ImageArgs.of(config, sources.digest)
+backend_args = BackendArgs.of(
+    config,
+    app=generation.app,
+    release=sources.digest,
+    digest=PushedImage("backend-image", image).digest if image else sources.digest,
+    login=admin.variables,
+    delete_guard=BackupBeforeDelete(context, generation.app),
+    log=DeployLog(context.expected.endpoint, generation.app),
 )
+backend = Backend("backend", backend_args)
 data = BackendData("backend-data", DataArgs(context=context, app_id=backend.app_id, app=generation.app))
-ready = BackendReady("backend-ready", ReadyArgs(context=context, app=backend, url=data.url))
-storage = Storage("storage", StorageArgs(settings=config, gate=generation), protected)
-login = {"POCKETBASE_URL": ready.url, **admin.variables}
-bound = Bindings(settings=config, api=login, app=generation.app, address=account.address(config.api), storage=storage)
+ready_args = ReadyArgs(context=context, app_id=backend.app_id, declared=backend.declared, url=data.url)
+ready = BackendReady("backend-ready", ready_args)
+storage = Storage("storage", StorageArgs.of(config, generation), protected)
+bound = Bindings(settings=config, url=ready.url, login=admin.variables, app=generation.app, storage=storage)
 workers: dict[str, Worker] = {}
 for name in (each for each in config.made_in_order() if each in sources.modules):
-    args = WorkerArgs(
-        account=account,
-        settings=config.workers[name],
-        module=sources.modules[name],
-        bindings=bound.of(name, workers),
-        queue_id=storage.queue_id,
-        assets=sources.assets.get(name),
-        after=remove_temporary_admins_hook(context) if name == settings.API else None,
+    after = remove_temporary_admins_hook(context) if name == settings.API else None
+    args = WorkerArgs.of(
+        config, name, sources, storage, bound.of(name, workers), ownership, gate=generation, after=after
     )
     workers[name] = Worker(name, args, protected)
 urls = {"backend": ready.url, **{name: workers[name].url for name in config.workers if name in workers}}
 
-monitor("uptime", config, urls, account.ownership, protected)
-ReleaseArchive("release-archive", config, sources.release, generation.app, backend.app_id, [*urls.values()], protected)
-outputs = {"backendApp": generation.app, "backendAppId": backend.app_id, "adminEmail": admin.email}
+if config.monitoring:
+    Monitoring("uptime", MonitoringArgs.of(config.monitoring, config.health, urls, ownership), protected)
+archive_args = ArchiveArgs.of(config, sources.release, generation.app, backend.app_id, after=[*urls.values()])
+ReleaseArchive("release-archive", archive_args, protected)
+outputs: dict[str, object] = {f"{service}Url": url for service, url in urls.items()}
+outputs |= {"backendApp": generation.app, "backendAppId": backend.app_id, "adminEmail": admin.email}
 outputs |= {"adminPassword": admin.password, "generation": config.generation, "release": sources.release}
-for name, value in {**{f"{service}Url": url for service, url in urls.items()}, **outputs}.items():
+for name, value in outputs.items():
     pulumi.export(name, value)

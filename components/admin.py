@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import pulumi
 
 from provider_sdks import random
-from settings import Settings, revealed
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdminArgs:
+    email: pulumi.Input[str]
+    """The email address that the admin logs in with."""
+    password: pulumi.Input[str] | None = None
+    """The admin's password. Without it, a random password is made."""
+    password_version: pulumi.Input[int] = 1
+    """The version of the random password. Another number makes another password."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> AdminArgs:
+        password = settings.admin_password
+        return cls(
+            email=settings.admin_email,
+            password=pulumi.Output.secret(password.get_secret_value()) if password else None,
+            password_version=settings.admin_password_version,
+        )
 
 
 class Admin(pulumi.ComponentResource):
@@ -15,18 +39,17 @@ class Admin(pulumi.ComponentResource):
     changes. The operator's password never changes, so that the operator can log in to a backup of any age.
     """
 
-    email: str
+    email: pulumi.Output[str]
     password: pulumi.Output[str]
     operator: pulumi.Output[str]
 
-    def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, args: AdminArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oracle-net:index:Admin", name, None, opts)
-        self.email = settings.admin_email
-        configured = revealed(settings.admin_password)
+        self.email = pulumi.Output.from_input(args.email)
         self.password = (
-            pulumi.Output.secret(configured)
-            if configured
-            else self._random(f"{name}-password", settings.admin_password_version)
+            pulumi.Output.secret(args.password)
+            if args.password is not None
+            else self._random(f"{name}-password", args.password_version)
         )
         self.operator = self._random(f"{name}-operator", 1)
         self.variables: dict[str, pulumi.Input[str]] = {
@@ -36,12 +59,12 @@ class Admin(pulumi.ComponentResource):
         """The admin's login, as environment variables of the backend and the api."""
         self.register_outputs({"email": self.email, "password": self.password, "operator": self.operator})
 
-    def _random(self, name: str, version: int) -> pulumi.Output[str]:
+    def _random(self, name: str, version: pulumi.Input[int]) -> pulumi.Output[str]:
         password = random.RandomPassword(
             name,
             length=32,
             special=False,
-            keepers={"version": str(version)},
+            keepers={"version": pulumi.Output.from_input(version).apply(str)},
             opts=pulumi.ResourceOptions(parent=self),
         )
         return pulumi.Output.secret(password.result)

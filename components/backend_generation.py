@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -23,7 +24,7 @@ from pulumi.dynamic import (
 
 from clients.app_platform import AppPlatform, variable
 from clients.workers_api import Workers
-from errors import UserError
+from errors import STACK, Fix, SetKey, UserError
 from lifecycle import replica
 from lifecycle.backend_disk import BackendDisk
 from lifecycle.backup_config import BackupConfig
@@ -35,6 +36,33 @@ from stack_outputs import owner_of_app
 
 if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration
     from settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationArgs:
+    context: BackendContext
+    """The generation, the api Worker, and the backup that the generation may start from."""
+    base: pulumi.Input[str]
+    """The first app's name, which the names of all later apps are made of."""
+    trigger: pulumi.Input[str]
+    """Describes everything in a deployment but the secret variables. Another text makes another app."""
+    secrets: pulumi.Input[Mapping[str, str]]
+    """The app's secret variables by name, as a secret. Another value makes another app."""
+    names: Names
+    """The names of the resources that the stack will make."""
+
+    @classmethod
+    def of(cls, settings: Settings, release: str, context: BackendContext) -> GenerationArgs:
+        """Return the arguments for a release, which is the image's digest. An adopted app is not deployed."""
+        adopted = settings.backend.adopted
+        content = "adopted" if adopted else fingerprint(settings, release)
+        return cls(
+            context=context,
+            base=settings.backend.app_name,
+            trigger=f"{settings.generation}.{settings.replacement}.{content}",
+            secrets=pulumi.Output.secret({} if adopted else settings.secret_variables),
+            names=Names.of(settings),
+        )
 
 
 class GenerationProvider(Provider):
@@ -81,26 +109,18 @@ class BackendGeneration(Resource, name="BackendGeneration"):
 
     app: pulumi.Output[str]
 
-    def __init__(
-        self,
-        name: str,
-        settings: Settings,
-        release: str,
-        context: BackendContext,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        content = "adopted" if settings.backend.adopted else fingerprint(settings, release)
-        trigger = f"{settings.generation}.{settings.replacement}.{content}"
+    def __init__(self, name: str, args: GenerationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        context = args.context
         props = {
-            "base": settings.backend.app_name,
-            "secrets": pulumi.Output.secret({} if settings.backend.adopted else settings.secret_variables),
-            "generation": settings.generation,
-            "trigger": trigger,
-            "restore_from": settings.restore_from or "",
+            "base": args.base,
+            "secrets": args.secrets,
+            "generation": context.generation,
+            "trigger": args.trigger,
+            "restore_from": context.restore_from or "",
             "backup_config": context.backup_config.props(),
             "endpoint": context.expected.endpoint,
             "traffic": asdict(context.traffic),
-            "names": asdict(Names.of(settings)),
+            "names": asdict(args.names),
             "app": None,
             "counts": None,
         }
@@ -167,20 +187,20 @@ def _refuse_other_owner(olds: dict[str, Any], news: dict[str, Any]) -> None:
 def _refuse_change(olds: dict[str, Any], news: dict[str, Any]) -> None:
     """Check the change of generation and `restoreFrom`, in every preview. Raises UserError."""
     old, new, backup = int(olds["generation"]), int(news["generation"]), news["restore_from"]
-    backup_config = BackupConfig.of(news["backup_config"])
     if new < old and not _has_traffic(news, new):
         raise UserError(
-            f"oracle-net:generation is {new}, and generation {old} runs: none ever comes back. Put the "
-            f"number back: pulumi config set oracle-net:generation {old}; to have earlier data: oracle wipe --undo "
-            f"{backup_config.owner.stack}"
+            f"oracle-net:generation is {new}, but generation {old} runs, and an earlier generation cannot be deployed "
+            "again.",
+            SetKey("oracle-net:generation", str(old)),
+            Fix(f"oracle wipe --undo {STACK}", "to restore the data that the last wipe deleted"),
         )
     if new == old and backup and backup != olds.get("restore_from"):
         raise UserError(
-            f"oracle-net:restoreFrom is {backup}, and generation {old} runs already with its own data. "
-            f"A restore is a new generation: oracle restore {backup} {backup_config.owner.stack}"
+            f"oracle-net:restoreFrom is {backup}, but generation {old} runs already with its own data.",
+            Fix(f"oracle restore {backup} {STACK}", "to restore the backup in a new generation"),
         )
     if new > old and backup:
-        backup_config.check(backup)
+        BackupConfig.of(news["backup_config"]).check(backup)
 
 
 def _has_traffic(props: dict[str, Any], generation: int) -> bool:

@@ -7,8 +7,9 @@ admin), the preview shows an update of this resource, and the update repairs the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Protocol
+from typing import Any
 
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
@@ -25,16 +26,16 @@ TARGET = tuple(field.name for field in fields(Target))
 KEYS = (*TARGET, "url", "declared")
 
 
-class App(Protocol):
-    app_id: pulumi.Output[str]
-    declared: pulumi.Output[dict[str, Any]]
-    """The declared configuration, a secret. Stored in this resource for status, because no refresh overwrites it."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class ReadyArgs:
     context: BackendContext
-    app: App
+    """The logins and the release that the backend must have, and the api Worker that uses it."""
+    app_id: pulumi.Input[str]
+    """The app's id."""
+    declared: pulumi.Input[Mapping[str, Any]]
+    """The app's declared configuration, a secret. Stored in this resource for status, because no refresh overwrites
+    it.
+    """
     url: pulumi.Input[str]
     """The app's address, known once the app has its data."""
 
@@ -65,9 +66,9 @@ class BackendReady(Resource, name="BackendReady"):
     def __init__(self, name: str, args: ReadyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         props = {
             **vars(args.context.expected),
-            "app_id": args.app.app_id,
+            "app_id": args.app_id,
             "url": args.url,
-            "declared": args.app.declared,
+            "declared": args.declared,
             "traffic": asdict(args.context.traffic),
             "policy": asdict(args.context.policy),
         }

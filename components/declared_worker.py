@@ -40,6 +40,20 @@ class Uploads:
         return hook
 
 
+@dataclass(frozen=True, kw_only=True)
+class DeclaredWorkerArgs:
+    script: pulumi.Input[str]
+    """The script's name."""
+    bindings: Sequence[Binding]
+    """The declared bindings. Only the text of plain bindings is recorded."""
+    uploads: Uploads
+    """Whether this update uploads the script."""
+    etag: pulumi.Output[str]
+    """Cloudflare's digest of the upload."""
+    modified: pulumi.Output[str]
+    """Cloudflare's time of the upload."""
+
+
 class DeclaredProvider(Provider):
     """Records the declaration and its upload."""
 
@@ -59,22 +73,13 @@ class DeclaredWorker(Resource, name="DeclaredWorker"):
     a refresh.
     """
 
-    def __init__(
-        self,
-        name: str,
-        script: pulumi.Input[str],
-        bindings: Sequence[Binding],
-        uploads: Uploads,
-        etag: pulumi.Output[str],
-        modified: pulumi.Output[str],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
+    def __init__(self, name: str, args: DeclaredWorkerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         props = {
-            "script": script,
-            "bindings": {each.name: _binding_record(each) for each in bindings},
-            "etag": etag,
-            "modified": modified,
-            "uploaded": modified.apply(lambda _: uploads.seen),
+            "script": args.script,
+            "bindings": {each.name: _binding_record(each) for each in args.bindings},
+            "etag": args.etag,
+            "modified": args.modified,
+            "uploaded": args.modified.apply(lambda _: args.uploads.seen),
         }
         super().__init__(DeclaredProvider(), name, props, opts)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,13 +15,48 @@ from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 from artifacts.contents import ArtifactError, image_digest, pack_image
 from clients.cloud_api import is_token
 from clients.http import client, httpx
-from errors import UserError
+from errors import Remedy, UserError
 from lifecycle.errors import Provider
 from stack_outputs import ADOPTED
 from storage.releases import Item, place
 
 if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration
-    from settings import ImageSettings
+    from settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageArgs:
+    directory: pulumi.Input[str]
+    """The directory that is packed, relative to the project."""
+    run: Sequence[pulumi.Input[str]]
+    """The image's command: a program and its arguments."""
+    repository: pulumi.Input[str]
+    """The image's name in the store."""
+    digest: pulumi.Input[str]
+    """The digest of the packed image, `sha256:<64 hex>`."""
+    store: pulumi.Input[str]
+    """The URL of the image store."""
+    endpoint: pulumi.Input[str]
+    """The origin of DigitalOcean's API. Only a store with the same origin gets the API's token."""
+
+    @classmethod
+    def of(cls, settings: Settings, digest: str) -> ImageArgs | None:
+        """Return the arguments for a packed image; None if there is nothing to push: a registry has the image, or an
+        adopted app runs it already.
+        """
+        from settings import digitalocean_endpoint
+
+        image = settings.backend.image
+        if image.path is None or image.store is None or digest.startswith(ADOPTED):
+            return None
+        return cls(
+            directory=image.path,
+            run=image.run,
+            repository=image.repository,
+            digest=digest,
+            store=image.store,
+            endpoint=digitalocean_endpoint(),
+        )
 
 
 class ImageProvider(Provider):
@@ -45,32 +82,8 @@ class PushedImage(Resource, name="PushedImage"):
 
     digest: pulumi.Output[str]
 
-    def __init__(
-        self, name: str, image: ImageSettings, digest: str, endpoint: str, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        props = {
-            "endpoint": endpoint,
-            "directory": image.path,
-            "run": list(image.run),
-            "repository": image.repository,
-            "digest": digest,
-            "store": image.store,
-        }
-        super().__init__(ImageProvider(), name, props, opts)
-
-
-def available_image(name: str, image: ImageSettings, digest: str) -> pulumi.Input[str]:
-    """Return the digest, known once the image can be deployed: a packed image must be pushed first.
-
-    An adopted app's image is deployed already, and needs no store.
-    """
-    if digest.startswith(ADOPTED):
-        return digest
-    if image.path is None:
-        return digest
-    from settings import digitalocean_endpoint
-
-    return PushedImage(name, image, digest, digitalocean_endpoint()).digest
+    def __init__(self, name: str, args: ImageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(ImageProvider(), name, {**vars(args), "run": list(args.run)}, opts)
 
 
 def _is_stored(props: dict[str, Any]) -> bool:
@@ -90,13 +103,12 @@ def _push(props: dict[str, Any]) -> None:
             response = http.put(url, content=packed, params={"repository": props["repository"]})
     except httpx.HTTPError as error:
         raise UserError(
-            f"The image store at {props['store']} does not answer ({type(error).__name__}); start it: "
-            "oracle cloud start"
+            f"The image store at {props['store']} does not answer ({type(error).__name__}).", Remedy.START_LOCAL_CLOUD
         ) from None
     if response.status_code >= 300:
         raise UserError(
-            f"The image store at {props['store']} refused {props['repository']} (status "
-            f"{response.status_code}); see: oracle cloud logs"
+            f"The image store at {props['store']} refused {props['repository']} (status {response.status_code}).",
+            Remedy.READ_LOCAL_CLOUD_LOG,
         )
 
 
@@ -111,9 +123,9 @@ def _packed_image(props: dict[str, Any]) -> bytes:
     try:
         packed = pack_image(directory, props["run"])
     except ArtifactError as error:
-        raise UserError(str(error)) from None
+        raise UserError(f"The image of {directory} could not be packed.", cause=error) from None
     if image_digest(packed) != props["digest"]:
-        raise UserError(f"{directory} changed while it was being pushed; try again: pulumi up")
+        raise UserError(f"{directory} changed while it was being pushed.", Remedy.RETRY)
     return packed
 
 

@@ -6,13 +6,14 @@ It is a resource of the program, not a part of a command, so that plain `pulumi 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 
-from errors import UserError
+from errors import Remedy, UserError
 from lifecycle.backup_config import BackupConfig
 from lifecycle.errors import Provider
 from stack_outputs import Release
@@ -21,6 +22,44 @@ from storage.releases import Item, ReleaseError, adopted, items, place, same_byt
 if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration
     from settings import Settings
     from storage.releases.store import DeployedRelease
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveArgs:
+    release: Release
+    """The digests of the deployed bytes."""
+    app: pulumi.Input[str]
+    """The name of the app that runs the backend."""
+    app_id: pulumi.Input[str]
+    """The id of that app."""
+    packed: pulumi.Input[bool]
+    """True if the backend's image is archived too. A registry has an image that was not packed."""
+    count: pulumi.Input[int]
+    """The number of releases that stay archived."""
+    backup_config: BackupConfig
+    """The backup store, without its key: the bytes are not encrypted."""
+    after: Sequence[pulumi.Input[str]]
+    """The services' addresses. The release is archived once all are known, so when all services run it."""
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        release: Release,
+        app: pulumi.Input[str],
+        app_id: pulumi.Input[str],
+        *,
+        after: Sequence[pulumi.Input[str]],
+    ) -> ArchiveArgs:
+        return cls(
+            release=release,
+            app=app,
+            app_id=app_id,
+            packed=settings.backend.image.is_packed,
+            count=settings.keep_releases,
+            backup_config=BackupConfig.of_settings(settings, None),
+            after=after,
+        )
 
 
 class ReleaseArchiveProvider(Provider):
@@ -46,24 +85,11 @@ class ReleaseArchive(Resource, name="ReleaseArchive"):
 
     lacking: pulumi.Output[list[str]]
 
-    def __init__(
-        self,
-        name: str,
-        settings: Settings,
-        release: Release,
-        app: pulumi.Input[str],
-        app_id: pulumi.Input[str],
-        after: Sequence[pulumi.Input[str]],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
+    def __init__(self, name: str, args: ArchiveArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         props = {
-            "release": release,
-            "app": app,
-            "app_id": app_id,
-            "packed": settings.backend.image.is_packed,
-            "count": settings.keep_releases,
-            "backup_config": BackupConfig.of_settings(settings, None).props(),
-            "after": pulumi.Output.all(*after).apply(lambda _: ""),
+            **vars(args),
+            "backup_config": args.backup_config.props(),
+            "after": pulumi.Output.all(*args.after).apply(lambda _: ""),
             "lacking": None,
         }
         super().__init__(ReleaseArchiveProvider(), name, props, opts)
@@ -99,9 +125,11 @@ def _archive(props: dict[str, Any]) -> list[str]:
             store.note(_deployed(props))
         removed = store.prune(int(props["count"]), _images(backup_config, int(props["count"])))
     except (BackupsError, ReleaseError) as error:
-        raise UserError(f"All of it is deployed, but its bytes could not be kept: {error} Again: pulumi up") from None
+        raise UserError(
+            "Everything is deployed, but its bytes could not be archived.", Remedy.RETRY, cause=error
+        ) from None
     sweep(project)
-    _log(lacking, removed)
+    _log(backup_config.owner.stack, lacking, removed)
     return [item.name for item in lacking]
 
 
@@ -123,9 +151,13 @@ def _images(backup_config: BackupConfig, count: int) -> set[str]:
     return {release for entry in entries for release in (entry.from_release, entry.to_release) if release}
 
 
-def _log(lacking: list[Item], removed: list[str]) -> None:
+def _log(stack: str, lacking: list[Item], removed: list[str]) -> None:
     if lacking:
         names = ", ".join(item.label() for item in lacking)
-        print(f"Not kept, since this update did not have it: {names}; deploy all of it once: pulumi up", flush=True)
+        print(
+            f"Not archived, because this update does not deploy it: {names}. To archive it, run `oracle deploy --stack "
+            f"{stack}`.",
+            flush=True,
+        )
     if removed:
-        print(f"Cleared away bytes of old releases: {', '.join(removed)}", flush=True)
+        print(f"Removed the bytes of old releases: {', '.join(removed)}", flush=True)

@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pulumi
 
 from components.bindings import Stored
 from provider_sdks import cloudflare
-from settings import Settings, StorageKind
+
+if TYPE_CHECKING:
+    from settings import Settings, StorageKind
 
 
 @dataclass(frozen=True, kw_only=True)
 class StorageArgs:
-    settings: Settings
+    account_id: pulumi.Input[str]
+    """The id of the Cloudflare account, 32 hex digits."""
+    resources: Iterable[tuple[StorageKind, str]]
+    """Kind and name of each storage resource."""
+    retain: bool = True
+    """True if a resource stays in the account when it is not declared any more."""
     gate: pulumi.Resource
     """The check that must pass before any storage is made."""
+
+    @classmethod
+    def of(cls, settings: Settings, gate: pulumi.Resource) -> StorageArgs:
+        return cls(account_id=settings.account_id, resources=settings.storage, retain=settings.keep_storage, gate=gate)
 
 
 class Storage(pulumi.ComponentResource):
     """One resource for each name that a Worker's configuration binds or consumes. Workers may share a resource.
 
-    A resource stays in the account when no Worker names it any more, unless `keepStorage` is false. Backups do not
-    contain it.
+    A resource stays in the account when no Worker names it any more, unless `retain` is false. Backups do not contain
+    it.
     """
 
     def __init__(self, name: str, args: StorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oracle-net:index:Storage", name, None, opts)
-        self._account = args.settings.account_id
-        self._options = pulumi.ResourceOptions(
-            parent=self, depends_on=[args.gate], retain_on_delete=args.settings.keep_storage
-        )
-        self._made = {
-            (kind, each): self._make(f"{name}-{kind}-{each}", kind, each) for kind, each in args.settings.storage
-        }
+        self._account = args.account_id
+        self._options = pulumi.ResourceOptions(parent=self, depends_on=[args.gate], retain_on_delete=args.retain)
+        self._made = {(kind, each): self._make(f"{name}-{kind}-{each}", kind, each) for kind, each in args.resources}
         self.register_outputs({})
 
     def binding(self, name: str, kind: StorageKind, resource_name: str) -> Stored:

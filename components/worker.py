@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import pulumi
 
-from artifacts.contents import AssetSet, module_digest
+from artifacts.contents import module_digest
 from components.bindings import Assets, Binding, DurableObjects, PlainText, SecretText, Service, Stored
-from components.declared_worker import DeclaredWorker, Uploads
-from lifecycle.durable_object_migrations import pending
-from lifecycle.errors import Hook, guarded
+from components.declared_worker import DeclaredWorker, DeclaredWorkerArgs, Uploads
+from components.worker_args import Domain, WorkerArgs
+from lifecycle.errors import guarded
 from lifecycle.import_options import import_options
-from lifecycle.naming import RELEASE_VARIABLE, owner, worker_url
-from lifecycle.ownership import Ownership
+from lifecycle.naming import RELEASE_VARIABLE, owner
 from provider_sdks import cloudflare
-from settings import AssetsSettings, ConsumerSettings, ModuleSettings, Settings, WorkerSettings
 from stack_outputs import OWNER_VARIABLE
 
 MODULE = "worker.js"
@@ -39,44 +36,9 @@ RUN_TIME_PATHS = ["/config.json", "/_api/*"]
 """Paths that the static Worker's module answers; every other path is an asset or the single page."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Account:
-    """The Cloudflare account and its Workers' owners."""
-
-    id: str
-    workers_url: str
-    """A Worker's address, with `{script}` for its name."""
-    ownership: Ownership
-    gate: pulumi.Resource
-    """The check that must pass before any Worker is changed."""
-
-    def address(self, worker: WorkerSettings) -> str:
-        """Return a Worker's public address, which is known before the Worker exists."""
-        return worker_url(self.workers_url, worker)
-
-    @classmethod
-    def of(cls, settings: Settings, gate: pulumi.Resource) -> Account:
-        return cls(
-            id=settings.account_id, workers_url=settings.workers_url, ownership=Ownership.of(settings), gate=gate
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkerArgs:
-    account: Account
-    settings: WorkerSettings
-    module: str
-    """The text of the one module."""
-    bindings: Sequence[Binding]
-    queue_id: Callable[[str], pulumi.Input[str]]
-    """Returns the id of a consumed queue, by name."""
-    assets: AssetSet | None = None
-    after: Hook | None = None
-    """Called after the script's upload. If it fails, the update fails."""
-
-
 class Worker(pulumi.ComponentResource):
-    """Produces `url`, the Worker's public address, once the Worker answers there.
+    """Produces `url`, the Worker's public address, once the Worker answers there, and `script`, the script's name, once
+    it is uploaded.
 
     Always sets observability and both workers.dev switches: a property that is left out shows up as a change after a
     refresh.
@@ -86,71 +48,60 @@ class Worker(pulumi.ComponentResource):
 
     url: pulumi.Output[str]
     script: pulumi.Output[str]
-    """The script's name, known after the upload."""
 
     def __init__(self, name: str, args: WorkerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("oracle-net:index:Worker", name, None, opts)
         uploads = Uploads()
         bindings = [*args.bindings, *_own_bindings(args)]
         script = self._script(name, args, bindings, uploads)
-        after_script = pulumi.ResourceOptions(parent=self, depends_on=[script])
-        DeclaredWorker(
-            f"{name}-declared", args.settings.script, bindings, uploads, script.etag, script.modified_on, after_script
-        )
+        self._declared(name, args, bindings, uploads, script)
         subdomain = self._subdomain(name, args, script)
-        domain = self._domain(name, args, script)
-        if isinstance(args.settings, ModuleSettings):
-            self._triggers(name, args.settings, args, script)
-        address = args.account.address(args.settings)
-        self.url = pulumi.Output.all(subdomain.id, domain.id if domain else "").apply(lambda _: address)
+        domain = self._domain(name, args.domain, args, script) if args.domain else None
+        self._triggers(name, args, script)
+        self.url = pulumi.Output.all(subdomain.id, domain.id if domain else "").apply(lambda _: args.url)
         self.script = script.script_name
-        self.register_outputs({"url": self.url})
-
-    def _triggers(
-        self, name: str, settings: ModuleSettings, args: WorkerArgs, script: cloudflare.WorkersScript
-    ) -> None:
-        """Create the Worker's cron triggers and queue consumers."""
-        after_script = _after_script(self, script, args.account.ownership.having)
-        if settings.crons is not None:
-            cloudflare.WorkersCronTrigger(
-                f"{name}-crons",
-                account_id=args.account.id,
-                script_name=script.script_name,
-                schedules=[cloudflare.WorkersCronTriggerScheduleArgs(cron=cron) for cron in settings.crons],
-                opts=after_script,
-            )
-        for queue, consumer in settings.consumes.items():
-            cloudflare.QueueConsumer(
-                f"{name}-consumes-{queue}",
-                account_id=args.account.id,
-                queue_id=args.queue_id(queue),
-                type="worker",
-                script_name=script.script_name,
-                dead_letter_queue=consumer.dead_letter_queue,
-                settings=_consumer(consumer),
-                opts=after_script,
-            )
+        self.register_outputs({"url": self.url, "script": self.script})
 
     def _script(
         self, name: str, args: WorkerArgs, bindings: Sequence[Binding], uploads: Uploads
     ) -> cloudflare.WorkersScript:
-        adopted = _import_id(args)
-        if adopted and args.assets:
+        if args.import_id and args.assets:
             # The provider cannot import files: it reads none back, and then refuses a Worker without files.
-            return cloudflare.WorkersScript.get(f"{name}-script", adopted, pulumi.ResourceOptions(parent=self))
+            return cloudflare.WorkersScript.get(f"{name}-script", args.import_id, pulumi.ResourceOptions(parent=self))
         return cloudflare.WorkersScript(
             f"{name}-script",
-            account_id=args.account.id,
-            script_name=args.settings.script,
+            account_id=args.account_id,
+            script_name=args.script,
             main_module=MODULE,
             content=args.module,
-            compatibility_date=args.settings.compatibility_date,
+            compatibility_date=args.compatibility_date,
             compatibility_flags=_flags(args),  # also when empty: the provider does not notice a removal
             bindings=_arguments(bindings),
             observability=cloudflare.WorkersScriptObservabilityArgs(enabled=True, head_sampling_rate=1),
             assets=_assets(args),
-            migrations=_migrations(args),
-            opts=import_options(self._options(args, uploads), adopted, SCRIPT_INPUTS),
+            migrations=args.migrations,
+            opts=import_options(self._options(args, uploads), args.import_id, SCRIPT_INPUTS),
+        )
+
+    def _declared(
+        self,
+        name: str,
+        args: WorkerArgs,
+        bindings: Sequence[Binding],
+        uploads: Uploads,
+        script: cloudflare.WorkersScript,
+    ) -> None:
+        """Record the declaration and its upload."""
+        DeclaredWorker(
+            f"{name}-declared",
+            DeclaredWorkerArgs(
+                script=args.script,
+                bindings=bindings,
+                uploads=uploads,
+                etag=script.etag,
+                modified=script.modified_on,
+            ),
+            pulumi.ResourceOptions(parent=self, depends_on=[script]),
         )
 
     def _subdomain(
@@ -158,27 +109,21 @@ class Worker(pulumi.ComponentResource):
     ) -> cloudflare.WorkersScriptSubdomain:
         return cloudflare.WorkersScriptSubdomain(
             f"{name}-subdomain",
-            account_id=args.account.id,
+            account_id=args.account_id,
             script_name=script.script_name,
-            enabled=args.settings.workers_dev,
+            enabled=args.workers_dev,
             previews_enabled=False,
-            opts=import_options(
-                _after_script(self, script, args.account.ownership.having), _import_id(args), SUBDOMAIN_INPUTS
-            ),
+            opts=import_options(_after_script(self, script, args.ownership.having), args.import_id, SUBDOMAIN_INPUTS),
         )
 
     def _domain(
-        self, name: str, args: WorkerArgs, script: cloudflare.WorkersScript
-    ) -> cloudflare.WorkersCustomDomain | None:
-        adopted = args.settings.adopted
-        if args.settings.domain is None:
-            return None
-        id = f"{args.account.id}/{adopted.domain}" if adopted and adopted.domain else None
+        self, name: str, domain: Domain, args: WorkerArgs, script: cloudflare.WorkersScript
+    ) -> cloudflare.WorkersCustomDomain:
         return cloudflare.WorkersCustomDomain(
             f"{name}-domain",
-            account_id=args.account.id,
-            hostname=args.settings.domain.hostname,
-            zone_id=args.settings.domain.zone_id,
+            account_id=args.account_id,
+            hostname=domain.hostname,
+            zone_id=domain.zone_id,
             service=script.script_name,
             # Every change is a replacement. If the old domain were deleted last, the new one of that name would go too.
             opts=import_options(
@@ -186,23 +131,49 @@ class Worker(pulumi.ComponentResource):
                     _after_script(self, script, _ownership_hooks(args)),
                     pulumi.ResourceOptions(delete_before_replace=True),
                 ),
-                id,
+                domain.import_id,
                 (),
             ),
         )
+
+    def _triggers(self, name: str, args: WorkerArgs, script: cloudflare.WorkersScript) -> None:
+        """Create the Worker's cron triggers and queue consumers."""
+        after_script = _after_script(self, script, args.ownership.having)
+        if args.crons is not None:
+            cloudflare.WorkersCronTrigger(
+                f"{name}-crons",
+                account_id=args.account_id,
+                script_name=script.script_name,
+                schedules=[cloudflare.WorkersCronTriggerScheduleArgs(cron=cron) for cron in args.crons],
+                opts=after_script,
+            )
+        for queue, consumer in args.consumers.items():
+            cloudflare.QueueConsumer(
+                f"{name}-consumes-{queue}",
+                account_id=args.account_id,
+                queue_id=consumer.queue_id,
+                type="worker",
+                script_name=script.script_name,
+                dead_letter_queue=consumer.dead_letter_queue,
+                settings=cloudflare.QueueConsumerSettingsArgs(
+                    batch_size=consumer.batch_size,
+                    max_wait_time_ms=consumer.max_wait_ms,
+                    max_retries=consumer.max_retries,
+                ),
+                opts=after_script,
+            )
 
     def _options(self, args: WorkerArgs, uploads: Uploads) -> pulumi.ResourceOptions:
         after = pulumi.ResourceHookBinding(
             after_create=[guarded(uploads.noted())], after_update=[guarded(uploads.noted(args.after))]
         )
         hooks = pulumi.ResourceHookBinding.merge(_ownership_hooks(args), after)
-        return pulumi.ResourceOptions(parent=self, depends_on=[args.account.gate], hooks=hooks)
+        return pulumi.ResourceOptions(parent=self, depends_on=[args.gate], hooks=hooks)
 
 
 def _ownership_hooks(args: WorkerArgs) -> pulumi.ResourceHookBinding:
     """Return the hooks that check the owner. An adopted Worker is imported, so it needs no check before a create."""
-    ownership = args.account.ownership
-    return ownership.having if args.settings.adopted else ownership.making
+    return args.ownership.having if args.import_id else args.ownership.making
 
 
 def _after_script(
@@ -212,46 +183,22 @@ def _after_script(
 
 
 def _own_bindings(args: WorkerArgs) -> list[Binding]:
-    return [
-        PlainText(name=RELEASE_VARIABLE, value=_fingerprint(args)),
-        PlainText(name=OWNER_VARIABLE, value=str(owner())),
-    ]
-
-
-def _import_id(args: WorkerArgs) -> str | None:
-    """Return the id for the import of an adopted script and its workers.dev switch; None if it is not adopted."""
-    return f"{args.account.id}/{args.settings.script}" if args.settings.adopted else None
-
-
-def _consumer(settings: ConsumerSettings) -> cloudflare.QueueConsumerSettingsArgs:
-    return cloudflare.QueueConsumerSettingsArgs(
-        batch_size=settings.batch_size, max_wait_time_ms=settings.max_wait_ms, max_retries=settings.retries
-    )
-
-
-def _fingerprint(args: WorkerArgs) -> str:
-    """Return the Worker's release: the digest of its files, or of its module if it has no files."""
-    return args.assets.digest if args.assets else module_digest(args.module)
+    """Return the bindings with the Worker's release and its owner."""
+    release = args.assets.digest if args.assets else module_digest(args.module)
+    return [PlainText(name=RELEASE_VARIABLE, value=release), PlainText(name=OWNER_VARIABLE, value=str(owner()))]
 
 
 def _assets(args: WorkerArgs) -> cloudflare.WorkersScriptAssetsArgs | None:
-    if args.assets is None or not isinstance(args.settings, AssetsSettings):
+    if args.assets is None:
         return None
     return cloudflare.WorkersScriptAssetsArgs(
         directory=args.assets.directory,
         config=cloudflare.WorkersScriptAssetsConfigArgs(
-            not_found_handling=args.settings.not_found,
+            not_found_handling=args.not_found,
             run_worker_first=RUN_TIME_PATHS,
             headers=args.assets.sent_headers,
             redirects=args.assets.redirects,
         ),
-    )
-
-
-def _migrations(args: WorkerArgs) -> cloudflare.WorkersScriptMigrationsArgs | None:
-    settings = args.settings
-    return (
-        pending(args.account.id, settings.script, settings.migrations) if isinstance(settings, ModuleSettings) else None
     )
 
 
@@ -261,7 +208,7 @@ def _flags(args: WorkerArgs) -> list[str]:
     A site forwards requests to the API, which may be a workers.dev address of the same account. Without the flag,
     Cloudflare answers such a request with error 1042 (workers-sdk#11215).
     """
-    flags = args.settings.compatibility_flags
+    flags = args.compatibility_flags
     added = (PUBLIC_FETCH,) if args.assets and PUBLIC_FETCH not in flags else ()
     return [*flags, *added]
 

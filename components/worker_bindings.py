@@ -9,7 +9,7 @@ from typing import Protocol
 import pulumi
 
 from components.bindings import Assets, Binding, DurableObjects, PlainText, SecretText, Service, Stored
-from lifecycle.naming import BACKEND_VARIABLE
+from lifecycle.naming import BACKEND_VARIABLE, worker_url
 from settings import (
     API,
     BindingSettings,
@@ -42,19 +42,21 @@ class Bindings:
     """The inputs of all Workers' bindings."""
 
     settings: Settings
-    api: Mapping[str, pulumi.Input[str]]
-    """Secrets that only the api gets, by name."""
+    """The bindings and secrets that each Worker's configuration names."""
+    url: pulumi.Input[str]
+    """The backend's address, a secret of the api."""
+    login: Mapping[str, pulumi.Input[str]]
+    """The admin's login, as secrets of the api."""
     app: pulumi.Input[str]
     """The name of the app that runs the backend."""
-    address: str
-    """The api's public address."""
     storage: WorkerStorage
+    """The storage that Workers are bound to."""
 
     def of(self, name: str, made: Mapping[str, UploadedWorker]) -> list[Binding]:
         """Return the bindings of the Worker `name`. `made` has the Workers that were made before it."""
         worker = self.settings.modules.get(name)
         if worker is None:
-            return [Assets(), PlainText(name="API_URL", value=self.address)]
+            return [Assets(), PlainText(name="API_URL", value=worker_url(self.settings.workers_url, self.settings.api))]
         program_and_secrets = [
             *(self._of_api() if name == API else []),
             *map(_secret, self.settings.secrets_of(name).items()),
@@ -62,7 +64,8 @@ class Bindings:
         return program_and_secrets + [_binding(key, each, self.storage, made) for key, each in worker.bindings.items()]
 
     def _of_api(self) -> list[Binding]:
-        known = (SecretText(name=name, value=value) for name, value in self.api.items())
+        secrets = {"POCKETBASE_URL": self.url, **self.login}
+        known = (SecretText(name=name, value=value) for name, value in secrets.items())
         token = self.settings.github_token
         optional = [_secret(("GITHUB_TOKEN", token.get_secret_value()))] if token else []
         return [*known, *optional, PlainText(name=BACKEND_VARIABLE, value=self.app)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import runpy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,8 @@ class Run(mocks.Mocks):
     """The names of the resources that the engine is to protect, components included."""
     requests: list[Any] = field(default_factory=list)
     """The registrations as the engine gets them, options included."""
+    registered: dict[str, set[str]] = field(default_factory=dict)
+    """The names of each component's outputs, by the component's type."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.resources.append(Declared(args.typ, args.name, args.inputs, args.name in self.protected))
@@ -131,11 +133,39 @@ class Monitor(mocks.MockMonitor):
             self.mocks.protected.add(request.name)  # type: ignore[attr-defined]
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
+    def RegisterResourceOutputs(self, request: Any) -> Any:
+        kind = request.urn.split("::")[2].rpartition("$")[2]
+        self.mocks.registered[kind] = set(request.outputs.fields)  # type: ignore[attr-defined]
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
+
 
 def run(
     config: Mapping[str, str], secret_keys: list[str] | None = None, *, preview: bool = False, stack: str = "unit"
 ) -> Run:
     """Runs `__main__.py` with `config`. Raises pulumi.RunError as the program does."""
+
+    def whole() -> dict[str, Any]:
+        outputs: dict[str, Any] = {}
+        original = pulumi.export
+        pulumi.export = outputs.__setitem__  # type: ignore[assignment]
+        try:
+            runpy.run_path(str(PROJECT / "__main__.py"), run_name="__main__")
+        finally:
+            pulumi.export = original
+        return outputs
+
+    return run_declared(whole, config, secret_keys, preview=preview, stack=stack)
+
+
+def run_declared(
+    declare: Callable[[], dict[str, Any]],
+    config: Mapping[str, str],
+    secret_keys: list[str] | None = None,
+    *,
+    preview: bool = False,
+    stack: str = "unit",
+) -> Run:
+    """Runs a function that declares resources and returns the stack's outputs."""
     seen = Run()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -144,14 +174,7 @@ def run(
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]
     def go() -> Any:
-        stack_outputs: dict[str, Any] = {}
-        original = pulumi.export
-        pulumi.export = stack_outputs.__setitem__  # type: ignore[assignment]
-        try:
-            runpy.run_path(str(PROJECT / "__main__.py"), run_name="__main__")
-        finally:
-            pulumi.export = original
-        return pulumi.Output.all(**stack_outputs).apply(seen.outputs.update)
+        return pulumi.Output.all(**declare()).apply(seen.outputs.update)
 
     try:
         go()

@@ -79,8 +79,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 """What each part may import, besides itself."""
 OURS = frozenset({*MAY_IMPORT, "services", "tests"})
 
-COMPONENT_BASE = {"bindings", "declared_worker"}
-"""What a component may use of its own package: the Workers' types of bindings, and the Worker's part."""
+COMPONENT_BASE = {"bindings", "declared_worker", "worker_args"}
+"""What a component may use of its own package: the Workers' types of bindings, and the Worker's parts."""
 CLI_LAYERS: tuple[set[str], ...] = (
     {"ui"},
     {"engine"},

@@ -8,6 +8,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
+import advice
 from components import backend_generation
 from components.backend_generation import GenerationProvider, fingerprint
 from errors import UserError
@@ -131,9 +132,12 @@ def test_names_fit_whatever_is_counted() -> None:
 @pytest.mark.parametrize("at", [None, 2])
 def test_a_lowered_generation_is_refused(monkeypatch: pytest.MonkeyPatch, at: int | None) -> None:
     serve(monkeypatch, at)
-    with pytest.raises(UserError, match="oracle-net:generation is 1, and generation 2 runs") as caught:
+    with pytest.raises(UserError, match="oracle-net:generation is 1, but generation 2 runs") as caught:
         GenerationProvider().diff("", props(generation=2.0), props())
-    assert "pulumi config set oracle-net:generation 2" in str(caught.value)
+    assert [each.command for each in advice.fixes(caught.value, "prod", "")] == [
+        "pulumi config set oracle-net:generation 2 --stack prod",
+        "oracle wipe --undo prod",
+    ]
 
 
 def test_a_generation_that_never_got_traffic_may_be_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,8 +158,9 @@ def serve(monkeypatch: pytest.MonkeyPatch, at: int | None, owner: str = "o/p/s")
 
 
 def test_a_restore_without_another_generation_is_refused() -> None:
-    with pytest.raises(UserError, match="A restore is a new generation: oracle restore kept"):
+    with pytest.raises(UserError, match="oracle-net:restoreFrom is kept, but generation 1 runs already") as caught:
         GenerationProvider().diff("", props(), props(restore_from="kept"))
+    assert advice.command(caught.value, "prod", "") == "oracle restore kept prod"
 
 
 def test_a_restore_that_has_happened_is_not_refused() -> None:

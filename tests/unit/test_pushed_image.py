@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from artifacts.contents import ArtifactError, image_digest, pack_image
 from cli.engine.workspace import Stack
 from cli.main import app
 from cli.ui.errors import CommandError
 from components import pushed_image
+from errors import Remedy, UserError
 from tests.support.scripted import Reply, scripted
 
 TOKEN = "planted-digitalocean-token"
@@ -34,6 +36,40 @@ def test_a_token_that_is_none_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> No
     with scripted({"/1": [Reply("", 404)]}) as store:
         assert not pushed_image._is_stored({"store": store.address, "digest": "1", "endpoint": store.address})
         assert "authorization" not in store.headers[0]
+
+
+def packed(tmp_path: Path, store: str) -> dict[str, Any]:
+    """The inputs of an image whose directory holds one file."""
+    (tmp_path / "image").mkdir()
+    (tmp_path / "image/serve").write_text("#!/bin/sh")
+    digest = image_digest(pack_image(tmp_path / "image", ["./serve"]))
+    props = {"directory": str(tmp_path / "image"), "run": ["./serve"], "digest": digest, "repository": "pocketbase"}
+    return {**props, "store": store, "endpoint": store}
+
+
+def test_a_store_that_does_not_answer_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"^The image store at http://127.0.0.1:9 does not answer") as caught:
+        pushed_image.ImageProvider().create(packed(tmp_path, "http://127.0.0.1:9"))
+    assert caught.value.helps == (Remedy.START_LOCAL_CLOUD,)
+
+
+def test_a_refused_image_is_in_the_local_clouds_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with scripted() as store:
+        props = packed(tmp_path, store.address)
+        store.answers[f"/{props['digest']}"] = [Reply("", 507)]
+        with pytest.raises(UserError, match=r"refused pocketbase \(status 507\)\.$") as caught:
+            pushed_image.ImageProvider().create(props)
+    assert caught.value.helps == (Remedy.READ_LOCAL_CLOUD_LOG,)
+
+
+def test_an_image_that_cannot_be_packed_names_its_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    props = {**packed(tmp_path, "http://127.0.0.1:9"), "directory": "nowhere"}
+    with pytest.raises(UserError, match=r"^The image of nowhere could not be packed: ") as caught:
+        pushed_image.ImageProvider().create(props)
+    assert isinstance(caught.value.cause, ArtifactError)
 
 
 def test_the_command_pushes_to_the_local_cloud_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

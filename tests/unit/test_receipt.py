@@ -13,7 +13,7 @@ import pytest
 
 from artifacts.contents import image_digest
 from components import pushed_image
-from errors import UserError
+from errors import Remedy, UserError
 from storage.releases import items, named, place
 from storage.releases.store import ReleaseStore
 from tests.support.owners import owner
@@ -208,5 +208,6 @@ def test_the_image_is_pushed_as_it_is_kept_and_not_packed_anew(project: Path) ->
     change(project)
     assert image_digest(pushed_image._packed_image(props)) == release["backend"] == props["digest"]
     shutil.rmtree(project / ".oracle")
-    with pytest.raises(UserError, match="services/backend changed while it was being pushed"):
+    with pytest.raises(UserError, match="services/backend changed while it was being pushed") as caught:
         pushed_image._packed_image(props)
+    assert caught.value.helps == (Remedy.RETRY,)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components.release_archive import ReleaseArchiveProvider
-from errors import UserError
+from errors import Remedy, UserError
 from stack_outputs import ADOPTED
 from storage.backups import AuditLog, Entry, Folder
 from storage.releases import items, named
@@ -78,8 +78,9 @@ def test_a_store_that_cannot_be_asked_is_no_change_but_a_failed_update(project: 
         .diff("", {**olds, "backup_config": broken}, {**props, "backup_config": broken})
         .changes
     )
-    with pytest.raises(UserError, match=r"All of it is deployed, but its bytes could not be kept: .* Again: pulumi up"):
+    with pytest.raises(UserError, match=r"^Everything is deployed, but its bytes could not be archived: .*") as caught:
         ReleaseArchiveProvider().update("", olds, {**props, "backup_config": broken})
+    assert caught.value.helps == (Remedy.RETRY,)
 
 
 def test_bytes_of_services_that_stay_need_not_be_there(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,7 +88,10 @@ def test_bytes_of_services_that_stay_need_not_be_there(project: Path, capsys: py
     lost = {**props, "release": {**props["release"], "assets": {**props["release"]["assets"], "web": "a" * 64}}}
     outs = created(lost)
     assert outs["lacking"] == [f"assets/{'a' * 64}"]
-    assert "Not kept, since this update did not have it: the files of web (aaaaaaaaaaaa)" in capsys.readouterr().out
+    assert capsys.readouterr().out == (
+        "Not archived, because this update does not deploy it: the files of web (aaaaaaaaaaaa). To archive it, run "
+        "`oracle deploy --stack unit`.\n"
+    )
     assert not ReleaseArchiveProvider().diff("", outs, lost).changes
 
 
