@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from errors import STACK, First, Fix, Help, Remedy, RemoveKey, SetKey, UserError, UserErrors
+from errors import STACK, First, Fix, Help, Remedy, RemoveKey, RestoreBackup, SetKey, UserError, UserErrors
 
 COMMANDS = {
     Remedy.BUILD: Fix(f"oracle build --stack {STACK}"),
@@ -15,6 +15,11 @@ COMMANDS = {
     Remedy.TAKE_BACKUP: Fix(f"oracle backup {STACK}"),
     Remedy.MAKE_BACKUP_KEY: Fix(f"oracle backups {STACK} --new-key", "to make a key"),
     Remedy.LIST_RELEASES: Fix(f"oracle rollback {STACK} --list", "to see the releases"),
+    Remedy.SHOW_ADMIN_PASSWORD: Fix(
+        f"pulumi stack output adminPassword --show-secrets --stack {STACK}",
+        "to see the declared password, and set it in the backend's dashboard",
+    ),
+    Remedy.READ_BACKEND_LOG: Fix(f"oracle tail backend --stack {STACK}", "to read the backend's log"),
 }
 """The command for each remedy, but for `RETRY`, whose command is the one that has failed."""
 
@@ -32,8 +37,11 @@ def text(error: UserError, stack: str, retry: str) -> str:
 
 
 def with_fixes(problem: str, helps: Sequence[Fix]) -> str:
-    """Return the problem as a sentence, followed by its fixes as another one."""
-    return f"{_ended(problem)} Fix: {'; or '.join(map(_sentence, helps))}." if helps else problem
+    """Return the problem as a sentence, followed by its fixes as another one; below a problem of several lines."""
+    if not helps:
+        return problem
+    fix = f"Fix: {'; or '.join(map(_sentence, helps))}."
+    return f"{problem}\n{fix}" if "\n" in problem else f"{_ended(problem)} {fix}"
 
 
 def _ended(text: str) -> str:
@@ -78,6 +86,8 @@ def _fix(help: Help, retry: str) -> Fix:
             shown = "--secret " if secret else ""
             end = "" if secret else f" {value}"
             return Fix(f"pulumi config set {shown}{_path(key)}{key}{end} --stack {STACK}", then=then or "")
+        case RestoreBackup(backup=backup):
+            return Fix(f"oracle restore {backup} {STACK}", "to restore its records")
         case RemoveKey(key=key):
             return Fix(f"pulumi config rm {_path(key)}{key} --stack {STACK}")
 

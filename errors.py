@@ -1,7 +1,7 @@
 """Errors that a person can act on, as data: a problem, its cause, and what helps.
 
 `advice` turns them into text. Clients and libraries know no command line, so they name what helps as a `Remedy`, a
-`SetKey` or a `RemoveKey`. The program and the command, which know it, give a `Fix`.
+`SetKey`, a `RemoveKey` or a `RestoreBackup`. The program and the command, which know it, give a `Fix`.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ class Remedy(Enum):
     TAKE_BACKUP = auto()
     MAKE_BACKUP_KEY = auto()
     LIST_RELEASES = auto()
+    SHOW_ADMIN_PASSWORD = auto()
+    """Read the declared password of the admin, to set it in the backend's dashboard."""
+    READ_BACKEND_LOG = auto()
 
 
 @dataclass(frozen=True)
@@ -71,15 +74,24 @@ class RemoveKey:
     key: str
 
 
-Help = Fix | Remedy | First | SetKey | RemoveKey
+@dataclass(frozen=True)
+class RestoreBackup:
+    """Restore a backup's data."""
+
+    backup: str
+    """The backup's id."""
+
+
+Help = Fix | Remedy | First | SetKey | RemoveKey | RestoreBackup
 
 
 class UserError(Exception):
     """A problem that a person can act on.
 
     `problem` is one sentence or more. `helps` are the alternatives that fix it. `cause` is the error or the text below
-    it. An error without `helps` has those of its cause. `go_on` is the command that continues after the fix, with
-    `STACK` for the stack's name. As a string, an error is the problem and the cause, without a fix.
+    it; a cause of several lines, such as the end of a log, begins on its own line. An error without `helps` has those
+    of its cause. `go_on` is the command that continues after the fix, with `STACK` for the stack's name. As a string,
+    an error is the problem and the cause, without a fix.
     """
 
     def __init__(self, problem: str, *helps: Help, cause: BaseException | str = "", go_on: str = "") -> None:
@@ -91,7 +103,8 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         cause = str(self.cause).strip()
-        return f"{self.problem.rstrip('.')}: {cause}" if cause else self.problem
+        separator = ":\n" if "\n" in cause else ": "
+        return f"{self.problem.rstrip('.')}{separator}{cause}" if cause else self.problem
 
 
 class UserErrors(UserError):

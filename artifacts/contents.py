@@ -18,6 +18,7 @@ from pathlib import Path
 from artifacts.folders import ArtifactError, MissingFile, SourceFile, read_file, shown, source_files
 from artifacts.sites.files import HEADERS, REDIRECTS, RULES, is_private, read_rules, site_files
 from artifacts.sites.types import refuse_clashing_pages, with_content_types
+from errors import First, Remedy
 from programs import OutOfTime, git
 
 __all__ = [
@@ -87,33 +88,35 @@ def read_module(entry: Path) -> str:
     try:
         content = read_file(entry)
     except MissingFile:
-        raise ArtifactError(_no_module(entry)) from None
+        raise _no_module(entry) from None
     if len(content) > SCRIPT_LIMIT:
         size, limit = len(content) / 1048576, SCRIPT_LIMIT // 1048576
         raise ArtifactError(
-            f"The Worker's module {shown(entry)} has {size:.1f} MiB, Cloudflare takes {limit} MiB; make it "
-            "smaller, then: oracle build"
+            f"The Worker's module {shown(entry)} has {size:.1f} MiB, but Cloudflare's limit is {limit} MiB.",
+            First("reduce its size", Remedy.BUILD),
         )
     try:
         return content.decode()
     except UnicodeDecodeError:
         raise ArtifactError(
-            f"The Worker's module {shown(entry)} is not UTF-8 text; set `entry` to the bundled module: "
-            "pulumi config set --path"
+            f"The Worker's module {shown(entry)} is not UTF-8 text.",
+            First("set the Worker's `entry` to its bundled module", Remedy.BUILD),
         ) from None
 
 
-def _no_module(entry: Path) -> str:
-    """Return the sentence for a missing module. It names other modules in the folder: the build may have renamed it."""
+def _no_module(entry: Path) -> ArtifactError:
+    """Return the error for a missing module. It names other modules in the folder: the build may have renamed it."""
     try:
         beside = source_files(entry.parent, lambda _name, folder: folder)
     except ArtifactError:
         beside = []
     there = [file.name for file in beside if file.name.endswith(MODULE_SUFFIXES)]
-    begin = f"The Worker's module {shown(entry)} does not exist"
+    problem = f"The Worker's module {shown(entry)} does not exist."
     if not there:
-        return f"{begin}; build it: oracle build"
-    return f"{begin}, and beside it there is {', '.join(there)}; name that as its `entry`, or build it: oracle build"
+        return ArtifactError(problem, Remedy.BUILD)
+    return ArtifactError(
+        f"{problem} Its folder has {', '.join(there)}.", First("set the Worker's `entry` to that"), Remedy.BUILD
+    )
 
 
 def module_digest(module: str) -> str:
@@ -178,10 +181,10 @@ def packed_files(packed: Path) -> Iterator[tuple[str, bytes]]:
             for member in tar:
                 file = tar.extractfile(member) if member.isreg() else None
                 if file is None or member.name.startswith("/") or ".." in member.name.split("/"):
-                    raise ArtifactError(f"{member.name!r} in it is no file of a site")
+                    raise ArtifactError(f"{member.name!r} in the packed site {shown(packed)} is not a file of a site.")
                 yield member.name, file.read()
     except (tarfile.TarError, EOFError) as error:
-        raise ArtifactError(f"it is no packed site: {error}") from None
+        raise ArtifactError(f"{shown(packed)} is not a packed site.", cause=str(error)) from None
 
 
 def source_commit(source: Path) -> str:
@@ -226,8 +229,8 @@ def _site_files(source: Path) -> tuple[list[SourceFile], tuple[str, ...]]:
     for file in files:
         if file.size > ASSET_LIMIT:
             raise ArtifactError(
-                f"The asset {shown(file.path)} is over Cloudflare's limit of 25 MiB for one file; make it "
-                "smaller, then: oracle build"
+                f"The asset {shown(file.path)} is larger than Cloudflare's limit of 25 MiB for one file.",
+                First("reduce its size", Remedy.BUILD),
             )
     return files, left_out
 
@@ -285,7 +288,8 @@ def _copy(files: list[SourceFile], served: Mapping[str, str], stage: Path) -> No
                 content = file.read()
                 if hashlib.sha256(content).hexdigest() != served[file.name]:
                     raise ArtifactError(
-                        f"{shown(file.path)} changed while it was read; wait for its build, then: pulumi up"
+                        f"{shown(file.path)} changed while it was read.",
+                        First("wait until its build has ended", Remedy.RETRY),
                     )
                 target = fresh / file.name
                 target.parent.mkdir(parents=True, exist_ok=True)

@@ -7,10 +7,13 @@ links to a folder that contains them, named pipes, sockets, devices, unreadable 
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from errors import First, Fix, Remedy, UserError
 
 KINDS = {
     stat.S_IFIFO: "a named pipe",
@@ -25,8 +28,8 @@ Place = tuple[int, int]
 """Device and inode, which identify a folder."""
 
 
-class ArtifactError(Exception):
-    """A source cannot be deployed: one sentence with the next command."""
+class ArtifactError(UserError):
+    """A source cannot be deployed."""
 
 
 class MissingFile(ArtifactError):
@@ -51,12 +54,12 @@ class SourceFile:
 def source_files(folder: Path, left_out: LeftOut) -> list[SourceFile]:
     """Return the files of a folder, sorted by name. Raises ArtifactError, also if there are none."""
     if not _is_folder(folder):
-        raise ArtifactError(f"The directory {shown(folder)} does not exist; build it: oracle build")
+        raise ArtifactError(f"The directory {shown(folder)} does not exist.", Remedy.BUILD)
     resolved = folder.resolve()
     above = frozenset(_place(os.stat(each)) for each in (resolved, *resolved.parents))
     files = sorted(_walked(folder, "", above, left_out), key=lambda file: file.name)
     if not files:
-        raise ArtifactError(f"The directory {shown(folder)} is empty; build it: oracle build")
+        raise ArtifactError(f"The directory {shown(folder)} is empty.", Remedy.BUILD)
     return files
 
 
@@ -91,7 +94,7 @@ def _walked(folder: Path, prefix: str, above: frozenset[Place], left_out: LeftOu
         elif not stat.S_ISDIR(status.st_mode):
             raise _not_regular(path, status.st_mode)
         elif _place(status) in above:
-            raise ArtifactError(f"{shown(path)} is a link to a folder that contains it, so it has no end; remove it")
+            raise ArtifactError(f"{shown(path)} is a link to a folder that contains it.", First("remove the link"))
         else:
             yield from _walked(path, f"{prefix}{name}/", above | {_place(status)}, left_out)
 
@@ -127,21 +130,23 @@ def _check_name(path: Path) -> None:
     try:
         path.name.encode()
     except UnicodeEncodeError:
-        raise ArtifactError(f"The name of {shown(path)} is not UTF-8, and nothing takes it; rename it") from None
+        raise ArtifactError(f"The name of {shown(path)} is not UTF-8.", First("rename it")) from None
 
 
 def _not_regular(path: Path, mode: int) -> ArtifactError:
     kind = KINDS.get(stat.S_IFMT(mode), "a folder" if stat.S_ISDIR(mode) else "no regular file")
-    return ArtifactError(f"{shown(path)} is {kind}, and only a regular file can be deployed; remove it")
+    return ArtifactError(f"{shown(path)} is {kind}, but only a regular file can be deployed.", First("remove it"))
 
 
 def _unreadable(path: Path, error: OSError) -> ArtifactError:
     if os.path.islink(path) and isinstance(error, FileNotFoundError):
         target = shown(Path(os.readlink(path)))
-        return ArtifactError(f"{shown(path)} is a link to {target}, which does not exist; remove the link")
+        return ArtifactError(f"{shown(path)} is a link to {target}, which does not exist.", First("remove the link"))
     if isinstance(error, PermissionError):
-        return ArtifactError(f"{shown(path)} may not be read by this user; allow it: chmod u+rX {shown(path)}")
+        problem = f"{shown(path)} is not readable for this user."
+        return ArtifactError(problem, Fix(f"chmod u+rX {shlex.quote(shown(path))}"))
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return MissingFile(f"{shown(path)} has gone while it was being read; wait for its build, then: pulumi up")
+        problem = f"{shown(path)} was deleted while it was read."
+        return MissingFile(problem, First("wait until its build has ended", Remedy.RETRY))
     reason = (error.strerror or type(error).__name__).lower()
-    return ArtifactError(f"{shown(path)} cannot be read ({reason}); remove or fix it")
+    return ArtifactError(f"{shown(path)} cannot be read ({reason}).", First("remove or fix it"))

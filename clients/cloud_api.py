@@ -1,4 +1,4 @@
-"""A client of a cloud's REST API: it returns JSON of the expected shape, or raises one sentence.
+"""A client of a cloud's REST API: it returns JSON of the expected shape, or raises ApiError.
 
 Repeatable requests are retried after transient failures: no answer, 408, 429, 5xx, or a 200 that is not the API's own,
 such as a proxy's page. Retry-After is respected up to a limit. A wait longer than the remaining time fails at once. The
@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from clients.http import client, httpx, is_loopback
+from errors import First, Fix, Help, Remedy, SetKey, UserError
 
 T = TypeVar("T")
 FIRST_PAUSE, LONGEST_PAUSE = 0.3, 5.0
@@ -86,11 +87,18 @@ class Answer:
             return datetime.now(UTC)
 
 
-class ApiError(Exception):
-    """A failed request: one sentence, and the answer if it came from the API itself."""
+class ApiError(UserError):
+    """A failed request, and the answer if it came from the API itself."""
 
-    def __init__(self, sentence: str, answer: Answer | None = None, *, transient: bool = False) -> None:
-        super().__init__(sentence)
+    def __init__(
+        self,
+        problem: str,
+        *helps: Help,
+        cause: BaseException | str = "",
+        answer: Answer | None = None,
+        transient: bool = False,
+    ) -> None:
+        super().__init__(problem, *helps, cause=cause)
         self.answer = answer
         self.transient = transient
 
@@ -103,8 +111,8 @@ class ApiError(Exception):
 class Unreachable(ApiError):
     """The API did not answer. `reason` is the text and `kind` the name of httpx's error."""
 
-    def __init__(self, sentence: str, kind: str, reason: str) -> None:
-        super().__init__(sentence, transient=True)
+    def __init__(self, problem: str, *helps: Help, kind: str, reason: str) -> None:
+        super().__init__(problem, *helps, cause=reason, transient=True)
         self.kind, self.reason = kind, reason
 
     @property
@@ -116,6 +124,7 @@ class Unreachable(ApiError):
 class Api:
     """An API called `name` at `address`. The `token` comes from the environment variable `variable`.
 
+    `address_key` is the configuration key of the address, which errors name; empty if there is none.
     `timeout` limits each step of a request and its whole answer. The `repeatable` methods are retried for `patience`
     seconds, by default a quarter of the timeout. `heard` is called with every answer. Raises ApiError for a text that
     is no token, and for an unencrypted address, where others could read the token.
@@ -133,12 +142,16 @@ class Api:
         patience: float | None = None,
         repeatable: frozenset[str] = REPEATABLE,
         heard: Callable[[Answer], object] = lambda _: None,
+        address_key: str = "",
     ) -> None:
-        self.name, self.address = name, address.rstrip("/")
+        self.name, self.address, self._variable = name, address.rstrip("/"), variable
+        self._set_address: Help = (
+            SetKey(address_key, "ADDRESS") if address_key else First(f"set the address of {name}'s API")
+        )
         if not is_token(token):
             raise ApiError(
-                f"{variable} holds a space, a line break or another character that no token has; set it anew: "
-                f"export {variable}=..."
+                f"{variable} is not a token: it has a space, a line break or another character that no token has.",
+                Fix(f"export {variable}=TOKEN"),
             )
         self._check_address()
         self._http = client(timeout, {**(headers or {}), "Authorization": f"Bearer {token}"})
@@ -197,8 +210,9 @@ class Api:
         if answer.status >= 300:
             host = urlsplit(answer.headers.get("location", "")).netloc or "another address"
             raise ApiError(
-                f"{self.name}'s API at {self.address} sends {method} {path} on to {host} (status {answer.status}), "
-                "for which the token is not meant; set the API's own address: pulumi config"
+                f"{self.name}'s API at {self.address} redirects {method} {path} to {host} (status {answer.status}), "
+                "which must not get the token.",
+                self._set_address,
             )
         try:
             return read(answer)
@@ -206,24 +220,26 @@ class Api:
             raise self._foreign(method, path, answer) from None
 
     def _foreign(self, method: str, path: str, answer: Answer) -> ApiError:
-        sentence = (
-            f"{self.name}'s API at {self.address} answered {method} {path} with something that is not its own "
-            f"({answer.kind}, status {answer.status}); see what is between here and there: curl -sSI {self.address}"
+        problem = (
+            f"The answer of {self.address} to {method} {path} is not from {self.name}'s API "
+            f"({answer.kind}, status {answer.status})."
         )
-        return ApiError(sentence, transient=True)
+        return ApiError(problem, Fix(f"curl -sSI {self.address}", "to see what answers there"), transient=True)
 
     def _refusal(self, method: str, path: str, answer: Answer) -> ApiError:
-        request = f"{method} {path}: {answer.message()} (status {answer.status})"
-        if not _is_transient(answer):
-            return ApiError(f"{self.name} refused {request}.", answer)
-        after = f"; it asks for {answer.retry_after:.0f} s of patience" if answer.retry_after else ""
-        return ApiError(f"{self.name}'s API could not do {request}{after}; try again later.", answer, transient=True)
+        request, cause = f"{method} {path} (status {answer.status}).", answer.message()
+        if _is_transient(answer):
+            wait = f"wait {answer.retry_after:.0f} s" if answer.retry_after else "wait a minute"
+            help = First(wait, Remedy.RETRY)
+            return ApiError(f"{self.name}'s API failed at {request}", help, cause=cause, answer=answer, transient=True)
+        helps = [First(f"set {self._variable} to a token that may do this")] if answer.status in (401, 403) else []
+        return ApiError(f"{self.name} refused {request}", *helps, cause=cause, answer=answer)
 
     def _unreachable(self, error: httpx.HTTPError) -> Unreachable:
         reason = str(error) or type(error).__name__
-        remedy = "start the local cloud: oracle cloud start" if self._local else "try again in a minute."
-        sentence = f"{self.name}'s API at {self.address} does not answer ({reason}); {remedy}"
-        return Unreachable(sentence, type(error).__name__, reason)
+        help = Remedy.START_LOCAL_CLOUD if self._local else First("wait a minute", Remedy.RETRY)
+        problem = f"{self.name}'s API at {self.address} does not answer."
+        return Unreachable(problem, help, kind=type(error).__name__, reason=reason)
 
     def _may_repeat(self, method: str, error: ApiError) -> bool:
         """Return whether to retry. After 429 any method may be repeated, since the API did nothing."""
@@ -251,11 +267,11 @@ class Api:
         except ValueError:
             usable = False
         if not usable:
-            raise ApiError(f"{self.address!r} is not an address of {self.name}'s API; set another: pulumi config")
+            raise ApiError(f"{self.address!r} is not an address of {self.name}'s API.", self._set_address)
         if parts.scheme == "http" and not self._local:
             raise ApiError(
-                f"{self.address} is not encrypted, so {self.name}'s token could be read on the way; set an address "
-                "with https://: pulumi config"
+                f"{self.address} does not begin with https://, so others could read {self.name}'s token.",
+                self._set_address,
             )
 
 

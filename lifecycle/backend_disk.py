@@ -21,7 +21,7 @@ from pulumi.dynamic import (
 )
 
 from clients.app_platform import AppPlatform, AppPlatformError
-from errors import UserError
+from errors import STACK, Fix, UserError
 from lifecycle.backup_config import BackupConfig
 from lifecycle.errors import Provider
 from lifecycle.migration import BackendContext, Source, Traffic, app_with_traffic, find_app_with_traffic
@@ -109,7 +109,6 @@ def _refuse_gone(app: str, props: Mapping[str, Any]) -> None:
     from storage.backups.loss import last_known
 
     backup_config = BackupConfig.of(props["backup_config"])
-    stack = backup_config.owner.stack
     try:
         store = (backup_config.audit_log(), backup_config.catalog())
         known = last_known(app, int(props["generation"]), *store, props["restore_from"] or None)
@@ -117,8 +116,9 @@ def _refuse_gone(app: str, props: Mapping[str, Any]) -> None:
         raise UserError(str(error)) from None
     if known is not None and known.records:
         raise UserError(
-            f"The app {app} is gone, and {known.summary} went with it. Nothing was changed. To have them back: "
-            f"{known.way_back(stack)}; to go on with an empty one on purpose: oracle wipe {stack}"
+            f"The app {app} is gone, and {known.summary} went with it. Nothing was changed.",
+            known.recovery,
+            Fix(f"oracle wipe {STACK}", "to go on with an empty backend"),
         )
 
 
@@ -131,11 +131,11 @@ def refuse_lost(
     """
     loss = find_lost(platform, source, props, backup_config, restored)
     if loss is not None:
-        stack = backup_config.owner.stack
         none = "" if loss.known.backup else " No backup that is kept has them."
         raise UserError(
-            f"{loss.summary}. Nothing was changed.{none} To have them back: {loss.way_back(stack)}; to go on with "
-            f"the empty one on purpose: oracle wipe {stack}"
+            f"{loss.summary}. Nothing was changed.{none}",
+            loss.known.recovery,
+            Fix(f"oracle wipe {STACK}", "to go on with an empty backend"),
         )
 
 

@@ -16,6 +16,7 @@ from artifacts.images.errors import ImageError
 from artifacts.images.inputs import PLATFORM, Inputs
 from artifacts.images.logins import Login
 from artifacts.images.repository import HUB, Repository
+from errors import First, Fix, Remedy
 from programs import OutOfTime, run
 
 PROBES = {"docker": ("version", "--format", "{{.Server.Version}}"), "podman": ("info",), "buildah": ("info",)}
@@ -53,8 +54,9 @@ class Builder:
                 return cls(name, environment)
         problems = "; ".join(f"{name} {_problem(name, environment)}" for name in PROBES)
         raise ImageError(
-            f"Nothing here can build the backend's image ({problems}); start docker's daemon, or install one of them: "
-            "sudo apt-get install buildah"
+            f"No program on this machine can build the backend's image ({problems}).",
+            First("start docker's daemon"),
+            Fix("sudo apt-get install buildah", "to install a builder"),
         )
 
     def build(self, inputs: Inputs, name: str, line: Line) -> None:
@@ -107,16 +109,12 @@ class Builder:
         try:
             status = run([self.program, *words], env=env, merged=True, line=on_line, seconds=BUILD_SECONDS).status
         except OutOfTime:
-            raise ImageError(
-                f"{problem} within {BUILD_SECONDS / 60:.0f} minutes; try again: oracle build backend"
-            ) from None
+            raise ImageError(f"{problem} within {BUILD_SECONDS / 60:.0f} minutes.", Remedy.RETRY) from None
         except OSError as error:
-            raise ImageError(f"{problem} ({error.strerror}); install it again: {self.program} version") from None
+            raise ImageError(f"{problem} ({error.strerror}).", First(f"install {self.program} again")) from None
         if status != 0:
-            end = "\n".join(output[-TAIL:])
-            raise ImageError(
-                f"{problem} (status {status}); fix it, then: oracle build backend\nIts output ends:\n{end}"
-            )
+            help = First("fix the error in this output", Remedy.RETRY)
+            raise ImageError(f"{problem} (status {status}).", help, cause="\n".join(output[-TAIL:]))
 
 
 def _problem(name: str, environment: Mapping[str, str]) -> str:

@@ -13,10 +13,13 @@ from typing import Any, TypeVar
 
 from artifacts.images.errors import ImageError
 from artifacts.images.repository import DOCR
+from clients.app_platform.client import ADDRESS_KEY
 from clients.cloud_api import Api, ApiError
+from errors import First, Fix, Help, Remedy, SetKey
 
 T = TypeVar("T")
 VARIABLE = "DIGITALOCEAN_TOKEN"
+LOG_IN = Fix("doctl registry login", "to log in to the registry")
 LOGIN_SECONDS = 3600
 """How long a login is valid: longer than any push takes."""
 
@@ -34,10 +37,11 @@ class Account:
         if len(names) == 1:
             return names[0]
         if not names:
-            raise ImageError("DigitalOcean's account has no container registry; make one: doctl registries create NAME")
+            create = Fix("doctl registries create NAME", "to create one")
+            raise ImageError("DigitalOcean's account has no container registry.", create)
         raise ImageError(
-            f"DigitalOcean's account has several container registries ({', '.join(names)}); choose one: "
-            "pulumi config set --path oracle-net:backend.image.registry NAME"
+            f"DigitalOcean's account has several container registries ({', '.join(names)}).",
+            SetKey("oracle-net:backend.image.registry", "NAME"),
         )
 
     def login(self, registry: str, *, write: bool) -> tuple[str, str]:
@@ -59,21 +63,25 @@ class Account:
     def _get(self, path: str, read: Callable[[Any], T]) -> T:
         self._require_token()
         try:
-            api = Api("DigitalOcean", self.endpoint, self.token, VARIABLE)
+            api = Api("DigitalOcean", self.endpoint, self.token, VARIABLE, address_key=ADDRESS_KEY)
         except ApiError as error:
-            raise ImageError(str(error)) from None
+            raise _image_error(error) from None
         try:
             return api.ask("GET", path, read)
         except ApiError as error:
-            hint = ""
-            if error.status in (401, 403):
-                hint = (
-                    f" {VARIABLE} needs the scopes registry:read, and to push registry:update; or: doctl registry login"
-                )
-            raise ImageError(f"{error}{hint}") from None
+            raise _image_error(error) from None
         finally:
             api.close()
 
     def _require_token(self) -> None:
         if not self.token:
-            raise ImageError(f"{VARIABLE} is not set, and nobody has logged in to {DOCR}; log in: doctl registry login")
+            problem = f"{VARIABLE} is not set, and there is no login of {DOCR} on this machine."
+            raise ImageError(problem, LOG_IN, Remedy.LOAD_ENVIRONMENT)
+
+
+def _image_error(error: ApiError) -> ImageError:
+    helps: tuple[Help, ...] = error.helps
+    if error.status in (401, 403):
+        scopes = First(f"set {VARIABLE} to a token with the scope registry:read, and registry:update for pushes")
+        helps = (scopes, LOG_IN)
+    return ImageError(error.problem, *helps, cause=error.cause)

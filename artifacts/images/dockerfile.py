@@ -14,6 +14,7 @@ from artifacts.images.builder import Builder, Line
 from artifacts.images.errors import ImageError
 from artifacts.images.inputs import Inputs
 from artifacts.images.registry import Registry, registry_of
+from errors import Remedy
 from settings import BackendSettings
 
 SHORT = 12
@@ -49,15 +50,13 @@ class DockerfileImage:
         builder.build(self.inputs, name, line)
         before = self.digest()
         if before is not None and not again:
-            line(f"{name} was pushed by somebody else meanwhile, and is taken")
+            line(f"{name} was pushed by another machine meanwhile, and is used")
             return before
         if before is not None:
             self.registry.tag(before, f"before-{before.removeprefix('sha256:')[:SHORT]}")
         builder.push(self.registry.repository, name, self.registry.login(), line)
         after = self.digest()
         if after is None:
-            raise ImageError(
-                f"{builder.program} has pushed {name}, and the registry does not have it; try again: oracle build "
-                "backend"
-            )
+            problem = f"{builder.program} has pushed {name}, but the registry does not have it."
+            raise ImageError(problem, Remedy.RETRY)
         return after

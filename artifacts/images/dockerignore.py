@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 
 from artifacts.folders import ArtifactError
+from errors import First
 
 GLOB = re.compile(r"(\*\*/?|\*|\?|\[\^?(?:\\.|[^\]\\])+\]|\\.)", re.DOTALL)
 
@@ -51,8 +52,8 @@ def _rules(text: str, name: str) -> Iterator[tuple[bool, re.Pattern[str]]]:
             yield takes_back, re.compile(_translated(cleaned), re.DOTALL)
         except (ValueError, re.error):
             raise ArtifactError(
-                f"{name}, line {number}: {pattern!r} is no pattern; write it as docker's documentation of "
-                ".dockerignore says"
+                f"{name}, line {number}: {pattern!r} is not a pattern.",
+                First("write it as docker's documentation of .dockerignore says"),
             ) from None
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import stat
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from pathlib import Path
 from artifacts.folders import ArtifactError, read_file, shown
 from artifacts.images.dockerignore import Dockerignore
 from artifacts.images.errors import ImageError
+from errors import First, Fix, Remedy, SetKey
 from programs import OutOfTime, git
 from settings import BackendSettings
 
@@ -32,6 +34,7 @@ VERSION = 1
 GIT = ".git"
 GIT_SECONDS = 20.0
 IGNORED = ".dockerignore"
+LEAVE_OUT = First(f"leave it out of the build in {IGNORED}")
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,9 @@ class Inputs:
         context = project / backend.path / build.context
         if not context.is_dir():
             raise ImageError(
-                f"The checkout {shown(context)} of the backend does not exist; clone it there, or name another: "
-                "pulumi config set --path oracle-net:backend.path PATH"
+                f"The checkout {shown(context)} of the backend does not exist.",
+                First("clone it there"),
+                SetKey("oracle-net:backend.path", "PATH"),
             )
         return cls(context, context / build.dockerfile, build.target, tuple(sorted(build.args.items())))
 
@@ -91,7 +95,8 @@ class Inputs:
             _copy_file(self.context / name, target, as_it_is=_in_git(name))
         dockerfile.write_bytes(self._dockerfile())
         if replace(self).hash != self.hash:
-            raise ImageError(f"{shown(self.context)} changed while it was read; wait for that to end, then try again")
+            help = First("wait until nothing changes it", Remedy.RETRY)
+            raise ImageError(f"{shown(self.context)} changed while it was read.", help)
         return context, dockerfile
 
     def _dockerfile(self) -> bytes:
@@ -99,8 +104,8 @@ class Inputs:
             return read_file(self.dockerfile)
         except ArtifactError:
             raise ImageError(
-                f"The Dockerfile {shown(self.dockerfile)} cannot be read; name another: "
-                "pulumi config set --path oracle-net:backend.image.build.dockerfile NAME"
+                f"The Dockerfile {shown(self.dockerfile)} cannot be read.",
+                SetKey("oracle-net:backend.image.build.dockerfile", "NAME"),
             ) from None
 
     def _ignore(self) -> Dockerignore:
@@ -113,9 +118,8 @@ class Inputs:
         described = (("rev-parse", "HEAD"), ("describe", "--tags", "--always"))
         with suppress(OSError, OutOfTime):
             return [git.git(self.context, *words, seconds=GIT_SECONDS).text.strip() for words in described]
-        raise ImageError(
-            f"git cannot say which commit {shown(self.context)} is at; see: git -C {shown(self.context)} log"
-        )
+        help = Fix(f"git -C {shlex.quote(shown(self.context))} log", "to see git's error")
+        raise ImageError(f"git does not report the current commit of {shown(self.context)}.", help)
 
 
 def _walk(folder: Path, prefix: str, ignore: Dockerignore) -> Iterator[str]:
@@ -131,7 +135,7 @@ def _walk(folder: Path, prefix: str, ignore: Dockerignore) -> Iterator[str]:
                 yield name
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise ImageError(f"{shown(folder)} cannot be read ({reason}); leave it out of the build in {IGNORED}") from None
+        raise ImageError(f"{shown(folder)} cannot be read ({reason}).", LEAVE_OUT) from None
 
 
 def _in_git(name: str) -> bool:
@@ -150,7 +154,7 @@ def _read(path: Path) -> bytes:
     try:
         return read_file(path)
     except ArtifactError as error:
-        raise ImageError(f"{str(error).rpartition(';')[0] or error}; leave it out of the build in {IGNORED}") from None
+        raise ImageError(error.problem, LEAVE_OUT, cause=error.cause) from None
 
 
 def _copy_file(source: Path, target: Path, *, as_it_is: bool) -> None:

@@ -16,6 +16,7 @@ from artifacts.images.errors import ImageError
 from artifacts.images.logins import Login, Logins
 from artifacts.images.repository import DOCR, HUB, Repository
 from clients.http import client, httpx, is_loopback
+from errors import First, Fix, Remedy
 from settings import ImageSettings
 
 SECONDS = 20.0
@@ -60,9 +61,9 @@ class Registry:
         digest_header = answer.headers.get("docker-content-digest", "")
         if not DIGEST.fullmatch(digest_header):
             raise ImageError(
-                f"The registry at {self.repository.host} names no digest for {reference} (status "
-                f"{answer.status_code}); see what answers there: curl -sSI "
-                f"{self.repository.address}/manifests/{reference}"
+                f"The registry at {self.repository.host} returned no digest for {reference} (status "
+                f"{answer.status_code}).",
+                self._see_answer(reference),
             )
         return str(digest_header)
 
@@ -90,8 +91,8 @@ class Registry:
                     )
         except httpx.HTTPError as error:
             raise ImageError(
-                f"The registry at {self.repository.host} does not answer ({str(error) or type(error).__name__}); see: "
-                f"curl -sSI {self.repository.address}/manifests/{reference}"
+                f"The registry at {self.repository.host} does not answer ({str(error) or type(error).__name__}).",
+                self._see_answer(reference),
             ) from None
         return self._checked(answer, scope)
 
@@ -100,8 +101,9 @@ class Registry:
             raise self._refused(scope)
         if answer.status_code >= 300 and answer.status_code != 404:
             raise ImageError(
-                f"The registry at {self.repository.host} could not be asked for {self.repository.path} (status "
-                f"{answer.status_code}); try again in a minute."
+                f"The registry at {self.repository.host} failed at a request for {self.repository.path} (status "
+                f"{answer.status_code}).",
+                First("wait a minute", Remedy.RETRY),
             )
         return answer
 
@@ -134,7 +136,10 @@ class Registry:
         what = "read" if scope == PULL else "written to"
         host = self.repository.host
         how = "doctl registry login" if host == DOCR else f"docker login {host}"
-        return ImageError(f"{self.repository} may not be {what} with the login that is here; log in: {how}")
+        return ImageError(f"{self.repository} may not be {what} with the login on this machine.", Fix(how))
+
+    def _see_answer(self, reference: str) -> Fix:
+        return Fix(f"curl -sSI {self.repository.address}/manifests/{reference}", "to see what answers there")
 
 
 def _is_safe(address: str) -> bool:

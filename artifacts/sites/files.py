@@ -12,6 +12,7 @@ from pathlib import Path
 from artifacts.folders import ArtifactError, SourceFile, read_file, shown, source_files
 from artifacts.sites import ignore
 from artifacts.sites.ignore import Ignore
+from errors import First, Remedy
 from site_rules import Problem, header_problems, redirect_problems
 
 HEADERS, REDIRECTS = "_headers", "_redirects"
@@ -69,20 +70,21 @@ def _check_name(site: Path, name: str) -> None:
     if "%" in last:
         raise ArtifactError(
             f"{shown(site / name)} has a % in its name, which Cloudflare reads as an escape, so it would be served "
-            "under another name or refused; rename it, then: oracle build"
+            "under another name or refused.",
+            First("rename it", Remedy.BUILD),
         )
     if CONTROL.search(last):
         raise ArtifactError(
-            f"{shown(site / name)} has a control character in its name, which no address has; rename it, then: "
-            "oracle build"
+            f"{shown(site / name)} has a control character in its name, which no address has.",
+            First("rename it", Remedy.BUILD),
         )
 
 
 def _check_private(path: Path, last: str, pages_worker: bool) -> None:
     if pages_worker or is_private(last):
         raise ArtifactError(
-            f"{shown(path)} would be public; name it in the site's {ignore.NAME} (`{last}` leaves it out, `!{last}` "
-            "serves it), then: oracle build"
+            f"{shown(path)} would be public.",
+            First(f"add `{last}` to the site's {ignore.NAME} to leave it out, or `!{last}` to serve it", Remedy.BUILD),
         )
 
 
@@ -95,8 +97,8 @@ def _text(path: Path) -> str | None:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise ArtifactError(
-            f"{shown(path)}, line {line}: this is not UTF-8, and Cloudflare takes nothing else; save it as UTF-8, "
-            "then: oracle build"
+            f"{shown(path)}, line {line}: this is not UTF-8, so Cloudflare refuses it.",
+            First("save it as UTF-8", Remedy.BUILD),
         ) from None
 
 
@@ -106,6 +108,6 @@ def _refuse(path: Path, problems: list[Problem]) -> None:
     first, more = problems[0], len(problems) - 1
     others = f" ({more} more {'lines' if more > 1 else 'line'} with a problem)" if more else ""
     raise ArtifactError(
-        f"{shown(path)}, line {first.line}: {first.says}, so Cloudflare refuses it{others}; {first.fix}, then: "
-        "oracle build"
+        f"{shown(path)}, line {first.line}: {first.says}, so Cloudflare refuses it{others}.",
+        First(first.fix, Remedy.BUILD),
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artifacts.folders import ArtifactError, read_file, shown
+from errors import First
 
 if TYPE_CHECKING:
     from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
@@ -39,9 +40,10 @@ class Ignore:
             return cls(read_file(path).decode("utf-8-sig"))
         except UnicodeDecodeError as error:
             line = error.object[: error.start].count(b"\n") + 1
-            raise ArtifactError(f"{shown(path)}, line {line}: this is not UTF-8; save it as UTF-8") from None
+            problem = f"{shown(path)}, line {line}: this is not UTF-8."
+            raise ArtifactError(problem, First("save it as UTF-8")) from None
         except ValueError as error:
-            raise ArtifactError(f"{shown(path)}, {error}; write it as in .gitignore") from None
+            raise ArtifactError(f"{shown(path)}, {error}.", First("write it as in .gitignore")) from None
 
     def decided(self, name: str, folder: bool) -> bool | None:
         """Return True if a path is ignored, False if a `!` rule includes it, None if no rule matches it."""
@@ -80,7 +82,7 @@ def _rules(text: str) -> list[Rule]:
         try:
             rule = _rule(GitIgnoreSpecPattern(line.removesuffix("\r")))
         except GitIgnorePatternError:
-            raise ValueError(f"line {number}: {line.strip()!r} is no pattern") from None
+            raise ValueError(f"line {number}: {line.strip()!r} is not a pattern") from None
         rules += [rule] if rule else []
     return rules
 

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from urllib.parse import quote, unquote
 
 from artifacts.folders import ArtifactError
+from errors import First, Remedy
 from site_rules import HEADER_LINE, HEADER_RULES, HeaderRule, header_rules
 
 TEXT = "; charset=utf-8"
@@ -149,8 +150,9 @@ def refuse_clashing_pages(files: Mapping[str, str]) -> None:
     for page in sorted(name for name in clashing if _ending(name) == PAGE):
         other = min(name for name in clashing if files[name] == files[page] and _ending(name) != PAGE)
         raise ArtifactError(
-            f"{page} and {other} have the same bytes, and Cloudflare keeps one content type for them, so the page "
-            "could be served as something else; end one of them with one more line, then: oracle build"
+            f"{page} and {other} have the same bytes, for which Cloudflare stores one content type, so the page could "
+            "be served with the wrong one.",
+            First("add a line to the end of one of them", Remedy.BUILD),
         )
 
 
@@ -163,7 +165,8 @@ def _fitting(files: Mapping[str, str], room: int) -> Rules:
             return rules
     raise ArtifactError(
         f"The site has files with {len({_ending(name) for name in unsure})} endings, and its _headers leaves room for "
-        f"{max(room, 0)} rules of content types; shorten its _headers, then: oracle build"
+        f"{max(room, 0)} rules of content types.",
+        First("shorten its _headers", Remedy.BUILD),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import advice
 from cli.engine.pulumi import Engine
 from cli.ui.errors import CommandError
 from clients.pocketbase import AdminError, CountError, DataSummary, Login, Unhealthy, login, summarize_data, version
@@ -121,7 +122,9 @@ class StackBackups:
             {each.from_app_id for each in entries if each.kind != "kept"},
         )
         undo = Undo(self.engine.stack.name, backup_ids, complete, lost, replaced)
-        return [undo.of(change) for change in _changes(entries)], [*unreadable, *damaged, *foreign]
+        complaints: list[BackupsError] = [*unreadable, *damaged, *foreign]
+        texts = [advice.text(each, self.engine.stack.name, "") for each in complaints]
+        return [undo.of(change) for change in _changes(entries)], texts
 
     def last_undone(self) -> str:
         """Return the backup that `--undo` restores. Raises CommandError."""

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+import advice
 from cli.backups.stack_backups import StackBackups
 from cli.commands.options import StackArgument
 from cli.engine.pulumi import Engine
@@ -41,7 +42,7 @@ def backups(
     else:
         typer.echo(f"There are no backups of {stack} yet; take one: oracle backup {stack}")
     for complaint in complaints:
-        typer.echo(complaint, err=True)
+        typer.echo(advice.text(complaint, stack, ""), err=True)
 
 
 def _row(found: Backup) -> tuple[str, ...]:

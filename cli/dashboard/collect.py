@@ -26,6 +26,7 @@ from cli.status.probe import TimedOut, gather_with_deadline
 from cli.status.render import age
 from cli.status.snapshot import StatusReader
 from errors import Remedy, UserError
+from storage.backups import Backup
 
 SECONDS = 30.0
 """The time limit for the slowest source."""
@@ -52,7 +53,7 @@ class Gatherer:
             "services": self._status_reader.gather,
             "runs": lambda: _runs(Runs(self._stack.runs).of(stack_backups.engine.owner)),
             "graph": lambda: self._graph(stack_backups.engine),
-            "backups": lambda: stack_backups.catalog_without_key.survey(),
+            "backups": lambda: self._backups(stack_backups),
             "history": stack_backups.history,
         }
         results = gather_with_deadline({name: _returning_errors(source) for name, source in sources.items()}, SECONDS)
@@ -68,6 +69,11 @@ class Gatherer:
             if complaints:
                 problems[name] = " ".join(complaints)
         return _content(self._stack.name, good.pop("services", None), problems, good)
+
+    def _backups(self, stack_backups: StackBackups) -> tuple[list[Backup], list[str]]:
+        """Return the backups, newest first, and a sentence for each that is left out."""
+        backups, complaints = stack_backups.catalog_without_key.survey()
+        return backups, [advice.text(each, self._stack.name, "") for each in complaints]
 
     def _graph(self, engine: Engine) -> Graph:
         """Return the graph of the state. An export takes a second, so its result is cached."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import advice
 from cli.backups.stack_backups import StackBackups
 from cli.ui import phrases
 from cli.ui.errors import CommandError
@@ -35,7 +36,7 @@ def listed(stack_backups: StackBackups) -> tuple[list[DeployedRelease], list[str
     sentences = [
         f"The release {each.id} of {stack} is gone: some of its bytes were lost or cleared away." for each in lost
     ]
-    return complete, sentences + foreign
+    return complete, sentences + [advice.text(each, stack, "") for each in foreign]
 
 
 def declared(settings: Settings, outputs: Outputs) -> Release:

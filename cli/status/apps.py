@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import advice
 from cli.status import alerts, sources
 from cli.status.clouds import AppFacts, CloudTrouble
 from cli.status.declared import Declared, DeclaredApp
@@ -78,7 +79,9 @@ def empty_disk(snapshot: AppSnapshot) -> Finding | None:
         return None
     none = "" if loss.known.backup else ". No backup that is kept has them"
     what = f"Empty: {loss.summary}{none}. To go on with the empty one on purpose: oracle wipe {snapshot.stack}."
-    return Finding(about="backend", level="down", what=what, next=loss.way_back(snapshot.stack))
+    return Finding(
+        about="backend", level="down", what=what, next=advice.fix(loss.known.recovery, snapshot.stack, "").command
+    )
 
 
 def new_disk(snapshot: AppSnapshot) -> Finding | None:

@@ -22,6 +22,7 @@ from cli.status.probe import Answer, TimedOut, gather_with_deadline
 from cli.ui.errors import CommandError
 from clients.app_platform import AppPlatform, AppPlatformError, ConsoleError, run_command
 from clients.pocketbase import AdminError, CountError, SecondFactorWanted, freeze_state, login
+from errors import Remedy, UserError
 from settings import Settings, other_stacks
 from storage.backups import BackupsError
 from storage.backups.loss import Loss
@@ -58,8 +59,8 @@ class Observations:
     """Deleted database files that the backend still writes to. Empty also if they cannot be listed."""
     certificates: Mapping[str, Certificate]
     backups: Backups
-    complaints: tuple[str, ...]
-    """Problems with backups: sentences that end with a command."""
+    complaints: tuple[UserError, ...]
+    """Problems with backups."""
     checks: tuple[Check, ...] | None = None
     """The account's uptime checks. None if they could not be listed."""
     domains: Mapping[str, str] | None = None
@@ -163,12 +164,12 @@ def _admin(declared: Declared | None) -> bool | str | None:
         return None
 
 
-def _backups(engine: Engine, settings: Settings) -> tuple[Backups, tuple[str, ...]]:
+def _backups(engine: Engine, settings: Settings) -> tuple[Backups, tuple[UserError, ...]]:
     """Return the backups in the store. Manifests are not encrypted, so no key is needed."""
     try:
         found, complaints = StackBackups(engine).catalog_without_key.survey()
     except (BackupsError, CommandError) as error:
-        return _no_backups(settings), (str(error),)
+        return _no_backups(settings), (error,)
     newest = found[0] if found else None
     return (
         Backups(
@@ -194,8 +195,8 @@ def _no_backups(settings: Settings) -> Backups:
     return Backups(where=settings.backup.store, count=None, newest=None, at=None)
 
 
-def _late_store(settings: Settings) -> str:
-    return f"The backups at {settings.backup.store} did not answer within {ALL:g} s; look again: oracle backups"
+def _late_store(settings: Settings) -> UserError:
+    return UserError(f"The backups at {settings.backup.store} did not answer within {ALL:g} s.", Remedy.LIST_BACKUPS)
 
 
 def _or(found: T | TimedOut, otherwise: T) -> T:

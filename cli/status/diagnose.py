@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import advice
 from cli.status import addresses, apps, checks, sources, workers
 from cli.status.certificates import WARN_DAYS
 from cli.status.clouds import AppFacts, CloudTrouble, WorkerFacts
@@ -200,9 +201,8 @@ def _certificates(observations: Observations, now: datetime) -> Iterator[Finding
 
 def _backups(observations: Observations, commands: Commands, now: datetime) -> Iterator[Finding]:
     for complaint in observations.complaints:
-        sentence, _, command = complaint.rpartition(": ")
-        next = command if command.startswith(("oracle", "pulumi", "ls", "export", "df")) else "oracle backups"
-        yield Finding(about="backups", level="degraded", what=(sentence or complaint) + ".", next=next)
+        next = advice.command(complaint, commands.stack, f"oracle backups {commands.stack}")
+        yield Finding(about="backups", level="degraded", what=str(complaint), next=next)
     if observations.complaints or observations.backups.count is None:
         return
     take = f"oracle backup {commands.stack}"

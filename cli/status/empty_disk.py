@@ -33,8 +33,9 @@ def refuse_backup(stack_backups: StackBackups) -> None:
     loss, stack = find(stack_backups), stack_backups.engine.stack.name
     if loss is not None:
         raise CommandError(
-            f"{loss.summary}, so no backup of it was taken. To have the records back: {loss.way_back(stack)}; to go on "
-            f"with the empty one on purpose: oracle wipe {stack}"
+            f"{loss.summary}, so no backup of it was taken.",
+            loss.known.recovery,
+            Fix(f"oracle wipe {stack}", "to go on with an empty backend"),
         )
 
 

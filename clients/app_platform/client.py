@@ -11,10 +11,12 @@ from typing import Any, TypeVar
 
 from clients.cloud_api import WRONG_SHAPE, Api, ApiError, received
 from clients.http import client, httpx
+from errors import Help, Remedy, SetKey, UserError
 from retry import backoff
 
 T = TypeVar("T")
 
+ADDRESS_KEY = "digitalocean:apiEndpoint"
 TOKEN_VARIABLES = ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN")
 RUNNING_PHASES = frozenset({"PENDING_BUILD", "BUILDING", "PENDING_DEPLOY", "DEPLOYING"})
 LOG_TAIL = 25
@@ -24,11 +26,11 @@ PAGE = 100
 MOST_PAGES = 100
 
 
-class AppPlatformError(Exception):
-    """A refused request or a failed deployment: one sentence, and the end of the log after it if there is one."""
+class AppPlatformError(UserError):
+    """A refused request or a failed deployment, whose cause is the end of its log if there is one."""
 
-    def __init__(self, sentence: str, status: int | None = None) -> None:
-        super().__init__(sentence)
+    def __init__(self, problem: str, *helps: Help, cause: BaseException | str = "", status: int | None = None) -> None:
+        super().__init__(problem, *helps, cause=cause)
         self.status = status
         """The HTTP status of a refusal."""
 
@@ -85,11 +87,11 @@ class AppPlatform:
         variable = next((name for name in TOKEN_VARIABLES if os.environ.get(name)), TOKEN_VARIABLES[0])
         token = token or os.environ.get(variable)
         if not token:
-            raise AppPlatformError(
-                'DIGITALOCEAN_TOKEN is not set; load the stack\'s environment: eval "$(oracle env STACK)"'
-            )
+            raise AppPlatformError("DIGITALOCEAN_TOKEN is not set.", Remedy.LOAD_ENVIRONMENT)
         with _translated_errors():
-            self._api = Api("DigitalOcean", endpoint, token, variable, timeout=timeout, patience=patience)
+            self._api = Api(
+                "DigitalOcean", endpoint, token, variable, timeout=timeout, patience=patience, address_key=ADDRESS_KEY
+            )
 
     def __enter__(self) -> AppPlatform:
         return self
@@ -115,7 +117,7 @@ class AppPlatform:
         app = self.app(app_id)
         address = app.get("live_url") or app.get("default_ingress")
         if not address:
-            raise AppPlatformError(f"The app {app['spec']['name']} has no address yet; try again: pulumi up")
+            raise AppPlatformError(f"The app {app['spec']['name']} has no address yet.", Remedy.RETRY)
         return str(address).rstrip("/")
 
     def find(self, name: str) -> dict[str, Any] | None:
@@ -180,11 +182,11 @@ class AppPlatform:
                 return deployment
             if deployment.finished:
                 raise AppPlatformError(
-                    f"The backend's deployment {deployment_id} ended {deployment.phase}.\n"
-                    f"{self._log_or_reason(app_id, deployment_id)}".rstrip()
+                    f"The backend's deployment {deployment_id} ended with {deployment.phase}.",
+                    cause=self._log_or_reason(app_id, deployment_id),
                 )
         raise AppPlatformError(
-            f"The backend's deployment {deployment_id} did not end within {seconds:.0f} s; try again: pulumi up"
+            f"The backend's deployment {deployment_id} did not end within {seconds:.0f} s.", Remedy.RETRY
         )
 
     def log_tail(self, app_id: str, deployment_id: str, lines: int = LOG_TAIL) -> str:
@@ -221,8 +223,7 @@ class AppPlatform:
             return read(answer)
         except WRONG_SHAPE:
             raise AppPlatformError(
-                f"DigitalOcean's API answered {method} {path} with something that is not its own; see which address is "
-                "set: pulumi config get digitalocean:apiEndpoint"
+                f"The answer to {method} {path} is not from DigitalOcean's API.", SetKey(ADDRESS_KEY, "ADDRESS")
             ) from None
 
     def _apps(self) -> Iterator[dict[str, Any]]:
@@ -237,7 +238,7 @@ class AppPlatform:
         try:
             return self._log_tail(app_id, deployment_id, LOG_TAIL)
         except AppPlatformError as error:
-            return f"Its log cannot be had: {error}"
+            return f"its log could not be read: {error}"
 
     def _log_tail(self, app_id: str, deployment_id: str, lines: int) -> str:
         parts = [self._log(app_id, deployment_id, kind, lines) for kind in ("BUILD", "DEPLOY", "RUN")]
@@ -272,7 +273,7 @@ def _translated_errors() -> Iterator[None]:
     try:
         yield
     except ApiError as error:
-        raise AppPlatformError(str(error), error.status) from None
+        raise AppPlatformError(error.problem, *error.helps, cause=error.cause, status=error.status) from None
 
 
 def _app(answer: Any) -> dict[str, Any]:

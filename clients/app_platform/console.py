@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 from clients.app_platform.typist import Typist
 from clients.websocket import BROKEN, connected
+from errors import Remedy, UserError
 
 OPEN_SECONDS = 20.0
 PIECE = 3000  # a terminal takes lines of 4096 bytes at most
@@ -43,8 +44,8 @@ COMMAND = (
 SHELL = 'm=$1; trap : INT; printf "%s b\\n" "$m"; "$(command -v bash || command -v sh)"; printf "%s e %d\\n" "$m" "$?"'
 
 
-class ConsoleError(Exception):
-    """The console could not be used, or ended too early. The sentence never contains the input or the address."""
+class ConsoleError(UserError):
+    """The console could not be used, or ended too early. The text never contains the input or the address."""
 
 
 class ConsoleClosed(ConsoleError):
@@ -59,11 +60,8 @@ class CommandResult:
 
 def run_command(url: str, command: Sequence[str], seconds: float = 60.0) -> CommandResult:
     """Run `command` in the shell behind `url`; return its output and exit status. Raises ConsoleError."""
-    try:
-        with Console(url, seconds) as console:
-            output = "".join(console.run(command))
-    except ConsoleError as error:
-        raise ConsoleError(f"{str(error).rstrip('.')}; try again: pulumi up") from None
+    with Console(url, seconds) as console:
+        output = "".join(console.run(command))
     return CommandResult(status=console.status, output=output.strip("\n"))
 
 
@@ -88,7 +86,8 @@ class Console:
             # No pings: it is unknown if App Platform answers them, and the typist sends keep-alives.
             self._socket = self._resources.enter_context(connected(self._url, limit, largest=None))
         except BROKEN as error:
-            raise ConsoleError(f"The backend's console failed to open ({type(error).__name__}).") from None
+            problem = f"The backend's console could not be opened ({type(error).__name__})."
+            raise ConsoleError(problem, Remedy.RETRY) from None
         self.typist = Typist(self._socket)
         self.typist.start()
         return self
@@ -133,7 +132,8 @@ class Console:
         end, self._end = self._end, min(self._end or float("inf"), time.monotonic() + OPEN_SECONDS)
         for text in self._until(rf"{self._mark} ([{step}x])\r?\n"):
             if not isinstance(text, str) and text[1] == "x":
-                raise ConsoleError("The backend's console lost a part of the command, so nothing was run.")
+                problem = "The backend's console lost a part of the command, so nothing was run."
+                raise ConsoleError(problem, Remedy.RETRY)
         self._end = end
 
     def _until(self, pattern: str) -> Iterator[str | re.Match[str]]:
@@ -153,9 +153,9 @@ class Console:
             left = None if self._end is None else max(0.0, self._end - time.monotonic())
             return str(json.loads(self._socket.recv(timeout=left)).get("data", ""))
         except TimeoutError:
-            raise ConsoleError("The backend's console did not answer in time.") from None
+            raise ConsoleError("The backend's console did not answer in time.", Remedy.RETRY) from None
         except (ValueError, AttributeError):
-            raise ConsoleError("The backend's console answered something else than output.") from None
+            raise ConsoleError("The backend's console sent something else than output.", Remedy.RETRY) from None
         except BROKEN:
             raise self._ended() from None
 
@@ -169,7 +169,9 @@ class Console:
         if self.typist.gave_up:
             return ConsoleClosed("The console was closed before the command ended.")
         return ConsoleError(
-            "The backend's console ended too early: its container was replaced or stopped, or the connection broke."
+            "The backend's console ended before the command: its container was replaced or stopped, or the connection "
+            "broke.",
+            Remedy.RETRY,
         )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from clients.http import client, httpx
+from errors import First, Remedy, SetKey, UserError
 from retry import backoff
 
 SUPERUSERS = "/api/collections/_superusers"
@@ -27,7 +28,7 @@ Upsert = Callable[[str, str], None]
 """Creates or changes a superuser (e-mail address, password) without a login."""
 
 
-class AdminError(Exception):
+class AdminError(UserError):
     """A superuser's request or login failed. The text never contains a password."""
 
 
@@ -70,16 +71,17 @@ def login(url: str, email: str, password: str, timeout: float = 10.0, seconds: f
                 return session
             if response.status_code == 401 and answer.get("mfaId"):  # the password is right (apis/record_helpers.go)
                 raise SecondFactorWanted(
-                    f"The backend at {url} wants a second factor (MFA) from {email}, which no program can give. The "
-                    "password is right and stays as it is. Switch MFA off: in the dashboard, collection _superusers, "
-                    f"Options; log in there with the code of `superuser otp {email}` in the backend's console"
+                    f"The backend at {url} requires a second factor (MFA) from {email}, which no program can give. The "
+                    "password is right and was not changed.",
+                    First(
+                        "switch MFA off in the dashboard (collection _superusers, Options); to log in there, use the "
+                        f"code that `superuser otp {email}` prints in the backend's console"
+                    ),
                 )
             if response.status_code in (400, 401, 403, 404) and "status" in answer:  # else a proxy's or an edge's page
                 return None
             status = str(response.status_code) if answer else f"{response.status_code} without PocketBase's JSON"
-    raise AdminError(
-        f"The backend at {url} answered {status} to its admin's login; see its log, then try again: pulumi up"
-    )
+    raise AdminError(f"The backend at {url} answered {status} to a superuser's login.", Remedy.READ_BACKEND_LOG)
 
 
 def ensure_admin(url: str, email: str, password: str, operator: str, upsert: Upsert | None = None) -> bool:
@@ -101,8 +103,8 @@ def ensure_admin(url: str, email: str, password: str, operator: str, upsert: Ups
     repairer = login(url, OPERATOR, operator) if operator else None
     if repairer is None and upsert is None:
         raise AdminError(
-            f"The backend at {url} refuses the logins of its admin {email} and of {OPERATOR}. Set the admin's password "
-            "in the backend's dashboard to the declared one: pulumi stack output adminPassword --show-secrets"
+            f"The backend at {url} refuses the logins of its admin {email} and of {OPERATOR}.",
+            Remedy.SHOW_ADMIN_PASSWORD,
         )
     if repairer is None:
         assert upsert is not None
@@ -110,7 +112,7 @@ def ensure_admin(url: str, email: str, password: str, operator: str, upsert: Ups
     repair(url, repairer, email, password)
     session = login(url, email, password)
     if session is None:
-        raise AdminError(f"The backend at {url} refuses its admin's login after the repair.")
+        raise AdminError(f"The backend at {url} refuses its admin's login after the repair.", Remedy.RETRY)
     if operator:
         ensure_operator(url, session, operator)
     return True
@@ -166,8 +168,8 @@ def _log_in_after_upsert(url: str, email: str, upsert: Upsert) -> Login:
     session = login(url, email, one_time)
     if session is None:
         raise AdminError(
-            f"The backend at {url} refuses the admin that its console has just made; is the console "
-            "command the backend's own?"
+            f"The backend at {url} refuses the admin that the command in its console has just created.",
+            First("check that `oracle-net:backend.console` is the command of the backend itself"),
         )
     return session
 
@@ -181,13 +183,11 @@ def change_password(url: str, session: Login, old: str, new: str) -> None:
                 f"{url}{SUPERUSERS}/records/{session.id}", json=body, headers={"Authorization": session.token}
             )
         except httpx.HTTPError as error:
-            raise AdminError(
-                f"The backend at {url} does not answer ({type(error).__name__}); try again: pulumi up"
-            ) from None
+            raise unreachable(url, error) from None
     if response.status_code != 200:
         raise AdminError(
-            f"The backend at {url} refused the declared admin password (status "
-            f"{response.status_code}); is it too short?"
+            f"The backend at {url} refused the admin's new password (status {response.status_code}).",
+            SetKey("oracle-net:adminPassword", secret=True),
         )
 
 
@@ -202,7 +202,7 @@ def add_temporary_admin(url: str, session: Login, password: str) -> TemporaryAdm
     _request(url, session, "POST", "/records", body)
     if login(url, temporary.email, temporary.password) is None:
         remove_temporary_admins(url, session, only=temporary.email)
-        raise AdminError(f"The backend at {url} refuses the superuser that it has just made; try again: pulumi up")
+        raise AdminError(f"The backend at {url} refuses the superuser that it has just created.", Remedy.RETRY)
     return temporary
 
 
@@ -253,7 +253,7 @@ def ask(http: httpx.Client, method: str, url: str, body: Any = None, **options: 
 
 def unreachable(url: str, error: httpx.HTTPError) -> AdminError:
     """Return the error for a backend that does not answer."""
-    return AdminError(f"The backend at {_origin(url)} does not answer ({type(error).__name__}); try again: pulumi up")
+    return AdminError(f"The backend at {_origin(url)} does not answer ({type(error).__name__}).", Remedy.RETRY)
 
 
 def refusal(url: str, answer: httpx.Response) -> AdminError:
@@ -261,7 +261,9 @@ def refusal(url: str, answer: httpx.Response) -> AdminError:
     path = urlsplit(url).path
     return AdminError(
         f"The backend at {_origin(url)} answered {answer.status_code} to {answer.request.method} {path} as its "
-        f"superuser{_reason(answer)}; try again: pulumi up"
+        "superuser.",
+        Remedy.RETRY,
+        cause=_reason(answer),
     )
 
 
@@ -271,10 +273,9 @@ def _origin(url: str) -> str:
 
 
 def _reason(answer: httpx.Response) -> str:
-    """Return PocketBase's messages by field, in brackets; empty if there are none."""
+    """Return PocketBase's messages by field; empty if there are none."""
     try:
         fields = dict(answer.json().get("data") or {})
-        text = "; ".join(f"{name}: {str(each['message']).rstrip('.')}" for name, each in sorted(fields.items()))
+        return "; ".join(f"{name}: {str(each['message']).rstrip('.')}" for name, each in sorted(fields.items()))
     except (ValueError, AttributeError, TypeError, KeyError):
         return ""
-    return f" ({text})" if text else ""

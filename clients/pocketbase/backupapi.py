@@ -10,6 +10,7 @@ from typing import Any
 
 from clients.http import client, httpx
 from clients.pocketbase.admin import Login
+from errors import First, Remedy, UserError
 from retry import backoff
 
 ROUTE = "/api/backups"
@@ -19,11 +20,10 @@ ANSWER_SECONDS = 120.0
 CONNECT_SECONDS = 10.0
 PATIENCE_SECONDS = 10.0
 """The time for retries when the backend does not answer."""
-AGAIN = "try again: pulumi up"
 
 
-class BackupFailed(Exception):
-    """A backup was not created, transferred or restored: one sentence, without tokens."""
+class BackupFailed(UserError):
+    """A backup was not created, transferred or restored. The text never contains a token."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ def ask(http: httpx.Client, url: str, path: str, **parameters: str) -> Any:
                 break
         except (httpx.HTTPError, ValueError) as error:
             result = type(error).__name__
-    raise BackupFailed(f"The backend at {url} answered {result} to GET {path}; {AGAIN}")
+    raise BackupFailed(f"The backend at {url} answered {result} to GET {path}.", Remedy.RETRY)
 
 
 def attempt(http: httpx.Client, method: str, url: str, **options: Any) -> str:
@@ -93,8 +93,8 @@ def check_name(name: str) -> None:
     """Raise BackupFailed for an invalid name of a backup."""
     if not NAME.fullmatch(name):
         raise BackupFailed(
-            f"{name!r} is no name of a backup: lower-case letters, digits, _ and - before .zip, at most 150 "
-            "characters; name it so, then try again: pulumi up"
+            f"{name!r} is not a name of a backup.",
+            First("use lower-case letters, digits, _ and - before .zip, and at most 150 characters", Remedy.RETRY),
         )
 
 

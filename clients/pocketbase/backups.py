@@ -33,7 +33,6 @@ from urllib.parse import quote
 from clients.http import httpx, is_loopback
 from clients.pocketbase.admin import SUPERUSERS, Login
 from clients.pocketbase.backupapi import (
-    AGAIN,
     ROUTE,
     BackupFailed,
     StoredBackup,
@@ -44,6 +43,7 @@ from clients.pocketbase.backupapi import (
     size_of,
     stored,
 )
+from errors import First, Remedy
 from retry import backoff
 
 BODY_SECONDS = 600.0
@@ -74,7 +74,7 @@ def create_backup(url: str, session: Login, name: str, seconds: float = 1800.0) 
     with connect(session) as http:
         result = attempt(http, "POST", f"{url}{ROUTE}", json={"name": name})
         if result.startswith("refused"):
-            raise BackupFailed(f"The backend at {url} {result} to make backup {name}; {AGAIN}")
+            raise BackupFailed(f"The backend at {url} {result} to create the backup {name}.", Remedy.RETRY)
         _wait_created(http, url, name, result, seconds)
 
 
@@ -87,21 +87,23 @@ def download_backup(url: str, session: Login, name: str, target: Path, seconds: 
     with connect(session, STALLED_SECONDS) as http:
         size = size_of(http, url, name)
         if size is None:
-            raise BackupFailed(f"The backend at {url} has no backup {name}; {AGAIN}")
+            raise BackupFailed(f"The backend at {url} has no backup {name}.", Remedy.RETRY)
         try:
             with _private(target) as file:
                 result = _fetch_all(http, url, name, file, size, seconds)
                 if file.tell() != size:
                     raise BackupFailed(
-                        f"Backup {name} of the backend at {url} ended after {file.tell()} of {size} bytes "
-                        f"(it said {result}); {AGAIN}"
+                        f"The download of the backup {name} from {url} ended after {file.tell()} of {size} bytes "
+                        f"({result}).",
+                        Remedy.RETRY,
                     )
                 file.flush()
                 os.fsync(file.fileno())
                 file.seek(0)
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
-            raise BackupFailed(f"Backup {name} cannot be kept in {target} ({error.strerror}); {AGAIN}") from None
+            problem = f"The backup {name} could not be written to {target} ({error.strerror})."
+            raise BackupFailed(problem, First(f"let this user write to {target.parent}", Remedy.RETRY)) from None
 
 
 def upload_backup(url: str, session: Login, source: Path, name: str, seconds: float = 60.0) -> None:
@@ -120,16 +122,18 @@ def upload_backup(url: str, session: Login, source: Path, name: str, seconds: fl
                 body = {"file": (name, file, "application/zip")}
                 result = attempt(http, "POST", f"{url}{ROUTE}/upload", files=body)
         except OSError as error:
-            raise BackupFailed(f"Backup {name} cannot be read from {source} ({error.strerror}); {AGAIN}") from None
+            problem = f"The backup {name} could not be read from {source} ({error.strerror})."
+            raise BackupFailed(problem, Remedy.RETRY) from None
         if result.startswith("refused"):
-            raise BackupFailed(f"The backend at {url} {result} to take backup {name}; {AGAIN}")
+            raise BackupFailed(f"The backend at {url} {result} to receive the backup {name}.", Remedy.RETRY)
         for _ in backoff(seconds):
             if size_of(http, url, name) == size:
                 return
     took = f"{size / MEGABYTE:.0f} MB in {time.monotonic() - begin:.0f} s"
     raise BackupFailed(
-        f"The backend at {url} does not hold backup {name} after its upload of {took} (it said {result}). App Platform "
-        f"cuts an upload after {EDGE_SECONDS} s; from a faster line, {AGAIN}"
+        f"The backend at {url} does not have the backup {name} after an upload of {took} ({result}). App Platform "
+        f"ends an upload after {EDGE_SECONDS} s.",
+        First("use a faster line", Remedy.RETRY),
     )
 
 
@@ -143,13 +147,16 @@ def _check_upload_size(url: str, size: int) -> None:
     megabytes, rate = f"{size / MEGABYTE:.0f} MB", f"{size / MEGABYTE / EDGE_SECONDS:.1f} MB a second"
     if size > LARGEST:
         raise BackupFailed(
-            f"The backup has {megabytes}, and an app's disk of 2 GiB takes {LARGEST / MEGABYTE:.0f} MB at most: a "
-            "restore needs twice the size. Files in the backend's own S3 bucket are no part of it: "
-            "https://pocketbase.io/docs/going-to-production/#use-s3"
+            f"The backup has {megabytes}, but an app's disk of 2 GiB has room for at most {LARGEST / MEGABYTE:.0f} MB, "
+            "because a restore needs twice the size.",
+            First(
+                "store the backend's files in an S3 bucket, whose files are not in a backup "
+                "(https://pocketbase.io/docs/going-to-production/#use-s3)"
+            ),
         )
     if size > MEGABYTE * EDGE_SECONDS // 10:
         print(
-            f"data | uploading {megabytes}: App Platform cuts it after {EDGE_SECONDS} s, so the line must carry {rate}",
+            f"data | uploading {megabytes}: App Platform ends it after {EDGE_SECONDS} s, so the line needs {rate}",
             file=sys.stderr,
             flush=True,
         )
@@ -160,7 +167,7 @@ def delete_backup(url: str, session: Login, name: str) -> None:
     with connect(session) as http:
         result = attempt(http, "DELETE", f"{url}{ROUTE}/{quote(name, safe='')}")
         if result != "204" and size_of(http, url, name) is not None:
-            raise BackupFailed(f"The backend at {url} {result} to delete backup {name}; {AGAIN}")
+            raise BackupFailed(f"The backend at {url} {result} to delete the backup {name}.", Remedy.RETRY)
 
 
 def _wait_created(http: httpx.Client, url: str, name: str, result: str, seconds: float) -> None:
@@ -175,7 +182,7 @@ def _wait_created(http: httpx.Client, url: str, name: str, result: str, seconds:
         idle_since = idle_since or time.monotonic()
         if time.monotonic() - idle_since > LOST_SECONDS:
             break
-    raise BackupFailed(f"The backend at {url} made no backup {name} (it said {result}); {AGAIN}")
+    raise BackupFailed(f"The backend at {url} created no backup {name} ({result}).", Remedy.RETRY)
 
 
 @contextmanager
@@ -245,6 +252,6 @@ def flush_wal(url: str, session: Login) -> None:
     with connect(session) as http:
         result = attempt(http, "POST", f"{url}/api/crons/__pbDBOptimize__")
         if result.startswith("refused") and "404" not in result:
-            raise BackupFailed(f"The backend at {url} {result} to write its WAL to its database; {AGAIN}")
+            raise BackupFailed(f"The backend at {url} {result} to write its WAL to its database.", Remedy.RETRY)
         # It answers at once. A write of our own then waits for it, because the server has one connection for writes.
         attempt(http, "PATCH", f"{url}{SUPERUSERS}/records/{session.id}", json={"emailVisibility": False})

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from clients.http import client, httpx
 from clients.pocketbase.admin import Login
+from errors import Remedy, UserError
 from retry import backoff
 
 AT_ONCE = 8
@@ -22,8 +23,8 @@ PAGE = 500
 TRANSIENT = frozenset({429, 502, 503, 504})
 
 
-class CountError(Exception):
-    """The backend did not return its counts: one sentence, without the token."""
+class CountError(UserError):
+    """The backend did not return its counts. The text never contains the token."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,4 +173,4 @@ class _Requests:
                     break
             except (httpx.HTTPError, ValueError, TypeError) as error:
                 result = type(error).__name__
-        raise CountError(f"The backend at {self._url} answered {result} to GET {path}; try again: pulumi up")
+        raise CountError(f"The backend at {self._url} answered {result} to GET {path}.", Remedy.RETRY)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from clients.http import client, httpx
+from errors import Remedy, UserError
 from retry import backoff
 
 
-class Unhealthy(Exception):
+class Unhealthy(UserError):
     """The backend did not answer its health check in time. The text has its last answer."""
 
 
@@ -20,7 +21,8 @@ def wait_healthy(url: str, path: str = "/api/health", seconds: float = 60.0) -> 
             last = _answer(http, f"{url}{path}")
             if last == "200":
                 return
-    raise Unhealthy(f"The backend at {url} answered {last} to its health check for {seconds:.0f} s.")
+    problem = f"The backend at {url} answered {last} to its health check for {seconds:.0f} s."
+    raise Unhealthy(problem, Remedy.READ_BACKEND_LOG)
 
 
 def version(url: str, path: str = "/api/version", timeout: float = 5.0) -> dict[str, Any]:
@@ -32,7 +34,8 @@ def version(url: str, path: str = "/api/version", timeout: float = 5.0) -> dict[
         except (ValueError, TypeError):
             return {}
         except httpx.HTTPError as error:
-            raise Unhealthy(f"The backend at {url} does not answer ({type(error).__name__}).") from None
+            problem = f"The backend at {url} does not answer ({type(error).__name__})."
+            raise Unhealthy(problem, Remedy.READ_BACKEND_LOG) from None
 
 
 def _answer(http: httpx.Client, url: str) -> str:

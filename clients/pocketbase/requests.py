@@ -11,6 +11,7 @@ from typing import Any
 from clients.http import USER_AGENT, client, httpx
 from clients.pocketbase.admin import AdminError, Login, ask
 from clients.pocketbase.freeze import MARKER
+from errors import Remedy
 from retry import backoff
 
 BATCH = 200
@@ -84,4 +85,4 @@ def _flush(http: httpx.Client, url: str) -> None:
     for _ in backoff(WRITTEN_SECONDS):
         if ask(http, "GET", f"{url}/api/logs", params=query).json()["items"]:
             return
-    raise AdminError(f"The backend at {url} writes no log of its requests; try again: pulumi up")
+    raise AdminError(f"The backend at {url} writes no log of its requests.", Remedy.RETRY)

@@ -15,7 +15,8 @@ from urllib.parse import quote
 
 from clients.http import client, httpx
 from clients.pocketbase.admin import Login
-from clients.pocketbase.backupapi import AGAIN, ROUTE, BackupFailed, ask, attempt, connect, idle, size_of
+from clients.pocketbase.backupapi import ROUTE, BackupFailed, ask, attempt, connect, idle, size_of
+from errors import First, Remedy
 from retry import backoff
 
 LATE_SECONDS = 30.0
@@ -51,14 +52,15 @@ def restore_backup(
     """
     with connect(session) as http:
         if size_of(http, url, name) is None:
-            raise BackupFailed(f"The backend at {url} has no backup {name}; {AGAIN}")
+            raise BackupFailed(f"The backend at {url} has no backup {name}.", Remedy.RETRY)
         if not idle(http, url):  # the sign is a write, and would wait for its end
-            raise BackupFailed(f"Another backup or restore is under way at {url}; when it has ended, {AGAIN}")
+            problem = f"Another backup or restore is in progress at {url}."
+            raise BackupFailed(problem, First("wait until it has ended", Remedy.RETRY))
         sign = _write_sign(http, url, session)
         try:
             result = attempt(http, "POST", f"{url}{ROUTE}/{quote(name, safe='')}/restore")
             if result.startswith("refused"):
-                raise BackupFailed(f"The backend at {url} {result} to restore backup {name}; {AGAIN}")
+                raise BackupFailed(f"The backend at {url} {result} to restore the backup {name}.", Remedy.RETRY)
             _wait_restored(url, session, name, sign, seconds)
         except BackupFailed:
             attempt(http, "DELETE", f"{url}{SIGNS}/{sign.id}")
@@ -75,7 +77,8 @@ def _write_sign(http: httpx.Client, url: str, session: Login) -> _Sign:
         record = http.post(f"{url}{SIGNS}", json=body).raise_for_status().json()
         return _Sign(str(record["id"]), str(record["created"]))
     except (httpx.HTTPError, ValueError, KeyError) as error:
-        raise BackupFailed(f"The backend at {url} could not be marked ({type(error).__name__}); {AGAIN}") from None
+        problem = f"The backend at {url} did not store the record that marks its present data ({type(error).__name__})."
+        raise BackupFailed(problem, Remedy.RETRY) from None
 
 
 def _wait_restored(url: str, session: Login, name: str, sign: _Sign, seconds: float) -> None:
@@ -95,14 +98,16 @@ def _wait_restored(url: str, session: Login, name: str, sign: _Sign, seconds: fl
             now = time.monotonic()
             waited, answered = now - start, answered if state == "away" else now
             if now - answered > AWAY_SECONDS:
-                raise BackupFailed(f"The backend at {url} does not answer since it was to take backup {name}; {AGAIN}")
+                problem = f"The backend at {url} does not answer since the restore of the backup {name} began."
+                raise BackupFailed(problem, Remedy.RETRY)
             if state == "own data" and (started or waited > QUIET_AFTER_SECONDS):
                 why = _failure(http, url, name, sign)
                 if why or started or waited > LATE_SECONDS:
-                    why = why or "its log does not say why"
-                    raise BackupFailed(f"The backend at {url} kept its data instead of backup {name} ({why}); {AGAIN}")
+                    problem = f"The backend at {url} did not restore the backup {name}, and still has its own data."
+                    raise BackupFailed(problem, Remedy.RETRY, cause=why or "its log has no reason")
             started = started or state == "at work"
-    raise BackupFailed(f"The backend at {url} did not come back with backup {name} within {seconds:.0f} s; {AGAIN}")
+    problem = f"The backend at {url} did not restore the backup {name} within {seconds:.0f} s."
+    raise BackupFailed(problem, Remedy.RETRY)
 
 
 def _check_times(seconds: float) -> Iterator[int]:
@@ -156,8 +161,10 @@ def _failure(http: httpx.Client, url: str, name: str, sign: _Sign) -> str:
 
 def _check_backup_present(url: str, name: str, session: Login | None) -> None:
     if session is None:
-        raise BackupFailed(f"The backend at {url} has other data now, but refuses its admin's login; {AGAIN}")
+        problem = f"The backend at {url} has other data after the restore, but refuses its admin's login."
+        raise BackupFailed(problem, Remedy.RETRY)
     with connect(session) as http:
         if size_of(http, url, name) is not None:
             return
-    raise BackupFailed(f"The backend at {url} came back without backup {name}: its disk was replaced; {AGAIN}")
+    problem = f"The disk of the backend at {url} was replaced during the restore of the backup {name}."
+    raise BackupFailed(problem, Remedy.RETRY)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from clients.cloud_api import Answer, Api, ApiError
+from errors import First, Help, Remedy, UserError
 
 TOKEN_VARIABLE = "CLOUDFLARE_API_TOKEN"
 # The client is used during updates, and one lost answer must not fail an update.
@@ -21,11 +22,18 @@ NO_SCRIPT = frozenset({10007, 10090})
 BAD_TOKEN = frozenset({6003, 6111, 9106, 9109, 10000, 10001})
 
 
-class WorkersApiError(Exception):
-    """A refused request or an unreachable API: one sentence. `codes` are Cloudflare's; empty without an answer."""
+class WorkersApiError(UserError):
+    """A refused request or an unreachable API. `codes` are Cloudflare's; empty without an answer."""
 
-    def __init__(self, message: str, codes: frozenset[int] = frozenset(), status: int | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        problem: str,
+        *helps: Help,
+        cause: BaseException | str = "",
+        codes: frozenset[int] = frozenset(),
+        status: int | None = None,
+    ) -> None:
+        super().__init__(problem, *helps, cause=cause)
         self.codes = codes
         self.status = status
         """The HTTP status of a refusal; None without an answer."""
@@ -47,17 +55,15 @@ class Workers:
     ) -> None:
         token = token or os.environ.get(TOKEN_VARIABLE)
         if not token:
-            raise WorkersApiError(
-                f'{TOKEN_VARIABLE} is not set; load the stack\'s environment: eval "$(oracle env STACK)"'
-            )
+            raise WorkersApiError(f"{TOKEN_VARIABLE} is not set.", Remedy.LOAD_ENVIRONMENT)
         patience = RETRY_SECONDS if patience is None else patience
         try:
             self._api = Api(
                 "Cloudflare", endpoint, token, TOKEN_VARIABLE, timeout=timeout, patience=patience,
-                repeatable=METHODS,
+                repeatable=METHODS, address_key="cloudflare:baseUrl",
             )  # fmt: skip
         except ApiError as error:
-            raise WorkersApiError(str(error)) from None
+            raise _without_answer(error) from None
         self._account = f"/accounts/{quote(account, safe='')}/workers"
         self.scripts = f"{self._account}/scripts"
         """The path of the account's scripts."""
@@ -134,31 +140,32 @@ class Workers:
         try:
             return self._api.ask(method, path, lambda answer: None if answer is None else answer["result"], body)
         except ApiError as error:
-            raise _refusal(error.answer, method, path) if error.answer else WorkersApiError(str(error)) from None
+            raise _refusal(error, error.answer, method, path) if error.answer else _without_answer(error) from None
 
     def _fetch_modules(self, path: str) -> dict[str, bytes]:
         try:
             return self._api.fetch(path, lambda answer: dict(_modules(answer)) if answer.body else {})
         except ApiError as error:
-            raise _refusal(error.answer, "GET", path) if error.answer else WorkersApiError(str(error)) from None
+            raise _refusal(error, error.answer, "GET", path) if error.answer else _without_answer(error) from None
 
     def _script(self, script: str) -> str:
         return f"{self.scripts}/{quote(script, safe='')}"
 
 
-def _refusal(response: Answer, method: str, path: str) -> WorkersApiError:
+def _without_answer(error: ApiError) -> WorkersApiError:
+    return WorkersApiError(error.problem, *error.helps, cause=error.cause)
+
+
+def _refusal(error: ApiError, response: Answer, method: str, path: str) -> WorkersApiError:
     errors = _errors(response)
     codes = frozenset(error["code"] for error in errors if isinstance(error.get("code"), int))
     message = "; ".join(str(error.get("message", "")).rstrip(".") for error in errors) or response.reason
     if response.status in (401, 403) or codes & BAD_TOKEN:
-        return WorkersApiError(
-            f"Cloudflare refused the token in {TOKEN_VARIABLE} ({message}); "
-            "make one that may edit Workers scripts, and put it into the stack's environment: oracle env STACK",
-            codes,
-            response.status,
-        )
-    sentence = f"Cloudflare refused {method} {path}: {message} (status {response.status})."
-    return WorkersApiError(sentence, codes, response.status)
+        help = First(f"set {TOKEN_VARIABLE} to a token that may edit Workers scripts", Remedy.LOAD_ENVIRONMENT)
+        problem = f"Cloudflare refused the token in {TOKEN_VARIABLE}."
+        return WorkersApiError(problem, help, cause=message, codes=codes, status=response.status)
+    problem = f"Cloudflare refused {method} {path} (status {response.status})."
+    return WorkersApiError(problem, *error.helps, cause=message, codes=codes, status=response.status)
 
 
 def _errors(answer: Answer) -> list[dict[str, Any]]:

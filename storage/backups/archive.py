@@ -18,6 +18,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from errors import Remedy
 from storage.backups.errors import BackupsError, disk
 from storage.backups.files import Digest, copy, room, whole
 
@@ -86,7 +87,7 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(archive) as zipped:
             names = zipped.namelist()
             if len(set(names)) != len(names):
-                raise zipfile.BadZipFile("a name is there twice")
+                raise zipfile.BadZipFile("it has a name twice")
             if DATABASES[0] not in names:
                 raise zipfile.BadZipFile(f"no {DATABASES[0]}")
             yield zipped
@@ -202,4 +203,4 @@ def _quoted(name: str) -> str:
 
 
 def _damaged(archive: Path, what: str) -> BackupsError:
-    return BackupsError(f"The archive {archive.name} is damaged ({what.rstrip('.')}); take another: oracle backup")
+    return BackupsError(f"The archive {archive.name} is damaged ({what.rstrip('.')}).", Remedy.TAKE_BACKUP)

@@ -79,12 +79,12 @@ class AuditLog:
         """Return the `newest` entries (all for None), newest first, without those that `survey` complains about."""
         return self.survey(newest)[0]
 
-    def survey(self, newest: int | None = None) -> tuple[list[Entry], list[str]]:
-        """Return the newest entries (all for None), newest first, and a sentence for each entry that is left out.
+    def survey(self, newest: int | None = None) -> tuple[list[Entry], list[BackupsError]]:
+        """Return the newest entries (all for None), newest first, and an error for each entry that is left out.
 
         Damaged entries and entries of another stack are left out.
         """
-        complaints: list[str] = []
+        complaints: list[BackupsError] = []
         entries = list(islice(self._read(complaints), newest))
         return entries, complaints
 
@@ -92,15 +92,15 @@ class AuditLog:
         """Return the newest entry of these kinds."""
         return next((entry for entry in self._read([]) if entry.kind in kinds), None)
 
-    def _read(self, complaints: list[str]) -> Iterator[Entry]:
-        """Yield entries lazily, newest first. For each damaged or foreign entry a sentence is added to `complaints`."""
+    def _read(self, complaints: list[BackupsError]) -> Iterator[Entry]:
+        """Yield entries lazily, newest first. For each damaged or foreign entry an error is added to `complaints`."""
         for name in reversed(self.store.names(self._folder)):
             try:
                 entry = load(Entry, self.store.read_text(name) or "", name)
                 if entry.owner != str(self.owner):
                     raise foreign(name, entry.owner, self.owner)
             except BackupsError as error:
-                complaints.append(str(error))
+                complaints.append(error)
                 continue
             yield entry
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
+from errors import First, Remedy
 from storage.backups.errors import BackupsError, Missing, disk
 from storage.backups.files import copy, whole
-from storage.backups.s3 import Place, foreign, new_client, sentence
+from storage.backups.s3 import Place, foreign, new_client, translated
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -110,9 +111,9 @@ class Bucket:
         try:
             return request(client)
         except S3UploadFailedError as error:
-            raise sentence(error.__context__ or error, self.place, name) from None
+            raise translated(error.__context__ or error, self.place, name) from None
         except (BotoCoreError, ClientError) as error:
-            raise sentence(error, self.place, name) from None
+            raise translated(error, self.place, name) from None
         except (ResponseParserError, KeyError):
             raise foreign(self.place, name) from None
 
@@ -181,5 +182,6 @@ class _ResumingReader(io.RawIOBase):
         self._body.close()
         self._broken += 1
         if self._broken > RESUMES:
-            raise BackupsError(f"{self._where} breaks off at byte {self._at} again and again; try again later.")
+            problem = f"The download of {self._where} broke {self._broken} times at byte {self._at}."
+            raise BackupsError(problem, First("wait a minute", Remedy.RETRY))
         self._body = self._request(self._at, self._tag)["Body"]

@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TypeAlias
 
+from errors import Remedy, SetKey
 from stack_outputs import Owner
 from storage.backups import keys
 from storage.backups.archive import Contents
@@ -24,9 +25,11 @@ from storage.backups.store import Store
 
 STAMP = "%Y%m%dT%H%M%SZ"
 Backups: TypeAlias = list[Backup]
-Strings: TypeAlias = list[str]
+Complaints: TypeAlias = list[BackupsError]
 Sizes: TypeAlias = dict[str, int]
 ID = re.compile(r"(?P<stack>[\w.-]+)-g\d+-(?P<at>\d{8}T\d{6}Z)-[0-9a-f]{4}", re.ASCII)
+ITS_KEY = SetKey("oracle-net:backupKey", secret=True)
+"""What helps when a backup was encrypted with another key: to set that key."""
 ORPHAN = timedelta(days=1)
 """Minimum age of an archive without a manifest before it is deleted; a younger one may still be in the making."""
 
@@ -97,17 +100,16 @@ class BackupCatalog:
         if backup.owner != str(self.owner):
             raise foreign(f"The backup {id}", backup.owner, self.owner)
         if backup.id != id:
-            raise BackupsError(
-                f"{self._manifest(id)} is damaged (it is of {backup.id}); see others: oracle backups {self.owner.stack}"
-            )
+            problem = f"{self._manifest(id)} is damaged: it is the manifest of {backup.id}."
+            raise BackupsError(problem, Remedy.LIST_BACKUPS)
         return backup
 
     def list(self) -> Backups:
         """Return all backups, newest first, without those that `survey` complains about."""
         return self.survey()[0]
 
-    def survey(self) -> tuple[Backups, Strings]:
-        """Return all backups, newest first, and a sentence for each that is left out.
+    def survey(self) -> tuple[Backups, Complaints]:
+        """Return all backups, newest first, and an error for each that is left out.
 
         A backup is left out when its manifest is damaged, its archive is missing or has the wrong size, or it belongs
         to another stack. The archives' sizes come from one list request.
@@ -192,7 +194,8 @@ class BackupCatalog:
                 with suppress(BackupsError):
                     self.store.delete(name)
             if digest(room / "answer").sha256 != digest(room / "probe").sha256:
-                raise BackupsError(f"{self.store.describe()} gives back other bytes than it was given; use another.")
+                problem = f"What was read from {self.store.describe()} is not what was written to it."
+                raise BackupsError(problem, SetKey("oracle-net:backup.store", "LOCATION"))
 
     def room(self) -> AbstractContextManager[Path]:
         """Return a temporary local folder (mode 0700), deleted at the end of the block."""
@@ -219,10 +222,7 @@ class BackupCatalog:
         except Missing:
             raise _gone(backup) from None
         except keys.WrongKey:
-            raise BackupsError(
-                f"The backup {backup.id} was encrypted with another key; set the one it was made with: "
-                "pulumi config set --secret oracle-net:backupKey"
-            ) from None
+            raise BackupsError(f"The backup {backup.id} was encrypted with another key.", ITS_KEY) from None
         except keys.Damaged:
             raise _damaged(backup, "it cannot be decrypted") from None
         if (plain.size, plain.sha256) != (backup.size, backup.sha256):
@@ -230,10 +230,7 @@ class BackupCatalog:
 
     def _required_key(self, backup: Backup) -> str:
         if self._key is None:
-            raise BackupsError(
-                f"The backup {backup.id} is encrypted and there is no key; set the one it was made with: "
-                "pulumi config set --secret oracle-net:backupKey"
-            )
+            raise BackupsError(f"The backup {backup.id} is encrypted, and there is no key.", ITS_KEY)
         return self._key
 
     def _remove(self, id: str) -> None:
@@ -255,30 +252,29 @@ class BackupCatalog:
         above = f"{self.owner}/"
         return {name.removeprefix(above): size for name, size in self.store.sizes(above).items()}
 
-    def _manifests(self, sizes: Sizes) -> tuple[Backups, Strings]:
-        """Read the stack's manifests, newest first. Returns a sentence for each that is damaged or another stack's."""
+    def _manifests(self, sizes: Sizes) -> tuple[Backups, Complaints]:
+        """Read the stack's manifests, newest first. Returns an error for each that is damaged or another stack's."""
         backups: Backups = []
-        complaints: Strings = []
+        complaints: Complaints = []
         for id in _ids(sizes):
             try:
                 backups.append(self.find(id))
             except BackupsError as error:
-                complaints.append(str(error))
+                complaints.append(error)
         return sorted(backups, key=lambda backup: (backup.created, backup.id), reverse=True), complaints
 
-    def _split_by_damage(self, backups: Backups, sizes: Sizes) -> tuple[Backups, Strings]:
-        """Return the backups whose archives have the right size, and a sentence for each of the others."""
+    def _split_by_damage(self, backups: Backups, sizes: Sizes) -> tuple[Backups, Complaints]:
+        """Return the backups whose archives have the right size, and an error for each of the others."""
         above = f"{self.owner}/"
         checked = [
             (backup, _damage(backup, sizes.get(self._archive(backup).removeprefix(above)))) for backup in backups
         ]
-        return [backup for backup, error in checked if not error], [str(error) for _, error in checked if error]
+        return [backup for backup, error in checked if not error], [error for _, error in checked if error]
 
     def _unknown(self, id: str) -> BackupsError:
         near = difflib.get_close_matches(id, _ids(self._sizes()), n=3, cutoff=0.5)
-        hint = f" (near it: {', '.join(near)})" if near else ""
-        stack = self.owner.stack
-        return BackupsError(f"There is no backup {id!r} of {stack}{hint}; see what there is: oracle backups {stack}")
+        hint = f" (similar: {', '.join(near)})" if near else ""
+        return BackupsError(f"There is no backup {id!r} of {self.owner.stack}{hint}.", Remedy.LIST_BACKUPS)
 
     def _new_id(self, generation: int, now: datetime) -> str:
         return f"{self.owner.stack}-g{generation}-{now.strftime(STAMP)}-{secrets.token_hex(2)}"
@@ -290,7 +286,7 @@ class BackupCatalog:
         return f"{self.owner}/{id}.json"
 
 
-def _ids(sizes: Sizes) -> Strings:
+def _ids(sizes: Sizes) -> list[str]:
     """Return the ids of the backups that have a manifest."""
     ids = [name.removesuffix(".json") for name in sizes if name.endswith(".json")]
     return [id for id in ids if ID.fullmatch(id)]
@@ -319,16 +315,8 @@ def _damage(backup: Backup, size: int | None) -> BackupsError | None:
 
 
 def _gone(backup: Backup) -> BackupsError:
-    return BackupsError(
-        f"The archive of the backup {backup.id} is gone; see what else there is: {_list_command(backup)}"
-    )
+    return BackupsError(f"The archive of the backup {backup.id} is missing.", Remedy.LIST_BACKUPS)
 
 
 def _damaged(backup: Backup, how: str) -> BackupsError:
-    return BackupsError(
-        f"The archive of the backup {backup.id} is damaged ({how}); see what else there is: {_list_command(backup)}"
-    )
-
-
-def _list_command(backup: Backup) -> str:
-    return f"oracle backups {Owner.of(backup.owner).stack}"
+    return BackupsError(f"The archive of the backup {backup.id} is damaged ({how}).", Remedy.LIST_BACKUPS)

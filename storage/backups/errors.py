@@ -1,11 +1,12 @@
-"""Errors of the backup store. Each is one sentence that ends in the next command."""
+"""Errors of the backup store."""
 
 from __future__ import annotations
 
 import errno
+import shlex
 from pathlib import Path
 
-from errors import UserError
+from errors import First, Fix, Remedy, UserError
 from stack_outputs import Owner
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -26,14 +27,16 @@ class Foreign(BackupsError):
 def foreign(name: str, theirs: str, owner: Owner) -> Foreign:
     """Return the error for the object `name`, whose owner field is `theirs`."""
     return Foreign(
-        f"{name} belongs to {theirs or 'nobody'} and lies among what {owner} has kept, so it is left alone; see what "
-        f"is its own: oracle backups {owner.stack}"
+        f"{name} belongs to {theirs or 'no stack'}, but is stored under {owner}, so it is ignored.",
+        Remedy.LIST_BACKUPS,
     )
 
 
 def disk(error: OSError, path: Path) -> BackupsError:
     """Return the error for a failed disk operation at `path`."""
     if error.errno in FULL:
-        return BackupsError(f"The disk that holds {path} is full and nothing was kept there; make room (see: df -h).")
+        problem = f"The disk with {path} is full, so nothing was stored there."
+        return BackupsError(problem, First("free some space on it, which `df -h` shows", Remedy.RETRY))
     reason = (error.strerror or type(error).__name__).lower()
-    return BackupsError(f"{path} cannot be used ({reason}); see who may: ls -ld {path.parent}")
+    folder = shlex.quote(str(path.parent))
+    return BackupsError(f"{path} cannot be used ({reason}).", Fix(f"ls -ld {folder}", "to see who may use its folder"))

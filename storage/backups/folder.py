@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
+from errors import Remedy
 from storage.backups.errors import BackupsError, Missing, disk
 from storage.backups.files import PART, copy, private_folder, sweep, whole
 
@@ -74,7 +75,7 @@ class Folder:
 
     def _path(self, name: str) -> Path:
         if not name or any(part in ("", ".", "..") for part in name.split("/")):
-            raise BackupsError(f"{name!r} names nothing in {self.describe()}; see what is there: oracle backups")
+            raise BackupsError(f"{name!r} is not a name in {self.describe()}.", Remedy.LIST_BACKUPS)
         return self.root / name
 
 
@@ -82,6 +83,6 @@ def _open_file(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except (FileNotFoundError, NotADirectoryError):
-        raise Missing(f"{path} is not there; see what is: oracle backups") from None
+        raise Missing(f"{path} does not exist.", Remedy.LIST_BACKUPS) from None
     except OSError as error:
         raise disk(error, path) from None

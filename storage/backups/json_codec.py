@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from errors import Remedy
 from storage.backups.errors import BackupsError
 
 if TYPE_CHECKING:
@@ -28,7 +29,5 @@ def load(kind: type[T], text: str, name: str) -> T:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise BackupsError(
-            f"{name} is damaged ({where}: {first['msg']}); see what else is there: oracle backups"
-        ) from None
+        raise BackupsError(f"{name} is damaged ({where}: {first['msg']}).", Remedy.LIST_BACKUPS) from None
     return value

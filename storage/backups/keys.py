@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from errors import Remedy
 from storage.backups.errors import BackupsError
 from storage.backups.files import Sink, Source
 
@@ -64,7 +65,7 @@ def unseal(source: Source, sink: Sink, key: str) -> None:
         _raise_first(reader, writer)
         if "No matching keys" in str(error):
             raise WrongKey("It was encrypted with another key than this one.") from None
-        raise Damaged("It is not what was encrypted.") from None
+        raise Damaged("It was changed or cut off after it was encrypted.") from None
     except BaseException:
         _raise_first(reader, writer)
         raise
@@ -120,9 +121,8 @@ def _identity(key: str) -> Any:
     try:
         return age.x25519.Identity.from_str(key.strip())
     except age.IdentityError:
-        raise BackupsError(
-            "The key for backups is no age identity (AGE-SECRET-KEY-1...); make one: oracle backups --new-key"
-        ) from None
+        problem = "The key for backups is not an age identity (AGE-SECRET-KEY-1...)."
+        raise BackupsError(problem, Remedy.MAKE_BACKUP_KEY) from None
 
 
 def _age() -> Any:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from clients.pocketbase import OPERATOR, SecondFactorWanted, count_records, login, own_records, superuser_since
+from errors import Help, Remedy, RestoreBackup
 from storage.backups.audit_log import AuditLog, Entry
 from storage.backups.catalog import BackupCatalog
 from storage.backups.manifest import Backup
@@ -32,9 +33,10 @@ class Known:
     def summary(self) -> str:
         return f"{_counted(self.records)} (as of {self.at[:16]}Z)"
 
-    def way_back(self, stack: str) -> str:
-        """Return the command that restores the records; without a backup, the command that lists the backups."""
-        return f"oracle restore {self.backup} {stack}" if self.backup else f"oracle backups {stack}"
+    @property
+    def recovery(self) -> Help:
+        """What restores the records; without a backup of them, the list of the backups."""
+        return RestoreBackup(self.backup) if self.backup else Remedy.LIST_BACKUPS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +54,9 @@ class Loss:
     def summary(self) -> str:
         """One sentence without its full stop."""
         since = f" since {self.since[:16]}Z" if self.since else ""
-        holds = f"holds {_counted(self.now)}" if self.now is not None else "knows neither of the program's logins"
-        held = f"; it held {_counted(self.known.records)} at {self.known.at[:16]}Z" if self.known.records else ""
+        holds = f"has {_counted(self.now)}" if self.now is not None else "has neither of the program's logins"
+        held = f"; it had {_counted(self.known.records)} at {self.known.at[:16]}Z" if self.known.records else ""
         return f"{self.app} is empty{since}: its container was replaced, and the new disk {holds}{held}"
-
-    def way_back(self, stack: str) -> str:
-        """Return the command that restores the records."""
-        return self.known.way_back(stack)
 
 
 @dataclass(frozen=True, kw_only=True)

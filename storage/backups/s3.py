@@ -1,4 +1,4 @@
-"""Create boto3's S3 client, and translate its errors into sentences. boto3 is imported at the first use."""
+"""Create boto3's S3 client, and translate its errors. boto3 is imported at the first use."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from clients.http import certificate_file, proxy_for
+from errors import First, Fix, Help, Remedy, SetKey
 from storage.backups.errors import BackupsError, Missing
 
 if TYPE_CHECKING:
@@ -17,16 +18,26 @@ if TYPE_CHECKING:
 
 KEY, SECRET, TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
-NO_BUCKET = "There is no bucket {bucket!r} at {at}; make it there, then try again."
-REFUSED = (
-    f"{{at}} refuses the key in {KEY} for {{top}} ({{code}}); see that it may read, write, list and delete there: "
-    f"export {KEY}=... {SECRET}=..."
+SET_ENDPOINT = SetKey("oracle-net:backup.endpoint", "ADDRESS")
+
+
+@dataclass(frozen=True)
+class Known:
+    """A known failure: the problem, with fields of `translated` in it, and what helps."""
+
+    problem: str
+    help: Help
+
+
+NO_BUCKET = Known("There is no bucket {bucket!r} at {at}.", First("create it there", Remedy.RETRY))
+REFUSED = Known(
+    f"{{at}} refuses the key in {KEY} for {{top}} ({{code}}).",
+    Fix(f"export {KEY}=KEY {SECRET}=SECRET", "with a key that may read, write, list and delete there"),
 )
-ELSEWHERE = (
-    "{at} has {top} in another region than {region!r} ({code}); "
-    "set the bucket's: pulumi config set --path oracle-net:backup.region <region>"
+ELSEWHERE = Known(
+    "{top} at {at} is in another region than {region!r} ({code}).", SetKey("oracle-net:backup.region", "REGION")
 )
-SENTENCES = {
+KNOWN = {
     "NoSuchBucket": NO_BUCKET,
     "401": REFUSED,
     "403": REFUSED,
@@ -40,14 +51,11 @@ SENTENCES = {
     "AuthorizationHeaderMalformed": ELSEWHERE,
     "IllegalLocationConstraintException": ELSEWHERE,
     "PermanentRedirect": ELSEWHERE,
-    "RequestTimeTooSkewed": "{at} says that this machine's clock is wrong; set it, then try again.",
+    "RequestTimeTooSkewed": Known("{at} says that this machine's clock is wrong.", First("set it", Remedy.RETRY)),
 }
-"""Sentences by error code. An answer to HEAD has no body, so its code is the HTTP status."""
-OTHER = "{at} answered {code} for {object}; try again in a minute."
-AWAY = (
-    "{at} does not answer ({code}) for {object}; see that it is reachable from here, "
-    "or set another: pulumi config set --path oracle-net:backup.endpoint <address>"
-)
+"""Failures by error code. An answer to HEAD has no body, so its code is the HTTP status."""
+OTHER = Known("{at} answered {code} for {object}.", First("wait a minute", Remedy.RETRY))
+AWAY = Known("{at} does not answer ({code}) for {object}.", SET_ENDPOINT)
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,8 @@ def new_client(place: Place) -> S3Client:
     if not key or not secret:
         lacking = " and ".join(name for name, value in ((KEY, key), (SECRET, secret)) if not value)
         raise BackupsError(
-            f"{place.describe()} cannot be opened: {lacking} is not in the environment; export {KEY}=... {SECRET}=..."
+            f"{place.describe()} cannot be opened: {lacking} is not in the environment.",
+            Fix(f"export {KEY}=KEY {SECRET}=SECRET"),
         )
     import botocore.session
     from boto3 import Session
@@ -91,18 +100,15 @@ def new_client(place: Place) -> S3Client:
     try:
         return session.client("s3", endpoint_url=place.endpoint, config=_config(place), verify=authorities)
     except ValueError:
-        raise BackupsError(
-            f"{place.endpoint!r} is no address of a store; "
-            "set one: pulumi config set --path oracle-net:backup.endpoint https://..."
-        ) from None
+        raise BackupsError(f"{place.endpoint!r} is not an address of a store.", SET_ENDPOINT) from None
 
 
-def sentence(error: BaseException, place: Place, name: str) -> BackupsError:
+def translated(error: BaseException, place: Place, name: str) -> BackupsError:
     """Translate a botocore error about the object `name`."""
     answer = getattr(error, "response", None)
     code = str(answer["Error"].get("Code", "")) if answer else type(error).__name__
     if code in ABSENT:
-        return Missing(f"{place.address(name)} is not there; see what is: oracle backups")
+        return Missing(f"{place.address(name)} does not exist.", Remedy.LIST_BACKUPS)
     values = {
         "at": place.endpoint or f"Amazon S3 in {place.region}",
         "bucket": place.bucket,
@@ -111,16 +117,14 @@ def sentence(error: BaseException, place: Place, name: str) -> BackupsError:
         "region": place.region,
         "top": place.address(),
     }
-    return BackupsError((SENTENCES.get(code, OTHER) if answer else AWAY).format(**values))
+    known = KNOWN.get(code, OTHER) if answer else AWAY
+    return BackupsError(known.problem.format(**values), known.help)
 
 
 def foreign(place: Place, name: str) -> BackupsError:
     """Return the error for an answer that is not S3's."""
     at = place.endpoint or f"Amazon S3 in {place.region}"
-    return BackupsError(
-        f"{at} answered for {place.address(name)} with something that is not S3's; see that it is a store's address: "
-        "pulumi config set --path oracle-net:backup.endpoint <address>"
-    )
+    return BackupsError(f"The answer of {at} for {place.address(name)} is not from an S3 store.", SET_ENDPOINT)
 
 
 @cache
@@ -152,10 +156,8 @@ def _proxies(place: Place) -> dict[str, str]:
     if proxy is None:
         return {}
     if not proxy.usable:
-        raise BackupsError(
-            f"{place.describe()} cannot be reached: {proxy.variable} does not name an HTTP proxy; "
-            "export HTTPS_PROXY=http://..."
-        )
+        problem = f"{place.describe()} cannot be reached: {proxy.variable} is not the address of an HTTP proxy."
+        raise BackupsError(problem, Fix("export HTTPS_PROXY=http://HOST:PORT"))
     return {"http": proxy.address, "https": proxy.address}
 
 
@@ -166,4 +168,5 @@ def _authorities(place: Place) -> str | None:
     try:
         return certificate_file()
     except OSError as error:
-        raise BackupsError(f"{place.describe()} cannot be opened: {error}; export SSL_CERT_FILE=...") from None
+        problem = f"{place.describe()} cannot be opened."
+        raise BackupsError(problem, Fix("export SSL_CERT_FILE=PATH"), cause=str(error)) from None

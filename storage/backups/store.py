@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from errors import SetKey
 from storage.backups.bucket import Bucket
 from storage.backups.errors import BackupsError
 from storage.backups.folder import Folder
@@ -16,7 +17,7 @@ BUCKET = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<p
 
 
 class Store(Protocol):
-    """Named objects. Names are relative and separated by `/`. Every method raises BackupsError with one sentence.
+    """Named objects. Names are relative and separated by `/`. Every method raises BackupsError.
 
     Writes are atomic: a reader never sees a part of an object.
     """
@@ -62,6 +63,6 @@ def open_store(location: str, project: Path, endpoint: str | None = None, region
     if match := BUCKET.fullmatch(location):
         return Bucket(match["bucket"], (match["prefix"] or "").strip("/"), endpoint=endpoint, region=region)
     raise BackupsError(
-        f"{location!r} is no place for backups: it is folder:<path> or s3://<bucket>/<prefix>; "
-        "set it: pulumi config set --path oracle-net:backup.store folder:.oracle/backups"
+        f"{location!r} is not a place for backups, which is folder:<path> or s3://<bucket>/<prefix>.",
+        SetKey("oracle-net:backup.store", "folder:.oracle/backups"),
     )

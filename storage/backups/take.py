@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from clients import pocketbase
+from errors import First, Fix, Remedy
 from storage.backups.archive import inspect
 from storage.backups.catalog import BackupCatalog
 from storage.backups.errors import BackupsError, disk
@@ -37,8 +38,8 @@ def take(url: str, session: pocketbase.Login, catalog: BackupCatalog, about: Bac
                 return catalog.keep(archive, about, contents)
             if not attempts_left:
                 raise BackupsError(
-                    f"The backup of {about.app} does not hold what {about.app} says it has ({mismatch}); "
-                    "when it is written to right now, try again in a minute."
+                    f"The backup of {about.app} has other record counts than the backend itself ({mismatch}).",
+                    First("wait until nothing is written to the backend", Remedy.RETRY),
                 )
     raise AssertionError("an attempt returns or raises")
 
@@ -54,7 +55,8 @@ def _download(url: str, session: pocketbase.Login, archive: Path) -> None:
         with suppress(pocketbase.BackupFailed):
             pocketbase.delete_backup(url, session, name)
     if digest(archive).sha256 != sha256:
-        raise BackupsError(f"The disk that holds {archive.parent} gives back other bytes than it was given; see: dmesg")
+        problem = f"What was read from the disk with {archive.parent} is not what was written to it."
+        raise BackupsError(problem, Fix("dmesg", "to see the disk's errors"))
 
 
 def _count_mismatches(before: Counts, backup: Counts, after: Counts) -> str:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from artifacts.contents import ArtifactError, packed_assets_digest
+from errors import Remedy, UserError
 from stack_outputs import ADOPTED, Release, in_order
 
 Kind = Literal["module", "assets", "image"]
 
 
-class ReleaseError(Exception):
-    """Bytes of a release are missing or wrong: one sentence."""
+class ReleaseError(UserError):
+    """Bytes of a release are missing or wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +38,12 @@ class Item:
         try:
             digest = packed_assets_digest(path) if self.kind == "assets" else _sha256(path)
         except (ArtifactError, OSError) as error:
-            raise ReleaseError(f"{self.label()} cannot be read ({error})") from None
+            raise ReleaseError(
+                f"The stored bytes of {self.label()} cannot be read.", Remedy.LIST_RELEASES, cause=error
+            ) from None
         if digest != self.digest:
-            raise ReleaseError(f"{self.label()} has other bytes (its digest is {short(digest)})")
+            problem = f"The stored bytes of {self.label()} are damaged: their digest is {short(digest)}."
+            raise ReleaseError(problem, Remedy.LIST_RELEASES)
 
     def label(self) -> str:
         """Describe the item: `the module of web, universe (1a2b3c4d5e6f)`."""

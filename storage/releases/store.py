@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from errors import Remedy, SetKey
 from stack_outputs import Owner, Release
 from storage.backups.errors import BackupsError, Foreign, Missing, foreign
 from storage.backups.json_codec import dump, load
@@ -74,9 +75,8 @@ class ReleaseStore:
                 item.check(back)
             except (ReleaseError, Missing) as error:
                 self.store.delete(self._name(item))
-                raise ReleaseError(
-                    f"{self.store.describe()} gives back other bytes than it was given: {error}"
-                ) from None
+                problem = f"What was read from {self.store.describe()} is not what was written to it."
+                raise ReleaseError(problem, SetKey("oracle-net:backup.store", "LOCATION"), cause=error) from None
 
     def get(self, item: Item, target: Path) -> None:
         """Download the item to `target`, verified and atomically. Raises Missing when it is not in the store."""
@@ -96,8 +96,8 @@ class ReleaseStore:
             if isinstance(each, DeployedRelease)
         ]
 
-    def survey(self) -> tuple[list[DeployedRelease], list[DeployedRelease], list[str]]:
-        """Return the receipts whose bytes are all in the store, those with missing bytes, and a sentence for each
+    def survey(self) -> tuple[list[DeployedRelease], list[DeployedRelease], list[Foreign]]:
+        """Return the receipts whose bytes are all in the store, those with missing bytes, and an error for each
         receipt of another stack. Both lists are newest first, and need one list request.
         """
         names = self.store.names(self._folder)
@@ -105,7 +105,7 @@ class ReleaseStore:
         ran, stored = [each for each in receipts if isinstance(each, DeployedRelease)], set(names)
         whole = [each for each in ran if self._whole(each, stored)]
         lost = [each for each in ran if not self._whole(each, stored)]
-        return whole, lost, [str(each) for each in receipts if isinstance(each, Foreign)]
+        return whole, lost, [each for each in receipts if isinstance(each, Foreign)]
 
     def note(self, ran: DeployedRelease) -> None:
         """Store a receipt, unless the newest one names the same bytes."""
@@ -146,7 +146,7 @@ class ReleaseStore:
         except BackupsError as error:
             return error
         except (LookupError, TypeError, AttributeError):
-            return BackupsError(f"{name} is damaged; see others: oracle rollback {self.owner.stack} --list")
+            return BackupsError(f"{name} is damaged.", Remedy.LIST_RELEASES)
         return ran if ran.owner == str(self.owner) else foreign(name, ran.owner, self.owner)
 
     def _whole(self, ran: DeployedRelease, there: Set[str]) -> bool:

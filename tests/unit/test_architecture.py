@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,6 +167,20 @@ def test_nothing_asks_for_the_stacks_name() -> None:
         for node in ast.walk(tree(path)):
             asked = isinstance(node, ast.Attribute | ast.Name) and "get_stack" in ast.unparse(node)
             assert not asked, path
+
+
+OUR_COMMAND = re.compile(r"\b(oracle|pulumi|make) [a-z]")
+
+
+@pytest.mark.parametrize("part", ["artifacts", "clients", "storage"])
+def test_libraries_name_no_command_of_ours(part: str) -> None:
+    """They name what helps as data, such as a `Remedy`. Docstrings may name commands."""
+    for path in files(part):
+        nodes = list(ast.walk(tree(path)))
+        docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        for node in nodes:
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+                assert not OUR_COMMAND.search(node.value), (path, node.lineno, node.value)
 
 
 def test_the_program_fits_a_screen() -> None:

@@ -69,7 +69,9 @@ def test_a_version_is_downloaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [each.hostname for each in look(url="https://pb.example.org") or ()] == ["pb.example.org"]
 
 
-@pytest.mark.parametrize("error", [WorkersApiError("no", frozenset({10013}), 503), WorkersApiError("no answer")])
+@pytest.mark.parametrize(
+    "error", [WorkersApiError("no", codes=frozenset({10013}), status=503), WorkersApiError("no answer")]
+)
 def test_code_that_cannot_be_read_is_unknown(monkeypatch: pytest.MonkeyPatch, error: WorkersApiError) -> None:
     cloudflare(monkeypatch, code=error)
     assert look() is None

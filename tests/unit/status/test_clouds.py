@@ -87,11 +87,11 @@ def test_an_uploaded_version_needs_no_other(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     "error, why",
     [
-        (WorkersApiError("no", frozenset({6003}), 400), "token"),
-        (WorkersApiError("no", frozenset(), 403), "token"),
-        (WorkersApiError("no", frozenset({10013}), 503), "failing"),
-        (WorkersApiError("no", frozenset(), 429), "failing"),
-        (WorkersApiError("no", frozenset({7003}), 404), "refused"),
+        (WorkersApiError("no", codes=frozenset({6003}), status=400), "token"),
+        (WorkersApiError("no", codes=frozenset(), status=403), "token"),
+        (WorkersApiError("no", codes=frozenset({10013}), status=503), "failing"),
+        (WorkersApiError("no", codes=frozenset(), status=429), "failing"),
+        (WorkersApiError("no", codes=frozenset({7003}), status=404), "refused"),
         (WorkersApiError("no answer"), "unreachable"),
     ],
 )
@@ -103,7 +103,7 @@ def test_what_cloudflares_refusals_mean(monkeypatch: pytest.MonkeyPatch, error: 
 
 
 def test_a_script_that_is_gone_and_a_token_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    _cloudflare(monkeypatch, {"/deployments": WorkersApiError("none", frozenset({10007}), 404)})
+    _cloudflare(monkeypatch, {"/deployments": WorkersApiError("none", codes=frozenset({10007}), status=404)})
     found = _look()
     assert isinstance(found, WorkerFacts)
     assert found.gone
@@ -136,7 +136,7 @@ def test_the_app_its_deployments_and_its_price(monkeypatch: pytest.MonkeyPatch) 
     assert isinstance(found, AppFacts)
     assert (found.cost, found.deployments, found.active and found.active["id"]) == (5.0, ({"id": "d-1"},), "d-1")
     assert bodies[-1]["app_id"] == "app-1"
-    answers["POST /v2/apps/propose"] = AppPlatformError("no", 422)
+    answers["POST /v2/apps/propose"] = AppPlatformError("no", status=422)
     found = fetch_app("http://127.0.0.1:1", "token", "app-1", 5)
     assert isinstance(found, AppFacts)
     assert found.cost is None
@@ -144,10 +144,10 @@ def test_the_app_its_deployments_and_its_price(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("status, why", [(401, "token"), (500, "failing"), (None, "unreachable"), (422, "refused")])
 def test_what_digitaloceans_refusals_mean(monkeypatch: pytest.MonkeyPatch, status: int | None, why: str) -> None:
-    _digitalocean(monkeypatch, {"GET /v2/apps/app-1": AppPlatformError("It said no; try again: pulumi up", status)})
+    _digitalocean(monkeypatch, {"GET /v2/apps/app-1": AppPlatformError("It said no.", status=status)})
     assert fetch_app("http://127.0.0.1:1", "token", "app-1", 5) == CloudTrouble(why=why, text="It said no")  # type: ignore[arg-type]
 
 
 def test_an_app_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    _digitalocean(monkeypatch, {"GET /v2/apps/app-1": AppPlatformError("none", 404)})
+    _digitalocean(monkeypatch, {"GET /v2/apps/app-1": AppPlatformError("none", status=404)})
     assert fetch_app("http://127.0.0.1:1", "token", "app-1", 5) == AppFacts()
