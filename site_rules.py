@@ -33,7 +33,7 @@ class Problem:
 
     line: int
     says: str
-    fix: str = "fix it"
+    fix: str = "correct the line"
 
 
 @dataclass(frozen=True, kw_only=True)

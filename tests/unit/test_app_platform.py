@@ -60,14 +60,14 @@ def test_a_wait_outlasts_a_bad_answer(cloud: Scripted, platform: AppPlatform, tr
 def test_a_wait_has_an_end(cloud: Scripted, platform: AppPlatform, clock: Clock) -> None:
     cloud.answers[DEPLOYMENT] = [PAGE]
     begin = clock.now
-    with pytest.raises(AppPlatformError, match=r"^DigitalOcean's API at .* with something that is not its own"):
+    with pytest.raises(AppPlatformError, match=r"^The answer of .* is not from DigitalOcean's API"):
         platform.wait("a", "d", 1800.0)
     assert 1700 < clock.now - begin <= 1800
 
 
 def test_a_wait_ends_at_a_refusal(cloud: Scripted, platform: AppPlatform) -> None:
     cloud.answers[DEPLOYMENT] = [Reply({"id": "unauthorized", "message": "Unable to authenticate you"}, 401)]
-    with pytest.raises(AppPlatformError, match=r"\(status 401\)\.$") as refused:
+    with pytest.raises(AppPlatformError, match=r"\(status 401\): Unable to authenticate you$") as refused:
         platform.wait("a", "d", 1800.0)
     assert refused.value.status == 401
     assert len(cloud.asked) == 1
@@ -121,17 +121,16 @@ def test_a_failed_deployment_says_why_its_log_is_not_there(cloud: Scripted, plat
     cloud.answers |= {DEPLOYMENT: [phase("ERROR")], LOGS: [PAGE]}
     with pytest.raises(AppPlatformError) as failed:
         platform.wait("a", "d", 60.0)
-    first, second = str(failed.value).splitlines()
-    assert first == "The backend's deployment d ended ERROR."
-    assert second.startswith(
-        f"Its log cannot be had: DigitalOcean's API at {cloud.address} answered GET {LOGS}?type=BUILD"
+    assert str(failed.value).startswith(
+        "The backend's deployment d ended with ERROR: its log could not be read: The answer of "
+        f"{cloud.address} to GET {LOGS}?type=BUILD"
     )
 
 
 def test_a_page_that_says_404_does_not_make_an_app_gone(cloud: Scripted, platform: AppPlatform) -> None:
     """What is gone needs no backup: only the API itself may say so."""
     cloud.answers["/v2/apps/a"] = [Reply(HTML, 404, "text/html")]
-    with pytest.raises(AppPlatformError, match="something that is not its own") as failed:
+    with pytest.raises(AppPlatformError, match="is not from DigitalOcean's API") as failed:
         platform.known("a")
     assert failed.value.status is None
     cloud.answers["/v2/apps/a"] = [Reply({"id": "not_found", "message": "app not found"}, 404)]
@@ -142,7 +141,7 @@ def test_a_page_that_says_404_does_not_make_an_app_gone(cloud: Scripted, platfor
 def test_an_app_of_another_shape_is_a_sentence(cloud: Scripted, platform: AppPlatform, answer: Any) -> None:
     cloud.answers["/v2/apps/a"] = [Reply(answer)]
     for question in (platform.app, platform.known, platform.url):
-        with pytest.raises(AppPlatformError, match="something that is not its own"):
+        with pytest.raises(AppPlatformError, match="is not from DigitalOcean's API"):
             question("a")
 
 
@@ -156,7 +155,9 @@ def test_a_list_that_never_ends_is_read_to_its_last_page_only(cloud: Scripted, p
 
 
 def test_a_token_with_a_line_break_is_not_shown(cloud: Scripted) -> None:
-    with pytest.raises(AppPlatformError, match=r"^DIGITALOCEAN_TOKEN holds a space, a line break") as failed:
+    with pytest.raises(
+        AppPlatformError, match=r"^DIGITALOCEAN_TOKEN is not a token: it has a space, a line break"
+    ) as failed:
         AppPlatform(cloud.address, f"{TOKEN}\r")
     assert TOKEN not in str(failed.value)
     assert not cloud.asked

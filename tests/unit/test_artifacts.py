@@ -12,6 +12,9 @@ import pytest
 
 from artifacts import contents
 from artifacts.contents import ArtifactError
+from tests.support.errors import raises_text
+
+SMALLER = r"Fix: reduce its size, then run `oracle build --stack prod`\.$"
 
 
 @pytest.fixture
@@ -128,19 +131,19 @@ def test_a_changed_rule_changes_the_fingerprint(source: Path, tmp_path: Path) ->
 
 def test_too_large_an_asset_is_refused(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contents, "ASSET_LIMIT", 3)
-    with pytest.raises(ArtifactError, match=r"over Cloudflare's limit .* make it smaller, then: oracle build"):
+    with raises_text(ArtifactError, rf"larger than Cloudflare's limit .*\. {SMALLER}"):
         contents.stage_assets(source, tmp_path / "stage", tmp_path)
     assert not (tmp_path / "stage").exists()
 
 
 def test_a_module_is_read_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = tmp_path / "worker.js"
-    with pytest.raises(ArtifactError, match=r"worker\.js does not exist; build it: oracle build"):
+    with raises_text(ArtifactError, r"worker\.js does not exist\. Fix: run `oracle build --stack prod`\.$"):
         contents.read_module(entry)
     entry.write_text("export default {}")
     assert contents.read_module(entry) == "export default {}"
     monkeypatch.setattr(contents, "SCRIPT_LIMIT", 3)
-    with pytest.raises(ArtifactError, match="make it smaller"):
+    with raises_text(ArtifactError, SMALLER):
         contents.read_module(entry)
     monkeypatch.undo()
     entry.write_bytes(b"\xff\xfe")
@@ -151,9 +154,8 @@ def test_a_module_is_read_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_a_module_of_another_name_is_told_of(tmp_path: Path) -> None:
     for name in ("worker.js", "worker.js.map", "README.md"):
         (tmp_path / name).touch()
-    with pytest.raises(
-        ArtifactError, match=r"does not exist, and beside it there is worker\.js; name that as its `entry`"
-    ):
+    fix = r"Fix: set the Worker's `entry` to that; or run `oracle build --stack prod`\.$"
+    with raises_text(ArtifactError, rf"does not exist\. Its folder has worker\.js\. {fix}"):
         contents.read_module(tmp_path / "index.js")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 from clients import cloud_api
 from clients.cloud_api import Answer, Api, ApiError, Unreachable, received
 from clients.http import httpx
+from errors import First
 from tests.support.clock import Clock, stopped
+from tests.support.errors import raises_text, shown_text
 from tests.support.scripted import BROKEN, HTML, Reply, Scripted, scripted
 from tests.support.waiting import free_port
 
@@ -95,19 +98,22 @@ def test_a_refusal_is_final(server: Scripted, clock: Clock, refusal: Reply) -> N
     with pytest.raises(ApiError) as refused:
         ask(server, refusal, WELL)
     status = refusal.status
-    assert str(refused.value) == f"Example refused GET /v2/x: Unable to authenticate you (status {status})."
+    assert str(refused.value) == f"Example refused GET /v2/x (status {status}): Unable to authenticate you"
+    fix = (First("set EXAMPLE_TOKEN to a token that may do this"),) if status in (401, 403) else ()
+    assert refused.value.helps == fix
     assert refused.value.status == status
     assert not clock.slept
 
 
 @pytest.mark.parametrize("body", [[1], {"message": None, "errors": 5}, {"errors": [None]}, "", HTML, "null"])
 def test_a_refusal_in_any_form_is_a_sentence(server: Scripted, clock: Clock, body: Any) -> None:
-    with pytest.raises(ApiError, match=r"^Example refused GET /v2/x: Bad Request \(status 400\)\.$"):
+    with pytest.raises(ApiError, match=r"^Example refused GET /v2/x \(status 400\): Bad Request$"):
         ask(server, Reply(body, 400))
 
 
 def test_it_is_tried_again_within_its_time_only(server: Scripted, clock: Clock) -> None:
-    with pytest.raises(ApiError, match=r"^Example's API could not do GET /v2/x: slow down \(status 429\); try again"):
+    text = r"^Example's API failed at GET /v2/x \(status 429\): slow down\. Fix: wait a minute, then run `pulumi up"
+    with raises_text(ApiError, text):
         ask(server, BUSY)
     assert 0 < sum(clock.slept) <= 5.0
     clock.slept.clear()
@@ -140,7 +146,7 @@ def test_retry_after_is_heeded_up_to_a_limit(
 
 
 def test_who_asks_for_more_time_than_there_is_is_not_waited_for(server: Scripted, clock: Clock) -> None:
-    with pytest.raises(ApiError, match=r"\(status 429\); it asks for 30 s of patience; try again later\.$"):
+    with raises_text(ApiError, r"\(status 429\): .*\. Fix: wait 30 s, then run `pulumi up --stack prod`\.$"):
         ask(server, Reply({}, 429, headers={"retry-after": "30"}), WELL)
     assert not clock.slept
 
@@ -148,9 +154,9 @@ def test_who_asks_for_more_time_than_there_is_is_not_waited_for(server: Scripted
 def test_a_page_in_place_of_an_answer_is_a_sentence(server: Scripted, clock: Clock) -> None:
     with pytest.raises(ApiError) as failed:
         ask(server, PAGE)
-    assert str(failed.value) == (
-        f"Example's API at {server.address} answered GET /v2/x with something that is not its own (text/html, status "
-        f"200); see what is between here and there: curl -sSI {server.address}"
+    assert shown_text(failed.value) == (
+        f"The answer of {server.address} to GET /v2/x is not from Example's API (text/html, status 200). Fix: run "
+        f"`curl -sSI {server.address}` to see what answers there."
     )
     assert failed.value.status is None
 
@@ -158,7 +164,9 @@ def test_a_page_in_place_of_an_answer_is_a_sentence(server: Scripted, clock: Clo
 def test_the_token_does_not_follow_a_redirect(server: Scripted, clock: Clock) -> None:
     with scripted({"/v2/x": [WELL]}) as other:
         moved = Reply("", 302, headers={"location": f"{other.address}/v2/x"})
-        with pytest.raises(ApiError, match=rf"sends GET /v2/x on to {other.address.removeprefix('http://')} "):
+        host = re.escape(other.address.removeprefix("http://"))
+        text = rf"redirects GET /v2/x to {host} \(status 302\), .*\. Fix: set the address of Example's API\.$"
+        with raises_text(ApiError, text):
             ask(server, moved)
         assert not other.asked
     assert [each["authorization"] for each in server.headers] == [f"Bearer {TOKEN}"]
@@ -166,7 +174,8 @@ def test_the_token_does_not_follow_a_redirect(server: Scripted, clock: Clock) ->
 
 def test_where_nobody_listens_on_this_machine_only_a_wait_tries_again(clock: Clock) -> None:
     api = Api("Example", f"http://127.0.0.1:{free_port()}", TOKEN, "EXAMPLE_TOKEN")
-    with pytest.raises(Unreachable, match=r"does not answer \(.*refused\); start the local cloud: oracle cloud start$"):
+    fix = r"Fix: run `oracle cloud start --stack prod` to start the local cloud\.$"
+    with raises_text(Unreachable, rf"does not answer: .*refused\. {fix}"):
         api.ask("GET", "/", number)
     assert not clock.slept
     with pytest.raises(Unreachable):
@@ -206,7 +215,8 @@ def test_every_answer_is_heard(server: Scripted, clock: Clock) -> None:
 
 @pytest.mark.parametrize("token", ["two words", "line\n", "\ttab", "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "\r", ""])
 def test_what_cannot_be_a_token_is_not_sent_and_not_shown(server: Scripted, token: str) -> None:
-    with pytest.raises(ApiError, match=r"^EXAMPLE_TOKEN holds a space, a line break or") as failed:
+    text = r"^EXAMPLE_TOKEN is not a token: it has a space, .*\. Fix: run `export EXAMPLE_TOKEN=TOKEN`\.$"
+    with raises_text(ApiError, text) as failed:
         Api("Example", server.address, token, "EXAMPLE_TOKEN")
     assert not token or token not in str(failed.value)
     assert not server.asked
@@ -215,7 +225,7 @@ def test_what_cannot_be_a_token_is_not_sent_and_not_shown(server: Scripted, toke
 @pytest.mark.parametrize(
     "address, why",
     [
-        ("http://api.example.org", r"is not encrypted, so Example's token could be read on the way"),
+        ("http://api.example.org", r"does not begin with https://, so others could read Example's token"),
         ("ftp://api.example.org", "is not an address of Example's API"),
         ("api.example.org", "is not an address"),
         ("http://[::bad", "is not an address"),
@@ -223,5 +233,6 @@ def test_what_cannot_be_a_token_is_not_sent_and_not_shown(server: Scripted, toke
     ],
 )
 def test_an_address_where_no_token_may_go(address: str, why: str) -> None:
-    with pytest.raises(ApiError, match=why):
-        Api("Example", address, TOKEN, "EXAMPLE_TOKEN")
+    fix = r"Fix: run `pulumi config set example:address ADDRESS --stack prod`\.$"
+    with raises_text(ApiError, rf"{why}.*\. {fix}"):
+        Api("Example", address, TOKEN, "EXAMPLE_TOKEN", address_key="example:address")

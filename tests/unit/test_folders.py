@@ -14,6 +14,7 @@ import pytest
 
 from artifacts.contents import pack_image, read_module, stage_assets
 from artifacts.folders import ArtifactError, SourceFile, read_file, shown, source_files
+from tests.support.errors import raises_text, shown_text
 from tests.support.sources import PROJECT, text, tree
 
 PROGRAM = (
@@ -92,14 +93,14 @@ def unix_socket(path: Path) -> None:
 STRANGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "link to nowhere": (
         lambda path: path.symlink_to("gone"),
-        "is a link to gone, which does not exist; remove the link",
+        "is a link to gone, which does not exist. Fix: remove the link.",
     ),
     "link to itself": (lambda path: path.symlink_to(path.name), "cannot be read (too many levels of symbolic links)"),
     "link to its folder": (lambda path: path.symlink_to("."), "is a link to a folder that contains it"),
     "link to a folder above": (lambda path: path.symlink_to("/"), "is a link to a folder that contains it"),
-    "named pipe": (fifo, "is a named pipe, and only a regular file can be deployed; remove it"),
-    "socket": (unix_socket, "is a socket, and only a regular file can be deployed; remove it"),
-    "device": (lambda path: path.symlink_to(os.devnull), "is a device, and only a regular file can be deployed"),
+    "named pipe": (fifo, "is a named pipe, but only a regular file can be deployed. Fix: remove it."),
+    "socket": (unix_socket, "is a socket, but only a regular file can be deployed. Fix: remove it."),
+    "device": (lambda path: path.symlink_to(os.devnull), "is a device, but only a regular file can be deployed"),
 }
 
 
@@ -111,8 +112,8 @@ def test_what_cannot_be_deployed_is_named(folder: Path, kind: str, place: str) -
     for read in (names, lambda source: pack_image(source, ["x"]), lambda source: stage(source)):
         with pytest.raises(ArtifactError) as caught:
             read(folder)
-        assert str(caught.value).startswith(f"{folder / place} ")
-        assert sentence in str(caught.value)
+        assert shown_text(caught.value).startswith(f"{folder / place} ")
+        assert sentence in shown_text(caught.value)
 
 
 def stage(source: Path) -> object:
@@ -127,7 +128,7 @@ def test_a_module_that_is_no_file_is_named(folder: Path, kind: str) -> None:
     make(folder / "worker.js")
     with pytest.raises(ArtifactError) as caught:
         read_module(folder / "worker.js")
-    assert f"{folder / 'worker.js'} {sentence}" in str(caught.value)
+    assert f"{folder / 'worker.js'} {sentence}" in shown_text(caught.value)
 
 
 def test_two_links_that_lead_to_each_other_have_an_end(folder: Path) -> None:
@@ -193,15 +194,14 @@ def reachable() -> Iterator[Path]:
 def test_what_may_not_be_read_is_named(reachable: Path) -> None:
     (reachable / "secret.txt").write_text("x")
     (reachable / "secret.txt").chmod(0)
-    with pytest.raises(
-        ArtifactError, match=r"secret\.txt may not be read by this user; allow it: chmod u\+rX .*secret"
-    ):
+    text = r"secret\.txt is not readable for this user\. Fix: run `chmod u\+rX .*secret\.txt`\.$"
+    with raises_text(ArtifactError, text):
         pack_image(reachable, ["x"])
     (reachable / "secret.txt").chmod(0o600)
     (reachable / "closed").mkdir(mode=0)
-    with pytest.raises(ArtifactError, match=r"/closed may not be read by this user"):
+    with pytest.raises(ArtifactError, match=r"/closed is not readable for this user"):
         names(reachable)
-    with pytest.raises(ArtifactError, match=r"/closed/worker\.js may not be read by this user"):
+    with pytest.raises(ArtifactError, match=r"/closed/worker\.js is not readable for this user"):
         read_module(reachable / "closed" / "worker.js")
     (reachable / "closed").rmdir()
 
@@ -209,14 +209,18 @@ def test_what_may_not_be_read_is_named(reachable: Path) -> None:
 def test_a_file_that_has_gone_meanwhile_is_named(folder: Path) -> None:
     (listed,) = (file for file in source_files(folder, everything) if file.name == "b.txt")
     (folder / "b.txt").unlink()
-    with pytest.raises(ArtifactError, match=r"b\.txt has gone while it was being read; wait for its build"):
+    with raises_text(
+        ArtifactError, r"b\.txt was deleted while it was read\. Fix: wait until its build has ended, then"
+    ):
         listed.read()
 
 
 def test_a_site_that_changes_while_it_is_staged_is_not_staged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     contents = iter([b"one", b"two", b"three", b"four"])
     monkeypatch.setattr(SourceFile, "read", lambda _: next(contents))
-    with pytest.raises(ArtifactError, match=r"b\.txt changed while it was read"):
+    with raises_text(
+        ArtifactError, r"b\.txt changed while it was read\. Fix: wait until its build has ended, then run"
+    ):
         stage(folder)
     assert not (folder.parent / "stage").exists()
 

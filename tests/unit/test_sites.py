@@ -13,6 +13,7 @@ from artifacts.sites.files import site_files
 from artifacts.sites.ignore import Ignore
 from artifacts.sites.types import with_content_types
 from site_rules import HEADER_RULES, header_problems, header_rules
+from tests.support.errors import shown_text
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def refusal(site: Path) -> str:
     with pytest.raises(ArtifactError) as caught:
         stage(site)
     assert not (site.parent / "stage").exists()
-    return str(caught.value)
+    return shown_text(caught.value)
 
 
 # --- .assetsignore
@@ -99,9 +100,9 @@ def test_what_is_below_an_ignored_folder_stays_ignored() -> None:
 
 def test_a_line_of_assetsignore_that_is_no_pattern_is_named(site: Path) -> None:
     write(site, ".assetsignore", "*.map\n!\n")
-    assert refusal(site) == f"{site}/.assetsignore, line 2: '!' is no pattern; write it as in .gitignore"
+    assert refusal(site) == f"{site}/.assetsignore, line 2: '!' is not a pattern. Fix: write it as in .gitignore."
     (site / ".assetsignore").write_bytes(b"*.map\ncaf\xe9\n")
-    assert refusal(site) == f"{site}/.assetsignore, line 2: this is not UTF-8; save it as UTF-8"
+    assert refusal(site) == f"{site}/.assetsignore, line 2: this is not UTF-8. Fix: save it as UTF-8."
 
 
 def test_rules_are_read_whatever_assetsignore_names(site: Path) -> None:
@@ -117,7 +118,7 @@ def test_rules_are_read_whatever_assetsignore_names(site: Path) -> None:
 def test_what_nobody_means_to_publish_needs_a_word(site: Path, name: str) -> None:
     write(site, name, "secret")
     last = {".git/config": ".git"}.get(name, name.rpartition("/")[2])
-    assert "would be public; name it in the site's .assetsignore" in refusal(site)
+    assert f"would be public. Fix: add `{last}` to the site's .assetsignore to leave it out" in refusal(site)
     write(site, ".assetsignore", f"{last}\n")
     assert names(site) == ["assets/app.js", "index.html"]
     write(site, ".assetsignore", f"!{last}\n")
@@ -171,7 +172,11 @@ def test_a_control_character_is_refused_by_name(site: Path) -> None:
         ("_headers", b"/*\n  X-A: caf\xe9\n", "line 2: this is not UTF-8"),
         ("_redirects", b"/caf\xe9 /\n", "line 1: this is not UTF-8"),
         ("_headers", b"".join(b"/%d\n  X: y\n" % number for number in range(101)), "line 201: this is one rule more"),
-        ("_redirects", b"/a /b 404\n/b\n", "so Cloudflare refuses it (1 more line with a problem); fix it"),
+        (
+            "_redirects",
+            b"/a /b 404\n/b\n",
+            "so Cloudflare refuses it (1 more line with a problem). Fix: correct the line, then run",
+        ),
     ],
 )
 def test_a_rule_that_cloudflare_refuses_is_named(site: Path, name: str, content: bytes, sentence: str) -> None:
@@ -179,7 +184,7 @@ def test_a_rule_that_cloudflare_refuses_is_named(site: Path, name: str, content:
     told = refusal(site)
     assert told.startswith(f"{site / name}, line ")
     assert sentence in told
-    assert told.endswith("then: oracle build")
+    assert told.endswith(", then run `oracle build --stack prod`.")
 
 
 def test_a_packed_site_is_staged_as_it_was_packed(site: Path, tmp_path: Path) -> None:

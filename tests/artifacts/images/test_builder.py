@@ -14,6 +14,7 @@ from artifacts.images.inputs import Inputs
 from artifacts.images.logins import Login
 from artifacts.images.repository import Repository
 from tests.artifacts.images.conftest import backend
+from tests.support.errors import raises_text, shown_text
 from tests.support.scripted import Reply, scripted
 
 HERE = Repository(host="127.0.0.1:5000", path="team/app")
@@ -72,9 +73,10 @@ def test_none_of_them_is_one_sentence(tmp_path: Path, environment: dict[str, str
     installed(tmp_path, "podman", works=1)
     with pytest.raises(ImageError) as caught:
         Builder.found(environment)
-    assert str(caught.value) == (
-        "Nothing here can build the backend's image (docker has no daemon that answers; podman does not work here; "
-        "buildah is not installed); start docker's daemon, or install one of them: sudo apt-get install buildah"
+    assert shown_text(caught.value) == (
+        "No program on this machine can build the backend's image (docker has no daemon that answers; podman does not "
+        "work here; buildah is not installed). Fix: start docker's daemon; or run `sudo apt-get install buildah` to "
+        "install a builder."
     )
 
 
@@ -98,7 +100,8 @@ def test_a_failed_build_is_a_sentence_with_the_end_of_its_output(
     tmp_path: Path, environment: dict[str, str], project: Path
 ) -> None:
     installed(tmp_path, "docker", builds=3)
-    with pytest.raises(ImageError, match=r"(?s)could not be built by docker \(status 3\); fix it, then: .*step one$"):
+    fix = r"Fix: fix the error in this output, then run `pulumi up --stack prod`\.$"
+    with raises_text(ImageError, rf"(?s)could not be built by docker \(status 3\): step one\. {fix}"):
         Builder("docker", environment).build(Inputs.of(backend(), project), "name:tag", lambda _: None)
 
 
@@ -174,5 +177,5 @@ def test_a_push_that_left_nothing_is_a_sentence(tmp_path: Path, environment: dic
     installed(tmp_path, "docker")
     with scripted() as at:
         image = DockerfileImage(backend(at.address.removeprefix("http://")), project, "", environment)
-        with pytest.raises(ImageError, match=r"docker has pushed .*, and the registry does not have it; try again"):
+        with raises_text(ImageError, r"docker has pushed .*, but the registry does not have it\. Fix: run `pulumi up"):
             image.make(lambda _: None)

@@ -6,6 +6,7 @@ import pytest
 
 from artifacts.folders import ArtifactError
 from artifacts.images.dockerignore import Dockerignore
+from tests.support.errors import raises_text
 
 
 @pytest.mark.parametrize(
@@ -44,5 +45,5 @@ def test_patterns(text: str, out: list[str], stays: list[str]) -> None:
 
 @pytest.mark.parametrize("line", ["[a", "!", "a[]"])
 def test_what_is_no_pattern_is_named_by_its_line(line: str) -> None:
-    with pytest.raises(ArtifactError, match=r"^\.dockerignore, line 2: .* is no pattern; write it as "):
+    with raises_text(ArtifactError, r"^\.dockerignore, line 2: .* is not a pattern\. Fix: write it as docker's "):
         Dockerignore(f"fine\n{line}")

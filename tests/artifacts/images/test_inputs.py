@@ -13,6 +13,7 @@ import pytest
 from artifacts.images.errors import ImageError
 from artifacts.images.inputs import Inputs
 from tests.artifacts.images.conftest import backend
+from tests.support.errors import raises_text
 
 
 def hashed(project: Path, **build: object) -> str:
@@ -84,8 +85,8 @@ def test_a_file_that_is_left_out_may_be_unreadable(project: Path) -> None:
 def test_what_cannot_be_in_an_image_is_named(project: Path) -> None:
     with socket.socket(socket.AF_UNIX) as made:
         made.bind(str(project / "backend/src/socket"))
-        with pytest.raises(
-            ImageError, match=r"src/socket is a socket, .*; leave it out of the build in \.dockerignore$"
+        with raises_text(
+            ImageError, r"src/socket is a socket, .*\. Fix: leave it out of the build in \.dockerignore\.$"
         ):
             hashed(project)
 
@@ -122,12 +123,14 @@ def test_sources_that_change_while_they_are_read_are_not_built(project: Path, tm
     assert inputs.hash
     (project / "backend/main.sh").write_text("saved just now")
     (tmp_path / "copy").mkdir()
-    with pytest.raises(ImageError, match=r"backend changed while it was read; wait for that to end, then try again"):
+    with raises_text(ImageError, r"backend changed while it was read\. Fix: wait until nothing changes it, then run"):
         inputs.copy(tmp_path / "copy")
 
 
 def test_a_missing_dockerfile_or_checkout_is_a_sentence(project: Path) -> None:
-    with pytest.raises(ImageError, match=r"The Dockerfile .*other cannot be read; name another: pulumi config set .*"):
+    fix = r"Fix: run `pulumi config set --path oracle-net:backend\.image\.build\.dockerfile NAME --stack prod`\.$"
+    with raises_text(ImageError, rf"The Dockerfile .*other cannot be read\. {fix}"):
         hashed(project, dockerfile="other")
-    with pytest.raises(ImageError, match=r"The checkout .*/none of the backend does not exist; clone it there, .*"):
+    fix = r"Fix: clone it there; or run `pulumi config set --path oracle-net:backend\.path PATH --stack prod`\.$"
+    with raises_text(ImageError, rf"The checkout .*/none of the backend does not exist\. {fix}"):
         hashed(project, context="none")

@@ -13,6 +13,7 @@ from artifacts.images.digitalocean import Account
 from artifacts.images.errors import ImageError
 from artifacts.images.logins import Login, Logins
 from artifacts.images.repository import Repository
+from tests.support.errors import raises_text
 from tests.support.scripted import Reply, scripted
 
 GHCR = Repository(host="ghcr.io", path="team/app")
@@ -99,24 +100,25 @@ def test_the_digitalocean_token_reads_itself_and_makes_a_login_to_push_for_an_ho
 @pytest.mark.parametrize(
     "names, sentence",
     [
-        ([], "has no container registry; make one: doctl registries create NAME"),
-        (["a", "b"], r"has several container registries \(a, b\); choose one: pulumi config set .*image.registry NAME"),
+        ([], r"has no container registry\. Fix: run `doctl registries create NAME` to create one\."),
+        (["a", "b"], r"has several container registries \(a, b\)\. Fix: run `pulumi config set .*image.registry NAME"),
     ],
 )
 def test_the_accounts_registry_has_to_be_one(names: list[str], sentence: str) -> None:
     answer = Reply({"registries": [{"name": name} for name in names]})
-    with scripted({"/v2/registries": [answer]}) as api, pytest.raises(ImageError, match=sentence):
+    with scripted({"/v2/registries": [answer]}) as api, raises_text(ImageError, sentence):
         Account(api.address, "dop_v1_token").registry()
 
 
 def test_a_token_that_may_not_read_the_registry_is_told_its_scopes() -> None:
-    sentence = r"needs the scopes registry:read, and to push registry:update; or: doctl registry login"
+    sentence = r"a token with the scope registry:read, and registry:update for pushes; or run `doctl registry login`"
     refusal = {"/v2/registries": [Reply({"message": "forbidden"}, 403)]}
-    with scripted(refusal) as api, pytest.raises(ImageError, match=sentence) as it:
+    with scripted(refusal) as api, raises_text(ImageError, sentence) as it:
         Account(api.address, "dop_v1_token").registry()
     assert "dop_v1_token" not in str(it.value)
 
 
 def test_without_a_token_the_sentence_says_how_to_log_in() -> None:
-    with pytest.raises(ImageError, match=r"^DIGITALOCEAN_TOKEN is not set, and nobody has logged in to .*: doctl "):
+    text = r"^DIGITALOCEAN_TOKEN is not set, and there is no login of .*\. Fix: run `doctl registry login`"
+    with raises_text(ImageError, text):
         NOBODY.registry()

@@ -11,6 +11,7 @@ import pytest
 from artifacts.images.errors import ImageError
 from artifacts.images.registry import Registry, registry_of
 from settings import ImageSettings
+from tests.support.errors import raises_text
 from tests.support.scripted import BROKEN, Reply, Scripted, scripted
 
 DIGEST = f"sha256:{'a' * 64}"
@@ -63,8 +64,8 @@ def test_a_token_from_the_address_that_the_registry_names(logged_in: dict[str, s
 @pytest.mark.parametrize("realm", ["http://tokens.example/token", "ftp://127.0.0.1/token", "nonsense", ""])
 def test_a_login_does_not_go_where_it_could_be_read(logged_in: dict[str, str], realm: str) -> None:
     challenge = {"www-authenticate": f'Bearer realm="{realm}"'}
-    sentence = r"may not be read with the login that is here; log in: docker login 127\."
-    with scripted({AT: [Reply("", 401, headers=challenge)]}) as at, pytest.raises(ImageError, match=sentence):
+    sentence = r"may not be read with the login on this machine\. Fix: run `docker login 127\."
+    with scripted({AT: [Reply("", 401, headers=challenge)]}) as at, raises_text(ImageError, sentence):
         opened(at, logged_in, login=True).digest("inputs-1")
     assert len(at.asked) == 1
 
@@ -73,7 +74,7 @@ def test_a_login_does_not_go_where_it_could_be_read(logged_in: dict[str, str], r
 def test_a_refused_login_is_a_sentence_without_it(logged_in: dict[str, str], status: int) -> None:
     challenge = {"www-authenticate": 'Basic realm="x"'}
     answers = {AT: [Reply("", 401, headers=challenge), Reply("", status, headers=challenge)]}
-    sentence = "may not be read with the login that is here"
+    sentence = "may not be read with the login on this machine"
     with scripted(answers) as at, pytest.raises(ImageError, match=sentence) as caught:
         opened(at, logged_in, login=True).digest("inputs-1")
     assert "planted-password" not in str(caught.value)
@@ -82,14 +83,14 @@ def test_a_refused_login_is_a_sentence_without_it(logged_in: dict[str, str], sta
 @pytest.mark.parametrize(
     "reply, sentence",
     [
-        (Reply("", 500), r"could not be asked for team/app \(status 500\); try again in a minute"),
-        (Reply("", 302, headers={"location": "https://elsewhere.example"}), r"could not be asked .*status 302"),
-        (Reply("a page", 200), r"names no digest for inputs-1 \(status 200\); see what answers there: curl -sSI http"),
-        (BROKEN, r"does not answer \(.*\); see: curl -sSI http"),
+        (Reply("", 500), r"failed at a request for team/app \(status 500\)\. Fix: wait a minute, then run"),
+        (Reply("", 302, headers={"location": "https://elsewhere.example"}), r"failed at a request .*status 302"),
+        (Reply("a page", 200), r"returned no digest for inputs-1 \(status 200\)\. Fix: run `curl -sSI http"),
+        (BROKEN, r"does not answer \(.*\)\. Fix: run `curl -sSI http"),
     ],
 )
 def test_what_is_no_answer_is_a_sentence(logged_in: dict[str, str], reply: Reply, sentence: str) -> None:
-    with scripted({AT: [reply]}) as at, pytest.raises(ImageError, match=sentence):
+    with scripted({AT: [reply]}) as at, raises_text(ImageError, sentence):
         opened(at, logged_in).digest("inputs-1")
 
 

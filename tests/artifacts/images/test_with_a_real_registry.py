@@ -14,6 +14,7 @@ import pytest
 
 from artifacts.images import Builder, DockerfileImage, ImageError
 from tests.artifacts.images.conftest import backend
+from tests.support.errors import raises_text
 from tests.support.registry import RegistryMissing, RunningRegistry, builder_environment, running_registry
 
 pytestmark = pytest.mark.slow
@@ -91,9 +92,8 @@ def test_a_login_that_is_refused_or_missing_is_one_sentence(
     if password:
         log_in(environment, registry.host, password)
     image = DockerfileImage(backend(registry.host), project, "", environment)
-    with pytest.raises(
-        ImageError, match=r"^127\..*/team/app may not be read with the login that is here; log in: docker "
-    ):
+    text = r"^127\..*/team/app may not be read with the login on this machine\. Fix: run `docker login 127\."
+    with raises_text(ImageError, text):
         image.digest()
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from storage.backups import BackupsError, Contents, inspect
 from tests.storage.backups.conftest import Write
+from tests.support.errors import raises_text
 
 FILES = {
     "storage/pbc_1/rec_1/photo_x.png": b"12345",
@@ -51,7 +52,7 @@ def test_a_flipped_bit_in_any_entry_is_found(entry: str, write_archive: Write, s
     with zipfile.ZipFile(path) as zipped:
         info = zipped.getinfo(entry)
     changed(path, info.header_offset + 30 + len(entry) + info.compress_size // 2)
-    with pytest.raises(BackupsError, match=r"is damaged \(.*oracle backup"):
+    with raises_text(BackupsError, r"is damaged \(.*\)\. Fix: run `oracle backup prod`\.$"):
         inspect(path, scratch)
     assert not list(scratch.iterdir())
 
@@ -164,7 +165,7 @@ def test_a_name_that_is_there_twice_is_refused(write_archive: Write, scratch: Pa
     path = write_archive()
     with zipfile.ZipFile(path, "a") as zipped:
         zipped.writestr("data.db", b"another")
-    with pytest.raises(BackupsError, match="a name is there twice"):
+    with pytest.raises(BackupsError, match="it has a name twice"):
         inspect(path, scratch)
 
 

@@ -58,7 +58,7 @@ def test_a_damaged_entry_hides_no_other(folder: Folder) -> None:
     found, complaints = audit_log.survey()
     assert found == [replace(ENTRY, owner=str(PROD))]
     assert len(complaints) == 1
-    assert f"{PROD}/audit-log/20270101T000000000000Z-0000.json is damaged" in complaints[0]
+    assert f"{PROD}/audit-log/20270101T000000000000Z-0000.json is damaged" in str(complaints[0])
 
 
 def test_an_entry_of_a_later_release_is_read(folder: Folder) -> None:
@@ -93,8 +93,8 @@ def test_an_entry_of_another_stack_is_left_out_and_said(folder: Folder) -> None:
     found, complaints = audit_log.survey(newest=1)
     assert found == [replace(ENTRY, owner=str(PROD))]
     assert len(complaints) == 1
-    assert complaints[0].startswith(
-        f"{PROD}/audit-log/{copied} belongs to {STAGING} and lies among what {PROD} has kept"
+    assert complaints[0].problem == (
+        f"{PROD}/audit-log/{copied} belongs to {STAGING}, but is stored under {PROD}, so it is ignored."
     )
     assert audit_log.newest({"wipe"}) == found[0]
     assert audit_log.newest({"restart"}) is None

@@ -21,6 +21,7 @@ from clients.http import certificate_file
 from storage.backups import BackupCatalog, BackupsError, Bucket
 from storage.backups.errors import Missing
 from tests.storage.backups.conftest import ABOUT, CONTENTS, PROD
+from tests.support.errors import raises_text
 from tests.support.scripted import HTML, Reply, scripted
 from tests.support.waiting import free_port
 
@@ -120,7 +121,7 @@ def test_a_download_that_breaks_again_and_again_is_told(
 ) -> None:
     bucket.put("prod/large", large)
     calls.clear()
-    with breaking(bucket, 0, 100), pytest.raises(BackupsError, match="breaks off at byte 0 again and again"):
+    with breaking(bucket, 0, 100), pytest.raises(BackupsError, match="broke 6 times at byte 0"):
         bucket.get("prod/large", tmp_path / "back")
     assert calls == ["GetObject"] * 6
     assert not (tmp_path / "back").exists()
@@ -163,7 +164,7 @@ USES = [
 
 @pytest.mark.parametrize("use", [use for use in USES if use.id != "size"])
 def test_a_bucket_that_is_missing_is_told(use: Use, s3: str, credentials: None, archive: Path) -> None:
-    with pytest.raises(BackupsError, match=rf"There is no bucket 'nowhere-at-all' at {s3}; make it") as told:
+    with raises_text(BackupsError, rf"There is no bucket 'nowhere-at-all' at {s3}\. Fix: create it there") as told:
         use(Bucket("nowhere-at-all", endpoint=s3), archive)
     assert not isinstance(told.value, Missing)
 
@@ -175,7 +176,8 @@ def test_credentials_that_are_missing_are_told(
     monkeypatch.delenv(lacking)
     (tmp_path / "credentials").write_text("[default]\naws_access_key_id = a\naws_secret_access_key = b\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    with pytest.raises(BackupsError, match=rf"cannot be opened: {lacking} is not in the environment; export") as told:
+    text = rf"cannot be opened: {lacking} is not in the environment\. Fix: run `export AWS_ACCESS_KEY_ID=KEY"
+    with raises_text(BackupsError, text) as told:
         Bucket("bucket", endpoint=s3).names("")
     assert "somebody" not in str(told.value)
 
@@ -198,20 +200,22 @@ def strict(s3: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("use", USES)
 def test_a_key_that_is_refused_is_told(use: Use, bucket: Bucket, strict: None, archive: Path) -> None:
-    with pytest.raises(BackupsError, match=r"refuses the key in AWS_ACCESS_KEY_ID for s3://.*export AWS_") as told:
+    text = r"refuses the key in AWS_ACCESS_KEY_ID for s3://.*\. Fix: run `export AWS_.*` with a key that may read"
+    with raises_text(BackupsError, text) as told:
         use(bucket, archive)
     assert "secret-of-somebody" not in str(told.value)
 
 
 @pytest.mark.parametrize("use", USES)
 def test_a_server_that_is_away_is_told(use: Use, credentials: None, archive: Path) -> None:
-    with pytest.raises(BackupsError, match=r"does not answer \(EndpointConnectionError\).*oracle-net:backup\.endpoint"):
+    text = r"does not answer \(EndpointConnectionError\).*\. Fix: run `pulumi .* oracle-net:backup\.endpoint ADDRESS"
+    with raises_text(BackupsError, text):
         use(Bucket("bucket", endpoint=f"http://127.0.0.1:{free_port()}"), archive)
 
 
 @pytest.mark.parametrize("endpoint", ["no address", "http://", "127.0.0.1:9000"])
 def test_an_endpoint_that_is_none_is_told(endpoint: str, credentials: None) -> None:
-    with pytest.raises(BackupsError, match="is no address of a store"):
+    with pytest.raises(BackupsError, match="is not an address of a store"):
         Bucket("bucket", endpoint=endpoint).names("")
 
 
@@ -238,12 +242,12 @@ def answering(bucket: Bucket, status: int, code: str) -> None:
         (400, "AuthorizationHeaderMalformed", r"in another region than 'us-east-1'.*backup\.region"),
         (403, "RequestTimeTooSkewed", "clock is wrong"),
         (403, "AccessDenied", r"refuses the key in AWS_ACCESS_KEY_ID.*\(AccessDenied\)"),
-        (409, "OperationAborted", "answered OperationAborted for .*try again in a minute"),
+        (409, "OperationAborted", r"answered OperationAborted for .*\. Fix: wait a minute"),
     ],
 )
 def test_what_a_server_says_is_one_sentence(bucket: Bucket, status: int, code: str, sentence: str) -> None:
     answering(bucket, status, code)
-    with pytest.raises(BackupsError, match=sentence) as told:
+    with raises_text(BackupsError, sentence) as told:
         bucket.names("")
     assert len(str(told.value).splitlines()) == 1
 
@@ -280,7 +284,8 @@ def test_a_proxy_is_asked_for_what_is_elsewhere(environment: None, monkeypatch: 
 
 def test_a_proxy_that_cannot_be_used_is_a_sentence(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://user:planted-password@127.0.0.1:1")
-    with pytest.raises(BackupsError, match=r"ALL_PROXY does not name an HTTP proxy; export HTTPS_PROXY=") as told:
+    text = r"ALL_PROXY is not the address of an HTTP proxy\. Fix: run `export HTTPS_PROXY=http://HOST:PORT`"
+    with raises_text(BackupsError, text) as told:
         Bucket("b", endpoint="https://store.example").names("")
     assert "planted-password" not in str(told.value)
 
@@ -300,14 +305,14 @@ def test_certificates_are_the_systems(environment: None, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("page", ["<html><body>Please log in</body></html>", HTML, "{}", ""])
 def test_a_page_in_place_of_a_store_is_no_empty_store(environment: None, page: str, tmp_path: Path) -> None:
     """botocore takes any XML for a list without entries, and what is none for a fault of the server."""
-    foreign = r"with something that is not S3's; see that it is a store's address: pulumi config set"
+    foreign = r"is not from an S3 store\. Fix: run `pulumi config set --path oracle-net:backup\.endpoint ADDRESS"
     with scripted({"/b": [Reply(page, kind="text/html")], "/b/one": [Reply(page, kind="text/html")]}) as server:
         bucket = Bucket("b", endpoint=server.address)
-        with pytest.raises(BackupsError, match=rf"{foreign}|answered 500 for s3://b; try again in a minute"):
+        with raises_text(BackupsError, rf"{foreign}|answered 500 for s3://b\. Fix: wait a minute"):
             bucket.names("")
-        with pytest.raises(BackupsError, match=foreign):
+        with raises_text(BackupsError, foreign):
             bucket.read_text("one")
-        with pytest.raises(BackupsError, match=foreign):
+        with raises_text(BackupsError, foreign):
             bucket.get("one", tmp_path / "one")
 
 

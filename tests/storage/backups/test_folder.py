@@ -16,6 +16,7 @@ import pytest
 
 from storage.backups import BackupCatalog, BackupsError, Folder, inspect
 from tests.storage.backups.conftest import ABOUT, CONTENTS, PROD, Write
+from tests.support.errors import raises_text
 
 
 def everything(root: Path) -> list[Path]:
@@ -36,7 +37,7 @@ def test_only_the_owner_sees_it(folder: Folder, archive: Path) -> None:
 
 def test_a_name_stays_inside(folder: Folder, archive: Path) -> None:
     for name in ("../a", "prod/../../a", "/etc/passwd", "", "prod//a", "prod/."):
-        with pytest.raises(BackupsError, match="names nothing in the folder"):
+        with pytest.raises(BackupsError, match="is not a name in the folder"):
             folder.put(name, archive)
 
 
@@ -62,7 +63,9 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(
 ) -> None:
     folder.write_text("prod/a.zip", "what was there before")
     monkeypatch.setattr("storage.backups.files.os", FullDisk(archive.stat().st_size - 1))
-    with pytest.raises(BackupsError, match=r"disk that holds .*prod/a\.zip is full .*df -h") as told:
+    with raises_text(
+        BackupsError, r"disk with .*prod/a\.zip is full.*\. Fix: free some .* `df -h`.*, then run"
+    ) as told:
         folder.put("prod/a.zip", archive)
     assert len(str(told.value).splitlines()) == 1
     assert everything(folder.root) == [folder.root / "prod" / "a.zip"]
@@ -97,7 +100,7 @@ def test_a_disk_that_is_really_full(tiny: Path, key: str, tmp_path: Path) -> Non
     large.write_bytes(os.urandom(3 << 20))
     catalog = BackupCatalog(Folder(tiny / "kept"), PROD, key, tmp_path / "scratch")
     catalog.check_writable()
-    with pytest.raises(BackupsError, match=r"disk that holds .*\.zip\.age is full"):
+    with pytest.raises(BackupsError, match=r"disk with .*\.zip\.age is full"):
         catalog.keep(large, ABOUT, CONTENTS)
     assert everything(tiny) == []
     (tiny / "other").write_bytes(bytes(3 << 19))
@@ -132,7 +135,7 @@ def test_a_disk_too_full_to_open_a_database_is_no_damage(tiny: Path, write_archi
 
 def test_a_folder_that_is_a_file_is_told(folder: Folder, archive: Path) -> None:
     folder.root.write_text("in the way")
-    with pytest.raises(BackupsError, match=r"cannot be used \(not a directory\); see who may: ls -ld"):
+    with raises_text(BackupsError, r"cannot be used \(not a directory\)\. Fix: run `ls -ld .*` to see who"):
         folder.put("prod/a.zip", archive)
     assert folder.names("prod/") == []
     assert folder.read_text("prod/a.json") is None

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from clients.pocketbase import Login, SecondFactorWanted
+from errors import RestoreBackup
 from storage.backups import Backup, Entry, loss
 from storage.backups.audit_log import Kind
 from storage.backups.loss import Logins, Loss, find_loss, known_of, last_known
@@ -125,10 +126,10 @@ def test_a_new_disk_has_an_admin_of_its_own_and_no_operator(monkeypatch: pytest.
     assert lost is not None
     assert (lost.since, lost.now, lost.known.records) == (LAST, {"posts": 1}, {"posts": 30})
     assert lost.summary == (
-        "app-g1-r2 is empty since 2026-11-22T12:00Z: its container was replaced, and the new disk holds 1 records "
-        "(1 posts); it held 30 records (30 posts) at 2026-11-22T11:00Z"
+        "app-g1-r2 is empty since 2026-11-22T12:00Z: its container was replaced, and the new disk has 1 records "
+        "(1 posts); it had 30 records (30 posts) at 2026-11-22T11:00Z"
     )
-    assert lost.way_back("prod") == "oracle restore b prod"
+    assert lost.known.recovery == RestoreBackup("b")
 
 
 def test_a_new_disk_after_the_password_was_changed_knows_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +137,7 @@ def test_a_new_disk_after_the_password_was_changed_knows_nobody(monkeypatch: pyt
     lost = found(monkeypatch, set())
     assert lost is not None
     assert lost.now is None
-    assert "knows neither of the program's logins" in lost.summary
+    assert "has neither of the program's logins" in lost.summary
 
 
 def test_an_operator_that_somebody_deleted_is_no_new_disk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,9 +152,7 @@ def test_an_app_that_is_gone_is_known_by_the_ledger() -> None:
     kept: Any = Kept([entry()])
     known = last_known("app-g1-r2", 1, kept, kept, None)
     assert known is not None
-    assert (known.summary, known.way_back("prod")) == (
-        "30 records (30 posts) (as of 2026-11-22T11:00Z)",
-        "oracle restore b prod",
-    )
+    assert known.summary == "30 records (30 posts) (as of 2026-11-22T11:00Z)"
+    assert known.recovery == RestoreBackup("b")
     assert last_known("app-g1-r2", 2, kept, kept, None) is None  # a wipe of it had begun
     assert last_known("another", 1, kept, kept, None) is None

@@ -9,6 +9,7 @@ import pytest
 from storage.backups import BackupsError, Bucket, Folder, Store, open_store
 from storage.backups.errors import Missing
 from tests.storage.backups.conftest import NUMBERS
+from tests.support.errors import raises_text
 
 
 def test_what_is_put_comes_back(store: Store, tmp_path: Path, archive: Path) -> None:
@@ -53,7 +54,7 @@ def test_what_is_deleted_is_gone_and_may_be_deleted_again(store: Store) -> None:
 def test_what_is_not_there_is_told(store: Store, tmp_path: Path) -> None:
     assert store.read_text("prod/no.json") is None
     assert store.size("prod/no.json") is None
-    with pytest.raises(Missing, match=r"no\.zip is not there; see what is: oracle backups"):
+    with raises_text(Missing, r"no\.zip does not exist\. Fix: run `oracle backups prod` to see the backups\.$"):
         store.get("prod/no.zip", tmp_path / "back")
     assert not (tmp_path / "back").exists()
 
@@ -84,7 +85,9 @@ def test_a_place_is_a_folder_or_a_bucket(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("location", ["", "folder:", "kept", "s3://", "s3://UPPER/x", "gs://bucket/x", "s3:/bucket"])
 def test_any_other_place_is_refused(location: str, tmp_path: Path) -> None:
-    with pytest.raises(BackupsError, match=r"folder:<path> or s3://.*pulumi config set"):
+    with raises_text(
+        BackupsError, r"folder:<path> or s3://.*\. Fix: run `pulumi config set --path oracle-net:backup\.store "
+    ):
         open_store(location, tmp_path)
 
 
