@@ -89,6 +89,12 @@ def attempt(http: httpx.Client, method: str, url: str, **options: Any) -> str:
     return str(response.status_code)
 
 
+def failed(problem: str, result: str) -> BackupFailed:
+    """Return the error for a request with this result of `attempt`."""
+    cause = result if result.startswith("refused") else f"it answered {result}"
+    return BackupFailed(problem, Remedy.RETRY, cause=cause)
+
+
 def check_name(name: str) -> None:
     """Raise BackupFailed for an invalid name of a backup."""
     if not NAME.fullmatch(name):

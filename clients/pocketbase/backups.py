@@ -39,6 +39,7 @@ from clients.pocketbase.backupapi import (
     attempt,
     check_name,
     connect,
+    failed,
     idle,
     size_of,
     stored,
@@ -74,7 +75,7 @@ def create_backup(url: str, session: Login, name: str, seconds: float = 1800.0) 
     with connect(session) as http:
         result = attempt(http, "POST", f"{url}{ROUTE}", json={"name": name})
         if result.startswith("refused"):
-            raise BackupFailed(f"The backend at {url} {result} to create the backup {name}.", Remedy.RETRY)
+            raise failed(f"The backend at {url} did not create the backup {name}.", result)
         _wait_created(http, url, name, result, seconds)
 
 
@@ -92,10 +93,9 @@ def download_backup(url: str, session: Login, name: str, target: Path, seconds: 
             with _private(target) as file:
                 result = _fetch_all(http, url, name, file, size, seconds)
                 if file.tell() != size:
-                    raise BackupFailed(
-                        f"The download of the backup {name} from {url} ended after {file.tell()} of {size} bytes "
-                        f"({result}).",
-                        Remedy.RETRY,
+                    raise failed(
+                        f"The download of the backup {name} from {url} ended after {file.tell()} of {size} bytes.",
+                        result,
                     )
                 file.flush()
                 os.fsync(file.fileno())
@@ -125,7 +125,7 @@ def upload_backup(url: str, session: Login, source: Path, name: str, seconds: fl
             problem = f"The backup {name} could not be read from {source} ({error.strerror})."
             raise BackupFailed(problem, Remedy.RETRY) from None
         if result.startswith("refused"):
-            raise BackupFailed(f"The backend at {url} {result} to receive the backup {name}.", Remedy.RETRY)
+            raise failed(f"The backend at {url} did not store the backup {name}.", result)
         for _ in backoff(seconds):
             if size_of(http, url, name) == size:
                 return
@@ -167,7 +167,7 @@ def delete_backup(url: str, session: Login, name: str) -> None:
     with connect(session) as http:
         result = attempt(http, "DELETE", f"{url}{ROUTE}/{quote(name, safe='')}")
         if result != "204" and size_of(http, url, name) is not None:
-            raise BackupFailed(f"The backend at {url} {result} to delete the backup {name}.", Remedy.RETRY)
+            raise failed(f"The backend at {url} did not delete the backup {name}.", result)
 
 
 def _wait_created(http: httpx.Client, url: str, name: str, result: str, seconds: float) -> None:
@@ -182,7 +182,7 @@ def _wait_created(http: httpx.Client, url: str, name: str, result: str, seconds:
         idle_since = idle_since or time.monotonic()
         if time.monotonic() - idle_since > LOST_SECONDS:
             break
-    raise BackupFailed(f"The backend at {url} created no backup {name} ({result}).", Remedy.RETRY)
+    raise failed(f"The backend at {url} did not create the backup {name}.", result)
 
 
 @contextmanager
@@ -252,6 +252,6 @@ def flush_wal(url: str, session: Login) -> None:
     with connect(session) as http:
         result = attempt(http, "POST", f"{url}/api/crons/__pbDBOptimize__")
         if result.startswith("refused") and "404" not in result:
-            raise BackupFailed(f"The backend at {url} {result} to write its WAL to its database.", Remedy.RETRY)
+            raise failed(f"The backend at {url} did not write its WAL to its database.", result)
         # It answers at once. A write of our own then waits for it, because the server has one connection for writes.
         attempt(http, "PATCH", f"{url}{SUPERUSERS}/records/{session.id}", json={"emailVisibility": False})

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from clients.http import client, httpx
 from clients.pocketbase.admin import Login
-from clients.pocketbase.backupapi import ROUTE, BackupFailed, ask, attempt, connect, idle, size_of
+from clients.pocketbase.backupapi import ROUTE, BackupFailed, ask, attempt, connect, failed, idle, size_of
 from errors import First, Remedy
 from retry import backoff
 
@@ -60,7 +60,7 @@ def restore_backup(
         try:
             result = attempt(http, "POST", f"{url}{ROUTE}/{quote(name, safe='')}/restore")
             if result.startswith("refused"):
-                raise BackupFailed(f"The backend at {url} {result} to restore the backup {name}.", Remedy.RETRY)
+                raise failed(f"The backend at {url} did not restore the backup {name}.", result)
             _wait_restored(url, session, name, sign, seconds)
         except BackupFailed:
             attempt(http, "DELETE", f"{url}{SIGNS}/{sign.id}")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TypeVar
 
 import pytest
@@ -22,9 +20,11 @@ def shown_text(error: UserError) -> str:
     return advice.text(error, "prod", RETRY)
 
 
-@contextmanager
-def raises_text(kind: type[E], pattern: str) -> Iterator[pytest.ExceptionInfo[E]]:
+def raises_text(kind: type[E], pattern: str) -> pytest.RaisesExc[E]:
     """Expect an error whose text, with its fixes, matches the pattern."""
-    with pytest.raises(kind) as caught:
-        yield caught
-    assert re.search(pattern, shown_text(caught.value)), shown_text(caught.value)
+
+    def matches(error: E) -> bool:
+        assert re.search(pattern, shown_text(error)), shown_text(error)
+        return True
+
+    return pytest.raises(kind, check=matches)

@@ -26,6 +26,7 @@ from clients.pocketbase import (
 from tests.clients.pocketbase.conftest import Blocked, session_of
 from tests.clients.pocketbase.gateway import Answer, Gateway, Passing, passed_on
 from tests.support.backend import Backend
+from tests.support.errors import raises_text
 from tests.support.http import ask
 from tests.support.waiting import until
 
@@ -61,7 +62,7 @@ class TestCreate:
     def test_names_that_pocketbase_refuses(self, backend: Backend, session: Login, name: str) -> None:
         theirs = ask("POST", f"{backend.url}/api/backups", token=session.token, json={"name": name})
         assert theirs.status_code == 400 or not name  # an empty name lets PocketBase choose one
-        with pytest.raises(BackupFailed, match="no name of a backup"):
+        with raises_text(BackupFailed, r"is not a name of a backup\. Fix: use lower-case .*, then run `pulumi up"):
             create_backup(backend.url, session, name)
 
     def test_the_longest_name(self, backend: Backend, session: Login) -> None:
@@ -113,7 +114,7 @@ class TestCreate:
         monkeypatch.setattr(backups, "LOST_SECONDS", 0.2)
         with (
             Gateway(backend.url, lambda passing: Answer(502, b"") if passing.method == "POST" else None) as gateway,
-            pytest.raises(BackupFailed, match=r"made no backup one.zip \(it said 502\).*pulumi up"),
+            raises_text(BackupFailed, r"did not create the backup one\.zip: it answered 502\. Fix: run `pulumi up"),
         ):
             create_backup(gateway.url, session, NAME)
 
@@ -208,7 +209,7 @@ class TestDownload:
         assert not (tmp_path / "copy.zip").exists()
 
     def test_nowhere_to_keep_it(self, backend: Backend, session: Login, made: bytes, tmp_path: Path) -> None:
-        with pytest.raises(BackupFailed, match=r"cannot be kept in .*No such file"):
+        with raises_text(BackupFailed, r"could not be written to .*No such file .*\. Fix: let this user write"):
             download_backup(backend.url, session, NAME, tmp_path / "missing" / "copy.zip")
 
     def test_no_token_is_logged(
@@ -232,16 +233,16 @@ class TestUpload:
 
     def test_what_is_no_zip(self, backend: Backend, session: Login, tmp_path: Path) -> None:
         (tmp_path / "x").write_bytes(b"this is no zip file")
-        with pytest.raises(BackupFailed, match=r"refused .*to take backup one.zip.*pulumi up"):
+        with raises_text(BackupFailed, r"did not store the backup one\.zip: refused \(status 400: .*\. Fix: run"):
             upload_backup(backend.url, session, tmp_path / "x", NAME)
         assert list_backups(backend.url, session) == []
 
     def test_no_file(self, backend: Backend, session: Login, tmp_path: Path) -> None:
-        with pytest.raises(BackupFailed, match=r"cannot be read from .*No such file"):
+        with pytest.raises(BackupFailed, match=r"could not be read from .*No such file"):
             upload_backup(backend.url, session, tmp_path / "x", NAME)
 
     def test_a_name_beyond_the_pattern(self, backend: Backend, session: Login, made: bytes) -> None:
-        with pytest.raises(BackupFailed, match="no name of a backup"):
+        with raises_text(BackupFailed, r"is not a name of a backup\. Fix: use lower-case .*, then run `pulumi up"):
             upload_backup(backend.url, session, stored_file(backend), "../two.zip")
 
     def test_a_gateway_that_gives_up(self, backend: Backend, session: Login, made: bytes) -> None:
@@ -265,7 +266,7 @@ class TestUpload:
 
         with (
             Gateway(backend.url, shortens) as gateway,
-            pytest.raises(BackupFailed, match=r"does not hold backup two.zip"),
+            pytest.raises(BackupFailed, match=r"does not have the backup two\.zip"),
         ):
             upload_backup(gateway.url, session, tmp_path / "longer", "two.zip", seconds=0.3)
 
@@ -280,7 +281,7 @@ class TestDelete:
     def test_not_while_nobody_answers(self, backend: Backend, session: Login, made: bytes) -> None:
         with (
             Gateway(backend.url, lambda passing: Answer(503, b"") if passing.method == "DELETE" else None) as gateway,
-            pytest.raises(BackupFailed, match=r"503.*to delete backup one.zip"),
+            pytest.raises(BackupFailed, match=r"did not delete the backup one\.zip: it answered 503"),
         ):
             delete_backup(gateway.url, session, NAME)
 
@@ -292,7 +293,7 @@ class TestDelete:
         (
             "https://app.example.org",
             500_000_000,
-            "uploading 500 MB: App Platform cuts it after 100 s",
+            "uploading 500 MB: App Platform ends it after 100 s",
         ),
         ("https://app.example.org", 1_000_000, ""),
     ],
@@ -306,5 +307,5 @@ def test_what_an_upload_asks_of_the_line_is_said(
 
 
 def test_what_no_apps_disk_can_take_is_refused_with_its_size() -> None:
-    with pytest.raises(BackupFailed, match=r"has 2000 MB, and an app's disk of 2 GiB takes 1074 MB at most"):
+    with raises_text(BackupFailed, r"has 2000 MB, but .* at most 1074 MB, .*\. Fix: store the backend's files in"):
         backups._check_upload_size("https://app.example.org", 2_000_000_000)

@@ -13,6 +13,7 @@ from clients.pocketbase import CountError, Login, count_records, counts, summari
 from tests.clients.pocketbase.conftest import ENVIRONMENT, Start, session_of
 from tests.clients.pocketbase.gateway import Answer, Gateway, Passing
 from tests.support.backend import Backend, Person
+from tests.support.errors import raises_text
 from toolchain.tools import locate
 
 
@@ -77,7 +78,7 @@ class TestCountRecords:
         assert len(refused) == 2
 
     def test_without_a_session(self, full: Backend) -> None:
-        with pytest.raises(CountError, match=r"answered 401 to GET /api/collections; try again: pulumi up") as caught:
+        with raises_text(CountError, r"answered 401 to GET /api/collections\. Fix: run `pulumi up --stack") as caught:
             count_records(full.url, Login(token="not-a-token", id="x"))
         assert "not-a-token" not in str(caught.value)
 

@@ -26,6 +26,7 @@ from clients.pocketbase.admin import set_superuser
 from clients.pocketbase.freeze import MARKER, SUFFIX, close_rule, open_rule
 from tests.clients.pocketbase.conftest import session_of
 from tests.support.backend import ADMIN, Backend
+from tests.support.errors import raises_text
 
 SECRET = "an-operator-password-1"
 COLLEAGUE = ("colleague@example.org", "a-colleagues-password")
@@ -243,7 +244,9 @@ def test_the_admin_makes_the_operator_and_the_operator_the_admin(scene: Scene) -
 
 
 def test_without_both_logins_no_second_process_is_started(scene: Scene) -> None:
-    with pytest.raises(AdminError, match="refuses the logins of its admin") as caught:
+    with raises_text(
+        AdminError, r"refuses the logins of its admin.*\. Fix: run `pulumi stack output adminPassword "
+    ) as caught:
         ensure_admin(scene.url, ADMIN[0], "wrong-password-1", "wrong-password-2")
     assert "wrong-password" not in str(caught.value)
 
@@ -251,7 +254,7 @@ def test_without_both_logins_no_second_process_is_started(scene: Scene) -> None:
 def test_a_second_factor_is_not_taken_for_a_wrong_password(scene: Scene) -> None:
     options = {"otp": {"enabled": True}, "mfa": {"enabled": True}}
     assert scene.ask("PATCH", "/api/collections/_superusers", scene.operator.token, **options).is_success
-    with pytest.raises(AdminError, match=r"second factor \(MFA\).*password is right and stays"):
+    with raises_text(AdminError, r"second factor \(MFA\).* is right and was not changed\. Fix: switch MFA off"):
         ensure_admin(scene.url, *ADMIN, SECRET)
 
 

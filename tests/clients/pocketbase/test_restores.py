@@ -28,6 +28,7 @@ from clients.pocketbase import (
 from tests.clients.pocketbase.conftest import ENVIRONMENT, Blocked, Start, session_of
 from tests.clients.pocketbase.gateway import Answer, Gateway, Passing, passed_on
 from tests.support.backend import ADMIN, Backend, Person
+from tests.support.errors import raises_text
 from tests.support.http import ask
 from tests.support.waiting import until
 from toolchain.tools import locate
@@ -270,7 +271,8 @@ class TestKept:
         damage(archive)
         session = session_of(target)
         upload_backup(target.url, session, archive, "bad.zip")
-        with pytest.raises(BackupFailed, match=r"kept its data instead of backup bad.zip \(.+\); try again: pulumi up"):
+        text = r"did not restore the backup bad\.zip, and still has its own data: .+\. Fix: run `pulumi up"
+        with raises_text(BackupFailed, text):
             restore_backup(target.url, session, "bad.zip")
         keeps_its_own(target)
 
@@ -289,7 +291,7 @@ class TestKept:
         assert humans(target) == ["Ada"]
 
     def test_a_backup_that_it_does_not_have(self, target: Backend) -> None:
-        with pytest.raises(BackupFailed, match=r"has no backup two.zip; try again"):
+        with raises_text(BackupFailed, r"has no backup two\.zip\. Fix: run `pulumi up --stack prod`\.$"):
             restore_backup(target.url, session_of(target), "two.zip")
         keeps_its_own(target)
 
@@ -299,7 +301,7 @@ class TestKept:
         try:
             health = f"{target.url}/api/health"
             until(lambda: not ask("GET", health, token=session.token).json()["data"]["canBackup"], "it is under way")
-            with pytest.raises(BackupFailed, match="under way"):
+            with raises_text(BackupFailed, r"is in progress at .*\. Fix: wait until it has ended, then run"):
                 restore_backup(target.url, session, NAME)
         finally:
             blocked.release()
@@ -314,7 +316,7 @@ class TestKept:
         def loses(passing: Passing) -> Answer | None:
             return Answer(502, b"") if passing.path.endswith("/restore") else None
 
-        with Gateway(target.url, loses) as gateway, pytest.raises(BackupFailed, match="its log does not say why"):
+        with Gateway(target.url, loses) as gateway, pytest.raises(BackupFailed, match="its log has no reason"):
             restore_backup(gateway.url, session, NAME)
         keeps_its_own(target)
 
@@ -325,7 +327,7 @@ class TestKilled:
         monkeypatch.setattr(restores, "AWAY_SECONDS", 2.0)
         with (
             Gateway(target.url, when_restoring(lambda: kill(target))) as gateway,
-            pytest.raises(BackupFailed, match=r"does not answer since it was to take backup one\.zip; try again"),
+            raises_text(BackupFailed, r"does not answer since the restore of the backup one\.zip began\. Fix: run"),
         ):
             restore_backup(gateway.url, session, NAME)
         target.start()
@@ -344,7 +346,7 @@ class TestKilled:
 
         with (
             Gateway(target.url, when_restoring(restarted)) as gateway,
-            pytest.raises(BackupFailed, match="kept its data"),
+            pytest.raises(BackupFailed, match="still has its own data"),
         ):
             restore_backup(gateway.url, session, NAME)
         keeps_its_own(target)
@@ -357,7 +359,7 @@ class TestKilled:
 
         with (
             Gateway(target.url, when_restoring(replaced)) as gateway,
-            pytest.raises(BackupFailed, match="its disk was replaced"),
+            pytest.raises(BackupFailed, match=r"disk of the backend at .* was replaced"),
         ):
             restore_backup(gateway.url, session, NAME, relogin=lambda: login(target.url, *ADMIN))
 
@@ -366,5 +368,5 @@ class TestKilled:
             zipped.writestr("data.db", b"this is no database" * 1000)
         session = session_of(target)
         upload_backup(target.url, session, tmp_path / "bad.zip", "bad.zip")
-        with pytest.raises(BackupFailed, match=r"did not come back with backup bad.zip within 3 s"):
+        with pytest.raises(BackupFailed, match=r"did not restore the backup bad\.zip within 3 s"):
             restore_backup(target.url, session, "bad.zip", seconds=3)
