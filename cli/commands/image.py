@@ -13,6 +13,7 @@ from cli.commands.options import StackOption
 from cli.engine.workspace import Stack, exports
 from cli.ui.errors import CommandError
 from clients.http import client, httpx
+from errors import Fix, Remedy
 
 app = typer.Typer(help="Push backend images to the local image store.", no_args_is_help=True)
 
@@ -34,9 +35,9 @@ def push(
     try:
         packed = pack_image(directory, run.split())
     except ArtifactError as error:
-        raise CommandError(
-            str(error).replace("build it: oracle build", "name another directory: oracle image push DIR")
-        ) from None
+        other = Fix(f"oracle image push DIR --stack {stack}", "to push another directory")
+        helps = [other if help is Remedy.BUILD else help for help in error.helps]
+        raise CommandError(error.problem, *helps, cause=error.cause) from None
     _put(chosen, image_digest(packed), packed, repository or directory.resolve().name)
     typer.echo(image_digest(packed))
 

@@ -195,9 +195,14 @@ def test_what_takes_too_long_is_not_waited_for(
 
 
 def test_damaged_backups_are_told_beside_the_good(parts: Parts, gathered: Callable[[], Content]) -> None:
-    parts.survey = lambda: (list(scene.ordinary().backups), ["g1.json is damaged.", "g0.json too."])
+    parts.survey = lambda: (
+        list(scene.ordinary().backups),
+        [BackupsError("g1.json is damaged.", Remedy.LIST_BACKUPS), BackupsError("g0.json too.")],
+    )
     content = gathered()
-    assert content.problems == {"backups": "g1.json is damaged. g0.json too."}
+    assert content.problems == {
+        "backups": "g1.json is damaged. Fix: run `oracle backups local` to see the backups. g0.json too."
+    }
     assert len(content.backups) == 2
 
 

@@ -158,7 +158,7 @@ def test_the_cause_of_a_failed_update_is_repeated_as_its_last_line(project: Proj
     with unchanged(project), moved_away(project, "services/web/public"):
         assert_fails_with(
             project.oracle("up"),
-            r"The update failed: The directory \S+public does not exist; build it: oracle build\. Then go on: make up",
+            r"The update failed: The directory \S+public does not exist\. Fix: run `oracle build --stack local`\..*",
         )
 
 

@@ -172,6 +172,6 @@ def test_a_session_ends_with_its_container(project: Project) -> None:
         assert person.settings() == before
     last = " ".join(person.seen[person.seen.rindex("\r\noracle: ") :].split())
     assert last == (
-        "oracle: The backend's console ended too early: its container was replaced or stopped, or the connection "
-        "broke. Try again: oracle console backend"
+        "oracle: The backend's console ended before the command: its container was replaced or stopped, or the "
+        "connection broke. Fix: run `oracle console backend`."
     )

@@ -96,7 +96,7 @@ def test_a_backup_that_was_copied_by_hand_is_refused_by_command_and_by_pulumi(en
         for ending in (".json", ".zip"):
             shutil.copy(folder(staging) / f"{taken}{ending}", folder(prod) / f"{taken}{ending}")
         try:
-            said = rf"The backup {taken} belongs to organization/oracle-net/staging and lies among what .*prod has kept"
+            said = rf"The backup {taken} belongs to organization/oracle-net/staging, but is stored under .*prod"
             assert re.search(said, prod.oracle("restore", taken, "prod", "--yes").failed().output)
             listed = prod.oracle("backups", "prod").well().output
             assert re.search(said, listed)

@@ -127,6 +127,17 @@ def test_a_failed_deployment_says_why_its_log_is_not_there(cloud: Scripted, plat
     )
 
 
+def test_a_failed_deployment_ends_with_its_log(cloud: Scripted, platform: AppPlatform) -> None:
+    with scripted({"/signed": [Reply("step one\nstep two\n")]}) as store:
+        cloud.answers |= {
+            DEPLOYMENT: [phase("ERROR")],
+            LOGS: [Reply({"historic_urls": [f"{store.address}/signed"]}), Reply({"historic_urls": []})],
+        }
+        with pytest.raises(AppPlatformError) as failed:
+            platform.wait("a", "d", 60.0)
+    assert str(failed.value) == "The backend's deployment d ended with ERROR:\nstep one\nstep two"
+
+
 def test_a_page_that_says_404_does_not_make_an_app_gone(cloud: Scripted, platform: AppPlatform) -> None:
     """What is gone needs no backup: only the API itself may say so."""
     cloud.answers["/v2/apps/a"] = [Reply(HTML, 404, "text/html")]

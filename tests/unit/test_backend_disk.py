@@ -13,6 +13,7 @@ from lifecycle.backend_disk import DiskProvider
 from lifecycle.backup_config import BackupConfig
 from storage.backups import loss
 from storage.backups.loss import Known, Loss
+from tests.support.errors import raises_text, shown_text
 from tests.support.owners import owner
 
 KNOWN = Known(records={"posts": 28}, at="2026-11-22T10:00:00Z", backup="kept")
@@ -73,10 +74,11 @@ def lost(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_update_over_an_empty_disk_is_refused_with_both_ways_on() -> None:
     with pytest.raises(UserError) as refused:
         DiskProvider().check(props(), props())
-    said = str(refused.value)
-    assert said.startswith("app is empty since 2026-11-22T12:00Z")
-    assert "oracle restore kept prod" in said
-    assert said.endswith("on purpose: oracle wipe prod")
+    assert refused.value.problem.startswith("app is empty since 2026-11-22T12:00Z")
+    assert shown_text(refused.value).endswith(
+        "Fix: run `oracle restore kept prod` to restore its records; or run `oracle wipe prod` to go on with an empty "
+        "backend."
+    )
 
 
 @pytest.mark.usefixtures("lost")
@@ -99,7 +101,7 @@ def test_a_wipe_that_ended_halfway_goes_on(monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_app_that_is_gone_with_its_records_is_not_followed_by_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Platform, "find", lambda *_: None)
     monkeypatch.setattr(loss, "last_known", lambda *_: KNOWN)
-    with pytest.raises(UserError, match=r"The app app is gone, and 28 records .* oracle restore kept prod"):
+    with raises_text(UserError, r"The app app is gone, and 28 records .*\. Fix: run `oracle restore kept prod`"):
         DiskProvider().check(props(), props())
     for nothing in (None, NOTHING):
         monkeypatch.setattr(loss, "last_known", lambda *_, found=nothing: found)

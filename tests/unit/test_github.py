@@ -200,11 +200,11 @@ def test_a_list_is_asked_for_again(elsewhere: Scripted, trouble: Reply) -> None:
 @pytest.mark.parametrize(
     "reply, said",
     [
-        (Reply(HTML, kind="text/html"), r"something that is not its own \(text/html, status 200\)"),
-        (Reply("", 204), "something that is not its own"),
+        (Reply(HTML, kind="text/html"), r"is not from GitHub's API \(text/html, status 200\)"),
+        (Reply("", 204), "is not from GitHub's API"),
         (Reply({"message": "API rate limit exceeded"}, 403, headers=LIMITED), "takes no more requests for now"),
         (Reply({"message": "Bad credentials"}, 401), r"refused to POST issues/7/comments \(401\): Bad credentials"),
-        (Reply("", 302, headers={"location": "http://127.0.0.1:1/"}), "for which the token is not meant"),
+        (Reply("", 302, headers={"location": "http://127.0.0.1:1/"}), "which must not get the token"),
         (Reply({}), "has no html_url"),
     ],
 )

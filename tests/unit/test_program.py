@@ -262,8 +262,8 @@ def test_one_changed_source_changes_one_entry_of_the_receipt(checkouts: Path) ->
 @pytest.mark.parametrize(
     "gone, sentence",
     [
-        ("oracle-universe-api/dist/worker.js", "dist/worker.js does not exist; build it: oracle build"),
-        ("oracle-net-web/dist", "oracle-net-web/dist does not exist; build it: oracle build"),
+        ("oracle-universe-api/dist/worker.js", "dist/worker.js does not exist. Fix: run `oracle build --stack prod`."),
+        ("oracle-net-web/dist", "oracle-net-web/dist does not exist. Fix: run `oracle build --stack prod`."),
     ],
 )
 def test_a_missing_build_is_one_sentence(checkouts: Path, gone: str, sentence: str) -> None:
@@ -278,7 +278,8 @@ def test_a_missing_build_is_one_sentence(checkouts: Path, gone: str, sentence: s
 def test_a_missing_image_is_one_sentence(checkouts: Path) -> None:
     local_services(checkouts)
     shutil.rmtree(checkouts / "services/backend")
-    with pytest.raises(pulumi.RunError, match=r"^The directory \S+backend does not exist; build it: oracle build$"):
+    fix = r"Fix: run `oracle build --stack local`\.$"
+    with pytest.raises(pulumi.RunError, match=rf"^The directory \S+backend does not exist\. {fix}"):
         program.run(program.config_of("local"))
 
 
@@ -288,19 +289,20 @@ def test_a_missing_image_is_one_sentence(checkouts: Path) -> None:
         (
             "web/public/large.bin",
             b"\0" * (26 * 2**20),
-            r"The asset \S+large\.bin is over Cloudflare's limit of 25 MiB for one file",
+            r"The asset \S+large\.bin is larger than Cloudflare's limit of 25 MiB for one file",
         ),
         (
             "api/src/worker.js",
             b"//" + b"x" * (11 * 2**20),
-            r"The Worker's module \S+worker\.js has 11\.0 MiB, Cloudflare takes 10 MiB",
+            r"The Worker's module \S+worker\.js has 11\.0 MiB, but Cloudflare's limit is 10 MiB",
         ),
     ],
     ids=["asset", "script"],
 )
 def test_what_is_over_a_limit_is_one_sentence(checkouts: Path, name: str, content: bytes, sentence: str) -> None:
     (local_services(checkouts) / name).write_bytes(content)
-    with pytest.raises(pulumi.RunError, match=rf"^{sentence}; make it smaller, then: oracle build$"):
+    fix = r"Fix: reduce its size, then run `oracle build --stack local`\.$"
+    with pytest.raises(pulumi.RunError, match=rf"^{sentence}\. {fix}"):
         program.run(program.config_of("local"))
 
 

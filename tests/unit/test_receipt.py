@@ -148,7 +148,7 @@ def test_damaged_bytes_are_fetched_again_or_refused(project: Path) -> None:
         if item.kind != "image":
             (keep.store.root / keep._name(item)).write_bytes(b"damaged")  # type: ignore[attr-defined]
     with pytest.raises(
-        pulumi.RunError, match=r"api's code: .* which cannot be fetched \(the module of api .*other bytes"
+        pulumi.RunError, match=r"api's code: .* which cannot be fetched \(.* the module of api .* are damaged"
     ):
         program.run(config(release))
 

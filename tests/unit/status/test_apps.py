@@ -166,7 +166,7 @@ def test_an_empty_disk_is_down_and_names_the_restore() -> None:
     found = judged(sight(loss=lost(), admin=False))
     assert [(each.about, each.level) for each in found.findings] == [("backend", "down")]
     assert found.findings[0].what.startswith("Empty: jellyfish-app is empty since 2026-11-22T11:00Z")
-    assert "held 28 records (28 posts)" in found.findings[0].what
+    assert "it had 28 records (28 posts)" in found.findings[0].what
     assert "oracle wipe local" in found.findings[0].what
     assert found.findings[0].next == "oracle restore kept local"
     assert found.services[0].level == "down"

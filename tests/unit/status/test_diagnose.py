@@ -12,6 +12,7 @@ from cli.status.checks import Check
 from cli.status.clouds import AppFacts, CloudTrouble, Why
 from cli.status.diagnose import diagnose
 from cli.status.model import Backups
+from errors import First, Fix, UserError
 from settings import ReceiptSettings
 from tests.unit.status import scene
 from tests.unit.status.scene import LOCAL, NOW, REAL, answer, blamed, judged, sight
@@ -123,10 +124,10 @@ def test_backups() -> None:
 
 def test_a_store_that_cannot_be_read_says_its_own_sentence() -> None:
     unread = Backups(where="s3://x", count=None, newest=None, at=None)
-    found = blamed(sight(backups=unread, complaints=("The bucket x refuses the key; set another: direnv allow",)))
-    assert found[2:] == ("The bucket x refuses the key; set another.", "oracle backups")
-    found = blamed(sight(backups=unread, complaints=("It is damaged; see others: oracle backups prod",)))
-    assert found[2:] == ("It is damaged; see others.", "oracle backups prod")
+    found = blamed(sight(backups=unread, complaints=(UserError("The bucket x refuses the key.", First("set it")),)))
+    assert found[2:] == ("The bucket x refuses the key.", "oracle backups local")
+    found = blamed(sight(backups=unread, complaints=(UserError("It is full.", Fix("df -h")),)))
+    assert found[2:] == ("It is full.", "df -h")
 
 
 def test_a_certificate_that_is_about_to_end() -> None:

@@ -154,7 +154,7 @@ def test_the_app_that_a_release_has_made_is_followed(api: Scripted) -> None:
         ),
         ({"/v2/apps/a": [app("d1")]}, StreamLost, "its deployment is gone"),
         ({"/v2/apps/a": [Reply({"message": "no"}, 401)]}, CommandError, "DigitalOcean refused"),
-        ({"/v2/apps/a": [Reply({"message": "no"}, 503)]}, StreamLost, "DigitalOcean's API could not"),
+        ({"/v2/apps/a": [Reply({"message": "no"}, 503)]}, StreamLost, "DigitalOcean's API failed at"),
     ],
 )
 def test_why_the_backend_cannot_be_followed(
