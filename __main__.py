@@ -11,8 +11,6 @@ Deploys:
 - release archive: the deployed bytes, stored beside the backups for promotion and rollback
 """
 
-from pathlib import Path
-
 import pulumi
 
 import settings
@@ -38,7 +36,7 @@ from sources.release import read_sources
 
 with shown_as_text():
     config = settings.load()
-    sources = read_sources(config, Path.cwd())
+    sources = read_sources(config)
 protected = pulumi.ResourceOptions(protect=config.locked)
 ownership = Ownership.of(config)
 admin = Admin("admin", AdminArgs.of(config))

@@ -113,3 +113,4 @@ class UserErrors(UserError):
     def __init__(self, errors: Sequence[UserError]) -> None:
         super().__init__("\n".join(map(str, errors)))
         self.errors = tuple(errors)
+        self.helps = tuple(help for each in errors for help in each.helps)

@@ -10,6 +10,7 @@ from typer.models import ParameterInfo
 
 from cli.engine.workspace import FIRST, PROJECT, Stack, stack_names
 from cli.ui.errors import CommandError
+from errors import UserError
 from settings import PROJECT as PROJECT_NAME
 
 
@@ -37,7 +38,7 @@ def services(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
             (Stack(name) for name in (requested, *sorted(stack_names(PROJECT))) if Stack(name).file.is_file()), None
         )
         settings = stack.settings() if stack else None
-    except CommandError:
+    except UserError:
         return []
     if settings is None:
         return []
@@ -62,14 +63,14 @@ def repositories(incomplete: str) -> list[str]:
 
 def backups(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the stack's backups on this machine, newest first. Backups in a bucket would need the network."""
-    from storage.backups import BackupsError, Folder, open_store
+    from storage.backups import Folder, open_store
 
     try:
         stack = Stack(str(ctx.params.get("stack") or "local"))
         settings = stack.settings()
         store = open_store(settings.backup.store, stack.project, settings.backup.endpoint, settings.backup.region)
         names = store.names("") if isinstance(store, Folder) else []
-    except (CommandError, BackupsError):
+    except UserError:
         return []
     # Any organization matches, because only the engine knows which one the state belongs to.
     paths = [name.removesuffix(".json").split("/") for name in names if name.endswith(".json")]

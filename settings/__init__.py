@@ -1,8 +1,8 @@
 """The configuration of a stack, read and checked once, and frozen.
 
 `load()` reads the `oracle-net:*` keys of the running stack. `from_file()` reads the same keys from a
-`Pulumi.<stack>.yaml` without an engine. An error's text has one line for each problem: the key, the problem, the
-consequence, and the command that fixes it. No other module reads configuration.
+`Pulumi.<stack>.yaml` without an engine. A `SettingsError` has an error for each problem: the key, the problem, the
+consequence, and its fixes. No other module reads configuration.
 """
 
 # ruff: noqa: E402
@@ -36,11 +36,11 @@ from settings.bindings import (
     ServiceBinding,
     TextBinding,
 )
-from settings.errors import template_values
+from settings.consistency import OURS
+from settings.errors import SettingsError, template_values
 from settings.loading import (
     CLOUDFLARE,
     DIGITALOCEAN,
-    SettingsError,
     cloudflare_endpoint,
     digitalocean_endpoint,
     from_file,
@@ -50,17 +50,16 @@ from settings.loading import (
 )
 from settings.model import (
     HISTORY_KEYS,
-    OURS,
     PASSWORD_BYTES,
     PASSWORD_CHARACTERS,
     PLACEHOLDER,
-    PROJECT,
     SECRET_KEYS,
     MonitoringSettings,
     ReceiptSettings,
     Settings,
 )
 from settings.other_stacks import OtherStacks, other_stacks
+from settings.section import PROJECT
 from settings.workers import (
     API,
     SCRIPT_NAME_LIMIT,

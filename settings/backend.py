@@ -10,12 +10,20 @@ from pydantic import (
     model_validator,
 )
 
+from errors import RemoveKey, SetKey
 from settings.formats import Identifier, LoopbackHost, VariableName
-from settings.section import Section
+from settings.section import EDIT, PROJECT, InvalidSetting, Section
 
 APP_NAME_LIMIT = 32  # DigitalOcean: 2 to 32 characters
 CONTAINER_RULES = ("CPU_UTILIZATION", "MEM_UTILIZATION", "RESTART_COUNT")
 """Rules of alerts that App Platform stores with a component, not with the app."""
+IMAGE_KEY = f"{PROJECT}:backend.image"
+IMAGE_SOURCES = {
+    "digest": SetKey(f"{IMAGE_KEY}.digest", "sha256:DIGEST"),
+    "build": SetKey(f"{IMAGE_KEY}.build.dockerfile", "Dockerfile"),
+    "path": SetKey(f"{IMAGE_KEY}.path", "DIRECTORY"),
+}
+"""The keys of `backend.image` that name its source, and how to set each."""
 GENERATION_SUFFIX = 10  # "-g999-r999": reserved at the end of the app's name for generation and revision
 
 
@@ -50,12 +58,21 @@ class ImageSettings(Section):
 
     @model_validator(mode="after")
     def _one_source(self) -> ImageSettings:
-        if [self.digest, self.build, self.path].count(None) != 2:
-            raise ValueError("needs one of digest, build and path")
+        sources = [name for name in IMAGE_SOURCES if getattr(self, name) is not None]
+        if not sources:
+            raise InvalidSetting("needs one of digest, build and path", *IMAGE_SOURCES.values())
+        if len(sources) > 1:
+            surplus = (RemoveKey(f"{IMAGE_KEY}.{name}") for name in sources)
+            raise InvalidSetting(f"needs one of digest, build and path, and has {' and '.join(sources)}", *surplus)
         if self.build is not None and self.registry_type != "DOCR" and self.host is None and self.registry is None:
-            raise ValueError(f"is pushed to {self.registry_type} and needs the registry: whose namespace it is there")
+            raise InvalidSetting(
+                f"is pushed to {self.registry_type} and needs its namespace there, which is the registry",
+                SetKey(f"{IMAGE_KEY}.registry", "NAMESPACE"),
+            )
         if self.path is not None and self.store is None:
-            raise ValueError("has a path and needs the store it is pushed to")
+            raise InvalidSetting(
+                "has a path and needs the store that it is pushed to", SetKey(f"{IMAGE_KEY}.store", "URL")
+            )
         return self
 
     @property
@@ -121,9 +138,9 @@ class AlertSettings(Section):
     def _threshold(self) -> AlertSettings:
         thresholds = [each is not None for each in (self.operator, self.value, self.window)]
         if self.of_container and not all(thresholds):
-            raise ValueError(f"has the rule {self.rule}, which needs operator, value and window")
+            raise InvalidSetting(f"has the rule {self.rule}, which needs operator, value and window", EDIT)
         if not self.of_container and any(thresholds):
-            raise ValueError(f"has the rule {self.rule}, which takes no operator, value or window")
+            raise InvalidSetting(f"has the rule {self.rule}, which takes no operator, value or window", EDIT)
         return self
 
 
@@ -151,5 +168,8 @@ class BackendSettings(Section):
     @model_validator(mode="after")
     def _buildable(self) -> BackendSettings:
         if self.image.build is not None and self.path is None:
-            raise ValueError("has an image.build and needs the path of the checkout that it is built from")
+            raise InvalidSetting(
+                "has an image.build and needs the path of the checkout that it is built from",
+                SetKey(f"{PROJECT}:backend.path", "DIRECTORY"),
+            )
         return self

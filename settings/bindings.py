@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from settings.section import Section
+from settings.section import EDIT, InvalidSetting, Section
 
 StorageName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$")]
 """R2's rule for a bucket's name, used for KV, D1 and queues too."""
@@ -111,5 +111,5 @@ class Migration(Section):
     @model_validator(mode="after")
     def _does_something(self) -> Migration:
         if not self.new_sqlite_classes and not self.deleted_classes:
-            raise ValueError("names no class: give it newSqliteClasses or deletedClasses")
+            raise InvalidSetting("names no class: it needs newSqliteClasses or deletedClasses", EDIT)
         return self

@@ -1,4 +1,4 @@
-"""Messages about an invalid configuration: the key, the problem, the consequence, and the command that fixes it."""
+"""Errors of an invalid configuration: the key, the problem, the consequence, and the fixes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
+from errors import STACK, First, Fix, Help, RemoveKey, SetKey, UserError, UserErrors
 from settings.backend import APP_NAME_LIMIT, GENERATION_SUFFIX
 from settings.bindings import KINDS as BINDING_KINDS
-from settings.model import PROJECT, SECRET_KEYS, Settings
-from settings.section import Section
-from settings.workers import KINDS
+from settings.model import SECRET_KEYS, Settings
+from settings.section import EDIT, PROJECT, InvalidSetting, Section
+from settings.workers import KINDS, RENAME
 
 # The consequence of a missing or wrong key. A key inside a section has the consequence of its section.
 CONSEQUENCES = {
@@ -22,7 +24,7 @@ CONSEQUENCES = {
     "restoreFrom": "it would be unknown which data the backend starts with",
     "data": "it would be unknown whether a release keeps its data",
     "drainSeconds": "the old backend could be deleted while requests still run",
-    "writeFreezeSeconds": "writes could be lost while the data is carried",
+    "writeFreezeSeconds": "writes could be lost while the data is migrated",
     "backup": "the backend's data could not be backed up",
     "backupKey": "backups could not be encrypted",
     "protect": "it would be unknown whether the stack may be destroyed",
@@ -38,9 +40,9 @@ CONSEQUENCES = {
     "workers": "the Worker could not be deployed",
     "workerSecrets": "a Worker would lack one of its secrets",
     "keepStorage": "it would be unknown whether the Workers' data may be deleted",
-    "monitoring": "nobody would be told of an outage",
+    "monitoring": "nobody would be notified of an outage",
     "receipt": "it would be unknown which bytes the stack may deploy",
-    "keepReleases": "it would be unknown which releases can be gone back to",
+    "keepReleases": "it would be unknown which releases a rollback can deploy",
 }
 EXAMPLES = {
     "generation": "1",
@@ -54,8 +56,8 @@ EXAMPLES = {
     "unlockedUntil": "2026-01-31T22:00:00Z",
     "store": "s3://BUCKET/PREFIX",
     "adminEmail": "admin@example.org",
-    "accountId": "<32 hex digits from the Cloudflare dashboard>",
-    "workersUrl": "'https://{script}.<account>.workers.dev'",
+    "accountId": "ACCOUNT_ID",
+    "workersUrl": "'https://{script}.ACCOUNT.workers.dev'",
     "appName": "jellyfish-app",
     "service": "oracle-universe-backend",
     "script": "oracle-net",
@@ -63,11 +65,13 @@ EXAMPLES = {
     "healthPath": "/api/health",
     "createTimeout": "30m",
     "compatibilityDate": "2025-06-01",
-    "digest": "sha256:<64 hex digits>",
+    "digest": "sha256:DIGEST",
     "host": "127.0.0.1:5000",
-    "zoneId": "<32 hex digits>",
+    "zoneId": "ZONE_ID",
     "keepReleases": "10",
 }
+SECRET_NAMES = {"backendSecrets": ".NAME", "workerSecrets": ".WORKER.NAME"}
+"""The rest of a secret's key in the sections that hold several."""
 FORMER = frozenset({"api", "web", "universe"})
 """Keys in stacks' files from before Workers were a map."""
 # An app's name has 32 characters; some are reserved for the generation.
@@ -87,7 +91,7 @@ FORMS = {
     "compatibilityDate": "a date such as 2025-06-01",
     "digest": "sha256: and 64 hexadecimal digits",
     "store": "an http or https address for images; folder:PATH or s3://BUCKET/PREFIX for backups",
-    "restoreFrom": "a backup's name as `oracle backups` shows it",
+    "restoreFrom": "a backup's name",
     "endpoint": "an http or https address",
     "healthPath": "a path that starts with /",
     "path": "a path that starts with /",
@@ -95,64 +99,81 @@ FORMS = {
 }
 
 
-def template_values(key: str) -> str:
-    """Return the message about a value that is still the template's."""
-    return f"{PROJECT}:{key} is still the template's, not yours; {_consequence(key)}. Fix: {_set_command(key)}"
+class SettingsError(UserErrors):
+    """An invalid configuration: an error for each problem."""
 
 
-def plain_secret(key: str) -> str:
-    return (
-        f"{PROJECT}:{key} is stored in plain text, so that everybody who reads the repository knows it. "
-        f"Fix: pulumi config set --secret {_secret_key(key)}"
+def template_values(key: str) -> UserError:
+    """Return the error for a value that is still the template's."""
+    return UserError(f"{PROJECT}:{key} still has the template's value; {_consequence(key)}.", _set(key))
+
+
+def plain_secret(key: str) -> UserError:
+    """Return the error for a secret that is not encrypted."""
+    return UserError(
+        f"{PROJECT}:{key} is stored in plain text, so everybody who reads the repository knows it.",
+        SetKey(f"{PROJECT}:{key}{SECRET_NAMES.get(key, '')}", secret=True),
     )
 
 
-def _secret_key(key: str) -> str:
-    names = {"backendSecrets": ".NAME", "workerSecrets": ".WORKER.NAME"}
-    return f"--path {PROJECT}:{key}{names[key]}" if key in names else f"{PROJECT}:{key}"
-
-
-def problems(error: ValidationError) -> Iterator[str]:
+def problems(error: ValidationError) -> Iterator[UserError]:
+    """Yield an error for each problem of a validation."""
     errors = error.errors(include_input=False, include_url=False)
-    keys = [_key(problem["loc"]) for problem in errors]
+    keys = [_key(details["loc"]) for details in errors]
     moved = FORMER.intersection(keys)
-    for key, problem in zip(keys, errors, strict=True):
-        if key in moved:
-            yield (
-                f"{PROJECT}:{key} stands in {PROJECT}:workers now. Fix in the stack's file: its lines go below "
-                f"{PROJECT}:workers, as {key}, two spaces further in"
-            )
-            continue
-        if moved and key == "workers" and problem["type"] == "missing":
+    for key, details in zip(keys, errors, strict=True):
+        if moved and key == "workers" and details["type"] == "missing":
             continue  # the Workers are there, under their former keys
         if any(other != key and other.startswith(f"{key}[") for other in keys):
             continue  # the list is reported as too short only because of a wrong item
-        if problem["type"] == "extra_forbidden":
-            remedy = f"pulumi config rm {_path_flag(key)}{PROJECT}:{key}"
-            yield f"{PROJECT}:{key} is not a key this program knows{_nearest(key)}. Fix: {remedy}"
-        else:
-            yield _problem(key, problem["type"], problem["msg"])
+        yield _moved(key) if key in moved else _problem(key, details)
 
 
-def _problem(key: str, kind: str, message: str) -> str:
-    top, last, consequence = _top(key), _last(key), _consequence(key)
-    what = "is missing" if kind == "missing" else _plain(message)
-    if kind == "missing" and re.fullmatch(r"workers\.\w+\.entry", key):
-        what = "is missing, and so is assets"
+def _moved(key: str) -> UserError:
+    return UserError(
+        f"{PROJECT}:{key} is a part of {PROJECT}:workers now.",
+        First(f"move its lines below {PROJECT}:workers in Pulumi.{STACK}.yaml, as {key}, two spaces further in"),
+    )
+
+
+def _problem(key: str, details: ErrorDetails) -> UserError:
+    found = details.get("ctx", {}).get("error")
+    invalid = found if isinstance(found, InvalidSetting) else None
+    if not key:
+        problem = invalid.problem if invalid else f"The configuration {_what(key, details)}."
+    elif details["type"] == "extra_forbidden":
+        problem = f"{PROJECT}:{key} is not a key that this program knows{_nearest(key)}."
+    else:
+        problem = f"{PROJECT}:{key} {_what(key, details)}; {_consequence(key)}."
+    return UserError(problem, *((invalid and invalid.helps) or _helps(key, details)))
+
+
+def _helps(key: str, details: ErrorDetails) -> tuple[Help, ...]:
+    if not key:
+        return (EDIT,)
+    if details["type"] == "extra_forbidden":
+        return (RemoveKey(f"{PROJECT}:{key}"),)
+    if _top(key) == "receipt":
+        return (Fix(f"oracle promote FROM {STACK}", "to write it again"), RemoveKey(f"{PROJECT}:receipt"))
+    if "[key]" in details["loc"]:
+        return (RENAME,)
+    return (_set(key),)
+
+
+def _set(key: str) -> SetKey:
+    return SetKey(f"{PROJECT}:{key}", EXAMPLES.get(_last(key), "VALUE"), secret=_top(key) in SECRET_KEYS)
+
+
+def _what(key: str, details: ErrorDetails) -> str:
+    """Return the problem as the end of a sentence that begins with the key."""
+    kind = details["type"]
+    if kind == "missing":
+        return "is missing, and so is assets" if re.fullmatch(r"workers\.\w+\.entry", key) else "is missing"
     if kind == "string_pattern_mismatch" and re.fullmatch(r"workers\.[^.]*", key):
-        what = "is no name for a Worker (a lower-case letter, then letters and digits, 20 at most)"
-    elif kind == "string_pattern_mismatch" and last in FORMS:
-        what = f"should be {FORMS[last]}"
-    if top == "receipt":
-        return f"{PROJECT}:{key} {what}; {consequence}. Commands write it, not people: oracle promote FROM TO"
-    command = _set_command(key)
-    return f"{PROJECT}:{key} {what}; {consequence}. Fix: {command}" if key else f"Configuration: {what}."
-
-
-def _set_command(key: str) -> str:
-    secret = "--secret " if _top(key) in SECRET_KEYS else ""
-    value = "" if secret else EXAMPLES.get(_last(key), "VALUE")
-    return f"pulumi config set {secret}{_path_flag(key)}{PROJECT}:{key} {value}".rstrip()
+        return "is no name for a Worker (a lower-case letter, then letters and digits, 20 at most)"
+    if kind == "string_pattern_mismatch" and _last(key) in FORMS:
+        return f"should be {FORMS[_last(key)]}"
+    return _plain(details["msg"])
 
 
 def _consequence(key: str) -> str:
@@ -194,10 +215,6 @@ def _without_kinds(location: tuple[int | str, ...]) -> Iterator[int | str]:
         is_kind = part in (KINDS if location[:1] == ("workers",) and index == 2 else BINDING_KINDS)
         if not (is_kind and index >= 2 and location[index - 2] in ("workers", "bindings")):
             yield part
-
-
-def _path_flag(key: str) -> str:
-    return "--path " if "." in key or "[" in key else ""
 
 
 def _nearest(key: str) -> str:

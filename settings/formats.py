@@ -12,6 +12,8 @@ from pydantic import (
     Field,
 )
 
+from settings.section import InvalidSetting
+
 Hostname = Annotated[
     str, Field(max_length=253, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")
 ]
@@ -31,7 +33,7 @@ def past_day(value: str) -> str:
     try:
         day = date.fromisoformat(value)
     except ValueError:
-        raise ValueError(f"is {value}, which is no day of the calendar") from None
+        raise InvalidSetting(f"is {value}, which is no day of the calendar") from None
     if day > today:
-        raise ValueError(f"is {value}, and Cloudflare takes no date after today in UTC ({today})")
+        raise InvalidSetting(f"is {value}, and Cloudflare accepts no date after today in UTC ({today})")
     return value

@@ -12,9 +12,10 @@ import yaml
 from pydantic import SecretStr, ValidationError
 
 import yaml_text
-from settings.errors import plain_secret, template_values
-from settings.errors import problems as problems_of
-from settings.model import PLACEHOLDER, PROJECT, SECRET_KEYS, Settings
+from errors import First, Fix, Remedy, UserError
+from settings.errors import SettingsError, plain_secret, problems, template_values
+from settings.model import PLACEHOLDER, SECRET_KEYS, Settings
+from settings.section import PROJECT
 
 DIGITALOCEAN = "https://api.digitalocean.com"
 CLOUDFLARE = "https://api.cloudflare.com/client/v4"
@@ -22,25 +23,17 @@ EMPTY: tuple[Any, ...] = ("", {})
 """Defaults in Pulumi.yaml that mean "no value"."""
 
 
-class SettingsError(Exception):
-    """An invalid configuration. The text has each key, the consequence and the command that fixes it."""
-
-
 def load() -> Settings:
-    """Read the running program's settings. Raises pulumi.RunError, of which the engine shows only the text."""
-    from pulumi import RunError
+    """Read the running program's settings. Raises SettingsError."""
     from pulumi.runtime import config as engine_config
 
     raw = {**engine_config.get_config_env(), **engine_config.CONFIG.get()}
     prefix = f"{PROJECT}:"
     values = given({key.removeprefix(prefix): decoded(value) for key, value in raw.items() if key.startswith(prefix)})
     plain = [key for key in SECRET_KEYS if key in values and not _is_secret(prefix + key)]
-    try:
-        settings = parse(values, plain_secrets=plain)
-    except SettingsError as error:
-        raise RunError(str(error)) from None
+    settings = parse(values, plain_secrets=plain)
     if unset := settings.left_as_in_the_template:
-        raise RunError("\n".join(map(template_values, unset)))
+        raise SettingsError([template_values(key) for key in unset])
     return settings
 
 
@@ -49,11 +42,12 @@ def from_file(path: Path) -> Settings:
     try:
         document = yaml_text.load(path.read_text())
     except FileNotFoundError:
-        raise SettingsError(f"{path.name} does not exist; `ls Pulumi.*.yaml` shows the stacks there are.") from None
+        missing = UserError(f"{path.name} does not exist.", Fix("ls Pulumi.*.yaml", "to see the stacks that exist"))
+        raise SettingsError([missing]) from None
     except yaml.YAMLError as error:
-        raise SettingsError(
-            f"{path.name} is not YAML: {' '.join(str(error).split())}. Edit it, then try again."
-        ) from None
+        cause = " ".join(str(error).split())
+        broken = UserError(f"{path.name} is not YAML.", First(f"correct {path.name}", Remedy.RETRY), cause=cause)
+        raise SettingsError([broken]) from None
     config = document.get("config") if isinstance(document, dict) else None
     prefix = f"{PROJECT}:"
     values = given({k.removeprefix(prefix): v for k, v in (config or {}).items() if str(k).startswith(prefix)})
@@ -63,17 +57,16 @@ def from_file(path: Path) -> Settings:
 
 def parse(values: Mapping[str, Any], plain_secrets: list[str] | None = None) -> Settings:
     """Parse decoded values, by key without the project's prefix. Raises SettingsError with all problems."""
-    problems = [plain_secret(key) for key in sorted(plain_secrets or [])]
+    found: list[UserError] = [plain_secret(key) for key in sorted(plain_secrets or [])]
     filled = {"accountId": os.environ.get("CLOUDFLARE_ACCOUNT_ID"), **values}
     if filled["accountId"] is None:
         del filled["accountId"]
     try:
         settings = Settings.model_validate(filled)
     except ValidationError as error:
-        problems += list(problems_of(error))
-        raise SettingsError("\n".join(problems)) from None
-    if problems:
-        raise SettingsError("\n".join(problems))
+        raise SettingsError([*found, *problems(error)]) from None
+    if found:
+        raise SettingsError(found)
     return settings
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from graphlib import CycleError, TopologicalSorter
+from graphlib import TopologicalSorter
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -15,9 +15,11 @@ from pydantic import (
     model_validator,
 )
 
+from errors import Remedy
 from settings.backend import BackendSettings
+from settings.consistency import inconsistencies
 from settings.formats import Email, Fingerprint, Moment, ServiceName, VariableName
-from settings.section import Section
+from settings.section import InvalidSetting, Section
 from settings.workers import (
     API,
     AssetsSettings,
@@ -26,21 +28,13 @@ from settings.workers import (
     StorageKind,
     WorkerOfAKind,
     asked,
-    given_by_the_program,
     in_order,
     storage_of,
 )
 
-PROJECT = "oracle-net"
 SECRET_KEYS = frozenset({"adminPassword", "githubToken", "backupKey", "backendSecrets", "workerSecrets"})
 HISTORY_KEYS = frozenset({"generation", "receipt", "replacement", "restart", "restoreFrom", "unlockedUntil"})
 """Keys that record a stack's history. They are not copied from another stack or a template."""
-OURS = ("PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD", "RELEASE", "GENERATION", "BACKEND", "STACK")
-"""Variables that the program sets in the backend's app."""
-REPLICA_OURS = ("REPLICA_COMMAND", "REPLICA_CONFIG", "REPLICA_SCRIPT")
-"""Variables that the program also sets if the image has Litestream."""
-LITESTREAM_PREFIX = "LITESTREAM_"
-"""The prefix of the variables from which Litestream reads a bucket's keys (cmd/litestream/main.go)."""
 TEMPLATE_VALUE = re.compile(r"0{32}|sha256:0{64}|https://\{script\}\.account\.workers\.dev")
 """Placeholders in the committed templates for values that only the team knows."""
 PLACEHOLDER = "(encrypted)"
@@ -54,15 +48,15 @@ PASSWORD_CHARACTERS, PASSWORD_BYTES = 71, 72
 def _age_key(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if not re.fullmatch(r"AGE-SECRET-KEY-1[0-9A-Z]{58}", text) and text != PLACEHOLDER:
-        raise ValueError("should be a key as `oracle backups --new-key` makes it")
+        raise InvalidSetting("is no key for backups", Remedy.MAKE_BACKUP_KEY)
     return value
 
 
 def _password(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if len(text) > PASSWORD_CHARACTERS or len(text.encode()) > PASSWORD_BYTES:
-        raise ValueError(
-            f"is too long: PocketBase takes {PASSWORD_CHARACTERS} characters and {PASSWORD_BYTES} bytes at most"
+        raise InvalidSetting(
+            f"is too long: PocketBase accepts {PASSWORD_CHARACTERS} characters and {PASSWORD_BYTES} bytes at most"
         )
     return value
 
@@ -130,64 +124,9 @@ class Settings(Section):
     keep_releases: int = Field(default=10, ge=2, le=1000)
 
     @model_validator(mode="after")
-    def _distinct(self) -> Settings:
-        scripts = [worker.script for worker in self.workers.values()]
-        if len(set(scripts)) < len(scripts):
-            raise ValueError("two Workers have the same script name, so one would overwrite the other")
-        return self
-
-    @model_validator(mode="after")
-    def _bound(self) -> Settings:
-        for problem in _binding_problems(self):
-            raise ValueError(problem)
-        return self
-
-    @model_validator(mode="after")
-    def _variables(self) -> Settings:
-        ours = (*OURS, *(REPLICA_OURS if self.backend.replica else ()))
-        for name in (*ours, *self.backend.env):
-            if name in self.backend_secrets or (name in ours and name in self.backend.env):
-                raise ValueError(f"{name} is a variable of the backend twice; only one of its values would reach it")
-        return self
-
-    @model_validator(mode="after")
-    def _replica_configured(self) -> Settings:
-        names = [name for name in (*self.backend.env, *self.backend_secrets) if name.startswith(LITESTREAM_PREFIX)]
-        if names and self.backend.replica is None and self.backend.adopted is None:
-            raise ValueError(
-                f"the backend gets {names[0]}, so its image has Litestream, and two of its apps would copy their "
-                "databases to one place; tell where the image has its configuration (pulumi config set --path "
-                "oracle-net:backend.replica.config /etc/litestream.yml)"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _alerts(self) -> Settings:
-        rules = [alert.rule for alert in self.backend.alerts]
-        if twice := [rule for rule in rules if rules.count(rule) > 1]:
-            raise ValueError(f"the backend has two alerts with the rule {twice[0]}; DigitalOcean knows one of each")
-        return self
-
-    @model_validator(mode="after")
-    def _one_thing_at_a_time(self) -> Settings:
-        other = (self.generation, self.replacement, self.restart, self.restore_from) != (1, 1, 0, None)
-        if self.backend.adopted and other:
-            raise ValueError(
-                "generation, replacement, restart and restoreFrom are for a backend that was released from here, and "
-                "this one is still as it was adopted; release it first: oracle deploy backend"
-            )
-        if self.receipt and self.adopted:
-            raise ValueError(
-                f"a receipt names the bytes of every service, and {', '.join(self.adopted)} still run as they were "
-                "made by hand; release them first: oracle deploy"
-            )
-        if self.receipt and {*self.receipt.workers} != {*self.workers}:
-            differing = sorted({*self.receipt.workers} ^ {*self.workers})
-            raise ValueError(
-                f"oracle-net:receipt.workers and oracle-net:workers name different Workers ({', '.join(differing)}): "
-                "give both stacks the same ones, then: oracle promote FROM TO; or deploy without a receipt: pulumi "
-                "config rm oracle-net:receipt"
-            )
+    def _consistent(self) -> Settings:
+        for problem in inconsistencies(self):
+            raise problem
         return self
 
     @property
@@ -267,22 +206,3 @@ class Settings(Section):
     def secrets_of(self, worker: str) -> dict[str, str]:
         """Return a Worker's own secrets in plain text. Pass them only to `pulumi.Output.secret`."""
         return {name: value.get_secret_value() for name, value in self.worker_secrets.get(worker, {}).items()}
-
-
-def _binding_problems(settings: Settings) -> Iterator[str]:
-    """Yield the problems of the Workers' bindings across Workers, as the ends of sentences."""
-    for name in settings.worker_secrets:
-        if name not in settings.modules:
-            yield f"workerSecrets has secrets for {name}, which is no Worker made of a module"
-    for name, worker in settings.modules.items():
-        secrets = settings.worker_secrets.get(name, {})
-        twice = {*worker.bindings, *secrets} & {*given_by_the_program(name)} or {*worker.bindings} & {*secrets}
-        if twice:
-            yield f"{min(twice)} is a binding of {name} twice; only one of its values would reach it"
-        for other in sorted(asked(worker)):
-            if other == name or other not in settings.workers:
-                yield f"{name} is bound to {other}, which is {'itself' if other == name else 'no Worker of this stack'}"
-    try:
-        settings.made_in_order()
-    except CycleError as error:
-        yield f"Workers are bound to each other in a circle ({' > '.join(error.args[1])}), so none could be the first"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from settings.loading import SettingsError, from_file
+from settings.errors import SettingsError
+from settings.loading import from_file
 from settings.model import Settings
 
 FILES = "Pulumi.*.yaml"

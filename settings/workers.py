@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from errors import STACK, Fix, SetKey
 from settings.bindings import (
     BindingSettings,
     BucketBinding,
@@ -26,7 +27,7 @@ from settings.bindings import (
     StorageName,
 )
 from settings.formats import Hostname, Identifier, IsoDate, VariableName, past_day
-from settings.section import Section
+from settings.section import EDIT, PROJECT, InvalidSetting, Section
 
 API = "api"
 """The Worker that knows the backend's address and the admin's login. The sites send their requests to it."""
@@ -35,6 +36,7 @@ GIVEN_TO_API = ("POCKETBASE_URL", "PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD", "GITHUB
 GIVEN_TO_ALL = ("RELEASE", "STACK")
 RESERVED_NAMES = frozenset({"admin", "backend", "default", "kept", "oracle", "storage", "uptime"})
 """Names that no Worker can have: the names of the program's resources start with them."""
+RENAME = Fix(first=f"rename it in Pulumi.{STACK}.yaml")
 FIRST_SERVER_ERROR = 500
 StorageKind = Literal["kv", "r2", "d1", "queue"]
 SCRIPT_NAME_LIMIT = 63  # Cloudflare: a Worker's name is a label of its address
@@ -86,9 +88,11 @@ class WorkerSettings(Section):
     @model_validator(mode="after")
     def _reachable(self) -> WorkerSettings:
         if not self.workers_dev and self.domain is None:
-            raise ValueError("has neither workersDev nor a domain, so nobody could reach it")
+            raise InvalidSetting("has neither workersDev nor a domain, so nobody could reach it", EDIT)
         if self.adopted and (self.adopted.domain is None) is not (self.domain is None):
-            raise ValueError("has a domain, or was adopted with one, and not both; adopt it again: oracle adopt STACK")
+            raise InvalidSetting(
+                "has a domain, or was adopted with one, but not both", Fix(f"oracle adopt {STACK}", "to adopt it again")
+            )
         return self
 
 
@@ -131,9 +135,12 @@ WorkerOfAKind = Annotated[
 
 def in_order(workers: Mapping[str, AnyWorkerSettings]) -> Mapping[str, AnyWorkerSettings]:
     if taken := RESERVED_NAMES.intersection(workers):
-        raise ValueError(f"has a Worker named {min(taken)}, which the program's own resources are called")
+        raise InvalidSetting(f"has a Worker named {min(taken)}, as the program's own resources are named", RENAME)
     if not isinstance(workers.get(API), ModuleSettings):
-        raise ValueError(f"needs a Worker named {API} with an `entry`: it is the one that knows the backend")
+        raise InvalidSetting(
+            f"needs a Worker named {API} with an `entry`, because that one gets the backend's address",
+            SetKey(f"{PROJECT}:workers.{API}.entry", "FILE"),
+        )
     return {name: workers[name] for name in sorted(workers, key=lambda name: (name != API, name))}
 
 
@@ -155,8 +162,17 @@ def storage_of(binding: BindingSettings) -> tuple[StorageKind, str] | None:
     return None
 
 
+def bound_workers(worker: ModuleSettings) -> dict[str, tuple[str, str]]:
+    """Return by binding the key with another Worker's name, and that name."""
+    found: dict[str, tuple[str, str]] = {}
+    for name, binding in worker.bindings.items():
+        if isinstance(binding, ServiceBinding):
+            found[name] = ("service", binding.service)
+        elif isinstance(binding, DurableObjectBinding) and binding.worker:
+            found[name] = ("worker", binding.worker)
+    return found
+
+
 def asked(worker: AnyWorkerSettings) -> set[str]:
     """Return the Workers that a Worker is bound to, by service name."""
-    bindings = worker.bindings.values() if isinstance(worker, ModuleSettings) else ()
-    services = {each.service for each in bindings if isinstance(each, ServiceBinding)}
-    return services | {each.worker for each in bindings if isinstance(each, DurableObjectBinding) and each.worker}
+    return {other for _, other in bound_workers(worker).values()} if isinstance(worker, ModuleSettings) else set()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pulumi
 
-from artifacts.contents import ArtifactError, AssetSet, module_digest, source_commit, stage_assets, stage_packed_assets
+from artifacts.contents import AssetSet, module_digest, source_commit, stage_assets, stage_packed_assets
 from settings import API, AssetsSettings, ModuleSettings, Settings, WorkerSettings, other_stacks
 from sources.address_checks import addresses_of_other_apis, refuse_backend_addresses
 from sources.checkout import Built, Image, Module, Site
@@ -37,17 +37,13 @@ class Sources:
     release: Release
 
 
-def read_sources(settings: Settings, project: Path) -> Sources:
-    """Read and stage every source. Raises pulumi.RunError if one is missing or too large, is not named by the receipt,
-    or contains an address of the backend.
+def read_sources(settings: Settings, folder: Path | None = None) -> Sources:
+    """Read and stage every source of the project in the folder, by default the current one.
+
+    Raises ArtifactError if a source is missing or too large, is not named by the receipt, or contains an address of a
+    backend.
     """
-    try:
-        return _read(settings, project)
-    except ArtifactError as error:
-        raise pulumi.RunError(str(error)) from None
-
-
-def _read(settings: Settings, project: Path) -> Sources:
+    project = folder or Path.cwd()
     pinned = _pinned_services()
     pinned_names = frozenset(pinned["services"]) if pinned else frozenset[str]()
     builds = _Built.of(settings, project, _never_deployed(pinned, pinned_names))

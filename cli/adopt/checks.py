@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import advice
 from cli.adopt.discover import LiveResources, LiveWorker
 from cli.adopt.model import Adoption, Difference
 from cli.adopt.source_builds import alert_differences, kept_alerts, push_refusals, source_differences, source_of
+from errors import STACK, Fix, UserError
 from settings import API, ModuleSettings, Settings, given_by_the_program, template_values
 from stack_outputs import OWNER_VARIABLE, Owner, key_of, owner_of_app, owner_of_worker
 
@@ -32,7 +34,7 @@ def refusals(settings: Settings, live: LiveResources, services: tuple[str, ...],
     """Yield a sentence for each reason why these services cannot be adopted as they run."""
     yield from _owner_refusals(settings, live, services, owner)
     if "backend" in services:
-        yield from _app_refusals(settings, live)
+        yield from _app_refusals(settings, live, owner)
     for name in services:
         if name != "backend":
             yield from _worker_refusals(name, settings, live)
@@ -100,7 +102,7 @@ def _owner_refusals(settings: Settings, live: LiveResources, services: tuple[str
             )
 
 
-def _app_refusals(settings: Settings, live: LiveResources) -> Iterator[str]:
+def _app_refusals(settings: Settings, live: LiveResources, owner: Owner) -> Iterator[str]:
     backend, app = settings.backend, live.app
     if app is None:
         there = f"there are: {', '.join(live.apps)}" if live.apps else "it has no apps"
@@ -110,10 +112,12 @@ def _app_refusals(settings: Settings, live: LiveResources) -> Iterator[str]:
         )
         return
     if "backend.image.digest" in settings.left_as_in_the_template:
-        yield (
-            f"{template_values('backend.image.digest')}; or let it be built from the checkout's Dockerfile, in "
-            "place of the digest: pulumi config set --path oracle-net:backend.image.build.dockerfile Dockerfile"
+        unset = template_values("backend.image.digest")
+        build = Fix(
+            f"pulumi config rm --path oracle-net:backend.image.digest --stack {STACK}",
+            then=f"pulumi config set --path oracle-net:backend.image.build.dockerfile Dockerfile --stack {STACK}",
         )
+        yield advice.text(UserError(unset.problem, *unset.helps, build), owner.stack, "")
     yield from _shape_refusals(backend.app_name, backend.service, app["spec"])
     yield from push_refusals(app)
     if any(app.get(each) for each in MOVING):

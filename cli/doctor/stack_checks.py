@@ -12,6 +12,7 @@ from cli.engine.locks import Lock, bucket_at, folder_at, held_in, lock_in, state
 from cli.engine.pulumi import Finished, bounded
 from cli.engine.workspace import Stack
 from cli.ui.errors import engine_failure
+from errors import UserError
 from programs import OutOfTime, git
 from settings import Settings, SettingsError, from_file, template_values
 from storage.backups import BackupsError
@@ -26,17 +27,13 @@ def configuration(stack: Stack) -> tuple[Settings | None, list[Finding]]:
     try:
         settings = from_file(stack.file)
     except SettingsError as error:
-        return None, [_problem(line) for line in str(error).splitlines()]
-    unchanged = [_problem(template_values(key)) for key in settings.left_as_in_the_template]
+        return None, _findings(error.errors, stack)
+    unchanged = _findings([template_values(key) for key in settings.left_as_in_the_template], stack)
     return settings, unchanged or [Finding("stack", "ok", f"{stack.file.name} can be used")]
 
 
-def _problem(line: str) -> Finding:
-    what, _, remedy = line.partition(". Fix: ")
-    if not remedy:
-        what, _, rest = line.partition("; ")
-        remedy = rest.strip(".") or "pulumi config"
-    return Finding("stack", "fail", what.rstrip("."), remedy)
+def _findings(errors: Sequence[UserError], stack: Stack) -> list[Finding]:
+    return [from_error("stack", each, stack.name, f"pulumi config --stack {stack.name}") for each in errors]
 
 
 def envrc(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:

@@ -16,7 +16,8 @@ import yaml
 
 import yaml_text
 from cli.ui.errors import CommandError
-from settings import CLOUDFLARE, DIGITALOCEAN, Settings, SettingsError, from_file
+from errors import UserError
+from settings import CLOUDFLARE, DIGITALOCEAN, Settings, from_file
 from toolchain import tools
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -102,7 +103,7 @@ class Stack:
     def _is_at(self, endpoint: str | None) -> bool:
         try:
             return endpoint is not None and self.endpoint == endpoint
-        except (CommandError, AttributeError):
+        except (UserError, AttributeError):
             return False
 
     @property
@@ -120,13 +121,10 @@ class Stack:
         return self.private / "pulumi" / self.account / "state"
 
     def settings(self) -> Settings:
-        """Return the stack's settings. Raises CommandError."""
+        """Return the stack's settings. Raises UserError."""
         if not self.file.is_file():
             raise self.missing
-        try:
-            return from_file(self.file)
-        except SettingsError as error:
-            raise CommandError(str(error)) from None
+        return from_file(self.file)
 
     def config(self, key: str) -> Any:
         """Return a provider's plain configuration value, such as `digitalocean:apiEndpoint`, or None."""

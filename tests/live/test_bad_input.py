@@ -91,7 +91,7 @@ def plain_up(project: Project, **environment: str) -> Done:
 
 MISSING = (
     r"oracle-net:adminEmail is missing; the backend would have no admin\. "
-    r"Fix: pulumi config set oracle-net:adminEmail admin@example\.org"
+    r"Fix: run `pulumi config set oracle-net:adminEmail admin@example\.org --stack local`\."
 )
 
 
@@ -112,15 +112,17 @@ def test_a_missing_key_of_the_configuration(project: Project) -> None:
             (
                 r"oracle-net:workers\.api\.compatibilityDate should be a date such as 2025-06-01; "
                 r"the Worker api could not be deployed\. "
-                r"Fix: pulumi config set --path oracle-net:workers\.api\.compatibilityDate 2025-06-01"
+                r"Fix: run `pulumi config set --path oracle-net:workers\.api\.compatibilityDate 2025-06-01 "
+                r"--stack local`\."
             ),
         ),
         (
             "    createTimeout: ",
             "    createTimeuot: ",
             (
-                r"oracle-net:backend\.createTimeuot is not a key this program knows \(did you mean createTimeout\?\)\. "
-                r"Fix: pulumi config rm --path oracle-net:backend\.createTimeuot"
+                r"oracle-net:backend\.createTimeuot is not a key that this program knows \(did you mean "
+                r"createTimeout\?\)\. "
+                r"Fix: run `pulumi config rm --path oracle-net:backend\.createTimeuot --stack local`\."
             ),
         ),
         (
@@ -128,7 +130,7 @@ def test_a_missing_key_of_the_configuration(project: Project) -> None:
             "appName: jellyfish-app-with-too-long-a-name",
             (
                 r"oracle-net:backend\.appName should be 2 to 22 characters, .*; the backend could not be deployed\. "
-                r"Fix: pulumi config set --path oracle-net:backend\.appName jellyfish-app"
+                r"Fix: run `pulumi config set --path oracle-net:backend\.appName jellyfish-app --stack local`\."
             ),
         ),
         (
@@ -136,7 +138,7 @@ def test_a_missing_key_of_the_configuration(project: Project) -> None:
             "  oracle-net:githubToken: planted-in-plain\n  oracle-net:adminEmail: ",
             (
                 r"oracle-net:githubToken is stored in plain text, .*\. "
-                r"Fix: pulumi config set --secret oracle-net:githubToken"
+                r"Fix: run `pulumi config set --secret oracle-net:githubToken --stack local`\."
             ),
         ),
     ],
@@ -151,7 +153,11 @@ def test_a_bad_key_of_the_configuration(project: Project, old: str, new: str, se
 
 def test_a_file_that_is_not_yaml(project: Project) -> None:
     with unchanged(project, whole=True), config(project, "config:", "config: ["):
-        assert_fails_with(project.oracle("up"), r"Pulumi\.local\.yaml is not YAML: .*\. Edit it, then try again\.")
+        assert_fails_with(
+            project.oracle("up"),
+            r"Pulumi\.local\.yaml is not YAML: .*\. "
+            r"Fix: correct Pulumi\.local\.yaml, then run `oracle up --stack local`\.",
+        )
 
 
 def test_the_cause_of_a_failed_update_is_repeated_as_its_last_line(project: Project) -> None:

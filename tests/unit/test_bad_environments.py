@@ -16,6 +16,7 @@ from unittest.mock import Mock
 import pytest
 from typer.testing import CliRunner
 
+import advice
 from cli.deploy import config_change
 from cli.drift import Drift, Report
 from cli.engine import local_cloud
@@ -26,6 +27,7 @@ from cli.main import app
 from cli.releases import promotion, promotion_checks, receipts
 from cli.runs.store import Run, Runs
 from cli.ui.errors import CommandError, engine_sentence
+from errors import UserError
 from settings import SettingsError, parse
 from stack_outputs import ADOPTED, Release
 from tests.support.owners import owner
@@ -129,7 +131,7 @@ def no_section(text: str) -> str:
         (a_digit_less, "oracle-net:receipt.backend does not have the form ^sha256:[0-9a-f]{64}$; it would be unknown"),
         (
             a_service_less,
-            "Configuration: oracle-net:receipt.workers and oracle-net:workers name different Workers (universe): ",
+            "oracle-net:receipt.workers and oracle-net:workers name different Workers (universe).",
         ),
         (no_yaml, "Pulumi.other.yaml is not YAML"),
         (no_section, "oracle-net:receipt should be"),
@@ -141,9 +143,10 @@ def test_a_receipt_edited_by_hand(project: Path, command: str, edit: Callable[[s
     file.write_text(edit(file.read_text()))
     before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
     done = CliRunner().invoke(app, [word.format("other") for word in COMMANDS[command]])
-    assert isinstance(done.exception, CommandError), (done.exception, done.output)
-    assert sentence in str(done.exception)
-    assert any(word in str(done.exception) for word in ("oracle promote FROM TO", "Edit it, then try again"))
+    assert isinstance(done.exception, UserError), (done.exception, done.output)
+    said = advice.text(done.exception, "other", f"oracle {command}")
+    assert sentence in said
+    assert any(word in said for word in ("`oracle promote FROM other`", "correct Pulumi.other.yaml, then run"))
     assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
 
 
@@ -279,8 +282,11 @@ def test_a_receipt_and_an_adoption_exclude_each_other() -> None:
     declared["receipt"] = {**receipt, "assets": dict.fromkeys(("web", "universe"), A)}
     assert parse(declared).receipt is not None
     declared["workers"]["web"]["adopted"] = {"version": "version-1"}
-    with pytest.raises(SettingsError, match=r"and web still run as they were made by hand; release .*: oracle deploy"):
+    with pytest.raises(SettingsError, match=r"were adopted and not released since: .*web\.") as caught:
         parse(declared)
+    assert advice.text(caught.value, "prod", "").endswith(
+        "Fix: run `pulumi config rm oracle-net:receipt --stack prod`, then run `oracle deploy --stack prod`."
+    )
 
 
 def test_the_names_of_what_was_adopted_are_no_bytes() -> None:

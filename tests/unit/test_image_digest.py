@@ -230,8 +230,8 @@ def test_doctor_says_that_a_pinned_digest_is_not_there(scene: Scene) -> None:
     "image, sentence",
     [
         ({"repository": "a", "build": {}, "digest": DIGEST}, "needs one of digest, build and path"),
-        ({"repository": "a", "build": {}, "registryType": "GHCR"}, "is pushed to GHCR and needs the registry"),
-        ({"repository": "a", "build": {"file": "x"}}, "backend.image.build.file is not a key this program knows"),
+        ({"repository": "a", "build": {}, "registryType": "GHCR"}, "is pushed to GHCR and needs its namespace there"),
+        ({"repository": "a", "build": {"file": "x"}}, "backend.image.build.file is not a key that this program knows"),
         (
             {"repository": "a", "build": {}, "host": "registry.example.com"},
             "image.host should be a registry on this mach",

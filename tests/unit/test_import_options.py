@@ -10,10 +10,12 @@ from typing import Any
 import pulumi
 import pytest
 
+import advice
 from cli.adopt import adoption_run
 from cli.deploy import first_release
 from cli.deploy.config_change import Refused
 from cli.ui.errors import CommandError
+from errors import STACK, Fix
 from lifecycle import import_options
 from lifecycle.bootstrap import Target, runs_declared_release
 from lifecycle.migration import Source
@@ -103,13 +105,17 @@ def test_what_was_adopted_needs_no_sources(tmp_path: Path, monkeypatch: pytest.M
 def test_an_adopted_backend_is_released_before_it_is_replaced(key: str) -> None:
     changed = config(backend=APP) | {f"oracle-net:{key}": "2"}
     values = {k.removeprefix("oracle-net:"): _opened(v) for k, v in changed.items() if "oracle-net:" in k}
-    with pytest.raises(SettingsError, match="oracle deploy backend"):
+    with pytest.raises(SettingsError, match=f"has {key}, but the backend was adopted and not released since") as caught:
         parse(values)
+    assert advice.text(caught.value, "prod", "").endswith(
+        f"Fix: run `pulumi config rm-all oracle-net:{key} --stack prod`, then run `oracle deploy backend --stack prod`."
+    )
 
 
 def test_a_domain_cannot_appear_while_its_worker_is_adopted() -> None:
-    with pytest.raises(SettingsError, match="adopt it again"):
+    with pytest.raises(SettingsError, match="has a domain, or was adopted with one, but not both") as caught:
         settings(web={**WORKER, "domain": "domain-12345678"})
+    assert caught.value.helps == (Fix(f"oracle adopt {STACK}", "to adopt it again"),)
 
 
 def test_the_api_goes_before_the_backend() -> None:

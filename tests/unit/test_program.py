@@ -115,8 +115,10 @@ def test_a_template_that_nobody_has_filled_in_is_refused(stack: str) -> None:
     with pytest.raises(pulumi.RunError) as caught:
         program.run(config, stack=stack)
     lines = str(caught.value).splitlines()
-    assert [line.partition(" is still the template's")[0] for line in lines][-1] == "oracle-net:backend.image.digest"
-    assert all(". Fix: pulumi config set " in line for line in lines)
+    assert [line.partition(" still has the template's value")[0] for line in lines][
+        -1
+    ] == "oracle-net:backend.image.digest"
+    assert all(". Fix: run `pulumi config set " in line and f"--stack {stack}`." in line for line in lines)
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -17,7 +17,7 @@ from clients import pocketbase
 from clients.app_platform import ConsoleError
 from clients.app_platform.console import CommandResult
 from components.backend_generation import fingerprint
-from errors import UserError
+from errors import SetKey, UserError
 from lifecycle import migration, replica
 from lifecycle.backend_disk import DiskProvider
 from lifecycle.bootstrap import Target
@@ -243,8 +243,9 @@ def test_keys_for_litestream_without_its_configuration_are_refused(where: str) -
         values["backend"]["env"] = keys
     else:
         values["backendSecrets"] = keys
-    with pytest.raises(SettingsError, match=r"pulumi config set --path oracle-net:backend\.replica\.config") as caught:
+    with pytest.raises(SettingsError, match="so its image has Litestream") as caught:
         parse(values)
+    assert caught.value.helps == (SetKey("oracle-net:backend.replica.config", "/etc/litestream.yml"),)
     assert "planted" not in str(caught.value)
     values["backend"]["replica"] = {"config": "/etc/litestream.yml"}
     assert parse(values).backend.replica == ReplicaSettings(config="/etc/litestream.yml")

@@ -20,6 +20,7 @@ from cli.engine.pulumi import Engine
 from cli.engine.workspace import Stack
 from cli.ui import prompt
 from cli.ui.errors import CommandError
+from errors import SetKey
 from tests.unit.test_settings import values
 
 
@@ -113,8 +114,9 @@ def test_an_unlocking_ends_by_itself(protect: bool, until: timedelta | None, loc
 
 
 def test_a_moment_without_a_zone_is_refused() -> None:
-    with pytest.raises(settings.SettingsError, match=r"oracle-net:unlockedUntil .* Fix: pulumi config set"):
+    with pytest.raises(settings.SettingsError, match="oracle-net:unlockedUntil ") as caught:
         settings.parse({**values(), "unlockedUntil": "2026-01-31T22:00:00"})
+    assert caught.value.helps == (SetKey("oracle-net:unlockedUntil", "2026-01-31T22:00:00Z"),)
 
 
 def test_what_is_not_protected_need_not_be_unlocked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Configuration: every bad key is named, with what it would cause and the command that mends it."""
+"""Configuration: every bad key is named, with its consequence and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+import advice
 import settings
+from errors import Fix, RemoveKey, SetKey, UserError
 from settings import SettingsError, errors, loading
 from tests.support.stacks import LOCAL, stack_file
 
@@ -37,6 +39,10 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     else:
         section[last] = value
     return found
+
+
+def shown(error: UserError) -> str:
+    return advice.text(error, "local", "")
 
 
 @pytest.mark.parametrize("stack", ["local", "staging", "prod"])
@@ -76,10 +82,9 @@ def test_what_nobody_has_filled_in_is_named(stack: str) -> None:
     left = ("accountId", *domains, "workersUrl", "backend.image.digest")
     assert settings.from_file(stack_file(stack)).left_as_in_the_template == left
     assert settings.from_file(stack_file("local")).left_as_in_the_template == ()
-    sentence = settings.template_values("backend.image.digest")
-    assert sentence == (
-        "oracle-net:backend.image.digest is still the template's, not yours; the backend could not be deployed. "
-        "Fix: pulumi config set --path oracle-net:backend.image.digest sha256:<64 hex digits>"
+    assert shown(settings.template_values("backend.image.digest")) == (
+        "oracle-net:backend.image.digest still has the template's value; the backend could not be deployed. Fix: run "
+        "`pulumi config set --path oracle-net:backend.image.digest sha256:DIGEST --stack local`."
     )
 
 
@@ -96,8 +101,8 @@ def test_a_missing_key_is_named_with_its_consequence_and_remedy(key: str, monkey
     with pytest.raises(SettingsError) as caught:
         settings.parse(changed(key, None))
     assert str(caught.value).startswith(f"oracle-net:{key} is missing; {errors.CONSEQUENCES[key]}.")
-    assert f"pulumi config set oracle-net:{key}" in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert f". Fix: run `pulumi config set oracle-net:{key} " in shown(caught.value)
+    assert "\n" not in shown(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +123,7 @@ def test_a_missing_key_of_a_section_is_named_by_its_path(path: str) -> None:
     with pytest.raises(SettingsError) as caught:
         settings.parse(changed(path, None))
     assert str(caught.value).startswith(f"oracle-net:{path} is missing")
-    assert f"pulumi config set --path oracle-net:{path}" in str(caught.value)
+    assert f". Fix: run `pulumi config set --path oracle-net:{path} " in shown(caught.value)
 
 
 def test_a_worker_is_of_code_or_of_files() -> None:
@@ -161,18 +166,18 @@ def test_a_worker_is_of_code_or_of_files() -> None:
 def test_a_malformed_value_is_named_by_its_path(path: str, value: object) -> None:
     with pytest.raises(SettingsError) as caught:
         settings.parse(changed(path, value))
-    line = str(caught.value)
+    line = shown(caught.value)
     assert line.startswith(f"oracle-net:{path}"), line
-    assert "Fix: pulumi config set" in line
+    assert ". Fix: run `pulumi config set " in line
     assert "\n" not in line
 
 
 def test_an_unknown_key_is_named_with_the_nearest_known_one() -> None:
     with pytest.raises(SettingsError) as caught:
         settings.parse({**values(), "genertion": 2})
-    assert str(caught.value) == (
-        "oracle-net:genertion is not a key this program knows (did you mean generation?). "
-        "Fix: pulumi config rm oracle-net:genertion"
+    assert shown(caught.value) == (
+        "oracle-net:genertion is not a key that this program knows (did you mean generation?). "
+        "Fix: run `pulumi config rm oracle-net:genertion --stack local`."
     )
 
 
@@ -182,16 +187,17 @@ def test_a_file_from_before_workers_were_a_map_is_told_where_its_lines_go() -> N
     workers = former.pop("workers")
     with pytest.raises(SettingsError) as caught:
         settings.parse({**former, **workers})
-    assert str(caught.value).splitlines() == [
-        f"oracle-net:{name} stands in oracle-net:workers now. Fix in the stack's file: its lines go below "
-        f"oracle-net:workers, as {name}, two spaces further in"
+    assert shown(caught.value).splitlines() == [
+        f"oracle-net:{name} is a part of oracle-net:workers now. Fix: move its lines below oracle-net:workers in "
+        f"Pulumi.local.yaml, as {name}, two spaces further in."
         for name in ("api", "web", "universe")
     ]
 
 
 def test_an_unknown_key_of_a_section_is_named_by_its_path() -> None:
-    with pytest.raises(SettingsError, match=r"oracle-net:backend\.colour is not a key .* pulumi config rm --path"):
+    with pytest.raises(SettingsError, match=r"oracle-net:backend\.colour is not a key that") as caught:
         settings.parse(changed("backend.colour", "blue"))
+    assert caught.value.helps == (RemoveKey("oracle-net:backend.colour"),)
 
 
 def test_the_nearest_key_of_a_section_is_another_key_of_a_section() -> None:
@@ -230,10 +236,12 @@ def test_an_image_needs_one_source() -> None:
     digest = "sha256:" + "0" * 64
     with pytest.raises(SettingsError, match="needs one of digest, build and path"):
         settings.parse(changed("backend.image", {**image, "digest": digest}))
-    with pytest.raises(SettingsError, match="needs one of digest, build and path"):
+    with pytest.raises(SettingsError, match="needs one of digest, build and path") as caught:
         settings.parse(changed("backend.image", {"repository": "backend"}))
-    with pytest.raises(SettingsError, match="needs the store"):
+    assert caught.value.helps[0] == SetKey("oracle-net:backend.image.digest", "sha256:DIGEST")
+    with pytest.raises(SettingsError, match="needs the store") as caught:
         settings.parse(changed("backend.image", {"repository": "backend", "path": "services/backend"}))
+    assert caught.value.helps == (SetKey("oracle-net:backend.image.store", "URL"),)
 
 
 def test_a_worker_that_nobody_could_reach_is_refused() -> None:
@@ -242,8 +250,9 @@ def test_a_worker_that_nobody_could_reach_is_refused() -> None:
 
 
 def test_two_workers_may_not_share_a_script() -> None:
-    with pytest.raises(SettingsError, match="same script name"):
+    with pytest.raises(SettingsError, match="The Workers api and web have the same script name") as caught:
         settings.parse(changed("workers.web.script", "oracle-universe-api"))
+    assert caught.value.helps == (SetKey("oracle-net:workers.web.script", "NAME"),)
 
 
 @pytest.mark.parametrize("key", ["adminPassword", "githubToken"])
@@ -254,8 +263,9 @@ def test_a_secret_in_plain_text_is_refused_without_being_shown(key: str, tmp_pat
     path.write_text(yaml.safe_dump(document))
     with pytest.raises(SettingsError) as caught:
         settings.from_file(path)
-    assert f"pulumi config set --secret oracle-net:{key}" in str(caught.value)
-    assert "planted-secret-value" not in str(caught.value)
+    assert caught.value.helps == (SetKey(f"oracle-net:{key}", secret=True),)
+    assert f"Fix: run `pulumi config set --secret oracle-net:{key} --stack local`." in shown(caught.value)
+    assert "planted-secret-value" not in shown(caught.value)
 
 
 @pytest.mark.parametrize("password", ["a" * 72, "\N{SNOWMAN}" * 25])
@@ -286,8 +296,9 @@ def test_formatting_changes_nothing() -> None:
 
 
 def test_a_file_that_is_not_there_or_not_yaml_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"Pulumi\.nowhere\.yaml does not exist"):
+    with pytest.raises(SettingsError, match=r"Pulumi\.nowhere\.yaml does not exist") as caught:
         settings.from_file(tmp_path / "Pulumi.nowhere.yaml")
+    assert caught.value.helps == (Fix("ls Pulumi.*.yaml", "to see the stacks that exist"),)
     (tmp_path / "Pulumi.odd.yaml").write_text("config: [")
     with pytest.raises(SettingsError, match=r"Pulumi\.odd\.yaml is not YAML"):
         settings.from_file(tmp_path / "Pulumi.odd.yaml")
@@ -308,8 +319,8 @@ def test_the_backends_own_secrets_are_kept_apart(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(document))
     with pytest.raises(SettingsError) as caught:
         settings.from_file(path)
-    assert "pulumi config set --secret --path oracle-net:backendSecrets.NAME" in str(caught.value)
-    assert "planted-secret-value" not in str(caught.value)
+    assert caught.value.helps == (SetKey("oracle-net:backendSecrets.NAME", secret=True),)
+    assert "planted-secret-value" not in shown(caught.value)
     del document["config"]["oracle-net:backendSecrets"]["B"]
     path.write_text(yaml.safe_dump(document))
     assert settings.from_file(path).secret_variables == {"A": settings.PLACEHOLDER}

@@ -212,6 +212,6 @@ def test_a_template_whose_image_nobody_has_filled_in_is_refused() -> None:
     backend = SETTINGS.backend.model_copy(update={"image": image})
     settings = SETTINGS.model_copy(update={"backend": backend})
     (refusal,) = refusals(settings, live(), SETTINGS.services, OWNER)
-    assert refusal.startswith("oracle-net:backend.image.digest is still the template's, not yours; ")
+    assert refusal.startswith("oracle-net:backend.image.digest still has the template's value; ")
     assert "image.build.dockerfile Dockerfile" in refusal
     assert not list(refusals(settings, live(), ("api", "web", "universe"), OWNER))

@@ -59,8 +59,8 @@ def test_a_file_that_cannot_be_used_tells_every_problem_with_its_remedy(tmp_path
     assert settings is None
     assert [finding.level for finding in findings] == ["fail", "fail"]
     assert {finding.remedy for finding in findings} == {
-        "pulumi config set oracle-net:generation 1",
-        "pulumi config rm oracle-net:drainSecond",
+        f"pulumi config set oracle-net:generation 1 --stack {made.name}",
+        f"pulumi config rm oracle-net:drainSecond --stack {made.name}",
     }
     assert stack_checks.configuration(stack(tmp_path, ADDRESS))[1][0].level == "ok"
 
@@ -176,6 +176,6 @@ def test_values_that_are_still_the_templates_are_named(tmp_path: Path) -> None:
     assert settings is not None
     assert (found.level, found.what) == (
         "fail",
-        "oracle-net:accountId is still the template's, not yours; no Worker could be uploaded",
+        "oracle-net:accountId still has the template's value; no Worker could be uploaded",
     )
     assert found.remedy.startswith("pulumi config set oracle-net:accountId ")
