@@ -27,10 +27,10 @@ from components.worker import Worker
 from components.worker_args import WorkerArgs
 from components.worker_bindings import Bindings
 from lifecycle.admin_rotation import remove_temporary_admins_hook
+from lifecycle.context import BackendContext
 from lifecycle.delete_guard import BackupBeforeDelete
 from lifecycle.deploy_log import DeployLog
 from lifecycle.errors import shown_as_text
-from lifecycle.migration import BackendContext
 from lifecycle.ownership import Ownership
 from sources.release import read_sources
 

@@ -38,20 +38,11 @@ from lifecycle.audit_entries import Filled, record_change
 from lifecycle.backend_disk import refuse_lost
 from lifecycle.backup_config import BackupConfig
 from lifecycle.bootstrap import Target, bootstrap
+from lifecycle.context import BackendContext, MigrationPolicy, Source, Traffic, app_with_traffic
+from lifecycle.data_log import log
 from lifecycle.empty_check import require_empty
 from lifecycle.errors import Provider
-from lifecycle.migration import (
-    BackendContext,
-    Migrated,
-    MigrationPolicy,
-    Source,
-    Traffic,
-    app_with_traffic,
-    log,
-    migrate,
-    replace_container,
-    restore,
-)
+from lifecycle.migration import Migrated, migrate, replace_container, restore
 from stack_outputs import WITHOUT_BACKUP
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ from errors import STACK, Fix, SetKey, UserError
 from lifecycle import replica
 from lifecycle.backend_disk import BackendDisk
 from lifecycle.backup_config import BackupConfig
+from lifecycle.context import BackendContext, Traffic, app_with_traffic, find_app_with_traffic
 from lifecycle.errors import Provider
-from lifecycle.migration import BackendContext, Traffic, app_with_traffic, find_app_with_traffic
 from lifecycle.naming import GENERATION_VARIABLE, app_name
 from lifecycle.ownership import Names, refuse_existing, refuse_existing_app, refuse_other
 from stack_outputs import owner_of_app

@@ -19,8 +19,8 @@ from clients.app_platform import AppPlatform, AppPlatformError
 from clients.pocketbase import OPERATOR, AdminError, freeze_state, list_temporary_admins, login
 from lifecycle.admin_rotation import remove_leftover_admins, rotate_with_temporary_admin
 from lifecycle.bootstrap import Target, bootstrap, runs_declared_release
+from lifecycle.context import BackendContext, MigrationPolicy, Traffic
 from lifecycle.errors import Provider
-from lifecycle.migration import BackendContext, MigrationPolicy, Traffic
 
 TARGET = tuple(field.name for field in fields(Target))
 KEYS = (*TARGET, "url", "declared")

@@ -20,16 +20,14 @@ admin's works. The next update binds the admin's own login again, removes the te
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pulumi
 
-from clients.app_platform import AppPlatform, AppPlatformError
+from clients.app_platform import AppPlatform
 from clients.pocketbase import (
-    AdminError,
     Login,
     add_temporary_admin,
     change_password,
@@ -39,7 +37,9 @@ from clients.pocketbase import (
 )
 from errors import UserError
 from lifecycle.bootstrap import Target
-from lifecycle.migration import BackendContext, Traffic, app_with_traffic, log
+from lifecycle.context import BackendContext, Traffic, app_with_traffic
+from lifecycle.data_log import log
+from lifecycle.errors import in_thread
 from stack_outputs import LOGIN_MARK
 
 EMAIL, PASSWORD = "PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD"
@@ -52,8 +52,6 @@ def rotate_with_temporary_admin(target: Target, older: str, traffic: Traffic, dr
     Does nothing if the declared password works already, if `older` does not work, or if this app has no traffic. Raises
     UserError; the API's login works then too.
     """
-    from clients.workers_api import WorkersApiError
-
     try:
         with AppPlatform(target.endpoint) as platform:
             name, url = platform.app(target.app_id)["spec"]["name"], platform.url(target.app_id)
@@ -65,9 +63,9 @@ def rotate_with_temporary_admin(target: Target, older: str, traffic: Traffic, dr
         _use_temporary_admin(url, session, target.password, traffic)
         time.sleep(drain)
         change_password(url, session, older, target.password)
-        log("the admin has another password; the API logs in as a temporary admin until it knows that")
-    except (AppPlatformError, AdminError, WorkersApiError) as error:
-        raise UserError(f"The admin's password is as it was: {error}") from None
+        log("the admin's password is changed; the API logs in as a temporary admin until the api Worker is uploaded")
+    except UserError as error:
+        raise UserError("The admin's password was not changed.", cause=error) from None
 
 
 def remove_leftover_admins(target: Target, older: str, traffic: Traffic, drain: float) -> None:
@@ -75,7 +73,7 @@ def remove_leftover_admins(target: Target, older: str, traffic: Traffic, drain: 
 
     Does nothing if this app has no traffic. Raises UserError.
     """
-    from clients.workers_api import Workers, WorkersApiError
+    from clients.workers_api import Workers
 
     try:
         with AppPlatform(target.endpoint) as platform:
@@ -88,9 +86,9 @@ def remove_leftover_admins(target: Target, older: str, traffic: Traffic, drain: 
         with Workers(traffic.endpoint, traffic.account) as workers:
             workers.put_secrets(traffic.script, _login_secrets(target.email, working))
         remove_temporary_admins(url, session, after=lambda: time.sleep(drain))
-        log("a temporary admin that an earlier update had left is gone")
-    except (AppPlatformError, AdminError, WorkersApiError) as error:
-        raise UserError(f"The backend is not ready: {error}") from None
+        log("removed the temporary admin that an earlier update left")
+    except UserError as error:
+        raise UserError("The temporary admin of an earlier update could not be removed.", cause=error) from None
 
 
 def _login_secrets(email: str, password: str) -> dict[str, str]:
@@ -126,21 +124,19 @@ def remove_temporary_admins_hook(context: BackendContext) -> Callable[[pulumi.Re
 
     async def hook(_: pulumi.ResourceHookArgs) -> None:
         password = str(await context.expected.password.future())
-        await asyncio.to_thread(_remove_temporary_admins, context, password)
+        await in_thread(_remove_temporary_admins, context, password)
 
     return hook
 
 
 def _remove_temporary_admins(context: BackendContext, password: str) -> None:
-    from clients.workers_api import WorkersApiError
-
     try:
         url = _serving_url(context)
         session = login(url, context.expected.email, password) if url else None
         if url and session and remove_temporary_admins(url, session, after=lambda: time.sleep(context.policy.drain)):
-            log("the temporary admin is gone")
-    except (AppPlatformError, AdminError, WorkersApiError) as error:
-        log(f"whether there is a temporary admin could not be seen; the next update looks again: {error}")
+            log("removed the temporary admin")
+    except UserError as error:
+        log(f"the temporary admin could not be removed; the next update tries again: {error}")
 
 
 def _serving_url(context: BackendContext) -> str | None:

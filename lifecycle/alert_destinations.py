@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pulumi
 
-from clients.app_platform import AppPlatform, AppPlatformError
+from clients.app_platform import AppPlatform
 from errors import UserError
-from lifecycle.migration import BackendContext, app_with_traffic
+from lifecycle.context import BackendContext, app_with_traffic
+from lifecycle.errors import describe, in_thread
 
 DESTINATIONS = ("emails", "slack_webhooks")
 
@@ -19,7 +19,7 @@ def destinations_hook(context: BackendContext) -> Callable[[pulumi.ResourceHookA
     """Return an after-hook of a new app, which copies the destinations."""
 
     async def hook(args: pulumi.ResourceHookArgs) -> None:
-        await asyncio.to_thread(copy_destinations, context, args.id)
+        await in_thread(copy_destinations, context, args.id)
 
     return hook
 
@@ -29,17 +29,15 @@ def copy_destinations(context: BackendContext, app_id: str) -> None:
 
     Does not fail: an alert without destinations goes to the team's own address, and a printed line says so.
     """
-    from clients.workers_api import WorkersApiError
-
     try:
         name = app_with_traffic(context.traffic)
         with AppPlatform(context.expected.endpoint) as platform:
             serving = platform.find(name) if name else None
             if serving is not None and serving["id"] != app_id:
                 _copy(platform, serving["id"], app_id)
-    except (AppPlatformError, WorkersApiError, UserError) as error:
-        problem = "Where the alerts went could not be carried, so they go to the team's own address now"
-        print(f"{problem}: {error}", flush=True)
+    except UserError as error:
+        problem = "The alerts' destinations could not be copied, so the alerts go to the team's own address."
+        print(describe(UserError(problem, cause=error)), flush=True)
 
 
 def _copy(platform: AppPlatform, serving: str, app_id: str) -> None:
@@ -48,7 +46,7 @@ def _copy(platform: AppPlatform, serving: str, app_id: str) -> None:
         destinations = known.get(_key(alert))
         if destinations and destinations != _destinations(alert):
             platform.request("POST", f"/v2/apps/{app_id}/alerts/{alert['id']}/destinations", destinations)
-            print(f"The alert {alert['spec']['rule']} goes where it went before", flush=True)
+            print(f"The alert {alert['spec']['rule']} has the destinations of the app before", flush=True)
 
 
 def _key(alert: dict[str, Any]) -> tuple[str, str]:

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from errors import UserError
 from lifecycle.backup_config import BackupConfig
-from lifecycle.migration import Migrated, Source, log
+from lifecycle.context import Source
+from lifecycle.data_log import log
+from lifecycle.errors import describe
+from lifecycle.migration import Migrated
 
 if TYPE_CHECKING:
     from storage.backups import Backup, Entry
@@ -80,12 +83,11 @@ def _restore(backup_config: BackupConfig, backup: Backup | None) -> str | None:
 
 def _release_before(backup_config: BackupConfig, source: Source | None) -> str | None:
     """Return the command that rolls back to the previous release with the current data; None if it is not archived."""
-    from storage.backups import BackupsError
     from storage.releases.store import before
 
     try:
         release = before(backup_config.release_store().ran(), _now(), source.release if source else None)
-    except (BackupsError, UserError):
+    except UserError:
         return None
     return f"oracle rollback {backup_config.owner.stack} --to {release.id}" if release else None
 
@@ -95,11 +97,9 @@ def written_since(backup_config: BackupConfig, source: Source, backup: Backup) -
 
     Compares the content of the backup with the migrated content, so a changed record counts even without a date.
     """
-    from storage.backups import BackupsError
-
     try:
         entries = backup_config.audit_log().entries(newest=50)
-    except BackupsError:
+    except UserError:
         return None
     carried = next((each for each in entries if each.kind == "release" and each.from_app_id == source.app_id), None)
     if carried is None or carried.carried is None:
@@ -113,14 +113,14 @@ def written_since(backup_config: BackupConfig, source: Source, backup: Backup) -
 def _describe_late_writes(
     backup_config: BackupConfig, backup: Backup, moment: str | None, collections: list[str]
 ) -> str:
-    from storage.backups import BackupsError, written_after
+    from storage.backups import written_after
 
     try:
         with tempfile.TemporaryDirectory(dir=backup_config.scratch()) as folder:
             archive = Path(folder) / "backup.zip"
             backup_config.catalog().fetch(backup.id, archive)
             written = written_after(archive, Path(folder), moment, collections)
-    except (BackupsError, UserError):
+    except UserError:
         written = {name: [] for name in collections}
     return "; ".join(f"{name}: {_describe_ids(ids)}" for name, ids in written.items())
 
@@ -157,9 +157,7 @@ def _now() -> str:
 
 def _write(backup_config: BackupConfig, entry: Entry) -> None:
     """Add an entry. A failure is only logged, because the change itself is done."""
-    from storage.backups import BackupsError
-
     try:
         backup_config.audit_log().add(entry)
-    except BackupsError as error:
-        log(f"the audit log has no entry of this: {error}")
+    except UserError as error:
+        log(describe(UserError("The audit log has no entry of this change.", cause=error), backup_config.owner.stack))

@@ -20,15 +20,15 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from clients.app_platform import AppPlatform, AppPlatformError
-from errors import STACK, Fix, UserError
+from clients.app_platform import AppPlatform
+from errors import STACK, Fix, Help, UserError
 from lifecycle.backup_config import BackupConfig
+from lifecycle.context import BackendContext, Source, Traffic, app_with_traffic, find_app_with_traffic
 from lifecycle.errors import Provider
-from lifecycle.migration import BackendContext, Source, Traffic, app_with_traffic, find_app_with_traffic
 from lifecycle.replica import is_replicated
 
 if TYPE_CHECKING:
-    from storage.backups.loss import Loss
+    from storage.backups.loss import Known, Loss
 
 COUNTERS = ("generation", "restart")
 """Counters that a wipe, a restore and a restart raise. These operations leave the existing data behind on purpose."""
@@ -79,47 +79,40 @@ def _refuse_restart(props: Mapping[str, Any]) -> None:
     """Raises UserError if the serving app would restore its replica on the new disk, so a restart empties nothing."""
     app = find_app_with_traffic(props["endpoint"], Traffic(**props["traffic"]))
     if app is not None and is_replicated(app, props["service"]):
-        stack = BackupConfig.of(props["backup_config"]).owner.stack
         raise UserError(
             f"A new container of {app['spec']['name']} would restore the data from its replica, so oracle-net:restart "
-            f"empties nothing. To have it empty: oracle wipe {stack}"
+            "would not empty it.",
+            Fix(f"oracle wipe {STACK}", "to empty it"),
         )
 
 
 def refuse_empty_disk(props: Mapping[str, Any]) -> None:
     """Raises UserError if the serving app, whose data would be migrated, lost its data."""
-    from clients.workers_api import WorkersApiError
-
-    try:
-        serving = app_with_traffic(Traffic(**props["traffic"]))
-        with AppPlatform(props["endpoint"], timeout=10) as platform:
-            app = platform.find(serving) if serving else None
-            if serving and app is None:
-                _refuse_gone(serving, props)
-            source = Source.of(app, props["service"]) if app else None
-            if source is not None and source.running and source.generation == int(props["generation"]):
-                refuse_lost(platform, source, props, BackupConfig.of(props["backup_config"]), props["restore_from"])
-    except (AppPlatformError, WorkersApiError) as error:
-        raise UserError(str(error)) from None
+    serving = app_with_traffic(Traffic(**props["traffic"]))
+    with AppPlatform(props["endpoint"], timeout=10) as platform:
+        app = platform.find(serving) if serving else None
+        if serving and app is None:
+            _refuse_gone(serving, props)
+        source = Source.of(app, props["service"]) if app else None
+        if source is not None and source.running and source.generation == int(props["generation"]):
+            refuse_lost(platform, source, props, BackupConfig.of(props["backup_config"]), props["restore_from"])
 
 
 def _refuse_gone(app: str, props: Mapping[str, Any]) -> None:
     """Raises UserError if the deleted app held records: the next app would start without them."""
-    from storage.backups import BackupsError
     from storage.backups.loss import last_known
 
     backup_config = BackupConfig.of(props["backup_config"])
-    try:
-        store = (backup_config.audit_log(), backup_config.catalog())
-        known = last_known(app, int(props["generation"]), *store, props["restore_from"] or None)
-    except BackupsError as error:
-        raise UserError(str(error)) from None
+    store = (backup_config.audit_log(), backup_config.catalog())
+    known = last_known(app, int(props["generation"]), *store, props["restore_from"] or None)
     if known is not None and known.records:
         raise UserError(
-            f"The app {app} is gone, and {known.summary} went with it. Nothing was changed.",
-            known.recovery,
-            Fix(f"oracle wipe {STACK}", "to go on with an empty backend"),
+            f"The app {app} was deleted with its data: {known.summary}. Nothing was changed.", *_ways_back(known)
         )
+
+
+def _ways_back(known: Known) -> tuple[Help, Help]:
+    return known.recovery, Fix(f"oracle wipe {STACK}", "to go on with an empty backend")
 
 
 def refuse_lost(
@@ -131,12 +124,8 @@ def refuse_lost(
     """
     loss = find_lost(platform, source, props, backup_config, restored)
     if loss is not None:
-        none = "" if loss.known.backup else " No backup that is kept has them."
-        raise UserError(
-            f"{loss.summary}. Nothing was changed.{none}",
-            loss.known.recovery,
-            Fix(f"oracle wipe {STACK}", "to go on with an empty backend"),
-        )
+        none = "" if loss.known.backup else " No stored backup has its records."
+        raise UserError(f"{loss.summary}. Nothing was changed.{none}", *_ways_back(loss.known))
 
 
 def find_lost(
@@ -148,7 +137,6 @@ def find_lost(
     cannot be read.
     """
     from clients.pocketbase import AdminError, CountError
-    from storage.backups import BackupsError
     from storage.backups.loss import Logins, find_loss
 
     logins = Logins(**{key: str(props[key]) for key in LOGINS})
@@ -157,6 +145,4 @@ def find_lost(
         loss = find_loss(url, logins, source.name, backup_config.audit_log(), backup_config.catalog(), restored or None)
     except (AdminError, CountError):
         return None
-    except BackupsError as error:
-        raise UserError(str(error)) from None
     return loss if loss is not None and loss.known.records else None

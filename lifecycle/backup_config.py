@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from errors import UserError
 from lifecycle.naming import owner
 from stack_outputs import Owner
 
 if TYPE_CHECKING:  # boto3 and age are imported by those who need them, not by every run
     from settings import Settings
-    from storage.backups import AuditLog, Backup, BackupCatalog
+    from storage.backups import AuditLog, Backup, BackupCatalog, Store
     from storage.releases.store import ReleaseStore
 
 
@@ -56,60 +55,39 @@ class BackupConfig:
         return {**plain, "key": pulumi.Output.secret(self.key)} if self.key else plain
 
     def catalog(self) -> BackupCatalog:
-        """Open the backup catalog. Raises UserError if the store cannot be used."""
-        from storage.backups import BackupCatalog, BackupsError, open_store
+        """Open the backup catalog. Raises BackupsError if the store cannot be used."""
+        from storage.backups import BackupCatalog
 
-        try:
-            store = open_store(self.store, Path.cwd(), self.endpoint, self.region)
-            return BackupCatalog(store, self.owner, self.key, self.scratch())
-        except BackupsError as error:
-            raise UserError(str(error)) from None
+        return BackupCatalog(self._open_store(), self.owner, self.key, self.scratch())
 
     def audit_log(self) -> AuditLog:
-        from storage.backups import AuditLog, BackupsError, open_store
+        from storage.backups import AuditLog
 
-        try:
-            return AuditLog(open_store(self.store, Path.cwd(), self.endpoint, self.region), self.owner)
-        except BackupsError as error:
-            raise UserError(str(error)) from None
+        return AuditLog(self._open_store(), self.owner)
 
     def release_store(self) -> ReleaseStore:
-        """Open the store of archived releases. Raises UserError if the store cannot be used."""
-        from storage.backups import BackupsError, open_store
+        """Open the store of archived releases. Raises BackupsError if the store cannot be used."""
         from storage.releases.store import ReleaseStore
 
-        try:
-            return ReleaseStore(open_store(self.store, Path.cwd(), self.endpoint, self.region), self.owner)
-        except BackupsError as error:
-            raise UserError(str(error)) from None
+        return ReleaseStore(self._open_store(), self.owner)
 
     def check(self, backup: str) -> Backup:
-        """Return the backup's record. Raises UserError if the store does not have it."""
-        from storage.backups import BackupsError
-
-        try:
-            return self.catalog().check(backup)
-        except BackupsError as error:
-            raise UserError(str(error)) from None
+        """Return the backup's record. Raises BackupsError if the store does not have it."""
+        return self.catalog().check(backup)
 
     def prove(self, backup: str) -> Backup:
-        """Fetch, open and read the whole backup, and return its record. Raises UserError."""
-        from storage.backups import BackupsError
-
-        try:
-            with tempfile.TemporaryDirectory(dir=self.scratch()) as folder:
-                return self.catalog().fetch(backup, Path(folder) / "proof.zip")
-        except BackupsError as error:
-            raise UserError(str(error)) from None
+        """Fetch, open and read the whole backup, and return its record. Raises BackupsError."""
+        with tempfile.TemporaryDirectory(dir=self.scratch()) as folder:
+            return self.catalog().fetch(backup, Path(folder) / "proof.zip")
 
     def check_writable(self) -> None:
-        """Raises UserError if the store is not writable."""
-        from storage.backups import BackupsError
+        """Raises BackupsError if the store is not writable."""
+        self.catalog().check_writable()
 
-        try:
-            self.catalog().check_writable()
-        except BackupsError as error:
-            raise UserError(str(error)) from None
+    def _open_store(self) -> Store:
+        from storage.backups import open_store
+
+        return open_store(self.store, Path.cwd(), self.endpoint, self.region)
 
     def scratch(self) -> Path:
         """Return the stack's folder for temporary archives, which only the user may enter."""

@@ -13,16 +13,17 @@ locks.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import pulumi
 
 from clients.app_platform import AppPlatform, AppPlatformError, ConsoleError, Deployment, run_command
 from clients.pocketbase import OPERATOR, AdminError, Unhealthy, ensure_admin, wait_healthy
-from errors import UserError
+from errors import STACK, Fix, UserError
+from lifecycle.errors import in_thread
 from lifecycle.naming import RELEASE_VARIABLE, owner
 from lifecycle.ownership import refuse_other
 from stack_outputs import ADOPTED, owner_of_app
@@ -118,7 +119,7 @@ def bootstrap(target: Target, *, fresh: bool = False) -> str:
             _run_declared_release(platform, target)
             return _ensure_logins(platform, target, fresh)
     except (AppPlatformError, AdminError, ConsoleError, Unhealthy) as error:
-        raise UserError(f"The backend is not ready: {error}") from None
+        raise UserError("The backend is not ready.", cause=error) from None
 
 
 def _ensure_logins(platform: AppPlatform, target: Target, fresh: bool) -> str:
@@ -147,10 +148,7 @@ def bootstrap_hook(expected: Expected, *, fresh: bool) -> Callable[[pulumi.Resou
 
     async def hook(args: pulumi.ResourceHookArgs) -> None:
         target = await expected.at(args.id)
-        try:
-            await asyncio.to_thread(bootstrap, target, fresh=fresh)
-        except UserError as error:
-            raise pulumi.RunError(str(error)) from None
+        await in_thread(partial(bootstrap, target, fresh=fresh))
 
     return hook
 
@@ -173,7 +171,7 @@ def _run_declared_release(platform: AppPlatform, target: Target) -> None:
     active = Deployment.of(app.get("active_deployment"))
     if active is not None:
         if not _is_declared(active, target):
-            raise AppPlatformError(changed_by_hand(app["spec"]["name"]))
+            raise changed_by_hand(app["spec"]["name"])
         return
     running = Deployment.of(app.get("in_progress_deployment") or app.get("pending_deployment"))
     deployment = running or platform.deploy_again(target.app_id)
@@ -185,12 +183,11 @@ def _is_declared(deployment: Deployment, target: Target) -> bool:
     return target.release in (deployment.variable(target.service, RELEASE_VARIABLE), ADOPTED + deployment.id)
 
 
-def changed_by_hand(app: str) -> str:
-    """Return the message about an app that differs from the declaration and must not be deployed over."""
-    return (
-        f"The app {app} was changed or rolled back by hand, and putting it right in place would empty its database; "
-        "replace it, its data carried: oracle drift STACK --repair (or: pulumi config set oracle-net:replacement "
-        "NUMBER, one more than now, then: pulumi up)"
+def changed_by_hand(app: str) -> UserError:
+    """Return the error for an app that differs from the declaration and must not be deployed over."""
+    return UserError(
+        f"The app {app} was changed or rolled back by hand, and a deployment in place would empty its database.",
+        Fix(f"oracle drift {STACK} --repair", "to replace the app and migrate its data"),
     )
 
 
@@ -201,10 +198,13 @@ def _careful_upsert(platform: AppPlatform, target: Target) -> Callable[[str, str
         url = platform.console_url(target.app_id, target.service)
         if HELD not in run_command(url, ["sh", "-c", LOCKS]).output.splitlines():
             raise AdminError(
-                f"The backend refuses the logins of its admin {email} and of {OPERATOR}, and its server is not seen to "
-                "hold the locks on its database, so no second process is started on it. Log in to its dashboard as "
-                f"another superuser, and give {email} the declared password: pulumi stack output adminPassword "
-                "--show-secrets"
+                f"The backend refuses the logins of its admin {email} and of {OPERATOR}. Its server does not seem to "
+                "hold the locks on its database, so no second process is started on it.",
+                Fix(
+                    f"pulumi stack output adminPassword --show-secrets --stack {STACK}",
+                    f"to read the declared password, and set it for {email}",
+                    first="log in to its dashboard as another superuser",
+                ),
             )
         _upsert(platform, target)(email, password)
 
@@ -217,6 +217,6 @@ def _upsert(platform: AppPlatform, target: Target) -> Callable[[str, str], None]
         result = run_command(url, [*target.console.split(), "--", email, password])
         if result.status != 0 or "Error:" in result.output:  # PocketBase prints an error and exits with 0
             output = result.output.replace(password, "[password]").strip()[-500:]
-            raise AdminError(f"`{target.console}` ended with status {result.status} in the backend's console: {output}")
+            raise AdminError(f"`{target.console}` ended with status {result.status} in the console.", cause=output)
 
     return upsert

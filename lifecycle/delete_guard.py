@@ -26,13 +26,15 @@ import pulumi
 from clients.app_platform import AppPlatform
 from clients.http import client, httpx
 from clients.pocketbase import AdminError, backend_time, freeze, record_requests, requests_since
-from errors import UserError
+from errors import STACK, First, Fix, Remedy, UserError
 from lifecycle.alert_destinations import destinations_hook
 from lifecycle.audit_entries import record_backup, written_since
 from lifecycle.backend_disk import find_lost
 from lifecycle.bootstrap import Target, bootstrap_hook, changed_by_hand
-from lifecycle.errors import guarded, in_thread
-from lifecycle.migration import BackendContext, Origin, Source, Traffic, app_with_traffic, back_up, log, session_of
+from lifecycle.context import BackendContext, Source, Traffic, app_with_traffic
+from lifecycle.data_log import log
+from lifecycle.errors import describe, guarded, in_thread
+from lifecycle.migration import Origin, back_up, session_of
 from lifecycle.ownership import refuse_existing_app, refuse_other
 from stack_outputs import LATE_WRITES, WITHOUT_BACKUP, owner_of_app
 
@@ -81,7 +83,7 @@ class BackupBeforeDelete:
         if app is not None:
             self._refuse_other_owner(app)
             if app.get("active_deployment"):
-                raise UserError(changed_by_hand(app["spec"]["name"]))
+                raise changed_by_hand(app["spec"]["name"])
 
     def _refuse_other_owner(self, app: Mapping[str, Any]) -> None:
         refuse_other(f"The app {app['spec']['name']}", owner_of_app(app["spec"]), self._context.expected.owner)
@@ -122,15 +124,17 @@ class BackupBeforeDelete:
         """
         if self._context.locked and app_with_traffic(self._context.traffic) is None:
             raise UserError(
-                f"{name} stays: the stack is protected (oracle-net:protect), and nothing would serve in its place. "
-                "When it really is to go: oracle unlock STACK"
+                f"{name} is not deleted: the stack is protected (oracle-net:protect), and no other app would serve.",
+                Fix(f"oracle unlock {STACK}", "to allow the deletion"),
             )
 
     def _has_successor(self, source: Source) -> bool:
         """Return whether another app serves. Raises UserError while this app serves."""
         serving = app_with_traffic(self._context.traffic)
         if serving == source.name:
-            raise UserError(f"The api Worker still sends its requests to {source.name}; it stays. Try again: pulumi up")
+            raise UserError(
+                f"{source.name} is not deleted: the api Worker still sends its requests to it.", Remedy.RETRY
+            )
         return serving is not None
 
     def _freeze(self, origin: Origin, source: Source) -> datetime:
@@ -138,11 +142,11 @@ class BackupBeforeDelete:
         try:
             freeze(origin.url, origin.login, "moved")
             record_requests(origin.url, origin.login)
-            log(f"{source.name} takes no writes any more; it is backed up before it is deleted")
+            log(f"{source.name} refuses writes from now on; it is backed up before it is deleted")
             time.sleep(max(self._context.policy.drain, SOCKET_SECONDS))
             return backend_time(origin.url)
         except AdminError as error:
-            raise UserError(f"{source.name} stays, since it could not be frozen: {error}") from None
+            raise UserError(f"{source.name} is not deleted, because it could not be frozen.", cause=error) from None
 
     def _late_writes(self, source: Source, backup: Backup) -> list[str]:
         """Return notes about writes after the data was migrated. Raises UserError unless somebody accepted them."""
@@ -150,11 +154,15 @@ class BackupBeforeDelete:
         if late is None:
             return []
         if os.environ.get(LATE_WRITES) == source.name:
-            return [f"written after its data was carried: {late}"]
+            return [f"written after its data was migrated: {late}"]
         raise UserError(
-            f"{source.name} stays: it was written to after its data was carried ({late}). These records are in the "
-            f"backup {backup.id}, and not in the backend that serves. Enter those that are needed there; then delete "
-            f"{source.name}: {LATE_WRITES}={source.name} pulumi up"
+            f"{source.name} is not deleted: it was written to after its data was migrated ({late}). These records are "
+            f"in the backup {backup.id}, but not in the serving backend.",
+            Fix(
+                f"{LATE_WRITES}={source.name} pulumi up --stack {STACK}",
+                f"to delete {source.name}",
+                first="enter the records that are needed in the serving backend",
+            ),
         )
 
     def _refuse_used(self, origin: Origin, source: Source, frozen: datetime) -> None:
@@ -166,12 +174,14 @@ class BackupBeforeDelete:
             time.sleep(max(0.0, rest))
             requests = requests_since(origin.url, origin.login, frozen, health)
         except AdminError as error:
-            raise UserError(f"{source.name} stays, since its log of requests cannot be read: {error}") from None
+            raise UserError(
+                f"{source.name} is not deleted, because its log of requests cannot be read.", cause=error
+            ) from None
         if requests:
             raise UserError(
-                f"{source.name} stays: it still gets requests, such as {requests[0]}. Something has its address "
-                f"{origin.url} and not POCKETBASE_URL; find it, let it use the binding or the API, deploy it, then: "
-                "pulumi up"
+                f"{source.name} is not deleted: it still gets requests, such as {requests[0]}. A client has its "
+                f"address {origin.url} in place of POCKETBASE_URL.",
+                First("find the client, let it use the binding or the API, and deploy it", Remedy.RETRY),
             )
 
     def _reason(self, source: Source) -> Reason:
@@ -182,16 +192,14 @@ class BackupBeforeDelete:
         return "restore" if self._context.restore_from else "wipe"
 
     def _prune(self, newest: str) -> None:
-        from storage.backups import BackupsError
-
         backup_config, needed = self._context.backup_config, {newest, self._context.restore_from or newest}
         try:
             deleted = backup_config.catalog().prune(backup_config.keep_count, backup_config.keep_days, needed)
-        except BackupsError as error:
-            print(f"Old backups were not cleared away: {error}", flush=True)
+        except UserError as error:
+            print(describe(UserError("Old backups were not deleted.", cause=error)), flush=True)
             return
         if deleted:
-            print(f"{len(deleted)} old backups cleared away", flush=True)
+            print(f"{len(deleted)} old backups deleted", flush=True)
 
 
 def _send_requests(traffic: Traffic) -> None:

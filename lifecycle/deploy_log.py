@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable
 import pulumi
 
 from clients.app_platform import AppPlatform, AppPlatformError, Deployment
+from errors import STACK, Fix, SetKey, UserError
+from lifecycle.errors import describe
 from retry import backoff
 
 FOLLOW_SECONDS = 3600.0
@@ -53,13 +55,12 @@ class DeployLog:
         """Show the rest of the log before the engine ends the program. Return False: no retry. An error-hook."""
         await asyncio.to_thread(self.stop)
         if any(NAME_TAKEN in error for error in args.errors):
-            print(
-                f"The app name {self._name} is taken by another app of the account; choose one: "
-                "pulumi config set --path oracle-net:backend.appName NAME; when an interrupted update has made it: "
-                "oracle recover STACK",
-                file=sys.stderr,
-                flush=True,
+            taken = UserError(
+                f"Another app of the account has the name {self._name}.",
+                SetKey("oracle-net:backend.appName", "NAME"),
+                Fix(f"oracle recover {STACK}", "if an interrupted update has made that app"),
             )
+            print(describe(taken), file=sys.stderr, flush=True)
         return False
 
     def then(

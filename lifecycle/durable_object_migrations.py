@@ -9,30 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pulumi
-
-from clients.workers_api import Workers, WorkersApiError
-from lifecycle.naming import owner
+from clients.workers_api import Workers
+from errors import First, Remedy, UserError
+from lifecycle.errors import shown_as_text
 from provider_sdks import cloudflare
 from settings import Migration, cloudflare_endpoint
 
 
+@shown_as_text()
 def pending(account: str, script: str, declared: Sequence[Migration]) -> cloudflare.WorkersScriptMigrationsArgs | None:
     """Return the migrations after the Worker's current tag; None if none is pending. Raises pulumi.RunError if the tag
     cannot be read or is not declared.
     """
     if not declared:
         return None
-    try:
-        with Workers(cloudflare_endpoint(), account) as workers:
-            tag = workers.migration_tag(script)
-    except WorkersApiError as error:
-        raise pulumi.RunError(str(error)) from None
+    with Workers(cloudflare_endpoint(), account) as workers:
+        tag = workers.migration_tag(script)
     tags = [step.tag for step in declared]
     if tag is not None and tag not in tags:
-        raise pulumi.RunError(
-            f"The Worker {script} has had the migration {tag} of its Durable Objects, which its `migrations` do not "
-            f"name; add the entry {{tag: {tag}, …}} to them, then: pulumi up -s {owner().stack}"
+        raise UserError(
+            f"The Worker {script} has applied the migration {tag} of its Durable Objects, but its `migrations` do not "
+            "name it.",
+            First(f"add the entry {{tag: {tag}, …}} to them", Remedy.RETRY),
         )
     remaining = declared[tags.index(tag) + 1 if tag else 0 :]
     return _steps(tag, remaining) if remaining else None

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from clients.app_platform import AppPlatform
 from clients.pocketbase import login, own_records, summarize_data
-from errors import UserError
+from errors import First, Remedy, UserError
 from lifecycle.bootstrap import Target
 
 
@@ -17,17 +17,17 @@ def require_empty(platform: AppPlatform, target: Target, url: str) -> None:
     """
     session = login(url, target.email, target.password)
     if session is None:
-        raise UserError("The new backend refuses its admin's login; try again: pulumi up")
+        raise UserError("The new backend refuses its admin's login.", Remedy.RETRY)
     data = summarize_data(url, session)
     app = platform.app(target.app_id)
     newest, created = _moment(data.last_write), _moment(app.get("created_at"))
     count = sum(own_records(data.records).values())
     if count and newest and created and newest < created:
         raise UserError(
-            f"The new backend should be empty, and started with {count} records, the last written at "
-            f"{newest:%Y-%m-%d %H:%M:%S} UTC, before its app was made: its image fills it from elsewhere, such as a "
-            "replica at a fixed place. It gets no traffic. Set oracle-net:backend.replica.config, as "
-            "docs/how-to/litestream.md shows; then: pulumi up"
+            f"The new backend should be empty, but it started with {count} records, the last written at "
+            f"{newest:%Y-%m-%d %H:%M:%S} UTC, before its app was created. Its image fills it from elsewhere, for "
+            "example from a replica, so traffic was not switched.",
+            First("set oracle-net:backend.replica.config as docs/how-to/litestream.md shows", Remedy.RETRY),
         )
 
 

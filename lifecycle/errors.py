@@ -81,7 +81,7 @@ def guarded(hook: Hook) -> Hook:
     return checked
 
 
-async def in_thread(work: Callable[..., None], *arguments: object) -> None:
+async def in_thread(work: Callable[..., object], *arguments: object) -> None:
     """Run a hook's blocking work beside the event loop. Raises pulumi.RunError with the failure's message."""
     try:
         await asyncio.to_thread(work, *arguments)

@@ -24,7 +24,7 @@ import pulumi
 
 from clients.app_platform import AppPlatform
 from clients.workers_api import Workers
-from errors import UserError
+from errors import STACK, First, Fix, SetKey, UserError
 from lifecycle.errors import Hook, guarded, in_thread
 from lifecycle.naming import owner
 from programs import OutOfTime, run
@@ -100,9 +100,9 @@ class Ownership:
             else:
                 taken = _taken_domain(workers, service, inputs[key], inputs["service"], self._owner)
         if taken and (taken.mark or not self._in_state(args.urn, key, inputs[key])):
-            raise UserError(taken.sentence(self._owner))
+            raise taken.error(self._owner)
         if bindings is not None and not taken and (other := self._other_service(args.urn, key, inputs[key])):
-            raise UserError(_renamed_service_error(other, service, inputs[key], self._owner))
+            raise _renamed_service(other, service, inputs[key])
 
     def _change(self, args: pulumi.ResourceHookArgs) -> None:
         old = {**(args.old_inputs or {}), **(args.old_outputs or {})}
@@ -155,13 +155,14 @@ class Taken:
     key: str
     adoptable: bool = True
 
-    def sentence(self, ours: str) -> str:
-        stack = Owner.of(ours).stack
-        other = f"choose another name: pulumi config set --path oracle-net:{self.key} NAME -s {stack}"
-        if self.mark:
-            return f"{self.what} exists already and is not of {ours} (it is of {self.mark}); {other}"
-        problem = f"{self.what} exists already and is not of {ours} (it carries no owner)"
-        return f"{problem}: adopt it: oracle adopt {stack}; or {other}" if self.adoptable else f"{problem}; {other}"
+    def error(self, ours: str) -> UserError:
+        mark = f"belongs to {self.mark}" if self.mark else "has no owner"
+        adopt = [Fix(f"oracle adopt {STACK}", "to adopt it")] if self.adoptable and not self.mark else []
+        return UserError(
+            f"{self.what} exists already and does not belong to {ours}: it {mark}.",
+            *adopt,
+            SetKey(f"oracle-net:{self.key}", "NAME"),
+        )
 
 
 def refuse_existing(platform: AppPlatform, workers: Workers, names: Names, ours: str) -> None:
@@ -177,29 +178,29 @@ def refuse_existing(platform: AppPlatform, workers: Workers, names: Names, ours:
     ]
     taken = [each for each in existing if each]
     if len(taken) == 1:
-        raise UserError(taken[0].sentence(ours))
+        raise taken[0].error(ours)
     if taken:
-        stack = Owner.of(ours).stack
         named = ", ".join(f"{each.what} ({f'of {each.mark}' if each.mark else 'no owner'})" for each in taken)
-        adopt = "" if all(each.mark for each in taken) else f"; or adopt what has no owner: oracle adopt {stack}"
+        adopt = [] if all(each.mark for each in taken) else [Fix(f"oracle adopt {STACK}", "to adopt those without one")]
         raise UserError(
-            f"These exist already and are not of {ours}: {named}. Choose other names, as `oracle doctor --stack "
-            f"{stack}` lists them: pulumi config set --path oracle-net:{taken[0].key} NAME -s {stack}{adopt}"
+            f"These resources exist already and do not belong to {ours}: {named}.",
+            Fix(f"oracle doctor {STACK}", "to see the keys of their names, and choose other names"),
+            *adopt,
         )
 
 
 def refuse_existing_app(platform: AppPlatform, name: str, ours: str) -> None:
     """Raises UserError if an app of that name exists that is not in the state: app names are unique."""
     if taken := _taken_app(platform, name, ours):
-        raise UserError(taken.sentence(ours))
+        raise taken.error(ours)
 
 
-def _renamed_service_error(before: str, after: str, script: str, ours: str) -> str:
-    stack = Owner.of(ours).stack
-    return (
-        f"The Worker {script} is the service {before} of this stack, and the configuration calls it {after}: the "
-        f"update would delete it at its end. Call it {before} again, or give {after} a script of its own: pulumi "
-        f"config set --path oracle-net:{key_of(after)}.script NAME -s {stack}"
+def _renamed_service(before: str, after: str, script: str) -> UserError:
+    return UserError(
+        f"The Worker {script} is the service {before} of this stack, but the configuration calls it {after}. The "
+        "update would delete it at its end.",
+        First(f"rename {after} to {before} in Pulumi.{STACK}.yaml"),
+        SetKey(f"oracle-net:{key_of(after)}.script", "NAME"),
     )
 
 
@@ -208,11 +209,12 @@ def _taken_app(platform: AppPlatform, name: str, ours: str) -> Taken | None:
     app = platform.find(name)
     if app is None:
         return None
-    mark, stack = owner_of_app(app["spec"]), Owner.of(ours).stack
+    mark = owner_of_app(app["spec"])
     if mark == ours:
         raise UserError(
-            f"The app {name} is of {ours} and not in its state. When an update that was killed made it: oracle recover "
-            f"{stack}; when the state was lost: oracle adopt {stack}"
+            f"The app {name} belongs to {ours}, but it is not in its state.",
+            Fix(f"oracle recover {STACK}", "if an update that was killed made it"),
+            Fix(f"oracle adopt {STACK}", "if the state was lost"),
         )
     return Taken(f"The app {name}", mark, "backend.appName", adoptable=not COUNTED.search(name))
 
@@ -240,11 +242,9 @@ def refuse_other(what: str, mark: str | None, ours: str, urn: str = "") -> None:
     if mark is None or mark == ours:
         return
     stack = Owner.of(ours).stack
-    command = f"pulumi state delete '{urn}' -s {stack}" if urn else f"oracle doctor --stack {stack}"
-    raise UserError(
-        f"{what} is of {mark}, and not of {ours}, so it is left as it is. "
-        f"{'Let go of it' if urn else 'See which names are taken'}: {command}"
-    )
+    forget = Fix(f"pulumi state delete '{urn}' --stack {stack}", "to remove it from this stack's state")
+    names = Fix(f"oracle doctor {stack}", "to see which names are taken")
+    raise UserError(f"{what} belongs to {mark}, not to {ours}, so it is not changed.", forget if urn else names)
 
 
 def _script_owner(workers: Workers, script: str) -> str | None:

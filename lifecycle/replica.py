@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clients.app_platform import AppPlatform, ConsoleError, run_command, variable
-from errors import UserError
+from errors import First, Remedy, UserError
 from retry import backoff
 
 if TYPE_CHECKING:  # the dynamic providers' host imports this module at each run, and needs no configuration
@@ -51,7 +51,7 @@ def start_anew(platform: AppPlatform, app_id: str, service: str) -> None:
     url = platform.console_url(app_id, service)
     result = run_command(url, _command("renew"), RENEW_SECONDS)
     if result.status != 0:
-        raise ConsoleError(f"Litestream could not be started anew in the backend's container: {result.output[-300:]}")
+        raise ConsoleError("Litestream could not be restarted in the backend's container.", cause=result.output[-300:])
 
 
 def verify(platform: AppPlatform, app_id: str, service: str, seconds: float = PROOF_SECONDS) -> None:
@@ -67,9 +67,9 @@ def verify(platform: AppPlatform, app_id: str, service: str, seconds: float = PR
         last = (result.output.splitlines() or [last])[-1][-300:]
     name = platform.app(app_id)["spec"]["name"]
     raise UserError(
-        f"The replica of {name} cannot be restored ({last}), so a container in its place would start without its data; "
-        "it gets no traffic. Put oracle-net:backend.replica and the bucket's keys right as docs/how-to/litestream.md "
-        "shows; then: pulumi up"
+        f"The replica of {name} cannot be restored ({last}), so a new container would start without its data. Traffic "
+        "was not switched.",
+        First("correct oracle-net:backend.replica and the bucket's keys, see docs/how-to/litestream.md", Remedy.RETRY),
     )
 
 

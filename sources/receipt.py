@@ -9,21 +9,18 @@ from pathlib import Path
 import pulumi
 
 from artifacts.contents import ArtifactError
-from errors import UserError
+from errors import STACK, Fix, RemoveKey, UserError
 from lifecycle.backup_config import BackupConfig
 from settings import Settings
 from sources.checkout import Built
 from stack_outputs import Release
 from storage.releases import Item, ReleaseError, place, short
 
-REMEDY = (
-    "Let a command write the receipt: oracle promote FROM TO; "
-    "or deploy without one: pulumi config rm oracle-net:receipt"
-)
+HELPS = (Fix(f"oracle promote FROM {STACK}", "to write the receipt again"), RemoveKey("oracle-net:receipt"))
 
 
 class NotInReceipt(ArtifactError):
-    """A build that the receipt does not name, and the named bytes are not available. The message is one sentence."""
+    """A release that cannot be deployed: the named bytes are not available, or the configuration pins others."""
 
 
 def apply_receipt(settings: Settings, project: Path, receipt: Release, built: Iterable[Built]) -> dict[Built, Path]:
@@ -42,10 +39,10 @@ def apply_receipt(settings: Settings, project: Path, receipt: Release, built: It
             reason = _missing(settings, project, item)
             refused += [f"{differences[-1]}, {reason}"] if reason else []
     if refused:
-        raise NotInReceipt(f"Deployed is what the receipt names, and nothing else: {'; '.join(refused)}. {REMEDY}")
+        raise NotInReceipt(f"The release that the receipt names cannot be deployed: {'; '.join(refused)}.", *HELPS)
     if differences:
         pulumi.log.info(
-            f"what the receipt names is deployed, and not what this checkout builds: {'; '.join(differences)}"
+            f"the bytes that the receipt names are deployed instead of this checkout's builds: {'; '.join(differences)}"
         )
     return instead
 
@@ -89,21 +86,21 @@ def _missing(settings: Settings, project: Path, item: Item) -> str:
 
 
 def _fetch(settings: Settings, project: Path, item: Item) -> str:
-    from storage.backups import BackupsError
     from storage.backups.errors import Missing
 
     try:
         BackupConfig.of_settings(settings, None).release_store().get(item, place(project, item))
     except Missing:
-        return f"which is not kept in {settings.backup.store}"
-    except (UserError, BackupsError, ReleaseError) as error:
+        return f"which is not stored in {settings.backup.store}"
+    except UserError as error:
         return f"which cannot be fetched ({str(error).rstrip('.')})"
     return ""
 
 
 def _difference(service: str, here: str, item: Item, receipt: Release) -> str:
     noun = {"module": "code", "assets": "files", "image": "image"}[item.kind]
-    return f"{service}'s {noun}: {short(here) or 'nothing'} here, {short(item.digest)}{_commit(receipt, service)} there"
+    named = f"{short(item.digest)}{_commit(receipt, service)}"
+    return f"{service}'s {noun}: {short(here) or 'nothing'} in this checkout, {named} in the receipt"
 
 
 def _commit(receipt: Release, service: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pulumi
 
 from artifacts.contents import AssetSet, module_digest, source_commit, stage_assets, stage_packed_assets
+from lifecycle.errors import describe
 from settings import API, AssetsSettings, ModuleSettings, Settings, WorkerSettings, other_stacks
 from sources.address_checks import addresses_of_other_apis, refuse_backend_addresses
 from sources.checkout import Built, Image, Module, Site
@@ -40,7 +41,7 @@ class Sources:
 def read_sources(settings: Settings, folder: Path | None = None) -> Sources:
     """Read and stage every source of the project in the folder, by default the current one.
 
-    Raises ArtifactError if a source is missing or too large, is not named by the receipt, or contains an address of a
+    Raises UserError if a source is missing or too large, is not named by the receipt, or contains an address of a
     backend.
     """
     project = folder or Path.cwd()
@@ -69,7 +70,7 @@ def read_sources(settings: Settings, folder: Path | None = None) -> Sources:
     others = other_stacks(settings, project)
     refuse_backend_addresses(settings, others, deployed, instead, pinned)
     for warning in addresses_of_other_apis(others, deployed, instead):
-        pulumi.log.warn(warning)
+        pulumi.log.warn(describe(warning))
     for each in deployed:
         if each not in instead:
             each.stash()

@@ -19,6 +19,8 @@ import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser
 
 from artifacts.contents import ArtifactError
+from errors import STACK, Fix, Remedy
+from settings import API
 
 FRONT = Path(__file__).with_name("write_gate.js")
 WAY = (
@@ -46,7 +48,11 @@ Edit = tuple[int, int, bytes]
 
 
 class FrontError(ArtifactError):
-    """A module that the write gate cannot wrap. The message is one sentence and the next command."""
+    """A module that the write gate cannot wrap. `first` is what to change in the service before it is built again."""
+
+    def __init__(self, problem: str, first: str) -> None:
+        build = Fix(f"oracle build {API} --stack {STACK}", first=first, then=Remedy.RETRY)
+        super().__init__(problem, build)
 
 
 def with_front(module: str) -> str:
@@ -87,8 +93,8 @@ def _default_export(root: Node, name: str) -> tuple[list[Edit], str]:
     for statement, specifier in _default_exports(root):
         return _default_statement(statement, name) if specifier is None else _default_specifier(statement, specifier)
     raise FrontError(
-        "The api Worker's module has no default export, so it is no ES module Worker (`export default { fetch }`); "
-        "set `entry` to the bundled module and build it: oracle build"
+        "The api Worker's module has no default export, so it is not an ES module Worker (`export default { fetch }`).",
+        "set `entry` to the bundled module",
     )
 
 
@@ -114,8 +120,8 @@ def _default_statement(statement: Node, name: str) -> tuple[list[Edit], str]:
     first = next((node for node in _leading(value) if node.type in CLASSES | FUNCTIONS), None)
     if first is not None and first.type in FUNCTIONS:
         raise FrontError(
-            "The api Worker's default export is a function, and Cloudflare calls only an object's or a class's "
-            "handlers; write `export default { fetch }` in the service, then: oracle build"
+            "The api Worker's default export is a function, but Cloudflare calls handlers of an object or a class.",
+            "write `export default { fetch }` in the service",
         )
     class_name = first.child_by_field_name("name") if first is not None else None
     if class_name is not None:
@@ -130,8 +136,8 @@ def _default_specifier(statement: Node, specifier: Node) -> tuple[list[Edit], st
     """`export { a as default, b }`: the specifier and its comma become blanks."""
     if statement.child_by_field_name("source") is not None:
         raise FrontError(
-            "The api Worker's default export comes from another module, but one file is deployed; "
-            "bundle the service into one module: oracle build"
+            "The api Worker's default export comes from another module, but one file is deployed.",
+            "bundle the service into one module",
         )
     removed = [specifier, *(comma for comma in [_comma_after(specifier)] if comma is not None)]
     return [_edit(node, BLANK.sub(" ", _text(node)).encode()) for node in removed], _text(specifier.children[0])
@@ -180,6 +186,6 @@ def _syntax_error(root: Node) -> FrontError:
         broken = inner
     row, column = broken.start_point
     return FrontError(
-        f"The api Worker's module cannot be read as JavaScript at line {row + 1}, column {column + 1}; "
-        "mend the service's source, then: oracle build"
+        f"The api Worker's module cannot be read as JavaScript at line {row + 1}, column {column + 1}.",
+        "correct the service's source",
     )

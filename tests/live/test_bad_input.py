@@ -251,11 +251,13 @@ def test_an_app_name_that_is_taken(project: Project) -> None:
     other = project.api("POST", "/v2/apps", {"spec": spec})["app"]["id"]
     project.edit("Pulumi.local.yaml", 'oracle-net:generation: "1"', 'oracle-net:generation: "2"')
     ours = "organization/oracle-net/local"
-    taken = rf"The app jellyfish-app-g2 exists already and is not of {ours} \(it carries no owner\)"
-    remedy = "choose another name: pulumi config set --path oracle-net:backend.appName NAME -s local"
+    taken = (
+        rf"The app jellyfish-app-g2 exists already and does not belong to {ours}: it has no owner\. "
+        r"Fix: run `pulumi config set --path oracle-net:backend\.appName NAME --stack local`\."
+    )
     with unchanged(project):
-        shown(project.up(), f"{taken}; {remedy}")
-        assert_fails_with(project.oracle("up"), rf"The update failed: {taken}; {remedy}\. Then go on: make up")
+        shown(project.up(), taken)
+        assert_fails_with(project.oracle("up"), rf"The update failed: {taken} To go on, run `.*`\.")
     project.api("DELETE", f"/v2/apps/{other}")
     # The wipe is given up: nothing of it ever got traffic.
     project.edit("Pulumi.local.yaml", 'oracle-net:generation: "2"', 'oracle-net:generation: "1"')

@@ -248,14 +248,15 @@ def test_a_receipt_edited_by_hand(environments: Environments) -> None:
     try:
         done = prod.up().failed()
         assert re.search(
-            rf"names, and nothing else: web's files: \w{{12}} here, {'b' * 12} \(commit \w{{7}}\) there, which is not "
-            r"kept in s3://releases/prod\. Let a command write the receipt: oracle promote FROM TO",
+            rf"names cannot be deployed: web's files: \w{{12}} in this checkout, {'b' * 12} \(commit \w{{7}}\) in the "
+            r"receipt, which is not stored in s3://releases/prod\. Fix: run `oracle promote FROM prod`",
             done.output,
         )
         prod.stack_file.write_bytes(before)
         prod.edit("Pulumi.prod.yaml", f"web: {known}", "web: bbbb")
         assert_fails_with(
-            prod.oracle("rollback", "prod", "--yes"), r"oracle-net:receipt\.assets\.web .* oracle promote FROM TO"
+            prod.oracle("rollback", "prod", "--yes"),
+            r"oracle-net:receipt\.assets\.web .* `oracle promote FROM prod` .*",
         )
     finally:
         prod.stack_file.write_bytes(before)

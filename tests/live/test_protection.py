@@ -49,7 +49,7 @@ def test_a_wipe_replaces_the_backend_all_the_same(locked: Project) -> None:
 def test_the_engines_own_way_around_keeps_the_backend(locked: Project) -> None:
     """--ignore-protect is for those who mean it; it does not reach the one thing that cannot be made again."""
     done = destroy(locked, "--ignore-protect").failed()
-    assert "jellyfish-app-g2 stays: the stack is protected (oracle-net:protect)" in done.output
+    assert "jellyfish-app-g2 is not deleted: the stack is protected (oracle-net:protect)" in done.output
     assert network.apps(locked) == ["jellyfish-app-g2"]
     locked.up().well()
     assert set(serving(locked, locked.outputs()).values()) <= {200, 404}

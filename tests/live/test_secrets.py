@@ -99,7 +99,7 @@ def change_passwords(session: Session) -> None:
     # Nobody can stand in for the admin while its password changes: the update fails in the middle of it.
     worker = f"/client/v4/accounts/{session.project.tokens()['accountId']}/workers/scripts/oracle-universe-api"
     session.project.fault(method="PATCH", path=f"{worker}/secrets-bulk", status=400, count=1)
-    assert "The admin's password is as it was" in session.up().failed().output
+    assert "The admin's password was not changed" in session.up().failed().output
     session.up().well()
     # The app still starts with its first password, so the console has to make the declared one work again.
     restart(session.project)

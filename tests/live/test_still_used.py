@@ -23,8 +23,8 @@ def test_an_address_put_together_at_run_time_keeps_the_old_app(project: Project)
     project.up().well()
     project.edit("services/backend/entrypoint.sh", "exec ", "echo changed\nexec ")
     refused = project.up().failed()
-    assert f"{old[0]} stays: it still gets requests, such as GET /api/" in refused.output
-    assert f"Something has its address {address} and not POCKETBASE_URL" in refused.output
+    assert f"{old[0]} is not deleted: it still gets requests, such as GET /api/" in refused.output
+    assert f"A client has its address {address} in place of POCKETBASE_URL" in refused.output
     assert set(old) < set(network.apps(project)), "both are there: the new one serves, the old one waits"
     assert project.oracle("status", "--stack", "local").status != 0
 

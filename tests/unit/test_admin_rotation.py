@@ -12,7 +12,7 @@ from clients.pocketbase import AdminError, TemporaryAdmin
 from errors import UserError
 from lifecycle import admin_rotation
 from lifecycle.bootstrap import Target
-from lifecycle.migration import Traffic
+from lifecycle.context import Traffic
 from stack_outputs import LOGIN_MARK
 
 TRAFFIC = Traffic(endpoint="e", account="a", script="api", url="u", owner="organization/oracle-net/local")
@@ -132,7 +132,7 @@ def test_an_admin_that_is_gone_is_the_bootstraps_business(world: World) -> None:
 
 def test_a_refused_worker_leaves_everything_as_it_was(world: World) -> None:
     world.fails = "worker"
-    with pytest.raises(UserError, match="The admin's password is as it was: the Worker is not to be had"):
+    with pytest.raises(UserError, match="The admin's password was not changed: the Worker is not to be had"):
         change()
     assert world.done == ["temporary admin", f"removed {DEPUTY.email}"]
     assert world.password == "older"
@@ -147,7 +147,7 @@ def test_without_an_answer_the_worker_may_have_the_temporary_admin_so_it_stays(w
 
 def test_a_password_that_is_refused_leaves_the_api_its_temporary_admin(world: World) -> None:
     world.fails = "password"
-    with pytest.raises(UserError, match="is as it was: password fails"):
+    with pytest.raises(UserError, match="was not changed: password fails"):
         change()
     assert world.done == ["temporary admin", "worker", "5 s"]
     assert world.bound == f"{DEPUTY.email} newer"
@@ -155,7 +155,7 @@ def test_a_password_that_is_refused_leaves_the_api_its_temporary_admin(world: Wo
 
 def test_a_new_password_that_pocketbase_refuses_leaves_everything_as_it_was(world: World) -> None:
     world.fails = "temporary admin"
-    with pytest.raises(UserError, match="is as it was: temporary admin fails"):
+    with pytest.raises(UserError, match="was not changed: temporary admin fails"):
         change()
     assert world.done == []
     assert (world.password, world.bound) == ("older", "older")
@@ -202,4 +202,4 @@ def test_a_cloud_that_is_away_does_not_fail_an_update_that_is_done(
 
     monkeypatch.setattr(world, "find", away, raising=False)
     admin_rotation._remove_temporary_admins(context(), "newer")
-    assert "the next update looks again: nobody answers" in capsys.readouterr().err
+    assert "the next update tries again: nobody answers" in capsys.readouterr().err

@@ -143,4 +143,4 @@ def test_a_cloud_that_does_not_tell_stops_no_release(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert carried(Cloud(fails=True), monkeypatch) == []
-    assert "they go to the team's own address now: DigitalOcean does not answer" in capsys.readouterr().out
+    assert "so the alerts go to the team's own address: DigitalOcean does not answer" in capsys.readouterr().out

@@ -14,7 +14,8 @@ from components.backend_data import DataProvider
 from errors import UserError
 from lifecycle import replica
 from lifecycle.backup_config import BackupConfig
-from lifecycle.migration import Migrated, Source
+from lifecycle.context import Source
+from lifecycle.migration import Migrated
 from tests.support.owners import owner
 
 OLD, NEW = "id-of-old", "id-of-new"

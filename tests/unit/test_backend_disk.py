@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from clients.pocketbase import AdminError
-from errors import UserError
-from lifecycle import backend_disk, migration
+from errors import RestoreBackup, UserError
+from lifecycle import backend_disk, context
 from lifecycle.backend_disk import DiskProvider
 from lifecycle.backup_config import BackupConfig
 from storage.backups import loss
 from storage.backups.loss import Known, Loss
-from tests.support.errors import raises_text, shown_text
+from tests.support.errors import shown_text
 from tests.support.owners import owner
 
 KNOWN = Known(records={"posts": 28}, at="2026-11-22T10:00:00Z", backup="kept")
@@ -63,7 +63,7 @@ class Store:
 
 @pytest.fixture
 def lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (backend_disk, migration):
+    for module in (backend_disk, context):
         monkeypatch.setattr(module, "AppPlatform", Platform)
         monkeypatch.setattr(module, "app_with_traffic", lambda _: "app")
     monkeypatch.setattr(BackupConfig, "of", classmethod(lambda *_: Store()))
@@ -76,8 +76,8 @@ def test_an_update_over_an_empty_disk_is_refused_with_both_ways_on() -> None:
         DiskProvider().check(props(), props())
     assert refused.value.problem.startswith("app is empty since 2026-11-22T12:00Z")
     assert shown_text(refused.value).endswith(
-        "Fix: run `oracle restore kept prod` to restore its records; or run `oracle wipe prod` to go on with an empty "
-        "backend."
+        "Nothing was changed. Fix: run `oracle restore kept prod` to restore its records; or run `oracle wipe prod` to go on "
+        "with an empty backend."
     )
 
 
@@ -101,8 +101,9 @@ def test_a_wipe_that_ended_halfway_goes_on(monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_app_that_is_gone_with_its_records_is_not_followed_by_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Platform, "find", lambda *_: None)
     monkeypatch.setattr(loss, "last_known", lambda *_: KNOWN)
-    with raises_text(UserError, r"The app app is gone, and 28 records .*\. Fix: run `oracle restore kept prod`"):
+    with pytest.raises(UserError, match=r"The app app was deleted with its data: 28 records ") as refused:
         DiskProvider().check(props(), props())
+    assert refused.value.helps[0] == RestoreBackup("kept")
     for nothing in (None, NOTHING):
         monkeypatch.setattr(loss, "last_known", lambda *_, found=nothing: found)
         assert DiskProvider().check(props(), props()).inputs == props()

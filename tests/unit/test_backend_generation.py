@@ -11,8 +11,8 @@ import pytest
 import advice
 from components import backend_generation
 from components.backend_generation import GenerationProvider, fingerprint
-from errors import UserError
-from lifecycle import migration
+from errors import SetKey, UserError
+from lifecycle import context
 from lifecycle.naming import app_name
 from lifecycle.ownership import Names
 from settings import Settings, parse
@@ -152,7 +152,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, at: int | None, owner: str = "o/p/s")
     platform = MagicMock()
     there = {"app": app, "jellyfish-app": app}
     platform.return_value.__enter__.return_value.find.side_effect = there.get
-    for module in (backend_generation, migration):
+    for module in (backend_generation, context):
         monkeypatch.setattr(module, "AppPlatform", platform)
         monkeypatch.setattr(module, "app_with_traffic", lambda traffic: "app" if at else None)
 
@@ -215,7 +215,7 @@ def test_a_new_stack_is_refused_in_the_preview_where_something_exists(monkeypatc
 
 def test_a_state_whose_app_is_another_stacks_is_refused_in_every_preview(monkeypatch: pytest.MonkeyPatch) -> None:
     serve(monkeypatch, 1, owner="o/p/other")
-    with pytest.raises(UserError, match="The app jellyfish-app is of o/p/other, and not of o/p/s"):
+    with pytest.raises(UserError, match="The app jellyfish-app belongs to o/p/other, not to o/p/s"):
         GenerationProvider().diff("", props(), props())
 
 
@@ -224,9 +224,11 @@ def test_a_name_that_is_taken_is_refused_before_it_is_counted(monkeypatch: pytes
     platform = MagicMock()
     platform.return_value.__enter__.return_value.find.side_effect = {"jellyfish-app-g2": other}.get
     monkeypatch.setattr(backend_generation, "AppPlatform", platform)
-    with pytest.raises(UserError, match="The app jellyfish-app-g2 exists already and is not of") as caught:
+    with pytest.raises(UserError, match="The app jellyfish-app-g2 exists already and does not belong to") as caught:
         GenerationProvider().diff("", props(), props(generation=2.0))
-    assert "oracle adopt" not in str(caught.value), "what has a counted name is not adopted"
+    assert caught.value.helps == (SetKey("oracle-net:backend.appName", "NAME"),), (
+        "an app with a counted name is not adopted"
+    )
     assert not GenerationProvider().diff("", props(), props()).changes
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import pulumi
 import pytest
 
+import advice
 import stack_outputs
 from clients.pocketbase import Login, Request
-from errors import UserError
+from errors import STACK, Fix, Remedy, UserError
 from lifecycle import delete_guard
 from lifecycle.bootstrap import Target
 from lifecycle.delete_guard import BackupBeforeDelete
@@ -57,7 +58,7 @@ class World:
 
     def keep(self, source: Any, origin: Any, backup_config: Any, reason: str) -> Any:
         if self.fails:
-            raise UserError("old is not touched, since its backup failed: no space")
+            raise UserError("old was not changed, because its backup failed.", cause="no space")
         self.done.append(f"backup of {source.name} for a {reason}")
         return type("Kept", (), {"id": "kept"})()
 
@@ -134,7 +135,7 @@ def test_what_goes_is_backed_up_first(
 
 def test_a_backup_that_fails_fails_the_deletion(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(app(), fails=True)
-    with pytest.raises(pulumi.RunError, match="old is not touched, since its backup failed"):
+    with pytest.raises(pulumi.RunError, match="old was not changed, because its backup failed: no space"):
         asyncio.run(in_thread(keeper(world, monkeypatch)._back_up, target()))
     assert world.done == ["frozen: moved"]
 
@@ -143,7 +144,7 @@ def test_a_backup_that_fails_fails_the_deletion(monkeypatch: pytest.MonkeyPatch)
 def test_another_stacks_app_is_neither_frozen_nor_deleted(monkeypatch: pytest.MonkeyPatch, running: bool) -> None:
     """As in the state of a stack that was copied."""
     world = World(app(running=running, owner="o/p/other"))
-    with pytest.raises(UserError, match=r"^The app old is of o/p/other, and not of o/p/s, so it is left as it is"):
+    with pytest.raises(UserError, match=r"^The app old belongs to o/p/other, not to o/p/s, so it is not changed"):
         keeper(world, monkeypatch)._back_up(target())
     assert world.done == []
 
@@ -151,16 +152,16 @@ def test_another_stacks_app_is_neither_frozen_nor_deleted(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("running", [True, False])
 def test_another_stacks_app_is_not_deployed_over(monkeypatch: pytest.MonkeyPatch, running: bool) -> None:
     made = keeper(World(app(running=running, owner="o/p/other")), monkeypatch)
-    with pytest.raises(UserError, match="is of o/p/other"):
+    with pytest.raises(UserError, match="belongs to o/p/other"):
         made._refuse_deployment("id")
 
 
 @pytest.mark.parametrize(
     "there, words",
     [
-        (app(owner="o/p/other"), "exists already and is not of o/p/s (it is of o/p/other)"),
-        (app(owner=""), "(it carries no owner): adopt it: oracle adopt s"),
-        (app(), "When an update that was killed made it: oracle recover s"),
+        (app(owner="o/p/other"), "exists already and does not belong to o/p/s: it belongs to o/p/other."),
+        (app(owner=""), "it has no owner. Fix: run `oracle adopt s` to adopt it; or "),
+        (app(), "run `oracle recover s` if an update that was killed made it; or "),
     ],
 )
 def test_an_app_is_not_made_under_a_name_that_is_taken(
@@ -171,6 +172,7 @@ def test_an_app_is_not_made_under_a_name_that_is_taken(
     async def named() -> str:
         return "old"
 
+    monkeypatch.setattr("lifecycle.errors.owner", lambda: SimpleNamespace(stack="s"))
     made._app = SimpleNamespace(future=named)  # type: ignore[assignment]
     with pytest.raises(pulumi.RunError) as caught:
         asyncio.run(made._check_name(None))  # type: ignore[arg-type]
@@ -183,8 +185,9 @@ def test_an_app_of_a_free_name_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_app_with_traffic_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(app(), at="old")
-    with pytest.raises(UserError, match="still sends its requests to old; it stays"):
+    with pytest.raises(UserError, match="old is not deleted: the api Worker still sends its requests to it") as caught:
         keeper(world, monkeypatch)._back_up(target())
+    assert caught.value.helps == (Remedy.RETRY,)
     assert world.done == []
 
 
@@ -194,8 +197,8 @@ def test_an_app_that_others_still_ask_is_not_deleted(monkeypatch: pytest.MonkeyP
     with pytest.raises(UserError) as refused:
         keeper(world, monkeypatch)._back_up(target())
     assert str(refused.value).startswith(
-        "old stays: it still gets requests, such as GET /api/collections/posts/records at 2026-11-26 12:00:03 UTC by a "
-        "client that does not name itself. Something has its address http://old and not POCKETBASE_URL"
+        "old is not deleted: it still gets requests, such as GET /api/collections/posts/records at 2026-11-26 12:00:03 "
+        "UTC by a client that does not name itself. A client has its address http://old in place of POCKETBASE_URL"
     )
     assert world.done == ["frozen: moved", "backup of old for a wipe"]
 
@@ -208,17 +211,19 @@ def test_nobody_is_looked_for_where_nothing_serves(monkeypatch: pytest.MonkeyPat
 
 def test_an_app_that_was_written_to_late_stays_until_somebody_has_seen_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(app(), late="posts: abc")
-    with pytest.raises(
-        UserError, match=r"old stays: .* carried \(posts: abc\).* backup kept.*ORACLE_LATE_WRITES=old pulumi"
-    ):
+    with pytest.raises(UserError, match=r"old is not deleted: .* migrated \(posts: abc\).* backup kept,") as caught:
         keeper(world, monkeypatch)._back_up(target())
+    assert advice.text(caught.value, "prod", "").endswith(
+        "Fix: enter the records that are needed in the serving backend, then run `ORACLE_LATE_WRITES=old pulumi up "
+        "--stack prod` to delete old."
+    )
     assert "pruned but kept" not in world.done
     monkeypatch.setenv(stack_outputs.LATE_WRITES, "another")
-    with pytest.raises(UserError, match="old stays"):
+    with pytest.raises(UserError, match="old is not deleted"):
         keeper(world, monkeypatch)._back_up(target())
     monkeypatch.setenv(stack_outputs.LATE_WRITES, "old")
     keeper(world, monkeypatch)._back_up(target())
-    assert world.done[-2:] == ["noted ['written after its data was carried: posts: abc']", "pruned but kept"]
+    assert world.done[-2:] == ["noted ['written after its data was migrated: posts: abc']", "pruned but kept"]
 
 
 @pytest.mark.parametrize("gone", [None, app(running=False)])
@@ -252,8 +257,9 @@ def test_a_locked_stack_keeps_its_last_backend(monkeypatch: pytest.MonkeyPatch) 
     world = World(app(), at=None)
     keeping_ = keeper(world, monkeypatch)
     keeping_._context.locked = True  # type: ignore[misc]
-    with pytest.raises(UserError, match=r"old stays: the stack is protected .* oracle unlock STACK$"):
+    with pytest.raises(UserError, match=r"old is not deleted: the stack is protected ") as caught:
         keeping_._back_up(target())
+    assert caught.value.helps == (Fix(f"oracle unlock {STACK}", "to allow the deletion"),)
     assert world.done == []
 
 

@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 from clients.workers_api import Workers, WorkersApiError
-from lifecycle import durable_object_migrations
+from lifecycle import durable_object_migrations, errors
 from settings import Migration
 
 DECLARED = (
@@ -64,8 +64,9 @@ def test_a_worker_without_any_is_not_asked_for(tag: dict[str, Any]) -> None:
 
 def test_a_tag_that_is_not_declared_is_refused(tag: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     tag["tag"] = "v9"
-    monkeypatch.setattr(durable_object_migrations, "owner", lambda: type("Owner", (), {"stack": "prod"}))
-    with pytest.raises(pulumi.RunError, match=r"has had the migration v9 .*: pulumi up -s prod"):
+    monkeypatch.setattr(errors, "owner", lambda: type("Owner", (), {"stack": "prod"}))
+    fix = r"add the entry \{tag: v9, …\} to them, then run `pulumi up --stack prod`\."
+    with pytest.raises(pulumi.RunError, match=rf"has applied the migration v9 .* Fix: {fix}"):
         durable_object_migrations.pending("a", "oracle-feed", DECLARED)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from clients.pocketbase import DataSummary, Login
-from errors import UserError
+from errors import First, Remedy, UserError
 from lifecycle import empty_check
 from lifecycle.bootstrap import Target
 
@@ -58,4 +58,5 @@ def test_records_older_than_the_app_come_from_elsewhere(monkeypatch: pytest.Monk
     ) as caught:
         look(monkeypatch, {"posts": 3, "_superusers": 1}, "2026-11-22 11:59:59.999Z")
     assert "$" not in str(caught.value)
-    assert "docs/how-to/litestream.md" in str(caught.value)
+    action = "set oracle-net:backend.replica.config as docs/how-to/litestream.md shows"
+    assert caught.value.helps == (First(action, Remedy.RETRY),)

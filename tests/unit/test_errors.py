@@ -213,7 +213,7 @@ def test_any_other_begins_with_a_sentence(error: Exception) -> None:
 def test_the_host_of_dynamic_providers_shows_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traceback, "format_exc", traceback.format_exc)
     monkeypatch.setattr("atexit.register", lambda *_: None)
-    show_errors_as_text()
+    show_errors_as_text("prod")
     try:
         raise KeyError("nope")
     except KeyError:

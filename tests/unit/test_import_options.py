@@ -18,7 +18,7 @@ from cli.ui.errors import CommandError
 from errors import STACK, Fix
 from lifecycle import import_options
 from lifecycle.bootstrap import Target, runs_declared_release
-from lifecycle.migration import Source
+from lifecycle.context import Source
 from settings import Settings, SettingsError, parse
 from stack_outputs import ADOPTED
 from tests.unit import program

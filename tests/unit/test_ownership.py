@@ -11,10 +11,12 @@ from unittest.mock import MagicMock
 import pulumi
 import pytest
 
-from errors import UserError
+import advice
+from errors import Fix, UserError
 from lifecycle import bootstrap, ownership
 from lifecycle.bootstrap import Target
-from lifecycle.migration import Source, Traffic, app_with_traffic, session_of
+from lifecycle.context import Source, Traffic, app_with_traffic
+from lifecycle.migration import session_of
 from lifecycle.ownership import ALERT, CHECK, DOMAIN, SCRIPT, SUBDOMAIN, Names, Ownership, refuse_existing
 from programs import Done
 from stack_outputs import check_name, owner_of_app, owner_of_check, owner_of_worker
@@ -94,14 +96,26 @@ def test_a_stack_is_made_where_nothing_is_anybody_elses(there: dict[str, Any]) -
 @pytest.mark.parametrize(
     "there, words, command",
     [
-        ({"apps": {"app": THEIRS}}, f"The app app exists already and is not of {OURS} (it is of {THEIRS})", "appName"),
-        ({"apps": {"app": None}}, "(it carries no owner): adopt it: oracle adopt x", "backend.appName NAME -s x"),
-        ({"apps": {"app": OURS}}, f"The app app is of {OURS} and not in its state", "oracle recover x"),
-        ({"scripts": {"w": THEIRS}}, f"The Worker w exists already and is not of {OURS}", "web.script NAME -s x"),
-        ({"scripts": {"a": None}}, "The Worker a exists already", "oracle adopt x"),
+        (
+            {"apps": {"app": THEIRS}},
+            f"The app app exists already and does not belong to {OURS}: it belongs to {THEIRS}. Fix: run `pulumi c",
+            "appName NAME --stack x",
+        ),
+        (
+            {"apps": {"app": None}},
+            "it has no owner. Fix: run `oracle adopt x` to adopt it; or run `pulumi config set",
+            "backend.appName NAME --stack x",
+        ),
+        ({"apps": {"app": OURS}}, f"The app app belongs to {OURS}, but it is not in its state.", "`oracle recover x`"),
+        (
+            {"scripts": {"w": THEIRS}},
+            f"The Worker w exists already and does not belong to {OURS}",
+            "web.script NAME --stack x",
+        ),
+        ({"scripts": {"a": None}}, "The Worker a exists already", "`oracle adopt x`"),
         (
             {"scripts": {"o": THEIRS}, "domains": {"example.org": "o"}},
-            f"Worker o, exists already and is not of {OURS}",
+            f"Worker o, exists already and does not belong to {OURS}",
             "web.domain.hostname",
         ),
         (
@@ -115,8 +129,9 @@ def test_what_exists_and_is_not_ours_is_refused(there: dict[str, Any], words: st
     made = Clouds(**there)
     with pytest.raises(UserError) as caught:
         refuse_existing(made, made, NAMES, OURS)  # type: ignore[arg-type]
-    assert words in str(caught.value)
-    assert command in str(caught.value)
+    said = advice.text(caught.value, "x", "")
+    assert words in said
+    assert command in said
 
 
 def test_many_names_that_are_taken_are_one_sentence() -> None:
@@ -124,8 +139,10 @@ def test_many_names_that_are_taken_are_one_sentence() -> None:
     with pytest.raises(UserError) as caught:
         refuse_existing(made, made, NAMES, OURS)  # type: ignore[arg-type]
     assert f"The app app (of {THEIRS}), The Worker w (no owner)" in str(caught.value)
-    assert "oracle doctor --stack x" in str(caught.value)
-    assert str(caught.value).endswith("or adopt what has no owner: oracle adopt x")
+    assert advice.text(caught.value, "x", "").endswith(
+        "Fix: run `oracle doctor x` to see the keys of their names, and choose other names; or run `oracle adopt x` to "
+        "adopt those without one."
+    )
 
 
 @pytest.mark.parametrize("mark", [THEIRS, None])
@@ -150,10 +167,10 @@ def test_a_service_is_not_called_otherwise_while_its_script_stays(clouds: Clouds
     state.append({"urn": f"{kind}::universe-script", "outputs": {"scriptName": "w"}})
     with pytest.raises(UserError) as caught:
         hooks()._create(args(SCRIPT, scriptName="w"))
-    assert str(caught.value) == (
-        "The Worker w is the service universe of this stack, and the configuration calls it web: the update would "
-        "delete it at its end. Call it universe again, or give web a script of its own: pulumi config set --path "
-        "oracle-net:workers.web.script NAME -s x"
+    assert advice.text(caught.value, "x", "") == (
+        "The Worker w is the service universe of this stack, but the configuration calls it web. The update would "
+        "delete it at its end. Fix: rename web to universe in Pulumi.x.yaml; or run `pulumi config set --path "
+        "oracle-net:workers.web.script NAME --stack x`."
     )
     state[0]["urn"] = "urn:pulumi:x::oracle-net::another::universe-subdomain"
     hooks()._create(args(SCRIPT, scriptName="w"))
@@ -168,7 +185,7 @@ def test_an_adopted_worker_of_files_gets_its_first_upload(clouds: Clouds, state:
     with pytest.raises(UserError, match="The Worker other exists"):
         hooks()._create(args(SCRIPT, scriptName="other"))
     clouds.scripts["w"] = THEIRS
-    with pytest.raises(UserError, match="is not of"):
+    with pytest.raises(UserError, match="does not belong to"):
         hooks()._create(args(SCRIPT, scriptName="w"))
 
 
@@ -202,9 +219,10 @@ def test_what_carries_another_stacks_mark_is_neither_updated_nor_deleted(
     clouds.checks["id"] = check_name(mark, "web") if mark else "by hand"
     asked = args(type, scriptName="w", hostname="example.org", service="w", checkId="id")
     if refused:
-        with pytest.raises(UserError, match=f"of {THEIRS}, and not of {OURS}") as caught:
+        with pytest.raises(UserError, match=f"belongs to {THEIRS}, not to {OURS}") as caught:
             hooks()._change(asked)
-        assert str(caught.value).endswith(f"Let go of it: pulumi state delete '{URN}' -s x")
+        forget = Fix(f"pulumi state delete '{URN}' --stack x", "to remove it from this stack's state")
+        assert caught.value.helps == (forget,)
     else:
         hooks()._change(asked)
 
@@ -231,15 +249,16 @@ def test_another_stacks_worker_tells_nothing_of_our_traffic(clouds: Clouds) -> N
         clouds.scripts["w"] = mark
         assert app_with_traffic(traffic) == "app"
     clouds.scripts["w"] = THEIRS
-    with pytest.raises(UserError, match="See which names are taken: oracle doctor --stack x"):
+    with pytest.raises(UserError, match=f"The Worker w belongs to {THEIRS}, not to {OURS}") as caught:
         app_with_traffic(traffic)
+    assert caught.value.helps == (Fix("oracle doctor x", "to see which names are taken"),)
 
 
 def test_nobody_logs_in_to_another_stacks_app(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither to carry its data nor to freeze it."""
     source = Source.of({"id": "id", "spec": spec("old", THEIRS), "active_deployment": None}, "any")
     platform = MagicMock()
-    with pytest.raises(UserError, match=f"The app old is of {THEIRS}"):
+    with pytest.raises(UserError, match=f"The app old belongs to {THEIRS}"):
         session_of(platform, source, TARGET)
     assert platform.mock_calls == []
 
@@ -249,5 +268,5 @@ def test_another_stacks_app_gets_no_admin(monkeypatch: pytest.MonkeyPatch) -> No
     platform.return_value.__enter__.return_value.app.return_value = {"id": "id", "spec": spec("old", THEIRS)}
     monkeypatch.setattr(bootstrap, "AppPlatform", platform)
     monkeypatch.setattr(bootstrap, "ensure_admin", lambda *_: pytest.fail("its admin was changed"))
-    with pytest.raises(UserError, match=f"The app old is of {THEIRS}"):
+    with pytest.raises(UserError, match=f"The app old belongs to {THEIRS}"):
         bootstrap.bootstrap(TARGET)

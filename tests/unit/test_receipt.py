@@ -88,7 +88,7 @@ def test_the_same_bytes_are_deployed_when_the_checkout_has_moved_on(
     assert deployed(with_receipt) == before
     (line,) = said
     for digest in (release["backend"].removeprefix("sha256:"), release["workers"]["api"], release["assets"]["web"]):
-        assert re.search(rf"\w{{12}} here, {digest[:12]} there", line)
+        assert re.search(rf"\w{{12}} in this checkout, {digest[:12]} in the receipt", line)
     assert "web's code" not in line
     assert with_receipt.outputs["release"] == release
 
@@ -124,14 +124,16 @@ def test_other_bytes_are_refused_each_service_named(project: Path) -> None:
         program.run(config(release))
     said = str(caught.value)
     assert "\n" not in said
-    assert said.startswith("Deployed is what the receipt names, and nothing else: backend's image: ")
+    assert said.startswith("The release that the receipt names cannot be deployed: backend's image: ")
     assert "api's code: " in said
-    assert (
-        f"{release['workers']['api'][:12]} (commit ccccccc) there, which is not kept in folder:.oracle/backups" in said
-    )
+    api = f"{release['workers']['api'][:12]} (commit ccccccc) in the receipt"
+    assert f"{api}, which is not stored in folder:.oracle/backups" in said
     assert f"{release['assets']['web'][:12]}" in said
     assert "web's code" not in said  # that is the same
-    assert said.endswith("oracle promote FROM TO; or deploy without one: pulumi config rm oracle-net:receipt")
+    assert said.endswith(
+        "Fix: run `oracle promote FROM unit` to write the receipt again; or run `pulumi config rm oracle-net:receipt "
+        "--stack unit`."
+    )
 
 
 def test_damaged_bytes_are_fetched_again_or_refused(project: Path) -> None:

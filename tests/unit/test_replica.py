@@ -17,8 +17,8 @@ from clients import pocketbase
 from clients.app_platform import ConsoleError
 from clients.app_platform.console import CommandResult
 from components.backend_generation import fingerprint
-from errors import SetKey, UserError
-from lifecycle import migration, replica
+from errors import STACK, Fix, SetKey, UserError
+from lifecycle import context, migration, replica
 from lifecycle.backend_disk import DiskProvider
 from lifecycle.bootstrap import Target
 from settings import ReplicaSettings, SettingsError, parse
@@ -263,14 +263,15 @@ def test_an_empty_disk_is_not_asked_of_an_app_that_would_fill_it(monkeypatch: py
 
     from lifecycle import backend_disk
 
-    for module in (backend_disk, migration):
+    for module in (backend_disk, context):
         monkeypatch.setattr(module, "app_with_traffic", lambda _: "app")
         monkeypatch.setattr(module, "AppPlatform", Replicated)
     wanted = props(restart=1.0, backup_config={"owner": "organization/oracle-net/prod", "store": "folder:backups"})
-    with pytest.raises(UserError, match=r"empties nothing\. To have it empty: oracle wipe prod"):
+    with pytest.raises(UserError, match=r"so oracle-net:restart would not empty it\.$") as caught:
         DiskProvider().check(props(), wanted)
+    assert caught.value.helps == (Fix(f"oracle wipe {STACK}", "to empty it"),)
     DiskProvider().check(props(), {**wanted, "restart": 0.0, "generation": 2.0})
-    for module in (backend_disk, migration):
+    for module in (backend_disk, context):
         monkeypatch.setattr(module, "AppPlatform", FoundPlatform)
     DiskProvider().check(props(), wanted)
 
@@ -318,7 +319,7 @@ def test_a_proof_is_asked_for_until_there_is_one(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(UserError, match=rf"The replica of {APP} cannot be restored \(no matching backups found\)"):
         replica.verify(Platform(), "id", "service")  # type: ignore[arg-type]
     assert asked == ["prove"] * 5
-    with pytest.raises(ConsoleError, match="could not be started anew"):
+    with pytest.raises(ConsoleError, match="could not be restarted"):
         replica.start_anew(Platform(), "id", "service")  # type: ignore[arg-type]
 
 

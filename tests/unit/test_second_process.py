@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import advice
 from cli.commands.console import opens_database
 from clients.app_platform import CommandResult
 from clients.pocketbase import AdminError
@@ -63,8 +64,12 @@ def test_a_database_in_use_is_opened_only_while_its_server_holds_its_locks(
     if allowed:
         bootstrap._ensure_logins(Platform(), target(), fresh=False)  # type: ignore[arg-type]
     else:
-        with pytest.raises(AdminError, match=r"no second process is started on it\. Log in to its dashboard"):
+        with pytest.raises(AdminError, match=r"no second process is started on it\.$") as caught:
             bootstrap._ensure_logins(Platform(), target(), fresh=False)  # type: ignore[arg-type]
+        assert advice.text(caught.value, "prod", "").endswith(
+            "Fix: log in to its dashboard as another superuser, then run `pulumi stack output adminPassword "
+            "--show-secrets --stack prod` to read the declared password, and set it for a@b.c."
+        )
     assert [command[0] for command in ran] == ["sh", "./oracle-universe"][: 1 + allowed]
 
 

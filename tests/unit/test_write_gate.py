@@ -10,6 +10,7 @@ import pytest
 import tree_sitter_javascript
 from tree_sitter import Language, Parser
 
+import advice
 from artifacts.contents import ArtifactError
 from sources.write_gate import FRONT, NAME, WAY, FrontError, with_front
 from toolchain.tools import locate
@@ -133,8 +134,9 @@ def test_what_cannot_be_fronted_is_refused_in_one_sentence(module: str, reason: 
     with pytest.raises(FrontError, match=reason) as refused:
         with_front(module)
     assert isinstance(refused.value, ArtifactError)  # sources/release.py shows these to the user
-    assert str(refused.value).endswith("oracle build")
-    assert "\n" not in str(refused.value)
+    said = advice.text(refused.value, "prod", "pulumi up --stack prod")
+    assert said.endswith(", then run `oracle build api --stack prod`, then run `pulumi up --stack prod`.")
+    assert "\n" not in said
 
 
 def test_the_same_module_gives_the_same_text() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from lifecycle.audit_entries import Filled, record_backup, record_change, written_since
 from lifecycle.backup_config import BackupConfig
-from lifecycle.migration import Migrated, Source
+from lifecycle.context import Source
+from lifecycle.migration import Migrated
 from storage.backups import Backup
 from storage.releases.store import DeployedRelease
 from tests.support.owners import owner
