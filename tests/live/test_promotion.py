@@ -230,7 +230,7 @@ def test_prod_stays_what_its_receipt_says_whatever_the_checkout_builds(environme
     shutil.rmtree(prod.root / ".oracle/releases")  # then they come from prod's own store
     preview = prod.pulumi("preview", "--stack", "prod")
     assert_quiet(preview)
-    assert "what the receipt names is deployed, and not what this checkout builds" in preview.output
+    assert "the bytes that the receipt names are deployed instead of this checkout's builds" in preview.output
     shutil.rmtree(prod.root / "services/universe/public")  # nor need it build anything
     assert_quiet(prod.up())
     git(prod, "checkout", "--quiet", "services/universe")

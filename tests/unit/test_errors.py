@@ -1,4 +1,4 @@
-"""What nobody expected: a sentence with its last line and where its full text is, and no advice that repeats it."""
+"""Errors as text: those of ours with their fixes, unexpected ones with their last line and their full text."""
 
 from __future__ import annotations
 
@@ -14,20 +14,23 @@ from typing import Any
 import pulumi
 import pytest
 
+import advice
 from cli import main
-from cli.engine.pulumi import Engine, Finished, failed
+from cli.engine.pulumi import FULL_TEXT, Engine, Finished
 from cli.engine.workspace import Stack
 from cli.ui.errors import Cause, CommandError, program_cause
 from clients.app_platform import AppPlatformError
 from components import backend
-from errors import UserError
+from errors import STACK, Fix, Remedy, SetKey, UserError, UserErrors
 from lifecycle.delete_guard import BackupBeforeDelete
-from lifecycle.errors import describe, guarded, show_errors_as_text
+from lifecycle.errors import describe, guarded, show_errors_as_text, shown_as_text
+from stack_outputs import RUN_VARIABLE
+from tests.support.owners import owner
 from tracebacks import PROJECT, full_text, last_line, located
 
 SECRET = "planted-secret-of-the-environment"
 HEAD = "Updating (prod):\n    pulumi:pulumi:Stack oracle-net-prod running error: Program failed with\n"
-STACK = "Diagnostics:\n  pulumi:pulumi:Stack (oracle-net-prod):\n"
+LISTED = "Diagnostics:\n  pulumi:pulumi:Stack (oracle-net-prod):\n"
 TAIL = "\nResources:\n    1 unchanged\n    1 errored\n\nDuration: 1s\n"
 UNHANDLED = "    error: Program failed with an unhandled exception:\n    Traceback (most recent call last):\n"
 FRAME = '      File "__main__.py", line 21, in <module>\n        raise it\n        ^^^^^^^^\n'
@@ -36,7 +39,7 @@ ABOVE = "the program did not expect this, whose trace stands above: "
 
 
 def output(*lines: str) -> str:
-    return HEAD + STACK + "".join(lines) + TAIL
+    return HEAD + LISTED + "".join(lines) + TAIL
 
 
 GROUP = """    error: Program failed with an unhandled exception:
@@ -100,16 +103,15 @@ def test_advice_does_not_repeat_what_nobody_expected(tmp_path: Path) -> None:
     engine = Engine.__new__(Engine)
     engine.stack = Stack("prod", tmp_path)
     broken = Finished(255, output(UNHANDLED, FRAME, "    KeyError: 'missing'\n"))
-    assert engine.failure(broken, "Go on: pulumi up") == f"{ABOVE}KeyError: 'missing'. Its full text: oracle logs"
-    assert failed(broken, "Go on: pulumi up", "The update failed: ") == (
-        f"The update failed: {ABOVE}KeyError: 'missing'. Its full text: oracle logs"
-    )
-    known = Finished(255, output("    error: The store is full.\n"))
-    assert engine.failure(known, "Go on: pulumi up") == "The store is full. Go on: pulumi up"
+    failed = engine.failure(broken, "pulumi up", problem="The update failed")
+    assert failed.problem == f"The update failed: {ABOVE}KeyError: 'missing'"
+    assert (failed.helps, failed.go_on) == ((FULL_TEXT,), "")
+    known = engine.failure(Finished(255, output("    error: The store is full.\n")), "pulumi up")
+    assert advice.text(known, "prod", "") == "The store is full. To go on, run `pulumi up`."
 
 
-def raising(error: BaseException) -> Callable[[], None]:
-    def run() -> None:
+def raising(error: BaseException) -> Callable[..., None]:
+    def run(**_: Any) -> None:
         raise error
 
     return run
@@ -189,8 +191,8 @@ def test_secrets_of_the_environment_are_hidden(
 def test_a_known_failure_and_an_exit_stay_as_they_are(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], errors: Path
 ) -> None:
-    assert run_main(monkeypatch, CommandError("Known; type: x", 3)) == 3
-    assert capsys.readouterr().err == "oracle: Known; type: x\n"
+    assert run_main(monkeypatch, CommandError("Known.", Fix(f"oracle x {STACK}"), status=3)) == 3
+    assert capsys.readouterr().err == "oracle: Known. Fix: run `oracle x local`.\n"
     assert run_main(monkeypatch, SystemExit(4)) == 4
     assert not errors.exists()
 
@@ -198,6 +200,22 @@ def test_a_known_failure_and_an_exit_stay_as_they_are(
 @pytest.mark.parametrize("error", [UserError("Do this."), AppPlatformError("Do this."), pulumi.RunError("Do this.")])
 def test_our_own_exceptions_are_their_text(error: Exception) -> None:
     assert describe(error) == "Do this."
+
+
+@pytest.mark.parametrize("by_command, retry", [(True, ""), (False, "; or run `pulumi up --stack prod`")])
+def test_fixes_name_the_running_stack(monkeypatch: pytest.MonkeyPatch, by_command: bool, retry: str) -> None:
+    """The command advises how to go on after a failure of its run, so the program does not."""
+    monkeypatch.setattr("lifecycle.errors.owner", lambda: owner("prod"))
+    monkeypatch.delenv(RUN_VARIABLE, raising=False)
+    if by_command:
+        monkeypatch.setenv(RUN_VARIABLE, "20260101")
+    error = UserError("It failed.", SetKey("oracle-net:data", "carry"), Remedy.RETRY, cause=OSError("no space"))
+    fixes = f"Fix: run `pulumi config set oracle-net:data carry --stack prod`{retry}."
+    assert describe(error) == f"It failed: no space. {fixes}"
+    assert describe(UserErrors([error, UserError("Another.")])) == f"It failed: no space. {fixes}\nAnother."
+    with pytest.raises(pulumi.RunError) as raised, shown_as_text():
+        raise error
+    assert str(raised.value) == describe(error)
 
 
 @pytest.mark.parametrize(
