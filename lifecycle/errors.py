@@ -22,7 +22,7 @@ import pulumi
 from pulumi.dynamic import ConfigureRequest, ResourceProvider
 
 import advice
-from errors import UserError
+from errors import STACK, UserError
 from lifecycle.naming import owner
 from stack_outputs import RUN_VARIABLE
 from tracebacks import full_text, located
@@ -38,6 +38,8 @@ class Provider(ResourceProvider):
     """The base of our dynamic providers: its errors are shown as text, with the commands of the running stack."""
 
     serialize_as_secret_always = False
+    stack = STACK
+    """The running stack. A provider in the state that an older program has pickled does not have it."""
 
     def __init__(self) -> None:
         self.stack = owner().stack

@@ -76,8 +76,8 @@ def test_an_update_over_an_empty_disk_is_refused_with_both_ways_on() -> None:
         DiskProvider().check(props(), props())
     assert refused.value.problem.startswith("app is empty since 2026-11-22T12:00Z")
     assert shown_text(refused.value).endswith(
-        "Nothing was changed. Fix: run `oracle restore kept prod` to restore its records; or run `oracle wipe prod` to go on "
-        "with an empty backend."
+        "Nothing was changed. Fix: run `oracle restore kept prod` to restore its records; or run `oracle wipe prod` to "
+        "go on with an empty backend."
     )
 
 

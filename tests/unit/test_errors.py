@@ -22,6 +22,7 @@ from cli.ui.errors import Cause, CommandError, program_cause
 from clients.app_platform import AppPlatformError
 from components import backend
 from errors import STACK, Fix, Remedy, SetKey, UserError, UserErrors
+from lifecycle.backend_disk import DiskProvider
 from lifecycle.delete_guard import BackupBeforeDelete
 from lifecycle.errors import describe, guarded, show_errors_as_text, shown_as_text
 from stack_outputs import RUN_VARIABLE
@@ -314,3 +315,7 @@ def test_the_place_is_our_own_code(tmp_path: Path) -> None:
     assert said.startswith(last_line(raised.value))
     assert said.rpartition(" (")[2].startswith("tests/unit/test_errors.py, line ")
     assert str(PROJECT / "tests/unit/test_errors.py") in full_text(raised.value)
+
+
+def test_a_provider_that_an_older_program_has_pickled_names_no_stack() -> None:
+    assert DiskProvider.__new__(DiskProvider).stack == STACK

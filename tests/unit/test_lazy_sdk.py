@@ -65,7 +65,7 @@ from pathlib import Path
 import pulumi.dynamic
 folders = "components", "lifecycle"
 texts = {f"{folder}.{path.stem}": path.read_text() for folder in folders for path in Path(folder).glob("*.py")}
-served = [name for name, text in texts.items() if re.search(r"\\(Provider\\)", text)]
+served = [name for name, text in texts.items() if re.search(r"class \\w+Provider\\(Provider\\)", text)]
 for name in served:
     importlib.import_module(name)
 print(len(served), sorted({"pydantic", "settings", "pulumi_cloudflare", "pulumi_digitalocean"} & set(sys.modules)))
