@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from shlex import quote
 
 from errors import STACK, First, Fix, Help, Remedy, RemoveKey, RestoreBackup, SetKey, UserError, UserErrors
 
@@ -85,11 +86,11 @@ def _fix(help: Help, retry: str) -> Fix:
         case SetKey(key=key, value=value, secret=secret, then=then):
             shown = "--secret " if secret else ""
             end = "" if secret else f" {value}"
-            return Fix(f"pulumi config set {shown}{_path(key)}{key}{end} --stack {STACK}", then=then or "")
+            return Fix(f"pulumi config set {shown}{_path(key)}{quote(key)}{end} --stack {STACK}", then=then or "")
         case RestoreBackup(backup=backup):
             return Fix(f"oracle restore {backup} {STACK}", "to restore its records")
         case RemoveKey(key=key):
-            return Fix(f"pulumi config rm {_path(key)}{key} --stack {STACK}")
+            return Fix(f"pulumi config rm {_path(key)}{quote(key)} --stack {STACK}")
 
 
 def _path(key: str) -> str:

@@ -283,6 +283,12 @@ def test_secrets_do_not_show_in_what_is_printed_of_settings() -> None:
     assert settings.revealed(found.github_token) == "planted-token"
 
 
+def test_a_key_of_a_list_is_quoted_for_the_shell() -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings.parse(changed("monitoring.emails", ["nobody"]))
+    assert "`pulumi config set --path 'oracle-net:monitoring.emails[0]' VALUE --stack local`" in shown(caught.value)
+
+
 def test_settings_cannot_be_changed() -> None:
     found = settings.parse(values())
     with pytest.raises(ValueError, match="frozen"):
