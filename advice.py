@@ -22,7 +22,7 @@ COMMANDS = {
     ),
     Remedy.READ_BACKEND_LOG: Fix(f"oracle tail backend --stack {STACK}", "to read the backend's log"),
 }
-"""The command for each remedy, but for `RETRY`, whose command is the one that has failed."""
+"""The command for each remedy, but for `RETRY` and `RETRY_CONFIRMED`, which repeat the one that has failed."""
 
 
 def text(error: UserError, stack: str, retry: str) -> str:
@@ -79,6 +79,8 @@ def _fix(help: Help, retry: str) -> Fix:
             return help
         case Remedy.RETRY:
             return Fix(retry)
+        case Remedy.RETRY_CONFIRMED:
+            return Fix(f"{retry} --yes" if retry else "", "to confirm it beforehand" if retry else "")
         case Remedy():
             return COMMANDS[help]
         case First(action=action, then=then):

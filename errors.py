@@ -33,6 +33,8 @@ class Remedy(Enum):
 
     RETRY = auto()
     """Do again what has failed."""
+    RETRY_CONFIRMED = auto()
+    """Do again what has failed, with the confirmation that it asks for."""
     BUILD = auto()
     """Build the services."""
     LOAD_ENVIRONMENT = auto()

@@ -9,7 +9,6 @@ import typer
 from typer.models import ParameterInfo
 
 from cli.engine.workspace import FIRST, PROJECT, Stack, stack_names
-from cli.ui.errors import CommandError
 from errors import UserError
 from settings import PROJECT as PROJECT_NAME
 
@@ -57,7 +56,7 @@ def repositories(incomplete: str) -> list[str]:
 
     try:
         return [each.name for each in configured(PROJECT).repositories if each.name.startswith(incomplete)]
-    except CommandError:
+    except UserError:
         return []
 
 

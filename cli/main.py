@@ -86,7 +86,7 @@ def main() -> None:
         echo_wrapped(f"oracle: {advice.text(error, invocation.stack, invocation.command)}", sys.stderr)
         sys.exit(error.status if isinstance(error, CommandError) else NO_STATUS)
     except KeyboardInterrupt:
-        echo_wrapped("\noracle: interrupted; nothing is lost, and the same command goes on: oracle up", sys.stderr)
+        echo_wrapped(f"\noracle: Interrupted. Nothing is lost. To go on, run `{invocation.command}`.", sys.stderr)
         sys.exit(130)
     except Exception as error:
         if os.environ.get("CI"):  # a job's files are deleted when it ends

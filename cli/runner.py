@@ -25,7 +25,7 @@ from cli.engine.workspace import Stack
 from cli.releases import pin
 from cli.runs.recorder import RunRecorder
 from cli.runs.store import Run
-from errors import UserError
+from errors import Fix, UserError
 from tracebacks import last_line
 
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {
@@ -50,12 +50,13 @@ def main(folder: Path) -> int:
     try:
         result = TASKS[task.pop("do")](recording, **task)
     except KeyboardInterrupt:
-        run.end("It was interrupted before the engine had begun; nothing was changed.")
+        run.end("It was interrupted before the engine started, so nothing was changed.")
     except UserError as error:
         sentence = advice.text(error, run.info.stack, run.info.command)
         run.end(f"Interrupted. {sentence}" if signals else sentence, **config_change.outcome(error))
     except BaseException as error:
-        run.end(f"The run broke ({last_line(error)}); its output: oracle logs {run.info.id}")
+        output = Fix(f"oracle logs {run.info.id}", "to read its output")
+        run.end(advice.with_fixes(f"The run met an unexpected error: {last_line(error)}.", [output]))
         raise
     else:
         run.end(**result)

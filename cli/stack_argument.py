@@ -25,6 +25,7 @@ class Invocation:
     def read(self, ctx: Any) -> None:
         """Read it from the context of the command that is invoked."""
         self.command = shlex.join(["oracle", *sys.argv[1:]])
+        self.stack = ctx.params.get("target") or FIRST  # of `oracle promote FROM TO`
         if stack := ctx.params.get("stack"):
             self.stack = stack
             if ctx.get_parameter_source("stack").name == "DEFAULT":

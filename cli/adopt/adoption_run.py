@@ -37,7 +37,7 @@ def run_adoption(recording: RunRecorder, services: Sequence[str], values: Mappin
     done = recording.update()
     if done.status != 0:
         raise engine.failure(done, f"oracle adopt {stack}", then="Nothing that runs was changed.")
-    remaining = service_plan.planned_changes(recording.preview(again=f"oracle adopt {stack}"))
+    remaining = service_plan.planned_changes(recording.preview())
     if remaining.changes:
         changes = ", ".join(f"{each.op} {each.name}" for each in remaining.changes)
         raise CommandError(
@@ -57,7 +57,7 @@ def _preview(recording: RunRecorder, services: Sequence[str]) -> None:
 
     An update of "backend ready" only verifies, also when an adopted resource was changed by hand and is adopted again.
     """
-    events = recording.preview(again=f"oracle adopt {recording.engine.stack.name}")
+    events = recording.preview()
     plan = service_plan.planned_changes(events)
     filled = any(_only_fills_in(event) for event in events)
     touched = [each for each in plan.changes if each.op not in HARMLESS]

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from cli.backups.stack_backups import StackBackups
 from cli.engine.pulumi import Engine
 from cli.ui.errors import CommandError
-from clients.pocketbase import AdminError, Login, login, remove_temporary_admins
-from clients.workers_api import Workers, WorkersApiError
+from clients.pocketbase import Login, login, remove_temporary_admins
+from clients.workers_api import Workers
+from errors import First, Fix, Remedy
 from settings import PASSWORD_BYTES, PASSWORD_CHARACTERS
 
 ADMIN, VERSION, GITHUB = "oracle-net:adminPassword", "oracle-net:adminPasswordVersion", "oracle-net:githubToken"
@@ -39,12 +40,14 @@ def new_password(version: int, chosen: str | None) -> Change:
         return Change(values={VERSION: str(version + 1)})
     if len(chosen) < LEAST:
         raise CommandError(
-            f"A password needs {LEAST} characters at least; nothing was changed. Again: oracle rotate admin"
+            f"A password needs at least {LEAST} characters, so nothing was changed.",
+            First("choose a longer one", Remedy.RETRY),
         )
     if len(chosen) > PASSWORD_CHARACTERS or len(chosen.encode()) > PASSWORD_BYTES:
         raise CommandError(
-            f"PocketBase takes a password of {PASSWORD_CHARACTERS} characters and {PASSWORD_BYTES} bytes at most; "
-            "nothing was changed. Again: oracle rotate admin"
+            f"PocketBase accepts passwords of at most {PASSWORD_CHARACTERS} characters and {PASSWORD_BYTES} bytes, so "
+            "nothing was changed.",
+            First("choose a shorter one", Remedy.RETRY),
         )
     return Change(secrets={ADMIN: chosen})
 
@@ -52,33 +55,27 @@ def new_password(version: int, chosen: str | None) -> Change:
 def verified(engine: Engine, before: str) -> Iterator[str]:
     """Verify that the backend accepts the new password and rejects the old one; yield a line for each result.
 
-    Raises CommandError when either check fails.
+    Raises CommandError when a check fails, and AdminError.
     """
-    (outputs, now), stack = engine.login(), engine.stack.name
-    advice = f"see what is wrong: oracle status --stack {stack}; then: pulumi up -s {stack}"
+    outputs, now = engine.login()
+    check = Fix(f"oracle status {engine.stack.name}", "to see the cause", then=engine.stack.update)
     if now == before:
-        raise CommandError(f"The password is the one that it was before; {advice}")
+        raise CommandError("The password has not changed.", check)
     session = _login(outputs.backend_url, outputs.admin_email, now)
     if session is None:
-        raise CommandError(f"{outputs.backend_app} refuses the new password; {advice}")
-    yield f"{outputs.backend_app} takes the new password."
+        raise CommandError(f"{outputs.backend_app} refuses the new password.", check)
+    yield f"{outputs.backend_app} accepts the new password."
     if _login(outputs.backend_url, outputs.admin_email, before) is not None:
-        raise CommandError(f"{outputs.backend_app} still takes the old password too; {advice}")
+        raise CommandError(f"{outputs.backend_app} still accepts the old password too.", check)
     yield f"{outputs.backend_app} refuses the old password."
-    try:
-        remove_temporary_admins(outputs.backend_url, session)
-    except AdminError as error:
-        raise CommandError(str(error)) from None
+    remove_temporary_admins(outputs.backend_url, session)
 
 
 def bound(engine: Engine, name: str) -> bool:
-    """Return whether the api Worker has a secret of that name. Raises CommandError."""
+    """Return whether the api Worker has a secret of that name. Raises WorkersApiError."""
     settings, token = engine.stack.settings(), engine.environment.get("CLOUDFLARE_API_TOKEN")
-    try:
-        with Workers(engine.stack.cloudflare, settings.account_id, token) as workers:
-            binding = (workers.bindings(settings.api.script) or {}).get(name) or {}
-    except WorkersApiError as error:
-        raise CommandError(str(error)) from None
+    with Workers(engine.stack.cloudflare, settings.account_id, token) as workers:
+        binding = (workers.bindings(settings.api.script) or {}).get(name) or {}
     return binding.get("type") == "secret_text"
 
 
@@ -90,7 +87,4 @@ def opened_backups(engine: Engine) -> StackBackups:
 
 
 def _login(url: str, email: str, password: str) -> Login | None:
-    try:
-        return login(url, email, password, seconds=5)
-    except AdminError as error:
-        raise CommandError(str(error)) from None
+    return login(url, email, password, seconds=5)

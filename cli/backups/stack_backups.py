@@ -10,9 +10,10 @@ from pathlib import Path
 import advice
 from cli.engine.pulumi import Engine
 from cli.ui.errors import CommandError
-from clients.pocketbase import AdminError, CountError, DataSummary, Login, Unhealthy, login, summarize_data, version
+from clients.pocketbase import DataSummary, Login, Unhealthy, login, summarize_data, version
+from errors import Fix
 from stack_outputs import Outputs
-from storage.backups import UNDONE, AuditLog, BackupCatalog, BackupsError, Entry, Store, open_store
+from storage.backups import UNDONE, AuditLog, BackupCatalog, Entry, Store, open_store
 from storage.backups.loss import Logins, Loss, find_loss
 from storage.releases.store import DeployedRelease, ReleaseStore, before
 
@@ -26,13 +27,10 @@ class Backend:
     outputs: Outputs
 
     def summary(self) -> DataSummary:
-        """Return the summary of its data. Raises CommandError."""
+        """Return the summary of its data. Raises CountError."""
         if self.session is None:
             return DataSummary(records={}, users=0, files=0, last_write=None)
-        try:
-            return summarize_data(self.url, self.session)
-        except CountError as error:
-            raise CommandError(str(error)) from None
+        return summarize_data(self.url, self.session)
 
     @property
     def pocketbase(self) -> str:
@@ -44,7 +42,7 @@ class Backend:
 
 
 class StackBackups:
-    """Opens a stack's backup store as its configuration names it. Reading creates nothing. Raises CommandError."""
+    """Opens a stack's backup store as its configuration names it. Reading creates nothing. Raises BackupsError."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -53,17 +51,11 @@ class StackBackups:
     @cached_property
     def store(self) -> Store:
         backup = self.settings.backup
-        try:
-            return open_store(backup.store, self.engine.stack.project, backup.endpoint, backup.region)
-        except BackupsError as error:
-            raise CommandError(str(error)) from None
+        return open_store(backup.store, self.engine.stack.project, backup.endpoint, backup.region)
 
     @cached_property
     def catalog(self) -> BackupCatalog:
-        try:
-            return BackupCatalog(self.store, self.engine.owner, self._key(), self._scratch)
-        except BackupsError as error:
-            raise CommandError(str(error)) from None
+        return BackupCatalog(self.store, self.engine.owner, self._key(), self._scratch)
 
     @property
     def catalog_without_key(self) -> BackupCatalog:
@@ -79,15 +71,12 @@ class StackBackups:
         return ReleaseStore(self.store, self.engine.owner)
 
     def backend(self) -> Backend:
-        """Log in to the running backend as its admin."""
-        stack = self.engine.stack.name
+        """Log in to the running backend as its admin. Raises CommandError when it refuses the login, and AdminError."""
         outputs, password = self.engine.login()
-        try:
-            session = login(outputs.backend_url, outputs.admin_email, password, seconds=5)
-        except AdminError as error:
-            raise CommandError(str(error)) from None
+        session = login(outputs.backend_url, outputs.admin_email, password, seconds=5)
         if session is None:
-            raise CommandError(f"The backend of {stack} refuses its admin's login; repair it: pulumi up -s {stack}")
+            stack = self.engine.stack
+            raise CommandError(f"The backend of {stack.name} refuses its admin's login.", Fix(stack.update))
         return Backend(outputs.backend_url, session, outputs)
 
     def loss(self, outputs: Outputs, logins: Logins, seconds: float) -> Loss | None:
@@ -100,23 +89,17 @@ class StackBackups:
         return find_loss(outputs.backend_url, logins, outputs.backend_app, *stores, restored, seconds)
 
     def changes(self) -> list[Change]:
-        """Return the changes of the backend's data, newest first. Raises CommandError."""
-        try:
-            return _changes(self.audit_log.entries())
-        except BackupsError as error:
-            raise CommandError(str(error)) from None
+        """Return the changes of the backend's data, newest first. Raises BackupsError."""
+        return _changes(self.audit_log.entries())
 
     def history(self) -> tuple[list[Change], list[str]]:
         """Return the changes with the commands that undo them today, and a sentence for each entry that is left out.
 
         The store lists its backups once and its releases once, however many changes there are.
         """
-        try:
-            entries, unreadable = self.audit_log.survey()
-            backups, damaged = self.catalog_without_key.survey()
-            complete, lost, foreign = self.releases.survey()
-        except BackupsError as error:
-            raise CommandError(str(error)) from None
+        entries, unreadable = self.audit_log.survey()
+        backups, damaged = self.catalog_without_key.survey()
+        complete, lost, foreign = self.releases.survey()
         backup_ids, replaced = (
             {backup.id for backup in backups},
             {each.from_app_id for each in entries if each.kind != "kept"},
@@ -127,16 +110,20 @@ class StackBackups:
         return [undo.of(change) for change in _changes(entries)], texts
 
     def last_undone(self) -> str:
-        """Return the backup that `--undo` restores. Raises CommandError."""
+        """Return the backup that `--undo` restores. Raises CommandError when there is none."""
+        stack = self.engine.stack
         for change in self.changes():
             if change.entry.kind in UNDONE:
                 if change.backup:
                     return change.backup
                 raise CommandError(
-                    f"The {change.entry.kind} of {change.entry.at[:16]} has no backup yet; finish it: pulumi up -s "
-                    f"{self.engine.stack.name}; or choose one: oracle backups {self.engine.stack.name}"
+                    f"The {change.entry.kind} of {change.entry.at[:16]} has no backup yet.",
+                    Fix(stack.update, "to finish it"),
+                    Fix(f"oracle backups {stack.name}", "to choose another backup"),
                 )
-        raise CommandError(f"Nothing was wiped that could be undone; see: oracle history {self.engine.stack.name}")
+        raise CommandError(
+            "There is no wipe or restore to undo.", Fix(f"oracle history {stack.name}", "to see the changes")
+        )
 
     @property
     def _scratch(self) -> Path:
@@ -189,13 +176,13 @@ class Undo:
             return None, ""
         if backup in self.backups:
             return f"oracle restore {backup} {self.stack}", ""
-        return None, "gone: the backup was cleared away or is damaged"
+        return None, "impossible: the backup was deleted or is damaged"
 
     def _release(self, entry: Entry) -> tuple[str | None, str]:
         all_releases = sorted([*self.releases, *self.lost], key=lambda each: each.at, reverse=True)
         earlier = before(all_releases, entry.at, entry.from_release)
         if earlier is None or earlier in self.lost:
-            return None, "gone: the release before is not kept"
+            return None, "impossible: the earlier release is not stored"
         return f"oracle rollback {self.stack} --to {earlier.id}", ""
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from cli.builds import dependencies
 from cli.engine import credentials
 from cli.ui.errors import CommandError
+from errors import STACK, Fix
 from programs import Command, OutOfTime, run
 
 TAIL = 25
@@ -42,9 +43,9 @@ class Commands:
         status = self._execute([program, *lock.command[1:]], dependencies.environment())
         if status != 0:
             problem = (
-                f"The dependencies of {self.service} were not installed: {installation} ended with status {status}"
+                f"The dependencies of {self.service} were not installed: {installation} ended with status {status}."
             )
-            raise self._failure(problem, "says", self._from_the_first_error())
+            raise self._failure(problem, self._from_the_first_error())
         lock.note()
         return installation
 
@@ -52,8 +53,7 @@ class Commands:
         """Run the build. Raises CommandError."""
         status = self._execute(["sh", "-c", command], credentials.without(*credentials.CLOUDS))
         if status != 0:
-            problem = f"The build of {self.service} failed (status {status})"
-            raise self._failure(problem, "ends", self._log_lines()[-TAIL:])
+            raise self._failure(f"The build of {self.service} failed (status {status}).", self._log_lines()[-TAIL:])
 
     def _execute(self, command: Command, environment: Mapping[str, str]) -> int:
         """Run a command and return its exit status. Raises CommandError when it does not end in time."""
@@ -69,15 +69,15 @@ class Commands:
             ).status
         except OutOfTime:
             raise CommandError(
-                f"The build of {self.service} did not end within {BUILD_SECONDS / 60:.0f} minutes and was stopped; "
-                f"see its log {self.log}, then: oracle build {self.service}"
+                f"The build of {self.service} did not end within {BUILD_SECONDS / 60:.0f} minutes and was stopped.",
+                Fix(first=f"read its log {self.log}", then=f"oracle build {self.service} --stack {STACK}"),
             ) from None
 
-    def _failure(self, problem: str, how: str, excerpt: list[str]) -> CommandError:
-        lines = "\n".join(excerpt)
-        return CommandError(
-            f"{problem}; fix it, then: oracle build {self.service}\nIts log is {self.log} and {how}:\n{lines}"
-        )
+    def _failure(self, problem: str, excerpt: list[str]) -> CommandError:
+        """Return the error, whose text ends with the problem and its fix, below the excerpt of the log."""
+        lines = "\n".join(["An excerpt of its log:", *excerpt])
+        then = f"oracle build {self.service} --stack {STACK}"
+        return CommandError(f"{lines}\n{problem}", Fix(first=f"correct the error (log: {self.log})", then=then))
 
     def _from_the_first_error(self) -> list[str]:
         """Return the log's lines from the first error on, since npm prints a page of usage after it."""

@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 
-from artifacts.folders import ArtifactError
 from artifacts.images import DockerfileImage
 from cli.builds.build_commands import Commands
 from cli.builds.freshness import Product
 from cli.builds.image import image_of
 from cli.engine.workspace import Stack
 from cli.ui.errors import CommandError
+from errors import First, Fix, Remedy
 from settings import AssetsSettings, BackendSettings, ModuleSettings, Settings, WorkerSettings
 
 
@@ -53,19 +53,19 @@ class Built:
     made: str = ""
     """An image's name and digest."""
 
-    @property
-    def lines(self) -> Iterator[str]:
-        """Yield the lines that report the build."""
+    def report(self, stack: str) -> Iterator[str]:
+        """Yield the lines that report the build, for a stack."""
         if not self.is_new:
-            yield f"Not built again: {self.service}, whose source is what it was{self._made}"
+            yield f"Not built again: {self.service}, whose source has not changed{self._made}"
             return
         if self.installed:
             yield f"Dependencies of {self.service} installed: {self.installed}"
         yield f"Built: {self.service}{self._made}"
         if self.differing:
             yield (
-                f"Two builds of the same source of {self.service} differ, in {self.differing}: something there is made "
-                "anew each time, such as a date. So it is built when its source changes, or by: oracle build --again"
+                f"Two builds of the same source of {self.service} differ, in {self.differing}: the build writes "
+                "something that differs each time, such as a date. So it is only built again when its source changes, "
+                f"or by: oracle build {self.service} --stack {stack} --again"
             )
 
     @property
@@ -81,7 +81,10 @@ def builds(stack: Stack, services: list[str], *, images: bool = True) -> list[Bu
     settings = stack.settings()
     sources = {"backend": settings.backend, **settings.workers}
     if unknown := [name for name in services if name not in sources]:
-        raise CommandError(f"There is no service {unknown[0]}; name one of {', '.join(sources)}: oracle build backend")
+        raise CommandError(
+            f"There is no service {unknown[0]}. The services are {', '.join(sources)}.",
+            Fix(f"oracle build SERVICE --stack {stack.name}", "with one of these names"),
+        )
     selected = [name for name in sources if name in (services or sources)]
     all_builds = [
         _build(stack, name, source, stack.project / source.path, images and _has_image(settings, source))
@@ -140,23 +143,21 @@ def run_builds(selected: list[Build], watch: Watch = _unwatched, again: bool = F
 def _run(build: Build, watch: Watch, again: bool, locks: Mapping[Path, Lock]) -> list[Built]:
     if not build.folder.is_dir():
         raise CommandError(
-            f"The checkout {build.folder} of {build.service} does not exist; clone it there, then: oracle build"
+            f"The checkout {build.folder} of {build.service} does not exist.",
+            First("clone its repository there", Remedy.RETRY),
         )
     built = [_run_command(build, watch, again, locks)] if build.command else []
     return [*built, _make_image(build.of_image, build.image, watch, again)] if build.image else built
 
 
 def _make_image(build: Build, image: Callable[[], DockerfileImage], watch: Watch, again: bool) -> Built:
-    """Build and push an image that the registry does not have yet. Raises CommandError."""
-    try:
-        target = image()
-        digest_there = None if again else target.digest()
-        if digest_there is not None:
-            return Built(build.service, build.log, is_new=False, made=f"{target.registry.repository}@{digest_there}")
-        with watch(build) as show, _log(build) as log:
-            digest = target.make(lambda line: (log(line.encode()), show(line)), again=again)
-    except ArtifactError as error:
-        raise CommandError(str(error)) from None
+    """Build and push an image that the registry does not have yet. Raises ArtifactError."""
+    target = image()
+    digest_there = None if again else target.digest()
+    if digest_there is not None:
+        return Built(build.service, build.log, is_new=False, made=f"{target.registry.repository}@{digest_there}")
+    with watch(build) as show, _log(build) as log:
+        digest = target.make(lambda line: (log(line.encode()), show(line)), again=again)
     return Built(build.service, build.log, is_new=True, made=f"{target.registry.repository}@{digest}")
 
 

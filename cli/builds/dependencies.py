@@ -13,12 +13,13 @@ import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cli.engine import credentials
 from cli.ui.errors import CommandError
+from errors import STACK, Fix
 from programs import packages
 
 MANIFEST = "package.json"
@@ -40,33 +41,34 @@ class Manager:
     locks: tuple[str, ...]
     install: tuple[str, ...]
     traces: tuple[str, ...]
-    get: str
+    get: Fix
+    """How to install the program itself."""
 
 
 # Of several lock files, the one of package.json's `packageManager` is used; else the first that contains all packages
 # of package.json, since teams leave older lock files of another manager behind.
 MANAGERS = (
-    Manager("bun", ("bun.lock", "bun.lockb"), ("install", "--frozen-lockfile"), (), "npm install -g bun"),
+    Manager("bun", ("bun.lock", "bun.lockb"), ("install", "--frozen-lockfile"), (), Fix("npm install -g bun")),
     Manager(
         "pnpm",
         ("pnpm-lock.yaml",),
         ("install", "--frozen-lockfile"),
         (f"{MODULES}/.modules.yaml",),
-        "npm install -g pnpm",
+        Fix("npm install -g pnpm"),
     ),
     Manager(
         "yarn",
         ("yarn.lock",),
         ("install", "--immutable"),
         (f"{MODULES}/.yarn-integrity", f"{MODULES}/.yarn-state.yml", ".pnp.cjs"),
-        "npm install -g corepack && corepack enable yarn",
+        Fix("npm install -g corepack && corepack enable yarn"),
     ),
     Manager(
         "npm",
         ("npm-shrinkwrap.json", "package-lock.json"),
         ("ci", "--include=dev", "--no-audit", "--no-fund"),
         (f"{MODULES}/.package-lock.json",),
-        "install Node, which brings it (https://nodejs.org)",
+        Fix(first="install Node (https://nodejs.org), which includes npm"),
     ),
 )
 
@@ -114,10 +116,8 @@ class Locked:
         """Return the path of the manager's program. Raises CommandError with the way to get it."""
         path = shutil.which(self.manager.name)
         if path is None:
-            raise CommandError(
-                f"{self.manager.name} is not on PATH, and {service} needs it to install {self.lock}. Get it: "
-                f"{self.manager.get}; then: oracle build {service}"
-            )
+            problem = f"{self.manager.name} is not on PATH, and {service} needs it to install {self.lock}."
+            raise CommandError(problem, replace(self.manager.get, then=f"oracle build {service} --stack {STACK}"))
         return path
 
     @property

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from artifacts.folders import ArtifactError
+import advice
 from artifacts.images import DockerfileImage, registry_of
+from cli.engine import local_cloud
 from cli.engine.workspace import Stack, exports
 from cli.ui.errors import CommandError
 from clients.cloud_api import is_token
 from clients.http import client, httpx
+from errors import Help, UserError
 from stack_outputs import Release
 from storage.releases import short
 from storage.releases.store import DeployedRelease
@@ -23,42 +25,42 @@ def image_of(stack: Stack) -> DockerfileImage:
     return DockerfileImage(stack.settings().backend, stack.project, stack.digitalocean, _environment(stack))
 
 
-def refuse_lost(stack: Stack, release: Release, runs: str | None, otherwise: str) -> None:
+def refuse_lost(stack: Stack, release: Release, runs: str | None, *helps: Help) -> None:
     """Raise CommandError if the stack's registry does not have the release's image, or does not answer.
 
-    The image that the stack `runs` already is not checked. `otherwise` is the alternative to offer.
+    The image that the stack `runs` already is not checked. `helps` are the alternatives to offer.
     """
     digest = release["backend"]
     if digest == runs or has_image(stack, digest):
         return
     raise CommandError(
         f"{_registry(stack)} no longer has the backend's image {short(digest)} of this release, so {stack.name} cannot "
-        f"run it, and nothing was changed; {otherwise}"
+        "run it, and nothing was changed.",
+        *helps,
     )
 
 
 def has_image(stack: Stack, digest: str) -> bool:
-    """Return whether the stack's registry has an image; packed ones are in the release archive. Raises CommandError."""
+    """Return whether the stack's registry has an image; packed ones are in the release archive. Raises UserError."""
     image = stack.settings().backend.image
     if image.is_packed:
         return True
     if stack.on_local_cloud and image.host is None:
         return _is_in_store(stack, digest, image.repository)
-    try:
-        return registry_of(image, stack.digitalocean, _environment(stack)).digest(digest) is not None
-    except ArtifactError as error:
-        raise CommandError(str(error)) from None
+    return registry_of(image, stack.digitalocean, _environment(stack)).digest(digest) is not None
 
 
 def runnable(stack: Stack, releases: Sequence[DeployedRelease]) -> tuple[list[DeployedRelease], list[str]]:
-    """Return the releases whose images exist, and a sentence for each release whose image is gone."""
+    """Return the releases whose images exist, and a text for each release whose image does not exist."""
     try:
         exists = {digest: has_image(stack, digest) for digest in {each.receipt["backend"] for each in releases}}
-    except CommandError as failure:
-        return list(releases), [f"Whether their images are still there is not known. {failure}"]
+    except UserError as error:
+        unknown = UserError("It is unknown whether the images of these releases still exist.", cause=error)
+        return list(releases), [advice.text(unknown, stack.name, f"oracle rollback {stack.name} --list")]
     lost = [each for each in releases if not exists[each.receipt["backend"]]]
     sentences = [
-        f"The release {each.id} of {stack.name} is gone: {_registry(stack)} has lost its image." for each in lost
+        f"The release {each.id} of {stack.name} cannot be deployed: {_registry(stack)} no longer has its image."
+        for each in lost
     ]
     return [each for each in releases if each not in lost], sentences
 
@@ -77,7 +79,7 @@ def _is_in_store(stack: Stack, digest: str, repository: str) -> bool:
         with client(SECONDS, headers) as http:
             answer = http.head(f"{stack.endpoint}/_cloud/images/{digest}", params={"repository": repository})
     except httpx.HTTPError:
-        raise CommandError(f"The local cloud does not run; start it: oracle cloud start --stack {stack.name}") from None
+        raise local_cloud.not_running(stack) from None
     return answer.status_code == 200
 
 

@@ -68,7 +68,7 @@ def adopt(
         return
     if "backend" in services:
         _prove_admin(engine, settings, live)
-    if not agree(yes, f"oracle adopt {stack}", "Adopt this?"):
+    if not agree(yes, "Adopt this?"):
         raise CommandError("Nothing was changed.")
     if engine.stack.on_local_cloud:
         provide(engine.stack, Plugins.auto)

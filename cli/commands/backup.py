@@ -14,8 +14,8 @@ from cli.status import empty_disk
 from cli.ui import phrases
 from cli.ui.errors import CommandError
 from cli.ui.text import echo_wrapped
-from clients.pocketbase import BackupFailed, CountError
-from storage.backups import BackupOrigin, BackupsError, take
+from errors import SetKey
+from storage.backups import BackupOrigin, take
 
 
 def backup(
@@ -40,18 +40,15 @@ def backup(
         reason="manual",
     )
     assert backend.session is not None
-    try:
-        taken = take(backend.url, backend.session, stack_backups.catalog, origin)
-        rules = stack_backups.settings.backup
-        pruned = stack_backups.catalog.prune(
-            rules.keep_count, rules.keep_days, {taken.id, stack_backups.settings.restore_from or ""}
-        )
-    except (BackupsError, BackupFailed, CountError) as error:
-        raise CommandError(str(error)) from None
-    echo_wrapped(f"Kept: {phrases.backup(taken)}" + (f"; {len(pruned)} old ones cleared away" if pruned else ""))
+    taken = take(backend.url, backend.session, stack_backups.catalog, origin)
+    rules = stack_backups.settings.backup
+    pruned = stack_backups.catalog.prune(
+        rules.keep_count, rules.keep_days, {taken.id, stack_backups.settings.restore_from or ""}
+    )
+    echo_wrapped(f"Backed up: {phrases.backup(taken)}" + (f"; {len(pruned)} old ones deleted" if pruned else ""))
     if others := phrases.not_in_backups(stack_backups.settings):
         echo_wrapped(others)
-    echo_wrapped(f"To go back to it: oracle restore {taken.id} {stack}")
+    echo_wrapped(f"To restore it, run `oracle restore {taken.id} {stack}`.")
 
 
 def _refuse_folder(stack: Stack) -> None:
@@ -59,6 +56,7 @@ def _refuse_folder(stack: Stack) -> None:
     rules = stack.settings().backup
     if rules.on_this_machine:
         raise CommandError(
-            f"{stack.name} keeps its backups on the machine that takes them ({rules.store}), so no backup was taken. "
-            f"Name a bucket: pulumi config set --path oracle-net:backup.store s3://BUCKET/PREFIX --stack {stack.name}"
+            f"The backups of {stack.name} are stored on the machine that takes them ({rules.store}), so no backup was "
+            "taken.",
+            SetKey("oracle-net:backup.store", "s3://BUCKET/PREFIX"),
         )

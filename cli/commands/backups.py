@@ -15,8 +15,8 @@ from cli.engine.pulumi import Engine
 from cli.engine.workspace import Stack
 from cli.runs.report import table
 from cli.ui import phrases
-from cli.ui.errors import CommandError
-from storage.backups import Backup, BackupsError, new_key
+from errors import Fix
+from storage.backups import Backup, new_key
 
 
 def backups(
@@ -29,18 +29,16 @@ def backups(
     """List the stack's backups, newest first."""
     if key:
         typer.echo(new_key())
-        typer.echo(f"Keep a copy elsewhere; then: pulumi config set --secret oracle-net:backupKey -s {stack}", err=True)
+        set_key = f"pulumi config set --secret oracle-net:backupKey --stack {stack}"
+        typer.echo(f"Store a copy elsewhere, then run `{set_key}`.", err=True)
         return
-    try:
-        found, complaints = StackBackups(Engine(Stack(stack))).catalog_without_key.survey()
-    except BackupsError as error:
-        raise CommandError(str(error)) from None
+    found, complaints = StackBackups(Engine(Stack(stack))).catalog_without_key.survey()
     if as_json:
         typer.echo(json.dumps([asdict(each) for each in found], indent=2))
     elif found:
         table(("backup", "why", "when", "size", "records", "files", "verified"), map(_row, found))
     else:
-        typer.echo(f"There are no backups of {stack} yet; take one: oracle backup {stack}")
+        typer.echo(advice.with_fixes(f"There are no backups of {stack} yet.", [Fix(f"oracle backup {stack}")]))
     for complaint in complaints:
         typer.echo(advice.text(complaint, stack, ""), err=True)
 

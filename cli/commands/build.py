@@ -22,8 +22,8 @@ def build(
     """Run the services' own build commands in parallel. Services whose source has not changed are skipped."""
     selected = builds(Stack(stack), services or [])
     for done in run_builds(selected, again=again):
-        typer.echo("\n".join(done.lines))
+        typer.echo("\n".join(done.report(stack)))
         if done.is_new:
-            typer.echo(f"  its output: {done.log}")
+            typer.echo(f"  its log: {done.log}")
     if not selected:
-        typer.echo("Nothing to build: these services are deployed as they are.")
+        typer.echo("Nothing to build: these services have no build command.")

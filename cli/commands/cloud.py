@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+import advice
 from cli.commands.options import StackOption
 from cli.engine import local_cloud
 from cli.engine.workspace import Stack
 from cli.runs import report
 from cli.ui.browser import open_quietly
 from cli.ui.errors import CommandError
+from errors import Fix, Remedy
 
 app = typer.Typer(
     help="Start, stop and inspect the local cloud, which emulates DigitalOcean and Cloudflare.", no_args_is_help=True
@@ -32,7 +34,7 @@ def stop(stack: StackOption = "local") -> None:
     """Stop the local cloud. Its apps, data, Workers and addresses stay on disk."""
     stopped = local_cloud.stop(Stack(stack))
     typer.echo(
-        "The local cloud has stopped; its apps and data are kept." if stopped else "The local cloud does not run."
+        "The local cloud has stopped; its apps and data stay on disk." if stopped else "The local cloud does not run."
     )
 
 
@@ -42,7 +44,7 @@ def status(stack: StackOption = "local") -> None:
     chosen = Stack(stack)
     found = local_cloud.health(chosen)
     if found is None:
-        raise CommandError("The local cloud does not run; start it: oracle cloud start")
+        raise local_cloud.not_running(chosen)
     typer.echo(f"The local cloud runs: {chosen.endpoint} (process {found['pid']}), services at {found['edge']}")
 
 
@@ -56,7 +58,7 @@ def console(
     address = local_cloud.console(chosen)
     typer.echo(address)
     if show and not open_quietly(address, chosen.cloud_state / "console.html"):
-        raise CommandError("No browser could be started; open the address yourself, within two minutes.")
+        raise CommandError("No browser could be started.", Fix(first="open the address within two minutes"))
 
 
 @app.command()
@@ -66,7 +68,7 @@ def logs(
     """Print the end of the local cloud's own log."""
     path = local_cloud.log_file(Stack(stack))
     if not path.exists():
-        raise CommandError("The local cloud has no log yet; start it: oracle cloud start")
+        raise CommandError("The local cloud has no log yet.", Remedy.START_LOCAL_CLOUD)
     typer.echo("\n".join(path.read_text(errors="replace").splitlines()[-lines:]))
 
 
@@ -86,7 +88,10 @@ def repository(
     """Let the local cloud build apps from a GitHub repository: from a checkout, with a command as the Dockerfile."""
     chosen = Stack(stack)
     if name and checkout is None:
-        raise CommandError(f"Say where the checkout of it is: oracle cloud repository {name} CHECKOUT --stack {stack}")
+        raise CommandError(
+            f"The path of {name}'s checkout is missing.",
+            Fix(f"oracle cloud repository {name} CHECKOUT --stack {stack}"),
+        )
     if name and checkout:
         at = str(checkout.expanduser().absolute())
         made = {"name": name, "checkout": at, "build": build, "output": output, "run": run}
@@ -94,7 +99,8 @@ def repository(
     rows = local_cloud.repositories(chosen)
     columns = ("name", "checkout", "build", "output", "run")
     if not rows:
-        typer.echo(f"There are none; add one: oracle cloud repository OWNER/REPO CHECKOUT --stack {stack}")
+        add = Fix(f"oracle cloud repository OWNER/REPO CHECKOUT --stack {stack}", "to add one")
+        typer.echo(advice.with_fixes("There are no repositories.", [add]))
         return
     report.table(list(columns), [[each[key] for key in columns] for each in rows])
 

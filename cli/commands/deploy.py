@@ -20,7 +20,7 @@ from cli.runs.recorder import RunRecorder
 from cli.runs.store import RunInfo, Runs
 from cli.runs.supervise import start_detached
 from cli.ui.errors import CommandError
-from cli.ui.prompt import agree
+from cli.ui.prompt import agree, refuse_unattended
 from cli.ui.text import echo_wrapped
 
 
@@ -41,15 +41,13 @@ def deploy(
 ) -> None:
     """Build and deploy services in parallel; the others keep their release."""
     selected = service_plan.chosen(services or [], Stack(stack).settings())
-    again = " ".join(["oracle deploy", *(services or []), *([] if stack == "local" else ["--stack", stack])])
-    if not yes and (as_json or not sys.stdin.isatty()):
-        raise CommandError(f"Nobody is at a terminal to agree to this; agree beforehand: {again} --yes")
+    refuse_unattended(yes, as_json)
     engine = _ready(stack, as_json)
     with Runs(engine.stack.runs).start("deploy", engine.owner, sys.argv[1:]) as run:
         prepared = None
         if not yes:
             plan = prepare(RunRecorder(engine, run, echo_wrapped), selected)
-            if not plan.nothing and not agree(yes, again, "Deploy this?"):
+            if not plan.nothing and not agree(yes, "Deploy this?"):
                 run.discard()
                 raise CommandError("Nothing was changed.")
             prepared = asdict(plan)
@@ -72,4 +70,4 @@ def _ready(stack: str, quiet: bool) -> Engine:
 
 
 def _how_to_follow(info: RunInfo) -> str:
-    return f"{info.id} goes on by itself; follow it: oracle logs {info.id} -f"
+    return f"{info.id} has started. To follow it, run `oracle logs {info.id} -f`."

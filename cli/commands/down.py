@@ -12,9 +12,6 @@ from cli.engine.workspace import Stack
 def down(stack: StackArgument = "local") -> None:
     """Stop the local cloud. `oracle up` restores everything, including data and addresses."""
     chosen = Stack(stack)
-    stopped, again = local_cloud.stop(chosen), chosen.update
-    typer.echo(
-        f"Stopped. Apps, data and addresses are kept; start again: {again}"
-        if stopped
-        else f"Nothing runs; start: {again}"
-    )
+    stopped = local_cloud.stop(chosen)
+    result = "Stopped; apps, data and addresses stay on disk." if stopped else "The local cloud does not run."
+    typer.echo(f"{result} To start it, run `{chosen.update}`.")

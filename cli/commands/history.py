@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
+import advice
 from cli.backups.stack_backups import Change, StackBackups
 from cli.commands.options import StackArgument
 from cli.engine.pulumi import Engine
 from cli.engine.workspace import Stack
 from cli.runs.report import table
 from clients.pocketbase import own_records
+from errors import Fix
 
 NAMES = {"kept": "delete", "first": "first"}
 
@@ -35,7 +37,8 @@ def history(
             for note in each.notes:
                 typer.echo(f"{each.entry.at[:16]}: {note}")
     else:
-        typer.echo(f"Nothing has happened to the data of {stack} yet; deploy it: {Stack(stack).update}")
+        problem = f"The data of {stack} has not been changed yet."
+        typer.echo(advice.with_fixes(problem, [Fix(Stack(stack).update, "to deploy it")]))
     for complaint in complaints:
         typer.echo(complaint, err=True)
 

@@ -10,7 +10,8 @@ import typer
 
 from artifacts.contents import ArtifactError, image_digest, pack_image
 from cli.commands.options import StackOption
-from cli.engine.workspace import Stack, exports
+from cli.engine import local_cloud
+from cli.engine.workspace import FIRST, Stack, exports
 from cli.ui.errors import CommandError
 from clients.http import client, httpx
 from errors import Fix, Remedy
@@ -29,8 +30,8 @@ def push(
     chosen = Stack(stack)
     if not chosen.on_local_cloud:
         raise CommandError(
-            f"{stack} is not on the local cloud, whose store this is; name a stack that is: oracle image push DIR "
-            "--stack local"
+            f"{stack} is not on the local cloud, to which the image store belongs.",
+            Fix(f"oracle image push {directory} --stack {FIRST}", "to push to another stack's local cloud"),
         )
     try:
         packed = pack_image(directory, run.split())
@@ -49,8 +50,8 @@ def _put(stack: Stack, digest: str, packed: bytes, repository: str) -> None:
         with client(timeout=300, headers={"Authorization": f"Bearer {token}"}) as http:
             response = http.put(url, content=packed, params={"repository": repository})
     except httpx.HTTPError:
-        raise CommandError("The local cloud does not run; start it: oracle cloud start") from None
+        raise local_cloud.not_running(stack) from None
     if response.status_code >= 300:
         raise CommandError(
-            f"The image store refused {repository} (status {response.status_code}); its log: oracle cloud logs"
+            f"The image store refused {repository} (status {response.status_code}).", local_cloud.read_log(stack)
         )

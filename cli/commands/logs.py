@@ -27,6 +27,6 @@ def logs(
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     if ended.running:
-        typer.echo(f"{ended.id} goes on: oracle logs {ended.id} -f", err=True)
+        typer.echo(f"{ended.id} is still running. To follow it, run `oracle logs {ended.id} -f`.", err=True)
     elif failure := failed_run(ended):
         raise failure

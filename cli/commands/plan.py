@@ -9,14 +9,15 @@ from typing import Annotated
 
 import typer
 
+import advice
 from cli.commands.options import StackArgument
 from cli.deploy.config_change import ready
 from cli.plan import preview_markdown
 from cli.plan.preview_summary import Forecast, forecast
 from cli.runs.recorder import RunRecorder
 from cli.runs.store import Runs
-from cli.ui.errors import CommandError
 from cli.ui.text import echo_wrapped
+from errors import UserError
 
 LOSS = 3
 """The exit status of `--refuse-loss` when data would be lost."""
@@ -39,8 +40,8 @@ def plan(
     """Show the changes of an update, the data it would lose and its cost, without changing anything."""
     try:
         found = _forecast(stack, service or [], as_json)
-    except CommandError as failure:
-        _add(markdown, preview_markdown.failure(stack, str(failure)))
+    except UserError as error:
+        _add(markdown, preview_markdown.failure(stack, advice.text(error, stack, f"oracle plan {stack}")))
         raise
     _add(markdown, preview_markdown.markdown(found))
     if as_json:

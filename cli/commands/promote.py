@@ -13,11 +13,13 @@ from cli.deploy.config_change import ready
 from cli.engine.pulumi import Engine, outputs_or_none
 from cli.engine.workspace import Stack
 from cli.releases import receipts, sync
-from cli.releases.pin import Pin, pin, refuse_unattended
+from cli.releases.pin import Pin, pin
 from cli.releases.promotion import distinct, notes, refuse_adopted, refuse_other_kind, refuse_other_workers
 from cli.releases.promotion_checks import fit_release
 from cli.runs.store import Runs
+from cli.ui.prompt import refuse_unattended
 from cli.ui.text import echo_wrapped
+from errors import First, Fix, Remedy
 from stack_outputs import Release
 
 
@@ -32,29 +34,31 @@ def promote(
     ] = False,
 ) -> None:
     """Deploy the release of FROM to TO, byte for byte. FROM must be healthy and without a running update."""
-    again = f"oracle promote {source} {target}"
     here, there = distinct(source, target)
     refuse_other_kind(here, there)
     refuse_other_workers(here, there)
     refuse_adopted(here, there)
-    refuse_unattended(again, yes=yes or receipt_only, as_json=as_json)
+    refuse_unattended(yes or receipt_only, as_json)
     Runs(there.runs).refuse_busy(Engine(there).owner)
-    _print_progress(f"Looking whether {source} may be promoted …", as_json)
+    _print_progress(f"Checking whether {source} may be promoted …", as_json)
     engine = Engine(here)
     release = fit_release(engine)
     stack_backups = StackBackups(engine)
-    otherwise = f"push it there, or deploy it in {source} from its sources: oracle deploy backend --stack {source}"
+    otherwise = (
+        First("push the image to that registry", Remedy.RETRY),
+        Fix(f"oracle deploy backend --stack {source}", "to build another image"),
+    )
     if receipt_only:
-        refuse_lost(there, release, None, otherwise)
+        refuse_lost(there, release, None, *otherwise)
         sync.fetch(stack_backups, release, StackBackups(Engine(there)))
         _write_receipt(there, release, as_json)
         return
     applying = ready(target, quiet=as_json, make=True)
     outputs = outputs_or_none(applying.export())
-    refuse_lost(there, release, outputs.release["backend"] if outputs else None, otherwise)
+    refuse_lost(there, release, outputs.release["backend"] if outputs else None, *otherwise)
     sync.fetch(stack_backups, release, StackBackups(applying))
-    lines = [f"{target} gets what {source} runs:", *notes(release)]
-    pin(applying, Pin(kind="promote", release=release, again=again, lines=lines), yes=yes, as_json=as_json)
+    lines = [f"{target} gets the release of {source}:", *notes(release)]
+    pin(applying, Pin(kind="promote", release=release, lines=lines), yes=yes, as_json=as_json)
 
 
 def _write_receipt(stack: Stack, release: Release, as_json: bool) -> None:
@@ -62,7 +66,7 @@ def _write_receipt(stack: Stack, release: Release, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"stack": stack.name, "changed": changed, "receipt": release}, indent=2))
     elif changed:
-        echo_wrapped(f"{stack.file.name} has the receipt; propose it: git commit {stack.file.name}")
+        echo_wrapped(f"{stack.file.name} has the receipt. To propose it, run `git commit {stack.file.name}`.")
     else:
         echo_wrapped(f"{stack.file.name} has this receipt already.")
 

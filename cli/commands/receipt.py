@@ -12,6 +12,7 @@ from cli.engine.pulumi import Engine
 from cli.engine.workspace import Stack
 from cli.releases import receipts
 from cli.ui.errors import CommandError
+from errors import Fix
 from storage.releases import named
 
 
@@ -29,10 +30,12 @@ def receipt(
     if running:
         if adopted := chosen.settings().adopted:
             raise CommandError(
-                f"{', '.join(adopted)} of {stack} still run as they were made by hand; first: oracle deploy"
+                f"{', '.join(adopted)} of {stack} still run as they were made by hand, so no receipt can name their "
+                "bytes.",
+                Fix(f"oracle deploy --stack {stack}", "to release them for the first time"),
             )
         receipts.write(chosen, named(Engine(chosen).outputs().release))
     pinned = chosen.settings().receipt
     if pinned is None:
-        raise CommandError(f"{chosen.file.name} has no receipt; it gets one by: oracle promote FROM {stack}")
+        raise CommandError(f"{chosen.file.name} has no receipt.", Fix(f"oracle promote FROM {stack}", "to write one"))
     typer.echo(json.dumps(pinned.model_dump()))

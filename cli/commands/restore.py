@@ -15,7 +15,8 @@ from cli.ui import phrases
 from cli.ui.errors import CommandError
 from cli.ui.prompt import confirm
 from cli.ui.text import echo_wrapped
-from storage.backups import Backup, BackupsError
+from errors import First, Remedy
+from storage.backups import Backup
 
 
 def restore(
@@ -26,37 +27,30 @@ def restore(
     """Start a new backend from a backup, switch traffic to it, then back up and delete the old one."""
     engine = ready(stack)
     stack_backups = StackBackups(engine)
-    chosen = _checked(stack_backups, backup)
+    chosen = stack_backups.catalog.check(backup)
     backend = empty_disk.backend(stack_backups)
-    _refuse_version(chosen, backend.pocketbase, stack)
+    _refuse_version(chosen, backend.pocketbase)
     echo_wrapped(f"Restores {phrases.backup(chosen)}")
     echo_wrapped(phrases.loss(backend.outputs.backend_app, backend.summary()))
-    again = f"oracle restore {backup} {stack}"
 
     def agree(lines: Sequence[str]) -> None:
         echo_wrapped("\n".join(lines))
-        confirm(stack, yes, again, "A verified backup of what is there now is kept.")
+        confirm(stack, yes, "A verified backup of the present data is taken first.")
 
     settings = stack_backups.settings
     resumes = settings.generation > backend.outputs.generation and settings.restore_from == backup
     generation = str(settings.generation if resumes else settings.generation + 1)
     values = {"oracle-net:restoreFrom": backup, "oracle-net:generation": generation}
-    replace_data(engine, OtherData(kind="restore", values=values, again=again), agree)
+    change = OtherData(kind="restore", values=values, retry_command=f"oracle restore {backup} {stack}")
+    replace_data(engine, change, agree)
     newest = stack_backups.catalog.list()[0]
-    echo_wrapped(f"\nKept: {phrases.backup(newest)}")
-    echo_wrapped(f"To undo: oracle wipe --undo {stack}   (or: oracle restore {newest.id} {stack})")
+    echo_wrapped(f"\nBacked up: {phrases.backup(newest)}")
+    echo_wrapped(f"To undo this, run `oracle wipe --undo {stack}` or `oracle restore {newest.id} {stack}`.")
 
 
-def _checked(stack_backups: StackBackups, backup: str) -> Backup:
-    try:
-        return stack_backups.catalog.check(backup)
-    except BackupsError as error:
-        raise CommandError(str(error)) from None
-
-
-def _refuse_version(backup: Backup, runs: str, stack: str) -> None:
+def _refuse_version(backup: Backup, runs: str) -> None:
     if runs and backup.pocketbase and runs.split(".")[:2] != backup.pocketbase.split(".")[:2]:
         raise CommandError(
-            f"The backup {backup.id} was made by PocketBase {backup.pocketbase}, and {runs} runs; deploy the "
-            f"release it came from first ({backup.release[:19]}), then: oracle restore {backup.id} {stack}"
+            f"The backup {backup.id} was made by PocketBase {backup.pocketbase}, and {runs} runs.",
+            First(f"deploy the release of the backup ({backup.release[:19]})", Remedy.RETRY),
         )

@@ -13,11 +13,13 @@ from cli.commands.options import StackArgument
 from cli.deploy.config_change import ready
 from cli.engine.pulumi import Engine
 from cli.releases import sync
-from cli.releases.pin import Pin, pin, refuse_unattended
+from cli.releases.pin import Pin, pin
 from cli.releases.promotion import existing
 from cli.releases.rollback import chosen, declared, deployed_releases, listed, warnings
 from cli.runs.report import table
 from cli.runs.store import Runs
+from cli.ui.prompt import refuse_unattended
+from errors import Remedy
 from stack_outputs import in_order
 from storage.releases import digests, short
 from storage.releases.store import DeployedRelease
@@ -32,7 +34,6 @@ def rollback(
 ) -> None:
     """Deploy the previous release of the backend and the Workers together. The data is migrated."""
     chosen_stack = existing(stack)
-    again = f"oracle rollback {stack}{f' --to {to}' * bool(to)}"
     if show:
         found, complaints = listed(StackBackups(Engine(chosen_stack)))
         found, lost = runnable(chosen_stack, found)
@@ -40,21 +41,20 @@ def rollback(
         for complaint in [*complaints, *lost]:
             typer.echo(complaint, err=True)
         return
-    refuse_unattended(again, yes=yes, as_json=as_json)
+    refuse_unattended(yes, as_json)
     Runs(chosen_stack.runs).refuse_busy(Engine(chosen_stack).owner)
     engine = ready(stack, quiet=as_json)
     stack_backups = StackBackups(engine)
     outputs = engine.outputs()
     current = declared(stack_backups.settings, outputs)
     target = chosen(deployed_releases(stack_backups), current, to, stack)
-    otherwise = f"go back to another: oracle rollback {stack} --list"
-    refuse_lost(chosen_stack, target.receipt, outputs.release["backend"], otherwise)
+    refuse_lost(chosen_stack, target.receipt, outputs.release["backend"], Remedy.LIST_RELEASES)
     sync.fetch(stack_backups, target.receipt)
     lines = [
         f"{stack} goes back to the release {target.id}, which {target.who} deployed:",
         *warnings(stack_backups, outputs, target.receipt),
     ]
-    pin(engine, Pin(kind="rollback", release=target.receipt, again=again, lines=lines), yes=yes, as_json=as_json)
+    pin(engine, Pin(kind="rollback", release=target.receipt, lines=lines), yes=yes, as_json=as_json)
 
 
 def _list(found: list[DeployedRelease], as_json: bool) -> None:

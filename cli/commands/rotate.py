@@ -41,7 +41,7 @@ def _admin(engine: Engine, choose: bool) -> None:
     settings = rotation.opened_backups(engine).settings
     before = rotation.password(engine)
     typed = choose or settings.admin_password is not None
-    chosen = secret(f"The new password of {settings.admin_email}", f"oracle rotate admin {stack}") if typed else None
+    chosen = secret(f"The new password of {settings.admin_email}") if typed else None
     if chosen == before:
         raise CommandError(f"That is the password that it has now; choose another: oracle rotate admin {stack}")
     change = rotation.new_password(settings.admin_password_version, chosen)
@@ -60,7 +60,7 @@ def _admin(engine: Engine, choose: bool) -> None:
 
 def _github_token(engine: Engine) -> None:
     stack = engine.stack.name
-    token = secret("The new GitHub token", f"oracle rotate github-token {stack}")
+    token = secret("The new GitHub token")
     apply(engine, "rotate", {}, secrets={rotation.GITHUB: token}, only=rotation.GITHUB_ONLY)
     if not rotation.bound(engine, "GITHUB_TOKEN"):
         raise CommandError(

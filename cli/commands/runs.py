@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
-from cli.engine.workspace import Stack
+import advice
+from cli.engine.workspace import FIRST, Stack
 from cli.runs import report
 from cli.runs.store import RunInfo, Runs
+from errors import Fix
 
-FIRST = 20
+NEWEST = 20
+"""The number of runs that are listed without `--all`."""
 
 
 def runs(
@@ -23,16 +26,18 @@ def runs(
 ) -> None:
     """List past and current runs, newest first: deploys, wipes, restores and updates."""
     found = [run for run in Runs(Stack("local").runs).list() if stack in (None, run.stack)]
-    shown = found if all_runs else found[:FIRST]
+    shown = found if all_runs else found[:NEWEST]
     if as_json:
         typer.echo(json.dumps([document(run) for run in shown], indent=2))
         return
     if not found:
-        typer.echo("There are no runs yet; the first: oracle deploy")
+        first = Fix(f"oracle deploy --stack {stack or FIRST}", "to start the first")
+        typer.echo(advice.with_fixes("There are no runs yet.", [first]))
         return
     report.table(("run", "stack", "status", "seconds", "who"), [_row(run) for run in shown])
     if len(found) > len(shown):
-        typer.echo(f"{len(found) - len(shown)} older: oracle runs --all")
+        only = f" --stack {stack}" if stack else ""
+        typer.echo(f"There are {len(found) - len(shown)} older ones. To list them, run `oracle runs{only} --all`.")
 
 
 def document(run: RunInfo) -> dict[str, object]:

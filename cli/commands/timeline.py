@@ -14,6 +14,7 @@ from cli.runs.recorder import TIMELINE_WIDTH
 from cli.runs.store import Runs, steps
 from cli.ui.errors import CommandError
 from cli.ui.text import echo_wrapped
+from errors import Fix
 
 
 def timeline(
@@ -27,7 +28,8 @@ def timeline(
     done = steps(found)
     if not chart.rows(done):
         raise CommandError(
-            f"{found.id} changed nothing, so there is nothing to draw; its output: oracle logs {found.id}"
+            f"{found.id} changed nothing, so there is nothing to draw.",
+            Fix(f"oracle logs {found.id}", "to read its output"),
         )
     if svg is None:
         terminal = Console()

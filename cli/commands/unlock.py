@@ -36,7 +36,7 @@ def unlock(
             engine.run_checked("config", "rm", KEY, "--stack", stack)
         echo_wrapped(f"{stack} is protected.")
         return
-    confirm(stack, yes, f"oracle unlock {stack}", f"For {minutes} minutes {stack} may be destroyed.")
+    confirm(stack, yes, f"For {minutes} minutes {stack} may be destroyed.")
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=minutes)
     engine.run_checked("config", "set", KEY, until.isoformat().replace("+00:00", "Z"), "--stack", stack)
     echo_wrapped(

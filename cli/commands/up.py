@@ -20,6 +20,7 @@ from cli.runs.supervise import run_in_view, start_detached
 from cli.status import running
 from cli.ui.errors import CommandError
 from cli.ui.text import echo_wrapped
+from errors import Fix
 
 WHICH = {
     Plugins.official: "official provider plugins",
@@ -37,7 +38,10 @@ def up(
         echo_wrapped(line)
     chosen.settings()
     if not chosen.on_local_cloud:
-        raise CommandError(f"`oracle up` is for stacks on the local cloud; deploy {stack} with: pulumi up -s {stack}")
+        raise CommandError(
+            f"`oracle up` is for stacks on the local cloud, and {stack} is not on it.",
+            Fix(f"oracle deploy --stack {stack}", "to deploy it"),
+        )
     started = local_cloud.start(chosen)
     echo_wrapped(f"Local cloud: {chosen.endpoint}{' (started)' if started else ''}")
     engine = Engine(chosen)
@@ -50,7 +54,7 @@ def up(
     found = running.rows(engine)
     report.show(found)
     if unhealthy := [row.service for row in found if not row.well]:
-        raise CommandError(f"{', '.join(unhealthy)} does not answer; its log: oracle cloud logs")
+        raise CommandError(f"{', '.join(unhealthy)} does not answer.", local_cloud.read_log(chosen))
 
 
 def _prepare(recording: RunRecorder, plugins: Plugins) -> None:

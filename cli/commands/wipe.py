@@ -18,6 +18,7 @@ from cli.ui import phrases
 from cli.ui.errors import CommandError
 from cli.ui.prompt import confirm
 from cli.ui.text import echo_wrapped
+from errors import Fix
 from settings import Settings
 from stack_outputs import WITHOUT_BACKUP, Outputs
 from storage.backups import Backup
@@ -38,23 +39,23 @@ def wipe(
         return
     if no_backup and (yes or restart):
         raise CommandError(
-            f"Deleting data without a backup is agreed to at a terminal only: oracle wipe {stack} --no-backup"
+            "Deleting data without a backup has to be confirmed at a terminal, and is not possible with --restart.",
+            Fix(f"oracle wipe {stack} --no-backup"),
         )
     engine = ready(stack)
     stack_backups = StackBackups(engine)
     backend = empty_disk.backend(stack_backups)
     outputs, settings = backend.outputs, stack_backups.settings
-    again = f"oracle wipe {stack}{' --restart' * restart}{' --no-backup' * no_backup}"
     echo_wrapped(phrases.loss(outputs.backend_app, backend.summary()))
 
     def agree(lines: Sequence[str]) -> None:
         echo_wrapped("\n".join(lines))
-        confirm(stack, yes, again, "There will be NO backup." if no_backup else "A verified backup is kept.")
+        confirm(stack, yes, "There will be NO backup." if no_backup else "A verified backup is taken first.")
 
     change = OtherData(
         kind="wipe",
         values=_restarted(engine, settings) if restart else _wiped(settings, outputs),
-        again=again,
+        retry_command=f"oracle wipe {stack}{' --restart' * restart}{' --no-backup' * no_backup}",
         environment={WITHOUT_BACKUP: outputs.backend_app} if no_backup else {},
     )
     replace_data(engine, change, agree)
@@ -77,8 +78,8 @@ def _restarted(engine: Engine, settings: Settings) -> dict[str, str | None]:
 
 def _show_undo(stack_backups: StackBackups, stack: str, no_backup: bool) -> None:
     if no_backup:
-        echo_wrapped("The data is gone: there is no backup, as you asked.")
+        echo_wrapped("The data is deleted without a backup, as you asked.")
         return
     newest: Backup = stack_backups.catalog.list()[0]
-    echo_wrapped(f"\nKept: {phrases.backup(newest)}")
-    echo_wrapped(f"To undo: oracle wipe --undo {stack}   (or: oracle restore {newest.id} {stack})")
+    echo_wrapped(f"\nBacked up: {phrases.backup(newest)}")
+    echo_wrapped(f"To undo this, run `oracle wipe --undo {stack}` or `oracle restore {newest.id} {stack}`.")

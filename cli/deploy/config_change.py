@@ -81,8 +81,8 @@ class OtherData:
 
     kind: str
     values: Mapping[str, str | None]
-    again: str
-    """The command that requests it, and continues it after a failure."""
+    retry_command: str
+    """The command that continues it after a failure. `oracle wipe --undo` would then choose another backup."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -99,7 +99,8 @@ def replace_data(engine: Engine, request: OtherData, agree: Callable[[Sequence[s
         except BaseException:
             run.discard()
             raise
-        task = {"do": "change", "values": dict(request.values), "only": list(DATA_ONLY), "again": request.again}
+        task = {"do": "change", "values": dict(request.values), "only": list(DATA_ONLY)}
+        task["retry_command"] = request.retry_command
         start_detached(run, engine.stack, task, request.environment)
         return run_in_view(run)
 
@@ -109,12 +110,12 @@ def run_config_change(
     values: Mapping[str, str | None],
     secrets: Mapping[str, str] | None = None,
     only: Sequence[str] = (),
-    again: str = "",
+    retry_command: str = "",
 ) -> dict[str, Any]:
     """Perform a configuration change as the run's task. Raises CommandError.
 
-    `secrets` names a variable of the environment for each key. `again` is the command that continues an unfinished
-    change, unless an update does.
+    `secrets` names a variable of the environment for each key. `retry_command` is the command that continues an
+    unfinished change, unless an update does.
     """
     engine = recording.engine
     with _configured(engine, values, {key: _take_variable(engine, name) for key, name in (secrets or {}).items()}):
@@ -122,8 +123,9 @@ def run_config_change(
         if done.status == 0:
             return {}
         if _has_changes(recording, values):
-            retry_command = again if again and not _traffic_has_moved(recording, values) else engine.stack.update
-            raise engine.failure(done, retry_command, "The update failed", "Nothing is lost.")
+            continues = retry_command and not _traffic_has_moved(recording, values)
+            go_on = retry_command if continues else engine.stack.update
+            raise engine.failure(done, go_on, "The update failed", "Nothing is lost.")
         raise Refused.of(engine.failure(done))
 
 
@@ -157,7 +159,7 @@ def _preview(recording: RunRecorder, request: OtherData) -> list[str]:
     state = engine.export()
     outputs = engine.outputs(state)
     options = ["--config-file", str(after), *_target_options(recording, DATA_ONLY, state)]
-    plan = service_plan.planned_changes(recording.preview(*options, again=request.again))
+    plan = service_plan.planned_changes(recording.preview(*options))
     settings = from_file(after)
     service_plan.refuse_unrelated_changes(BACKEND, plan, outputs, settings)
     return list(service_plan.describe(BACKEND, plan, outputs, settings, engine.stack.name))

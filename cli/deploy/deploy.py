@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import advice
 from cli.backups.stack_backups import StackBackups
 from cli.deploy import first_release, service_plan
 from cli.deploy.service_plan import PlannedChange
@@ -18,6 +19,7 @@ from cli.runs.store import PINNED, steps
 from cli.status import running
 from cli.ui import phrases
 from cli.ui.errors import CommandError, is_locked
+from errors import Fix, Remedy, UserError
 from retry import backoff
 from stack_outputs import PINNED_VARIABLE
 
@@ -61,7 +63,10 @@ def prepare(recording: RunRecorder, services: Sequence[str]) -> Plan:
     state = engine.export()
     outputs = outputs_or_none(state)
     if outputs is None and chosen != settings.services:
-        raise CommandError(f"Nothing runs in {engine.stack.name} yet; deploy all of it first: oracle deploy")
+        raise CommandError(
+            f"{engine.stack.name} is not deployed yet, and the first deploy is one of all services.",
+            Fix(f"oracle deploy --stack {engine.stack.name}"),
+        )
     plan = preview_deploy(recording, chosen, state)
     service_plan.refuse_unrelated_changes(chosen, plan, outputs, settings)
     nothing = not plan.changes and outputs is not None and plan.new.get("release") == outputs.release
@@ -74,13 +79,12 @@ def preview_deploy(
     recording: RunRecorder,
     chosen: Sequence[str],
     state: Mapping[str, Any],
-    again: str = "oracle deploy",
     *,
     images: bool = True,
 ) -> PlannedChange:
     """Build the services and preview their deploy; the other services do not change.
 
-    Raises CommandError, which ends in the command `again`. Without `images` no image is built and pushed.
+    Raises CommandError. Without `images` no image is built and pushed.
 
     The other services are pinned to `state`. It may be outdated by the time of the update, which checks it again.
     """
@@ -96,7 +100,7 @@ def preview_deploy(
             recording.run.add_file(PINNED, json.dumps(pinned).encode())
     _pass_pinned_services(recording)
     with first_release.without_adopted_keys(engine, first_release.first_releases(settings, chosen)):
-        return service_plan.planned_changes(recording.preview(*service_plan.options(chosen, settings), again=again))
+        return service_plan.planned_changes(recording.preview(*service_plan.options(chosen, settings)))
 
 
 def run_deploy(
@@ -122,16 +126,15 @@ def _deploy(recording: RunRecorder, services: Sequence[str], prepared: Mapping[s
     first_time: tuple[str, ...] = ()
     _pass_pinned_services(recording)
     if plan.nothing:
-        recording.say("Nothing to deploy: what runs is what is declared.")
+        recording.say("Nothing to deploy: the declared release runs already.")
     else:
-        _refuse_stale(recording, plan.services)
+        _refuse_stale(recording)
         settings = recording.engine.stack.settings()
         first_time = first_release.first_releases(settings, plan.services)
         first_release.release(recording.engine, first_time)
         done = recording.update(*service_plan.options(plan.services, settings))
         if done.status != 0:
-            retry_command = _retry_command(recording, plan.services)
-            failure = recording.engine.failure(done, retry_command, then="Nothing is lost.")
+            failure = recording.engine.failure(done, recording.run.info.command, then="Nothing is lost.")
             raise Locked.of(failure) if is_locked(done.output) else failure
     return closing(recording, plan, first_time)
 
@@ -148,7 +151,10 @@ def closing(recording: RunRecorder, plan: Plan, taken: Sequence[str] = ()) -> di
     result: dict[str, Any] = {"plan": list(plan.lines), "services": [asdict(row) for row in rows]}
     if silent := [row.service for row in rows if row.answer != "ok" and row.service in plan.services]:
         recording.run.write(result=result)
-        raise CommandError(f"{', '.join(silent)} does not answer as it should; see: oracle status")
+        raise CommandError(
+            f"{', '.join(silent)} is deployed and does not answer correctly.",
+            Fix(f"oracle status {recording.engine.stack.name}", "to see the cause"),
+        )
     return result
 
 
@@ -173,24 +179,22 @@ def refuse_receipt(stack: Stack) -> None:
     """Raise CommandError if the stack deploys its receipt, so that the checkouts' builds would not be deployed."""
     if stack.settings().receipt is not None:
         raise CommandError(
-            f"{stack.name} deploys what its receipt names, and not what the checkouts build. Change the receipt: "
-            f"oracle promote FROM {stack.name}; or let go of it: pulumi config rm oracle-net:receipt -s {stack.name}"
+            f"{stack.name} deploys the release that its receipt names, so the checkouts were not built.",
+            Fix(f"oracle promote FROM {stack.name}", "to deploy another stack's release"),
+            Fix(f"pulumi config rm oracle-net:receipt --stack {stack.name}", "to deploy the checkouts again"),
         )
 
 
-def _refuse_stale(recording: RunRecorder, services: Sequence[str]) -> None:
+def _refuse_stale(recording: RunRecorder) -> None:
     """Raise Locked if the unchanged services have changed since they were pinned."""
     path = recording.run.folder / PINNED
     outputs = outputs_or_none(recording.engine.export()) if path.exists() else None
     if outputs is not None and json.loads(path.read_text())["release"] != outputs.release:
         raise Locked(
-            f"Another update has changed what runs in {recording.engine.stack.name} while this one was prepared, so "
-            f"nothing was changed; try again: {_retry_command(recording, services)}"
+            f"Another update has changed the release of {recording.engine.stack.name} while this one was prepared, so "
+            "nothing was changed.",
+            Remedy.RETRY,
         )
-
-
-def _retry_command(recording: RunRecorder, services: Sequence[str]) -> str:
-    return f"oracle deploy {' '.join(services)} --stack {recording.engine.stack.name}"
 
 
 def _pass_pinned_services(recording: RunRecorder) -> None:
@@ -207,8 +211,9 @@ def risk(engine: Engine, plan: PlannedChange) -> Iterator[str]:
     try:
         backend = StackBackups(engine).backend()
         yield f"Data: {phrases.loss(backend.outputs.backend_app, backend.summary())}"
-    except CommandError as failure:
-        yield f"Data: its records could not be counted. {failure}"
+    except UserError as error:
+        failure = UserError("Data: its records could not be counted.", cause=error)
+        yield advice.text(failure, engine.stack.name, retry="")
 
 
 def _rows(recording: RunRecorder, services: Sequence[str]) -> list[Deployed]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from cli.engine import stack_file
 from cli.engine.pulumi import Engine
 from cli.ui.errors import CommandError
+from errors import Fix
 from settings import Settings
 from stack_outputs import key_of
 
@@ -20,9 +21,9 @@ def refuse_order(settings: Settings, services: Sequence[str], stack: str) -> Non
     if "backend" in services and {"backend", "api"} <= set(settings.adopted):
         first = " ".join(name for name in settings.workers if name == "api" or name in services)
         raise CommandError(
-            "The api is still the Worker that was made by hand, whose logins fail while the backend's data is "
-            f"carried to its new app, so the api goes first: oracle deploy {first} --stack {stack}, then: "
-            f"oracle deploy backend --stack {stack}"
+            "The api is still the Worker that was made by hand, whose logins would fail during the migration of the "
+            "backend's data, so the api has to be deployed before the backend.",
+            Fix(f"oracle deploy {first} --stack {stack}", then=f"oracle deploy backend --stack {stack}"),
         )
 
 

@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import advice
 from cli.engine.pulumi import resources_in
 from cli.ui.errors import CommandError
+from errors import STACK, Fix
 from settings import Settings
 from stack_outputs import ADOPTED, UNBUILT, Outputs, PinnedServices, Release, in_order
 
@@ -62,7 +64,8 @@ def chosen(services: Sequence[str], settings: Settings) -> tuple[str, ...]:
     every = settings.services
     if unknown := [name for name in services if name not in every]:
         raise CommandError(
-            f"There is no service {unknown[0]}; name some of {', '.join(every)}: oracle deploy {every[-1]}"
+            f"There is no service {unknown[0]}. The services are {', '.join(every)}.",
+            Fix(f"oracle deploy SERVICE --stack {STACK}", "with one of these names"),
         )
     return tuple(name for name in every if name in services or not services)
 
@@ -98,8 +101,8 @@ def pinned_services(
     module = _inputs(state, API_SCRIPT).get("content")
     if "api" in unchanged and not isinstance(module, str):
         raise CommandError(
-            "The state does not hold the code that the Worker api runs, so it could not be kept; deploy it too: "
-            f"oracle deploy {' '.join(in_order({*services, 'api'}))}"
+            "The state does not contain the code that the Worker api runs, so it cannot be deployed unchanged.",
+            Fix(f"oracle deploy {' '.join(in_order({*services, 'api'}))} --stack {STACK}", "to deploy the api too"),
         )
     return PinnedServices(services=unchanged, release=release, api=module or "")
 
@@ -125,9 +128,10 @@ def refuse_loss(
         )
         back = f"oracle restore {settings.restore_from} {stack}" if settings.restore_from else f"oracle wipe {stack}"
         raise CommandError(
-            f"oracle-net:{key} is {asked}, and {runs} runs: that is a wipe or a restore, and no deploy. Finish it: "
-            f"{back if wiped else f'oracle wipe --restart {stack}'}; or take the number back: pulumi config set "
-            f"oracle-net:{key} {runs} -s {stack}"
+            f"oracle-net:{key} is {asked}, and {runs} is deployed. This is a wipe or a restore that has not finished, "
+            "and a deploy does not finish it.",
+            Fix(back if wiped else f"oracle wipe --restart {stack}", "to finish it"),
+            Fix(f"pulumi config set oracle-net:{key} {runs} --stack {stack}", "to give it up"),
         )
 
 
@@ -153,15 +157,19 @@ def refuse_unrelated_changes(
         other = {key for change in plan.of("api") if change.name == API_SCRIPT for key in change.inputs} - {"bindings"}
         if other or any(change.name not in API_MOVES for change in plan.of("api")):
             raise CommandError(
-                f"backend has to take the Worker api along, since its address moves, and api has changes of its own "
-                f"({', '.join(sorted(other)) or 'its resources'}); deploy both: oracle deploy backend api"
+                "The backend gets another address, so the Worker api has to be updated with it, and api has "
+                f"undeployed changes ({', '.join(sorted(other)) or 'its resources'}).",
+                Fix(f"oracle deploy backend api --stack {STACK}", "to deploy both"),
             )
     address = plan.new.get("apiUrl")
     behind = [name for name in settings.sites if name not in services]
     if outputs and "api" in services and behind and isinstance(address, str) and address != outputs.api_url:
         raise CommandError(
-            f"api moves to {address}, and {' and '.join(behind)} would go on asking {outputs.api_url}; deploy them "
-            f"together: oracle deploy {' '.join(dict.fromkeys([*services, *behind]))}"
+            f"The api's address becomes {address}, and {' and '.join(behind)} would still use {outputs.api_url}.",
+            Fix(
+                f"oracle deploy {' '.join(dict.fromkeys([*services, *behind]))} --stack {STACK}",
+                "to deploy them together",
+            ),
         )
 
 
@@ -207,8 +215,7 @@ def _describe(service: str, plan: PlannedChange, outputs: Outputs | None, settin
     if ops & MOVES and outputs:
         return (
             f"a new app takes over from {outputs.backend_app}{_versions(service, plan, outputs)}, with another "
-            f"address; {_describe_data(outputs, settings)}; then a verified backup of the old app is kept, and it is "
-            "deleted."
+            f"address; {_describe_data(outputs, settings)}; then the old app is backed up, and deleted."
         )
     if "create" in ops:
         return f"a new app{_versions(service, plan, outputs)}, with no data."
@@ -219,20 +226,26 @@ def _describe(service: str, plan: PlannedChange, outputs: Outputs | None, settin
         )
     # Every change of the program makes another app, so an update in place only comes from a refresh.
     if "update" in ops and outputs and not settings.backend.adopted:
-        return (
-            f"{outputs.backend_app} was changed by hand, so the update would be REFUSED: a deployment over it empties "
-            f"its database. Another app beside it takes its data over: oracle drift {stack} --repair"
+        problem = (
+            f"{outputs.backend_app} was changed by hand, so the update would be REFUSED: a deployment of this app "
+            "empties its database."
         )
+        repair = Fix(f"oracle drift {stack} --repair", "to replace it by another app with the same data")
+        return advice.with_fixes(problem, [repair])
     return f"{_listed(own)}; no new app, no restart, the data stays."
 
 
 def _describe_data(outputs: Outputs, settings: Settings) -> str:
     """Describe the effect on the data when another app takes over."""
     if settings.generation != outputs.generation:
-        return f"it starts with what is in {settings.restore_from}" if settings.restore_from else "it starts EMPTY"
+        return (
+            f"it starts with the data of the backup {settings.restore_from}"
+            if settings.restore_from
+            else "it starts EMPTY"
+        )
     if settings.data == "ephemeral":
-        return "its data does NOT go along (oracle-net:data is ephemeral)"
-    return "its data is carried over: reads go on, writes wait (503, Retry-After) until it is there"
+        return "its data is NOT migrated (oracle-net:data is ephemeral)"
+    return "its data is migrated: reads go on, writes get 503 and Retry-After until the migration ends"
 
 
 def _describe_worker(service: str, plan: PlannedChange, outputs: Outputs | None, settings: Settings) -> str:

@@ -105,7 +105,7 @@ def _locks(locks: Sequence[Lock], stack: Stack) -> Iterator[Finding]:
     for lock in locks:
         who = f"process {lock.pid} of {lock.user} on {lock.host}, since {lock.since[:16]}"
         if lock.alive:
-            yield Finding("lock", "warn", f"held by {who}", lock.remedy(stack.name))
+            yield Finding("lock", "warn", f"held by {who}", lock.fixes(stack.name)[-1].command)
         else:
             yield Finding("lock", "warn", f"left behind by {who}, which is dead", f"oracle recover {stack.name}")
     if not locks:

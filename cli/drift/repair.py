@@ -57,9 +57,7 @@ def _refuse_other_bytes(recording: RunRecorder) -> None:
     engine = recording.engine
     outputs = outputs_or_none(engine.export())
     stack = engine.stack.name
-    planned = (
-        service_plan.planned_changes(recording.preview(again=f"oracle drift {stack} --repair")).new.get("release") or {}
-    )
+    planned = service_plan.planned_changes(recording.preview()).new.get("release") or {}
     if outputs is None:
         raise CommandError(f"The stack {stack} has not been deployed to its end; finish it: pulumi up -s {stack}")
     old, built = digests(outputs.release), digests(named(planned)) if planned else {}

@@ -14,11 +14,15 @@ import psutil
 
 import programs
 from cli.engine.plugins import Plugins, are_all
-from cli.engine.workspace import PROJECT, Stack, exports, located_tools
+from cli.engine.workspace import FIRST, PROJECT, Stack, exports, located_tools
 from cli.ui.errors import CommandError
 from clients.http import client, httpx
+from errors import Fix
 from retry import backoff
 
+NEXT = ". Next: "
+"""Separates the problem and the action in a message of the local cloud."""
+PORT_OPTIONS = (" --port", " --edge-port")
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
@@ -60,7 +64,7 @@ def stop(stack: Stack) -> bool:
         process.wait(STOP_SECONDS)
     except psutil.TimeoutExpired:
         raise CommandError(
-            f"The local cloud (process {process.pid}) does not stop; end it: kill -9 {process.pid}"
+            f"The local cloud (process {process.pid}) does not stop.", Fix(f"kill -9 {process.pid}", "to end it")
         ) from None
     return True
 
@@ -70,7 +74,7 @@ def console(stack: Stack) -> str:
     try:
         return str(_request(stack, "POST", "/page/codes").raise_for_status().json()["address"])
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
-        raise CommandError("The local cloud gives no way in; start it anew: make down && make up") from None
+        raise CommandError("The local cloud returned no address of its page.", _restart(stack)) from None
 
 
 def repositories(stack: Stack) -> list[dict[str, str]]:
@@ -99,9 +103,9 @@ def _request_json(stack: Stack, verb: str, path: str, body: object = None) -> di
         response = _request(stack, verb, path, body)
         document = dict(response.json())
     except (httpx.HTTPError, ValueError, TypeError):
-        raise CommandError("The local cloud does not answer; start it anew: make down && make up") from None
+        raise CommandError("The local cloud does not answer.", _restart(stack)) from None
     if response.status_code >= 400:
-        raise CommandError(str(document.get("error")))
+        raise CommandError("The local cloud refused the request.", cause=str(document.get("error")))
     return document
 
 
@@ -112,14 +116,28 @@ def _request(stack: Stack, verb: str, path: str, body: object = None) -> httpx.R
     """
     _require_local(stack)
     if not _runs(stack):
-        raise CommandError(f"The local cloud does not run; start it: oracle cloud start --stack {stack.name}")
+        raise not_running(stack)
     token = exports(stack).get("DIGITALOCEAN_TOKEN", "")
     with client(timeout=5, headers={"authorization": f"Bearer {token}"}) as http:
         return http.request(verb, f"{stack.endpoint}/_cloud{path}", json=body)
 
 
+def not_running(stack: Stack) -> CommandError:
+    """Return the error for a local cloud that does not run."""
+    return CommandError("The local cloud does not run.", Fix(f"oracle cloud start --stack {stack.name}"))
+
+
 def log_file(stack: Stack) -> Path:
     return stack.cloud_state / "cloud.log"
+
+
+def read_log(stack: Stack) -> Fix:
+    """Return the command that prints the local cloud's log."""
+    return Fix(f"oracle cloud logs --stack {stack.name}", "to read its log")
+
+
+def _restart(stack: Stack) -> Fix:
+    return Fix(f"oracle cloud stop --stack {stack.name}", then=f"oracle cloud start --stack {stack.name}")
 
 
 def _runs(stack: Stack) -> bool:
@@ -133,8 +151,9 @@ def _runs(stack: Stack) -> bool:
     process = _process(stack)
     if process is None or process.pid != report.get("pid"):
         raise CommandError(
-            f"Port {stack.cloud_port} belongs to another local cloud (process {report.get('pid')}); stop it there with "
-            f"`make down`, or give this project other ports in {stack.file.name}."
+            f"Another local cloud (process {report.get('pid')}) uses port {stack.cloud_port}.",
+            Fix("make down", "in the checkout that started it"),
+            _other_port(stack),
         )
     return True
 
@@ -161,27 +180,27 @@ def _wait_started(stack: Stack, process: subprocess.Popen[bytes], begin: int) ->
         if report and report.get("pid") == process.pid:
             return
         if process.poll() is not None:
-            raise CommandError(_last_error(stack, begin))
+            raise _start_failure(stack, begin)
     os.killpg(process.pid, signal.SIGTERM)
-    raise CommandError(f"The local cloud did not answer within {START_SECONDS:.0f} s; its log: oracle cloud logs")
+    raise CommandError(f"The local cloud did not answer within {START_SECONDS:.0f} s.", read_log(stack))
 
 
-def _last_error(stack: Stack, begin: int) -> str:
+def _start_failure(stack: Stack, begin: int) -> CommandError:
+    """Return the error of a local cloud that ended as it started: the last line for the user in its log."""
     with log_file(stack).open("rb") as log:
         log.seek(begin)
         lines = log.read().decode(errors="replace").strip().splitlines()
     messages = [line.removeprefix("localcloud: ") for line in lines if line.startswith("localcloud: ")]
     if not messages:
-        return "The local cloud ended as it started; its log: oracle cloud logs"
-    return (
-        (messages[-1][:1].upper() + messages[-1][1:])
-        .replace("use another --port", _other_port(stack))
-        .replace("use another --edge-port", _other_port(stack))
-    )
+        return CommandError("The local cloud ended while it started.", read_log(stack))
+    cause, _, action = messages[-1].partition(NEXT)
+    stop = Fix(first="stop the program that uses the port", then=stack.first_up)
+    helps = (stop, _other_port(stack)) if action.endswith(PORT_OPTIONS) else (Fix(first=action),) if action else ()
+    return CommandError("The local cloud did not start.", *helps, cause=cause)
 
 
-def _other_port(stack: Stack) -> str:
-    return f"give the local cloud other ports in {stack.file.name}; then: make up"
+def _other_port(stack: Stack) -> Fix:
+    return Fix(first=f"set other ports in {stack.file.name}", then=stack.first_up)
 
 
 def _process(stack: Stack) -> psutil.Process | None:
@@ -197,5 +216,6 @@ def _process(stack: Stack) -> psutil.Process | None:
 def _require_local(stack: Stack) -> None:
     if not stack.on_local_cloud:
         raise CommandError(
-            f"The stack {stack.name} is not on the local cloud; name one that is: oracle cloud start --stack local"
+            f"The stack {stack.name} is not on the local cloud.",
+            Fix(f"oracle cloud start --stack {FIRST}", "to start the local cloud of another stack"),
         )

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import psutil
 
+from errors import Fix
 from storage.backups import Bucket
 
 LOCKS = ".pulumi/locks"
@@ -39,11 +40,11 @@ class Lock:
         except psutil.NoSuchProcess:
             return False
 
-    def remedy(self, stack: str) -> str:
-        """Return the advice for a holder that may still run."""
+    def fixes(self, stack: str) -> tuple[Fix, Fix]:
+        """Return the fixes for a holder that may still run: wait for it, or the command that frees the lock."""
         if self.host == socket.gethostname():
-            return f"Wait for it, or end it: kill {self.pid}"
-        return f"Wait for it, or, when you know that nobody is at work there, free the lock: pulumi cancel -s {stack}"
+            return Fix(first="wait for it"), Fix(f"kill {self.pid}", "to end it")
+        return Fix(first="wait for it"), Fix(f"pulumi cancel --stack {stack}", "if no update runs on that machine")
 
 
 def lock_in(path: Path) -> Lock | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cli.engine.workspace import PROJECT, Stack, exports
 from cli.ui.errors import CommandError
+from errors import Fix, Remedy
 from programs import OutOfTime, run
 
 NAMES = ("random", "digitalocean", "cloudflare")
@@ -34,7 +35,10 @@ def provide(stack: Stack, choice: Plugins) -> Plugins:
     if _install_official(stack):
         return Plugins.official
     if choice is Plugins.official:
-        raise CommandError("The official provider plugins cannot be had here; use ours: oracle up --plugins offline")
+        raise CommandError(
+            "The official provider plugins cannot be installed on this machine.",
+            Fix(f"oracle up {stack.name} --plugins offline", "to use the offline plugins"),
+        )
     return _install_offline(stack)
 
 
@@ -89,8 +93,8 @@ def _install_offline(stack: Stack) -> Plugins:
     command = [sys.executable, "-m", "offline_plugins", "install", str(stack.home), *NAMES]
     done = run(command, cwd=PROJECT, seconds=INSTALL_SECONDS)
     if done.status != 0:
-        last = (done.errors.strip().splitlines() or ["nothing was said"])[-1]
-        raise CommandError(f"The offline provider plugins could not be installed ({last}); once more: make up")
+        last = (done.errors.strip().splitlines() or ["it printed nothing"])[-1]
+        raise CommandError("The offline provider plugins could not be installed.", Remedy.RETRY, cause=last)
     for name in NAMES:
         (_folder(stack, name) / MARK).touch()
     return Plugins.offline

@@ -111,7 +111,7 @@ class Engine:
         return done.output
 
     def _refusal(self, done: Finished, command: str) -> CommandError:
-        otherwise = CommandError(f"`pulumi {command}` failed: {_last_error(done.output)}")
+        otherwise = CommandError(f"`pulumi {command}` failed.", cause=_last_error(done.output))
         return engine_failure(done.output, self.stack.name) or otherwise
 
     def set_secret(self, key: str, value: str) -> None:
@@ -242,7 +242,9 @@ def bounded(project: Path, environment: Mapping[str, str], seconds: float, *argu
 
 def cause(done: Finished) -> str:
     """Return the cause of a failure, if the engine printed one, as the beginning of a sentence."""
-    return (program_sentence(done.output) or (KILLED if done.status < 0 else "what is wrong stands above")).rstrip(".")
+    return (
+        program_sentence(done.output) or (KILLED if done.status < 0 else "the cause is in the output above")
+    ).rstrip(".")
 
 
 def unexpected(done: Finished) -> bool:

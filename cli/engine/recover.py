@@ -16,7 +16,7 @@ from typing import Any
 from cli.engine.locks import LOCKS, PROJECT, Lock, bucket_at, folder_at, held_in, lock_in, state_of
 from cli.engine.pulumi import Engine, NoStack, resources_in
 from cli.ui.errors import CommandError
-from clients.app_platform import AppPlatform, AppPlatformError, variable
+from clients.app_platform import AppPlatform, variable
 from stack_outputs import owner_of_app
 from storage.backups import BackupsError
 
@@ -37,7 +37,7 @@ def recover(engine: Engine) -> list[str]:
     elif app := _unrecorded_app(engine, state):
         _take_over(state["deployment"]["resources"], *app)
         import_state(engine, state)
-        lines.append(f"took over {app[1]}, which was made though its creation was never answered")
+        lines.append(f"imported {app[1]}, which was created although the request for it failed")
     return lines
 
 
@@ -62,7 +62,7 @@ def held(engine: Engine) -> list[Lock]:
         locks = held_in(bucket, engine.stack.name) if bucket else []
         return locks if folder is None else list(_locks(folder / LOCKS / PROJECT / engine.stack.name))
     except BackupsError as error:
-        raise CommandError(f"The state cannot be read: {error}") from None
+        raise CommandError("The locks of the state cannot be read.", cause=error) from None
 
 
 def import_state(engine: Engine, state: dict[str, Any]) -> None:
@@ -88,17 +88,18 @@ def _free_locks(engine: Engine) -> Iterator[str]:
                 bucket.delete(lock.path.as_posix())
             else:
                 lock.path.unlink(missing_ok=True)
-            yield f"took the lock over from process {lock.pid}, which is dead"
+            yield f"removed the lock of process {lock.pid}, which is dead"
     except BackupsError as error:
-        raise CommandError(f"The state cannot be read: {error}") from None
+        raise CommandError("The locks of the state cannot be freed.", cause=error) from None
 
 
 def _refuse_running(stack: str, locks: list[Lock]) -> None:
     for lock in locks:
         if lock.alive:
             raise CommandError(
-                f"Another update of {stack} is at work: process {lock.pid} of {lock.user} on {lock.host}, since "
-                f"{lock.since}. {lock.remedy(stack)}"
+                f"Another update of {stack} is running: process {lock.pid} of {lock.user} on {lock.host}, since "
+                f"{lock.since}.",
+                *lock.fixes(stack),
             )
 
 
@@ -116,7 +117,7 @@ def _settle(engine: Engine, state: dict[str, Any], pending: list[dict[str, Any]]
         resource = operation["resource"]
         if operation["type"] == "creating" and (id := _existing(engine, resource)):
             ids[resource["urn"]] = id
-            yield f"took over {id}, which the killed update had made ({resource['urn'].rpartition('::')[2]})"
+            yield f"imported {id}, which the killed update had created ({resource['urn'].rpartition('::')[2]})"
     resources = state["deployment"].setdefault("resources", [])
     for operation in pending:
         resource = operation["resource"]
@@ -169,14 +170,11 @@ def _existing(engine: Engine, resource: dict[str, Any]) -> str | None:
     """Return the id of the created resource, by its name and owner; None for types that may be created twice."""
     inputs = resource.get("inputs") or {}
     token = engine.environment.get("DIGITALOCEAN_TOKEN")
-    try:
-        with AppPlatform(engine.stack.digitalocean, token) as platform:
-            if resource["type"] == APP:
-                app = platform.find((inputs.get("spec") or {}).get("name", ""))
-                ours = app is not None and owner_of_app(app["spec"]) == str(engine.owner)
-                return str(app["id"]) if app and ours else None
-            if resource["type"] == CHECK:
-                return platform.uptime_check(inputs.get("name", ""))
-    except AppPlatformError as error:
-        raise CommandError(str(error)) from None
+    with AppPlatform(engine.stack.digitalocean, token) as platform:
+        if resource["type"] == APP:
+            app = platform.find((inputs.get("spec") or {}).get("name", ""))
+            ours = app is not None and owner_of_app(app["spec"]) == str(engine.owner)
+            return str(app["id"]) if app and ours else None
+        if resource["type"] == CHECK:
+            return platform.uptime_check(inputs.get("name", ""))
     return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.ui.errors import CommandError
+from errors import First, Fix, Remedy
 from programs import OutOfTime
 from programs import git as program
 
@@ -36,14 +37,14 @@ def git(folder: Path, *arguments: str, hooks: bool = True) -> str:
     try:
         done = program.git(folder, *options, *arguments)
     except OutOfTime as error:
-        raise CommandError(f"git {arguments[0]} did not end within {error.timeout:.0f} s; look: git status") from None
+        raise CommandError(f"`git {arguments[0]}` did not end within {error.timeout:.0f} s.", Remedy.RETRY) from None
     except OSError as error:
-        raise CommandError(f"Git does not start ({error.strerror}); install it, then: git --version") from None
+        raise CommandError(f"Git does not start ({error.strerror}).", First("install git", Remedy.RETRY)) from None
     if done.status != 0:
         if advice := program.distrusted(done.errors):
             raise CommandError(advice)
-        last = (done.errors.strip().splitlines() or ["it said nothing"])[-1]
-        raise CommandError(f"git {arguments[0]} failed: {last.removeprefix('fatal: ')}; look: git status")
+        last = (done.errors.strip().splitlines() or ["it printed nothing"])[-1].removeprefix("fatal: ")
+        raise CommandError(f"`git {arguments[0]}` failed.", cause=last)
     return done.text.strip()
 
 
@@ -52,5 +53,5 @@ def _commit(project: Path, name: str) -> str:
         return git(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
     except CommandError:
         raise CommandError(
-            f"There is no revision {name or '(nothing)'}; see which there are: git log --oneline"
+            f"There is no revision {name or '(nothing)'}.", Fix("git log --oneline", "to see the revisions")
         ) from None

@@ -20,6 +20,7 @@ import yaml_text
 from cli.engine import stack_file
 from cli.engine.workspace import FIRST, Stack, stack_names
 from cli.ui.errors import CommandError
+from errors import Fix, UserError
 from settings import APP_NAME_LIMIT, GENERATION_SUFFIX, HISTORY_KEYS, PROJECT, SCRIPT_NAME_LIMIT
 
 TEMPLATE = Path("localcloud") / "stack.yaml"
@@ -49,7 +50,7 @@ def provide(stack: Stack) -> Iterator[str]:
             "on this machine."
         )
     elif stack.file.read_text().startswith(MARK) and _update(stack):
-        yield f"{stack.file.name} has what is new in {TEMPLATE}."
+        yield f"{stack.file.name} was updated from {TEMPLATE}."
 
 
 def write(stack: Stack) -> None:
@@ -172,15 +173,20 @@ def _refuse_name(stack: Stack) -> None:
     """Raise CommandError for a name that a developer's own stack cannot have, or that looks misspelt."""
     name = stack.name
     if REVIEW.fullmatch(name):
-        raise CommandError(f"{name} is a pull request's environment, which is brought up by: oracle review {name[3:]}")
+        raise CommandError(
+            f"{name} is the review environment of a pull request.", Fix(f"oracle review {name[3:]}", "to create it")
+        )
     if like := next((other for other in _others(stack) if _are_alike(name, other)), None):
         raise CommandError(
-            f"There is no stack {name}; did you mean {like}? A stack of your own on this machine has another name than "
-            f"one so like {like}: oracle up NAME"
+            f"There is no stack {name}, and a new stack's name may not be so similar to {like}.",
+            Fix("make up" if like == FIRST else f"oracle deploy --stack {like}", f"if you mean {like}"),
+            Fix("oracle up NAME", "with a less similar name, for a stack of your own on this machine"),
         )
     if not OWN_NAME.fullmatch(name):
         raise CommandError(
-            f"A stack of your own has a name of small letters, digits and dashes, which {name} is not: oracle up NAME"
+            f"The name {name} is not allowed: a stack of your own on this machine has a name of lowercase letters, "
+            "digits and dashes, which begins with a letter.",
+            Fix("oracle up NAME", "with another name"),
         )
 
 
@@ -194,7 +200,7 @@ def _others(stack: Stack) -> Iterator[str]:
 def _is_real(stack: Stack) -> bool:
     try:
         return not stack.on_local_cloud
-    except (CommandError, AttributeError):  # unknown until the file is fixed
+    except (UserError, AttributeError):  # unknown until the file is fixed
         return True
 
 

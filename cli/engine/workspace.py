@@ -16,7 +16,7 @@ import yaml
 
 import yaml_text
 from cli.ui.errors import CommandError
-from errors import UserError
+from errors import Fix, Remedy, UserError
 from settings import CLOUDFLARE, DIGITALOCEAN, Settings, from_file
 from toolchain import tools
 
@@ -42,15 +42,16 @@ class Stack:
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise CommandError(
-                f'"{self.name}" is no stack\'s name, which has letters, digits, dashes, dots and underscores; the '
-                "stacks there are: ls Pulumi.*.yaml"
+                f'"{self.name}" is not a valid name of a stack, which has letters, digits, dashes, dots and '
+                "underscores.",
+                Fix("ls Pulumi.*.yaml", "to see the stacks"),
             )
 
     @property
     def missing(self) -> CommandError:
         """The error for a stack without a file."""
-        what = "Bring it up" if self.name == FIRST else "One of your own on this machine"
-        return CommandError(f"{self.absence}. {what}: {self.first_up}")
+        purpose = "to create it" if self.name == FIRST else "to create a stack of your own on this machine"
+        return CommandError(f"{self.absence}.", Fix(self.first_up, purpose))
 
     @property
     def absence(self) -> str:
@@ -121,7 +122,7 @@ class Stack:
         return self.private / "pulumi" / self.account / "state"
 
     def settings(self) -> Settings:
-        """Return the stack's settings. Raises UserError."""
+        """Return the stack's settings. Raises CommandError without a file, and SettingsError."""
         if not self.file.is_file():
             raise self.missing
         return from_file(self.file)
@@ -163,7 +164,7 @@ class Stack:
         """The command that updates the stack."""
         if self.on_local_cloud:
             return self.first_up
-        return f"pulumi up -s {self.name}"
+        return f"pulumi up --stack {self.name}"
 
     @property
     def cloud_port(self) -> int:
@@ -185,7 +186,7 @@ def located_tools() -> tools.Tools:
     try:
         return tools.locate()
     except tools.ToolMissing as error:
-        raise CommandError(str(error)) from None
+        raise CommandError(error.sentence, Fix(error.next, then=Remedy.RETRY)) from None
 
 
 def exports(stack: Stack, environment: Mapping[str, str] = os.environ) -> dict[str, str]:

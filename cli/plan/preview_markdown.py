@@ -29,7 +29,10 @@ def _lines(plan: Forecast) -> Iterator[str]:
     yield ""
     if plan.loss:
         yield "> [!CAUTION]"
-        yield "> **THIS LOSES THE BACKEND'S DATA.** A verified backup is kept; `oracle wipe --undo` brings it back."
+        yield (
+            "> **THIS LOSES THE BACKEND'S DATA.** A verified backup is taken first; "
+            f"`oracle wipe --undo {plan.stack}` restores it."
+        )
         yield from (f"> {escaped(line)}" for line in plan.loss.splitlines())
         yield ""
     yield from (f"- {escaped(line)}" for line in plan.words)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import advice
 from cli.backups.stack_backups import StackBackups
 from cli.deploy import service_plan
 from cli.deploy.deploy import preview_deploy
@@ -14,8 +15,8 @@ from cli.deploy.service_plan import Change, PlannedChange
 from cli.engine.pulumi import Engine, outputs_or_none
 from cli.runs.recorder import RunRecorder
 from cli.ui import phrases
-from cli.ui.errors import CommandError
 from clients.app_platform import AppPlatform, AppPlatformError
+from errors import UserError
 from settings import Settings
 from stack_outputs import Outputs
 
@@ -52,13 +53,12 @@ def forecast(recording: RunRecorder, services: Sequence[str] = ()) -> Forecast:
     settings, state = engine.stack.settings(), engine.export()
     outputs = outputs_or_none(state)
     chosen = service_plan.chosen(services, settings)
-    again = f"oracle plan {engine.stack.name}"
     if services and outputs:
-        plan = preview_deploy(recording, chosen, state, again, images=False)
+        plan = preview_deploy(recording, chosen, state, images=False)
     else:
         if settings.receipt is None:  # a receipt is deployed instead of the checkouts' builds
             recording.build(images=False)
-        plan = service_plan.planned_changes(recording.preview(again=again))
+        plan = service_plan.planned_changes(recording.preview())
     loss = "\n".join(_loss(engine, settings, outputs, plan))
     return Forecast(
         stack=engine.stack.name,
@@ -92,8 +92,9 @@ def _loss(engine: Engine, settings: Settings, outputs: Outputs | None, plan: Pla
     try:
         backend = StackBackups(engine).backend()
         yield phrases.loss(outputs.backend_app, backend.summary())
-    except CommandError as failure:
-        yield f"Its records could not be counted. {failure}"
+    except UserError as error:
+        failure = UserError("Its records could not be counted.", cause=error)
+        yield advice.text(failure, engine.stack.name, retry="")
 
 
 def _loss_reasons(settings: Settings, outputs: Outputs, plan: PlannedChange) -> Iterator[str]:
@@ -106,7 +107,7 @@ def _loss_reasons(settings: Settings, outputs: Outputs, plan: PlannedChange) -> 
     elif "restart" in data:
         yield f"oracle-net:restart becomes {settings.restart}: the backend gets an empty disk."
     elif moves and settings.data == "ephemeral":
-        yield "Another backend takes over, and oracle-net:data is ephemeral: its data does not go along."
+        yield "Another app replaces the backend, and its data is not migrated, because oracle-net:data is ephemeral."
     if gone and not moves:
         yield "The backend's app is deleted."
 

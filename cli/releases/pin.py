@@ -26,7 +26,7 @@ from cli.runs.supervise import start_detached
 from cli.ui.errors import CommandError
 from cli.ui.prompt import agree
 from cli.ui.text import echo_wrapped
-from errors import Fix
+from errors import Fix, Remedy
 from stack_outputs import Outputs, Release
 
 BEFORE = "before.yaml"
@@ -40,8 +40,6 @@ class Pin:
     kind: str
     """promote or rollback."""
     release: Release
-    again: str
-    """The command that requests it."""
     lines: Sequence[str]
     """Lines to show before the preview's description."""
 
@@ -55,23 +53,17 @@ def pin(engine: Engine, request: Pin, *, yes: bool, as_json: bool) -> None:
         run.add_file(BEFORE, before)
         run.add_file(AFTER, after)
         plan = _prepare(RunRecorder(engine, run, None if as_json else echo_wrapped), request)
-        if not agree(yes, request.again, f"{request.kind.capitalize()} this?"):
+        if not agree(yes, f"{request.kind.capitalize()} this?"):
             run.discard()
             raise CommandError("Nothing was changed.")
         if stack.file.read_bytes() != before:
             raise CommandError(
-                f"{stack.file.name} has changed meanwhile, and nothing was done; look again: {request.again}"
+                f"{stack.file.name} was changed by somebody else after the preview, so nothing was done.", Remedy.RETRY
             )
         with stack_file.put_back(stack.file, before):
             stack_file.replace(stack.file, after)
             start_detached(run, stack, {"do": "pin", "prepared": asdict(plan)})
         follow_to_the_table(run, as_json)
-
-
-def refuse_unattended(again: str, *, yes: bool, as_json: bool) -> None:
-    """Raise CommandError if there is no terminal to ask on."""
-    if not yes and (as_json or not sys.stdin.isatty()):
-        raise CommandError(f"Nobody is at a terminal to agree to this; agree beforehand: {again} --yes")
 
 
 def run_pin(recording: RunRecorder, prepared: dict[str, Any]) -> dict[str, Any]:
@@ -105,9 +97,7 @@ def _prepare(recording: RunRecorder, request: Pin) -> Plan:
     outputs = outputs_or_none(state)
     if outputs:
         service_plan.refuse_loss(settings.services, settings, outputs, state, engine.stack.name)
-    plan = service_plan.planned_changes(
-        recording.preview("--config-file", str(recording.run.folder / AFTER), again=request.again)
-    )
+    plan = service_plan.planned_changes(recording.preview("--config-file", str(recording.run.folder / AFTER)))
     lines = [
         *request.lines,
         *service_plan.describe(settings.services, plan, outputs, settings, engine.stack.name),

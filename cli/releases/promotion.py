@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cli.engine.workspace import Stack
 from cli.ui.errors import CommandError
+from errors import First, Fix, Remedy
 from stack_outputs import Release
 from storage.releases import digests, short
 
@@ -14,7 +15,9 @@ def distinct(source: str, target: str) -> tuple[Stack, Stack]:
     """Return the two stacks. Raises CommandError when one of them does not exist, or both are the same."""
     here, there = existing(source), existing(target)
     if source == target:
-        raise CommandError(f"{source} runs its own release already; name another: oracle promote {source} OTHER")
+        raise CommandError(
+            f"{source} cannot be promoted to itself.", Fix(f"oracle promote {source} TO", "with another stack as TO")
+        )
     return here, there
 
 
@@ -32,8 +35,11 @@ def refuse_other_kind(here: Stack, there: Stack) -> None:
     if one.is_packed != other.is_packed:
         packs, pulls = (here, there) if one.is_packed else (there, here)
         raise CommandError(
-            f"{packs.name} packs its backend's image from a directory, and {pulls.name} takes it from a registry: no "
-            f"image can go from one to the other. Give {packs.name} a digest: oracle image --help"
+            f"{packs.name} packs its backend's image from a directory, and {pulls.name} pulls it from a registry, so "
+            "neither can run the other's image.",
+            First(
+                f"replace `path` by `digest` or `build` in oracle-net:backend.image of {packs.file.name}", Remedy.RETRY
+            ),
         )
 
 
@@ -43,8 +49,8 @@ def refuse_other_workers(here: Stack, there: Stack) -> None:
     for name, has, lacks in ((min(one - other, default=""), here, there), (min(other - one, default=""), there, here)):
         if name:
             raise CommandError(
-                f"{has.name} has a Worker {name} and {lacks.name} has none, so a release of one cannot run in the "
-                f"other; give {lacks.name} an entry `{name}` in oracle-net:workers ({lacks.file.name})"
+                f"{has.name} has a Worker {name} and {lacks.name} has none, so neither can run the other's release.",
+                First(f"add an entry `{name}` to oracle-net:workers in {lacks.file.name}", Remedy.RETRY),
             )
 
 
@@ -53,8 +59,9 @@ def refuse_adopted(here: Stack, there: Stack) -> None:
     for stack in (here, there):
         if adopted := stack.settings().adopted:
             raise CommandError(
-                f"{', '.join(adopted)} of {stack.name} still run as they were made by hand, and a receipt names the "
-                f"bytes of every service. Release them from here first: oracle deploy --stack {stack.name}"
+                f"{', '.join(adopted)} of {stack.name} still run as they were made by hand, so no receipt can name "
+                "their bytes.",
+                Fix(f"oracle deploy --stack {stack.name}", "to release them for the first time"),
             )
 
 

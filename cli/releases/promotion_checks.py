@@ -10,6 +10,7 @@ from cli.engine.pulumi import Engine
 from cli.runs.store import Runs
 from cli.status import Status, gather
 from cli.ui.errors import CommandError
+from errors import First, Fix, Remedy
 from stack_outputs import Release
 from storage.releases import named
 
@@ -30,31 +31,36 @@ def refuse_unhealthy(status: Status) -> None:
     """Raise CommandError if the stack is not healthy. Old backups do not count: they do not concern the release."""
     if problems := [each for each in status.findings if each.about != "backups"]:
         first = min(problems, key=lambda each: each.level != "down")
-        more = f" ({len(problems) - 1} more: oracle status --stack {status.stack})" if len(problems) > 1 else ""
+        more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
         raise CommandError(
-            f"{status.stack} is {first.level}, and only what is healthy is promoted: {first.what.rstrip('.')}{more}. "
-            f"Fix: {first.next}"
+            f"{status.stack} is {first.level}, and only a healthy stack is promoted: {first.what.rstrip('.')}{more}.",
+            Fix(first.next),
+            *([Fix(f"oracle status {status.stack}", "to see all problems")] if more else []),
         )
     if unhealthy := [each.name for each in status.services if each.level != "healthy"]:
         raise CommandError(
-            f"{', '.join(unhealthy)} of {status.stack} is not healthy, and only what is healthy is promoted; see: "
-            f"oracle status --stack {status.stack}"
+            f"{', '.join(unhealthy)} of {status.stack} is not healthy, and only a healthy stack is promoted.",
+            Fix(f"oracle status {status.stack}", "to see the cause"),
         )
     if status.notes:
-        raise CommandError(f"{status.stack} is not at rest: {status.notes[0]}")
+        raise CommandError(
+            f"{status.stack} is changing, and only an idle stack is promoted: {status.notes[0].rstrip('.')}.",
+            First("wait for the end of the change", Remedy.RETRY),
+        )
 
 
 def refuse_drifted(report: Report) -> None:
     """Raise CommandError if a resource was changed outside the engine, or could not be read."""
     if report.drifts:
         first = report.drifts[0]
-        more = f" ({len(report.drifts) - 1} more: oracle drift {report.stack})" if len(report.drifts) > 1 else ""
+        more = f", and {len(report.drifts) - 1} more" if len(report.drifts) > 1 else ""
         raise CommandError(
-            f"{report.stack} has drifted from what is declared: {first.what.rstrip('.')}{more}. "
-            f"Put it right: oracle drift {report.stack} --repair"
+            f"{report.stack} differs from its declaration: {first.what.rstrip('.')}{more}.",
+            Fix(f"oracle drift {report.stack} --repair", "to remove the differences"),
+            Fix(f"oracle drift {report.stack}", "to see them"),
         )
     if report.unknown:
         raise CommandError(
-            f"Whether {report.stack} has drifted is not known: {report.unknown[0].rstrip('.')}. See: "
-            f"oracle drift {report.stack}"
+            f"It is unknown whether {report.stack} differs from its declaration: {report.unknown[0].rstrip('.')}.",
+            Fix(f"oracle drift {report.stack}", "to check again"),
         )

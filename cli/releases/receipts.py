@@ -11,6 +11,7 @@ import yaml_text
 from cli.engine import stack_file
 from cli.engine.workspace import Stack
 from cli.ui.errors import CommandError
+from errors import Fix
 from stack_outputs import Release
 from storage.releases import named
 
@@ -33,7 +34,10 @@ def edited(text: str, release: Release, name: str) -> str:
 
     Raises CommandError.
     """
-    refusal = CommandError(f"{name} is not laid out so that a receipt could be written into it; see: git diff {name}")
+    refusal = CommandError(
+        f"No receipt can be written into {name}, because its layout is not the usual one.",
+        Fix(f"git diff {name}", "to see what was changed"),
+    )
     try:
         expected = _document(text)
         changed = _with_receipt(text, release)

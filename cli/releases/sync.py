@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cli.backups.stack_backups import StackBackups
 from cli.ui.errors import CommandError
+from errors import Fix
 from stack_outputs import Release
 from storage.backups import BackupsError
 from storage.backups.errors import Missing
@@ -25,8 +26,8 @@ def fetch(stack_backups: StackBackups, release: Release, to: StackBackups | None
     ]
     if missing:
         raise CommandError(
-            f"{stack.name} has not kept all bytes of this release ({'; '.join(missing)}); what it can go back to: "
-            f"oracle rollback {stack.name} --list"
+            f"{stack.name} no longer stores all bytes of this release ({'; '.join(missing)}).",
+            Fix(f"oracle rollback {stack.name} --list", "to see the releases that are complete"),
         )
     if to is not None:
         _upload(to, needed)
@@ -46,7 +47,7 @@ def _fetch_item(archive: ReleaseStore, item: Item, stack_backups: StackBackups) 
     try:
         archive.get(item, target)
     except Missing:
-        return "not there"
+        return "it is not stored"
     except (BackupsError, ReleaseError) as error:
         return str(error).rstrip(".")
     return ""
@@ -59,5 +60,5 @@ def _upload(to: StackBackups, needed: list[Item]) -> None:
             archive.put(item, place(to.engine.stack.project, item))
     except (BackupsError, ReleaseError) as error:
         raise CommandError(
-            f"The bytes could not be kept for {to.engine.stack.name}: {error} Nothing was changed."
+            f"Nothing was changed, because the release could not be stored for {to.engine.stack.name}.", cause=error
         ) from None

@@ -65,7 +65,7 @@ class RunRecorder:
                 yield record_line
 
         for service in run_builds(builds(self.engine.stack, list(services), images=images), watched):
-            for line in service.lines:
+            for line in service.report(self.engine.stack.name):
                 self.say(line)
 
     def update(self, *options: str) -> Finished:
@@ -84,10 +84,10 @@ class RunRecorder:
         """Run `pulumi destroy` from the state alone. The status shows a failure."""
         return self._run("output.log", self._record, *DOWN)
 
-    def preview(self, *options: str, again: str = "oracle deploy") -> list[dict[str, Any]]:
+    def preview(self, *options: str) -> list[dict[str, Any]]:
         """Run `pulumi preview`; return the engine's own events, with secrets masked.
 
-        The text goes to a file of its own. Raises CommandError, which ends in the command `again`.
+        The text goes to a file of its own. Raises CommandError, which ends in the run's command.
         """
         events: list[dict[str, Any]] = []
         with self.step("preview", "preview"):
@@ -95,7 +95,7 @@ class RunRecorder:
             done = self._run("preview.log", events.append, *words)
             if done.status != 0:
                 self.say(done.output)
-                raise self.engine.failure(done, again, then="Nothing was changed.")
+                raise self.engine.failure(done, self.run.info.command, then="Nothing was changed.")
         for event in events:
             if (diagnostic := event.get("diagnosticEvent") or {}).get("severity") == "warning":
                 self.say(f"Attention: {_message(diagnostic)}")

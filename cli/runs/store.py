@@ -23,14 +23,17 @@ from typing import Any, Self
 
 import psutil
 
+import advice
 from cli.engine.events import Step, read_steps
 from cli.ui.errors import CommandError
+from errors import STACK, Fix, Remedy, UserError
 from stack_outputs import Owner
 from storage.backups import who
 from storage.backups.files import private_folder
 
 AFTER, PINNED = "after.yaml", "kept.json"
 """Files of a run: the stack's file after the change, and the services that do not change (PinnedServices)."""
+LIST_RUNS = Fix("oracle runs", "to see the runs")
 MAX_RUNS = 200
 """The runs stored for a stack; older ones are removed when a new one starts."""
 
@@ -70,8 +73,9 @@ class RunInfo:
     @property
     def command(self) -> str:
         """The command that started the run, with the stack's name."""
-        given = shlex.join(["oracle", *self.arguments])
-        return given if self.stack in self.arguments else f"{given} --stack {self.stack}"
+        typed = shlex.join(["oracle", *self.arguments])
+        named = {self.stack, f"--stack={self.stack}", f"-s{self.stack}"}
+        return f"{typed} --stack {self.stack}" if named.isdisjoint(self.arguments) else typed
 
     @property
     def running(self) -> bool:
@@ -106,8 +110,9 @@ class Runs:
         """Raise CommandError while a run of the stack is running."""
         if busy := next((run for run in self.of(owner) if run.running), None):
             raise CommandError(
-                f"Another run of {owner.stack} is at work: {busy.kind} of {busy.who}, since {busy.began[:19]}Z, "
-                f"process {busy.pid}. Watch it: oracle logs {busy.id} -f"
+                f"Another run of {owner.stack} is in progress: {busy.kind} of {busy.who}, since {busy.began[:19]}Z, "
+                f"process {busy.pid}.",
+                Fix(f"oracle logs {busy.id} -f", "to follow it", then=Remedy.RETRY),
             )
 
     def list(self) -> list[RunInfo]:
@@ -121,13 +126,14 @@ class Runs:
     def find(self, prefix: str = "") -> RunInfo:
         """Return the run whose id begins or ends with `prefix`, or the newest without one. Raises CommandError."""
         all_runs = self.list()
-        matches = [run for run in all_runs if run.id == prefix] or [run for run in all_runs if _fits(run.id, prefix)]
+        similar = [run for run in all_runs if run.id.startswith(prefix) or run.id.endswith(prefix)]
+        matches = [run for run in all_runs if run.id == prefix] or similar
         if not matches:
-            raise CommandError(f"There is no run {prefix or 'yet'}; see which there are: oracle runs")
+            first = Fix(f"oracle deploy --stack {STACK}", "to start the first")
+            raise CommandError(f"There is no run {prefix or 'yet'}.", LIST_RUNS if prefix else first)
         if prefix and len(matches) > 1:
-            raise CommandError(
-                f"{prefix} may be {', '.join(run.id for run in matches[:3])}; name one of them: oracle runs"
-            )
+            ids = ", ".join(run.id for run in matches[:3])
+            raise CommandError(f"Several runs begin or end with {prefix}: {ids}.", LIST_RUNS)
         return matches[0]
 
     def _make_folder(self, kind: str, owner: Owner) -> Path:
@@ -140,7 +146,7 @@ class Runs:
             with suppress(FileExistsError):
                 folder.mkdir(mode=0o700)
                 return folder
-        raise CommandError(f"{self.folder} has too many runs of this second; look what starts them: oracle runs")
+        raise CommandError(f"{self.folder} has 999 runs of this second.", LIST_RUNS)
 
     def _remove_old(self, owner: Owner) -> None:
         for run in self.of(owner)[MAX_RUNS - 1 :]:
@@ -167,7 +173,12 @@ class Run:
         if error is None:
             self.end()
         else:
-            self.end("interrupted" if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__)
+            self.end(self._text(error))
+
+    def _text(self, error: BaseException) -> str:
+        if isinstance(error, UserError):
+            return advice.text(error, self.info.stack, self.info.command)
+        return "interrupted" if isinstance(error, KeyboardInterrupt) else str(error) or type(error).__name__
 
     @property
     def info(self) -> RunInfo:
@@ -232,7 +243,7 @@ def read(folder: Path) -> RunInfo:
     """Return the run in the folder. Raises CommandError when there is none."""
     info = _read(folder)
     if info is None:
-        raise CommandError(f"{folder} holds no run; see which there are: oracle runs")
+        raise CommandError(f"{folder} contains no run.", LIST_RUNS)
     return info
 
 
@@ -268,10 +279,6 @@ def _read(folder: Path) -> RunInfo | None:
         )
     except (OSError, ValueError, KeyError):
         return None
-
-
-def _fits(id: str, asked: str) -> bool:
-    return id.startswith(asked) or id.endswith(asked)
 
 
 def _this_process() -> dict[str, Any]:

@@ -19,6 +19,7 @@ from cli.engine.workspace import Stack
 from cli.runs import live_view
 from cli.runs.store import Run, RunInfo
 from cli.ui.errors import CommandError
+from errors import Fix
 from retry import backoff
 
 FOREVER = 7 * 24 * 3600.0
@@ -56,8 +57,9 @@ def failed_run(info: RunInfo) -> CommandError | None:
     """Return the error of a run that has ended; None when it succeeded."""
     if info.status == "killed":
         return CommandError(
-            f"The run {info.id} was killed before its end (its output: oracle logs {info.id}). Take over from it: "
-            f"oracle recover {info.stack}"
+            f"The run {info.id} was killed.",
+            Fix(f"oracle recover {info.stack}", "to clean up after it"),
+            Fix(f"oracle logs {info.id}", "to read its output"),
         )
     return CommandError(info.error) if info.status == "failed" else None
 
@@ -94,8 +96,8 @@ def _show(run: Run, quiet: bool) -> None:
 def _interrupt(run: Run, quiet: bool) -> None:
     info = run.info
     print(
-        f"\noracle: {info.id} ends after the steps it is at; Ctrl-C again leaves it alone, and it is followed by: "
-        f"oracle logs {info.id} -f",
+        f"\noracle: {info.id} ends after its current steps. Ctrl-C again stops following it; to follow it later, run "
+        f"`oracle logs {info.id} -f`.",
         file=sys.stderr,
     )
     if info.running:
@@ -103,7 +105,11 @@ def _interrupt(run: Run, quiet: bool) -> None:
     try:
         follow(info, (lambda _: None) if quiet else write_line, info.output.stat().st_size)
     except KeyboardInterrupt:
-        raise CommandError(f"Left alone; it ends by itself. See: oracle logs {info.id} -f", INTERRUPTED) from None
+        raise CommandError(
+            f"{info.id} is no longer followed; it ends after its current steps.",
+            Fix(f"oracle logs {info.id} -f", "to follow it"),
+            status=INTERRUPTED,
+        ) from None
 
 
 def _lines(run: RunInfo, position: int, wait: bool) -> Iterator[str]:

@@ -7,7 +7,7 @@ from cli.status.declared import Undeclared, read
 from cli.ui.errors import CommandError
 from clients.app_platform import AppPlatform, AppPlatformError
 from clients.pocketbase import AdminError, CountError
-from errors import Fix
+from errors import Fix, UserError
 from storage.backups.loss import Loss
 
 STATE_SECONDS, LOGIN_SECONDS = 60.0, 5.0
@@ -46,7 +46,7 @@ def backend(stack_backups: StackBackups) -> Backend:
     """
     try:
         return stack_backups.backend()
-    except CommandError:
+    except UserError:
         if not _gone(stack_backups) and find(stack_backups) is None:
             raise
         outputs = stack_backups.engine.outputs()

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+import advice
 from errors import STACK, Fix, Help, Remedy, SetKey, UserError
 from tracebacks import full_text, located
 
@@ -136,7 +137,8 @@ def engine_failure(output: str, stack: str) -> CommandError | None:
     errors = _error_lines(output)
     for known in ENGINE:
         if re.search(known.pattern, errors, re.IGNORECASE):
-            return CommandError(known.problem.format(stack=stack, holder=_holder(output)), *known.helps)
+            fixes = (advice.fix(each, stack, retry="") for each in known.helps)
+            return CommandError(known.problem.format(stack=stack, holder=_holder(output)), *fixes)
     return None
 
 
@@ -177,10 +179,10 @@ def program_cause(output: str) -> Cause | None:
         return _exit_cause(listed, errors)
     if TRACE.match(first[0]):
         raised = _exception_text(first[1:])
-        return Cause(f"the program did not expect this, whose trace stands above: {raised}", unexpected=True)
+        return Cause(f"the program did not expect this, whose trace is above: {raised}", unexpected=True)
     begin, mark, raised = first[0].partition("the program did not expect this, whose trace follows: ")
     if mark:
-        return Cause(f"{begin}the program did not expect this, whose trace stands above: {raised}", unexpected=True)
+        return Cause(f"{begin}the program did not expect this, whose trace is above: {raised}", unexpected=True)
     return Cause(first[0])
 
 
@@ -225,12 +227,12 @@ def _exit_cause(listed: str, errors: Sequence[Sequence[str]]) -> Cause | None:
 def unexpected(error: BaseException, folder: Path) -> str:
     """Return the sentence for an unexpected exception of this command; its full text goes to a file in `folder`."""
     command = " ".join(["oracle", *sys.argv[1:2]])
-    begin = f"`{command}` met an error that nobody expected: {located(error)}."
+    problem = f"`{command}` met an unexpected error: {located(error)}."
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}.txt"
         path.touch(mode=0o600)
         path.write_text(full_text(error))
     except OSError:
-        return f"{full_text(error)}\n{begin} Its full text stands above."
-    return f"{begin} Its full text: cat {shlex.quote(str(path))}"
+        return f"{full_text(error)}\n{problem} Its full text is above."
+    return advice.with_fixes(problem, [Fix(f"cat {shlex.quote(str(path))}", "to read its full text")])

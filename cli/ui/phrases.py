@@ -33,7 +33,7 @@ def not_in_backups(settings: Settings) -> str:
         each for worker in settings.modules.values() for step in worker.migrations for each in step.new_sqlite_classes
     }
     storage += [f"Durable Objects of {name}" for name in sorted(classes)]
-    return f"Not in it, and kept by Cloudflare alone: {', '.join(storage)}." if storage else ""
+    return f"Not in it, and stored by Cloudflare only: {', '.join(storage)}." if storage else ""
 
 
 def counts(records: dict[str, int]) -> str:

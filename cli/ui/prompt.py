@@ -1,4 +1,4 @@
-"""Questions on the terminal: consent before an irreversible change, and secrets."""
+"""Questions on the terminal: confirmation before an irreversible change, and secrets."""
 
 from __future__ import annotations
 
@@ -6,41 +6,45 @@ import getpass
 import sys
 
 from cli.ui.errors import CommandError
+from errors import Remedy
 
 
-def confirm(stack: str, yes: bool, command: str, what: str) -> None:
+def confirm(stack: str, yes: bool, consequence: str) -> None:
     """Ask for the stack's name, unless `yes` is given.
 
     Raises CommandError when another name was typed, or when there is no terminal.
     """
+    refuse_unattended(yes)
+    if not yes and input(f"{consequence} Type the stack's name to go on ({stack}): ").strip() != stack:
+        raise CommandError("That is not the stack's name, so nothing was changed.", Remedy.RETRY)
+
+
+def agree(yes: bool, question: str) -> bool:
+    """Return whether the user typed y or gave `yes`. Raises CommandError without a terminal."""
+    refuse_unattended(yes)
+    return yes or input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def refuse_unattended(yes: bool, as_json: bool = False) -> None:
+    """Raise CommandError if a question is needed and cannot be asked: without a terminal, or when JSON is printed."""
     if yes:
         return
+    if as_json:
+        raise CommandError("With --json no question is asked, so nothing was changed.", Remedy.RETRY_CONFIRMED)
     if not sys.stdin.isatty():
-        raise CommandError(f"Nobody is at a terminal to agree to this; agree beforehand: {command} --yes")
-    if input(f"{what} Type the stack's name to go on ({stack}): ").strip() != stack:
-        raise CommandError("That is not the stack's name; nothing was changed.")
+        raise CommandError(
+            "There is no terminal to ask for confirmation, so nothing was changed.", Remedy.RETRY_CONFIRMED
+        )
 
 
-def agree(yes: bool, command: str, what: str) -> bool:
-    """Return whether the user typed y or gave `yes`. Raises CommandError without a terminal."""
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        raise CommandError(f"Nobody is at a terminal to agree to this; agree beforehand: {command} --yes")
-    return input(f"{what} [y/N] ").strip().lower() in ("y", "yes")
-
-
-def secret(what: str, command: str) -> str:
-    """Read a secret: typed twice without echo, or from standard input. Raises CommandError when it is empty.
-
-    `command` is the command for another try.
-    """
+def secret(name: str) -> str:
+    """Read a secret: typed twice without echo, or from standard input. Raises CommandError when it is empty."""
     if not sys.stdin.isatty():
         value = sys.stdin.readline().rstrip("\r\n")
     else:
-        value = getpass.getpass(f"{what} (it is not shown): ")
+        value = getpass.getpass(f"{name} (it is not shown): ")
         if getpass.getpass("The same again: ") != value:
-            raise CommandError(f"These are not the same; nothing was changed. Try again: {command}")
+            raise CommandError("The two inputs differ, so nothing was changed.", Remedy.RETRY)
     if not value.strip():
-        raise CommandError(f"Nothing was given; nothing was changed. Type it, or give it by standard input: {command}")
+        raise CommandError("The input is empty, so nothing was changed.", Remedy.RETRY)
     return value.strip()

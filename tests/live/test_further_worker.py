@@ -127,7 +127,7 @@ def test_a_release_and_a_rollback_take_it_along(project: Project) -> None:
 
 def test_what_it_wrote_is_named_by_a_backup_and_outlives_it(project: Project) -> None:
     said = project.oracle("backup").well().output
-    assert "Not in it, and kept by Cloudflare alone: D1 database feed-data, KV namespace feed-cache, " in said
+    assert "Not in it, and stored by Cloudflare only: D1 database feed-data, KV namespace feed-cache, " in said
     for key in ("workers.feed", "workerSecrets.feed"):
         project.pulumi("config", "rm", "--path", f"oracle-net:{key}", "-s", "local")
     project.oracle("up").well()

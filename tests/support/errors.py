@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import pytest
@@ -28,3 +30,12 @@ def raises_text(kind: type[E], pattern: str) -> pytest.RaisesExc[E]:
         return True
 
     return pytest.raises(kind, check=matches)
+
+
+@contextmanager
+def refused(pattern: str, stack: str = "prod") -> Iterator[None]:
+    """Expect an error in the block whose text on the stack, with its fixes, matches the pattern."""
+    with pytest.raises(UserError) as caught:
+        yield
+    text = advice.text(caught.value, stack, "oracle again")
+    assert re.search(pattern, text), text

@@ -11,13 +11,14 @@ import pytest
 from cli.backups.stack_backups import StackBackups
 from cli.ui import phrases
 from cli.ui.errors import CommandError
-from cli.ui.prompt import confirm
+from cli.ui.prompt import confirm, refuse_unattended
 from clients.pocketbase import DataSummary
 from stack_outputs import Release
 from storage.backups import AuditLog, Backup, BackupOrigin, Contents, Entry, Folder, open_store
 from storage.backups.audit_log import Kind
 from storage.releases import items
 from storage.releases.store import DeployedRelease
+from tests.support.errors import refused
 from tests.support.owners import owner
 
 
@@ -48,7 +49,8 @@ def stack_backups(tmp_path: Path, *entries: Entry, stack: str = "local") -> Stac
     for each in entries:
         audit_log.add(each)
     made = object.__new__(StackBackups)
-    here = SimpleNamespace(name=stack, private=tmp_path / ".oracle", project=tmp_path)
+    update = f"pulumi up --stack {stack}"
+    here = SimpleNamespace(name=stack, private=tmp_path / ".oracle", project=tmp_path, update=update)
     made.engine = cast(Any, SimpleNamespace(stack=here, owner=owner(stack)))
     made.__dict__["store"] = audit_log.store
     return made
@@ -107,14 +109,15 @@ def test_a_restart_carries_its_own_backup(tmp_path: Path) -> None:
 
 
 def test_a_wipe_whose_backup_is_still_to_come_says_how_to_finish_it(tmp_path: Path) -> None:
-    with pytest.raises(
-        CommandError, match=r"The wipe of 2026-11-22T16:01 has no backup yet; finish it: pulumi up -s local"
+    with refused(
+        r"^The wipe of 2026-11-22T16:01 has no backup yet\. Fix: run `pulumi up --stack local` to finish it; or run "
+        r"`oracle backups local` to choose another backup\.$"
     ):
         stack_backups(tmp_path, WIPE).last_undone()
 
 
 def test_nothing_to_undo(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="Nothing was wiped that could be undone; see: oracle history local"):
+    with refused("^There is no wipe or restore to undo. Fix: run `oracle history local` to see the changes"):
         stack_backups(tmp_path, entry(1, "first", None, "app")).last_undone()
 
 
@@ -172,10 +175,10 @@ def test_nothing_is_offered_that_is_gone(tmp_path: Path) -> None:
     (kept / "releases" / "assets" / ("a" * 64)).unlink()
     found, complaints = made.history()
     assert [(each.undo, each.gone) for each in found] == [
-        (None, "gone: the backup was cleared away or is damaged"),
-        (None, "gone: the backup was cleared away or is damaged"),
-        (None, "gone: the release before is not kept"),
-        (None, "gone: the release before is not kept"),
+        (None, "impossible: the backup was deleted or is damaged"),
+        (None, "impossible: the backup was deleted or is damaged"),
+        (None, "impossible: the earlier release is not stored"),
+        (None, "impossible: the earlier release is not stored"),
     ]
     assert len(complaints) == 2
     made.catalog_without_key.delete(backup.id)
@@ -210,7 +213,7 @@ def test_looking_asks_the_store_once_for_each_list_and_makes_nothing(
 def test_stacks_with_one_store_and_one_name_of_the_app_have_a_history_each(tmp_path: Path) -> None:
     local, prod = stack_backups(tmp_path, WIPE, BACKED_UP), stack_backups(tmp_path, stack="prod")
     assert prod.changes() == []
-    with pytest.raises(CommandError, match="Nothing was wiped that could be undone; see: oracle history prod"):
+    with refused("^There is no wipe or restore to undo. Fix: run `oracle history prod` to see the changes"):
         prod.last_undone()
     assert local.last_undone() == "kept-1"
 
@@ -231,13 +234,18 @@ def test_sizes(count: int, text: str) -> None:
 
 
 def test_agreement_is_never_assumed(monkeypatch: pytest.MonkeyPatch) -> None:
-    confirm("local", True, "oracle wipe local", "")
+    confirm("local", True, "")
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: False))
-    with pytest.raises(CommandError, match="oracle wipe local --yes"):
-        confirm("local", False, "oracle wipe local", "")
+    with refused(
+        "^There is no terminal to ask for confirmation, so nothing was changed. Fix: run `oracle again --yes`"
+    ):
+        confirm("local", False, "")
+    with refused("^With --json no question is asked, so nothing was changed. Fix: run `oracle again --yes`"):
+        refuse_unattended(yes=False, as_json=True)
+    refuse_unattended(yes=True, as_json=True)
     monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
     monkeypatch.setattr("builtins.input", lambda _: "yes")
     with pytest.raises(CommandError, match="nothing was changed"):
-        confirm("local", False, "oracle wipe local", "")
+        confirm("local", False, "")
     monkeypatch.setattr("builtins.input", lambda _: " local ")
-    confirm("local", False, "oracle wipe local", "")
+    confirm("local", False, "")

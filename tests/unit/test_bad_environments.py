@@ -26,8 +26,8 @@ from cli.engine.workspace import Stack
 from cli.main import app
 from cli.releases import promotion, promotion_checks, receipts
 from cli.runs.store import Run, Runs
-from cli.ui.errors import CommandError, engine_sentence
-from errors import UserError
+from cli.ui.errors import CommandError, engine_failure
+from errors import Fix, UserError
 from settings import SettingsError, parse
 from stack_outputs import ADOPTED, Release
 from tests.support.owners import owner
@@ -74,25 +74,27 @@ def project(tmp_path: Path, with_receipt: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 def said(command: str, stack: str) -> str:
-    """The sentence of a command that fails; the last line of several."""
+    """The text of a command that fails; the last line of several."""
     done = CliRunner().invoke(app, [word.format(stack) for word in COMMANDS[command]])
     assert isinstance(done.exception, CommandError), (done.exception, done.output)
     assert done.exception.status != 0
-    return str(done.exception).splitlines()[-1]
+    return advice.text(done.exception, stack, "RETRY").splitlines()[-1]
 
 
 @pytest.mark.parametrize("name", ["", "..", "../other", "a/b", "other/", ".other", "oth er", "other\n", "x" * 101])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_what_is_no_name_of_a_stack(project: Path, command: str, name: str) -> None:
-    assert said(command, name).endswith("dashes, dots and underscores; the stacks there are: ls Pulumi.*.yaml")
+    assert said(command, name).endswith(
+        "has letters, digits, dashes, dots and underscores. Fix: run `ls Pulumi.*.yaml` to see the stacks."
+    )
 
 
 @pytest.mark.parametrize("command", [name for name in COMMANDS if name != "up"])
 def test_a_stack_that_does_not_exist(project: Path, command: str) -> None:
     before = sorted(project.rglob("*"))
     assert said(command, "nowhere") == (
-        "There is no stack nowhere: Pulumi.nowhere.yaml does not exist. There are: local, other, prod, staging. One "
-        "of your own on this machine: oracle up nowhere"
+        "There is no stack nowhere: Pulumi.nowhere.yaml does not exist. There are: local, other, prod, staging. Fix: "
+        "run `oracle up nowhere` to create a stack of your own on this machine."
     )
     assert sorted(project.rglob("*")) == before
 
@@ -171,7 +173,7 @@ def test_a_receipt_s_other_digit_is_nobody_s_bytes(project: Path) -> None:
         ("failed to load checkpoint: place 1: unexpected end of JSON input", "The state of prod is damaged"),
         (
             'failed to make http request: PUT "http://x": 401 Unauthorized {"success":false}',
-            "A cloud refused the token: it is another stack's, or no longer counts",
+            "A cloud refused the token: it is another stack's, or it is no longer valid.",
         ),
         (
             "Error trying to read app deployment state: GET http://x/v2: 401 (request 1) Unable to authenticate you",
@@ -181,10 +183,10 @@ def test_a_receipt_s_other_digit_is_nobody_s_bytes(project: Path) -> None:
     ],
 )
 def test_what_the_engine_says_of_a_state_or_a_token_is_a_sentence(engine: str, sentence: str) -> None:
-    told = engine_sentence(f"error: {engine}\n", "prod")
-    assert told is not None
-    assert told.startswith(sentence)
-    assert engine_sentence(f"backend | {engine}\n", "prod") is None
+    found = engine_failure(f"error: {engine}\n", "prod")
+    assert found is not None
+    assert found.problem.startswith(sentence)
+    assert engine_failure(f"backend | {engine}\n", "prod") is None
 
 
 @pytest.fixture
@@ -215,13 +217,12 @@ def test_a_change_that_the_lock_refused_leaves_the_file_as_it_was(
         return Finished(255, "error: the stack is currently locked by 1 lock(s).\n")
 
     engine = SimpleNamespace(
-        stack=stack, run_checked=config, sentence=lambda done, _: engine_sentence(done.output, "prod")
+        stack=stack, run_checked=config, failure=lambda done, *_: engine_failure(done.output, "prod")
     )
     recording: Any = SimpleNamespace(engine=engine, run=run, update=update)
-    with pytest.raises(
-        CommandError, match=r"^Another update of prod holds the lock, .*: oracle recover prod$"
-    ) as caught:
+    with pytest.raises(CommandError, match=r"^Another update of prod holds the lock, or was killed\.$") as caught:
         config_change.run_config_change(recording, {"oracle-net:adminPasswordVersion": "2"})
+    assert caught.value.helps == (Fix(first="wait for it"), Fix("oracle recover prod", "if it was killed"))
     assert isinstance(caught.value, config_change.Refused) is not stays
     assert (stack.file.read_text() != before) is stays
 
@@ -234,15 +235,15 @@ def test_what_has_drifted_is_not_promoted() -> None:
     promotion_checks.refuse_drifted(report)
     with pytest.raises(CommandError) as caught:
         promotion_checks.refuse_drifted(replace(report, drifts=(BY_HAND, BY_HAND)))
-    assert str(caught.value) == (
-        "staging has drifted from what is declared: Its active version is another (1 more: oracle drift staging). "
-        "Put it right: oracle drift staging --repair"
+    assert advice.text(caught.value, "prod", "") == (
+        "staging differs from its declaration: Its active version is another, and 1 more. Fix: run `oracle "
+        "drift staging --repair` to remove the differences; or run `oracle drift staging` to see them."
     )
     with pytest.raises(CommandError) as caught:
         promotion_checks.refuse_drifted(replace(report, unknown=("The backend's app was not looked at: refused.",)))
-    assert str(caught.value) == (
-        "Whether staging has drifted is not known: The backend's app was not looked at: refused. See: "
-        "oracle drift staging"
+    assert advice.text(caught.value, "prod", "") == (
+        "It is unknown whether staging differs from its declaration: The backend's app was not looked at: refused. "
+        "Fix: run `oracle drift staging` to check again."
     )
 
 
@@ -256,7 +257,7 @@ def test_a_stack_is_looked_at_for_drift_before_its_release_is_taken(monkeypatch:
     )
     drifted = Report(stack="staging", drifts=(BY_HAND,), unknown=())
     monkeypatch.setattr(promotion_checks, "find_drift", Mock(return_value=drifted))
-    with pytest.raises(CommandError, match="staging has drifted"):
+    with pytest.raises(CommandError, match="staging differs from its declaration"):
         promotion_checks.fit_release(engine)
     engine.outputs.assert_not_called()
 
@@ -270,8 +271,8 @@ def test_what_was_adopted_is_neither_promoted_nor_promoted_over(project: Path, a
     file.write_text(file.read_text().replace("    api:\n", "    api:\n      adopted: {version: version-1}\n"))
     before = file.read_bytes()
     assert said("promote" if adopted == "other" else "promote from", "other") == (
-        f"api of {adopted} still run as they were made by hand, and a receipt names the bytes of every service. "
-        f"Release them from here first: oracle deploy --stack {adopted}"
+        f"api of {adopted} still run as they were made by hand, so no receipt can name their bytes. Fix: run `oracle "
+        f"deploy --stack {adopted}` to release them for the first time."
     )
     assert file.read_bytes() == before
 

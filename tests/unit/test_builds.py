@@ -15,6 +15,7 @@ from cli.builds.builds import Build, run_builds
 from cli.builds.freshness import Product
 from cli.ui.errors import CommandError
 from programs import git
+from tests.support.errors import refused
 
 
 def made(tmp_path: Path, command: str) -> Build:
@@ -31,7 +32,10 @@ def test_the_output_goes_to_the_log_as_it_is_and_to_whoever_hears(tmp_path: Path
 
 
 def test_a_failure_ends_in_the_end_of_the_log(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match=r"The build of api failed \(status 3\)(.|\n)*the reason"):
+    with refused(
+        r"^An excerpt of its log:\nthe reason\nThe build of api failed \(status 3\)\. Fix: correct the error "
+        r"\(log: \S+build.log\), then run `oracle build api --stack prod`\.$"
+    ):
         list(run_builds([made(tmp_path, "echo the reason; exit 3")]))
 
 
@@ -48,8 +52,9 @@ def test_what_a_build_leaves_behind_is_not_waited_for(tmp_path: Path) -> None:
 
 def test_one_that_does_not_end_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build_commands, "BUILD_SECONDS", 0.5)
-    with pytest.raises(
-        CommandError, match=r"did not end within 0 minutes and was stopped; see its log .*: oracle build api"
+    with refused(
+        r"did not end within 0 minutes and was stopped\. "
+        r"Fix: read its log \S+, then run `oracle build api --stack prod`\.$"
     ):
         list(run_builds([made(tmp_path, "exec sleep 600")]))
 
@@ -77,10 +82,10 @@ def dated(checkout: Path, command: str = DATED) -> Build:
 
 def built(build: Build, again: bool = False) -> list[str]:
     [done] = run_builds([build], again=again)
-    return list(done.lines)
+    return list(done.report("prod"))
 
 
-SAME = ["Not built again: web, whose source is what it was"]
+SAME = ["Not built again: web, whose source has not changed"]
 
 
 def test_an_unchanged_source_is_not_built_again(checkout: Path) -> None:
@@ -122,7 +127,8 @@ def test_what_differs_between_two_builds_of_one_source_is_said_once(checkout: Pa
     built(dated(checkout))
     first, second = built(dated(checkout), again=True)
     assert first == "Built: web"
-    assert second.startswith("Two builds of the same source of web differ, in index.html: something there is made anew")
+    assert second.startswith("Two builds of the same source of web differ, in index.html: the build writes something")
+    assert second.endswith("or by: oracle build web --stack prod --again")
     assert built(dated(checkout), again=True) == ["Built: web"]
     assert built(dated(checkout)) == SAME
 

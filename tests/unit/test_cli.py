@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
+import advice
 from cli.engine.locks import Lock
 from cli.engine.recover import _locks
 from cli.engine.workspace import Stack
-from cli.ui.errors import ENGINE, engine_sentence, program_sentence
+from cli.ui.errors import ENGINE, CommandError, KnownFailure, engine_failure, program_sentence
+from errors import Fix
 
 DEAD = 2**22 - 1  # above any process id in use
 
@@ -58,20 +60,27 @@ def test_a_lock_that_was_cut_off_while_written_holds_nothing(tmp_path: Path) -> 
     assert not path.exists()
 
 
-@pytest.mark.parametrize("sentence", [sentence for _, sentence in ENGINE])
-def test_every_known_failure_ends_in_a_command(sentence: str) -> None:
-    told = sentence.format(stack="local", holder="")
-    assert "\n" not in told
-    assert any(command in told for command in ("oracle ", "pulumi ", "git "))
+@pytest.mark.parametrize("known", ENGINE, ids=lambda known: known.pattern)
+def test_every_known_failure_ends_in_a_command(known: KnownFailure) -> None:
+    found = CommandError(known.problem.format(stack="prod", holder=""), *known.helps)
+    assert "\n" not in found.problem
+    assert found.problem.endswith(".")
+    assert advice.command(found, "prod", "").startswith(("oracle ", "pulumi ", "git ", "eval "))
+
+
+def test_the_fixes_of_a_known_failure_name_the_engines_own_stack() -> None:
+    found = engine_failure("error: incorrect passphrase", "staging")
+    assert found is not None
+    assert advice.command(found, "prod", "") == 'eval "$(oracle env staging)"', "`oracle promote staging prod`"
 
 
 def test_known_failures_are_found_in_the_engines_output() -> None:
     output = "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end"
-    assert engine_sentence(output, "prod") == (
-        "Another update of prod holds the lock, or was killed; wait for it, or take over from a dead one: "
-        "oracle recover prod"
-    )
-    assert engine_sentence("error: something else", "prod") is None
+    found = engine_failure(output, "prod")
+    assert found is not None
+    assert found.problem == "Another update of prod holds the lock, or was killed."
+    assert found.helps == (Fix(first="wait for it"), Fix("oracle recover prod", "if it was killed"))
+    assert engine_failure("error: something else", "prod") is None
 
 
 def test_who_holds_the_lock_is_told() -> None:
@@ -80,19 +89,19 @@ def test_who_holds_the_lock_is_told() -> None:
         "  s3://states/.pulumi/locks/organization/oracle-net/prod/1.json: created by ada@laptop (pid 12) at "
         "2026-11-22T20:00:00Z\n"
     )
-    told = engine_sentence(output, "prod")
-    assert told is not None
-    assert told.startswith("Another update of prod (ada on laptop, process 12, since 2026-11-22T20:00:00Z) holds")
+    found = engine_failure(output, "prod")
+    assert found is not None
+    assert found.problem.startswith(
+        "Another update of prod (ada on laptop, process 12, since 2026-11-22T20:00:00Z) holds the lock"
+    )
 
 
 def test_words_of_the_services_logs_are_no_failures_of_the_engine() -> None:
     log = "    jellyfish-app | dial tcp 127.0.0.1:80: connection refused\n"
-    assert (
-        engine_sentence(f"{log}    error: 1 error occurred:\n    \t* Error creating App: out of stock\n", "p") is None
-    )
-    refused = engine_sentence("    error: GET http://127.0.0.1:1/v2/apps: [Errno 111] Connection refused\n", "p")
+    assert engine_failure(f"{log}    error: 1 error occurred:\n    \t* Error creating App: out of stock\n", "p") is None
+    refused = engine_failure("    error: GET http://127.0.0.1:1/v2/apps: [Errno 111] Connection refused\n", "p")
     assert refused is not None
-    assert "oracle cloud start" in refused
+    assert advice.command(refused, "p", "") == "oracle cloud start --stack p"
 
 
 def test_the_first_error_that_says_something_is_found() -> None:
@@ -117,7 +126,7 @@ def test_the_first_error_that_says_something_is_found() -> None:
 Resources:
     2 errored
 """
-    assert str(program_sentence(trace)).endswith("whose trace stands above: KeyError: 'secrets'")
+    assert str(program_sentence(trace)).endswith("whose trace is above: KeyError: 'secrets'")
 
 
 def test_a_stack_is_local_by_its_addresses_and_not_by_its_name(tmp_path: Path) -> None:
@@ -150,4 +159,4 @@ def test_each_stack_has_a_local_cloud_of_its_own(tmp_path: Path) -> None:
         stack.file.write_text("config:\n  digitalocean:apiEndpoint: http://127.0.0.1:8400\n")
     assert (local.update, prod.update) == ("make up", "oracle up prod")
     prod.file.write_text("config: {}\n")
-    assert prod.update == "pulumi up -s prod"
+    assert prod.update == "pulumi up --stack prod"

@@ -14,7 +14,8 @@ from cli.deploy import deploy
 from cli.deploy.deploy import Locked, Plan, run_deploy
 from cli.engine.pulumi import Finished
 from cli.runs.store import PINNED
-from cli.ui.errors import CommandError, engine_sentence, is_locked
+from cli.ui.errors import CommandError, engine_failure, is_locked
+from errors import Fix, Remedy
 
 FOLDER_LOCKED = "error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or …"
 CLOUD_LOCKED = "error: [409] Conflict: Another update is currently in progress.\nTo learn more about possible reasons"
@@ -25,14 +26,14 @@ class Recording:
     """A double of a run's recorder: its updates end with the given results, one after another."""
 
     def __init__(self, folder: Path, *updates: Finished) -> None:
-        self.run = SimpleNamespace(folder=folder)
+        self.run = SimpleNamespace(folder=folder, info=SimpleNamespace(command="oracle deploy api --stack staging"))
         self.engine = SimpleNamespace(
             stack=SimpleNamespace(
                 name="staging", settings=lambda: SimpleNamespace(adopted=(), services=("backend", "api", "web"))
             ),
             environment={},
             export=dict,
-            failure=lambda done, on: engine_sentence(done.output, "staging") or on,
+            failure=lambda done, go_on, then: engine_failure(done.output, "staging") or CommandError(then, go_on=go_on),
         )
         self.said: list[str] = []
         self._updates = [*updates]
@@ -78,8 +79,9 @@ def test_what_was_agreed_to_is_prepared_anew_once_it_had_to_wait(prepared: list[
 @pytest.mark.parametrize("output", [FOLDER_LOCKED, CLOUD_LOCKED])
 def test_without_waiting_it_fails_with_the_lock_s_sentence(prepared: list[str], tmp_path: Path, output: str) -> None:
     recording = Recording(tmp_path, Finished(255, output))
-    with pytest.raises(Locked, match="Another update of staging holds the lock, or was killed; wait for it, or take"):
+    with pytest.raises(Locked, match=r"Another update of staging holds the lock, or was killed\.$") as locked:
         run_deploy(recording, ["api"], None)  # type: ignore[arg-type]
+    assert locked.value.helps == (Fix(first="wait for it"), Fix("oracle recover staging", "if it was killed"))
     assert (len(prepared), recording.said) == (1, [])
 
 
@@ -90,6 +92,7 @@ def test_any_other_failure_is_no_reason_to_wait(prepared: list[str], tmp_path: P
     with pytest.raises(CommandError) as failed:
         run_deploy(recording, ["api"], None, wait=20)  # type: ignore[arg-type]
     assert not isinstance(failed.value, Locked)
+    assert failed.value.go_on == "oracle deploy api --stack staging"
     assert len(prepared) == 1
 
 
@@ -105,9 +108,10 @@ def test_what_was_kept_from_before_another_update_is_never_deployed(
     """Else the other update's release would be lost from the receipt."""
     (tmp_path / PINNED).write_text(json.dumps({"release": "old"}))
     monkeypatch.setattr(deploy, "outputs_or_none", running("new"))
-    said = "Another update has changed what runs in staging while this one was prepared, so nothing was changed; try "
-    with pytest.raises(Locked, match=said):
+    said = "Another update has changed the release of staging while this one was prepared, so nothing was changed."
+    with pytest.raises(Locked, match=said) as stale:
         run_deploy(Recording(tmp_path), ["api"], None)  # type: ignore[arg-type]
+    assert stale.value.helps == (Remedy.RETRY,)
     monkeypatch.setattr(deploy, "outputs_or_none", running("new", "old"))
     assert run_deploy(Recording(tmp_path, WELL), ["api"], None, wait=20) == {"done": True}  # type: ignore[arg-type]
     assert len(prepared) == 3

@@ -12,6 +12,7 @@ from cli.engine.pulumi import STACK, Engine, NoStack, outputs_or_none
 from cli.engine.recover import settled
 from cli.engine.workspace import Stack
 from cli.ui.errors import CommandError
+from tests.support.errors import refused
 
 OUTPUTS: dict[str, Any] = {
     "backendUrl": "http://backend",
@@ -70,7 +71,7 @@ def test_the_state_tells_the_same_outputs_as_the_engine(engine: Engine) -> None:
 @pytest.mark.parametrize("state", [{"deployment": None}, {"deployment": {"resources": [{"type": STACK}]}}])
 def test_a_state_without_outputs_says_how_to_deploy(engine: Engine, state: dict[str, Any]) -> None:
     assert outputs_or_none(state) is None
-    with pytest.raises(CommandError, match=r"The stack local has no \w+ yet; deploy it: "):
+    with refused(r"^The stack local has no \w+ yet\. Fix: run `(make|pulumi) up.*` to deploy it\.$"):
         engine.outputs(state)
 
 

@@ -16,8 +16,9 @@ import pytest
 
 import advice
 from cli import main
-from cli.engine.pulumi import FULL_TEXT, Engine, Finished
+from cli.engine.pulumi import Engine, Finished
 from cli.engine.workspace import Stack
+from cli.stack_argument import Invocation
 from cli.ui.errors import Cause, CommandError, program_cause
 from clients.app_platform import AppPlatformError
 from components import backend
@@ -36,7 +37,8 @@ TAIL = "\nResources:\n    1 unchanged\n    1 errored\n\nDuration: 1s\n"
 UNHANDLED = "    error: Program failed with an unhandled exception:\n    Traceback (most recent call last):\n"
 FRAME = '      File "__main__.py", line 21, in <module>\n        raise it\n        ^^^^^^^^\n'
 AGAIN = "    Traceback (most recent call last):\n"
-ABOVE = "the program did not expect this, whose trace stands above: "
+UPDATE = "pulumi up --stack prod"
+ABOVE = "the program did not expect this, whose trace is above: "
 
 
 def output(*lines: str) -> str:
@@ -104,15 +106,20 @@ def test_advice_does_not_repeat_what_nobody_expected(tmp_path: Path) -> None:
     engine = Engine.__new__(Engine)
     engine.stack = Stack("prod", tmp_path)
     broken = Finished(255, output(UNHANDLED, FRAME, "    KeyError: 'missing'\n"))
-    failed = engine.failure(broken, "pulumi up", problem="The update failed")
-    assert failed.problem == f"The update failed: {ABOVE}KeyError: 'missing'"
-    assert (failed.helps, failed.go_on) == ((FULL_TEXT,), "")
-    known = engine.failure(Finished(255, output("    error: The store is full.\n")), "pulumi up")
-    assert advice.text(known, "prod", "") == "The store is full. To go on, run `pulumi up`."
+    full_text = " Fix: run `oracle logs` to read its full text."
+    assert advice.text(engine.failure(broken, UPDATE), "prod", "") == f"{ABOVE}KeyError: 'missing'.{full_text}"
+    assert advice.text(engine.failure(broken, UPDATE, "The update failed"), "prod", "") == (
+        f"The update failed: {ABOVE}KeyError: 'missing'.{full_text}"
+    )
+    known = Finished(255, output("    error: The store is full.\n"))
+    assert advice.text(engine.failure(known, UPDATE), "prod", "") == f"The store is full. To go on, run `{UPDATE}`."
+    assert advice.text(engine.failure(known, UPDATE, "The update failed", "Nothing is lost."), "prod", "") == (
+        f"The update failed: The store is full. Nothing is lost. To go on, run `{UPDATE}`."
+    )
 
 
 def raising(error: BaseException) -> Callable[..., None]:
-    def run(**_: Any) -> None:
+    def run(obj: Invocation) -> None:
         raise error
 
     return run
@@ -150,21 +157,21 @@ def test_the_command_ends_in_a_sentence(
     assert run_main(monkeypatch, error) == 1
     said = capsys.readouterr().err
     (kept,) = errors.iterdir()
-    assert said.startswith(f"oracle: `oracle wipe` met an error that nobody expected: {last} (tests/unit/test_errors")
-    assert said.endswith(f". Its full text: cat {kept}\n")
+    assert said.startswith(f"oracle: `oracle wipe` met an unexpected error: {last} (tests/unit/test_errors")
+    assert said.endswith(f". Fix: run `cat {kept}` to read its full text.\n")
     assert len(said.splitlines()) == 1
     assert "Traceback (most recent call last)" in kept.read_text()
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
 
-def test_where_no_file_can_be_written_the_text_stands_above(
+def test_where_no_file_can_be_written_the_text_is_above(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], errors: Path
 ) -> None:
     errors.write_text("in the way")
     assert run_main(monkeypatch, KeyError("missing")) == 1
     said = capsys.readouterr().err
     assert "Traceback (most recent call last)" in said
-    assert said.splitlines()[-1].endswith("Its full text stands above.")
+    assert said.splitlines()[-1].endswith("Its full text is above.")
 
 
 def test_a_job_that_keeps_no_files_shows_the_text(
@@ -192,8 +199,10 @@ def test_secrets_of_the_environment_are_hidden(
 def test_a_known_failure_and_an_exit_stay_as_they_are(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], errors: Path
 ) -> None:
-    assert run_main(monkeypatch, CommandError("Known.", Fix(f"oracle x {STACK}"), status=3)) == 3
-    assert capsys.readouterr().err == "oracle: Known. Fix: run `oracle x local`.\n"
+    assert run_main(monkeypatch, CommandError("Known.", Fix("x", "to fix it"), status=3)) == 3
+    assert capsys.readouterr().err == "oracle: Known. Fix: run `x` to fix it.\n"
+    assert run_main(monkeypatch, UserError("Known.", Remedy.RETRY)) == 1
+    assert capsys.readouterr().err == "oracle: Known. Fix: run `oracle`.\n", "no command was read yet"
     assert run_main(monkeypatch, SystemExit(4)) == 4
     assert not errors.exists()
 

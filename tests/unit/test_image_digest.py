@@ -12,14 +12,16 @@ import pulumi
 import pytest
 import yaml
 
+from artifacts.folders import ArtifactError
 from cli.builds import image as images
 from cli.builds.builds import builds, run_builds
 from cli.deploy.service_plan import TO_BE_BUILT, version
 from cli.doctor.images import image as doctor_image
 from cli.engine.workspace import Stack
-from cli.ui.errors import CommandError
+from errors import Fix
 from settings import SettingsError, parse
 from stack_outputs import UNBUILT, Release
+from tests.support.errors import refused
 from tests.support.scripted import Reply, Scripted, scripted
 from tests.support.stacks import stack_file
 from tests.unit import program
@@ -131,13 +133,13 @@ def test_a_registry_that_does_not_answer_ends_a_preview_with_a_sentence(scene: S
 
 def test_a_run_builds_it_once(scene: Scene) -> None:
     scene.has(False, False, True)
-    heard = [line for done in run_builds(builds(scene.stack(), ["backend"])) for line in done.lines]
+    heard = [line for done in run_builds(builds(scene.stack(), ["backend"])) for line in done.report("local")]
     name = f"{scene.at.address.removeprefix('http://')}/app@{DIGEST}"
     assert heard == [f"Built: backend's image ({name})"]
     log = scene.root / ".oracle/logs/build-backend-image.log"
     assert log.read_text() == "the builder's build\nthe builder's push\n"
     (again,) = run_builds(builds(scene.stack(), ["backend"]))
-    assert list(again.lines) == [f"Not built again: backend's image, whose source is what it was ({name})"]
+    assert list(again.report("local")) == [f"Not built again: backend's image, whose source has not changed ({name})"]
     assert scene.said == ["build", "push"]
 
 
@@ -157,9 +159,7 @@ def test_a_run_with_nothing_to_build_with_says_so(scene: Scene, monkeypatch: pyt
     scene.has(False)
     (scene.root / "bin/docker").unlink()
     monkeypatch.setenv("PATH", f"{scene.root}/bin")
-    with pytest.raises(
-        CommandError, match=r"^No program on this machine can build the backend's image \(docker is not "
-    ):
+    with pytest.raises(ArtifactError, match=r"^No program on this machine can build the backend's image \(docker is not "):
         list(run_builds(builds(scene.stack(), ["backend"])))
 
 
@@ -178,16 +178,14 @@ def test_only_the_backends_image_is_built_and_not_with_a_receipt(scene: Scene) -
 def test_a_digest_that_the_registry_has_lost_is_refused(scene: Scene) -> None:
     stack = scene.stack(digest=DIGEST)
     release = Release(backend=DIGEST, workers={}, assets={}, commits={})
-    with pytest.raises(
-        CommandError, match=r"no longer has the backend's image aaaaaaaaaaaa .* nothing was changed; or else$"
-    ):
-        images.refuse_lost(stack, release, None, "or else")
-    images.refuse_lost(stack, release, DIGEST, "what runs already moves nowhere")
+    with refused(r"no longer has the backend's image aaaaaaaaaaaa .* nothing was changed\. Fix: run `or else`\.$"):
+        images.refuse_lost(stack, release, None, Fix("or else"))
+    images.refuse_lost(stack, release, DIGEST)
     scene.at.answers[f"/v2/app/manifests/{DIGEST}"] = [Reply("", headers={"docker-content-digest": DIGEST})]
-    images.refuse_lost(stack, release, None, "or else")
+    images.refuse_lost(stack, release, None)
     scene.at.answers[f"/v2/app/manifests/{DIGEST}"] = [Reply("", 500)]
-    with pytest.raises(CommandError, match=r"failed at a request for app \(status 500\)"):
-        images.refuse_lost(stack, release, None, "or else")
+    with pytest.raises(ArtifactError, match=r"failed at a request for app \(status 500\)"):
+        images.refuse_lost(stack, release, None)
 
 
 def test_an_image_of_the_local_clouds_own_store_is_asked_for_there(scene: Scene) -> None:

@@ -18,7 +18,9 @@ from cli.engine.workspace import Stack
 from cli.runs.recorder import RunRecorder
 from cli.runs.store import Runs
 from cli.ui.errors import CommandError
+from errors import Fix
 from stack_outputs import PINNED_VARIABLE, Outputs
+from tests.support.errors import refused
 from tests.support.owners import owner
 from tests.unit.test_service_plan import OLD, outputs, settings
 
@@ -49,13 +51,13 @@ class Asked:
         self.engine = Mock(Engine, stack=self.stack, owner=owner(), environment={})
         self.engine.outputs.return_value = outputs()
         self.engine.export.return_value = STATE
-        monkeypatch.setattr(RunRecorder, "preview", lambda _, *options, again: self._preview(steps, options))
+        monkeypatch.setattr(RunRecorder, "preview", lambda _, *options: self._preview(steps, options))
         monkeypatch.setattr(config_change, "start_detached", self._hand_over)
         monkeypatch.setattr(config_change, "run_in_view", lambda run: run.info)
 
     def wipe(self, agree: Any = lambda _: None) -> None:
         values = {"oracle-net:generation": "2", "oracle-net:restoreFrom": None}
-        replace_data(self.engine, OtherData(kind="wipe", values=values, again="oracle wipe local"), agree)
+        replace_data(self.engine, OtherData(kind="wipe", values=values, retry_command="oracle wipe local"), agree)
 
     def _preview(self, steps: list[dict[str, Any]], options: tuple[str, ...]) -> list[dict[str, Any]]:
         self.previewed = list(options)
@@ -103,8 +105,9 @@ def test_the_stack_s_file_is_not_touched_before_somebody_agrees(
 def test_other_changes_of_the_api_do_not_go_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     other = [*WIPE, step("api-script", "update", compatibilityFlags="")]
     asked = Asked(tmp_path, monkeypatch, other)
-    with pytest.raises(CommandError, match=r"api has changes of its own .*oracle deploy backend api"):
+    with pytest.raises(CommandError, match=r"api has undeployed changes \(compatibilityFlags\)\.$") as caught:
         asked.wipe()
+    assert caught.value.helps == (Fix("oracle deploy backend api --stack <stack>", "to deploy both"),)
     assert not asked.handed
 
 
@@ -127,7 +130,7 @@ def test_a_restart_that_did_not_end_is_gone_on_with(declared: int, wanted: str) 
     assert command._restarted(engine, settings(restart=declared)) == {"oracle-net:restart": wanted}
 
 
-@pytest.mark.parametrize("runs, on", [(1, "oracle wipe local"), (2, "pulumi up -s local")])
+@pytest.mark.parametrize("runs, on", [(1, "oracle wipe local"), (2, "pulumi up --stack local")])
 def test_what_to_type_after_a_break_depends_on_whether_the_traffic_has_moved(
     tmp_path: Path, runs: int, on: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,12 +138,12 @@ def test_what_to_type_after_a_break_depends_on_whether_the_traffic_has_moved(
     gate = {"urn": "u::p::t::backend-generation", "type": config_change.GATE, "outputs": {"generation": 2}}
     asked.engine.export.return_value = {"deployment": {"resources": [*STATE["deployment"]["resources"], gate]}}
     asked.engine.outputs.return_value = Mock(Outputs, generation=runs, release=OLD)
-    asked.engine.sentence.side_effect = lambda _done, sentence: sentence
+    asked.engine.failure.side_effect = lambda done, *texts: Engine.failure(asked.engine, done, *texts)
     with Runs(asked.stack.runs).start("wipe", owner()) as run:
         recording = Mock(engine=asked.engine, run=run)
         recording.update.return_value = SimpleNamespace(status=1, output="error: broke")
-        with pytest.raises(CommandError, match=f"Nothing is lost; go on: {on}$"):
+        with refused(rf"^The update failed: .*\. Nothing is lost\. To go on, run `{on}`\.$"):
             config_change.run_config_change(
-                recording, {"oracle-net:generation": "2"}, only=DATA_ONLY, again="oracle wipe local"
+                recording, {"oracle-net:generation": "2"}, only=DATA_ONLY, retry_command="oracle wipe local"
             )
         run.end()

@@ -10,7 +10,7 @@ import pytest
 from cli.engine import local_cloud, plugins
 from cli.engine.plugins import NAMES, Plugins, provide
 from cli.engine.workspace import PROJECT, Stack
-from cli.ui.errors import CommandError
+from tests.support.errors import refused
 
 # What `pulumi plugin install` does, as far as the choice depends on it: it makes a plugin in $PULUMI_HOME, or fails.
 PULUMI = """#!/bin/sh
@@ -52,7 +52,9 @@ def test_ours_are_used_where_one_cannot_be_had(stack: Stack, monkeypatch: pytest
 def test_a_choice_that_cannot_be_had_changes_nothing(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAILS", "cloudflare")
     provide(stack, Plugins.offline)
-    with pytest.raises(CommandError, match="cannot be had here; use ours: oracle up --plugins offline"):
+    with refused(
+        r"cannot be installed on this machine\. Fix: run `oracle up \w+ --plugins offline` to use the offline"
+    ):
         provide(stack, Plugins.official)
     assert kinds(stack) == {Plugins.offline}
 

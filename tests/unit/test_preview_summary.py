@@ -38,7 +38,7 @@ def reasons(*changes: Change, **config: Any) -> str:
         (
             REPLACED,
             {"data": "ephemeral"},
-            "Another backend takes over, and oracle-net:data is ephemeral: its data does not go along.",
+            "Another app replaces the backend, and its data is not migrated, because oracle-net:data is ephemeral.",
         ),
         ((change("web-script"),), {"data": "ephemeral"}, ""),
         ((change("backend-app", "delete"),), {}, "The backend's app is deleted."),
@@ -73,7 +73,8 @@ def test_a_forecast_that_loses_data_says_so_first() -> None:
     assert text == (
         "### `prod`: 2 updated, 1 replaced\n\n"
         "> [!CAUTION]\n"
-        "> **THIS LOSES THE BACKEND'S DATA.** A verified backup is kept; `oracle wipe --undo` brings it back.\n"
+        "> **THIS LOSES THE BACKEND'S DATA.** A verified backup is taken first; "
+        "`oracle wipe --undo prod` restores it.\n"
         "> A wipe.\n> 12 &lt;posts>\n\n"
         "- web: changes.\n- Cost: $5.00 becomes $7.00.\n\n"
         "<details><summary>Resources</summary>\n\n| resource | |\n|---|---|\n"

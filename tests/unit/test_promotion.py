@@ -12,6 +12,7 @@ from unittest.mock import Mock
 
 import pytest
 
+import advice
 from cli.drift import Report
 from cli.engine.events import Recorder
 from cli.engine.pulumi import Finished
@@ -24,6 +25,7 @@ from stack_outputs import Release
 from storage.backups import Entry, Folder
 from storage.releases import items, place, same_bytes
 from storage.releases.store import DeployedRelease, ReleaseStore
+from tests.support.errors import refused
 from tests.support.owners import owner
 from tests.support.stacks import stack_file
 
@@ -56,13 +58,12 @@ def status(*findings: tuple[str, Level], notes: tuple[str, ...] = ()) -> Status:
 def test_only_what_is_healthy_is_promoted() -> None:
     promotion_checks.refuse_unhealthy(status())
     promotion_checks.refuse_unhealthy(status(("backups", "degraded")))
-    with pytest.raises(CommandError) as caught:
+    with refused(
+        r"^staging is down, and only a healthy stack is promoted: api ails, and 1 more\. Fix: run `x`; or run `oracle "
+        r"status staging` to see all problems\.$"
+    ):
         promotion_checks.refuse_unhealthy(status(("backups", "degraded"), ("web", "degraded"), ("api", "down")))
-    assert str(caught.value) == (
-        "staging is down, and only what is healthy is promoted: api ails (1 more: oracle status --stack staging). "
-        "Fix: x"
-    )
-    with pytest.raises(CommandError, match="staging is not at rest: An update is at work"):
+    with refused("^staging is changing, and only an idle stack is promoted: An update is at work. Fix: wait .*again`"):
         promotion_checks.refuse_unhealthy(status(notes=("An update is at work",)))
 
 
@@ -82,12 +83,14 @@ def test_stacks_that_cannot_be_promoted(tmp_path: Path, monkeypatch: pytest.Monk
     for name in ("local", "staging", "prod"):
         (tmp_path / f"Pulumi.{name}.yaml").write_text(stack_file(name).read_text())
     monkeypatch.setattr(Stack.__init__, "__defaults__", (tmp_path,))
-    with pytest.raises(CommandError, match=r"There is no stack prd: .*: local, prod, staging\. .*: oracle up prd$"):
+    with refused(r"There is no stack prd: .*: local, prod, staging\. Fix: run `oracle up prd` to create a stack of"):
         promotion.distinct("staging", "prd")
-    with pytest.raises(CommandError, match="staging runs its own release already"):
+    with refused(r"^staging cannot be promoted to itself\. Fix: run `oracle promote staging TO` with another stack"):
         promotion.distinct("staging", "staging")
     promotion.refuse_other_kind(*promotion.distinct("staging", "prod"))
-    with pytest.raises(CommandError, match="local packs its backend's image from a directory, and prod takes it from"):
+    with refused(
+        "^local packs its backend's image from a directory, and prod pulls it .* of Pulumi.local.yaml, then run"
+    ):
         promotion.refuse_other_kind(*promotion.distinct("local", "prod"))
 
 
@@ -107,11 +110,11 @@ def test_gone_back_to_is_the_newest_other_release() -> None:
     assert rollback.chosen(found, release(A), "", "prod") == found[2]
     assert rollback.chosen(found, release("d" * 64), "", "prod") == found[0]  # an update that has not got there
     assert rollback.chosen(found, release(A), "20260101", "prod") == found[3]
-    with pytest.raises(CommandError, match="There is no release 2027 of prod; see what there is: oracle rollback prod"):
+    with refused(r"^There is no release 2027 of prod\. Fix: run `oracle rollback prod --list` to see the releases\.$"):
         rollback.chosen(found, release(A), "2027", "prod")
-    with pytest.raises(CommandError, match="There are several releases 2026 of prod"):
+    with pytest.raises(CommandError, match="There are several releases whose ids begin with 2026 of prod"):
         rollback.chosen(found, release(A), "2026", "prod")
-    with pytest.raises(CommandError, match="prod has run no other release that is kept"):
+    with refused(r"^No other release of prod is stored\. Fix: run `oracle rollback prod --list`"):
         rollback.chosen(found[:2], release(A), "", "prod")
 
 
@@ -146,22 +149,24 @@ def warned(stack_backups: StoredBackups, back_to: str, app_id: str = "app-2") ->
 def test_the_data_made_since_is_told_in_numbers() -> None:
     carried = {"humans": 2, "posts": 5}
     assert warned(StoredBackups({"humans": 3, "posts": 9, "_superusers": 1}, carried), A) == (
-        "Attention: since this release began (2026-01-01T10:11Z) 1 humans, 4 posts more; all of it is carried back to "
-        "the earlier backend, which has never seen data of the later one."
+        "Attention: since this release began (2026-01-01T10:11Z) 1 humans, 4 posts more. All data is migrated to "
+        "the earlier release, which may not be able to read data of the later one."
     )
     assert "1 humans more (2 posts fewer)" in warned(StoredBackups({"humans": 3, "posts": 3}, carried), A)
     assert warned(StoredBackups(carried, carried), A).startswith("No records were made since this release began")
     assert "3 posts more" in warned(StoredBackups({"posts": 3}, None), A)
-    assert "does not say when this release began; it holds 3 posts" in warned(StoredBackups({"posts": 3}), A, "another")
-    assert warned(StoredBackups(carried, {}), B) == "The backend stays as it is, and so does its data."
+    assert "the audit log has no start of this release; its backend has 3 posts" in warned(
+        StoredBackups({"posts": 3}), A, "another"
+    )
+    assert warned(StoredBackups(carried, {}), B) == "The backend and its data do not change."
 
 
 class Engine:
     def __init__(self, stack: Stack, done: Finished) -> None:
         self.stack, self.done = stack, done
 
-    def sentence(self, done: Finished, _: str) -> str:
-        return done.output
+    def failure(self, done: Finished, problem: str) -> CommandError:
+        return CommandError(f"{problem}: {done.output}")
 
 
 @dataclass
@@ -214,10 +219,13 @@ def test_the_file_is_put_back_unless_something_has_changed(
     with pytest.raises((CommandError, KeyboardInterrupt)) as caught:
         pin.run_pin(recording, {})
     assert stack.file.read_text() == ("config: {as: before}\n" if put_back else "config: {new: receipt}\n")
-    if caught.type is CommandError:
+    if isinstance(caught.value, CommandError):
         undone = "Nothing was changed, and Pulumi.prod.yaml is as it was: It is refused"
-        on = "The update broke off, and nothing is lost: It is refused. Then go on: pulumi up -s prod"
-        assert str(caught.value) == (undone if put_back else f"{on}; or go back: oracle rollback prod")
+        on = (
+            "The update was interrupted, and nothing is lost: It is refused. Fix: run `pulumi up --stack prod` to go on"
+        )
+        text = advice.text(caught.value, "prod", "")
+        assert text == (undone if put_back else f"{on}; or run `oracle rollback prod` to go back.")
 
 
 def stack_backups(project: Path, name: str) -> Any:
@@ -240,12 +248,12 @@ def test_bytes_that_are_not_kept_stop_everything(tmp_path: Path) -> None:
     source.write_text(module)
     (item, *_) = items(wanted, packed=False)
     ReleaseStore(staging.store, owner("staging")).put(item, source)
-    with pytest.raises(CommandError) as caught:
+    with refused(
+        r"^staging no longer stores all bytes of this release \(the files of web \(bbbbbbbbbbbb\): it is not stored; "
+        r"the image of backend \(aaaaaaaaaaaa\): it is not stored\)\. Fix: run `oracle rollback staging --list` to see "
+        r"the releases that are complete\.$"
+    ):
         sync.fetch(staging, wanted, prod)
-    assert str(caught.value) == (
-        "staging has not kept all bytes of this release (the files of web (bbbbbbbbbbbb): not there; the image of "
-        "backend (aaaaaaaaaaaa): not there); what it can go back to: oracle rollback staging --list"
-    )
     assert place(tmp_path, item).read_text() == module
     assert ReleaseStore(prod.store, owner("prod")).lacks([item]) == [item]
     only = Release(backend=f"sha256:{A}", workers={"api": digest}, assets={}, commits={})
@@ -262,8 +270,10 @@ def test_a_stack_with_a_receipt_is_not_deployed_from_the_checkouts(tmp_path: Pat
     stack.file.write_text((PROJECT / "Pulumi.staging.yaml").read_text())
     refuse_receipt(stack)
     receipts.write(stack, release(A))
-    with pytest.raises(
-        CommandError, match=r"^staging deploys what its receipt names, .* oracle-net:receipt -s staging$"
+    with refused(
+        r"^staging deploys the release that its receipt names, so the checkouts were not built\. "
+        r"Fix: run `oracle promote FROM staging` to deploy another stack's release; "
+        r"or run `pulumi config rm oracle-net:receipt --stack staging` to deploy the checkouts again\.$"
     ):
         refuse_receipt(stack)
     assert json.dumps(A) not in stack.file.read_text()

@@ -19,6 +19,7 @@ class Engine:
     stack = SimpleNamespace(name="local")
 
     def __init__(self, *events: dict[str, Any]) -> None:
+        self.environment: dict[str, str] = {}
         self._events = events
 
     def recorded(self, _: Path, raw: Path, *__: str) -> Finished:

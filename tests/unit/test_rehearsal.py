@@ -14,6 +14,7 @@ from cli.rehearse.markdown import markdown, sentence
 from cli.rehearse.rehearsal import Part, Rehearsal, Report, bare, expected
 from cli.rehearse.service_checkouts import find
 from cli.ui.errors import CommandError
+from tests.support.errors import refused
 from tests.support.stacks import LOCAL
 
 WHO = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
@@ -50,7 +51,7 @@ def test_revisions_are_named_as_git_names_them(repository: Path, asked: str, fou
 
 @pytest.mark.parametrize("asked", ["nowhere..main", "main..nowhere", "..main", "--all..main"])
 def test_a_revision_that_is_none(repository: Path, asked: str) -> None:
-    with pytest.raises(CommandError, match=r"There is no revision .*; see which there are: git log --oneline"):
+    with refused(r"^There is no revision .*\. Fix: run `git log --oneline` to see the revisions\.$"):
         revisions(repository, asked)
 
 

@@ -21,6 +21,7 @@ from cli.engine.workspace import Stack
 from cli.ui import prompt
 from cli.ui.errors import CommandError
 from errors import SetKey
+from tests.support.errors import refused
 from tests.unit.test_settings import values
 
 
@@ -40,31 +41,33 @@ def test_a_chosen_one_is_a_secret() -> None:
 
 
 def test_a_short_one_is_refused_before_anything_changes() -> None:
-    with pytest.raises(CommandError, match=r"nothing was changed. Again: oracle rotate admin"):
+    with refused(
+        r"at least 10 characters, so nothing was changed\. Fix: choose a longer one, then run `oracle again`\.$"
+    ):
         rotation.new_password(3, "short")
 
 
 @pytest.mark.parametrize("chosen", ["a" * 72, "\N{SNOWMAN}" * 25])
 def test_a_long_one_is_refused_before_anything_changes(chosen: str) -> None:
-    with pytest.raises(CommandError, match="71 characters and 72 bytes at most; nothing was changed"):
+    with refused(r"at most 71 characters and 72 bytes, so nothing was changed\. Fix: choose a shorter one, then run"):
         rotation.new_password(3, chosen)
 
 
 def test_a_secret_comes_by_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("  the token \nmore\n"))
-    assert prompt.secret("The token", "again") == "the token"
+    assert prompt.secret("The token") == "the token"
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
-    with pytest.raises(CommandError, match=r"Nothing was given; nothing was changed.* again$"):
-        prompt.secret("The token", "again")
+    with refused(r"^The input is empty, so nothing was changed\. Fix: run `oracle again`\.$"):
+        prompt.secret("The token")
 
 
 def test_a_typed_secret_is_asked_for_twice_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     typed = iter(["one", "one", "one", "other"])
     monkeypatch.setattr("sys.stdin", Terminal())
     monkeypatch.setattr("getpass.getpass", lambda _: next(typed))
-    assert prompt.secret("The token", "again") == "one"
-    with pytest.raises(CommandError, match="not the same; nothing was changed"):
-        prompt.secret("The token", "again")
+    assert prompt.secret("The token") == "one"
+    with refused(r"^The two inputs differ, so nothing was changed\. Fix: run `oracle again`\.$"):
+        prompt.secret("The token")
 
 
 def test_a_run_gets_secrets_by_its_environment_and_no_file_has_them(
@@ -128,25 +131,25 @@ def test_what_is_not_protected_need_not_be_unlocked(monkeypatch: pytest.MonkeyPa
     "accepted, sentence",
     [
         ({"newer"}, None),
-        ({"newer", "older"}, "still takes the old password too"),
+        ({"newer", "older"}, "still accepts the old password too"),
         ({"older"}, "refuses the new password"),
     ],
 )
 def test_what_is_not_proven_is_said(monkeypatch: pytest.MonkeyPatch, accepted: set[str], sentence: str | None) -> None:
     monkeypatch.setattr(rotation, "_login", lambda url, email, password: password in accepted or None)
     monkeypatch.setattr(rotation, "remove_temporary_admins", lambda *_: [])
-    engine = Mock(Engine, stack=Stack("local"))
+    engine = Mock(Engine, stack=Stack("prod"))
     engine.login.return_value = Mock(backend_app="jellyfish-app"), "newer"
     if sentence is None:
         said = list(rotation.verified(engine, "older"))
-        assert said[:2] == ["jellyfish-app takes the new password.", "jellyfish-app refuses the old password."]
+        assert said[:2] == ["jellyfish-app accepts the new password.", "jellyfish-app refuses the old password."]
         return
-    with pytest.raises(CommandError, match=rf"{sentence}; see what is wrong: oracle status"):
+    with refused(rf"{sentence}\. Fix: run `oracle status prod` to see the cause, then run `pulumi up --stack prod`\.$"):
         list(rotation.verified(engine, "older"))
 
 
 def test_a_password_that_has_not_changed_is_no_rotation() -> None:
-    engine = Mock(Engine, stack=Stack("local"))
+    engine = Mock(Engine, stack=Stack("prod"))
     engine.login.return_value = Mock(), "older"
-    with pytest.raises(CommandError, match="is the one that it was before"):
+    with pytest.raises(CommandError, match="The password has not changed"):
         list(rotation.verified(engine, "older"))

@@ -13,11 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+import advice
 from cli.engine.events import Recorder
 from cli.runs import store as module
 from cli.runs.store import Run, Runs, steps
 from cli.runs.supervise import failed_run, follow
 from cli.ui.errors import CommandError
+from tests.support.errors import refused
 from tests.support.owners import owner
 
 
@@ -71,7 +73,10 @@ def test_what_another_process_has_taken_over_is_not_ended_here(runs: Runs) -> No
         assert run.info.status == "killed"
     killed = failed_run(run.info)
     assert killed is not None
-    assert str(killed).endswith("Take over from it: oracle recover local")
+    assert advice.text(killed, "prod", "") == (
+        f"The run {run.info.id} was killed. Fix: run `oracle recover local` to clean up after it; or run `oracle logs "
+        f"{run.info.id}` to read its output."
+    )
 
 
 def test_another_process_with_the_same_number_is_not_the_run_s(runs: Runs) -> None:
@@ -82,8 +87,9 @@ def test_another_process_with_the_same_number_is_not_the_run_s(runs: Runs) -> No
 
 def test_one_run_of_a_stack_at_a_time(runs: Runs) -> None:
     with runs.start("deploy", owner("local")) as run:
-        with pytest.raises(
-            CommandError, match=rf"Another run of local is at work: deploy of .* oracle logs {run.info.id} -f"
+        with refused(
+            rf"Another run of local is in progress: deploy of .*\. Fix: run `oracle logs {run.info.id} -f` to follow "
+            r"it, then run `oracle again`\.$"
         ):
             runs.start("wipe", owner("local"))
         assert runs.start("deploy", owner("prod")).info.running
@@ -105,9 +111,9 @@ def test_runs_are_listed_newest_first_and_found_by_a_part_of_their_name(runs: Ru
     assert runs.find("2025").id == "20250101-000000-deploy"
     assert runs.find("kind2").kind == "kind2"
     assert runs.find("20260101-000000-deploy").id == "20260101-000000-deploy"
-    with pytest.raises(CommandError, match="may be 20260101-000000-deploy, 20250101-000000-deploy; name one of them"):
+    with refused("begin or end with 000000-deploy: 20260101-000000-deploy, 20250101-000000-deploy.* `oracle runs`"):
         runs.find("000000-deploy")
-    with pytest.raises(CommandError, match="There is no run nowhere; see which there are: oracle runs"):
+    with refused(r"^There is no run nowhere\. Fix: run `oracle runs` to see the runs\.$"):
         runs.find("nowhere")
 
 
@@ -118,7 +124,7 @@ def test_two_runs_of_one_second_have_two_names(runs: Runs) -> None:
 
 def test_without_runs_there_is_a_sentence(runs: Runs) -> None:
     assert runs.list() == []
-    with pytest.raises(CommandError, match="There is no run yet"):
+    with refused(r"^There is no run yet\. Fix: run `oracle deploy --stack prod` to start the first\.$"):
         runs.find()
 
 
@@ -126,7 +132,7 @@ def test_stacks_whose_names_begin_alike_have_runs_of_their_own(runs: Runs) -> No
     """Each forgets its own old ones only; all of them are listed."""
     for each in (owner("pr-1"), owner("pr-12"), replace(owner("pr-1"), organization="acme")):
         runs.start("deploy", each)
-    with pytest.raises(CommandError, match="Another run of pr-1 is at work"):
+    with pytest.raises(CommandError, match="Another run of pr-1 is in progress"):
         runs.refuse_busy(owner("pr-1"))
     runs.refuse_busy(owner("pr"))
     assert [run.owner for run in runs.of(owner("pr-12"))] == ["organization/oracle-net/pr-12"]
@@ -208,4 +214,7 @@ def test_a_task_that_breaks_ends_the_run_with_where_to_look(tmp_path: Path) -> N
     assert done.returncode == 1
     info = Run(run.folder).info
     assert info.status == "failed"
-    assert info.error.startswith("The run broke (KeyError: 'nothing that is known'); its output: oracle logs ")
+    assert info.error == (
+        f"The run met an unexpected error: KeyError: 'nothing that is known'. Fix: run `oracle logs {info.id}` to read "
+        "its output."
+    )

@@ -14,10 +14,12 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
+import advice
 import programs
 from cli.engine import pulumi
 from cli.engine.workspace import PROJECT, Stack
 from cli.main import COMMANDS, app
+from errors import UserError
 from programs import Done
 
 MAKING = frozenset({"adopt", "deploy", "promote", "review"})
@@ -97,9 +99,10 @@ def test_no_command_selects_a_stack_and_none_that_looks_makes_one(asked: list[li
 @pytest.mark.parametrize("name", ["wipe", "restore", "backup", "plan", "rotate", "recover", "rollback"])
 def test_a_stack_that_is_not_in_the_state_is_told(asked: list[list[str]], name: str) -> None:
     done = CliRunner().invoke(app, [name, *_arguments(name), *SWITCHES.get(name, [])])
-    assert str(done.exception) == (
-        "There is no stack staging in the state (which state that is: pulumi whoami -v); deploy it: "
-        "oracle deploy --stack staging"
+    assert isinstance(done.exception, UserError)
+    assert advice.text(done.exception, "another", "") == (
+        "There is no stack staging in the state. Fix: run `oracle deploy --stack staging` to deploy it; or run `pulumi "
+        "whoami -v` to see which state that is."
     )
     assert json.dumps(asked).count('"ls"') == 1
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from cli.deploy import service_plan
 from cli.deploy.service_plan import Change, PlannedChange
-from cli.ui.errors import CommandError
 from settings import Settings, from_file
 from stack_outputs import Outputs, Release
+from tests.support.errors import refused
 from tests.support.stacks import LOCAL
 
 OLD = Release(
@@ -51,7 +49,10 @@ def said(services: tuple[str, ...], found: PlannedChange, **config: Any) -> list
 def test_services_are_known_and_in_their_order() -> None:
     assert service_plan.chosen([], settings()) == ALL
     assert service_plan.chosen(["web", "backend", "web"], settings()) == ("backend", "web")
-    with pytest.raises(CommandError, match="There is no service wbe; name some of backend, api, universe, web"):
+    with refused(
+        r"^There is no service wbe\. The services are backend, api, universe, web\. "
+        r"Fix: run `oracle deploy SERVICE --stack prod` with one of these names\.$"
+    ):
         service_plan.chosen(["web", "wbe"], settings())
 
 
@@ -91,7 +92,9 @@ def test_what_runs_is_kept_as_the_state_has_it() -> None:
         "api": "running",
     }
     assert service_plan.pinned_services(("api",), settings(), {}, OLD)["api"] == ""
-    with pytest.raises(CommandError, match=r"could not be kept; deploy it too: oracle deploy backend api$"):
+    with refused(
+        r"cannot be deployed unchanged\. Fix: run `oracle deploy backend api --stack prod` to deploy the api too"
+    ):
         service_plan.pinned_services(("backend",), settings(), {}, OLD)
 
 
@@ -99,10 +102,15 @@ def test_a_deploy_never_wipes() -> None:
     state = {"deployment": {"resources": [{"urn": "u::p::t::backend-data", "outputs": {"restart": 1}}]}}
     service_plan.refuse_loss(ALL, settings(restart=1), outputs(), state, "local")
     service_plan.refuse_loss(("web",), settings(restart=2), outputs(), state, "local")
-    finish = r"oracle-net:generation is 2, and 1 runs: that is a wipe.*: oracle wipe local; or .* -s local$"
-    with pytest.raises(CommandError, match=finish):
+    finish = (
+        r"^oracle-net:generation is 2, and 1 is deployed\. .* Fix: run `oracle wipe local` to finish it; or run `pulumi "
+        r"config set oracle-net:generation 1 --stack local` to give it up\.$"
+    )
+    with refused(finish):
         service_plan.refuse_loss(("web",), settings(generation=2, restart=1), outputs(), state, "local")
-    with pytest.raises(CommandError, match=r"oracle-net:restart is 2, and 1 runs: .*: oracle wipe --restart local; or"):
+    with refused(
+        r"^oracle-net:restart is 2, and 1 is deployed\. .* run `oracle wipe --restart local` to finish it; or"
+    ):
         service_plan.refuse_loss(("backend",), settings(restart=2), outputs(), state, "local")
 
 
@@ -137,7 +145,10 @@ def test_the_api_is_taken_along_with_its_bindings_only() -> None:
     service_plan.refuse_unrelated_changes(
         ("backend", "api"), plan(change("api-script", "update", "content")), outputs(), settings()
     )
-    with pytest.raises(CommandError, match=r"\(compatibilityDate\); deploy both: oracle deploy backend api"):
+    with refused(
+        r"api has undeployed changes \(compatibilityDate\)\. "
+        r"Fix: run `oracle deploy backend api --stack prod` to deploy both\.$"
+    ):
         service_plan.refuse_unrelated_changes(
             ("backend",), plan(change("api-script", "update", "bindings", "compatibilityDate")), outputs(), settings()
         )
@@ -145,9 +156,9 @@ def test_the_api_is_taken_along_with_its_bindings_only() -> None:
 
 def test_an_api_that_moves_takes_the_front_ends_along() -> None:
     moved = plan(change("api-script"), api="http://elsewhere.example.org")
-    with pytest.raises(
-        CommandError,
-        match=rf"universe would go on asking {API}; deploy them together: oracle deploy api web universe",
+    with refused(
+        rf"universe would still use {API}\. "
+        r"Fix: run `oracle deploy api web universe --stack prod` to deploy them together\.$"
     ):
         service_plan.refuse_unrelated_changes(("api", "web"), moved, outputs(), settings())
     service_plan.refuse_unrelated_changes(("api", "web", "universe"), moved, outputs(), settings())
@@ -163,11 +174,11 @@ def test_a_release_of_the_backend_in_words() -> None:
     assert backend.startswith(
         "backend: a new app takes over from jellyfish-app, release aaaaaaaaaaaa > ffffffffffff, with"
     )
-    assert "its data is carried over" in backend
-    assert "verified backup" in backend
+    assert "its data is migrated" in backend
+    assert "then the old app is backed up, and deleted" in backend
     assert api == "api: keeps its code; POCKETBASE_URL and BACKEND follow the backend, without a restart."
     assert rest == "Not touched: universe, web."
-    assert "its data does NOT go along" in said(("backend",), found, data="ephemeral")[0]
+    assert "its data is NOT migrated" in said(("backend",), found, data="ephemeral")[0]
 
 
 def test_workers_in_words() -> None:
@@ -209,7 +220,7 @@ def test_an_app_changed_by_hand_is_said_to_be_refused_with_what_puts_it_right() 
     """A plan of ours always has another app; only what a refresh found is an update in place."""
     (changed, *_) = said(("backend",), plan(change("backend-app", "update", "spec")))
     assert "was changed by hand, so the update would be REFUSED" in changed
-    assert changed.endswith("oracle drift prod --repair")
+    assert changed.endswith("run `oracle drift prod --repair` to replace it by another app with the same data.")
     assert "the data stays" not in changed
 
 

@@ -15,6 +15,7 @@ from cli.engine.stacks import MARK, TEMPLATE, own_name, provide, write
 from cli.engine.workspace import Stack
 from cli.ui.errors import CommandError
 from settings import APP_NAME_LIMIT, GENERATION_SUFFIX, SCRIPT_NAME_LIMIT
+from tests.support.errors import refused
 from tests.support.stacks import LOCAL, PROJECT
 from tests.unit import program
 
@@ -104,19 +105,19 @@ def test_it_is_in_the_account_that_is_there(project: Path) -> None:
     ],
 )
 def test_a_mistyped_stack_is_no_new_one(project: Path, name: str, meant: str) -> None:
-    with pytest.raises(CommandError, match=f"There is no stack {name}; did you mean {meant}\\?"):
+    with refused(f"There is no stack {name}, and .* so similar to {meant}. Fix: run `.*` if you mean {meant}; or"):
         up(project, name)
     assert not Stack(name, project).file.exists() or name == "Prod"
 
 
 @pytest.mark.parametrize("name", ["Ada", "ada.2", "a_b", "2nd"])
 def test_what_is_no_name_for_a_stack_of_ones_own(project: Path, name: str) -> None:
-    with pytest.raises(CommandError, match="small letters, digits and dashes"):
+    with pytest.raises(CommandError, match="lowercase letters, digits and dashes"):
         up(project, name)
 
 
 def test_a_pull_requests_environment_is_none(project: Path) -> None:
-    with pytest.raises(CommandError, match="oracle review 12"):
+    with refused("^pr-12 is the review environment of a pull request. Fix: run `oracle review 12` to create it"):
         up(project, "pr-12")
 
 
@@ -130,7 +131,7 @@ def test_what_the_template_gains_is_added(project: Path) -> None:
     ada = up(project, "ada")
     template(project, "      assets: public\n", "      assets: public\n      notFound: 404-page\n")
     template(project, "config:\n", "config:\n  oracle-net:writeFreezeSeconds: 100\n")
-    assert list(provide(ada)) == ["Pulumi.ada.yaml has what is new in localcloud/stack.yaml."]
+    assert list(provide(ada)) == ["Pulumi.ada.yaml was updated from localcloud/stack.yaml."]
     assert (ada.settings().sites["web"].not_found, ada.settings().write_freeze_seconds) == ("404-page", 100)
     assert names(ada)[0] == "jellyfish-app-ada"
     assert not list(provide(ada))

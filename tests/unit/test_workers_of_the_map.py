@@ -136,7 +136,7 @@ def test_a_name_that_is_none_is_refused() -> None:
 def test_what_no_backup_has_is_named() -> None:
     feed = {**FEED, "migrations": [{"tag": "v1", "newSqliteClasses": ["Room"]}]}
     assert phrases.not_in_backups(settings(feed=feed)) == (
-        "Not in it, and kept by Cloudflare alone: D1 database feed-data, KV namespace feed-cache, queue jobs, "
+        "Not in it, and stored by Cloudflare only: D1 database feed-data, KV namespace feed-cache, queue jobs, "
         "queue lost, R2 bucket feed-files, Durable Objects of Room."
     )
     assert phrases.not_in_backups(settings()) == ""
