@@ -75,7 +75,7 @@ class Commands:
 
     def _failure(self, problem: str, excerpt: list[str]) -> CommandError:
         """Return the error, whose text ends with the problem and its fix, below the excerpt of the log."""
-        lines = "\n".join(["An excerpt of its log:", *excerpt])
+        lines = "\n".join([f"From the log of {self.service}'s build:", *excerpt])
         then = f"oracle build {self.service} --stack {STACK}"
         return CommandError(f"{lines}\n{problem}", Fix(first=f"correct the error (log: {self.log})", then=then))
 

@@ -128,12 +128,12 @@ class Engine:
         command that continues once the cause is fixed. An unexpected error would only happen again, so it gets the
         command for its full text instead.
         """
-        if known := engine_failure(done.output, self.stack.name):
-            known.go_on = go_on
-            return known
-        text = f"{problem}: {cause(done)}" if problem else cause(done)
-        text = f"{text}. {then}" if then else text
-        return CommandError(text, FULL_TEXT) if unexpected(done) else CommandError(text, go_on=go_on)
+        known = engine_failure(done.output, self.stack.name)
+        sentence = known.problem.rstrip(".") if known else cause(done)
+        text = " ".join(filter(None, [f"{problem}: {sentence}." if problem else f"{sentence}.", then]))
+        if known is None and unexpected(done):
+            return CommandError(text, FULL_TEXT)
+        return CommandError(text, *(known.helps if known else ()), go_on=go_on)
 
     def stacks(self) -> dict[str, dict[str, Any]]:
         """Return the entries of `pulumi stack ls`, by the stack's name without an organization.

@@ -18,7 +18,7 @@ from cli.deploy.deploy import Plan
 from cli.deploy.service_plan import PlannedChange
 from cli.deploy.summary import follow_to_the_table
 from cli.engine import stack_file
-from cli.engine.pulumi import Engine, outputs_or_none, unexpected
+from cli.engine.pulumi import Engine, outputs_or_none
 from cli.releases import receipts
 from cli.runs.recorder import RunRecorder
 from cli.runs.store import AFTER, Runs
@@ -80,10 +80,9 @@ def run_pin(recording: RunRecorder, prepared: dict[str, Any]) -> dict[str, Any]:
     if not touched(recording.run):
         _restore_file(recording)
         raise recording.engine.failure(done, problem=f"Nothing was changed, and {stack.file.name} is as it was")
-    failure = recording.engine.failure(done, problem="The update was interrupted, and nothing is lost")
+    failure = recording.engine.failure(done, stack.update, "The update failed, and nothing is lost")
     back = Fix(f"oracle rollback {stack.name}", "to go back")
-    helps = failure.helps if unexpected(done) else (Fix(stack.update, "to go on"),)
-    raise CommandError(failure.problem, *helps, back, cause=failure.cause)
+    raise CommandError(failure.problem, *failure.helps, back, go_on=failure.go_on)
 
 
 def _restore_file(recording: RunRecorder) -> None:

@@ -143,6 +143,6 @@ def test_a_server_s_error_is_named(project: Project) -> None:
         '    if (pathname === "/ping") throw',
     )
     done = project.oracle("deploy", "api", "--yes").failed()
-    assert "api does not answer as it should; see: oracle status" in done.output
+    assert "api is deployed and does not answer correctly. Fix: run `oracle status local`" in done.output
     with client() as http:
         assert http.get(f"{project.outputs()['apiUrl']}/ping").status_code == 500

@@ -164,7 +164,8 @@ def test_the_cause_of_a_failed_update_is_repeated_as_its_last_line(project: Proj
     with unchanged(project), moved_away(project, "services/web/public"):
         assert_fails_with(
             project.oracle("up"),
-            r"The update failed: The directory \S+public does not exist\. Fix: run `oracle build --stack local`\..*",
+            r"The update failed: The directory \S+public does not exist\. Fix: run `oracle build --stack local`\. "
+            r"To go on, run `make up`\.",
         )
 
 
@@ -173,10 +174,14 @@ def test_a_build_that_fails(project: Project) -> None:
     for command in ("build", "up"):
         with unchanged(project, whole=True), config(project, "    createTimeout", failing):
             done = project.oracle(command).failed()
-        sentence = "oracle: The build of backend failed (status 7); fix it, then: oracle build backend\n"
-        assert sentence in done.output
-        assert re.search(r"Its log is \S+build-backend\.log and ends:\n", done.output)
-        assert done.output.rstrip().endswith("198\n199\nno compiler")
+        sentence = (
+            r"The build of backend failed \(status 7\)\. Fix: correct the error \(log: \S+build-backend\.log\), "
+            r"then run "
+            r"`oracle build backend --stack local`\."
+        )
+        assert re.fullmatch(sentence, done.output.rstrip().splitlines()[-1])
+        assert "oracle: From the log of backend's build:\n" in done.output
+        assert "198\n199\nno compiler\nThe build of" in done.output
         assert "\n170\n" not in done.output
     log = (project.root / ".oracle/logs/build-backend.log").read_text()
     assert log.startswith("100\n101\n")
@@ -186,11 +191,14 @@ def test_a_checkout_that_is_not_there_and_a_service_that_is_none(project: Projec
     with config(project, "      path: services/web", "      path: services/elsewhere\n      build: make"):
         assert_fails_with(
             project.oracle("build"),
-            r"The checkout \S+elsewhere of web does not exist; clone it there, then: oracle build",
+            r"The checkout \S+elsewhere of web does not exist\. Fix: clone its repository there, then run `oracle "
+            r"build "
+            r"--stack local`\.",
         )
     assert_fails_with(
         project.oracle("build", "frontend"),
-        "There is no service frontend; name one of backend, api, universe, web: oracle build backend",
+        r"There is no service frontend\. The services are backend, api, universe, web\. Fix: run `oracle build SERVICE "
+        r"--stack local` with one of these names\.",
     )
 
 
@@ -199,7 +207,8 @@ def test_a_checkout_that_is_not_there_and_a_service_that_is_none(project: Projec
 )
 def test_a_stack_that_does_not_exist(project: Project, command: list[str]) -> None:
     assert_fails_with(
-        project.oracle(*command), r"There is no stack nowhere: Pulumi\.nowhere\.yaml does not .*: oracle up nowhere"
+        project.oracle(*command),
+        r"There is no stack nowhere: Pulumi\.nowhere\.yaml does not .* `oracle up nowhere` to .*",
     )
 
 
@@ -271,7 +280,9 @@ def test_a_second_up_says_who_is_at_work(project: Project) -> None:
     holder = psutil.Process(json.loads(next(locks.rglob("*.json")).read_text())["pid"])
     holder.suspend()  # so that it is still at work, however long the others take
     at_work = (
-        r"Another update of local is at work: process \d+ of \S+ on \S+, since \S+\. Wait for it, or end it: kill \d+"
+        r"Another update of local is running: process \d+ of \S+ on \S+, since \S+\. Fix: wait for it; or run `kill "
+        r"\d+` "
+        r"to end it\."
     )
     try:
         assert_fails_with(project.oracle("up"), at_work)
@@ -299,6 +310,9 @@ def stopped(project: Project) -> Iterator[Project]:
     assert project.oracle("up").status == 0
 
 
+NOT_RUNNING = r"The local cloud does not run\. Fix: run `oracle cloud start --stack local`\."
+
+
 def control_port(project: Project) -> int:
     return int(urlsplit(project.endpoint).port or 0)
 
@@ -314,8 +328,9 @@ def test_a_port_in_use(stopped: Project, port: Callable[[Project], int]) -> None
     with taken(number):
         assert_fails_with(
             stopped.oracle("up"),
-            rf"Port {number} is in use( by \S+ \(process \d+\))?\. Next: stop it, or give the local cloud other ports "
-            r"in Pulumi\.local\.yaml; then: make up",
+            rf"The local cloud did not start: port {number} is in use( by \S+ \(process \d+\))?\. Fix: stop the "
+            rf"program "
+            r"that uses the port, then run `make up`; or set other ports in Pulumi\.local\.yaml, then run `make up`\.",
         )
     assert stopped.state_file.read_bytes() == before
 
@@ -323,7 +338,7 @@ def test_a_port_in_use(stopped: Project, port: Callable[[Project], int]) -> None
 @pytest.mark.slow
 def test_the_local_cloud_does_not_run(stopped: Project) -> None:
     for command in (["cloud", "status"], ["image", "push", "services/backend"]):
-        assert_fails_with(stopped.oracle(*command), "The local cloud does not run; start it: oracle cloud start")
+        assert_fails_with(stopped.oracle(*command), NOT_RUNNING)
     before = held(stopped)
     for command in (["preview"], ["up", "--yes", "--skip-preview"]):
         done = stopped.pulumi(*command, "--stack", "local")

@@ -117,8 +117,9 @@ def proven(environments: Environments) -> None:
 def test_a_state_of_a_newer_engine(environments: Environments, written: dict[str, Any]) -> None:
     prod = environments.prod
     newer = (
-        r"A newer engine than this one has written the state of {}; take the one that the others use: "
-        r"git pull && make tools"
+        r"A newer engine than this one has written the state of {}\. Fix: run `git pull && make tools` to get the "
+        r"engine "
+        r"that the others use\."
     )
     with state_edited(prod, **written), untouched(*environments):
         for command in EVERY if "version" in written else EVERY[1:2]:
@@ -130,7 +131,10 @@ def test_a_state_of_a_newer_engine(environments: Environments, written: dict[str
             assert "nothing differs" not in seen.output
     with state_edited(environments.staging, **written), untouched(*environments):
         assert_fails_with(
-            promote(environments), r"staging is degraded, .*: " + newer.format("staging").replace(": git", r".*git")
+            promote(environments),
+            r"staging is degraded, .*: "
+            + newer.format("staging").replace(r"\. Fix: run `git", r".*`git").partition(" to get")[0]
+            + ".*",
         )
 
 
@@ -142,7 +146,8 @@ def test_a_damaged_state(environments: Environments) -> None:
         with untouched(*environments):
             assert_fails_with(
                 prod.oracle("rollback", "prod", "--yes"),
-                r"The state of prod is damaged, and nothing can be done before it is mended: oracle doctor prod",
+                r"The state of prod is damaged, and nothing else works until it is repaired\. Fix: run `oracle "
+                r"doctor prod`\.",
             )
     finally:
         prod.state_file.write_bytes(before)
@@ -153,8 +158,9 @@ def test_a_lock_that_somebody_holds(environments: Environments, tmp_path: Path) 
         for command in EVERY:
             assert_fails_with(
                 environments.prod.oracle(*command),
-                rf"Another update of prod is at work: process {pid} of ada on \S+, since 2026-01-01\. Wait for it, or "
-                rf"end it: kill {pid}",
+                rf"Another update of prod is running: process {pid} of ada on \S+, since 2026-01-01\. Fix: wait for "
+                rf"it; or "
+                rf"run `kill {pid}` to end it\.",
             )
 
 
@@ -164,15 +170,15 @@ def test_nothing_to_promote_and_nothing_to_go_back_to(environments: Environments
     with untouched(*environments):
         assert_fails_with(
             prod.oracle("rollback", "prod", "--yes"),
-            r"prod has run no other release that is kept; see: oracle rollback prod --list",
+            r"No other release of prod is stored\. Fix: run `oracle rollback prod --list` to see the releases\.",
         )
         assert_fails_with(
-            prod.oracle("rollback", "prod", "--to", "2020", "--yes"), r"There is no release 2020 of prod; .*--list"
+            prod.oracle("rollback", "prod", "--to", "2020", "--yes"), r"There is no release 2020 of prod\. .*--list` .*"
         )
         state = json.loads(staging.state_file.read_text())["checkpoint"]["latest"]
         state = {**state, "resources": []}
         with state_edited(staging, checkpoint={"stack": "organization/oracle-net/staging", "latest": state}):
-            assert_fails_with(promote(environments), r"staging is down, .*is not deployed.*: oracle up staging")
+            assert_fails_with(promote(environments), r"staging is down, .*is not deployed.* `oracle up staging`.*")
     assert not empty.exists()
 
 
@@ -181,9 +187,10 @@ def test_a_token_that_ends_in_the_middle(environments: Environments) -> None:
     prod = environments.prod
     release(environments, "first", "backend", "web")
     refused = (
-        r"The update broke off, and nothing is lost: A cloud refused the token: it is another stack's, or no longer "
-        r"counts\. See which, and what to do: oracle doctor prod\. Then go on: oracle up prod; or go back: "
-        r"oracle rollback prod"
+        r"The update failed, and nothing is lost: A cloud refused the token: it is another stack's, or it is no longer "
+        r"valid\. Fix: run `oracle doctor prod` to see which one; or run `oracle rollback prod` to go back\. To go "
+        r"on, run "
+        r"`oracle up prod`\."
     )
     prod.fault(method="GET", path="/v2/apps/*/deployments/*", status=401, count=1000)
     assert_fails_with(promote(environments), refused)
@@ -233,7 +240,7 @@ def test_killed_between_the_yes_and_the_first_change(environments: Environments)
     status = prod.oracle("status", "prod").output
     assert "The receipt names another release than the one that is deployed; deploy it: oracle up prod" in status
     again = promote(environments).well().output
-    assert "took the lock over from process" in again
+    assert "removed the lock of process" in again
     proven(environments)
 
 
@@ -247,7 +254,7 @@ def test_bytes_that_were_lost_on_the_way_are_not_built_anew(environments: Enviro
     kept.write_bytes(content[: len(content) // 2])
     with untouched(prod):
         assert_fails_with(
-            promote(environments), r"staging has not kept all bytes of this release \(the files of web .*--list"
+            promote(environments), r"staging no longer stores all bytes of this release \(the files of web .*--list` .*"
         )
     kept.write_bytes(content)
     promote(environments).well()

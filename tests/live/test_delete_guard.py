@@ -60,8 +60,8 @@ def test_nobody_is_asked_who_is_not_there_and_a_wrong_name_changes_nothing(proje
     with untouched(project):
         done = project.oracle("wipe").failed()
         assert "jellyfish-app holds 1 humans, 1 posts; 1 users, 0 files; last write 20" in done.output
-        assert "Nobody is at a terminal to agree to this; agree beforehand: oracle wipe local --yes" in done.output
-        assert "That is not the stack's name; nothing was changed." in typed(project, "prod", "wipe").failed().output
+        assert "Fix: run `oracle wipe --stack local --yes` to confirm it beforehand." in done.output
+        assert "That is not the stack's name, so nothing was changed." in typed(project, "prod", "wipe").failed().output
 
 
 def test_a_generation_lowered_by_hand(project: Project) -> None:
@@ -181,7 +181,7 @@ def test_data_without_a_backup_goes_when_the_name_was_typed(project: Project) ->
     network.say(project, "unloved")
     before = network.backups(project)
     done = typed(project, "local", "wipe", "--no-backup").well()
-    assert "The data is gone: there is no backup, as you asked." in done.output
+    assert "The data is deleted without a backup, as you asked." in done.output
     assert network.backups(project) == before
     assert network.titles(project) == set()
 

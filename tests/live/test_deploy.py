@@ -94,7 +94,10 @@ class Screen:
 
 def test_without_a_terminal_nobody_agrees(project: Project) -> None:
     told = project.oracle("deploy", "web", "--stack", "local").failed().output
-    assert told == "oracle: Nobody is at a terminal to agree to this; agree beforehand: oracle deploy web --yes\n"
+    assert told == (
+        "oracle: There is no terminal to ask for confirmation, so nothing was changed. Fix: run `oracle deploy web "
+        "--stack local --yes` to confirm it beforehand.\n"
+    )
     assert "There is no service wbe" in project.oracle("deploy", "wbe", "--yes").failed().output
 
 
@@ -134,7 +137,7 @@ def test_a_terminal_closed_in_the_middle_and_the_run_followed_from_another(proje
         process.wait(30)
         run = runs(project)[0]
         assert (run["kind"], run["status"]) == ("deploy", "running")
-        assert "Another run of local is at work" in project.oracle("deploy", "web", "--yes").failed().output
+        assert "Another run of local is in progress" in project.oracle("deploy", "web", "--yes").failed().output
         followed = project.oracle("logs", run["id"], "-f").well().output
     plan = " ".join(screen.text.split())
     assert re.search(r"a new app takes over from jellyfish-app, release \w{12} > \w{12}", plan)
@@ -202,7 +205,7 @@ def test_ctrl_c_ends_builds_too(project: Project) -> None:
         run = runs(project)[0]
         assert (run["status"], run["error"]) == (
             "failed",
-            "It was interrupted before the engine had begun; nothing was changed.",
+            "It was interrupted before the engine started, so nothing was changed.",
         )
         assert not [each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] == ["sleep", "601"]]
     finally:

@@ -174,13 +174,15 @@ def test_a_digest_that_the_registry_has_lost_moves_nothing(
         rf"The registry of {registry.host}/team, repository oracle-universe-backend, no longer has the backend's image"
     )
     assert_fails_with(
-        prod.oracle("rollback", "prod", "--yes"), rf"{lost} .* nothing was changed; go back to another: .*--list"
+        prod.oracle("rollback", "prod", "--yes"),
+        rf"{lost} .* nothing was changed\. Fix: run `oracle rollback prod --list` .*",
     )
     assert_fails_with(
-        staging.oracle("promote", "staging", "prod", "--yes"), rf"{lost} .* nothing was changed; push it there, .*"
+        staging.oracle("promote", "staging", "prod", "--yes"),
+        rf"{lost} .* nothing was changed\. Fix: push the image .*",
     )
     assert_fails_with(
-        staging.oracle("promote", "staging", "prod", "--receipt-only"), rf"{lost} .* nothing was changed; .*"
+        staging.oracle("promote", "staging", "prod", "--receipt-only"), rf"{lost} .* nothing was changed\. .*"
     )
     assert (held(prod), prod.stack_file.read_bytes()) == (before, file)
     shown = json.loads(prod.oracle("rollback", "prod", "--list", "--json").output.partition("]")[0] + "]")

@@ -78,8 +78,8 @@ def test_the_command_and_the_engine_killed_in_the_middle_of_an_up(empty: Project
     kill_tree(running.pid)
     running.communicate(timeout=30)
     done = empty.oracle("up").well()
-    assert "took the lock over from process" in done.output
-    assert "took over" in done.output
+    assert "removed the lock of process" in done.output
+    assert "imported" in done.output
     assert_quiet(empty.oracle("up"))
     assert network.apps(empty) == ["jellyfish-app"]
     checks = [check["name"] for check in empty.api("GET", "/v2/uptime/checks")["checks"]]

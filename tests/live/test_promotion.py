@@ -139,7 +139,7 @@ def promote(environments: Environments, *options: str) -> Done:
 
 
 def test_stacks_that_do_not_exist(environments: Environments) -> None:
-    known = r"There are: local, prod, staging\. One of your own on this machine: oracle up stagin"
+    known = r"There are: local, prod, staging\. Fix: run `oracle up stagin` to create .*"
     with nothing_done(environments.prod):
         for words in (("promote", "stagin", "prod", "--yes"), ("promote", "staging", "stagin", "--yes")):
             assert_fails_with(
@@ -148,7 +148,10 @@ def test_stacks_that_do_not_exist(environments: Environments) -> None:
         assert_fails_with(
             environments.prod.oracle("rollback", "stagin", "--yes"), rf"There is no stack stagin: .* {known}"
         )
-        assert_fails_with(promote(environments), r"Nobody is at a terminal .*: oracle promote staging prod --yes")
+        assert_fails_with(
+            promote(environments),
+            r"There is no terminal .*\. Fix: run `oracle promote staging prod --yes` to confirm it beforehand\.",
+        )
 
 
 def test_what_staging_runs_is_promoted_and_not_what_is_checked_out(environments: Environments) -> None:
@@ -193,11 +196,11 @@ def test_a_promotion_that_breaks_off_is_taken_back(environments: Environments) -
     prod.fault(app="jellyfish-app-g1-r2", step="deploy", message="planted failure")
     assert_fails_with(
         promote(environments, "--yes"),
-        r"The update broke off, and nothing is lost: error deploying app .*[^:]\. Then go on: oracle up prod; "
-        r"or go back: oracle rollback prod",
+        r"The update failed, and nothing is lost: error deploying app .*[^:]\. Fix: run `oracle rollback prod` to go "
+        r"back\. To go on, run `oracle up prod`\.",
     )
     assert "oracle-net:receipt" in prod.stack_file.read_text()
-    assert_fails_with(promote(environments, "--json"), r"Nobody is at a terminal .*")
+    assert_fails_with(promote(environments, "--json"), r"With --json no question is asked, .* --yes` .*")
     prod.oracle("rollback", "prod", "--yes").well()
     assert fetched(prod) == FETCHED["first"]
     assert prod.config["oracle-net:receipt"]["backend"] == prod.outputs()["release"]["backend"]
@@ -236,7 +239,7 @@ def test_prod_stays_what_its_receipt_says_whatever_the_checkout_builds(environme
     git(prod, "checkout", "--quiet", "services/universe")
     assert fetched(prod) == FETCHED["promoted"]
     assert_fails_with(
-        prod.oracle("deploy", "web", "--stack", "prod", "--yes"), r"prod deploys what its receipt names, .*"
+        prod.oracle("deploy", "web", "--stack", "prod", "--yes"), r"prod deploys the release that its receipt names, .*"
     )
 
 
@@ -279,7 +282,7 @@ def test_a_lock_that_is_held(environments: Environments, tmp_path: Path) -> None
         lock.write_text(json.dumps(who))
         assert_fails_with(
             prod.oracle("rollback", "prod", "--yes"),
-            rf"Another update of prod is at work: process {holder.pid} of ada on .* end it: kill {holder.pid}",
+            rf"Another update of prod is running: process {holder.pid} of ada on .* `kill {holder.pid}` to end it\.",
         )
         lock.unlink()
         holder.kill()
@@ -294,7 +297,7 @@ def test_rollback_brings_backend_and_workers_back_together(environments: Environ
     document = json.loads(prod.oracle("rollback", "prod", "--yes", "--json").well().output)
     assert document["status"] == "ok"
     assert any(
-        re.match(r"Attention: since this release began \(.*\) 2 humans, 2 posts more; all of it is carried", line)
+        re.match(r"Attention: since this release began \(.*\) 2 humans, 2 posts more\. All data is migrated", line)
         for line in document["plan"]
     ), document["plan"]
     assert fetched(prod) == FETCHED["first"]
@@ -309,7 +312,7 @@ def test_an_unhealthy_or_drifted_staging_is_not_promoted(environments: Environme
     staging.fault(host=f"{script}.*", path="*", status=500, count=1000)
     with nothing_done(environments.prod):
         assert_fails_with(
-            promote(environments, "--yes"), r"staging is down, and only what is healthy is promoted: .*500.*"
+            promote(environments, "--yes"), r"staging is down, and only a healthy stack is promoted: .*500.*"
         )
     staging.api("DELETE", "/_cloud/faults")
     path = f"accounts/{config['oracle-net:accountId']}/workers/scripts/{script}/content"

@@ -280,12 +280,12 @@ def test_the_daily_backup_is_in_the_bucket_and_fails_where_it_can_take_none(team
     commands = dict(job.run(*INSTALLED))  # up to production's, which this team does not have
     done = {command.removeprefix(".venv/bin/oracle backup "): done for command, done in commands.items()}
     assert done["staging --off-site"].status == 0, done
-    assert "Kept: " in done["staging --off-site"].output
+    assert "Backed up: " in done["staging --off-site"].output
     assert done["prod --off-site"].status == 1, "a stack that was never deployed has no backup"
     file = job.workspace / "Pulumi.staging.yaml"
     text = file.read_text()
     for wrong, said in (
-        (("s3://backups/staging", "folder:.oracle/backups"), "keeps its backups on the machine that takes them"),
+        (("s3://backups/staging", "folder:.oracle/backups"), "are stored on the machine that takes them"),
         (("s3://backups/staging", "s3://nowhere/staging"), "nowhere"),
     ):
         file.write_text(text.replace(*wrong))

@@ -88,7 +88,7 @@ def test_the_second_of_two_updates_is_told_who_holds_the_lock(team: Team) -> Non
     who = f"{getpass.getuser()}@{socket.gethostname()} (pid {holder})"
     assert who in second.output
     told = project.oracle("recover", "local").failed().output
-    assert f"Another update of local is at work: process {holder} of {getpass.getuser()}" in told
+    assert f"Another update of local is running: process {holder} of {getpass.getuser()}" in told
     found = json.loads(project.oracle("doctor", "--json").output)["findings"]
     (lock,) = [each for each in found if each["check"] == "lock"]
     assert lock["what"].startswith(f"held by process {holder} of ")

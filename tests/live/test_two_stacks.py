@@ -68,7 +68,7 @@ def test_looking_makes_nothing(tmp_path: Path) -> None:
     """Neither a stack nor a folder, where nothing was ever deployed."""
     staging, _ = Environments.made(Project.copied(tmp_path), suffix="")
     assert staging.oracle("backups", "staging", "--json").well().output.strip() == "[]"
-    assert "Nothing has happened" in staging.oracle("history", "staging").well().output
+    assert "The data of staging has not been changed yet." in staging.oracle("history", "staging").well().output
     staging.oracle("rollback", "staging", "--list").well()
     assert not (tmp_path / ".oracle").exists()
 
@@ -82,7 +82,7 @@ def test_a_wipe_and_its_undo(environments: Environments) -> None:
         (taken,) = backups(staging)
         assert taken.startswith("staging-g1-")
         refused = prod.oracle("wipe", "prod", "--undo", "--yes").failed().output
-        assert "Nothing was wiped that could be undone; see: oracle history prod" in refused
+        assert "There is no wipe or restore to undo. Fix: run `oracle history prod`" in refused
         refused = prod.oracle("restore", taken, "prod", "--yes").failed().output
         assert f"There is no backup '{taken}' of prod" in refused
         staging.oracle("wipe", "staging", "--undo", "--yes").well()
@@ -119,7 +119,7 @@ def test_a_release_is_undone_by_the_one_before_with_the_data_of_today(environmen
         staging.oracle("deploy", "backend", "--stack", "staging", "--yes").well()
         network.say(staging, "after the release")
         refused = prod.oracle("rollback", "prod", "--yes").failed().output
-        assert "prod has run no other release that is kept" in refused
+        assert "No other release of prod is stored." in refused
         (newest, *_) = json.loads(staging.oracle("history", "staging", "--json").well().output)
         assert newest["kind"] == "release"
         assert re.fullmatch(r"oracle rollback staging --to \d{8}-\d{6}", newest["undo"])

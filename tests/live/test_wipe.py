@@ -174,7 +174,7 @@ def test_a_wipe_leaves_nothing_and_keeps_everything(
     assert "Not touched: universe, web." in done.output
     held_to(project, release, done)
     assert f"{old} holds " in done.output
-    assert "To undo: oracle wipe --undo local" in done.output
+    assert "To undo this, run `oracle wipe --undo local` or" in done.output
     backup = network.backups(project)[0]
     assert backup["id"] in done.output
     assert backup["verified"] is True

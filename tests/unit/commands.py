@@ -19,7 +19,7 @@ Generated from the commands' help by `python -m tests.unit.commands`; a test fai
 `oracle` is in `.venv/bin`. `eval "$(.venv/bin/oracle env)"` puts it on PATH. `oracle --install-completion` makes Tab
 complete commands, options, stacks, services, runs and backups in bash, zsh and fish.
 
-A known failure prints one sentence on standard error, which ends with the command to run next. The exit status is 1.
+A known failure prints its problem, its cause and the commands that fix it on standard error. The exit status is 1.
 """
 
 

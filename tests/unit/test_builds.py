@@ -33,7 +33,7 @@ def test_the_output_goes_to_the_log_as_it_is_and_to_whoever_hears(tmp_path: Path
 
 def test_a_failure_ends_in_the_end_of_the_log(tmp_path: Path) -> None:
     with refused(
-        r"^An excerpt of its log:\nthe reason\nThe build of api failed \(status 3\)\. Fix: correct the error "
+        r"^From the log of api's build:\nthe reason\nThe build of api failed \(status 3\)\. Fix: correct the error "
         r"\(log: \S+build.log\), then run `oracle build api --stack prod`\.$"
     ):
         list(run_builds([made(tmp_path, "echo the reason; exit 3")]))

@@ -165,8 +165,8 @@ class Engine:
     def __init__(self, stack: Stack, done: Finished) -> None:
         self.stack, self.done = stack, done
 
-    def failure(self, done: Finished, problem: str) -> CommandError:
-        return CommandError(f"{problem}: {done.output}")
+    def failure(self, done: Finished, go_on: str = "", problem: str = "") -> CommandError:
+        return CommandError(f"{problem}: {done.output}.", go_on=go_on)
 
 
 @dataclass
@@ -220,12 +220,13 @@ def test_the_file_is_put_back_unless_something_has_changed(
         pin.run_pin(recording, {})
     assert stack.file.read_text() == ("config: {as: before}\n" if put_back else "config: {new: receipt}\n")
     if isinstance(caught.value, CommandError):
-        undone = "Nothing was changed, and Pulumi.prod.yaml is as it was: It is refused"
+        undone = "Nothing was changed, and Pulumi.prod.yaml is as it was: It is refused."
         on = (
-            "The update was interrupted, and nothing is lost: It is refused. Fix: run `pulumi up --stack prod` to go on"
+            "The update failed, and nothing is lost: It is refused. Fix: run `oracle rollback prod` to go back. To go "
+            "on, run `pulumi up --stack prod`."
         )
         text = advice.text(caught.value, "prod", "")
-        assert text == (undone if put_back else f"{on}; or run `oracle rollback prod` to go back.")
+        assert text == (undone if put_back else on)
 
 
 def stack_backups(project: Path, name: str) -> Any:

@@ -103,7 +103,8 @@ def test_a_deploy_never_wipes() -> None:
     service_plan.refuse_loss(ALL, settings(restart=1), outputs(), state, "local")
     service_plan.refuse_loss(("web",), settings(restart=2), outputs(), state, "local")
     finish = (
-        r"^oracle-net:generation is 2, and 1 is deployed\. .* Fix: run `oracle wipe local` to finish it; or run `pulumi "
+        r"^oracle-net:generation is 2, and 1 is deployed\. .* Fix: run `oracle wipe local` to finish it; or run "
+        r"`pulumi "
         r"config set oracle-net:generation 1 --stack local` to give it up\.$"
     )
     with refused(finish):

@@ -103,8 +103,8 @@ def test_an_error_of_the_command_names_its_stack_and_repeats_it(monkeypatch: pyt
     found = invoked(monkeypatch, "build", "api")
     error = UserError("It failed.", Remedy.RETRY, Remedy.RETRY_CONFIRMED, Fix(f"oracle status {STACK}"))
     assert advice.text(error, found.stack, found.command) == (
-        "It failed. Fix: run `oracle build api --stack local`; or run `oracle build api --stack local --yes` to confirm "
-        "it beforehand; or run `oracle status local`."
+        "It failed. Fix: run `oracle build api --stack local`; or run `oracle build api --stack local --yes` to "
+        "confirm it beforehand; or run `oracle status local`."
     )
 
 
