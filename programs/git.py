@@ -94,11 +94,14 @@ def git(folder: Path, *arguments: str, seconds: float = SECONDS) -> Done:
 
 def distrusted(said: str) -> str | None:
     """Return the advice for a checkout that belongs to another user; None if git's errors show another failure."""
-    match = DUBIOUS.search(said)
-    if match is None:
-        return None
-    folder = quoted(match["folder"])  # as git compares it: absolute
-    return f"The checkout belongs to another user; if you trust it: git config --global --add safe.directory {folder}"
+    command = trust_command(said)
+    return command and f"The checkout belongs to another user; if you trust it: {command}"
+
+
+def trust_command(said: str) -> str | None:
+    """Return the command that trusts a checkout of another user; None if git's errors show another failure."""
+    match = DUBIOUS.search(said)  # the folder is as git compares it: absolute
+    return match and f"git config --global --add safe.directory {quoted(match['folder'])}"
 
 
 def _is_trace_to_stderr(name: str, value: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cli.ui.errors import CommandError
 from errors import First, Fix, Remedy
-from programs import OutOfTime
+from programs import OutOfTime, quoted
 from programs import git as program
 
 
@@ -41,10 +41,11 @@ def git(folder: Path, *arguments: str, hooks: bool = True) -> str:
     except OSError as error:
         raise CommandError(f"Git does not start ({error.strerror}).", First("install git", Remedy.RETRY)) from None
     if done.status != 0:
-        if advice := program.distrusted(done.errors):
-            raise CommandError(advice)
+        if trust := program.trust_command(done.errors):
+            raise CommandError(f"The checkout {folder} belongs to another user.", Fix(trust, "if you trust it"))
         last = (done.errors.strip().splitlines() or ["it printed nothing"])[-1].removeprefix("fatal: ")
-        raise CommandError(f"`git {arguments[0]}` failed.", cause=last)
+        look = Fix(f"git -C {quoted(folder)} status", "to see the state of the checkout")
+        raise CommandError(f"`git {arguments[0]}` failed.", look, cause=last)
     return done.text.strip()
 
 

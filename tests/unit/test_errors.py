@@ -118,6 +118,18 @@ def test_advice_does_not_repeat_what_nobody_expected(tmp_path: Path) -> None:
     )
 
 
+def test_a_known_failure_keeps_its_fixes_and_goes_on(tmp_path: Path) -> None:
+    engine = Engine.__new__(Engine)
+    engine.stack = Stack("prod", tmp_path)
+    refused = Finished(255, output("    error: GET http://x/v2/apps: 401 Unable to authenticate you\n"))
+    failure = engine.failure(refused, UPDATE, "The update failed", "Nothing is lost.")
+    assert advice.text(failure, "prod", "") == (
+        "The update failed: A cloud refused the token: it is another stack's, or it is no longer valid. Nothing is "
+        "lost. "
+        f"Fix: run `oracle doctor prod` to see which one. To go on, run `{UPDATE}`."
+    )
+
+
 def raising(error: BaseException) -> Callable[..., None]:
     def run(obj: Invocation) -> None:
         raise error

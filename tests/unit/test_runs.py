@@ -19,6 +19,7 @@ from cli.runs import store as module
 from cli.runs.store import Run, Runs, steps
 from cli.runs.supervise import failed_run, follow
 from cli.ui.errors import CommandError
+from errors import STACK, First, Fix, Remedy, UserError
 from tests.support.errors import refused
 from tests.support.owners import owner
 
@@ -76,6 +77,29 @@ def test_what_another_process_has_taken_over_is_not_ended_here(runs: Runs) -> No
     assert advice.text(killed, "prod", "") == (
         f"The run {run.info.id} was killed. Fix: run `oracle recover local` to clean up after it; or run `oracle logs "
         f"{run.info.id}` to read its output."
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments, command",
+    [
+        (["deploy", "api"], "oracle deploy api --stack prod"),
+        (["wipe", "prod"], "oracle wipe prod"),
+        (["wipe", "--stack=prod", "--yes"], "oracle wipe --stack=prod --yes"),
+        (["deploy", "-s", "prod"], "oracle deploy -s prod"),
+        (["wipe", "-sprod"], "oracle wipe -sprod"),
+    ],
+)
+def test_the_command_of_a_run_names_its_stack(runs: Runs, arguments: list[str], command: str) -> None:
+    with runs.start("x", owner("prod"), arguments) as run:
+        assert run.info.command == command
+
+
+def test_the_error_of_a_run_is_its_whole_text(runs: Runs) -> None:
+    with pytest.raises(UserError), runs.start("deploy", owner("prod"), ["deploy", "api"]) as run:
+        raise UserError("The disk is full.", First("make room", Remedy.RETRY), Fix(f"oracle status {STACK}"))
+    assert run.info.error == (
+        "The disk is full. Fix: make room, then run `oracle deploy api --stack prod`; or run `oracle status prod`."
     )
 
 
