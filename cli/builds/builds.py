@@ -64,8 +64,8 @@ class Built:
         if self.differing:
             yield (
                 f"Two builds of the same source of {self.service} differ, in {self.differing}: the build writes "
-                "something that differs each time, such as a date. So it is only built again when its source changes, "
-                f"or by: oracle build {self.service} --stack {stack} --again"
+                "something that differs each time, such as a date. It is only built again when its source changes, "
+                f"or with `oracle build {self.service} --stack {stack} --again`."
             )
 
     @property

@@ -42,6 +42,7 @@ def stop(stack: StackOption = "local") -> None:
 def status(stack: StackOption = "local") -> None:
     """Show the address and process id of the local cloud. Exit status 1: it does not run."""
     chosen = Stack(stack)
+    local_cloud.require_local(chosen)
     found = local_cloud.health(chosen)
     if found is None:
         raise local_cloud.not_running(chosen)
@@ -66,7 +67,9 @@ def logs(
     stack: StackOption = "local", lines: Annotated[int, typer.Option("--lines", "-n", help="The number of lines.")] = 50
 ) -> None:
     """Print the end of the local cloud's own log."""
-    path = local_cloud.log_file(Stack(stack))
+    chosen = Stack(stack)
+    local_cloud.require_local(chosen)
+    path = local_cloud.log_file(chosen)
     if not path.exists():
         raise CommandError("The local cloud has no log yet.", Remedy.START_LOCAL_CLOUD)
     typer.echo("\n".join(path.read_text(errors="replace").splitlines()[-lines:]))

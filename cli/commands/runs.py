@@ -31,7 +31,7 @@ def runs(
         typer.echo(json.dumps([document(run) for run in shown], indent=2))
         return
     if not found:
-        first = Fix(f"oracle deploy --stack {stack or FIRST}", "to start the first")
+        first = Fix(f"oracle deploy --stack {stack}" if stack else f"oracle up {FIRST}", "to start the first")
         typer.echo(advice.with_fixes("There are no runs yet.", [first]))
         return
     report.table(("run", "stack", "status", "seconds", "who"), [_row(run) for run in shown])

@@ -28,7 +28,7 @@ def follow_to_the_table(run: Run, as_json: bool) -> None:
         typer.echo()
         report.table(*table([Deployed(**row) for row in info.result["services"]]), whole=True)
     if not as_json:
-        typer.echo(f"\nFor a chart of the run: oracle timeline {info.id} --svg timeline.svg")
+        typer.echo(f"\nFor a chart of the run, run `oracle timeline {info.id} --svg timeline.svg`.")
     if failure:
         raise failure
 

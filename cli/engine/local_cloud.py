@@ -42,7 +42,7 @@ def start(stack: Stack) -> bool:
 
     Raises CommandError with the local cloud's own message.
     """
-    _require_local(stack)
+    require_local(stack)
     if _runs(stack):
         return False
     stack.make_private(stack.cloud_state, stack.home)
@@ -55,7 +55,7 @@ def start(stack: Stack) -> bool:
 
 def stop(stack: Stack) -> bool:
     """Stop the stack's local cloud and wait for its end; return False when it did not run. Raises CommandError."""
-    _require_local(stack)
+    require_local(stack)
     process = _process(stack)
     if process is None:
         return False
@@ -114,7 +114,7 @@ def _request(stack: Stack, verb: str, path: str, body: object = None) -> httpx.R
 
     Raises CommandError when it does not run, and httpx.HTTPError when it does not answer.
     """
-    _require_local(stack)
+    require_local(stack)
     if not _runs(stack):
         raise not_running(stack)
     token = exports(stack).get("DIGITALOCEAN_TOKEN", "")
@@ -213,7 +213,8 @@ def _process(stack: Stack) -> psutil.Process | None:
     return None
 
 
-def _require_local(stack: Stack) -> None:
+def require_local(stack: Stack) -> None:
+    """Raise CommandError for a stack that is not on the local cloud."""
     if not stack.on_local_cloud:
         raise CommandError(
             f"The stack {stack.name} is not on the local cloud.",

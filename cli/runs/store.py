@@ -25,8 +25,9 @@ import psutil
 
 import advice
 from cli.engine.events import Step, read_steps
+from cli.engine.workspace import FIRST
 from cli.ui.errors import CommandError
-from errors import STACK, Fix, Remedy, UserError
+from errors import Fix, Remedy, UserError
 from stack_outputs import Owner
 from storage.backups import who
 from storage.backups.files import private_folder
@@ -129,7 +130,7 @@ class Runs:
         similar = [run for run in all_runs if run.id.startswith(prefix) or run.id.endswith(prefix)]
         matches = [run for run in all_runs if run.id == prefix] or similar
         if not matches:
-            first = Fix(f"oracle deploy --stack {STACK}", "to start the first")
+            first = Fix(f"oracle up {FIRST}", "to start the first")
             raise CommandError(f"There is no run {prefix or 'yet'}.", LIST_RUNS if prefix else first)
         if prefix and len(matches) > 1:
             ids = ", ".join(run.id for run in matches[:3])

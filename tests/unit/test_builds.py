@@ -128,7 +128,7 @@ def test_what_differs_between_two_builds_of_one_source_is_said_once(checkout: Pa
     first, second = built(dated(checkout), again=True)
     assert first == "Built: web"
     assert second.startswith("Two builds of the same source of web differ, in index.html: the build writes something")
-    assert second.endswith("or by: oracle build web --stack prod --again")
+    assert second.endswith("or with `oracle build web --stack prod --again`.")
     assert built(dated(checkout), again=True) == ["Built: web"]
     assert built(dated(checkout)) == SAME
 

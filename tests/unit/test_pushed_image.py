@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from artifacts.contents import ArtifactError, image_digest, pack_image
 from cli.engine.workspace import Stack
 from cli.main import app
-from cli.ui.errors import CommandError
 from components import pushed_image
 from errors import Remedy, UserError
+from tests.support.errors import refused
 from tests.support.scripted import Reply, scripted
 
 TOKEN = "planted-digitalocean-token"
@@ -74,7 +74,8 @@ def test_an_image_that_cannot_be_packed_names_its_directory(tmp_path: Path, monk
 
 def test_the_command_pushes_to_the_local_cloud_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Stack, "config", lambda _, key: "https://api.digitalocean.example")
-    with pytest.raises(
-        CommandError, match=r"^prod is not on the local cloud, whose store this is; name a stack that is: "
+    with refused(
+        rf"^prod is not on the local cloud, to which the image store belongs\. Fix: run `oracle image push {tmp_path} "
+        r"--stack local` to push to another stack's local cloud\.$"
     ):
         CliRunner().invoke(app, ["image", "push", str(tmp_path), "--stack", "prod"], catch_exceptions=False)

@@ -148,7 +148,7 @@ def test_two_runs_of_one_second_have_two_names(runs: Runs) -> None:
 
 def test_without_runs_there_is_a_sentence(runs: Runs) -> None:
     assert runs.list() == []
-    with refused(r"^There is no run yet\. Fix: run `oracle deploy --stack prod` to start the first\.$"):
+    with refused(r"^There is no run yet\. Fix: run `oracle up local` to start the first\.$"):
         runs.find()
 
 
