@@ -272,7 +272,7 @@ def _read(folder: Path) -> RunInfo | None:
             ended=record["ended"],
             seconds=record.get("seconds"),
             status="killed" if dead else record["status"],
-            error="it was killed before its end" if dead else record["error"],
+            error="It was killed." if dead else record["error"],
             pid=record["pid"],
             arguments=tuple(record["arguments"]),
             result=record["result"],

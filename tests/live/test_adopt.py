@@ -102,7 +102,7 @@ def test_an_adoption_that_failed_halfway_goes_on_and_deletes_nothing(hand: HandM
     hand.configure_password(PASSWORD)
     hand.project.fault(path="/v2/uptime/checks", method="POST", status=422, body={"message": "not now"}, count=1)
     failed = hand.project.oracle("adopt", "local", "--yes").failed().output
-    assert "go on: oracle adopt local" in " ".join(failed.split())
+    assert "To go on, run `oracle adopt local`." in " ".join(failed.split())
     assert hand.running() == before
     state = hand.project.state_file.read_text()
     assert '"importID"' in state

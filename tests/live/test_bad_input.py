@@ -247,9 +247,9 @@ def test_a_salt_of_another_passphrase(project: Project) -> None:
     with unchanged(project, whole=True), config(project, salt, ANOTHER_SALT):
         assert_fails_with(
             project.oracle("up"),
-            r"The passphrase does not open the secrets of Pulumi\.local\.yaml; load the stack's own: "
-            r'eval "\$\(oracle env local\)", or see where its encryptionsalt went: git diff Pulumi\.local\.yaml '
-            r"\(in a file that git ignores: delete that line\)",
+            r"The passphrase does not open the secrets of Pulumi\.local\.yaml\. Fix: run "
+            r'`eval "\$\(oracle env local\)"` to load the stack\'s environment; or run `git diff Pulumi\.local\.yaml` '
+            r"to see whether its encryptionsalt has changed\.",
         )
 
 
@@ -266,7 +266,7 @@ def test_an_app_name_that_is_taken(project: Project) -> None:
     )
     with unchanged(project):
         shown(project.up(), taken)
-        assert_fails_with(project.oracle("up"), rf"The update failed: {taken} To go on, run `.*`\.")
+        assert_fails_with(project.oracle("up"), rf"The update failed: {taken} To go on, run `make up`\.")
     project.api("DELETE", f"/v2/apps/{other}")
     # The wipe is given up: nothing of it ever got traffic.
     project.edit("Pulumi.local.yaml", 'oracle-net:generation: "2"', 'oracle-net:generation: "1"')
