@@ -52,10 +52,10 @@ def runs(incomplete: str) -> list[str]:
 
 
 def repositories(incomplete: str) -> list[str]:
-    from cli.repositories.configuration import configured
+    from repositories.configuration import load
 
     try:
-        return [each.name for each in configured(PROJECT).repositories if each.name.startswith(incomplete)]
+        return [each.name for each in load(PROJECT).repositories if each.name.startswith(incomplete)]
     except UserError:
         return []
 

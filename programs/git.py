@@ -93,15 +93,12 @@ def git(folder: Path, *arguments: str, seconds: float = SECONDS) -> Done:
 
 
 def distrusted(said: str) -> str | None:
-    """Return the advice for a checkout that belongs to another user; None if git's errors show another failure."""
-    command = trust_command(said)
-    return command and f"The checkout belongs to another user; if you trust it: {command}"
+    """Return the folder of a checkout that belongs to another user, quoted for a shell.
 
-
-def trust_command(said: str) -> str | None:
-    """Return the command that trusts a checkout of another user; None if git's errors show another failure."""
-    match = DUBIOUS.search(said)  # the folder is as git compares it: absolute
-    return match and f"git config --global --add safe.directory {quoted(match['folder'])}"
+    None if git's errors show another failure.
+    """
+    match = DUBIOUS.search(said)
+    return quoted(match["folder"]) if match else None  # as git compares it: absolute
 
 
 def _is_trace_to_stderr(name: str, value: str) -> bool:

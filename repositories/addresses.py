@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from programs import quoted
-from repositories.failures import Stopped, git_sentence, without_credentials
+from repositories.failures import Stopped, git_failure, without_credentials
 from repositories.git import Git
 
 REMOTE_SECONDS = 60.0
@@ -40,7 +40,7 @@ def tip(git: Git, address: Address, ref: str) -> str:
     """Return the commit of a ref at an address; empty if there is no such ref. Raises Stopped without an answer."""
     listing = git.run("ls-remote", "--quiet", "--", address.url, ref, seconds=REMOTE_SECONDS)
     if listing.status != 0:
-        raise Stopped(git_sentence(listing.errors, git.path, f"Asking {address}"))
+        raise git_failure(listing.errors, git.path, f"Asking {address}")
     lines = (line.partition("\t") for line in listing.text.splitlines())
     return next((commit for commit, _, name in lines if name == ref), "")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from errors import First, Remedy
 from repositories import messages
 from repositories.additions import Addition
 from repositories.failures import Stopped
@@ -50,7 +51,7 @@ def commit(state: State, staged: Staged, message: str, scanner: Scanner) -> Comm
 def take_back(git: Git, made: Commit) -> None:
     """Undo a commit that the remote refused: restore the branch and the index. The files were never changed."""
     tree = git.run("write-tree", sheltered=True).text
-    _move(git, made.branch, made.parent, made.name, "commit-all: taken back, since the remote refused it")
+    _move(git, made.branch, made.parent, made.name, "commit-all: undone, because the remote refused it")
     if tree == git.must("rev-parse", f"{made.name}^{{tree}}", sheltered=True):  # nothing was staged since
         with IndexLock(git) as index:
             index.replace(made.before)
@@ -61,7 +62,7 @@ def _refuse_if_changed(state: State) -> None:
     find(state)
     refuse_unfinished(state.git, state.changed)
     if (state.branch, state.head) != expected:
-        raise Stopped("The checkout changed while it was looked at; once more: oracle commit-all")
+        raise Stopped("The checkout changed while it was read.", Remedy.RETRY)
     refuse_large(state.git, state.changed)
 
 
@@ -88,9 +89,9 @@ def _message(staged: Staged, hooks: Hooks, scanner: Scanner, message: str) -> st
     hooks.run("commit-msg", str(file))
     text = staged.git.must("stripspace", stdin=file.read_bytes())
     if not text.strip():
-        raise Stopped("The commit message is empty; give one: oracle commit-all -m MESSAGE")
+        raise Stopped("The commit message is empty.", First("choose another message", Remedy.RETRY))
     if any(scanner.findings([Addition("message", list(enumerate(text.splitlines(), start=1)))])):
-        raise Stopped("The commit message holds a secret; give another: oracle commit-all -m MESSAGE")
+        raise Stopped("The commit message contains a secret.", First("choose another message", Remedy.RETRY))
     return text
 
 
@@ -107,11 +108,11 @@ def _apply(staged: Staged, made: Commit) -> None:
     git = staged.git
     with IndexLock(git) as index:
         if entries(git) != staged.entries:
-            raise Stopped("Something was staged while the hooks ran; once more: oracle commit-all")
+            raise Stopped("Something was staged while the hooks ran.", Remedy.RETRY)
         index.replace(Index.read(staged.index))
     try:
         if git.must("symbolic-ref", "HEAD", sheltered=True) != f"refs/heads/{made.branch}":
-            raise Stopped("Somebody went to another branch while the hooks ran; once more: oracle commit-all")
+            raise Stopped("The checkout was switched to another branch while the hooks ran.", Remedy.RETRY)
         _move(git, made.branch, made.name, made.parent, f"commit: {made.subject}")
     except BaseException:
         with IndexLock(git) as index:

@@ -11,12 +11,10 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 import yaml_text
+from errors import First, Fix, Remedy, UserError, UserErrors
 
 FILE = "repositories.yaml"
-
-
-class ConfigurationError(Exception):
-    """The file is missing or invalid. The text has one sentence for each problem."""
+EDIT = First(f"edit {FILE}", Remedy.RETRY)
 
 
 def _relative(value: str) -> str:
@@ -43,7 +41,7 @@ class Repository(BaseModel):
 
 
 class Repositories(BaseModel):
-    """The whole file. `map` is the file that `oracle repo-map` writes, relative to the project."""
+    """The whole file. `map` is the file of the map, relative to the project."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -59,22 +57,22 @@ class Repositories(BaseModel):
         return self
 
     def named(self, names: list[str]) -> tuple[Repository, ...]:
-        """Return the named repositories in the file's order; without names, all. Raises ConfigurationError."""
+        """Return the named repositories in the file's order; without names, all. Raises UserError."""
         known = {each.name for each in self.repositories}
         if unknown := [name for name in names if name not in known]:
-            raise ConfigurationError(f"There is no repository {unknown[0]}; {FILE} has: {', '.join(sorted(known))}.")
+            raise UserError(f"There is no repository {unknown[0]}.", First(f"choose one of {', '.join(sorted(known))}"))
         return tuple(each for each in self.repositories if not names or each.name in names)
 
 
 def load(project: Path) -> Repositories:
-    """Read the project's repositories. Raises ConfigurationError."""
+    """Read the project's repositories. Raises UserError, also for several problems at once."""
     path = project / FILE
     try:
         document = yaml_text.load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigurationError(f"{FILE} does not exist; take it back: git checkout {FILE}") from None
+        raise UserError(f"{FILE} does not exist.", Fix(f"git checkout {FILE}", "to restore it")) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{FILE} is not YAML: {' '.join(str(error).split())}. Edit it.") from None
+        raise UserError(f"{FILE} is not YAML.", EDIT, cause=" ".join(str(error).split())) from None
     try:
         return Repositories.model_validate(document)
     except ValidationError as error:
@@ -82,16 +80,16 @@ def load(project: Path) -> Repositories:
         # Pydantic also reports a list as too short when an item in it is invalid. That is no problem of its own.
         inside = any(len(each["loc"]) > 1 for each in errors)
         problems = [each for each in errors if not (inside and each["type"] == "too_short")]
-        raise ConfigurationError("\n".join(_sentence(each) for each in problems)) from None
+        raise UserErrors([_error(each) for each in problems]) from None
 
 
-def _sentence(problem: Any) -> str:
+def _error(problem: Any) -> UserError:
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem["loc"]).lstrip(".")
     if problem["type"] == "missing":
         complaint = "is missing"
     elif problem["type"] == "extra_forbidden":
-        complaint = "is not a key it knows"
+        complaint = "is not a known key"
     else:
         message = re.sub(r"^(Input|String|Value|Tuple) should", "should", problem["msg"])
         complaint = message.removeprefix("Value error, ")
-    return f"{FILE}: {f'{place} ' if place else ''}{complaint}. Edit it."
+    return UserError(f"{FILE}: {f'{place} ' if place else ''}{complaint}.", EDIT)

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from errors import Fix
 from programs import Done, git
-from repositories.failures import Stopped, git_sentence
+from repositories.failures import Stopped, git_failure
 from repositories.processes import Processes
 
 LOCAL_SECONDS = git.SECONDS
@@ -37,7 +38,9 @@ class Git:
         try:
             return self.processes.run(git.command(*arguments), self.folder, environment, stdin, seconds, sheltered)
         except OSError as error:
-            raise Stopped(f"Git does not start ({error.strerror}); install it, then: git --version") from None
+            raise Stopped(
+                f"Git does not start ({error.strerror}).", Fix("git --version", "to check it", first="install git")
+            ) from None
 
     def must(
         self,
@@ -48,10 +51,10 @@ class Git:
         seconds: float = LOCAL_SECONDS,
         sheltered: bool = False,
     ) -> str:
-        """Run a git command and return its output. Raises Stopped with a sentence when it fails."""
+        """Run a git command and return its output. Raises Stopped when it fails."""
         done = self.run(*arguments, stdin=stdin, extra=extra, seconds=seconds, sheltered=sheltered)
         if done.status != 0:
-            raise Stopped(git_sentence(done.errors, self.path, doing or f"`git {arguments[0]}`"))
+            raise git_failure(done.errors, self.path, doing or f"`git {arguments[0]}`")
         return done.names
 
     @cached_property

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from errors import First, Fix, Remedy
 from programs import Done
 from programs import git as git_program
 from repositories.failures import Stopped, without_credentials
@@ -43,7 +44,11 @@ class Hooks:
         done = self._run(hook, self._staged.extra, *arguments)
         if done.status != 0:
             output = self._output_lines(done)
-            raise Stopped(f"The {name} hook said no (status {done.status}); mend that, then: oracle commit-all", output)
+            raise Stopped(
+                f"The {name} hook refused the commit (status {done.status}).",
+                First("resolve that", Remedy.RETRY),
+                details=output,
+            )
 
     @contextlib.contextmanager
     def undone_on_failure(self) -> Iterator[None]:
@@ -51,7 +56,8 @@ class Hooks:
         try:
             yield
         except Stopped as stopped:
-            raise type(stopped)(stopped.sentence, (*stopped.details, *self._restore_files())) from None
+            stopped.details = (*stopped.details, *self._restore_files())
+            raise
         except BaseException:
             self._restore_files()
             raise
@@ -70,8 +76,8 @@ class Hooks:
             return git.processes.run([str(hook), *arguments], git.folder, own, seconds=HOOK_SECONDS)
         except OSError as error:
             if error.errno != errno.ENOEXEC:
-                sentence = f"The {hook.name} hook cannot be run: {error.strerror}; see: ls -l {shown(str(hook))}"
-                raise Stopped(sentence) from None
+                see = Fix(f"ls -l {shown(str(hook))}", "to see its permissions")
+                raise Stopped(f"The {hook.name} hook cannot be run ({error.strerror}).", see) from None
             return git.processes.run(["sh", str(hook), *arguments], git.folder, own, seconds=HOOK_SECONDS)
 
     def _output_lines(self, done: Done) -> tuple[str, ...]:
@@ -93,7 +99,8 @@ class Hooks:
         subject = "Files as a failed hook left them"
         stored = git.must("commit-tree", "-p", "HEAD", "-m", subject, tree, sheltered=True)
         self._reset_files(tree, extra)
-        return [f"The hook had changed files, which are as before; its version: git -C {git.path} show {stored[:12]}"]
+        show = f"git -C {git.path} show {stored[:12]}"
+        return [f"The hook changed files, which were restored. To see its changes, run `{show}`."]
 
     def _reset_files(self, tree: str, extra: dict[str, str]) -> None:
         git = self._staged.git

@@ -5,26 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from errors import First, Fix, Remedy
 from programs import quoted
 from repositories import additions, messages
 from repositories.addresses import REMOTE_SECONDS, Address, push_addresses, tip
 from repositories.configuration import Repository
-from repositories.failures import Stopped, git_sentence
+from repositories.failures import Stopped, git_failure
 from repositories.git import Git, shown
 from repositories.processes import Processes
 from repositories.secrets import PRIVATE_KEY, Finding, Scanner, key_in
 from repositories.staging import Staged, refuse_large, staging
 
 NO_COMMIT = "(initial)"
+ENDINGS = ("--continue", "--abort")
 UNFINISHED = {
-    "MERGE_HEAD": ("merge", "git -C {path} merge --continue (or --abort)"),
-    "rebase-merge": ("rebase", "git -C {path} rebase --continue (or --abort)"),
-    "rebase-apply": ("rebase", "git -C {path} rebase --continue (or --abort)"),
-    "CHERRY_PICK_HEAD": ("cherry-pick", "git -C {path} cherry-pick --continue (or --abort)"),
-    "REVERT_HEAD": ("revert", "git -C {path} revert --continue (or --abort)"),
-    "sequencer": ("cherry-pick", "git -C {path} cherry-pick --continue (or --abort)"),
-    "BISECT_LOG": ("bisect", "git -C {path} bisect reset"),
+    "MERGE_HEAD": ("merge", ENDINGS),
+    "rebase-merge": ("rebase", ENDINGS),
+    "rebase-apply": ("rebase", ENDINGS),
+    "CHERRY_PICK_HEAD": ("cherry-pick", ENDINGS),
+    "REVERT_HEAD": ("revert", ENDINGS),
+    "sequencer": ("cherry-pick", ENDINGS),
+    "BISECT_LOG": ("bisect", ("reset",)),
 }
+"""Files in the git directory during an unfinished git command: the command, and the words that end it."""
 
 
 @dataclass
@@ -32,7 +35,7 @@ class State:
     """The state of one repository.
 
     `unpushed` and `behind` count commits; None is unknown. `stopped` is the reason why the repository cannot be
-    committed or pushed; empty if it can. `upstream` is the remote's branch, as a ref or a commit in the checkout.
+    committed or pushed; None if it can. `upstream` is the remote's branch, as a ref or a commit in the checkout.
     `outgoing` are the commits that at least one push address lacks. `message` is the generated message of the commit to
     be made, and `scanned` the tree that was scanned for secrets; both are empty if there is nothing to commit.
     """
@@ -52,8 +55,7 @@ class State:
     behind: int | None = None
     message: str = ""
     scanned: str = ""
-    stopped: str = ""
-    details: tuple[str, ...] = ()
+    stopped: Stopped | None = None
 
     @property
     def to_commit(self) -> bool:
@@ -70,7 +72,7 @@ def look(repository: Repository, project: Path, processes: Processes, scanner: S
     try:
         _read_state(state, scanner)
     except Stopped as stopped:
-        state.stopped, state.details = stopped.sentence, stopped.details
+        state.stopped = stopped
     return state
 
 
@@ -108,12 +110,12 @@ def find(state: State) -> None:
     git, path = state.git, state.git.path
     state.there = git.folder.is_dir()
     if not state.there:
-        raise Stopped(f"There is no checkout; clone it: git clone URL {path}")
+        raise Stopped("The checkout does not exist.", Fix(f"git clone URL {path}"))
     top = git.run("rev-parse", "--show-toplevel")
     if top.status != 0 and "not a git repository" not in top.errors:
-        raise Stopped(git_sentence(top.errors, path, "Looking"))
+        raise git_failure(top.errors, path, "Reading the checkout")
     if top.status != 0 or Path(top.names).resolve() != git.folder.resolve():
-        raise Stopped(f"The folder is no git repository of its own; clone it there: git clone URL {path}")
+        raise Stopped("The folder is not the top of a git repository.", Fix(f"git clone URL {path}"))
     status = git.must(
         "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--ignore-submodules=dirty"
     )
@@ -144,25 +146,29 @@ def _refuse_no_commit(state: State) -> None:
     git, branch = state.git, state.branch
     remote = next(iter(git.run("remote").text.splitlines()), "")
     add = "" if remote else f"git -C {git.path} remote add origin URL && "
-    raise Stopped(
-        f"The branch {branch} has no commit yet; begin with an empty one, then again: {add}git -C {git.path} commit "
-        f"--allow-empty -m Begin && git -C {git.path} push -u {remote or 'origin'} {branch}"
-    )
+    commit = f"git -C {git.path} commit --allow-empty -m Begin"
+    push = f"git -C {git.path} push -u {remote or 'origin'} {branch}"
+    raise Stopped(f"The branch {branch} has no commit yet.", Fix(f"{add}{commit} && {push}", then=Remedy.RETRY))
 
 
 def refuse_unfinished(git: Git, changed: list[str]) -> None:
     """Raise Stopped during a merge or the like, on conflicts, when git's index is locked, and on a detached HEAD."""
-    for name, (what, command) in UNFINISHED.items():
+    for name, (command, endings) in UNFINISHED.items():
         if (git.directory / name).exists():
-            raise Stopped(f"A {what} is in progress; finish it: {command.format(path=git.path)}")
+            fixes = (Fix(f"git -C {git.path} {command} {ending}") for ending in endings)
+            raise Stopped(f"A {command} is in progress.", *fixes)
     if changed and git.must("ls-files", "--unmerged", "-z"):
-        raise Stopped(f"There are conflicts; settle them, then: git -C {git.path} add FILE")
+        raise Stopped(
+            "There are conflicts.", Fix(f"git -C {git.path} add FILE", first="resolve them", then=Remedy.RETRY)
+        )
     if (git.directory / "index.lock").exists():
         raise Stopped(
-            "Another git command is at work here, or was killed; if none runs: rm " + shown(str(git.index)) + ".lock"
+            "Another git command is running here, or was killed and left a lock.",
+            First("wait for its end", Remedy.RETRY),
+            Fix(f"rm {shown(str(git.index))}.lock", "if none is running"),
         )
     if git.run("symbolic-ref", "--quiet", "HEAD").status != 0:
-        raise Stopped(f"HEAD is detached; go to a branch: git -C {git.path} switch BRANCH")
+        raise Stopped("HEAD is detached.", Fix(f"git -C {git.path} switch BRANCH"))
 
 
 def _find_upstream(state: State) -> None:
@@ -173,13 +179,16 @@ def _find_upstream(state: State) -> None:
     if not remote or not ref:  # for example a clone of a single other branch, which has no copy of this one's upstream
         remote, ref = (git.run("config", "--get", f"branch.{branch}.{key}").names for key in ("remote", "merge"))
     if not remote or not ref or remote == ".":
-        raise Stopped(f"The branch {branch} has no upstream; give it one: git -C {git.path} push -u origin {branch}")
+        raise Stopped(f"The branch {branch} has no upstream.", Fix(f"git -C {git.path} push -u origin {branch}"))
     if push_remote not in {"", remote}:
-        raise Stopped(f"{branch} is pushed to {push_remote} and follows {remote}; push by hand: git -C {git.path} push")
+        raise Stopped(
+            f"The branch {branch} is pushed to {push_remote} and follows {remote}.",
+            Fix(f"git -C {git.path} push", "to push it by hand"),
+        )
     if ref != f"refs/heads/{branch}" and git.run("config", "push.default").text not in {"upstream", "tracking"}:
         raise Stopped(
-            f"{branch} follows {ref.removeprefix('refs/heads/')}, a branch of another name; "
-            f"give it its own: git -C {git.path} push -u {remote} {branch}"
+            f"The branch {branch} follows {ref.removeprefix('refs/heads/')}, a branch of another name.",
+            Fix(f"git -C {git.path} push -u {remote} {branch}", "to give it one of its own name"),
         )
     state.remote, state.remote_branch, state.upstream = remote, ref, upstream
     state.addresses = push_addresses(git, remote)
@@ -198,8 +207,8 @@ def _compare_with_remote(state: State) -> None:
     state.outgoing = tuple(dict.fromkeys(commit for each in missing for commit in each))
     if state.behind and (state.unpushed or state.changed):
         raise Stopped(
-            f"The remote has {state.behind} commit{'s' if state.behind > 1 else ''} that this checkout lacks; "
-            f"get {'them' if state.behind > 1 else 'it'} first: git -C {git.path} pull --rebase --autostash"
+            f"The remote has {state.behind} commit{'s' if state.behind > 1 else ''} that this checkout does not have.",
+            Fix(f"git -C {git.path} pull --rebase --autostash", then=Remedy.RETRY),
         )
 
 
@@ -213,7 +222,7 @@ def _fetch(state: State) -> None:
     options = ("--quiet", "--no-tags", "--no-prune", "--no-recurse-submodules", "--no-auto-gc", "--no-write-fetch-head")
     fetched = git.run("fetch", *options, "--", state.remote, ref, seconds=REMOTE_SECONDS)
     if fetched.status != 0:
-        raise Stopped(git_sentence(fetched.errors, git.path, "Asking the remote"))
+        raise git_failure(fetched.errors, git.path, "Asking the remote")
 
 
 def _tip_at(state: State, address: Address) -> str:
@@ -221,11 +230,13 @@ def _tip_at(state: State, address: Address) -> str:
     git, branch = state.git, state.remote_branch.removeprefix("refs/heads/")
     commit = tip(git, address, state.remote_branch)
     if not commit:
-        raise Stopped(f"{address} has no branch {branch}; push it there first: git -C {git.path} push {state.remote}")
+        raise Stopped(
+            f"{address} has no branch {branch}.", Fix(f"git -C {git.path} push {state.remote}", then=Remedy.RETRY)
+        )
     if not _is_here(git, commit) or git.run("merge-base", "--is-ancestor", commit, "HEAD").status != 0:
         raise Stopped(
-            f"{address} has commits that this checkout lacks; get them first: "
-            f"git -C {git.path} pull --rebase --autostash {address} {branch}"
+            f"{address} has commits that this checkout does not have.",
+            Fix(f"git -C {git.path} pull --rebase --autostash {address} {branch}", then=Remedy.RETRY),
         )
     return commit
 
@@ -252,8 +263,9 @@ def _refuse_secrets_in(
         return
     more = f" and {len(findings) - 1} more" if len(findings) > 1 else ""
     place = f"{findings[0]}{more}"
+    details = tuple(str(each) for each in findings[1:10])
     if pushed:
-        sentence = f"A commit that is not pushed yet holds a secret: {place}; take it out: git -C {git.path} rebase -i"
-    else:
-        sentence = f"A secret would be committed: {place}; take it out, or ignore the file in .gitignore"
-    raise Stopped(sentence, tuple(str(each) for each in findings[1:10]))
+        edit = Fix(f"git -C {git.path} rebase -i", "to remove it from the commit")
+        raise Stopped(f"A commit that is not pushed yet contains a secret: {place}.", edit, details=details)
+    remove, ignore = First("remove it", Remedy.RETRY), First("add the file to .gitignore", Remedy.RETRY)
+    raise Stopped(f"A secret would be committed: {place}.", remove, ignore, details=details)

@@ -11,10 +11,11 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from errors import Remedy
 from programs import Done, OutOfTime, Program
 from repositories.failures import Interrupted
 
-AS_IT_WAS = "Interrupted; this checkout is as it was: oracle commit-all"
+UNCHANGED = "The work was interrupted, and this checkout is unchanged."
 
 
 class Processes:
@@ -43,13 +44,13 @@ class Processes:
             done = program.finish(stdin, seconds)
         except OutOfTime:
             raise Interrupted(
-                f"`{_command_name(command)}` did not end within {seconds:.0f} seconds and was stopped"
+                f"`{_command_name(command)}` did not end within {seconds:.0f} seconds and was stopped.", Remedy.RETRY
             ) from None
         finally:
             with self._lock:
                 self._running.discard(program)
         if done.status != 0 and self._stopped and not sheltered:
-            raise Interrupted(AS_IT_WAS)
+            raise Interrupted(UNCHANGED, Remedy.RETRY)
         return done
 
     def stop(self) -> None:
@@ -62,7 +63,7 @@ class Processes:
     def _start(self, command: Sequence[str], folder: Path, environment: Mapping[str, str], sheltered: bool) -> Program:
         with self._lock:
             if self._stopped and not sheltered:
-                raise Interrupted(AS_IT_WAS)
+                raise Interrupted(UNCHANGED, Remedy.RETRY)
             program = Program(command, cwd=folder, env=environment, session=True, takes_input=True)
             if not sheltered:
                 self._running.add(program)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+from errors import First, Fix, Remedy
 from programs import Done
 from repositories.addresses import Address, has
-from repositories.failures import UNCERTAIN, UNPUSHED_SUBMODULE, Interrupted, Stopped, git_sentence, without_credentials
+from repositories.failures import UNCERTAIN, UNPUSHED_SUBMODULE, Interrupted, Stopped, git_failure, without_credentials
 from repositories.git import shown
 from repositories.looking import State
 from repositories.secrets import Scanner
@@ -17,7 +18,7 @@ RACED = frozenset({"fetch first", "non-fast-forward", "stale info", "failed to u
 REFUSED = re.compile(r"^!\t[^\t]*\t\[(?P<how>[^\]]+)\](?: \((?P<why>.*)\))?", re.MULTILINE)
 SECTION = re.compile(r"^To (?P<url>.*)$", re.MULTILINE)
 SHOWN_LINES = 12
-AGAIN = "oracle commit-all"
+RESOLVE = First("resolve that", Remedy.RETRY)
 
 
 class Refused(Stopped):
@@ -37,8 +38,9 @@ def push(state: State, commit: str, scanner: Scanner) -> None:
     except Interrupted:
         if all(has(git, each, state.remote_branch, commit) for each in state.addresses):
             return
-        sentence = "The push was interrupted, or took too long; the commit is kept, and is pushed by: oracle commit-all"
-        raise Interrupted(sentence) from None
+        raise Interrupted(
+            "The push was interrupted or took too long. The commit stays in the checkout.", Remedy.RETRY
+        ) from None
     if pushed.status != 0:
         _raise_failure(state, commit, pushed, tuple(_lines(pushed.errors, scanner)))
 
@@ -51,27 +53,29 @@ def _raise_failure(state: State, commit: str, pushed: Done, details: tuple[str, 
         return
     printed = pushed.output.decode(errors="replace")
     if any(arrived.values()):
-        raise Stopped(_partly(arrived, printed), details)
-    sentence = git_sentence(pushed.errors, git.path, "Pushing")
+        raise Stopped(_partly(arrived, printed), RESOLVE, details=details)
+    failure = git_failure(pushed.errors, git.path, "Pushing")
     if len(arrived) > 1 and None in arrived.values():
-        raise Stopped(sentence, details)
+        raise Stopped.of(failure, details)
     if refused := REFUSED.search(printed):
-        raise Refused(_refusal(state, refused["how"], refused["why"] or ""), details)
+        raise _refusal(state, refused["how"], refused["why"] or "", details)
     if UNPUSHED_SUBMODULE.search(pushed.errors):
-        raise Refused(sentence, details)
+        raise Refused.of(failure, details)
     if UNCERTAIN.search(pushed.errors):
-        raise Stopped(sentence, details)
+        raise Stopped.of(failure, details)
     hook = git.folder / git.must("rev-parse", "--git-path", "hooks/pre-push", sheltered=True)
-    raise Refused(f"The pre-push hook said no; mend that, then: {AGAIN}" if hook.is_file() else sentence, details)
+    if hook.is_file():
+        raise Refused("The pre-push hook refused the push.", RESOLVE, details=details)
+    raise Refused.of(failure, details)
 
 
 def _partly(arrived: dict[Address, bool | None], printed: str) -> str:
-    """Return the sentence for a push that only some addresses accepted."""
+    """Return the problem of a push that only some addresses accepted."""
     there = ", ".join(str(each) for each, has_it in arrived.items() if has_it)
     missing = [each for each, has_it in arrived.items() if not has_it]
     reasons = _reasons(printed)
     refused = ", ".join(f"{each} ({reasons.get(each.named_by_git, 'not reached')})" for each in missing)
-    return f"Pushed to {there}, but not to {refused}; the commit is kept. Mend that, then: {AGAIN}"
+    return f"Pushed to {there}, but not to {refused}. The commit stays in the checkout."
 
 
 def _reasons(printed: str) -> dict[str, str]:
@@ -84,12 +88,12 @@ def _reasons(printed: str) -> dict[str, str]:
     return reasons
 
 
-def _refusal(state: State, how: str, why: str) -> str:
-    path = state.git.path
+def _refusal(state: State, how: str, why: str, details: tuple[str, ...]) -> Refused:
     if why in RACED:
-        return f"Somebody else pushed meanwhile; get it first: git -C {path} pull --rebase --autostash"
+        pull = Fix(f"git -C {state.git.path} pull --rebase --autostash", then=Remedy.RETRY)
+        return Refused("Somebody else pushed at the same time.", pull, details=details)
     reason = shown(without_credentials(why)) or how
-    return f"The remote refused the push ({reason}); mend that, then: {AGAIN}"
+    return Refused(f"The remote refused the push ({reason}).", RESOLVE, details=details)
 
 
 def _lines(errors: str, scanner: Scanner) -> list[str]:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from errors import First, Fix, Remedy
 from repositories.failures import Stopped
 from repositories.git import Git, shown
 from retry import backoff
@@ -126,7 +127,6 @@ class IndexLock:
     def __init__(self, git: Git) -> None:
         self._index = git.index
         self._lock = git.index.with_name("index.lock")
-        self._path = git.path
         self._written = False
 
     def __enter__(self) -> IndexLock:
@@ -134,7 +134,7 @@ class IndexLock:
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(self._lock, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
                 return self
-        raise Stopped(f"Another git command is at work here; when it has ended: oracle commit-all --repo {self._path}")
+        raise Stopped("Another git command is running here.", First("wait for its end", Remedy.RETRY))
 
     def replace(self, content: Index | None) -> None:
         """Replace the index by `content` at the end of the block. None deletes it."""
@@ -170,7 +170,11 @@ def refuse_large(git: Git, paths: list[str]) -> None:
     }
     if refused := [path for path in large if path not in in_lfs]:
         name, size = shown(refused[0]), _size(git.folder / refused[0]) // (1024 * 1024)
-        raise Stopped(f"{name} has {size} MB, and GitHub takes 100; ignore it, or keep it with: git lfs track {name}")
+        raise Stopped(
+            f"{name} has {size} MB, and GitHub accepts at most 100 MB.",
+            First(f"add {name} to .gitignore"),
+            Fix(f"git -C {git.path} lfs track {name}", "to store it in Git LFS"),
+        )
 
 
 @contextmanager
@@ -181,7 +185,7 @@ def _locked(directory: Path) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Stopped("Another commit-all works here; when it has ended: oracle commit-all") from None
+            raise Stopped("Another run works in this checkout.", First("wait for its end", Remedy.RETRY)) from None
         yield
     finally:
         os.close(handle)
@@ -202,7 +206,11 @@ def _refuse_nested(git: Git, tree: str, extra: dict[str, str]) -> None:
     known = set(re.findall(r"^\s*path\s*=\s*(.+?)\s*$", listed, re.MULTILINE))
     if unknown := [path for path in added if path not in known]:
         name = shown(unknown[0])
-        raise Stopped(f"{name} is a repository inside this one; ignore it, or make it a submodule: git submodule add")
+        raise Stopped(
+            f"{name} is a repository inside this one.",
+            First(f"add {name} to .gitignore"),
+            Fix(f"git -C {git.path} submodule add URL {name}", "to make it a submodule"),
+        )
 
 
 def _changes(fields: Iterator[str]) -> Iterator[Change]:

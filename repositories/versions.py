@@ -20,14 +20,14 @@ class Version:
     """The version of one repository.
 
     `commit` has 10 hex digits. `version` is the nearest tag, or the version in package.json. Each is empty if there is
-    none. `missing` is a sentence if the checkout cannot be read.
+    none. `missing` is the reason why the checkout cannot be read.
     """
 
     repository: Repository
     branch: str = ""
     commit: str = ""
     version: str = ""
-    missing: str = ""
+    missing: Stopped | None = None
 
 
 def version(repository: Repository, project: Path, processes: Processes, written: Path) -> Version:
@@ -42,7 +42,7 @@ def version(repository: Repository, project: Path, processes: Processes, written
         find(state)
         commit = _last_commit(git, written)
     except Stopped as stopped:
-        return Version(repository, missing=stopped.sentence)
+        return Version(repository, missing=stopped)
     branch = state.branch or "(detached)"
     return Version(repository, branch, commit[:COMMIT_LENGTH], _tag(git, commit) or _package(git, commit))
 

@@ -28,14 +28,17 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result for one repository. `commit` is the new commit, empty if none was made; `pushed` counts commits."""
+    """The result for one repository.
+
+    `commit` is the new commit, empty if none was made. `pushed` counts commits. `stopped` is the reason why it was not
+    committed or pushed.
+    """
 
     state: State
     commit: str = ""
     subject: str = ""
     pushed: int = 0
-    stopped: str = ""
-    details: tuple[str, ...] = ()
+    stopped: Stopped | None = None
 
 
 class Work:
@@ -89,7 +92,7 @@ def _await(futures: Sequence[Future[Result]], report_progress: Callable[[int], N
 
 def _finish(state: State, message: str, scanner: Scanner) -> Outcome:
     if not state.to_push:
-        return Outcome(state, stopped=state.stopped, details=state.details)
+        return Outcome(state, stopped=state.stopped)
     created: Commit | None = None
     try:
         if state.to_commit:
@@ -97,7 +100,7 @@ def _finish(state: State, message: str, scanner: Scanner) -> Outcome:
                 created = commit(state, staged, message, scanner)
         return _push(state, created, scanner)
     except Stopped as stopped:
-        return Outcome(state, stopped=stopped.sentence, details=stopped.details)
+        return Outcome(state, stopped=stopped)
 
 
 def _push(state: State, created: Commit | None, scanner: Scanner) -> Outcome:
@@ -111,9 +114,9 @@ def _push(state: State, created: Commit | None, scanner: Scanner) -> Outcome:
     except Refused as refused:
         if created:
             take_back(state.git, created)
-        return Outcome(state, stopped=refused.sentence, details=refused.details)
+        return Outcome(state, stopped=refused)
     except Stopped as stopped:
-        return Outcome(state, *own, stopped=stopped.sentence, details=stopped.details)
+        return Outcome(state, *own, stopped=stopped)
     return Outcome(state, *own, pushed=count)
 
 

@@ -41,8 +41,9 @@ def git(folder: Path, *arguments: str, hooks: bool = True) -> str:
     except OSError as error:
         raise CommandError(f"Git does not start ({error.strerror}).", First("install git", Remedy.RETRY)) from None
     if done.status != 0:
-        if trust := program.trust_command(done.errors):
-            raise CommandError(f"The checkout {folder} belongs to another user.", Fix(trust, "if you trust it"))
+        if distrusted := program.distrusted(done.errors):
+            trust = Fix(f"git config --global --add safe.directory {distrusted}", "if you trust it")
+            raise CommandError(f"The checkout {folder} belongs to another user.", trust)
         last = (done.errors.strip().splitlines() or ["it printed nothing"])[-1].removeprefix("fatal: ")
         look = Fix(f"git -C {quoted(folder)} status", "to see the state of the checkout")
         raise CommandError(f"`git {arguments[0]}` failed.", look, cause=last)

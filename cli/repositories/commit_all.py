@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,13 +11,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.repositories.configuration import chosen
+import advice
 from cli.ui.errors import CommandError
+from errors import Fix, UserError
+from repositories.configuration import load
 from repositories.looking import State
 from repositories.work import Outcome, Work
 
 SEEN = ("repository", "branch", "changes", "unpushed", "behind", "next")
 DONE = ("repository", "commit", "pushed", "result")
+COMMAND = "oracle commit-all"
 STOPPED = "stopped: "
 INTERRUPTED = 130
 Row = tuple[str, ...]
@@ -26,13 +29,17 @@ Row = tuple[str, ...]
 def commit_all(project: Path, names: list[str], message: str | None, dry_run: bool) -> int:
     """Show the changes, ask for a message, commit, push, and return the exit status. Raises CommandError."""
     if message is not None and not message.strip():
-        raise CommandError("The message is empty; give one, or leave -m away: oracle commit-all -m MESSAGE")
-    repositories = chosen(project, names)
+        raise CommandError(
+            "The message is empty.",
+            Fix(f"{COMMAND} -m MESSAGE"),
+            Fix(COMMAND, "to make a message from each change"),
+        )
+    repositories = load(project).named(names)
     work = Work(project)
-    with _progress("Looking at", len(repositories)) as progress:
+    with _progress("Reading", len(repositories)) as progress:
         states = work.look(repositories, progress)
     show(SEEN, [_state_row(state, message) for state in states])
-    _show_details([(state.repository.name, state.details) for state in states])
+    _show_details((state.repository.name, state.stopped.details) for state in states if state.stopped)
     if work.interrupted:
         return INTERRUPTED
     ready = [state for state in states if state.to_push]
@@ -84,20 +91,24 @@ def _state_row(state: State, message: str | None) -> Row:
 
 def _next(state: State, message: str | None) -> str:
     if state.stopped:
-        return STOPPED + state.stopped
+        return _stopped(state.stopped)
     if state.to_commit:
         subject = (message or state.message).strip().splitlines()[0]
         return f"commit and push: {subject}"
     if state.to_push:
         return f"push {state.unpushed}"
-    return "nothing to do" if not state.behind else f"nothing to do here; to get the new: git -C {state.git.path} pull"
+    pull = f"; to get the new commits, run `git -C {state.git.path} pull`" if state.behind else ""
+    return f"nothing to do{pull}"
+
+
+def _stopped(error: UserError) -> str:
+    return STOPPED + advice.text(error, "", COMMAND)
 
 
 def _show_outcomes(outcomes: list[Outcome], interrupted: bool) -> int:
     show(DONE, [_outcome(outcome) for outcome in outcomes])
-    # Details that the first table has shown are not repeated.
-    new = [each for each in outcomes if each.details != each.state.details]
-    _show_details([(each.state.repository.name, each.details) for each in new])
+    new = (each for each in outcomes if each.stopped is not each.state.stopped)  # the first table has shown the others
+    _show_details((each.state.repository.name, each.stopped.details) for each in new if each.stopped)
     if interrupted:
         return INTERRUPTED
     return 1 if any(outcome.stopped for outcome in outcomes) else 0
@@ -107,7 +118,7 @@ def _outcome(outcome: Outcome) -> Row:
     name = outcome.state.repository.name
     commit, pushed = outcome.commit[:10] or "-", str(outcome.pushed) if outcome.pushed else "-"
     if outcome.stopped:
-        return name, commit, pushed, STOPPED + outcome.stopped
+        return name, commit, pushed, _stopped(outcome.stopped)
     if outcome.commit:
         return name, commit, pushed, outcome.subject
     return name, commit, pushed, "pushed" if outcome.pushed else "nothing to do"
@@ -120,10 +131,10 @@ def _ask_message(ready: list[State]) -> str:
     try:
         return input("Message for these commits (Enter takes those above, Ctrl-C ends): ").strip()
     except (KeyboardInterrupt, EOFError):
-        raise CommandError("Nothing was committed or pushed; to go on: oracle commit-all", INTERRUPTED) from None
+        raise CommandError("Nothing was committed or pushed.", go_on=COMMAND, status=INTERRUPTED) from None
 
 
-def _show_details(details: list[tuple[str, tuple[str, ...]]]) -> None:
+def _show_details(details: Iterable[tuple[str, tuple[str, ...]]]) -> None:
     for name, lines in details:
         for line in lines:
             sys.stdout.write(f"{name}: {line}\n")

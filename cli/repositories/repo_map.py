@@ -10,9 +10,9 @@ from pathlib import Path
 
 from cli.engine.pulumi import Engine
 from cli.engine.workspace import Stack, stack_names
-from cli.repositories.configuration import configured
 from cli.ui.errors import CommandError
-from repositories.configuration import Repositories
+from errors import First, Fix, Remedy
+from repositories.configuration import Repositories, load
 from repositories.processes import Processes
 from repositories.versions import COMMIT_LENGTH, Version, version
 from settings import API, Settings
@@ -23,6 +23,7 @@ TITLE = "# The repositories\n\n"
 BEGIN = "<!-- begin: written by `oracle repo-map` from repositories.yaml, the checkouts and what is deployed -->"
 END = "<!-- end of what `oracle repo-map` writes -->"
 SHOWN_LINES = 12
+WRITE = Fix("oracle repo-map", "to write it")
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def repo_map(project: Path, check: bool) -> str:
 
     Text outside of the two marks belongs to the team and is not changed.
     """
-    config = configured(project)
+    config = load(project)
     path = project / config.map
     text = rendered(versions(config, project), places(project))
     if check:
@@ -65,10 +66,11 @@ def repo_map(project: Path, check: bool) -> str:
         return f"{config.map} is up to date."
     if not path.parent.is_dir():
         raise CommandError(
-            f"The folder of {config.map} does not exist; clone its repository: git clone URL {path.parent}"
+            f"The folder of {config.map} does not exist.",
+            Fix(f"git clone URL {path.parent}", "to clone its repository", then=Remedy.RETRY),
         )
     path.write_text(_page_with(path, text, config.map), encoding="utf-8")
-    return f"Written: {config.map}; to commit it: oracle commit-all"
+    return f"{config.map} was written. To commit it, run `oracle commit-all`."
 
 
 def versions(config: Repositories, project: Path) -> list[Version]:
@@ -174,13 +176,13 @@ def _check(path: Path, text: str, name: str) -> None:
     try:
         written = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise CommandError(f"{name} does not exist; write it: oracle repo-map") from None
+        raise CommandError(f"{name} does not exist.", WRITE) from None
     _, known, _ = _split_page(written, name)
     if known == text:
         return
     differing = list(difflib.unified_diff(known.splitlines(), text.splitlines(), "written", "now", lineterm="", n=0))
     shown = "\n".join(differing[2 : 2 + SHOWN_LINES])
-    raise CommandError(f"{name} is stale; write it anew: oracle repo-map\n{shown}")
+    raise CommandError(f"These lines differ:\n{shown}\n{name} is out of date.", WRITE)
 
 
 def _page_with(path: Path, text: str, name: str) -> str:
@@ -198,7 +200,8 @@ def _split_page(page: str, name: str) -> tuple[str, str, str]:
     known, end, after = rest.partition(END)
     if not begin or not end or BEGIN in rest or END in before + after:
         raise CommandError(
-            f"{name} does not have the two lines, once each and in this order, between which the map is written; put "
-            f"them where it is to stand, then: oracle repo-map\n{BEGIN}\n{END}"
+            f"{name} must contain these two lines, each once and in this order:\n{BEGIN}\n{END}\n"
+            "The map is written between them.",
+            First("add these lines to it", Remedy.RETRY),
         )
     return before, known.strip("\n"), after

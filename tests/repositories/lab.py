@@ -34,6 +34,10 @@ class Finished(forked.Finished):
         (found,) = [line for line in tables[table].splitlines() if line.startswith(f"{name} ")]
         return found
 
+    def fix(self, name: str) -> str:
+        """The first command in a repository's line that fixes what has stopped it."""
+        return self.row(name).partition(" Fix: ")[2].split("`")[1]
+
 
 class Lab:
     """A project with a list of repositories, each with a checkout and a bare remote.

@@ -58,7 +58,7 @@ def test_one_that_cannot_be_asked_stops_it_beforehand(lab: Lab, checkout: Path) 
     lab.remote("second").rename(lab.folder / "elsewhere")
     before = snapshot(checkout)
     done = lab.run()
-    assert "The remote repository is not there" in done.row("bad")
+    assert "The remote repository does not exist." in done.row("bad")
     assert snapshot(checkout) == before
     assert lab.tip("bad") == git(checkout, "rev-parse", "HEAD")
 
@@ -79,11 +79,12 @@ def test_one_with_commits_of_its_own_stops_it_beforehand(lab: Lab, checkout: Pat
     git(other, "commit", "-q", "--allow-empty", "-m", "Theirs")
     git(other, "push", "-q")
     before = snapshot(checkout)
-    row = lab.run().row("bad")
-    advice = f"git -C ../bad pull --rebase --autostash {lab.remote('second')} main"
-    assert row.endswith(f"{lab.remote('second')} has commits that this checkout lacks; get them first: {advice}")
+    done = lab.run()
+    pull = f"git -C ../bad pull --rebase --autostash {lab.remote('second')} main"
+    assert f"{lab.remote('second')} has commits that this checkout does not have." in done.row("bad")
+    assert done.row("bad").endswith(f" Fix: run `{pull}`, then run `oracle commit-all`.")
     assert snapshot(checkout) == before
-    git(lab.project, *advice.split()[1:])
+    git(lab.project, *done.fix("bad").split()[1:])
     git(checkout, "push", "-q")
     assert lab.run().status == 0
 
@@ -91,7 +92,8 @@ def test_one_with_commits_of_its_own_stops_it_beforehand(lab: Lab, checkout: Pat
 def test_one_without_the_branch_gets_it_by_the_advice(lab: Lab, checkout: Path) -> None:
     git(lab.remote("second"), "update-ref", "-d", "refs/heads/main")
     row = lab.run().row("bad")
-    assert row.endswith(f"{lab.remote('second')} has no branch main; push it there first: git -C ../bad push origin")
+    push = "git -C ../bad push origin"
+    assert row.endswith(f"{lab.remote('second')} has no branch main. Fix: run `{push}`, then run `oracle commit-all`.")
     git(lab.project, "-C", "../bad", "push", "-q", "origin")
     assert lab.run().status == 0
     assert lab.tip("bad") == lab.tip("second")
@@ -103,7 +105,7 @@ def test_a_secret_that_only_one_of_them_lacks_stays_here(lab: Lab, checkout: Pat
     git(checkout, "commit", "-qm", "Oops")
     git(checkout, "push", "-q", str(lab.remote("bad")), "main")
     done = lab.run()
-    assert "A commit that is not pushed yet holds a secret: .envrc" in done.row("bad")
+    assert "A commit that is not pushed yet contains a secret: .envrc" in done.row("bad")
 
 
 def test_pushed_elsewhere_than_fetched_from_the_other_place_is_asked(lab: Lab) -> None:

@@ -86,7 +86,7 @@ def test_committed_and_not_pushed_it_stays_here(lab: Lab, case: str) -> None:
     git(checkout, "rm", "-q", str(path))
     git(checkout, "commit", "-qm", "Take it out")
     done = lab.run()
-    assert f"A commit that is not pushed yet holds a secret: {path.name}" in done.row("bad")
+    assert f"A commit that is not pushed yet contains a secret: {path.name}" in done.row("bad")
     assert lab.tip("bad") == tip
 
 
@@ -104,7 +104,7 @@ def test_one_that_a_merge_made_is_found_by_its_name(lab: Lab) -> None:
     (checkout / "a and b.txt").write_bytes(f"both\0\n{KEY}\n".encode())
     git(checkout, "add", "-A")
     git(checkout, "commit", "-qm", "Merge")
-    assert "holds a secret: a and b.txt:2 (AWS Access Key)" in lab.run().row("bad")
+    assert "contains a secret: a and b.txt:2 (AWS Access Key)" in lab.run().row("bad")
 
 
 def test_one_behind_a_replacement_is_found(lab: Lab) -> None:
@@ -120,7 +120,7 @@ def test_one_behind_a_replacement_is_found(lab: Lab) -> None:
     (checkout / "app.txt").unlink()
     git(checkout, "checkout", "-q", "--", ".")
     assert (checkout / "app.txt").read_text() == "harmless\n"
-    assert "holds a secret: app.txt:1" in lab.run().row("bad")
+    assert "contains a secret: app.txt:1" in lab.run().row("bad")
 
 
 def test_one_in_the_message_of_a_commit_that_is_not_pushed_is_found(lab: Lab) -> None:
@@ -128,7 +128,7 @@ def test_one_in_the_message_of_a_commit_that_is_not_pushed_is_found(lab: Lab) ->
     tip = lab.tip("bad")
     git(checkout, "commit", "-q", "--allow-empty", "-m", f"Begin\n\nwith {KEY}")
     head = git(checkout, "rev-parse", "HEAD")
-    assert f"holds a secret: the message of {head[:10]}:3 (AWS Access Key)" in lab.run().row("bad")
+    assert f"contains a secret: the message of {head[:10]}:3 (AWS Access Key)" in lab.run().row("bad")
     assert lab.tip("bad") == tip
 
 
@@ -142,7 +142,7 @@ def test_no_setting_hides_it(lab: Lab, setting: str) -> None:
     git(checkout, "commit", "-qm", "Root")
     git(checkout, "checkout", "-q", "main")
     git(checkout, "merge", "-q", "--allow-unrelated-histories", "-m", "Both", "-X", "ours", "other")
-    assert "holds a secret: app.txt:1" in lab.run().row("bad")
+    assert "contains a secret: app.txt:1" in lab.run().row("bad")
 
 
 def test_what_was_there_before_is_not_held_against_a_change(lab: Lab) -> None:

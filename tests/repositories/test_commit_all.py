@@ -89,7 +89,9 @@ def test_behind_without_changes_is_no_trouble(lab: Lab) -> None:
     lab.pushed_by_somebody("api")
     done = lab.run()
     assert done.status == 0
-    assert re.search(r"main +0 +0 +1 +nothing to do here", done.row("api", table=0))
+    assert re.search(
+        r"main +0 +0 +1 +nothing to do; to get the new commits, run `git -C ../api pull`$", done.row("api", table=0)
+    )
 
 
 def detached(lab: Lab, checkout: Path) -> None:
@@ -259,21 +261,21 @@ FAILURES: dict[str, tuple[Callable[[Lab, Path], None], str]] = {
         (picking, "A cherry-pick is in progress"),
         (reverting, "A revert is in progress"),
         (conflicting, "There are conflicts"),
-        (without_upstream, "no upstream; give it one: git -C ../bad push -u origin topic"),
+        (without_upstream, "no upstream. Fix: run `git -C ../bad push -u origin topic`."),
         (upstream_of_another_name, "a branch of another name"),
-        (behind, "has 1 commit that this checkout lacks"),
+        (behind, "has 1 commit that this checkout does not have."),
         (offline, "cannot be reached"),
-        (remote_is_gone, "remote repository is not there"),
-        (branch_is_gone, "gone from the remote"),
-        (pre_commit_fails, "The pre-commit hook said no (status 3)"),
-        (pre_commit_changes_files_and_fails, "The pre-commit hook said no"),
-        (commit_msg_fails, "The commit-msg hook said no"),
-        (pre_push_fails, "The pre-push hook said no"),
+        (remote_is_gone, "The remote repository does not exist."),
+        (branch_is_gone, "The remote does not have the branch any more."),
+        (pre_commit_fails, "The pre-commit hook refused the commit (status 3)."),
+        (pre_commit_changes_files_and_fails, "The pre-commit hook refused the commit"),
+        (commit_msg_fails, "The commit-msg hook refused the commit"),
+        (pre_push_fails, "The pre-push hook refused the push."),
         (remote_refuses, "The remote refused the push (pre-receive hook declined)"),
         (remote_refuses_a_commit_by_hand_too, "The remote refused the push"),
         (envrc, ".envrc"),
         (locked, "Another git command"),
-        (no_identity, "does not know who you are"),
+        (no_identity, "does not know your name and your e-mail address."),
         (signing_fails, "could not be signed"),
         (inner_repository, "vendored is a repository inside this one"),
         (huge_file, "film.mp4 has 101 MB"),
@@ -329,7 +331,7 @@ def test_a_push_that_lost_a_race_is_not_forced(lab: Lab, kind: str) -> None:
     lab.hook("bad", kind, f"cd {other} && env -u GIT_DIR -u GIT_INDEX_FILE git push -q origin main")
     done = lab.run()
     assert done.status == 1
-    assert "Somebody else pushed meanwhile" in done.row("bad")
+    assert "Somebody else pushed at the same time." in done.row("bad")
     assert lab.tip("bad") == git(other, "rev-parse", "HEAD")
     assert snapshot(checkout) == before
 
@@ -338,7 +340,7 @@ def test_what_a_failed_hook_made_of_the_files_can_be_had(lab: Lab) -> None:
     checkout = lab.repository("bad")
     pre_commit_changes_files_and_fails(lab, checkout)
     done = lab.run()
-    (kept,) = re.findall(r"its version: git -C \.\./bad show (\w+)", done.output)
+    (kept,) = re.findall(r"To see its changes, run `git -C \.\./bad show (\w+)", done.output)
     assert git(checkout, "show", f"{kept}:src/a.ts") == "formatted"
     assert git(checkout, "show", f"{kept}:out/made") == "x"
 
@@ -368,8 +370,8 @@ def test_a_checkout_that_is_missing_or_none_is_a_row(lab: Lab) -> None:
     lab.enlist("none")
     done = lab.run()
     assert done.status == 1
-    assert "There is no checkout" in done.row("gone")
-    assert "no git repository of its own" in done.row("none")
+    assert "The checkout does not exist." in done.row("gone")
+    assert "The folder is not the top of a git repository." in done.row("none")
     assert git(good, "status", "--porcelain") == ""
 
 
@@ -381,11 +383,11 @@ def test_a_folder_inside_another_repository_is_not_taken_for_it(lab: Lab) -> Non
     lab.names.clear()
     lab.enlist("linked")
     done = lab.run()
-    assert "no git repository of its own" in done.row("linked")
+    assert "The folder is not the top of a git repository." in done.row("linked")
     assert git(outer, "log", "--oneline").count("\n") == 0
 
 
 def test_an_unknown_name_is_a_sentence(lab: Lab) -> None:
     lab.repository("api")
     done = lab.run("apy")
-    assert "There is no repository apy; repositories.yaml has: api." in done.errors
+    assert "There is no repository apy." in done.errors

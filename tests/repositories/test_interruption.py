@@ -54,7 +54,9 @@ def test_interrupted_in_a_hook_all_is_as_it_was(lab: Lab, number: int) -> None:
         output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
-    assert "stopped: Interrupted; this checkout is as it was" in Finished(130, output, errors).row("bad")
+    assert "stopped: The work was interrupted, and this checkout is unchanged." in Finished(130, output, errors).row(
+        "bad"
+    )
     assert snapshot(bad) == before
     assert lab.tip("good") == git(good, "rev-parse", "HEAD")
     assert not psutil.pid_exists(int(sign.read_text()))
@@ -69,7 +71,7 @@ def test_interrupted_in_a_push_the_commit_is_kept(lab: Lab) -> None:
         wait_for(sign)
         os.kill(process.pid, signal.SIGINT)
         output, _ = process.communicate(timeout=60)
-    assert "the commit is kept" in output
+    assert "The commit stays in the checkout." in output
     assert git(checkout, "status", "--porcelain") == ""
     (checkout / ".git" / "hooks" / "pre-push").unlink()
     assert lab.run().status == 0
@@ -123,7 +125,7 @@ def test_two_runs_do_not_work_in_one_checkout_at_once(lab: Lab) -> None:
         os.kill(process.pid, signal.SIGINT)
         process.communicate(timeout=60)
     assert second.status == 1
-    assert "Another commit-all works here" in second.row("bad")
+    assert "Another run works in this checkout." in second.row("bad")
     assert git(checkout, "log", "--oneline").count("\n") == 0
 
 

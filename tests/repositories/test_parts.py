@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from repositories.configuration import ConfigurationError, load
-from repositories.failures import KNOWN, git_sentence
+import advice
+from errors import First, Fix, Remedy, UserError
+from repositories.configuration import load
+from repositories.failures import KNOWN, KnownFailure, git_failure
 from repositories.messages import made_from
 from repositories.staging import Change
 
@@ -54,14 +56,14 @@ def test_the_projects_own_list() -> None:
 
 ENTRY = "{name: a, path: ../a, what: x, service: null}"
 WRONG = {
-    "map: x": "repositories.yaml: repositories is missing. Edit it.",
+    "map: x": "repositories.yaml: repositories is missing.",
     f"map: /x\nrepositories: [{ENTRY}]": "map should be a path relative to the project",
     f"map: x\nrepositories: [{ENTRY}, {ENTRY}]": "has the name a twice",
     "map: x\nrepositories: [{name: a, path: ../a, service: null}]": "repositories[0].what is missing",
     "map: x\nrepositories: [{name: a, path: b, what: x, service: Db}]": "repositories[0].service should match",
     "map: x\nrepositories: [{name: -a, path: b, what: x, service: null}]": "repositories[0].name should match",
     "map: x\nrepositories: []": "repositories should have at least 1 item",
-    f"map: x\nurl: y\nrepositories: [{ENTRY}]": "url is not a key it knows",
+    f"map: x\nurl: y\nrepositories: [{ENTRY}]": "url is not a known key",
     "map: [": "is not YAML",
     "": "should be",
 }
@@ -70,23 +72,33 @@ WRONG = {
 @pytest.mark.parametrize("text", sorted(WRONG))
 def test_a_wrong_list_is_a_sentence_for_each_problem(tmp_path: Path, text: str) -> None:
     (tmp_path / "repositories.yaml").write_text(text)
-    with pytest.raises(ConfigurationError) as raised:
+    with pytest.raises(UserError) as raised:
         load(tmp_path)
     assert WRONG[text] in str(raised.value)
-    assert len(str(raised.value).splitlines()) == 1
+    lines = advice.text(raised.value, "", "oracle commit-all").splitlines()
+    assert [line.rpartition(" Fix: ")[2] for line in lines] == ["edit repositories.yaml, then run `oracle commit-all`."]
 
 
 def test_no_list_at_all(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"repositories\.yaml does not exist"):
+    with pytest.raises(UserError, match=r"^repositories\.yaml does not exist\.$") as raised:
         load(tmp_path)
+    assert raised.value.helps == (Fix("git checkout repositories.yaml", "to restore it"),)
+
+
+def test_an_unknown_name_names_those_there_are() -> None:
+    with pytest.raises(UserError, match=r"^There is no repository nothing\.$") as raised:
+        load(ROOT).named(["nothing"])
+    (help,) = raised.value.helps
+    assert isinstance(help, First)
+    assert help.action.startswith("choose one of oracle-net-web, oracle-universe-api, ")
 
 
 SAID = {
-    "ssh: Could not resolve hostname x: Temporary failure\nfatal: Could not read from remote repository.": "reached",
-    "git@github.com: Permission denied (publickey).\nfatal: Could not read from remote repository.": "let you in",
-    "remote: Repository not found.\nfatal: repository 'https://github.com/a/b/' not found": "not there",
-    "fatal: unable to access 'http://x/': The requested URL returned error: 403": "let you in",
-    "fatal: unable to access 'http://x/': Failed to connect to x port 80": "reached",
+    "ssh: Could not resolve hostname x: Temporary failure\nfatal: Could not read from remote.": "cannot be reached",
+    "git@github.com: Permission denied (publickey).\nfatal: Could not read from remote repository.": "refused access",
+    "remote: Repository not found.\nfatal: repository 'https://github.com/a/b/' not found": "does not exist",
+    "fatal: unable to access 'http://x/': The requested URL returned error: 403": "refused access",
+    "fatal: unable to access 'http://x/': Failed to connect to x port 80": "cannot be reached",
     "fatal: detected dubious ownership in repository at '/x'": "another user",
     "fatal: something new with https://ada:pw@host/x": "Looking failed: fatal: something new with https://***@host/x",
 }
@@ -94,12 +106,15 @@ SAID = {
 
 @pytest.mark.parametrize("said", sorted(SAID))
 def test_sentences(said: str) -> None:
-    sentence = git_sentence(said, "../a", "Looking")
-    assert SAID[said] in sentence
-    assert "\n" not in sentence
-    assert "pw" not in sentence
+    text = advice.text(git_failure(said, "../a", "Looking"), "", "oracle commit-all")
+    assert SAID[said] in text
+    assert "\n" not in text
+    assert "pw" not in text
+    assert "<" not in text
 
 
-@pytest.mark.parametrize("sentence", [sentence for _, sentence in KNOWN])
-def test_every_sentence_ends_in_a_command(sentence: str) -> None:
-    assert any(word in sentence.rpartition(":")[2] + sentence for word in ("git ", "ls ", "oracle "))
+@pytest.mark.parametrize("known", KNOWN, ids=lambda known: str(known.problem))
+def test_every_known_failure_has_a_command(known: KnownFailure) -> None:
+    command = known.help.command if isinstance(known.help, Fix) else ""
+    assert command.startswith(("git ", "ls ")) or known.help == First("wait until it can be reached", Remedy.RETRY)
+    assert known.problem.endswith(".")

@@ -160,7 +160,7 @@ def test_a_secret_in_a_commit_that_is_not_pushed_stays_here(lab: Lab) -> None:
     tip = lab.tip("bad")
     done = lab.run()
     assert done.status == 1
-    assert "A commit that is not pushed yet holds a secret: .envrc" in done.row("bad")
+    assert "A commit that is not pushed yet contains a secret: .envrc" in done.row("bad")
     assert lab.tip("bad") == tip
 
 
@@ -176,7 +176,7 @@ def test_a_secret_that_a_merge_made_is_found(lab: Lab) -> None:
     (checkout / "src" / "a.ts").write_text(f"both\n{KEY_HEAD.format('')}\n")
     git(checkout, "commit", "-qam", "Merge")
     done = lab.run()
-    assert "holds a secret: src/a.ts:2 (Private Key)" in done.row("bad")
+    assert "contains a secret: src/a.ts:2 (Private Key)" in done.row("bad")
 
 
 def test_a_secret_that_a_hook_brings_in_is_found(lab: Lab) -> None:
@@ -208,7 +208,7 @@ def test_a_message_may_hold_none_either(lab: Lab) -> None:
     token = "ghp" + "_" + letters(36)
     before = snapshot(checkout)
     done = lab.run(message=f"Use {token}")
-    assert "The commit message holds a secret" in done.row("bad")
+    assert "The commit message contains a secret." in done.row("bad")
     assert (snapshot(checkout), done.status) == (before, 1)
 
 

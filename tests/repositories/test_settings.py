@@ -103,10 +103,9 @@ def test_a_repository_without_a_commit_begins_by_the_advice(lab: Lab, remote: bo
     lab.enlist("fresh")
     done = lab.run()
     assert done.status == 1
-    row = done.row("fresh")
-    assert "The branch main has no commit yet; begin with an empty one, then again: " in row
-    advice = row.partition("then again: ")[2].replace("URL", str(lab.remote("fresh")))
-    subprocess.run(advice, shell=True, cwd=lab.project, check=True, capture_output=True)
+    assert "The branch main has no commit yet." in done.row("fresh")
+    command = done.fix("fresh").replace("URL", str(lab.remote("fresh")))
+    subprocess.run(command, shell=True, cwd=lab.project, check=True, capture_output=True)
     assert lab.run().status == 0
     assert git(lab.remote("fresh"), "show", "main:a.txt") == "a"
 
@@ -138,9 +137,9 @@ def test_there_what_others_have_pushed_is_seen(lab: Lab) -> None:
     lab.names.clear()
     lab.enlist("single")
     dirty(checkout)
-    assert "The remote has 1 commit that this checkout lacks" in lab.run().row("single")
+    assert "The remote has 1 commit that this checkout does not have." in lab.run().row("single")
     git(lab.remote("origin"), "update-ref", "-d", "refs/heads/topic")
-    assert "gone from the remote" in lab.run().row("single")
+    assert "The remote does not have the branch any more." in lab.run().row("single")
 
 
 def test_a_checkout_of_another_user_is_named_as_git_does(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +147,7 @@ def test_a_checkout_of_another_user_is_named_as_git_does(lab: Lab, monkeypatch: 
     spaced = Lab(lab.folder.parent / "a b", lab.template)
     checkout = spaced.repository("api")
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
-    advice = spaced.run().row("api").partition("if you trust it: ")[2]
-    assert advice == f"git config --global --add safe.directory '{checkout}'"
-    subprocess.run(advice, shell=True, cwd=spaced.project, check=True)
+    command = spaced.run().fix("api")
+    assert command == f"git config --global --add safe.directory '{checkout}'"
+    subprocess.run(command, shell=True, cwd=spaced.project, check=True)
     assert str(checkout) not in spaced.run(dry_run=True).row("api"), "its remote is next"

@@ -73,7 +73,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # Packages of their own.
     "localcloud": {"site_rules"},
     "offline_plugins": set(),
-    "repositories": {"programs", "retry", "yaml_text"},
+    "repositories": {"errors", "programs", "retry", "yaml_text"},
     "toolchain": {"programs"},
     "benchmarks": {"cli", "clients", "lifecycle", "repositories", "storage", "tests", "toolchain"},
 }
