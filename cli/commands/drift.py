@@ -20,6 +20,7 @@ from cli.runs.store import Runs
 from cli.runs.supervise import run_in_view, start_detached
 from cli.ui.errors import CommandError
 from cli.ui.text import echo_wrapped
+from errors import Fix
 
 
 def drift(
@@ -35,7 +36,10 @@ def drift(
 ) -> None:
     """Show differences between the clouds and the state. Exit status: 0 none, 1 drift, 2 not everything was checked."""
     if repair and as_json:
-        raise CommandError(f"--json only looks; look after the repair: oracle drift {stack} --json")
+        raise CommandError(
+            "--json and --repair exclude each other.",
+            Fix(f"oracle drift {stack} --repair", then=f"oracle drift {stack} --json"),
+        )
     engine = Engine(Stack(stack))
     found = find_drift(engine)
     if file is not None:
@@ -54,22 +58,20 @@ def drift(
 def _show(found: Report) -> None:
     if found.drifts:
         rows = [[each.about, each.owner, each.what] for each in found.drifts]
-        report.table(["service", "made", "what differs"], rows)
+        report.table(["service", "cause", "difference"], rows)
         for each in found.drifts:
-            echo_wrapped(f"  {each.about}: {'oracle drift --repair, or: ' if each.remedy != 'none' else ''}{each.next}")
+            echo_wrapped(f"  {each.about}: {' or '.join(f'`{command}`' for command in each.fixes(found.stack))}")
     for sentence in found.unknown:
         echo_wrapped(sentence)
     if not found.drifts:
-        incomplete = "no drift was seen, but not everything could be looked at."
-        echo_wrapped(f"{found.stack}: {incomplete if found.unknown else 'nothing differs from what is declared.'}")
+        incomplete = "no drift was found, but not everything could be checked."
+        echo_wrapped(f"{found.stack}: {incomplete if found.unknown else 'no drift.'}")
 
 
 def _repair(engine: Engine, found: Report) -> None:
     repairable = [each for each in found.drifts if each.remedy != "none"]
     if not repairable:
-        raise CommandError(
-            f"None of this can be put right without a decision of yours; see above: {found.drifts[0].next}"
-        )
+        raise CommandError("None of these differences can be repaired automatically.", Fix(found.drifts[0].next))
     Runs(engine.stack.runs).refuse_busy(engine.owner)
     engine = ready(found.stack)
     with Runs(engine.stack.runs).start("repair", engine.owner, sys.argv[1:]) as run:

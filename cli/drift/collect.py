@@ -9,9 +9,10 @@ from cli.drift.model import Report
 from cli.engine import local_cloud
 from cli.engine.pulumi import Engine
 from cli.status.collect import collect
+from cli.status.commands import Commands
 from cli.status.declared import Undeclared, read
-from cli.status.diagnose import Commands
 from cli.ui.errors import CommandError
+from errors import Fix, Remedy, UserError
 
 STATE_SECONDS = 20.0
 
@@ -21,20 +22,19 @@ def find_drift(engine: Engine) -> Report:
     stack = engine.stack
     settings = stack.settings()
     if stack.on_local_cloud and local_cloud.health(stack) is None:
-        start = f"The local cloud at {stack.endpoint} does not run; start it: oracle cloud start --stack {stack.name}"
-        return Report(stack=stack.name, drifts=(), unknown=(start,))
+        stopped = UserError(f"The local cloud at {stack.endpoint} does not run.", Remedy.START_LOCAL_CLOUD)
+        return Report(stack=stack.name, drifts=(), unknown=(advice.text(stopped, stack.name, ""),))
     try:
         declared = read(engine, STATE_SECONDS)
     except Undeclared as error:
-        why = f"{error}; {advice.command(error, stack.name, stack.update)}"
-        return Report(stack=stack.name, drifts=(), unknown=(why,))
-    commands = Commands(stack=stack.name, local=stack.on_local_cloud, endpoint=stack.endpoint or "")
+        undeclared = error if error.helps else CommandError(error.problem, Fix(stack.update, "to deploy it"))
+        return Report(stack=stack.name, drifts=(), unknown=(advice.text(undeclared, stack.name, ""),))
     scene = Observed(
         settings=settings,
         declared=declared,
         sight=collect(engine, settings, declared),
         live=_discover(engine),
-        commands=commands,
+        commands=Commands.of(stack),
     )
     return Report(stack=stack.name, drifts=tuple(detect(scene)), unknown=tuple(unknown(scene)))
 
@@ -42,5 +42,5 @@ def find_drift(engine: Engine) -> Report:
 def _discover(engine: Engine) -> LiveResources | None:
     try:
         return discover(engine, engine.stack.settings())
-    except CommandError:
+    except UserError:
         return None

@@ -12,14 +12,18 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import advice
 from cli.adopt import LiveResources
 from cli.drift.model import Drift, Owner
-from cli.status import addresses, apps, checks, workers
+from cli.status import addresses, apps, checks, worker_snapshot, workers
 from cli.status.clouds import AppFacts, CloudTrouble
 from cli.status.collect import Observations
+from cli.status.commands import Commands
 from cli.status.declared import Declared
-from cli.status.diagnose import Commands, backend_seen, worker_seen
 from cli.status.model import Finding
+from cli.status.service_snapshots import app_snapshot
+from cli.status.service_snapshots import worker_snapshot as snapshot_of_worker
+from errors import Remedy, UserError
 from settings import Settings
 from stack_outputs import key_of
 
@@ -53,14 +57,15 @@ def detect(scene: Observed) -> Iterator[Drift]:
 def unknown(scene: Observed) -> Iterator[str]:
     """Yield a sentence for each part that could not be checked, with the reason."""
     if isinstance(scene.sight.app, CloudTrouble):
-        yield f"The backend's app was not looked at: {scene.sight.app.text}."
+        yield f"The backend's app was not checked: {scene.sight.app.text}."
     for name, facts in scene.sight.workers.items():
         if isinstance(facts, CloudTrouble):
-            yield f"The Worker {scene.settings.workers[name].script} was not looked at: {facts.text}."
+            yield f"The Worker {scene.settings.workers[name].script} was not checked: {facts.text}."
         elif not facts.gone and scene.sight.backend_addresses.get(name, ()) is None:
             yield f"The code of {scene.settings.workers[name].script} could not be read."
     if scene.declared.sealed:
-        yield f"{scene.declared.sealed}, so bindings were not compared: {scene.commands.environment}"
+        sealed = UserError(f"{scene.declared.sealed}, so bindings were not compared.", Remedy.LOAD_ENVIRONMENT)
+        yield advice.text(sealed, scene.commands.stack, "")
     if scene.settings.monitoring is not None and scene.sight.checks is None:
         yield "The account's uptime checks were not listed."
     if scene.live is None:
@@ -68,7 +73,7 @@ def unknown(scene: Observed) -> Iterator[str]:
 
 
 def _backend(scene: Observed) -> Iterator[Drift]:
-    snapshot = backend_seen(scene.settings, scene.declared, scene.sight, scene.commands)
+    snapshot = app_snapshot(scene.settings, scene.declared, scene.sight, scene.commands)
     finding = apps.changed_outside_pulumi(snapshot)
     if finding is None:
         return
@@ -98,15 +103,15 @@ def _backend(scene: Observed) -> Iterator[Drift]:
 
 
 def _worker(name: str, scene: Observed) -> Iterator[Drift]:
-    snapshot = worker_seen(name, scene.settings, scene.declared, scene.sight, scene.commands)
+    snapshot = snapshot_of_worker(name, scene.settings, scene.declared, scene.sight, scene.commands)
     finding = workers.changed_outside_pulumi(snapshot)
     if finding is None:
         return
-    version = workers.own_version(snapshot)
+    version = worker_snapshot.own_version(snapshot)
     active = (
         snapshot.facts.active.id if not isinstance(snapshot.facts, CloudTrouble) and snapshot.facts.active else None
     )
-    if version and (version != active or "is shared" in finding.what):
+    if version and (version != active or worker_snapshot.phase(snapshot.facts) == "split"):
         yield Drift(
             about=name, what=finding.what, owner="by hand", remedy="version", version=version, next=finding.next
         )
@@ -134,7 +139,7 @@ def _left_behind(scene: Observed, live: LiveResources) -> Iterator[Drift]:
     pattern = re.compile(rf"{re.escape(scene.settings.backend.app_name)}(-g\d+(-r\d+)?)?")
     for name in live.apps:
         if pattern.fullmatch(name) and name != scene.declared.outputs.backend_app:
-            what = f"There is an app {name} beside {scene.declared.outputs.backend_app}, which an update left behind."
+            what = f"An update did not delete the app {name}, which {scene.declared.outputs.backend_app} has replaced."
             yield Drift(about="backend", what=what, owner="left behind", remedy="none", next=scene.commands.up)
 
 
@@ -143,8 +148,9 @@ def _domains(scene: Observed, live: LiveResources) -> Iterator[Drift]:
         declared = worker.domain.hostname if worker.domain else None
         for other in live.domains:
             if other.script == worker.script and other.hostname != declared:
-                what = f"{other.hostname} leads to {worker.script}, and is not declared."
-                next = f"pulumi config set --path oracle-net:{key_of(name)}.domain.hostname {other.hostname}"
+                what = f"{other.hostname} leads to {worker.script} and is not declared."
+                key = f"oracle-net:{key_of(name)}.domain.hostname"
+                next = f"pulumi config set --path {key} {other.hostname} --stack {scene.commands.stack}"
                 yield Drift(about=name, what=what, owner="by hand", remedy="none", next=next)
 
 

@@ -19,8 +19,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield f"### `{report.stack}`: {what}"
     yield ""
     if report.drifts:
-        yield from ("| service | made | what differs | what puts it right |", "|---|---|---|---|")
+        yield from ("| service | cause | difference | fix |", "|---|---|---|---|")
     for each in report.drifts:
-        repair = f"`oracle drift {report.stack} --repair`, or: " if each.remedy != "none" else ""
-        yield f"| {each.about} | {each.owner} | {escaped(each.what)} | {repair}`{each.next.replace('|', '&#124;')}` |"
+        fixes = " or ".join(f"`{command.replace('|', '&#124;')}`" for command in each.fixes(report.stack))
+        yield f"| {each.about} | {each.owner} | {escaped(each.what)} | {fixes} |"
     yield from (f"- {escaped(sentence)}" for sentence in report.unknown)

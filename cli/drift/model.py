@@ -28,6 +28,10 @@ class Drift:
     next: str
     """The command to run instead of `--repair`."""
 
+    def fixes(self, stack: str) -> tuple[str, ...]:
+        """Return the commands that fix it: the repair, unless it needs a decision, and the command of its own."""
+        return (self.next,) if self.remedy == "none" else (f"oracle drift {stack} --repair", self.next)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Report:

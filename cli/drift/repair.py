@@ -14,7 +14,8 @@ from cli.drift import Drift, find_drift
 from cli.engine.pulumi import outputs_or_none
 from cli.runs.recorder import RunRecorder
 from cli.ui.errors import CommandError
-from clients.workers_api import Workers, WorkersApiError
+from clients.workers_api import Workers
+from errors import Fix
 from settings import Settings
 from stack_outputs import owner_of_worker
 from storage.releases import digests, named
@@ -47,8 +48,10 @@ def _verify(recording: RunRecorder) -> dict[str, Any]:
     stack = recording.engine.stack.name
     after = find_drift(recording.engine)
     if remaining := [each.what for each in after.drifts]:
-        raise CommandError(f"Something still differs ({' '.join(remaining)}); look: oracle drift {stack}")
-    recording.say("Nothing differs any more.")
+        raise CommandError(
+            f"Differences remain after the repair: {' '.join(remaining)}", Fix(f"oracle drift {stack}", "to see them")
+        )
+    recording.say("No differences remain.")
     return {"unknown": list(after.unknown)}
 
 
@@ -59,34 +62,33 @@ def _refuse_other_bytes(recording: RunRecorder) -> None:
     stack = engine.stack.name
     planned = service_plan.planned_changes(recording.preview()).new.get("release") or {}
     if outputs is None:
-        raise CommandError(f"The stack {stack} has not been deployed to its end; finish it: pulumi up -s {stack}")
+        raise CommandError(f"The last update of {stack} did not finish.", Fix(engine.stack.update, "to finish it"))
     old, built = digests(outputs.release), digests(named(planned)) if planned else {}
     if others := [name for name, runs in old.items() if built.get(name, runs) != runs]:
         raise CommandError(
-            f"The checkouts hold another release of {', '.join(others)} than the one that is declared to run, and a "
-            f"repair deploys nothing new; deploy it: oracle deploy {' '.join(others)} --stack {stack}"
+            f"The checkouts have another release of {', '.join(others)} than the declared one, and a repair deploys no "
+            "new release.",
+            Fix(f"oracle deploy {' '.join(others)} --stack {stack}", "to deploy it"),
         )
 
 
 def _route_to_version(recording: RunRecorder, settings: Settings, service: str, version: str) -> None:
     """Give an existing version all traffic. `force`, because its secrets may differ, which is intended.
 
-    Raises CommandError, also if the Worker has another owner.
+    Raises UserError, also if the Worker has another owner.
     """
     engine, script = recording.engine, settings.workers[service].script
     stack = engine.stack.name
     path = f"/accounts/{settings.account_id}/workers/scripts/{script}/deployments?force=true"
     shares = {"strategy": "percentage", "versions": [{"version_id": version, "percentage": 100}]}
-    with recording.step(f"{service}-version", "repair"):
-        try:
-            token = engine.environment.get("CLOUDFLARE_API_TOKEN")
-            with Workers(engine.stack.cloudflare, settings.account_id, token) as cloudflare:
-                mark = owner_of_worker(cloudflare.bindings(script) or {})
-                if mark not in (None, str(engine.owner)):
-                    raise CommandError(
-                        f"{script} is of {mark}; see which names are taken: oracle doctor --stack {stack}"
-                    )
-                cloudflare.request("POST", path, shares)
-        except WorkersApiError as error:
-            raise CommandError(str(error)) from None
-    recording.say(f"{script}: all traffic goes to the version {version} again.")
+    token = engine.environment.get("CLOUDFLARE_API_TOKEN")
+    with (
+        recording.step(f"{service}-version", "repair"),
+        Workers(engine.stack.cloudflare, settings.account_id, token) as cloudflare,
+    ):
+        mark = owner_of_worker(cloudflare.bindings(script) or {})
+        if mark not in (None, str(engine.owner)):
+            taken = Fix(f"oracle doctor --stack {stack}", "to see which names belong to other stacks")
+            raise CommandError(f"The Worker {script} belongs to {mark}.", taken)
+        cloudflare.request("POST", path, shares)
+    recording.say(f"{script}: all traffic goes to version {version} again.")

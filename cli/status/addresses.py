@@ -41,7 +41,8 @@ def findings(settings: Settings, found: Mapping[str, Found | None], stack: str) 
     """Yield a finding for each Worker whose code has such an address."""
     for name, each in found.items():
         if each:
-            what = f"{explain(settings.workers[name].script, each)} Fix: {fix(name, settings.workers[name])}."
+            worker = settings.workers[name]
+            what = f"{explain(worker.script, each)} The code should {fix(name, worker)}."
             yield Finding(about=name, level="degraded", what=what, next=next_command(name, stack))
 
 

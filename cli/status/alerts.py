@@ -18,4 +18,4 @@ def differences(declared: tuple[Mapping[str, Any], ...], spec: Mapping[str, Any]
         elif rule not in expected:
             yield f"the alert {rule} was added"
         elif actual[rule] != expected[rule]:
-            yield f"the alert {rule} is another"
+            yield f"the alert {rule} differs"

@@ -77,8 +77,8 @@ def empty_disk(snapshot: AppSnapshot) -> Finding | None:
     loss = snapshot.loss
     if loss is None or not loss.known.records:
         return None
-    none = "" if loss.known.backup else ". No backup that is kept has them"
-    what = f"Empty: {loss.summary}{none}. To go on with the empty one on purpose: oracle wipe {snapshot.stack}."
+    none = "" if loss.known.backup else " No stored backup has these records."
+    what = f"{loss.summary}.{none} To continue with the empty backend, run `oracle wipe {snapshot.stack}`."
     return Finding(
         about="backend", level="down", what=what, next=advice.fix(loss.known.recovery, snapshot.stack, "").command
     )
@@ -89,10 +89,8 @@ def new_disk(snapshot: AppSnapshot) -> Finding | None:
     if snapshot.loss is None:
         return None
     since = f" at {snapshot.loss.since[:16]}Z" if snapshot.loss.since else ""
-    what = (
-        f"The container of {snapshot.loss.app} was replaced{since} by one with an empty disk; no backup and no entry "
-    )
-    return _finding(snapshot, f"{what}of the audit log says that it held records", snapshot.up)
+    what = f"The container of {snapshot.loss.app} was replaced{since} by one with an empty disk. Neither a backup nor "
+    return _finding(snapshot, f"{what}the audit log shows that it had records", snapshot.up)
 
 
 def phase(facts: AppFacts | CloudTrouble) -> str | None:
@@ -119,18 +117,21 @@ def secrets(facts: AppFacts | CloudTrouble, since: str | None) -> tuple[Secret, 
 def _changed_outside_pulumi(snapshot: AppSnapshot, facts: AppFacts) -> Finding | None:
     name = snapshot.declared.outputs.backend_app if snapshot.declared else "of the backend"
     if facts.app is None:
-        what = f"The app {name} is gone, and its data with it: it was deleted behind the engine's back. Where it held "
-        return _finding(snapshot, f"{what}records, an update is refused, and names the backup to restore", snapshot.up)
+        what = f"The app {name} was deleted outside Pulumi, and its data with it. If it had records, an update is "
+        return _finding(snapshot, f"{what}refused and names the backup to restore", snapshot.up)
     if pinned := facts.app.get("pinned_deployment"):
         when = (pinned.get("created_at") or "")[:16]
-        what = f"Somebody rolled {name} back at {when} and it is pinned there, on a disk that began empty; "
-        return _finding(snapshot, f"{what}nothing can be deployed in it{snapshot.but}", _repair(snapshot))
+        what = f"Somebody rolled {name} back at {when}, and it is pinned to that deployment, whose disk started empty. "
+        return _finding(snapshot, f"{what}Nothing can be deployed in it{snapshot.but}", _repair(snapshot))
     if facts.active is None:
-        return _finding(snapshot, f"The app {name} has no deployment that serves", snapshot.up)
+        return _finding(snapshot, f"The app {name} has no active deployment", snapshot.up)
     if facts.deployments and facts.deployments[0].get("phase") in FAILED:
         newest = facts.deployments[0]
-        what = f"The newest deployment of {name} ended {newest['phase']} ({(newest.get('created_at') or '')[:16]}); "
-        return _finding(snapshot, f"{what}the one before serves on{snapshot.but}", _logs(snapshot, facts))
+        when = (newest.get("created_at") or "")[:16]
+        what = (
+            f"The newest deployment of {name} ended with {newest['phase']} ({when}). The one before it is still active"
+        )
+        return _finding(snapshot, f"{what}{snapshot.but}", _logs(snapshot, facts))
     differences = list(_differences(snapshot, facts)) if snapshot.health.ok else []
     if differences:
         return _finding(snapshot, f"{name} is not as declared: {', '.join(differences)}", _repair(snapshot))
@@ -188,7 +189,7 @@ def _variables(declared: Mapping[str, str], running: Mapping[str, Any]) -> Itera
         elif name not in declared:
             yield f"the variable {name} was added"
         elif declared[name] != actual[name]:
-            yield f"the variable {name} is another"
+            yield f"the variable {name} has another value"
 
 
 def _since_adoption(adopted: str, running: Mapping[str, Any]) -> Iterator[str]:
@@ -196,7 +197,7 @@ def _since_adoption(adopted: str, running: Mapping[str, Any]) -> Iterator[str]:
     if adopted != ADOPTED + running["id"]:
         own = short(adopted.removeprefix(ADOPTED))
         why = f" ({running['cause']})" if running.get("cause") else ""
-        yield f"its deployment is {short(running['id'])}{why}, not {own} as it was adopted, so its disk began empty"
+        yield f"its deployment is {short(running['id'])}{why}, not the adopted {own}, so its disk started empty"
 
 
 def _diagnose_responses(snapshot: AppSnapshot) -> Finding | None:
@@ -211,20 +212,16 @@ def _diagnose_responses(snapshot: AppSnapshot) -> Finding | None:
         return _finding(snapshot, what, snapshot.up)
     if snapshot.deleted_files:
         files = " and ".join(snapshot.deleted_files)
-        what = f"The backend writes to deleted files ({files}), so what it takes now is lost with its container: a "
-        what += "second process on its database, such as a PocketBase command in its console, has deleted them. "
-        return _finding(snapshot, f"{what}Another app saves it, the data carried", _another_app(snapshot))
+        what = f"The backend writes to deleted files ({files}), so new data is lost with its container. A second "
+        what += "process on its database has deleted them, such as a PocketBase command in its console. A migration to "
+        return _finding(snapshot, f"{what}another app saves the data", _another_app(snapshot))
     if snapshot.freeze is not None:
-        what = "The backend refuses writes: its data is being moved, or an update that moved it ended halfway"
+        what = "The backend refuses writes: its data is being migrated, or an update ended during the migration"
         return _finding(snapshot, what, snapshot.up)
     if snapshot.second_factor:
-        what = (
-            "The backend wants a second factor (MFA) from its superusers, which neither updates nor the API can give; "
-        )
-        what += (
-            "the password is right. Switch MFA off in the dashboard, collection _superusers, Options; a code to log in"
-        )
-        return _finding(snapshot, f"{what} comes from the console", _one_time_code(snapshot))
+        what = "The backend requires a second factor (MFA) from its superusers, which neither updates nor the API can "
+        what += "give. The password is right. Switch MFA off in the dashboard (collection _superusers, Options); the "
+        return _finding(snapshot, f"{what}command prints a code to log in with", _one_time_code(snapshot))
     if snapshot.admin is False:
         return _finding(snapshot, "The backend refuses its admin's login", snapshot.up)
     return None
@@ -242,7 +239,8 @@ def _repair(snapshot: AppSnapshot) -> str:
 
 def _another_app(snapshot: AppSnapshot) -> str:
     """Return the command that migrates the data to another app and deletes the old one."""
-    return f"pulumi config set oracle-net:replacement {snapshot.replacement + 1} -s {snapshot.stack} && {snapshot.up}"
+    key = f"oracle-net:replacement {snapshot.replacement + 1}"
+    return f"pulumi config set {key} --stack {snapshot.stack} && {snapshot.up}"
 
 
 def _one_time_code(snapshot: AppSnapshot) -> str:
@@ -253,7 +251,7 @@ def _one_time_code(snapshot: AppSnapshot) -> str:
 
 def _logs(snapshot: AppSnapshot, facts: AppFacts | None) -> str:
     if "127.0.0.1" in snapshot.endpoint:
-        return "oracle cloud logs"
+        return f"oracle cloud logs --stack {snapshot.stack}"
     app = (facts.app or {}).get("id") if facts else None
     return f"doctl apps logs {app} --type run" if app else "doctl apps list"
 

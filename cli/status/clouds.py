@@ -145,7 +145,7 @@ def fetch_app(endpoint: str, token: str | None, app_id: str, seconds: float) -> 
             listed = platform.request("GET", f"/v2/apps/{app_id}/deployments").get("deployments") or []
             return AppFacts(app=app, deployments=tuple(listed), cost=_cost(platform, app))
     except AppPlatformError as error:
-        return CloudTrouble(why=_why(error.status), text=_short(str(error)))
+        return CloudTrouble(why=_why(error.status), text=str(error).rstrip("."))
 
 
 def _cost(platform: AppPlatform, app: Mapping[str, Any]) -> float | None:
@@ -170,7 +170,7 @@ def fetch_worker(
         if error.codes & NO_SCRIPT:
             return WorkerFacts(gone=True)
         why = "token" if error.codes & BAD_TOKEN else _why(error.status)
-        return CloudTrouble(why=why, text=_short(str(error)))
+        return CloudTrouble(why=why, text=str(error).rstrip("."))
 
 
 def fetch_domains(endpoint: str, account: str, token: str | None, seconds: float) -> dict[str, str] | None:
@@ -242,8 +242,3 @@ def _why(status: int | None) -> Why:
     if status in (401, 403):
         return "token"
     return "failing" if status >= 500 or status == 429 else "refused"
-
-
-def _short(sentence: str) -> str:
-    """Remove the client's own advice, which is for updates."""
-    return sentence.partition("; ")[0].rstrip(".")

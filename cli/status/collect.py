@@ -19,12 +19,10 @@ from cli.status.clouds import AppFacts, CloudTrouble, WorkerFacts
 from cli.status.declared import Declared
 from cli.status.model import Backups
 from cli.status.probe import Answer, TimedOut, gather_with_deadline
-from cli.ui.errors import CommandError
 from clients.app_platform import AppPlatform, AppPlatformError, ConsoleError, run_command
-from clients.pocketbase import AdminError, CountError, SecondFactorWanted, freeze_state, login
+from clients.pocketbase import AdminError, SecondFactorWanted, freeze_state, login
 from errors import Remedy, UserError
 from settings import Settings, other_stacks
-from storage.backups import BackupsError
 from storage.backups.loss import Loss
 
 ONE = 5.0
@@ -168,7 +166,7 @@ def _backups(engine: Engine, settings: Settings) -> tuple[Backups, tuple[UserErr
     """Return the backups in the store. Manifests are not encrypted, so no key is needed."""
     try:
         found, complaints = StackBackups(engine).catalog_without_key.survey()
-    except (BackupsError, CommandError) as error:
+    except UserError as error:
         return _no_backups(settings), (error,)
     newest = found[0] if found else None
     return (
@@ -178,7 +176,7 @@ def _backups(engine: Engine, settings: Settings) -> tuple[Backups, tuple[UserErr
             newest=newest.id if newest else None,
             at=newest.created if newest else None,
         ),
-        tuple(complaints),
+        tuple(UserError(each, Remedy.LIST_BACKUPS) for each in complaints),
     )
 
 
@@ -187,7 +185,7 @@ def _loss(engine: Engine, declared: Declared | None) -> Loss | None:
         return None
     try:
         return StackBackups(engine).loss(declared.outputs, declared.logins, ONE)
-    except (AdminError, CountError, BackupsError, CommandError):
+    except UserError:
         return None
 
 

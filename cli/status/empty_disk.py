@@ -22,7 +22,7 @@ def find(stack_backups: StackBackups) -> Loss | None:
             return None
         loss = stack_backups.loss(declared.outputs, declared.logins, LOGIN_SECONDS)
     except Undeclared as error:
-        raise error if error.helps else CommandError(str(error), Fix(engine.stack.update, "to deploy it")) from None
+        raise error if error.helps else CommandError(error.problem, Fix(engine.stack.update, "to deploy it")) from None
     except (AdminError, CountError):
         return None
     return loss if loss is not None and loss.known.records else None

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import advice
+from errors import UserError
+
 Level = Literal["healthy", "degraded", "down"]
 ORDER: tuple[Level, ...] = ("healthy", "degraded", "down")
 EXIT_STATUS: dict[Level, int] = {"healthy": 0, "degraded": 1, "down": 2}
@@ -20,7 +23,14 @@ class Finding:
     what: str
     """The problem, one sentence."""
     next: str
-    """The command to run next."""
+    """The command that fixes it, or that shows more."""
+
+
+def finding_of(about: str, level: Level, error: UserError, stack: str, otherwise: str) -> Finding:
+    """Return an error as a finding: its problem, and its first command; `otherwise` if it names none."""
+    what = str(error)
+    ended = what if what.endswith((".", "?", "!")) else f"{what}."
+    return Finding(about=about, level=level, what=ended, next=advice.command(error, stack, otherwise))
 
 
 @dataclass(frozen=True, kw_only=True)

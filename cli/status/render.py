@@ -128,9 +128,7 @@ def _cost(status: Status) -> str:
     prices = [each.usd_per_month for each in status.services if each.usd_per_month is not None]
     if not prices:
         return ""
-    return (
-        f"${sum(prices):.2f} a month for the backend, as DigitalOcean says; Cloudflare's API tells no price for Workers"
-    )
+    return f"${sum(prices):.2f} a month for the backend, from DigitalOcean; Cloudflare's API has no prices of Workers"
 
 
 def _pairs(lines: list[tuple[str, str]]) -> Table:
@@ -151,5 +149,5 @@ def _finding(finding: Finding) -> Iterator[RenderableType]:
 def _last(status: Status) -> Text:
     count = len(status.findings)
     findings = f", {count} finding{'s' if count > 1 else ''}" if count else ""
-    took = f" (looked for {status.milliseconds / 1000:.1f} s at {status.at[11:19]})"
+    took = f" (read in {status.milliseconds / 1000:.1f} s at {status.at[11:19]})"
     return Text.assemble(f"{status.stack} is ", (status.level, f"bold {COLORS[status.level]}"), findings, (took, "dim"))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
-import advice
 from cli.engine import local_cloud
 from cli.engine.pulumi import Engine
 from cli.engine.workspace import Stack
 from cli.status.collect import collect
+from cli.status.commands import Commands
 from cli.status.declared import Declared, Undeclared, read
-from cli.status.diagnose import Commands, diagnose
-from cli.status.model import Backups, Finding, Status, worst
+from cli.status.diagnose import diagnose
+from cli.status.model import Backups, Finding, Status, finding_of, worst
 
 STATE_SECONDS = 20.0
 
@@ -31,24 +32,19 @@ class StatusReader:
         """Return the current status. Raises CommandError if the stack's configuration is invalid."""
         start, now = time.monotonic(), datetime.now(UTC)
         stack = self._stack
-        commands = Commands(stack=stack.name, local=stack.on_local_cloud, endpoint=stack.endpoint or "")
+        commands = Commands.of(stack)
         if stack.on_local_cloud and local_cloud.health(stack) is None:
             what = f"The local cloud at {stack.endpoint} does not run."
-            next = f"oracle cloud start --stack {stack.name}"
-            return self._with_single_finding(Finding(about="network", level="down", what=what, next=next), start, now)
+            finding = Finding(about="network", level="down", what=what, next=commands.start_cloud)
+            return self._with_single_finding(finding, start, now)
         engine = Engine(stack)
         state_finding = None
         try:
             self._read_state(engine)
         except Undeclared as error:
-            what = str(error)
+            state_finding = finding_of("state", "degraded", error, stack.name, commands.up)
             if not error.helps:
-                return self._with_single_finding(
-                    Finding(about="state", level="down", what=what, next=commands.up), start, now
-                )
-            state_finding = Finding(
-                about="state", level="degraded", what=what, next=advice.command(error, stack.name, commands.up)
-            )
+                return self._with_single_finding(replace(state_finding, level="down"), start, now)
         return self._status(engine, commands, state_finding, start, now)
 
     def _read_state(self, engine: Engine) -> None:
@@ -96,7 +92,7 @@ def gather(stack: Stack) -> Status:
 
 def _sealed(declared: Declared | None, commands: Commands) -> Iterator[Finding]:
     if declared is not None and declared.sealed:
-        what = f"{declared.sealed}, so the admin's login and bindings were not looked at."
+        what = f"{declared.sealed}, so the admin's login and the bindings were not checked."
         yield Finding(about="state", level="degraded", what=what, next=commands.environment)
 
 

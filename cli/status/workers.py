@@ -2,80 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import pairwise
+from collections.abc import Iterator
 
-from cli.status.clouds import SECRET_CHANGE, CloudTrouble, Version, WorkerFacts
+from cli.status.clouds import SECRET_CHANGE, Version, WorkerFacts
 from cli.status.declared import DeclaredWorker
-from cli.status.model import Finding, Level, short
+from cli.status.model import Finding, short
 from cli.status.probe import Answer
-from settings import HealthSettings
-from stack_outputs import ADOPTED, LOGIN_MARK
-
-BACKEND_ADDRESS = "POCKETBASE_URL"
-TOLERANCE = timedelta(seconds=2)
-"""The largest difference between a version's time and its script's time, if one upload set both."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkerSnapshot:
-    """The observations of one Worker: its public address and Cloudflare's API."""
-
-    name: str
-    script: str
-    address: str
-    declared: DeclaredWorker | None
-    release: str | None
-    """The release in the receipt."""
-    facts: WorkerFacts | CloudTrouble
-    front: Answer
-    """The response to its health check."""
-    health: HealthSettings
-    workers_dev: bool
-    hostname: str | None = None
-    """Its declared custom domain."""
-    domains: Mapping[str, str] | None = None
-    """The account's custom domains, each with its script. None if unknown."""
-    wrangler: str
-    """The wrangler command for this stack."""
-    up: str
-    """The command that updates the stack."""
-
-    @property
-    def version(self) -> str | None:
-        """The release that the active version reports."""
-        return self.facts.release if isinstance(self.facts, WorkerFacts) else None
-
-    @property
-    def knows_backend(self) -> bool:
-        """True if the backend's address is bound to the Worker, which may then fail because of the backend."""
-        bindings = self.facts.bindings if isinstance(self.facts, WorkerFacts) else {}
-        return BACKEND_ADDRESS in bindings or (self.declared is not None and BACKEND_ADDRESS in self.declared.bindings)
-
-    @property
-    def adopted(self) -> str:
-        """The adopted version, until the first release of ours. Else empty."""
-        release = self.release or ""
-        return release.removeprefix(ADOPTED) if release.startswith(ADOPTED) else ""
-
-    @property
-    def answers(self) -> bool:
-        return self.health.accepts(self.front.status)
-
-    @property
-    def level(self) -> Level:
-        return "degraded" if self.answers else "down"
-
-    @property
-    def but(self) -> str:
-        """The end of a finding's sentence if the Worker does not respond."""
-        return "" if self.answers else f", and it does not serve ({self.front})"
-
-    def bound(self, name: str) -> str | None:
-        bindings = self.facts.bindings if isinstance(self.facts, WorkerFacts) else {}
-        return (bindings.get(name) or {}).get("text")
+from cli.status.worker_snapshot import WorkerSnapshot, changed_secret, is_after, is_the_engines_upload
+from stack_outputs import LOGIN_MARK
 
 
 def diagnose_worker(snapshot: WorkerSnapshot, backend_is_down: bool) -> Finding | None:
@@ -88,44 +22,10 @@ def changed_outside_pulumi(snapshot: WorkerSnapshot) -> Finding | None:
     return _changed_outside_pulumi(snapshot) if isinstance(snapshot.facts, WorkerFacts) else None
 
 
-def own_version(snapshot: WorkerSnapshot) -> str | None:
-    """Return the version that should have the traffic: the engine's last upload or the adopted one. None if deleted."""
-    if not isinstance(snapshot.facts, WorkerFacts):
-        return None
-    if snapshot.adopted:
-        return next((each.id for each in snapshot.facts.versions if each.id == snapshot.adopted), None)
-    return next((each.id for each in snapshot.facts.versions if _as_the_engine_made(snapshot, each)), None)
-
-
-def phase(facts: WorkerFacts | CloudTrouble) -> str | None:
-    """Return one word for the state of the traffic."""
-    if isinstance(facts, CloudTrouble):
-        return None
-    if facts.gone:
-        return "gone"
-    if facts.deployments and len(facts.deployments[0].shares) > 1:
-        return "split"
-    return "rolled back" if facts.passed_over else "active" if facts.active else "not deployed"
-
-
-def changed_secret(facts: WorkerFacts) -> Version | None:
-    """Return the newest version in which a person changed a secret. A change by an update also changes LOGIN_MARK."""
-    versions = {each.id: each for each in facts.versions}
-    chain = [versions[id] for id in facts.secrets if id in versions]
-    for after, before in pairwise(chain):
-        now, then = facts.secrets[after.id], facts.secrets[before.id]
-        differ = now ^ then
-        if after.trigger == SECRET_CHANGE and (LOGIN_MARK not in differ or differ - {LOGIN_MARK}):
-            return after
-    return None
-
-
 def _changed_outside_pulumi(snapshot: WorkerSnapshot) -> Finding | None:
     assert isinstance(snapshot.facts, WorkerFacts)
     if snapshot.facts.gone:
-        return _finding(
-            snapshot, f"The Worker {snapshot.script} is gone: it was deleted behind the engine's back", snapshot.up
-        )
+        return _finding(snapshot, f"The Worker {snapshot.script} was deleted outside Pulumi", snapshot.up)
     if snapshot.facts.enabled is not None and snapshot.facts.enabled is not snapshot.workers_dev:
         turned = "on" if snapshot.facts.enabled else "off"
         return _finding(
@@ -184,7 +84,7 @@ def _is_the_engines(snapshot: WorkerSnapshot, facts: WorkerFacts, active: Versio
     A refresh stores the time of a manual upload, which then looks like the engine's. But only an upload of the engine
     reports the release in the receipt.
     """
-    if _as_the_engine_made(snapshot, active):
+    if is_the_engines_upload(snapshot, active):
         return True
     if snapshot.declared is not None and any(_differences(snapshot.declared, facts)):
         return False
@@ -196,7 +96,7 @@ def _changed_secret_finding(snapshot: WorkerSnapshot, facts: WorkerFacts) -> Fin
     if changed is None:
         return None
     upload = list(facts.secrets)[-1]
-    what = f"{_secret_name(facts, upload)} of {snapshot.script} was changed behind the engine's back"
+    what = f"{_secret_name(facts, upload)} of {snapshot.script} was changed outside Pulumi"
     what += f"{_by(changed.author, changed.created)}{snapshot.but}"
     return _finding(snapshot, what, _deploy(snapshot, upload))
 
@@ -243,12 +143,12 @@ def _other_upload(snapshot: WorkerSnapshot, facts: WorkerFacts) -> Finding | Non
     if snapshot.declared is None or facts.active is None:
         return None
     other = bool(snapshot.declared.etag and facts.etag and snapshot.declared.etag != facts.etag)
-    later = facts.active.trigger != SECRET_CHANGE and _is_after(facts.active.created, snapshot.declared.modified)
+    later = facts.active.trigger != SECRET_CHANGE and is_after(facts.active.created, snapshot.declared.modified)
     if not other and not later:
         return None
-    how = "another code" if other else "the same code"
+    how = "other code" if other else "the same code"
     by = _by(facts.active.author, facts.active.created)
-    what = f"{snapshot.script} was uploaded with {how} behind the engine's back{by}{snapshot.but}"
+    what = f"{snapshot.script} was uploaded outside Pulumi with {how}{by}{snapshot.but}"
     return _finding(snapshot, what, _restore_bindings(snapshot))
 
 
@@ -293,7 +193,7 @@ def _restore_bindings(snapshot: WorkerSnapshot) -> str:
     upload is deployed again if it is not active.
     """
     if isinstance(snapshot.facts, WorkerFacts) and snapshot.declared is not None:
-        own = [each for each in snapshot.facts.versions if _as_the_engine_made(snapshot, each)]
+        own = [each for each in snapshot.facts.versions if is_the_engines_upload(snapshot, each)]
         if own and (snapshot.facts.active is None or own[0].id != snapshot.facts.active.id):
             return _deploy(snapshot, own[0].id)
     return snapshot.up
@@ -301,21 +201,6 @@ def _restore_bindings(snapshot: WorkerSnapshot) -> str:
 
 def _logs(snapshot: WorkerSnapshot) -> str:
     return f"{snapshot.wrangler} tail {snapshot.script}"
-
-
-def _as_the_engine_made(snapshot: WorkerSnapshot, version: Version) -> bool:
-    if snapshot.declared is None or not snapshot.declared.modified or version.trigger == SECRET_CHANGE:
-        return False
-    return not _is_after(version.created, snapshot.declared.modified) and not _is_after(
-        snapshot.declared.modified, version.created
-    )
-
-
-def _is_after(one: str, other: str) -> bool:
-    try:
-        return datetime.fromisoformat(one) - datetime.fromisoformat(other) > TOLERANCE
-    except (ValueError, TypeError):
-        return False
 
 
 def _by(author: str, when: str) -> str:

@@ -26,7 +26,7 @@ def alarm(project: Project) -> str:
     """The command that the only finding names; drift names the same."""
     [found] = status(project)["findings"]
     assert (found["about"], found["level"]) == ("backend", "down")
-    assert found["what"].startswith("Empty: jellyfish-app")
+    assert found["what"].startswith("jellyfish-app")
     drifts = json.loads(project.oracle("drift", "--json").output)["drifts"]
     assert [(each["about"], each["next"]) for each in drifts] == [("backend", found["next"])]
     return str(found["next"])

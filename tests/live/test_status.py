@@ -134,7 +134,7 @@ def test_a_secret_changed_by_hand_and_what_puts_it_right(project: Project, look:
     secret = {"name": "PB_ADMIN_PASSWORD", "text": "somebody-elses-password", "type": "secret_text"}
     _cloudflare(project, "PUT", "oracle-universe-api/secrets", secret)
     found = look.gather()
-    what = "A secret of oracle-universe-api was changed behind the engine's back by local@cloud.localhost"
+    what = "A secret of oracle-universe-api was changed outside Pulumi by local@cloud.localhost"
     _blames(found, "api", "degraded", what)
     version = found.findings[0].next.partition(" rollback ")[2].partition(" ")[0]
     _deploy(project, "oracle-universe-api", version)

@@ -159,7 +159,9 @@ def test_a_run_with_nothing_to_build_with_says_so(scene: Scene, monkeypatch: pyt
     scene.has(False)
     (scene.root / "bin/docker").unlink()
     monkeypatch.setenv("PATH", f"{scene.root}/bin")
-    with pytest.raises(ArtifactError, match=r"^No program on this machine can build the backend's image \(docker is not "):
+    with pytest.raises(
+        ArtifactError, match=r"^No program on this machine can build the backend's image \(docker is not "
+    ):
         list(run_builds(builds(scene.stack(), ["backend"])))
 
 

@@ -11,6 +11,7 @@ import pytest
 from cli.drift import repair
 from cli.engine.workspace import PROJECT
 from cli.ui.errors import CommandError
+from errors import Fix
 from settings import from_file
 
 OURS = "organization/oracle-net/local"
@@ -31,6 +32,10 @@ def test_another_stacks_worker_keeps_its_version(
     if given:
         repair._route_to_version(recording, settings, "web", "version")
     else:
-        with pytest.raises(CommandError, match="oracle-net is of organization/oracle-net/x; see which"):
+        with pytest.raises(
+            CommandError, match=r"^The Worker oracle-net belongs to organization/oracle-net/x\.$"
+        ) as raised:
             repair._route_to_version(recording, settings, "web", "version")
+        assert isinstance(raised.value.helps[0], Fix)
+        assert raised.value.helps[0].command.startswith("oracle doctor --stack ")
     assert cloudflare.request.called is given

@@ -10,8 +10,9 @@ from typing import Any
 from cli.status.checks import Check
 from cli.status.clouds import AppFacts, Deployed, Version, WorkerFacts
 from cli.status.collect import Observations
+from cli.status.commands import Commands
 from cli.status.declared import READY, SIGNATURE, WORKER, Declared, of
-from cli.status.diagnose import Commands, Diagnosis, diagnose
+from cli.status.diagnose import Diagnosis, diagnose
 from cli.status.model import Backups
 from cli.status.probe import Answer
 from settings import from_file

@@ -102,8 +102,8 @@ def test_a_worker_with_such_code_is_degraded() -> None:
         "degraded",
         (
             f"oracle-universe-api has the backend's address written in its code: {HOST} (index.js:2:22). Each "
-            "release of the backend gets another address, and the app at the one before is deleted. Fix: read the "
-            "address from the binding POCKETBASE_URL."
+            "release of the backend gets another address, and the app at the one before is deleted. The code should "
+            "read the address from the binding POCKETBASE_URL."
         ),
         "oracle deploy api --stack prod",
     )
@@ -111,7 +111,7 @@ def test_a_worker_with_such_code_is_degraded() -> None:
 
 def test_a_site_is_told_how_to_reach_the_api() -> None:
     _, _, what, next = scene.blamed(scene.sight(backend_addresses={"web": FOUND}))
-    assert what.endswith("Fix: call the API at /_api, or at the apiUrl of /config.json.")
+    assert what.endswith("The code should call the API at /_api, or at the apiUrl of /config.json.")
     assert next == "oracle deploy web --stack local"
 
 

@@ -34,7 +34,7 @@ def test_a_backend_that_is_down_is_the_only_one_to_blame() -> None:
     about, level, what, next = blamed(seen)
     assert (about, level) == ("backend", "down")
     assert what == "The backend does not serve: status 503 at https://app.example.org."
-    assert next == "oracle cloud logs"
+    assert next == "oracle cloud logs --stack local"
     assert blamed(seen, REAL)[3] == "doctl apps logs app-1 --type run"
     backend, api, web, _ = judged(seen).services
     assert (backend.level, api.level, web.level) == ("down", "degraded", "healthy")
@@ -49,8 +49,8 @@ def test_an_app_that_is_gone() -> None:
     seen = with_front("api", WAITING, with_front("backend", answer(status=404), sight(app=AppFacts(), admin=False)))
     about, level, what, next = blamed(seen)
     assert (about, level, next) == ("backend", "down", "oracle up local")
-    assert what.startswith("The app jellyfish-app is gone, and its data with it: it was deleted")
-    assert "an update is refused, and names the backup to restore" in what
+    assert what.startswith("The app jellyfish-app was deleted outside Pulumi, and its data with it.")
+    assert "an update is refused and names the backup to restore" in what
     row = judged(seen).services[0]
     assert (row.phase, row.admin, row.version) == ("gone", None, None)
 
@@ -60,7 +60,7 @@ def test_a_pinned_rollback_is_the_cause_of_the_other_release() -> None:
     seen = with_app(active_deployment=old, pinned_deployment=old)
     about, level, what, next = blamed(seen)
     assert (about, level) == ("backend", "degraded")
-    assert "rolled jellyfish-app back at 2026-11-22T11:00 and it is pinned" in what
+    assert "rolled jellyfish-app back at 2026-11-22T11:00, and it is pinned" in what
     assert next == "oracle drift local --repair"
     row = judged(seen).services[0]
     assert (row.phase, row.pinned) == ("pinned", True)
@@ -70,18 +70,18 @@ def test_a_failed_deployment_over_one_that_serves() -> None:
     failed = {"id": "d-2", "phase": "ERROR", "created_at": LATER}
     about, level, what, _ = blamed(with_app(newest=failed))
     assert (about, level) == ("backend", "degraded")
-    assert "ended ERROR (2026-11-22T11:00); the one before serves on" in what
+    assert "ended with ERROR (2026-11-22T11:00). The one before it is still active" in what
 
 
 def test_an_app_without_a_deployment_that_serves() -> None:
     seen = with_front("backend", DEAD, with_app(newest={"id": "d", "phase": "BUILDING"}, active_deployment=None))
-    assert "has no deployment that serves" in blamed(seen)[2]
+    assert "has no active deployment" in blamed(seen)[2]
 
 
 def test_a_deployment_at_work_is_a_note() -> None:
     found = judged(with_app(in_progress_deployment={"id": "d-2", "phase": "DEPLOYING"}))
     assert found.findings == ()
-    assert found.notes == ("A deployment of the backend is at work (DEPLOYING).",)
+    assert found.notes == ("A deployment of the backend is running (DEPLOYING).",)
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,8 @@ def test_a_second_factor_is_named_and_the_password_is_not_blamed() -> None:
     seen = sight(admin=None, second_factor=True)
     about, _, what, next = blamed(seen)
     assert about == "backend"
-    assert "wants a second factor (MFA)" in what
-    assert "the password is right. Switch MFA off" in what
+    assert "requires a second factor (MFA)" in what
+    assert "The password is right. Switch MFA off" in what
     assert next == ("oracle console backend --yes --stack local -- ./oracle-universe superuser otp admin@example.org")
 
 
@@ -136,7 +136,7 @@ def test_a_backend_that_refuses_writes() -> None:
     for state in ("moving", "ended"):
         about, level, what, next = blamed(sight(freeze=state, admin=False))
         assert (about, level) == ("backend", "degraded")
-        assert what.startswith("The backend refuses writes: its data is being moved, or an update")
+        assert what.startswith("The backend refuses writes: its data is being migrated, or an update")
         assert next == "oracle up local"
 
 
@@ -145,7 +145,7 @@ def test_a_backend_that_writes_to_deleted_files() -> None:
     about, level, what, next = blamed(sight(deleted_files=("data.db-shm", "data.db-wal")))
     assert (about, level) == ("backend", "degraded")
     assert "deleted files (data.db-shm and data.db-wal)" in what
-    assert next.startswith("pulumi config set oracle-net:replacement 2 -s local && ")
+    assert next.startswith("pulumi config set oracle-net:replacement 2 --stack local && ")
 
 
 def test_the_secrets_of_the_app_have_names_and_ages_only() -> None:
@@ -165,7 +165,7 @@ def lost(**changed: Any) -> Loss:
 def test_an_empty_disk_is_down_and_names_the_restore() -> None:
     found = judged(sight(loss=lost(), admin=False))
     assert [(each.about, each.level) for each in found.findings] == [("backend", "down")]
-    assert found.findings[0].what.startswith("Empty: jellyfish-app is empty since 2026-11-22T11:00Z")
+    assert found.findings[0].what.startswith("jellyfish-app is empty since 2026-11-22T11:00Z")
     assert "it had 28 records (28 posts)" in found.findings[0].what
     assert "oracle wipe local" in found.findings[0].what
     assert found.findings[0].next == "oracle restore kept local"
@@ -181,7 +181,7 @@ def test_without_any_backup_the_loss_is_said() -> None:
     gone = lost(known=Known(records={"posts": 28}, at=MADE, backup=None))
     _, level, what, next = blamed(sight(loss=gone))
     assert (level, next) == ("down", "oracle backups local")
-    assert "No backup that is kept has them" in what
+    assert "No stored backup has these records." in what
 
 
 def test_a_new_disk_of_which_nothing_is_known_gets_its_logins_by_an_update() -> None:
@@ -214,7 +214,7 @@ def test_alerts_are_compared_by_rule() -> None:
     assert "the alert DEPLOYMENT_FAILED is missing" in with_alerts(failed)
     service = {**scene.spec()["services"][0], "alerts": [{**CPU, "value": 80}]}
     assert with_alerts(CPU, services=[service]) == ""
-    assert "the alert CPU_UTILIZATION is another" in with_alerts({**CPU, "value": 90.0}, services=[service])
+    assert "the alert CPU_UTILIZATION differs" in with_alerts({**CPU, "value": 90.0}, services=[service])
 
 
 def test_a_released_app_that_is_built_from_a_repository() -> None:

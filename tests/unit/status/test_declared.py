@@ -11,6 +11,7 @@ import pytest
 
 from cli.engine.pulumi import Engine
 from cli.status.declared import Bound, Undeclared, of, read
+from errors import Fix
 from tests.unit.status import scene
 
 
@@ -62,7 +63,7 @@ def test_a_state_that_cannot_be_opened_tells_the_rest() -> None:
 def test_an_empty_state_is_no_deployment() -> None:
     with pytest.raises(Undeclared, match="The stack local is not deployed") as caught:
         of("local", {})
-    assert caught.value.next is None
+    assert caught.value.helps == ()
 
 
 def _engine(tmp_path: Path, script: str) -> Engine:
@@ -75,25 +76,29 @@ def _engine(tmp_path: Path, script: str) -> Engine:
 
 
 @pytest.mark.parametrize(
-    "said, sentence, next",
+    "said, problem, fix",
     [
-        ("error: no stack named 'local' found", "The stack local is not deployed", None),
-        ("error: PULUMI_ACCESS_TOKEN must be set for login", "Nobody is logged in", "pulumi login"),
+        ("error: no stack named 'local' found", "The stack local is not deployed.", None),
+        (
+            "error: PULUMI_ACCESS_TOKEN must be set for login",
+            "You are not logged in to a state backend.",
+            "pulumi login",
+        ),
         (
             "error: something new",
-            "The state of local cannot be read (something new)",
+            "The state of local cannot be read (something new).",
             "pulumi stack export --stack local",
         ),
     ],
 )
 def test_a_state_that_cannot_be_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, sentence: str, next: str | None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, problem: str, fix: str | None
 ) -> None:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(Undeclared) as caught:
         read(_engine(tmp_path, f'echo "{said}" >&2; exit 255'), 10)
-    assert str(caught.value).startswith(sentence)
-    assert caught.value.next == next
+    assert caught.value.problem == problem
+    assert caught.value.helps == ((Fix(fix),) if fix else ())
 
 
 def test_a_wrong_passphrase_leaves_what_is_not_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from cli.status.checks import Check
 from cli.status.clouds import AppFacts, CloudTrouble, Why
 from cli.status.diagnose import diagnose
 from cli.status.model import Backups
-from errors import First, Fix, UserError
+from errors import First, Remedy, UserError
 from settings import ReceiptSettings
 from tests.unit.status import scene
 from tests.unit.status.scene import LOCAL, NOW, REAL, answer, blamed, judged, sight
@@ -25,7 +25,7 @@ TOKEN = CloudTrouble(why="token", text="DigitalOcean refused GET /v2/apps/x: Una
     [
         (
             "token",
-            "refuses the token in DIGITALOCEAN_TOKEN: it is wrong, expired or revoked; put another",
+            "refuses the token in DIGITALOCEAN_TOKEN: it is wrong, expired or revoked. Put another one into .envrc.",
             "direnv allow",
         ),
         ("no token", "DIGITALOCEAN_TOKEN is not set, so DigitalOcean's API was not asked", 'eval "$(oracle env prod)"'),
@@ -54,7 +54,7 @@ def test_a_machine_without_a_network_blames_the_network_alone() -> None:
     seen = sight(app=silent, workers=dict.fromkeys(scene.NAMES, silent), fronts=fronts, admin=None)
     assert blamed(seen, REAL)[:2] == ("network", "down")
     assert "no network" in blamed(seen, REAL)[2]
-    assert blamed(seen, LOCAL)[3] == "oracle cloud start"
+    assert blamed(seen, LOCAL)[3] == "oracle cloud start --stack local"
     assert {each.because for each in judged(seen).services} == {"network"}
 
 
@@ -70,7 +70,7 @@ def test_an_update_that_was_killed_is_a_note() -> None:
     declared = replace(scene.declared(), pending=True)
     found = diagnose(scene.SETTINGS, declared, sight(), LOCAL, NOW)
     assert found.findings == ()
-    assert found.notes[0].endswith("oracle recover local")
+    assert found.notes[0].endswith("If it was killed, run `oracle recover local`.")
 
 
 def test_a_receipt_that_is_not_deployed_yet_is_a_note() -> None:
@@ -81,7 +81,7 @@ def test_a_receipt_that_is_not_deployed_yet_is_a_note() -> None:
     other = ReceiptSettings.model_validate({**release, "backend": f"sha256:{'e' * 64}"})
     settings = scene.SETTINGS.model_copy(update={"receipt": other})
     assert diagnose(settings, scene.declared(), sight(), REAL, NOW).notes == (
-        "The receipt names another release than the one that is deployed; deploy it: pulumi up -s prod",
+        "The receipt names another release than the one that is deployed. To deploy it, run `pulumi up --stack prod`.",
     )
 
 
@@ -122,12 +122,14 @@ def test_backups() -> None:
     assert blamed(sight(backups=none, app=facts))[2].startswith("There is no backup")
 
 
-def test_a_store_that_cannot_be_read_says_its_own_sentence() -> None:
+def test_a_problem_of_the_store_is_a_finding_with_its_first_command() -> None:
     unread = Backups(where="s3://x", count=None, newest=None, at=None)
-    found = blamed(sight(backups=unread, complaints=(UserError("The bucket x refuses the key.", First("set it")),)))
-    assert found[2:] == ("The bucket x refuses the key.", "oracle backups local")
-    found = blamed(sight(backups=unread, complaints=(UserError("It is full.", Fix("df -h")),)))
-    assert found[2:] == ("It is full.", "df -h")
+    refused = UserError("The bucket x refuses the key.", First("set another"), Remedy.MAKE_BACKUP_KEY)
+    found = blamed(sight(backups=unread, complaints=(refused,)))
+    assert found[2:] == ("The bucket x refuses the key.", "oracle backups local --new-key")
+    unreadable = UserError("b.json cannot be read.", cause="Permission denied")
+    found = blamed(sight(backups=unread, complaints=(unreadable,)))
+    assert found[2:] == ("b.json cannot be read: Permission denied.", "oracle backups local")
 
 
 def test_a_certificate_that_is_about_to_end() -> None:

@@ -43,7 +43,7 @@ def test_everything_fits(width: int) -> None:
     assert max(map(len, text.splitlines())) <= width
     for said in ("https://web.example.org", "ACTIVE d-1", "active 1 v1", "111111111111", "200, 7 ms", "$5.00 a month"):
         assert said in text
-    assert "local is healthy (looked for 1.2 s at 12:00:00)" in text
+    assert "local is healthy (read in 1.2 s at 12:00:00)" in text
     assert "backend ok" in text
     assert "POCKETBASE_URL: 2 h old" in text
     assert "1, the newest 2 h old: jellyfish-app-g1-x" in text

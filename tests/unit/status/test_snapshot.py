@@ -14,6 +14,7 @@ from cli.status import Status, gather, snapshot
 from cli.status.clouds import CloudTrouble
 from cli.status.declared import Declared, Undeclared
 from cli.status.snapshot import StatusReader
+from errors import Fix
 from tests.unit.status import scene
 
 Arranged = Callable[[Declared | Undeclared], Callable[[], Status]]
@@ -48,7 +49,7 @@ def test_a_healthy_stack(arranged: Arranged) -> None:
 
 
 def test_a_stack_that_is_not_deployed(arranged: Arranged) -> None:
-    found = arranged(Undeclared("The stack local is not deployed", None))()
+    found = arranged(Undeclared("The stack local is not deployed."))()
     assert (found.level, found.services) == ("down", ())
     assert [(each.about, each.what, each.next) for each in found.findings] == [
         ("state", "The stack local is not deployed.", "oracle up local")
@@ -56,14 +57,16 @@ def test_a_stack_that_is_not_deployed(arranged: Arranged) -> None:
 
 
 def test_a_state_that_cannot_be_read_leaves_what_can_be_seen(arranged: Arranged) -> None:
-    found = arranged(Undeclared("Nobody is logged in to a state backend; log in", "pulumi login"))()
+    found = arranged(Undeclared("Nobody is logged in to a state backend.", Fix("pulumi login")))()
     assert (found.level, found.exit_status) == ("degraded", 1)
-    assert [(each.about, each.next) for each in found.findings] == [("state", "pulumi login")]
+    assert [(each.about, each.what, each.next) for each in found.findings] == [
+        ("state", "Nobody is logged in to a state backend.", "pulumi login")
+    ]
     assert [each.name for each in found.services] == ["api", "universe", "web"]
 
 
 def test_without_a_network_the_state_is_not_blamed_too(arranged: Arranged, monkeypatch: pytest.MonkeyPatch) -> None:
-    gathered = arranged(Undeclared("The state backend did not answer within 20 s", "pulumi whoami --verbose"))
+    gathered = arranged(Undeclared("The state backend did not answer within 20 s.", Fix("pulumi whoami --verbose")))
     silent = CloudTrouble(why="unreachable", text="does not answer")
     fronts = dict.fromkeys(scene.sight().fronts, scene.REFUSED)
     seen = scene.sight(app=silent, workers=dict.fromkeys(scene.NAMES, silent), fronts=fronts)

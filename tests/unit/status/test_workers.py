@@ -60,7 +60,7 @@ def test_a_worker_that_is_gone() -> None:
     assert blamed(seen) == (
         "web",
         "down",
-        "The Worker oracle-net is gone: it was deleted behind the engine's back.",
+        "The Worker oracle-net was deleted outside Pulumi.",
         "oracle up local",
     )
 
@@ -106,9 +106,7 @@ def test_traffic_that_is_shared() -> None:
 def test_a_secret_changed_by_hand_without_anything_else_to_see() -> None:
     about, level, what, next = blamed(with_worker("api", hand_made()))
     assert (about, level) == ("api", "degraded")
-    assert what.startswith(
-        "A secret of oracle-universe-api was changed behind the engine's back by ann@example.org at "
-    )
+    assert what.startswith("A secret of oracle-universe-api was changed outside Pulumi by ann@example.org at ")
     assert "rollback v1 " in next
     row = judged(with_worker("api", hand_made())).services[1]
     assert {each.since for each in row.secrets} == {LATER}
@@ -143,7 +141,7 @@ def test_a_secret_changed_before_or_after_an_update_bound_its_login_is_found() -
             versions=(version(3, LATER, "secret"), version(2, LATER, "secret"), version(1)),
             secrets={"v3": third, "v2": second, "v1": plain},
         )
-        assert "changed behind the engine's back" in blamed(with_worker("api", facts))[2]
+        assert "changed outside Pulumi" in blamed(with_worker("api", facts))[2]
 
 
 def test_going_back_to_the_upload_before_a_changed_secret_is_no_rollback() -> None:
@@ -181,8 +179,10 @@ def test_what_undoes_a_binding_is_the_engines_own_version() -> None:
 
 def test_another_code_and_the_same_code_again() -> None:
     newer = {"deployments": (deployed("v2", LATER), deployed("v1")), "versions": (version(2, LATER), version(1))}
-    assert "uploaded with another code" in blamed(with_worker("web", worker("web", etag="other", **newer)))[2]
-    assert "uploaded with the same code" in blamed(with_worker("web", worker("web", **newer)))[2]
+    assert (
+        "uploaded outside Pulumi with other code" in blamed(with_worker("web", worker("web", etag="other", **newer)))[2]
+    )
+    assert "uploaded outside Pulumi with the same code" in blamed(with_worker("web", worker("web", **newer)))[2]
 
 
 def test_an_address_that_was_switched_off() -> None:
