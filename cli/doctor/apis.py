@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from cli.doctor.model import Finding, Level
+from cli.doctor.model import Finding, Level, again
 from cli.engine.workspace import Stack
 from clients.cloud_api import is_token
 from clients.http import client, httpx
@@ -53,13 +53,11 @@ class Reply:
 
 
 class Api:
-    """One cloud's API, with the token in `variable`. `renew` is the way to get another token."""
+    """One cloud's API, with the token in `variable`."""
 
-    def __init__(self, check: str, origin: str, variable: str, token: str, local: bool) -> None:
+    def __init__(self, check: str, origin: str, variable: str, token: str, stack: Stack) -> None:
         self.check, self.origin, self.variable, self._token = check, origin, variable, token
-        self.local = local
-        page = f"make one at {PAGES[check]}, put it into .envrc, then: direnv allow"
-        self.renew = "make down && make up" if local else page
+        self.stack, self.local = stack.name, stack.on_local_cloud
         self._ahead: float | None = None
 
     def get(self, path: str) -> Reply:
@@ -76,15 +74,22 @@ class Api:
         body = _object(response)
         if body is None and response.is_success:
             kind = response.headers.get("content-type", "").partition(";")[0] or "something"
-            return Reply(trouble=f"{kind} came, which is not its own")
+            return Reply(trouble=f"{kind} came instead of JSON")
         return Reply(response.status_code, body or {})
 
     def finding(self, reply: Reply, what: str) -> Finding:
         """Return the finding for a response that neither accepts nor refuses the token."""
         if reply.trouble:
-            remedy = "oracle cloud start" if self.local else f"curl -sSI {self.origin}"
+            remedy = f"oracle cloud start --stack {self.stack}" if self.local else f"curl -sSI {self.origin}"
             return Finding(self.check, "fail", f"{self.origin} does not answer ({reply.trouble})", remedy)
-        return Finding(self.check, "warn", f"{what} was answered with status {reply.status}", "oracle doctor")
+        return Finding(self.check, "warn", f"{what} was answered with status {reply.status}", again(self.stack))
+
+    def bad_token(self, what: str, level: Level = "fail") -> Finding:
+        """Return the finding for a token that has to be replaced."""
+        if self.local:
+            return Finding(self.check, level, what, f"oracle down {self.stack} && oracle up {self.stack}")
+        page = f"Make another token at {PAGES[self.check]} and put it into .envrc"
+        return Finding(self.check, level, f"{what}. {page}", "direnv allow")
 
     def clock(self) -> Iterator[Finding]:
         """Compare this machine's clock with the time of the last response."""
@@ -105,19 +110,24 @@ def digitalocean(stack: Stack, settings: Settings, environment: Mapping[str, str
     names = ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN")
     name = next((each for each in names if environment.get(each)), "")
     if not name:
-        yield Finding("digitalocean", "fail", "DIGITALOCEAN_TOKEN is not set", load)
+        yield _unset("digitalocean", "DIGITALOCEAN_TOKEN", stack, load)
         return
-    api = Api("digitalocean", stack.digitalocean, name, environment[name], stack.on_local_cloud)
+    api = Api("digitalocean", stack.digitalocean, name, environment[name], stack)
     account = api.get("/v2/account")
     if account.trouble:
         yield api.finding(account, "GET /v2/account")
         return
     if account.status == 401:
-        yield Finding("digitalocean", "fail", f"{name} is refused (revoked, expired or mistyped)", api.renew)
+        yield api.bad_token(f"{name} is refused (revoked, expired or mistyped)")
     else:
         yield _account(account, api)
         yield from _scopes(api, settings)
     yield from api.clock()
+
+
+def _unset(check: str, name: str, stack: Stack, load: str) -> Finding:
+    where = "" if stack.on_local_cloud else "; set it in .envrc"
+    return Finding(check, "fail", f"{name} is not set{where}", load)
 
 
 def _account(reply: Reply, api: Api) -> Finding:
@@ -130,7 +140,7 @@ def _account(reply: Reply, api: Api) -> Finding:
     if (status := account.get("status", "active")) != "active":
         what = f"the account is {status}: {account.get('status_message') or 'no reason is given'}"
         level: Level = "warn" if status == "warning" else "fail"
-        return Finding(api.check, level, what, "see what it asks for: https://cloud.digitalocean.com")
+        return Finding(api.check, level, f"{what}. See https://cloud.digitalocean.com", "doctl account get")
     return Finding(api.check, "ok", f"{api.variable} is accepted, account {account.get('email', '?')}")
 
 
@@ -143,8 +153,7 @@ def _scopes(api: Api, settings: Settings) -> Iterator[Finding]:
     replies = {scope: api.get(path) for scope, path in paths.items()}
     lacking = [scope for scope, reply in replies.items() if reply.refused]
     if lacking:
-        what = f"{api.variable} may not read: {', '.join(lacking)}. It needs {SCOPES}"
-        yield Finding(api.check, "fail", what, api.renew)
+        yield api.bad_token(f"{api.variable} may not read: {', '.join(lacking)}. It needs {SCOPES}")
     for scope, reply in replies.items():
         if scope == "registry" and reply.status == 404:
             yield Finding(api.check, "fail", "the account has no container registry", "doctl registry create NAME")
@@ -162,9 +171,9 @@ def cloudflare(stack: Stack, settings: Settings, environment: Mapping[str, str],
     """Check the token, its access to the account's scripts, and the zones of the domains."""
     name = "CLOUDFLARE_API_TOKEN"
     if not environment.get(name):
-        yield Finding("cloudflare", "fail", f"{name} is not set", load)
+        yield _unset("cloudflare", name, stack, load)
         return
-    api = Api("cloudflare", stack.cloudflare, name, environment[name], stack.on_local_cloud)
+    api = Api("cloudflare", stack.cloudflare, name, environment[name], stack)
     verified = api.get("/user/tokens/verify")
     if verified.status in (400, 401, 403):  # only this endpoint verifies a token that belongs to an account
         verified = api.get(f"/accounts/{settings.account_id}/tokens/verify")
@@ -183,13 +192,13 @@ def _verified(reply: Reply, api: Api) -> Finding:
     result = reply.part("result")
     if reply.status != 200 or result.get("status") != "active":
         state = result.get("status") or "revoked, expired or mistyped"
-        return Finding("cloudflare", "fail", f"{name} is refused ({state})", api.renew)
+        return api.bad_token(f"{name} is refused ({state})")
     if until := _date(result.get("expires_on")):
         left = until - datetime.now(UTC)
         if left < SOON:
-            return Finding("cloudflare", "warn", f"{name} expires on {until:%Y-%m-%d}", api.renew)
+            return api.bad_token(f"{name} expires on {until:%Y-%m-%d}", "warn")
         return Finding("cloudflare", "ok", f"{name} is active until {until:%Y-%m-%d}")
-    return Finding("cloudflare", "ok", f"{name} is active, without an end")
+    return Finding("cloudflare", "ok", f"{name} is active and does not expire")
 
 
 def _account_and_zones(api: Api, settings: Settings) -> Iterator[Finding]:
@@ -200,7 +209,7 @@ def _account_and_zones(api: Api, settings: Settings) -> Iterator[Finding]:
         "GET workers/scripts",
         f"it may read {account}",
         f"{api.variable} may not read {account}; it needs {PERMISSIONS}",
-        "or: pulumi config set oracle-net:accountId ID",
+        f"Or set another account with `pulumi config set oracle-net:accountId ID --stack {api.stack}`",
     )
     yield from _workers_url(api, settings)
     domains = [worker.domain for worker in settings.workers.values() if worker.domain]
@@ -211,8 +220,8 @@ def _account_and_zones(api: Api, settings: Settings) -> Iterator[Finding]:
             api.get(f"/zones/{zone}"),
             f"GET /zones/{zone[:6]}…",
             f"it sees the zone of {hosts}",
-            f"the zone {zone[:6]}… of {hosts} is not there for {api.variable}",
-            "or see its zoneId: pulumi config",
+            f"{api.variable} does not see the zone {zone[:6]}… of {hosts}",
+            f"Or correct its zoneId, which `pulumi config --stack {api.stack}` shows",
         )
 
 
@@ -232,15 +241,18 @@ def _workers_url(api: Api, settings: Settings) -> Iterator[Finding]:
         yield Finding(api.check, "ok", f"the Workers' addresses end in {name}.workers.dev, as workersUrl says")
     else:
         what = f"workersUrl is {settings.workers_url}, and the account's Workers are at {expected}"
-        yield Finding(api.check, "fail", what, f"pulumi config set oracle-net:workersUrl '{expected}'")
+        yield Finding(
+            api.check, "fail", what, f"pulumi config set oracle-net:workersUrl '{expected}' --stack {api.stack}"
+        )
 
 
 def _visibility(api: Api, reply: Reply, request: str, visible: str, hidden: str, otherwise: str) -> Finding:
-    """Return whether the token can read the requested object. `otherwise` is a remedy other than a new token."""
+    """Return whether the token can read the requested object. `otherwise` is a fix other than another token."""
     if reply.status == 200:
         return Finding(api.check, "ok", visible)
     if reply.refused or reply.status in (400, 404):
-        return Finding(api.check, "fail", hidden, f"{api.renew}; {otherwise}")
+        finding = api.bad_token(hidden)
+        return replace(finding, what=f"{finding.what}. {otherwise}")
     return api.finding(reply, request)
 
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from cli.doctor import apis, backups, images, machine, names, stack_checks
-from cli.doctor.model import Finding, secrets
+from cli.doctor.model import Finding, again, secrets
 from cli.engine import local_cloud
 from cli.engine.workspace import Stack, exports
 from cli.status import probe
 from cli.status.probe import TimedOut
-from cli.ui.errors import CommandError
+from errors import UserError
 from settings import Settings
 
 SECONDS = 15.0
@@ -27,7 +27,7 @@ def examine(stack: Stack, seconds: float = SECONDS) -> list[Finding]:
     environment = {**os.environ, **_exports(stack)}
     checks = _checks(stack, settings, environment)
     hidden = secrets(environment)
-    return [each.without(hidden) for each in [*findings, *run_checks(checks, seconds)]]
+    return [each.without(hidden) for each in [*findings, *run_checks(checks, seconds, again(stack.name))]]
 
 
 def _checks(stack: Stack, settings: Settings | None, environment: Mapping[str, str]) -> dict[str, Check]:
@@ -40,7 +40,7 @@ def _checks(stack: Stack, settings: Settings | None, environment: Mapping[str, s
     if settings and stack.on_local_cloud and local_cloud.health(stack) is None:
         checks["cloud"] = lambda: [_stopped_cloud(stack)]
     elif settings:
-        load = "oracle up" if stack.on_local_cloud else "cp .envrc.example .envrc, fill it in, then: direnv allow"
+        load = f"oracle up {stack.name}" if stack.on_local_cloud else "direnv allow"
         checks["digitalocean"] = partial(apis.digitalocean, stack, settings, environment, load)
         checks["cloudflare"] = partial(apis.cloudflare, stack, settings, environment, load)
         checks["image"] = partial(images.image, stack, settings, environment)
@@ -56,30 +56,30 @@ def _stopped_cloud(stack: Stack) -> Finding:
     return Finding("cloud", "warn", f"the local cloud at {stack.endpoint} does not run", f"oracle up {stack.name}")
 
 
-def run_checks(checks: Mapping[str, Check], seconds: float) -> list[Finding]:
-    """Run the checks and return their findings. A check that is late or fails is a finding too."""
+def run_checks(checks: Mapping[str, Check], seconds: float, retry: str) -> list[Finding]:
+    """Run the checks and return their findings. A check that is late or fails is a finding too, with `retry`."""
     results = probe.gather_with_deadline(
-        {name: partial(_findings, name, check) for name, check in checks.items()}, seconds
+        {name: partial(_findings, name, check, retry) for name, check in checks.items()}, seconds
     )
     late = f"no answer within {seconds:g} s"
     return [
         finding
         for name, result in results.items()
-        for finding in ([Finding(name, "fail", late, "oracle doctor")] if isinstance(result, TimedOut) else result)
+        for finding in ([Finding(name, "fail", late, retry)] if isinstance(result, TimedOut) else result)
     ]
 
 
-def _findings(name: str, check: Check) -> list[Finding]:
+def _findings(name: str, check: Check, retry: str) -> list[Finding]:
     findings: list[Finding] = []
     try:
         findings.extend(check())
     except Exception as error:  # any failure, because the other checks' findings are still useful
-        findings.append(Finding(name, "fail", f"could not be looked at ({type(error).__name__})", "oracle doctor"))
+        findings.append(Finding(name, "fail", f"could not be checked ({type(error).__name__})", retry))
     return findings
 
 
 def _exports(stack: Stack) -> dict[str, str]:
     try:
         return exports(stack)
-    except CommandError:
+    except UserError:
         return {}  # a tool is missing, which another check reports

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from artifacts.folders import ArtifactError
 from artifacts.images import Builder, DockerfileImage, registry_of
-from cli.doctor.model import Finding, from_message
+from cli.doctor.model import Finding, again, from_error
 from cli.engine.workspace import Stack
 from settings import Settings
 from storage.releases import short
-
-REMEDY = "oracle doctor"
 
 
 def image(stack: Stack, settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -25,7 +23,7 @@ def image(stack: Stack, settings: Settings, environment: Mapping[str, str]) -> I
         else:
             yield _pinned(stack, settings, environment)
     except ArtifactError as error:
-        yield from_message("image", str(error).partition("\n")[0], REMEDY)
+        yield from_error("image", error, stack.name, again(stack.name))
 
 
 def _of_dockerfile(stack: Stack, settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:

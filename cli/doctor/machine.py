@@ -24,13 +24,13 @@ def toolchain(stack: Stack) -> Iterator[Finding]:
     try:
         located = tools.locate()
     except tools.ToolMissing as error:
-        yield Finding("engine", "fail", str(error).partition(" Get ")[0].rstrip("."), "make tools")
+        yield Finding("engine", "fail", error.sentence.rstrip("."), error.next)
         return
     yield _runs(
         "engine", f"Pulumi {located.engine_version} ({located.engine_source})", located.engine_bin / "pulumi", "version"
     )
     if not tools.is_current():
-        yield Finding("engine", "warn", "the tools are not those that the pins ask for now", "make tools")
+        yield Finding("engine", "warn", "the installed tools are not the pinned versions", "make tools")
     if not stack.on_local_cloud:
         return
     yield _runs("node", "", located.node, "--version")
@@ -38,9 +38,9 @@ def toolchain(stack: Stack) -> Iterator[Finding]:
     # npm installs it below miniflare's own modules or beside them.
     places = [located.node_modules / "workerd", located.node_modules / "miniflare" / "node_modules" / "workerd"]
     if any((place / "package.json").is_file() for place in places):
-        yield Finding("workerd", "ok", "is there")
+        yield Finding("workerd", "ok", "is installed")
     else:
-        yield Finding("workerd", "fail", "the Workers runtime is gone", "make tools")
+        yield Finding("workerd", "fail", "the Workers runtime is not installed any more", "make tools")
 
 
 def plugins(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -54,7 +54,7 @@ def plugins(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("plugins", "fail", what, f"pulumi plugin rm resource {offline[0]} --yes")
     elif missing:
         get = f"oracle up {stack.name}" if stack.on_local_cloud else "pulumi install"
-        yield Finding("plugins", "warn", f"not there yet: {', '.join(missing)}", get)
+        yield Finding("plugins", "warn", f"not installed yet: {', '.join(missing)}", get)
     elif offline:
         yield Finding(
             "plugins", "ok", "offline plugins" if len(offline) == len(NAMES) else "official and offline plugins"
@@ -75,7 +75,7 @@ def disk(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding("disk", "fail", f"the folder of {name} cannot be used ({error.strerror})", "df -h")
             continue
         level: Level = "fail" if free < ROOM_FAIL else "warn" if free < ROOM_WARN else "ok"
-        remedy = "" if level == "ok" else "df -h, and what the project keeps: du -sh .oracle/*"
+        remedy = "" if level == "ok" else "du -sh .oracle/*"
         yield Finding("disk", level, f"{free / GIGABYTE:.1f} GB free for {name}", remedy)
 
 

@@ -17,7 +17,7 @@ HIDDEN = "(hidden)"
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check. `remedy` is the command to run next; only level `ok` has none."""
+    """The result of one check. `remedy` is the command that fixes it or shows more; only level `ok` has none."""
 
     check: str
     level: Level
@@ -37,8 +37,13 @@ class Finding:
 
 
 def from_error(check: str, error: UserError, stack: str, remedy: str, level: Level = "fail") -> Finding:
-    """Return an error as a finding: its problem, and its first command; `remedy` if it names none."""
-    return Finding(check, level, str(error).rstrip("."), command(error, stack, remedy))
+    """Return an error as a finding: its problem on one line, and its first command; `remedy` if it names none."""
+    return Finding(check, level, str(error).partition("\n")[0].rstrip("."), command(error, stack, remedy))
+
+
+def again(stack: str) -> str:
+    """Return the command that runs all checks again."""
+    return f"oracle doctor --stack {stack}"
 
 
 def worst(findings: Iterable[Finding]) -> Level:

@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cli.doctor.model import Finding
+from cli.doctor.model import Finding, again, from_error
 from cli.engine.pulumi import Engine, bounded, resources_in
 from cli.engine.workspace import Stack
-from clients.app_platform import AppPlatform, AppPlatformError
-from clients.workers_api import Workers, WorkersApiError
+from clients.app_platform import AppPlatform
+from clients.workers_api import Workers
+from errors import UserError
 from programs import OutOfTime
 from settings import Settings
 from stack_outputs import key_of, owner_of_app, owner_of_worker
@@ -24,11 +25,12 @@ def owners(stack: Stack, settings: Settings, environment: Mapping[str, str]) -> 
     owner, known = str(Engine(stack).owner), _names_in_state(stack, environment)
     try:
         foreign = [*_app(stack, settings, environment, owner), *_workers(stack, settings, environment, owner)]
-    except (AppPlatformError, WorkersApiError) as error:
-        yield Finding("names", "warn", f"what exists is not told: {error}", f"oracle doctor --stack {stack.name}")
+    except UserError as error:
+        unknown = UserError("the names could not be checked", cause=error)
+        yield from_error("names", unknown, stack.name, again(stack.name), "warn")
         return
     findings = [each for name, mark, each in foreign if mark or name not in known]
-    yield from findings or [Finding("names", "ok", "nothing of another stack, and nothing without an owner, has them")]
+    yield from findings or [Finding("names", "ok", "no resource of another stack, and none without an owner, has them")]
 
 
 Named = tuple[str, str | None, Finding]
@@ -61,11 +63,11 @@ def _workers(stack: Stack, settings: Settings, environment: Mapping[str, str], o
 
 
 def _finding(what: str, mark: str | None, key: str, stack: Stack) -> Finding:
-    other = f"pulumi config set --path oracle-net:{key} NAME -s {stack.name}"
+    rename = f"pulumi config set --path oracle-net:{key} NAME --stack {stack.name}"
     if mark:
-        return Finding("names", "fail", f"{what} and is of {mark}, so an update is refused", other)
-    adopt = f"oracle adopt {stack.name}; or another name: {other}"
-    return Finding("names", "fail", f"{what} and carries no owner, so an update is refused", adopt)
+        return Finding("names", "fail", f"{what} and belongs to {mark}, so an update is refused", rename)
+    unowned = f"{what} and has no owner, so an update is refused. Adopt it, or choose another name with `{rename}`"
+    return Finding("names", "fail", unowned, f"oracle adopt {stack.name}")
 
 
 def _names_in_state(stack: Stack, environment: Mapping[str, str]) -> set[str]:

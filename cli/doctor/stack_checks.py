@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -43,7 +44,9 @@ def envrc(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
         if stack.on_local_cloud:
             yield Finding("direnv", "ok", "no .envrc, and this stack needs none")
         else:
-            yield Finding("direnv", "warn", "there is no .envrc", "cp .envrc.example .envrc, fill it in, direnv allow")
+            yield Finding(
+                "direnv", "warn", "there is no .envrc; copy the example and fill it in", "cp .envrc.example .envrc"
+            )
         return
     yield from _git_findings(stack.project)
     if file.stat().st_mode & 0o077:
@@ -58,7 +61,7 @@ def envrc(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
 
 def _git_findings(project: Path) -> Iterator[Finding]:
     if _git(project, "ls-files", "--error-unmatch", ".envrc") == 0:
-        what = ".envrc is in git, tokens and all; take it out, and renew the tokens"
+        what = ".envrc is in git, with its tokens; remove it from git, and renew the tokens"
         yield Finding("direnv", "fail", what, "git rm --cached .envrc")
     elif _git(project, "check-ignore", "--quiet", ".envrc") == 1:
         yield Finding("direnv", "fail", "git does not ignore .envrc", "echo .envrc >> .gitignore")
@@ -95,19 +98,22 @@ def state(stack: Stack, environment: Mapping[str, str]) -> Iterator[Finding]:
         try:
             yield from _locks(held_in(bucket, stack.name), stack)
         except BackupsError as error:
-            yield from_error("lock", error, stack.name, "pulumi whoami -v")
+            yield from_error("lock", error, stack.name, "pulumi whoami --verbose")
     elif summary and summary.get("updateInProgress"):
-        yield Finding("lock", "warn", "an update is at work, or was killed", f"pulumi cancel -s {stack.name}")
+        yield Finding("lock", "warn", "an update is running, or was killed", f"pulumi cancel --stack {stack.name}")
 
 
 def _locks(locks: Sequence[Lock], stack: Stack) -> Iterator[Finding]:
     """Report the locks. The next `oracle` command takes over the lock of a dead process and waits for a live one."""
     for lock in locks:
         who = f"process {lock.pid} of {lock.user} on {lock.host}, since {lock.since[:16]}"
-        if lock.alive:
-            yield Finding("lock", "warn", f"held by {who}", lock.fixes(stack.name)[-1].command)
-        else:
+        if not lock.alive:
             yield Finding("lock", "warn", f"left behind by {who}, which is dead", f"oracle recover {stack.name}")
+        elif lock.host == socket.gethostname():
+            yield Finding("lock", "warn", f"held by {who}. Wait for it, or end it", f"kill {lock.pid}")
+        else:
+            what = f"held by {who}. Wait for it, or free the lock if you know that no update is running there"
+            yield Finding("lock", "warn", what, f"pulumi cancel --stack {stack.name}")
     if not locks:
         yield Finding("lock", "ok", "free")
 
@@ -116,13 +122,13 @@ def _list_stacks(stack: Stack, environment: Mapping[str, str]) -> Finished:
     try:
         return bounded(stack.project, environment, SECONDS, "stack", "ls", "--json")
     except OutOfTime:
-        return Finished(-1, f"error: nothing was answered within {SECONDS:g} s")
+        return Finished(-1, f"error: no answer within {SECONDS:g} s")
     except OSError as error:
         return Finished(-1, f"error: the engine does not start ({error.strerror})")
 
 
 def _unreadable(done: Finished, stack: Stack) -> Finding:
     if known := engine_failure(done.output, stack.name):
-        return from_error("state", known, stack.name, "pulumi whoami -v")
+        return from_error("state", known, stack.name, "pulumi whoami --verbose")
     errors = [line.partition("error:")[2].strip() for line in done.output.splitlines() if "error:" in line]
-    return Finding("state", "fail", (errors or ["it cannot be read"])[0], "pulumi whoami -v")
+    return Finding("state", "fail", (errors or ["it cannot be read"])[0], "pulumi whoami --verbose")

@@ -105,7 +105,7 @@ def test_drift_is_told_in_markdown() -> None:
     )  # fmt: skip
     told = markdown(found(drifts=(drift,), unknown=("Bindings were not compared.",)))
     assert told.startswith("### `prod`: 1 difference\n")
-    assert "| web | by hand | A version \\| by @\u200beve has the traffic. | `oracle drift prod --repair`, or: " in told
+    assert "| web | by hand | A version \\| by @\u200beve has the traffic. | `oracle drift prod --repair` or " in told
     assert "- Bindings were not compared." in told
     assert markdown(found()).strip() == "### `prod`: as declared"
     assert markdown(found(unknown=("No.",))).startswith("### `prod`: cannot tell\n")

@@ -9,7 +9,8 @@ import pytest
 from cli.doctor import Finding, backups
 from cli.engine.pulumi import Engine, Finished
 from cli.engine.workspace import Stack
-from storage.backups import Folder, new_key
+from errors import Fix
+from storage.backups import BackupsError, Folder, new_key
 from tests.unit.doctor.fake import stack
 
 LOCAL, REAL = "http://127.0.0.1:1", "https://api.digitalocean.com"
@@ -38,7 +39,7 @@ def test_a_folder_is_written_and_nothing_stays(tmp_path: Path) -> None:
 def test_a_laptops_folder_is_no_place_for_a_teams_backups(tmp_path: Path) -> None:
     found = stored(stack(tmp_path, REAL))
     assert found.level == "warn"
-    assert "pulumi config set --path oracle-net:backup.store s3://" in found.remedy
+    assert found.remedy == "pulumi config set --path oracle-net:backup.store s3://BUCKET/PREFIX --stack local"
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
@@ -46,7 +47,15 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     found = stored(stack(tmp_path, LOCAL, backup={"store": "folder:file/backups"}))
     assert found.level == "fail"
     assert "cannot be used" in found.what
-    assert found.remedy.startswith("ls -ld")
+
+
+def test_the_stores_error_is_a_finding_with_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise BackupsError("/x cannot be used.", Fix("ls -ld /x"), cause="permission denied")
+
+    monkeypatch.setattr(backups, "open_store", refused)
+    found = stored(stack(tmp_path, LOCAL))
+    assert found == Finding("backups", "fail", "/x cannot be used: permission denied", "ls -ld /x")
 
 
 def test_a_store_that_forgets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

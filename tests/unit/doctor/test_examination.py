@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 
 from cli.commands import doctor
 from cli.doctor import Finding, examination, examine, worst
-from cli.doctor.model import from_message, secrets
+from cli.doctor.model import from_error, secrets
 from cli.engine.workspace import Stack
 from cli.main import app
+from errors import STACK, First, Fix, UserError
 from tests.unit.doctor.fake import TOKEN, Fake, served, stack
 
 OK, WARN, FAIL = (
@@ -64,11 +65,12 @@ def test_a_remedy_belongs_to_what_is_not_well() -> None:
             Finding("a", level, "x", remedy)  # type: ignore[arg-type]
 
 
-def test_a_sentence_with_its_command_is_taken_apart() -> None:
-    assert from_message("a", "It is gone; make it again: make it", "other") == Finding(
-        "a", "fail", "It is gone", "make it"
+def test_an_error_is_a_finding_with_its_first_command() -> None:
+    gone = UserError("It is gone.", First("wait"), Fix(f"make it {STACK}"), cause="no such file\nat line 1")
+    assert from_error("a", gone, "prod", "other") == Finding("a", "fail", "It is gone: no such file", "make it prod")
+    assert from_error("a", UserError("It is gone."), "prod", "other", "warn") == Finding(
+        "a", "warn", "It is gone", "other"
     )
-    assert from_message("a", "It is gone.", "other") == Finding("a", "fail", "It is gone", "other")
 
 
 def test_no_secret_leaves_whatever_repeats_it() -> None:
@@ -89,7 +91,9 @@ def test_what_is_late_and_what_breaks_are_findings() -> None:
         yield OK
         raise RuntimeError(TOKEN)
 
-    found = examination.run_checks({"late": late, "breaks": breaks, "well": lambda: [OK]}, 0.3)
+    found = examination.run_checks(
+        {"late": late, "breaks": breaks, "well": lambda: [OK]}, 0.3, "oracle doctor --stack x"
+    )
     never.set()
     assert [(finding.check, finding.level) for finding in found] == [
         ("late", "fail"),

@@ -89,7 +89,7 @@ def test_a_workers_runtime_that_has_gone(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_which_plugins_there_are(tmp_path: Path) -> None:
     found = plugins(tmp_path)
-    assert (found.level, found.what) == ("warn", "not there yet: random, digitalocean, cloudflare")
+    assert (found.level, found.what) == ("warn", "not installed yet: random, digitalocean, cloudflare")
     assert found.remedy == "oracle up local"
     assert plugins(tmp_path, REAL).remedy == "pulumi install"
     for name in NAMES:

@@ -58,13 +58,13 @@ def test_what_is_another_stacks_is_never_well(monkeypatch: pytest.MonkeyPatch) -
         assert found(monkeypatch, clouds, *known) == [
             (
                 "fail",
-                f"the app jellyfish-app exists and is of {THEIRS}, so an update is refused",
-                "pulumi config set --path oracle-net:backend.appName NAME -s x",
+                f"the app jellyfish-app exists and belongs to {THEIRS}, so an update is refused",
+                "pulumi config set --path oracle-net:backend.appName NAME --stack x",
             ),
             (
                 "fail",
-                f"the Worker oracle-net exists and is of {THEIRS}, so an update is refused",
-                "pulumi config set --path oracle-net:workers.web.script NAME -s x",
+                f"the Worker oracle-net exists and belongs to {THEIRS}, so an update is refused",
+                "pulumi config set --path oracle-net:workers.web.script NAME --stack x",
             ),
         ]
 
@@ -78,7 +78,8 @@ def test_what_carries_no_owner_can_be_adopted_unless_the_state_has_it(monkeypatc
         "the Worker oracle-net exists",
         "the domain example.org leads to the Worker o",
     ]
-    assert all(remedy.startswith("oracle adopt x; or another name: ") for *_, remedy in listed)
+    assert {remedy for *_, remedy in listed} == {"oracle adopt x"}
+    assert all("choose another name with `pulumi config set --path oracle-net:" in what for _, what, _ in listed)
     known = ("backend-app", "web-script", "web-domain")
     assert [level for level, *_ in found(monkeypatch, clouds, *known, domain=True)] == ["ok"]
 
@@ -88,7 +89,7 @@ def test_clouds_that_do_not_answer_are_told(monkeypatch: pytest.MonkeyPatch) -> 
         raise AppPlatformError("DigitalOcean does not answer")
 
     [(level, what, _)] = found(monkeypatch, broken)
-    assert (level, what) == ("warn", "what exists is not told: DigitalOcean does not answer")
+    assert (level, what) == ("warn", "the names could not be checked: DigitalOcean does not answer")
 
 
 def test_a_stack_is_examined_by_its_names(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,8 +76,8 @@ def test_the_local_stack_needs_no_envrc_and_others_do(tmp_path: Path) -> None:
     (local,) = looked(tmp_path)
     assert local.level == "ok"
     (other,) = looked(tmp_path, address="https://api.digitalocean.com")
-    assert (other.level, other.what) == ("warn", "there is no .envrc")
-    assert other.remedy.startswith("cp .envrc.example .envrc")
+    assert (other.level, other.what) == ("warn", "there is no .envrc; copy the example and fill it in")
+    assert other.remedy == "cp .envrc.example .envrc"
 
 
 def test_an_envrc_that_is_loaded(project: Path) -> None:
@@ -143,14 +143,14 @@ def test_a_state_elsewhere_tells_of_an_update_itself(tmp_path: Path) -> None:
     environment = engine(tmp_path / "bin", [{"name": "local", "updateInProgress": True}])
     del environment["PULUMI_BACKEND_URL"]
     found = stated(tmp_path, environment)[1]
-    assert (found.check, found.level, found.remedy) == ("lock", "warn", "pulumi cancel -s local")
+    assert (found.check, found.level, found.remedy) == ("lock", "warn", "pulumi cancel --stack local")
 
 
 @pytest.mark.parametrize(
     "host, what, remedy",
     [
         (socket.gethostname(), "left behind by process", "oracle recover local"),
-        ("another-laptop", "held by process", "free the lock: pulumi cancel -s local"),
+        ("another-laptop", "held by process", "pulumi cancel --stack local"),
     ],
 )
 def test_a_lock_and_its_holder(tmp_path: Path, host: str, what: str, remedy: str) -> None:
@@ -167,7 +167,7 @@ def test_a_lock_and_its_holder(tmp_path: Path, host: str, what: str, remedy: str
     assert found.level == "warn"
     assert found.what.startswith(what)
     assert f"of ada on {host}" in found.what
-    assert found.remedy.endswith(remedy)
+    assert found.remedy == remedy
     assert half.exists(), "somebody may be writing it just now"
 
 
