@@ -8,8 +8,8 @@ from pathlib import Path
 from artifacts.addresses import FIX, WHY, BackendAddresses, fix, origin, places
 from cli.adopt.discover import LiveResources
 from cli.engine.pulumi import Engine
-from cli.ui.errors import CommandError
-from clients.workers_api import Workers, WorkersApiError
+from clients.workers_api import Workers
+from errors import STACK, Fix, Remedy, UserError
 from settings import API, Settings, other_stacks
 
 Code = Mapping[str, Mapping[str, bytes]]
@@ -17,18 +17,15 @@ Code = Mapping[str, Mapping[str, bytes]]
 
 
 def fetch_code(engine: Engine, settings: Settings) -> Code:
-    """Download the code that the Workers run. Raises CommandError when Cloudflare does not return it."""
+    """Download the code that the Workers run. Raises UserError when Cloudflare does not return it."""
     token = engine.environment.get("CLOUDFLARE_API_TOKEN")
-    try:
-        with Workers(engine.stack.cloudflare, settings.account_id, token) as cloudflare:
-            return {name: cloudflare.modules(worker.script) for name, worker in settings.workers.items()}
-    except WorkersApiError as error:
-        raise CommandError(str(error)) from None
+    with Workers(engine.stack.cloudflare, settings.account_id, token) as cloudflare:
+        return {name: cloudflare.modules(worker.script) for name, worker in settings.workers.items()}
 
 
 def address_refusals(
     settings: Settings, live: LiveResources, code: Code, services: tuple[str, ...], project: Path
-) -> Iterator[str]:
+) -> Iterator[UserError]:
     """Yield a refusal for each service whose running code or checkout contains the backend's address."""
     others = other_stacks(settings, project).app_names
     addresses = BackendAddresses.of(settings.backend.app_name, live.hostnames, others)
@@ -39,14 +36,14 @@ def address_refusals(
 
 def _running_code_refusals(
     addresses: BackendAddresses, name: str, settings: Settings, live: LiveResources, modules: Mapping[str, bytes]
-) -> Iterator[str]:
+) -> Iterator[UserError]:
     uses = [each for file, content in modules.items() for each in addresses.find(content, file)]
     if not uses:
         return
     script = settings.workers[name].script
-    yield (
-        f"{script} runs code with the backend's address written in it: {places(uses)}. {WHY}. Fix: "
-        f"{', '.join(_steps(name, script, live))}; then: oracle adopt"
+    yield UserError(
+        f"{script} runs code with the backend's address written in it: {places(uses)}. {WHY}.",
+        Fix("npx wrangler deploy", first=", then ".join(_steps(name, script, live)), then=Remedy.RETRY),
     )
 
 
@@ -55,20 +52,21 @@ def _steps(name: str, script: str, live: LiveResources) -> Iterator[str]:
     worker = live.workers.get(name)
     if name != API:
         yield "let it call the API instead"
-    else:
-        if worker and "POCKETBASE_URL" not in worker.bindings:
-            yield f"bind the address ({live.url}): npx wrangler secret put POCKETBASE_URL --name {script}"
-        yield FIX
-    yield "deploy that as until now: npx wrangler deploy"
+        return
+    if worker and "POCKETBASE_URL" not in worker.bindings:
+        yield f"run `npx wrangler secret put POCKETBASE_URL --name {script}` and enter {live.url}"
+    yield FIX
 
 
-def _checkout_refusals(addresses: BackendAddresses, name: str, settings: Settings, project: Path) -> Iterator[str]:
+def _checkout_refusals(
+    addresses: BackendAddresses, name: str, settings: Settings, project: Path
+) -> Iterator[UserError]:
     worker = settings.workers[name]
     uses = list(addresses.find_in_checkout(worker, project))
     if uses:
         comes_from = origin(list(addresses.find_in_sources(worker, project)))
-        build = f"build it: oracle build {name}; " if worker.build else ""
-        yield (
-            f"The checkout of {name} has the backend's address written in it: {places(uses)}{comes_from}. {WHY}. Fix: "
-            f"{fix(name, worker)}, {build}then: oracle adopt"
+        build = f"oracle build {name} --stack {STACK}" if worker.build else ""
+        yield UserError(
+            f"The checkout of {name} has the backend's address written in it: {places(uses)}{comes_from}. {WHY}.",
+            Fix(build, first=fix(name, worker), then=Remedy.RETRY),
         )

@@ -17,6 +17,7 @@ from cli.engine import stack_file
 from cli.engine.pulumi import Engine
 from cli.runs.recorder import RunRecorder
 from cli.ui.errors import CommandError
+from errors import Fix
 
 KEY = "oracle-net:"
 HARMLESS = frozenset({"import", "create"})
@@ -41,13 +42,13 @@ def run_adoption(recording: RunRecorder, services: Sequence[str], values: Mappin
     if remaining.changes:
         changes = ", ".join(f"{each.op} {each.name}" for each in remaining.changes)
         raise CommandError(
-            f"All was imported, but the preview after it is not empty ({changes}); look: pulumi preview -s {stack}"
+            f"All resources were imported, but the next preview is not empty ({changes}).",
+            Fix(f"pulumi preview --stack {stack}", "to see the changes"),
         )
     workers = " ".join(engine.stack.settings().workers)
     recording.say(
-        f"Adopted: {', '.join(services)}. Nothing that runs was changed, and the preview is empty. The first release "
-        f"of each takes it over for good: oracle deploy {workers} --stack {stack}, then: oracle deploy backend "
-        f"--stack {stack}"
+        f"Adopted: {', '.join(services)}. Nothing that runs was changed, and the preview is empty. To release them "
+        f"from here, run `oracle deploy {workers} --stack {stack}`, then `oracle deploy backend --stack {stack}`."
     )
     return {"adopted": list(services)}
 
@@ -66,7 +67,9 @@ def _preview(recording: RunRecorder, services: Sequence[str]) -> None:
     created = [each for each in plan.changes if each.op == "create" and _runs_already(each.name, services)]
     mismatched = [event for event in events if MISMATCH in (event.get("diagnosticEvent") or {}).get("message", "")]
     if touched or created or mismatched:
-        raise Refused(_message([*touched, *created], recording.engine.stack.name))
+        stack = recording.engine.stack.name
+        see = Fix(f"oracle status --stack {stack}", "to see the differences")
+        raise Refused(_problem([*touched, *created], stack), see)
 
 
 def _only_fills_in(event: Mapping[str, Any]) -> bool:
@@ -79,10 +82,10 @@ def _only_fills_in(event: Mapping[str, Any]) -> bool:
     return is_app and metadata.get("diffs") == FORGOTTEN
 
 
-def _message(changes: Sequence[Change], stack: str) -> str:
+def _problem(changes: Sequence[Change], stack: str) -> str:
     listed = ", ".join(dict.fromkeys(f"{each.op} {each.name}" for each in changes))
-    why = f"it would {listed}" if listed else "the engine says that what it would import is not what it read"
-    return f"Adopting {stack} was not begun, since {why}; look: oracle status --stack {stack}"
+    why = f"the update would {listed}" if listed else "a resource differs from what the engine would import"
+    return f"{stack} was not adopted, because {why}."
 
 
 def _runs_already(name: str, services: Sequence[str]) -> bool:

@@ -1,6 +1,6 @@
 """Checks of an adoption: reasons to refuse it, the configuration to write, and later differences.
 
-Pure functions: nothing here makes a request. A refusal is a sentence that ends in its fix. It prevents any write.
+Pure functions: nothing here makes a request. A refusal prevents any write.
 """
 
 from __future__ import annotations
@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import advice
 from cli.adopt.discover import LiveResources, LiveWorker
 from cli.adopt.model import Adoption, Difference
-from cli.adopt.source_builds import alert_differences, kept_alerts, push_refusals, source_differences, source_of
-from errors import STACK, Fix, UserError
+from cli.adopt.source_builds import alert_differences, alerts_to_declare, push_refusals, source_differences, source_of
+from errors import STACK, First, Fix, Remedy, RemoveKey, SetKey, UserError
 from settings import API, ModuleSettings, Settings, given_by_the_program, template_values
 from stack_outputs import OWNER_VARIABLE, Owner, key_of, owner_of_app, owner_of_worker
 
@@ -21,20 +20,21 @@ KINDS = frozenset({"plain_text", "secret_text", "assets", "service"})
 ADMIN = frozenset({"PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD"})
 SITE = frozenset({"ASSETS", "API_URL", "RELEASE", OWNER_VARIABLE})
 UNREADABLE = (
-    "nobody can read its value, and the first release runs without it, unless it is set before: "
-    "pulumi config set --secret --path oracle-net:backendSecrets.{name}"
+    "its value cannot be read, so the first release runs without it, unless oracle-net:backendSecrets.{name} is set "
+    "before"
 )
+RELEASE_TAKES_IT_AWAY = "which the first release would remove"
 OTHER_COMPONENTS = ("workers", "jobs", "static_sites", "functions", "databases")
 MOVING = ("pending_deployment", "in_progress_deployment")
 # A key of oracle-net:backend, and its field in the running service.
 SERVICE_KEYS = {"size": "instance_size_slug", "port": "http_port"}
 
 
-def refusals(settings: Settings, live: LiveResources, services: tuple[str, ...], owner: Owner) -> Iterator[str]:
-    """Yield a sentence for each reason why these services cannot be adopted as they run."""
+def refusals(settings: Settings, live: LiveResources, services: tuple[str, ...], owner: Owner) -> Iterator[UserError]:
+    """Yield an error for each reason why these services cannot be adopted as they run."""
     yield from _owner_refusals(settings, live, services, owner)
     if "backend" in services:
-        yield from _app_refusals(settings, live, owner)
+        yield from _app_refusals(settings, live)
     for name in services:
         if name != "backend":
             yield from _worker_refusals(name, settings, live)
@@ -56,7 +56,7 @@ def adoption(settings: Settings, live: LiveResources, services: tuple[str, ...])
     descriptions: list[str] = []
     alerts: tuple[Mapping[str, object], ...] = ()
     if "backend" in services and live.app:
-        active, alerts = live.app["active_deployment"]["id"], kept_alerts(settings.backend, live.app)
+        active, alerts = live.app["active_deployment"]["id"], alerts_to_declare(settings.backend, live.app)
         values |= {"backend.adopted.app": live.app["id"], "backend.adopted.deployment": active}
         descriptions.append(_app_words(settings, live, live.app, alerts))
     for name, config in settings.workers.items():
@@ -84,7 +84,9 @@ def _app_words(
     return f"backend: the app {name} at {live.url}, as its deployment {active} runs{built}{with_alerts}"
 
 
-def _owner_refusals(settings: Settings, live: LiveResources, services: tuple[str, ...], owner: Owner) -> Iterator[str]:
+def _owner_refusals(
+    settings: Settings, live: LiveResources, services: tuple[str, ...], owner: Owner
+) -> Iterator[UserError]:
     """Yield a refusal for each resource that belongs to another stack."""
     worker_owners = {name: owner_of_worker(each.bindings) for name, each in live.workers.items() if each}
     app_owner = owner_of_app(live.app["spec"]) if live.app else None
@@ -96,20 +98,15 @@ def _owner_refusals(settings: Settings, live: LiveResources, services: tuple[str
                 f"The app {settings.backend.app_name}" if backend else f"The Worker {settings.workers[name].script}"
             )
             key = "backend.appName" if backend else f"{key_of(name)}.script"
-            yield (
-                f"{resource} is of {holder}, and not of {owner}; choose another name: "
-                f"pulumi config set --path oracle-net:{key} NAME -s {owner.stack}"
-            )
+            yield UserError(f"{resource} belongs to {holder}, not to {owner}.", SetKey(f"oracle-net:{key}", "NAME"))
 
 
-def _app_refusals(settings: Settings, live: LiveResources, owner: Owner) -> Iterator[str]:
+def _app_refusals(settings: Settings, live: LiveResources) -> Iterator[UserError]:
     backend, app = settings.backend, live.app
     if app is None:
-        there = f"there are: {', '.join(live.apps)}" if live.apps else "it has no apps"
-        yield (
-            f"The account has no app {backend.app_name} ({there}); name the one that runs: "
-            "pulumi config set --path oracle-net:backend.appName NAME"
-        )
+        there = f"its apps: {', '.join(live.apps)}" if live.apps else "it has no apps"
+        name = SetKey("oracle-net:backend.appName", "NAME")
+        yield UserError(f"The account has no app {backend.app_name} ({there}).", name)
         return
     if "backend.image.digest" in settings.left_as_in_the_template:
         unset = template_values("backend.image.digest")
@@ -117,97 +114,101 @@ def _app_refusals(settings: Settings, live: LiveResources, owner: Owner) -> Iter
             f"pulumi config rm --path oracle-net:backend.image.digest --stack {STACK}",
             then=f"pulumi config set --path oracle-net:backend.image.build.dockerfile Dockerfile --stack {STACK}",
         )
-        yield advice.text(UserError(unset.problem, *unset.helps, build), owner.stack, "")
+        yield UserError(unset.problem, *unset.helps, build)
     yield from _shape_refusals(backend.app_name, backend.service, app["spec"])
     yield from push_refusals(app)
     if any(app.get(each) for each in MOVING):
-        yield f"A deployment of {backend.app_name} is at work; wait for its end, then: oracle adopt"
+        wait = First("wait for its end", Remedy.RETRY)
+        yield UserError(f"A deployment of {backend.app_name} is running.", wait)
     elif app.get("pinned_deployment"):
-        yield (
-            f"{backend.app_name} was rolled back and is pinned, so nothing can be deployed in it; commit or revert "
-            "the rollback in DigitalOcean's console, then: oracle adopt"
+        yield UserError(
+            f"{backend.app_name} was rolled back and is pinned, so nothing can be deployed in it.",
+            First("commit or revert the rollback in DigitalOcean's console", Remedy.RETRY),
         )
     elif not app.get("active_deployment"):
-        yield f"{backend.app_name} has no deployment that serves; make it serve first: doctl apps list-deployments"
+        listed = Fix(f"doctl apps list-deployments {app['id']}", "to see its deployments")
+        yield UserError(f"{backend.app_name} has no active deployment.", listed)
 
 
-def _shape_refusals(name: str, service: str, spec: Mapping[str, Any]) -> Iterator[str]:
+def _shape_refusals(name: str, service: str, spec: Mapping[str, Any]) -> Iterator[UserError]:
     services = [each["name"] for each in spec.get("services") or []]
     if len(services) != 1:
-        yield (
-            f"{name} has {len(services)} services ({', '.join(services)}), and this program declares one: the other "
-            "would go with the first release; move it to an app of its own, then: oracle adopt"
+        yield UserError(
+            f"{name} has {len(services)} services ({', '.join(services)}), and the first release would remove all but "
+            "one.",
+            First("move the other to an app of its own", Remedy.RETRY),
         )
     elif services != [service]:
-        yield (
-            f"The service of {name} is called {services[0]}, and {service} is declared; correct it: "
-            f"pulumi config set --path oracle-net:backend.service {services[0]}"
+        yield UserError(
+            f"The service of {name} is called {services[0]}, but {service} is declared.",
+            SetKey("oracle-net:backend.service", services[0]),
         )
     for kind in OTHER_COMPONENTS:
         if components := [str(each.get("name")) for each in spec.get(kind) or []]:
-            yield (
-                f"{name} has components that this program does not declare ({kind}: {', '.join(components)}), and they "
-                "would go with the first release; move them to an app of their own, then: oracle adopt"
+            yield UserError(
+                f"{name} has components that cannot be declared ({kind}: {', '.join(components)}). The first release "
+                "would remove them.",
+                First("move them to an app of their own", Remedy.RETRY),
             )
     if hosts := [str(each.get("domain")) for each in spec.get("domains") or []]:
-        yield (
-            f"{name} answers at domains of its own ({', '.join(hosts)}), and each release moves the backend to another "
-            "app; let clients use the API's domain and take these away, then: oracle adopt"
+        yield UserError(
+            f"{name} has domains of its own ({', '.join(hosts)}), but each release moves the backend to another app.",
+            First("let clients use the API's domain, and remove these domains", Remedy.RETRY),
         )
     count = int((spec.get("services") or [{}])[0].get("instance_count") or 1)
     if count > 1:
-        yield (
-            f"{name} runs {count} containers, each with a database of its own, and only one of them could be kept; "
-            "scale it to one in DigitalOcean's console, then: oracle adopt"
+        yield UserError(
+            f"{name} runs {count} containers, each with a database of its own, and only one can be adopted.",
+            First("scale it to one container in DigitalOcean's console", Remedy.RETRY),
         )
 
 
-def _worker_refusals(name: str, settings: Settings, live: LiveResources) -> Iterator[str]:
+def _worker_refusals(name: str, settings: Settings, live: LiveResources) -> Iterator[UserError]:
     config, worker = settings.workers[name], live.workers.get(name)
     if worker is None:
-        yield (
-            f"The account has no Worker {config.script} that serves; name the one that runs: "
-            f"pulumi config set --path oracle-net:{key_of(name)}.script NAME"
-        )
+        script = SetKey(f"oracle-net:{key_of(name)}.script", "NAME")
+        yield UserError(f"The account has no deployed Worker {config.script}.", script)
         return
     if len(worker.shares) > 1:
-        yield (
-            f"The traffic of {config.script} is shared by {len(worker.shares)} versions; give all of it to one: "
-            "npx wrangler versions deploy"
+        yield UserError(
+            f"The traffic of {config.script} is shared by {len(worker.shares)} versions.",
+            Fix(f"npx wrangler versions deploy --name {config.script}", "to give it to one", then=Remedy.RETRY),
         )
     yield from _binding_refusals(name, settings, worker)
     if config.domain:
         domain = live.domain(config.domain.hostname)
         if domain is None or domain.script != config.script:
-            to = f"leads to {domain.script}" if domain else "is no custom domain of any Worker"
-            yield (
-                f"{config.domain.hostname} {to}, and not to {config.script}; attach it there, or take it out of the "
-                f"configuration: pulumi config rm --path oracle-net:{key_of(name)}.domain"
+            to = f"leads to {domain.script}" if domain else "is not a custom domain of any Worker"
+            yield UserError(
+                f"{config.domain.hostname} {to}, but it is declared for {config.script}.",
+                First(f"attach it to {config.script}", Remedy.RETRY),
+                RemoveKey(f"oracle-net:{key_of(name)}.domain"),
             )
 
 
-def _binding_refusals(name: str, settings: Settings, worker: LiveWorker) -> Iterator[str]:
+def _binding_refusals(name: str, settings: Settings, worker: LiveWorker) -> Iterator[UserError]:
     for bound, binding in sorted(worker.bindings.items()):
         kind = binding["type"]
         if kind == "durable_object_namespace":
-            yield (
-                f"{worker.script} has a Durable Object ({bound}), whose data belongs to its Worker's migrations; this "
-                "program cannot declare it, so it stays with wrangler: take it out of this Worker, then: oracle adopt"
+            yield UserError(
+                f"{worker.script} has a Durable Object ({bound}), whose data belongs to its Worker's migrations. It "
+                "cannot be adopted.",
+                First("move it to a Worker that wrangler deploys", Remedy.RETRY),
             )
         elif kind not in KINDS:
-            yield (
-                f"{worker.script} has a binding of a kind that this program does not know ({bound}: {kind}), and would "
-                "lose it with its first release; take it out of this Worker, then: oracle adopt"
+            yield UserError(
+                f"{worker.script} has a binding of an unsupported kind ({bound}: {kind}), {RELEASE_TAKES_IT_AWAY}.",
+                First("remove it from this Worker", Remedy.RETRY),
             )
         elif kind == "secret_text" and bound not in _declared(name, settings):
-            yield (
-                f"{worker.script} has a secret {bound} that this program does not declare, and cannot read its value; "
-                f"take it out: npx wrangler secret delete {bound} --name {worker.script}"
+            yield UserError(
+                f"{worker.script} has a secret {bound} that is not declared and whose value cannot be read.",
+                Fix(f"npx wrangler secret delete {bound} --name {worker.script}", then=Remedy.RETRY),
             )
     if name == API and "GITHUB_TOKEN" in worker.bindings and settings.github_token is None:
-        yield (
-            f"{worker.script} has a GITHUB_TOKEN, whose value nobody can read, and would lose it with its first "
-            "release; put it into the configuration: pulumi config set --secret oracle-net:githubToken"
+        yield UserError(
+            f"{worker.script} has a GITHUB_TOKEN, whose value cannot be read and {RELEASE_TAKES_IT_AWAY}.",
+            SetKey("oracle-net:githubToken", secret=True),
         )
 
 
@@ -257,7 +258,7 @@ def _worker_differences(name: str, settings: Settings, worker: LiveWorker, live:
     for domain in live.domains:
         if domain.script == config.script and (config.domain is None or config.domain.hostname != domain.hostname):
             line = {"hostname": domain.hostname, "zoneId": domain.zone_id}
-            stays = f"{domain.hostname} goes on as it is, and nobody declares it"
+            stays = f"{domain.hostname} does not change, and is not declared"
             yield Difference(key=f"{key}.domain", runs=line, declared=None, effect=stays)
     for bound, binding in sorted(worker.bindings.items()):
         yield from _binding_difference(name, bound, binding, _declared(name, settings))

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cli.engine.pulumi import Engine
-from cli.ui.errors import CommandError
-from clients.app_platform import AppPlatform, AppPlatformError
+from clients.app_platform import AppPlatform
 from clients.workers_api import Workers, WorkersApiError
 from clients.workers_api.client import NO_SCRIPT
 from settings import Settings
@@ -70,14 +69,11 @@ class LiveResources:
 
 
 def discover(engine: Engine, settings: Settings) -> LiveResources:
-    """Read the resources from both clouds. Raises CommandError when one of them does not answer."""
-    try:
-        app, apps = _apps(engine, settings)
-        with _workers(engine, settings) as cloudflare:
-            scripts = {name: _worker(cloudflare, settings, worker.script) for name, worker in settings.workers.items()}
-            domains = cloudflare.domains()
-    except (AppPlatformError, WorkersApiError) as error:
-        raise CommandError(str(error)) from None
+    """Read the resources from both clouds. Raises UserError when one of them does not answer."""
+    app, apps = _apps(engine, settings)
+    with _workers(engine, settings) as cloudflare:
+        scripts = {name: _worker(cloudflare, settings, worker.script) for name, worker in settings.workers.items()}
+        domains = cloudflare.domains()
     return LiveResources(app=app, apps=apps, workers=scripts, domains=tuple(_domain(each) for each in domains))
 
 

@@ -9,18 +9,23 @@ from pydantic import ValidationError
 
 from cli.adopt.model import Difference
 from clients.app_platform import Source, alert, alerts_of
+from errors import Fix, Remedy, UserError
 from settings import AlertSettings, BackendSettings
 
 
-def push_refusals(app: Mapping[str, Any]) -> Iterator[str]:
+def push_refusals(app: Mapping[str, Any]) -> Iterator[UserError]:
     """Yield a refusal if a push deploys the app: it would change the app outside this program, and empty its disk."""
     name, source = app["spec"]["name"], source_of(app)
     if source and source.deployed_on_push:
-        yield (
-            f"Each push to {source} deploys {name} on an empty disk, behind this program's back (deploy_on_push); set "
-            "deploy_on_push to false in its spec, and back its data up before, since that deploys it once more: "
-            f"doctl apps spec get {app['id']} > spec.yaml, edit it, doctl apps update {app['id']} --spec spec.yaml, "
-            "then: oracle adopt"
+        edit = f"run `doctl apps spec get {app['id']} > spec.yaml`, then set deploy_on_push to false in spec.yaml"
+        yield UserError(
+            f"Each push to {source} deploys {name} outside Pulumi on an empty disk (deploy_on_push). A change of its "
+            "spec deploys it once more.",
+            Fix(
+                f"doctl apps update {app['id']} --spec spec.yaml",
+                first=f"back up its data, then {edit}",
+                then=Remedy.RETRY,
+            ),
         )
 
 
@@ -34,7 +39,7 @@ def source_differences(backend: BackendSettings, app: Mapping[str, Any]) -> Iter
     """Yield the changes by the first release: an image in place of the build, and the image's start command."""
     source = source_of(app)
     if source and source.built:
-        effect = f"runs the image {backend.image.repository}; no push to {source.origin} deploys anything from then on"
+        effect = f"runs the image {backend.image.repository}; then no push to {source.origin} deploys anything"
         yield Difference(key="backend: source", runs=None, declared=None, effect=f"{source}, built there: {effect}")
     command = (app["spec"].get("services") or [{}])[0].get("run_command")
     if command:
@@ -42,7 +47,7 @@ def source_differences(backend: BackendSettings, app: Mapping[str, Any]) -> Iter
         yield Difference(key="backend: run_command", runs=None, declared=None, effect=effect)
 
 
-def kept_alerts(backend: BackendSettings, app: Mapping[str, Any]) -> tuple[Mapping[str, object], ...]:
+def alerts_to_declare(backend: BackendSettings, app: Mapping[str, Any]) -> tuple[Mapping[str, object], ...]:
     """Return the app's alerts to declare, if the configuration has none of its own."""
     alerts = alerts_of(app["spec"], backend.service)
     return () if backend.alerts else tuple(each for each in alerts.values() if _declarable(each))
@@ -55,13 +60,13 @@ def alert_differences(backend: BackendSettings, app: Mapping[str, Any]) -> Itera
     for rule in sorted({*running, *declared}):
         effect = ""
         if rule in running and not _declarable(running[rule]):
-            effect = "no alert that this program can declare: the first release is without it"
+            effect = "an alert that cannot be declared: the first release is without it"
         elif declared and rule not in declared:
             effect = "an alert that is not declared: the first release is without it"
         elif rule not in running:
-            effect = "a declared alert that the app has not: the first release has it"
+            effect = "a declared alert that the app does not have: the first release adds it"
         elif declared and running[rule] != declared[rule]:
-            effect = "an alert with another threshold than the declared one, which the first release has"
+            effect = "an alert with another threshold: the first release has the declared one"
         if effect:
             yield Difference(key=f"backend: alert {rule}", runs=None, declared=None, effect=effect)
 

@@ -33,11 +33,13 @@ from cli.runs.supervise import run_in_view, start_detached
 from cli.ui.errors import CommandError
 from cli.ui.prompt import agree
 from cli.ui.text import echo_wrapped
-from clients.pocketbase import AdminError, login
+from clients.pocketbase import login
+from errors import First, Fix, Remedy, SetKey, UserError, UserErrors
 from settings import Settings
 
 PASSWORD = "oracle-net:adminPassword"
 LEAST_PASSWORD = 10
+SET_PASSWORD = SetKey(PASSWORD, secret=True)
 
 
 def adopt(
@@ -54,13 +56,16 @@ def adopt(
     live = discover(engine, settings)
     services = _unadopted(engine, settings)
     if not services:
-        raise CommandError(f"Everything of {stack} was released from here already: oracle status --stack {stack}")
+        raise CommandError(
+            f"All services of {stack} were already released from here.",
+            Fix(f"oracle status --stack {stack}", "to see them"),
+        )
     code = fetch_code(engine, settings)
     if problems := [
         *refusals(settings, live, services, engine.owner),
         *address_refusals(settings, live, code, services, engine.stack.project),
     ]:
-        raise CommandError("Nothing was adopted. " + "\n".join(problems))
+        raise UserErrors([UserError("Nothing was adopted."), *problems])
     plan = adoption(settings, live, services)
     _explain(plan, list(differences(settings, live, services)))
     if dry_run:
@@ -96,17 +101,17 @@ def _unadopted(engine: Engine, settings: Settings) -> tuple[str, ...]:
 
 
 def _explain(plan: Adoption, found: list[Difference]) -> None:
-    echo_wrapped("Would be taken over as it runs, with no deployment and no upload:")
+    echo_wrapped("These resources would be adopted, without a deployment or an upload:")
     for line in plan.words:
         echo_wrapped(f"  {line}")
     if not found:
-        echo_wrapped("The configuration declares what runs, code aside.")
+        echo_wrapped("Except for code, the configuration declares what runs.")
         return
     echo_wrapped("\nThe first release of each service would change this:")
     rows = [[each.key, _value(each.runs), _value(each.declared), each.effect] for each in found]
     report.table(["key", "runs", "declared", "the first release"], rows)
     if lines := _declaration(found):
-        echo_wrapped("\nTo keep it instead, these lines in the stack's file:")
+        echo_wrapped("\nTo keep the running values, write these lines into the stack's file:")
         typer.echo(lines)
 
 
@@ -120,7 +125,7 @@ def _declaration(found: list[Difference]) -> str:
 
 
 def _show_lines(plan: Adoption) -> None:
-    echo_wrapped("\nThe adoption itself is these lines, which `oracle adopt` writes before it imports:")
+    echo_wrapped("\nThe adoption writes these lines into the stack's file before it imports:")
     alerts = {"backend.alerts": [dict(each) for each in plan.alerts]} if plan.alerts else {}
     typer.echo(_lines({**plan.adopted, **alerts}))
 
@@ -144,26 +149,22 @@ def _prove_admin(engine: Engine, settings: Settings, live: LiveResources) -> Non
     elif sys.stdin.isatty():
         password = getpass.getpass(f"Password of {settings.admin_email} in PocketBase: ")
     else:
-        raise CommandError(
-            f"The password of {settings.admin_email} is not known; put it into the configuration, where it is "
-            f"encrypted: pulumi config set --secret {PASSWORD} --stack {engine.stack.name}"
-        )
+        raise CommandError(f"The password of {settings.admin_email} is not known.", SET_PASSWORD)
     if len(password) < LEAST_PASSWORD:
         raise CommandError(
             f"The password of {settings.admin_email} has fewer than {LEAST_PASSWORD} characters, which the stack's "
-            "configuration refuses; set a longer one in PocketBase first, then: oracle adopt"
+            "configuration refuses.",
+            First("set a longer one in PocketBase", Remedy.RETRY),
         )
     if not _logs_in(settings, live, password):
         raise CommandError(
-            f"The backend at {live.url} refuses the login of {settings.admin_email}; correct oracle-net:adminEmail, or "
-            f"the password: pulumi config set --secret {PASSWORD} --stack {engine.stack.name}"
+            f"The backend at {live.url} refuses the login of {settings.admin_email}.",
+            SetKey("oracle-net:adminEmail", "EMAIL"),
+            SET_PASSWORD,
         )
     if settings.admin_password is None:
         engine.set_secret(PASSWORD, password)
 
 
 def _logs_in(settings: Settings, live: LiveResources, password: str) -> bool:
-    try:
-        return live.url is not None and login(live.url, settings.admin_email, password, seconds=5) is not None
-    except AdminError as error:
-        raise CommandError(f"{str(error).partition(';')[0]}; look at it: oracle adopt --dry-run") from None
+    return live.url is not None and login(live.url, settings.admin_email, password, seconds=5) is not None

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+import advice
 from cli.adopt import LiveResources, address_refusals, fetch_code
 from cli.commands import adopt as command
 from cli.runs.store import Runs
-from cli.ui.errors import CommandError
 from clients.workers_api import Workers, WorkersApiError
+from errors import UserError, UserErrors
 from tests.support.owners import owner
 from tests.unit.adopt.test_checks import SETTINGS, app, bound, live, worker
 
@@ -28,7 +29,8 @@ def refused(
     seen: LiveResources | None = None,
     services: tuple[str, ...] = SETTINGS.services,
 ) -> list[str]:
-    return list(address_refusals(SETTINGS, seen or live(), code, services, project))
+    found = address_refusals(SETTINGS, seen or live(), code, services, project)
+    return [advice.text(each, "prod", "oracle adopt prod") for each in found]
 
 
 def test_an_api_that_runs_with_the_address_is_refused(tmp_path: Path) -> None:
@@ -36,7 +38,7 @@ def test_an_api_that_runs_with_the_address_is_refused(tmp_path: Path) -> None:
     assert said == (
         f"oracle-universe-api runs code with the backend's address written in it: {HOST} (index.js:2:22). Each "
         "release of the backend gets another address, and the app at the one before is deleted. Fix: read the address "
-        "from the binding POCKETBASE_URL, deploy that as until now: npx wrangler deploy; then: oracle adopt"
+        "from the binding POCKETBASE_URL, then run `npx wrangler deploy`, then run `oracle adopt prod`."
     )
 
 
@@ -44,8 +46,8 @@ def test_a_binding_that_is_missing_is_made_first(tmp_path: Path) -> None:
     seen = live(workers={"api": worker(API, bindings=bound(PB_ADMIN_EMAIL="secret_text"))})
     [said] = refused(tmp_path, {"api": {"index.js": CODE}}, seen)
     assert (
-        "Fix: bind the address (https://app.example.org): npx wrangler secret put POCKETBASE_URL --name "
-        "oracle-universe-api, read the address from the binding POCKETBASE_URL, deploy that as until now"
+        "Fix: run `npx wrangler secret put POCKETBASE_URL --name oracle-universe-api` and enter "
+        "https://app.example.org, then read the address from the binding POCKETBASE_URL, then run `npx wrangler deploy`"
     ) in said
 
 
@@ -76,9 +78,9 @@ def test_what_is_checked_out_is_refused_too(tmp_path: Path) -> None:
         (tmp_path / path).write_bytes(CODE)
     api, web = refused(tmp_path, {})
     assert api.startswith(f"The checkout of api has the backend's address written in it: {HOST} (services/api/src/wor")
-    assert api.endswith("Fix: read the address from the binding POCKETBASE_URL, then: oracle adopt")
+    assert api.endswith("Fix: read the address from the binding POCKETBASE_URL, then run `oracle adopt prod`.")
     assert "services/web/public/index.html:2:22" in web
-    assert web.endswith("Fix: call the API at /_api, or at the apiUrl of /config.json, then: oracle adopt")
+    assert web.endswith("Fix: call the API at /_api, or at the apiUrl of /config.json, then run `oracle adopt prod`.")
     assert [each.partition(" has")[0] for each in refused(tmp_path, {}, services=("backend", "web"))] == [
         "The checkout of web"
     ]
@@ -96,8 +98,10 @@ def test_what_is_built_names_its_sources(tmp_path: Path) -> None:
         SETTINGS.services,
         tmp_path,
     )
-    assert ", in the sources: lib/pb.ts:2:22. " in said
-    assert said.endswith("build it: oracle build api; then: oracle adopt")
+    assert ", in the sources: lib/pb.ts:2:22. " in said.problem
+    assert advice.text(said, "prod", "oracle adopt prod").endswith(
+        "POCKETBASE_URL, then run `oracle build api --stack prod`, then run `oracle adopt prod`."
+    )
 
 
 def test_code_without_the_address_is_adopted(tmp_path: Path) -> None:
@@ -131,7 +135,7 @@ def test_code_that_cannot_be_read_is_a_failure(monkeypatch: pytest.MonkeyPatch, 
         raise WorkersApiError("Cloudflare refused the token.")
 
     monkeypatch.setattr(Workers, "modules", modules)
-    with pytest.raises(CommandError, match="refused the token"):
+    with pytest.raises(UserError, match="refused the token"):
         fetch_code(Engine(tmp_path), SETTINGS)  # type: ignore[arg-type]
 
 
@@ -143,5 +147,5 @@ def test_the_command_adopts_nothing_then(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(command, "discover", lambda *_: replace(live(), apps=("jellyfish-app",)))
     monkeypatch.setattr(command, "_unadopted", lambda *_: SETTINGS.services)
     monkeypatch.setattr(command, "fetch_code", lambda *_: {"api": {"index.js": CODE}})
-    with pytest.raises(CommandError, match=rf"^Nothing was adopted\. oracle-universe-api runs code .*{HOST}"):
+    with pytest.raises(UserErrors, match=rf"^Nothing was adopted\.\noracle-universe-api runs code .*{HOST}"):
         command.adopt("prod", dry_run=dry_run, yes=True)

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+import advice
 from cli.adopt import LiveResources, LiveWorker, adoption, differences, refusals
 from cli.adopt.discover import Domain
+from errors import STACK, Fix, RemoveKey, SetKey
 from settings import DomainSettings, Settings, from_file
 from stack_outputs import Owner
 from tests.support.stacks import LOCAL, configured_worker
@@ -102,35 +104,41 @@ def bindings(name: str, script: str, **kinds: str) -> LiveResources:
 @pytest.mark.parametrize(
     "seen, words",
     [
-        (live(app=None, apps=("other",)), "has no app jellyfish-app (there are: other)"),
+        (live(app=None, apps=("other",)), "has no app jellyfish-app (its apps: other)"),
         (live(app=None, apps=()), "has no app jellyfish-app (it has no apps)"),
         (live(app=app(spec={"services": [service(), service(name="second")]})), "has 2 services"),
-        (live(app=app(spec={"services": [service(name="pocketbase")]})), "backend.service pocketbase"),
-        (other_component("workers"), "components that this program does not declare (workers: extra)"),
+        (
+            live(app=app(spec={"services": [service(name="pocketbase")]})),
+            "is called pocketbase, but oracle-universe-backend is declared",
+        ),
+        (other_component("workers"), "components that cannot be declared (workers: extra)"),
         (other_component("jobs"), "(jobs: extra)"),
         (other_component("static_sites"), "(static_sites: extra)"),
         (other_component("functions"), "(functions: extra)"),
         (other_component("databases"), "(databases: extra)"),
-        (live(app=app(spec={"domains": [{"domain": "pb.example.org"}]})), "at domains of its own (pb.example.org)"),
+        (live(app=app(spec={"domains": [{"domain": "pb.example.org"}]})), "has domains of its own (pb.example.org)"),
         (live(app=app(spec={"services": [service(instance_count=2)]})), "runs 2 containers"),
-        (live(app=app(pending_deployment={"id": "x"})), "A deployment of jellyfish-app is at work"),
-        (live(app=app(in_progress_deployment={"id": "x"})), "A deployment of jellyfish-app is at work"),
+        (live(app=app(pending_deployment={"id": "x"})), "A deployment of jellyfish-app is running"),
+        (live(app=app(in_progress_deployment={"id": "x"})), "A deployment of jellyfish-app is running"),
         (live(app=app(pinned_deployment={"id": "x"})), "was rolled back and is pinned"),
-        (live(app=app(active_deployment=None)), "has no deployment that serves"),
-        (live(workers={"web": None}), "has no Worker oracle-net that serves"),
+        (live(app=app(active_deployment=None)), "has no active deployment"),
+        (live(workers={"web": None}), "has no deployed Worker oracle-net"),
         (live(workers={"web": worker("oracle-net", shares={"a": 90.0, "b": 10.0})}), "is shared by 2 versions"),
         (bindings("api", "oracle-universe-api", ROOM="durable_object_namespace"), "has a Durable Object (ROOM)"),
-        (bindings("universe", "oracle-universe-web", KV="kv_namespace"), "does not know (KV: kv_namespace)"),
+        (bindings("universe", "oracle-universe-web", KV="kv_namespace"), "of an unsupported kind (KV: kv_namespace)"),
         (bindings("api", "oracle-universe-api", SENTRY_DSN="secret_text"), "a secret SENTRY_DSN"),
         (bindings("web", "oracle-net", PB_ADMIN_EMAIL="secret_text"), "a secret PB_ADMIN_EMAIL"),
         (bindings("api", "oracle-universe-api", GITHUB_TOKEN="secret_text"), "has a GITHUB_TOKEN"),
     ],
 )
 def test_what_cannot_be_adopted_is_refused_in_one_sentence(seen: LiveResources, words: str) -> None:
-    [sentence] = refusals(SETTINGS, seen, SETTINGS.services, OWNER)
-    assert words in sentence
-    assert sentence.count(". ") == 0
-    assert any(command in sentence for command in ("oracle adopt", "pulumi config", "npx wrangler", "doctl"))
+    [refusal] = refusals(SETTINGS, seen, SETTINGS.services, OWNER)
+    assert words in refusal.problem
+    commands = [str(each.then or each.command) for each in advice.fixes(refusal, "x", "oracle adopt x")]
+    assert commands
+    for command in commands:
+        assert command == "oracle adopt x" or command.startswith(("pulumi config set ", "npx wrangler ", "doctl "))
+        assert command.endswith(" --stack x") or not command.startswith("pulumi")
 
 
 def test_what_is_another_stacks_is_not_adopted() -> None:
@@ -144,20 +152,22 @@ def test_what_is_another_stacks_is_not_adopted() -> None:
 
     assert list(refusals(SETTINGS, marked(ours), SETTINGS.services, OWNER)) == []
     found = list(refusals(SETTINGS, marked(theirs), SETTINGS.services, OWNER))
-    assert [each.partition(";")[0] for each in found] == [
-        f"{what} is of {theirs}, and not of {ours}"
+    assert [each.problem for each in found] == [
+        f"{what} belongs to {theirs}, not to {ours}."
         for what in ("The app jellyfish-app", "The Worker oracle-universe-web", "The Worker oracle-net")
     ]
-    assert [each.rpartition("oracle-net:")[2] for each in found] == [
-        f"{key} NAME -s x" for key in ("backend.appName", "workers.universe.script", "workers.web.script")
+    assert [each.helps for each in found] == [
+        (SetKey(f"oracle-net:{key}", "NAME"),)
+        for key in ("backend.appName", "workers.universe.script", "workers.web.script")
     ]
 
 
 @pytest.mark.parametrize("seen", [live(), live(domains=(domain("another"),))])
 def test_a_domain_that_leads_elsewhere_is_refused(seen: LiveResources) -> None:
-    [sentence] = refusals(with_domain(SETTINGS), seen, SETTINGS.services, OWNER)
-    assert sentence.startswith("oraclenet.org ")
-    assert "and not to oracle-net" in sentence
+    [refusal] = refusals(with_domain(SETTINGS), seen, SETTINGS.services, OWNER)
+    assert refusal.problem.startswith("oraclenet.org ")
+    assert refusal.problem.endswith(", but it is declared for oracle-net.")
+    assert refusal.helps[1] == RemoveKey("oracle-net:workers.web.domain")
 
 
 def test_a_github_token_that_is_configured_is_no_obstacle() -> None:
@@ -203,7 +213,7 @@ def test_what_a_first_release_would_change_is_listed() -> None:
         "workers.web.workersDev": False,
         "workers.web.domain": {"hostname": "oraclenet.org", "zoneId": ZONE},
     }
-    assert "runs without it" in found["backendSecrets.LITESTREAM_SECRET_ACCESS_KEY"].effect
+    assert "so the first release runs without it" in found["backendSecrets.LITESTREAM_SECRET_ACCESS_KEY"].effect
     assert "EV[" not in str(found)
 
 
@@ -212,6 +222,8 @@ def test_a_template_whose_image_nobody_has_filled_in_is_refused() -> None:
     backend = SETTINGS.backend.model_copy(update={"image": image})
     settings = SETTINGS.model_copy(update={"backend": backend})
     (refusal,) = refusals(settings, live(), SETTINGS.services, OWNER)
-    assert refusal.startswith("oracle-net:backend.image.digest still has the template's value; ")
-    assert "image.build.dockerfile Dockerfile" in refusal
+    assert refusal.problem.startswith("oracle-net:backend.image.digest still has the template's value; ")
+    build = f"pulumi config set --path oracle-net:backend.image.build.dockerfile Dockerfile --stack {STACK}"
+    assert isinstance(refusal.helps[1], Fix)
+    assert refusal.helps[1].then == build
     assert not list(refusals(settings, live(), ("api", "web", "universe"), OWNER))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import advice
 from cli.adopt import LiveResources, adoption, differences, refusals
 from clients.app_platform import Source
 from settings import AlertSettings, Settings
@@ -58,11 +59,11 @@ def test_what_a_component_is_made_of(component: dict[str, Any], told: str, built
     ],
 )
 def test_an_app_that_a_push_deploys_is_refused(source: dict[str, Any], origin: str) -> None:
-    [sentence] = refusals(SETTINGS, built(**source), SETTINGS.services, OWNER)
-    assert sentence.startswith(f"Each push to {origin} deploys jellyfish-app on an empty disk")
-    assert "back its data up before" in sentence
-    assert "doctl apps update app-12345678 --spec spec.yaml" in sentence
-    assert sentence.endswith("then: oracle adopt")
+    [refusal] = refusals(SETTINGS, built(**source), SETTINGS.services, OWNER)
+    assert refusal.problem.startswith(f"Each push to {origin} deploys jellyfish-app outside Pulumi on an empty disk")
+    text = advice.text(refusal, "x", "oracle adopt x")
+    assert " Fix: back up its data, then run `doctl apps spec get app-12345678 > spec.yaml`, then set " in text
+    assert text.endswith(", then run `doctl apps update app-12345678 --spec spec.yaml`, then run `oracle adopt x`.")
 
 
 def test_one_that_no_push_deploys_is_adopted_and_told_of() -> None:
@@ -72,7 +73,7 @@ def test_one_that_no_push_deploys_is_adopted_and_told_of() -> None:
     found = effects(SETTINGS, built())
     assert list(found) == ["source"]
     assert "runs the image oracle-universe-backend" in found["source"]
-    assert "no push to github.com/Team/backend deploys anything from then on" in found["source"]
+    assert "then no push to github.com/Team/backend deploys anything" in found["source"]
 
 
 def test_a_command_that_the_image_does_not_know_is_listed() -> None:
@@ -103,8 +104,8 @@ def test_declared_alerts_are_left_as_they_are_and_compared() -> None:
     other = with_alerts({**CPU, "value": 90}, {"rule": "DOMAIN_FAILED"})
     found = effects(other, built((FAILED,), (CPU,)))
     assert "the first release is without it" in found["alert DEPLOYMENT_FAILED"]
-    assert "another threshold" in found["alert CPU_UTILIZATION"]
-    assert "the first release has it" in found["alert DOMAIN_FAILED"]
+    assert "another threshold: the first release has the declared one" in found["alert CPU_UTILIZATION"]
+    assert "the first release adds it" in found["alert DOMAIN_FAILED"]
 
 
 def test_an_alert_that_cannot_be_declared_is_said_to_go() -> None:
