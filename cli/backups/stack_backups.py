@@ -105,7 +105,7 @@ class StackBackups:
             {each.from_app_id for each in entries if each.kind != "kept"},
         )
         undo = Undo(self.engine.stack.name, backup_ids, complete, lost, replaced)
-        complaints: list[BackupsError] = [*unreadable, *damaged, *foreign]
+        complaints: list[UserError] = [*unreadable, *damaged, *foreign]
         texts = [advice.text(each, self.engine.stack.name, "") for each in complaints]
         return [undo.of(change) for change in _changes(entries)], texts
 

@@ -11,6 +11,7 @@ from cli.github import comments
 from cli.github.api import GitHub
 from cli.ui.errors import CommandError
 from cli.ui.text import echo_wrapped
+from errors import Fix
 
 
 def comment(
@@ -24,8 +25,7 @@ def comment(
     try:
         text = file.read_text()
     except OSError as error:
-        raise CommandError(
-            f"{file} cannot be read ({error.strerror}); write it: oracle plan --markdown {file}"
-        ) from None
+        write = Fix(f"oracle plan --markdown {file}", "to write it")
+        raise CommandError(f"{file} cannot be read ({error.strerror}).", write) from None
     with GitHub() as hub:
-        echo_wrapped(f"Commented: {comments.comment(hub, number, about, text)}")
+        echo_wrapped(f"The comment: {comments.comment(hub, number, about, text)}")

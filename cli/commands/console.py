@@ -21,14 +21,16 @@ from clients.app_platform import (
     hold_session,
     show_command,
 )
+from errors import STACK, Fix, Remedy
 
 BROKEN_PIPE = 141  # the status that a shell shows for a command that SIGPIPE ended
 INTERRUPTED = 130
 SECOND_PROCESS = (
-    "A command of PocketBase's is a second process on the database that the backend serves. After a backup it deletes "
-    "the backend's WAL when it ends, and what is written from then on is lost with the container. The admin's login is "
-    "repaired by an update, without the console."
+    "A PocketBase command is a second process on the backend's database. If it ends after a backup, it deletes the "
+    "backend's WAL, and later writes are lost with the container. An update repairs the admin's login without the "
+    "console."
 )
+OPEN_CONSOLE = Fix(f"oracle console backend --stack {STACK}", "to open the backend's console")
 HARMLESS = frozenset({"--version", "-v", "--help", "-h", "help", "completion"})
 
 
@@ -46,23 +48,23 @@ def console(
     chosen = Stack(stack)
     component = _component(chosen, service)
     if not yes and opens_database(command or [], chosen.settings().backend.console):
-        raise CommandError(f"{SECOND_PROCESS} To run it all the same: {_again(chosen, ' --yes -- COMMAND')}")
+        raise CommandError(SECOND_PROCESS, Fix(_console(chosen, " --yes -- COMMAND"), "to run it nevertheless"))
     if not command:
-        print(f"Attention: start no command of PocketBase's here. {SECOND_PROCESS}", file=sys.stderr)
+        print(f"Attention: do not run PocketBase commands here. {SECOND_PROCESS}", file=sys.stderr)
     if not command and not sys.stdin.isatty():
-        raise CommandError(f"Standard input is no terminal; give a command: {_again(chosen, ' -- COMMAND')}")
+        raise CommandError("A shell needs a terminal.", Fix(_console(chosen, " -- COMMAND"), "to run a command"))
     try:
         status = _run(_address(chosen, component), command or [])
     except ConsoleClosed as error:
-        raise CommandError(str(error), INTERRUPTED) from None
+        raise CommandError(str(error), status=INTERRUPTED) from None
     except ConsoleError as error:
-        raise CommandError(f"{error} Try again: {_again(chosen, ' -- COMMAND' if command else '')}") from None
+        raise CommandError(error.problem, *(error.helps or (Remedy.RETRY,)), cause=error.cause) from None
     except BrokenPipeError:  # the reader has closed the pipe, such as `| head`
         status = BROKEN_PIPE
     except OSError as error:
         raise CommandError(f"The output could not be written ({error.strerror}).") from None
     except KeyboardInterrupt:
-        raise CommandError("Interrupted.", INTERRUPTED) from None
+        raise CommandError("The command was interrupted.", status=INTERRUPTED) from None
     raise typer.Exit(status)
 
 
@@ -82,8 +84,8 @@ def _component(stack: Stack, service: str) -> str:
     if service in {"backend", component}:
         return component
     if service in settings.workers or service in {worker.script for worker in settings.workers.values()}:
-        raise CommandError(f"{service} is a Worker, and Workers have no console; the backend has: {_again(stack)}")
-    raise CommandError(f"There is no service {service}; the one with a console is the backend: {_again(stack)}")
+        raise CommandError(f"{service} is a Worker, and Workers have no console.", OPEN_CONSOLE)
+    raise CommandError(f"There is no service {service}.", OPEN_CONSOLE)
 
 
 def _address(stack: Stack, component: str) -> str:
@@ -92,12 +94,11 @@ def _address(stack: Stack, component: str) -> str:
         with AppPlatform(stack.digitalocean, exports(stack).get("DIGITALOCEAN_TOKEN")) as platform:
             return platform.console_url(app_id, component)
     except AppPlatformError as error:
-        if error.status in {401, 403}:
-            raise CommandError(f'{error} Load the stack\'s environment: eval "$(oracle env {stack.name})"') from None
-        if error.status is not None:
-            up = f"oracle up {stack.name}" if stack.on_local_cloud else f"pulumi up -s {stack.name}"
-            raise CommandError(f"{error} Bring the backend up: {up}") from None
-        raise CommandError(str(error)) from None
+        if error.status is None:
+            raise
+        refused = error.status in {401, 403}
+        help = Remedy.LOAD_ENVIRONMENT if refused else Fix(stack.update, "to deploy the backend")
+        raise CommandError(error.problem, help, cause=error.cause) from None
 
 
 def _run(address: str, command: list[str]) -> int:
@@ -108,5 +109,5 @@ def _run(address: str, command: list[str]) -> int:
         return hold_session(opened, sys.stdin.fileno(), screen)
 
 
-def _again(stack: Stack, rest: str = "") -> str:
-    return f"oracle console backend{'' if stack.name == 'local' else f' --stack {stack.name}'}{rest}"
+def _console(stack: Stack, rest: str) -> str:
+    return f"oracle console backend --stack {stack.name}{rest}"

@@ -11,6 +11,7 @@ from cli.github import issues
 from cli.github.api import GitHub
 from cli.ui.errors import CommandError
 from cli.ui.text import echo_wrapped
+from errors import Fix
 
 
 def issue(
@@ -25,7 +26,9 @@ def issue(
 ) -> None:
     """Open an issue with FILE as its text, update the open one, or close it."""
     if (file is None) is not done:
-        raise CommandError(f"Give a file, or say that all is well: oracle issue {about} FILE, or --done")
+        raise CommandError(
+            "Give either a file or --done.", Fix(f"oracle issue {about} FILE"), Fix(f"oracle issue {about} --done")
+        )
     with GitHub() as hub:
         if file is None:
             closed = issues.close(hub, about)
@@ -35,6 +38,6 @@ def issue(
             text = file.read_text()
         except OSError as error:
             raise CommandError(
-                f"{file} cannot be read ({error.strerror}); the step that writes it has failed"
+                f"{file} cannot be read ({error.strerror}). The step that writes it has failed."
             ) from None
-        echo_wrapped(f"Told: {issues.open_or_update(hub, about, title or about.capitalize(), text)}")
+        echo_wrapped(f"The issue: {issues.open_or_update(hub, about, title or about.capitalize(), text)}")

@@ -35,10 +35,10 @@ def page(
     pages = Pages(lambda: render(gatherer.gather(), live=True))
     pages.page()
     with Server(pages, chosen.name, port) as server:
-        typer.echo(f"{server.address}\nIt follows what happens until Ctrl-C.")
+        typer.echo(f"{server.address}\nThe page is updated until Ctrl-C.")
         chosen.make_private()
         if show and not open_quietly(server.address, chosen.private / "page.html"):
-            typer.echo("No browser could be started; open the address yourself.", err=True)
+            typer.echo("No browser could be started. Open the address yourself.", err=True)
         try:
             server.serve_forever()
         except KeyboardInterrupt:

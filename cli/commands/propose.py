@@ -18,6 +18,7 @@ from cli.releases import receipts
 from cli.releases.promotion import notes
 from cli.ui.errors import CommandError
 from cli.ui.text import echo_wrapped
+from errors import STACK, Fix
 
 
 def propose(
@@ -40,7 +41,7 @@ def propose(
     with GitHub() as hub:
         address = proposed(hub, proposal)
     echo_wrapped(
-        f"Proposed: {address}" if address else f"{chosen.file.name} of {proposal.base} has this receipt already."
+        f"Proposed: {address}" if address else f"{chosen.file.name} of {proposal.base} already has this receipt."
     )
 
 
@@ -50,7 +51,7 @@ def _parsed(receipt: str) -> Any:
         found = json.loads(receipt)
         found["backend"], found["workers"], found["assets"], found["commits"]
     except (ValueError, KeyError, TypeError):
-        raise CommandError("This is no receipt; print one: oracle receipt STACK") from None
+        raise CommandError("The argument is not a receipt.", Fix(f"oracle receipt {STACK}", "to print one")) from None
     return found
 
 

@@ -15,6 +15,7 @@ from cli.rehearse.rehearsal import Rehearsal, folder_for, forget
 from cli.rehearse.service_checkouts import COMMITTED
 from cli.ui.errors import CommandError
 from cli.ui.text import echo_wrapped
+from errors import Fix, UserError
 
 
 def rehearse(
@@ -49,17 +50,20 @@ def rehearse(
     rehearsal = Rehearsal(PROJECT, folder, found, services, echo_wrapped)
     try:
         rehearsal.run(allow_wipe)
-    except CommandError as failure:
-        raise CommandError(f"{failure}\nEverything it did: {rehearsal.log}") from None
+    except UserError as failure:
+        see = Fix(f"less {rehearsal.log}", "to read the rehearsal's log")
+        raise CommandError(failure.problem, *failure.helps, see, cause=failure.cause) from None
     finally:
         if summary is not None:
             with summary.open("a") as file:
                 file.write(markdown(rehearsal.report))
     echo_wrapped(sentence(rehearsal.report))
     if rehearsal.report.failed:
-        raise CommandError(f"Reads failed while the network changed; everything it did: {rehearsal.log}")
+        raise CommandError(
+            "Reads failed during the change.", Fix(f"less {rehearsal.log}", "to read the rehearsal's log")
+        )
     if keep:
-        echo_wrapped(f"Its folder: {folder}")
+        echo_wrapped(f"The rehearsal's folder: {folder}")
     else:
         forget(folder)
 
@@ -69,7 +73,7 @@ def _change(argument: str) -> tuple[str, str]:
     service, separator, change = argument.partition("=")
     if not separator or not service or not change:
         raise CommandError(
-            f"`--service {argument}` names no service and revisions of its checkout, as in: oracle rehearse --service "
-            "api=origin/main..HEAD"
+            f"`--service {argument}` must name a service and revisions of its checkout.",
+            Fix("oracle rehearse --service api=origin/main..HEAD"),
         )
     return service, change

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+import advice
 from cli import preview_env as reviews
 from cli.engine.workspace import Stack
 from cli.preview_env import comment
@@ -14,8 +15,7 @@ from cli.runs import report
 from cli.status import running
 from cli.ui.errors import CommandError
 from cli.ui.text import echo_wrapped
-
-USAGE = "Name a pull request, or ask for all: oracle review NUMBER [--down], or: oracle review --sweep"
+from errors import Fix, UserError
 
 
 def review(
@@ -39,7 +39,12 @@ def review(
 ) -> None:
     """Create, update or delete the review environment of a pull request."""
     if (number is None) is not sweep or (sweep and down):
-        raise CommandError(USAGE)
+        raise CommandError(
+            "Give either a pull request's number or --sweep.",
+            Fix("oracle review NUMBER"),
+            Fix("oracle review NUMBER --down"),
+            Fix("oracle review --sweep"),
+        )
     stack = Stack(base)
     if sweep:
         reviews.sweep(stack, echo_wrapped)
@@ -47,8 +52,9 @@ def review(
     assert number is not None
     try:
         text = _down(stack, number) if down else _up(stack, number, hours)
-    except CommandError as failure:
-        _write(markdown, comment.failed(number, str(failure), down=down))
+    except UserError as failure:
+        retry = f"oracle review {number}{' --down' * down}"
+        _write(markdown, comment.failed(number, advice.text(failure, f"pr-{number}", retry), down=down))
         raise
     _write(markdown, text)
 
@@ -57,15 +63,17 @@ def _up(base: Stack, number: int, hours: int) -> str:
     engine, expires = reviews.bring_up(base, number, hours, echo_wrapped)
     rows = running.rows(engine)
     report.show(rows)
-    echo_wrapped(f"It is taken down at {reviews.describe(expires)}, or by: oracle review {number} --down")
+    echo_wrapped(
+        f"It is deleted at {reviews.describe(expires)}. To delete it now, run `oracle review {number} --down`."
+    )
     if silent := [row.service for row in rows if not row.well]:
-        raise CommandError(f"{', '.join(silent)} of pr-{number} does not answer; again: oracle review {number}")
-    return comment.stands(rows, expires)
+        raise CommandError(f"{', '.join(silent)} of pr-{number} does not answer.", Fix(f"oracle review {number}"))
+    return comment.deployed(rows, expires)
 
 
 def _down(base: Stack, number: int) -> str:
     was = reviews.take_down(base, number)
-    echo_wrapped(f"pr-{number} is taken down, its data with it." if was else f"There is no environment pr-{number}.")
+    echo_wrapped(f"pr-{number} and its data were deleted." if was else f"There is no environment pr-{number}.")
     return comment.GONE
 
 

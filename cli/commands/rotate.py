@@ -14,6 +14,7 @@ from cli.engine.pulumi import Engine
 from cli.ui.errors import CommandError
 from cli.ui.prompt import secret
 from cli.ui.text import echo_wrapped
+from errors import First, Fix, Remedy
 
 
 class Secret(StrEnum):
@@ -43,19 +44,19 @@ def _admin(engine: Engine, choose: bool) -> None:
     typed = choose or settings.admin_password is not None
     chosen = secret(f"The new password of {settings.admin_email}") if typed else None
     if chosen == before:
-        raise CommandError(f"That is the password that it has now; choose another: oracle rotate admin {stack}")
+        raise CommandError("The new password is the current one.", First("choose another", Remedy.RETRY))
     change = rotation.new_password(settings.admin_password_version, chosen)
     apply(engine, "rotate", change.values, secrets=change.secrets, only=rotation.ADMIN_ONLY)
     echo_wrapped("")
     for line in rotation.verified(engine, before):
         echo_wrapped(line)
     echo_wrapped(
-        f"\nLeft to do: the app's own variable PB_ADMIN_PASSWORD keeps the old one until the next release or wipe. If "
-        f"the platform replaces the container before that, the old one works again until the next `pulumi up`. When "
-        f"the old one was seen by others, make another app now, its data carried: pulumi config set "
-        f"oracle-net:replacement {settings.replacement + 1} -s {stack}, then: pulumi up -s {stack}"
+        f"\nThe app's variable PB_ADMIN_PASSWORD has the old password until the next release or wipe. If the platform "
+        f"replaces the container before that, the old password works again until the next update. If others know the "
+        f"old password, migrate the data to another app now: run `pulumi config set oracle-net:replacement "
+        f"{settings.replacement + 1} --stack {stack}`, then `{engine.stack.update}`."
     )
-    echo_wrapped(f"To read the new one: pulumi stack output adminPassword --show-secrets -s {stack}")
+    echo_wrapped(f"To read the new password, run `pulumi stack output adminPassword --show-secrets --stack {stack}`.")
 
 
 def _github_token(engine: Engine) -> None:
@@ -63,10 +64,7 @@ def _github_token(engine: Engine) -> None:
     token = secret("The new GitHub token")
     apply(engine, "rotate", {}, secrets={rotation.GITHUB: token}, only=rotation.GITHUB_ONLY)
     if not rotation.bound(engine, "GITHUB_TOKEN"):
-        raise CommandError(
-            f"The api Worker has no secret GITHUB_TOKEN; see what is wrong: oracle status --stack {stack}"
-        )
+        see = Fix(f"oracle status --stack {stack}", "to see why")
+        raise CommandError("The api Worker has no secret GITHUB_TOKEN.", see)
     echo_wrapped("\nThe api Worker has the new token.")
-    echo_wrapped(
-        "Left to do: GitHub still takes the old one; delete it at https://github.com/settings/personal-access-tokens"
-    )
+    echo_wrapped("GitHub still accepts the old token. Delete it at https://github.com/settings/personal-access-tokens")

@@ -17,6 +17,7 @@ from cli.runs.report import screen
 from cli.status import Status, render
 from cli.status.snapshot import StatusReader
 from cli.ui.errors import CommandError
+from errors import Fix
 
 STATE_SECONDS = 60.0
 """Seconds for which `--watch` uses one reading of the state, which is the slowest of all reads."""
@@ -30,7 +31,8 @@ def status(
 ) -> None:
     """Show running services against the declared ones, and fixes. Exit status: 0 healthy, 1 degraded, 2 down."""
     if watch and (as_json or not sys.stdout.isatty()):
-        raise CommandError(f"--watch is for terminals; look once: oracle status --stack {stack}{' --json' * as_json}")
+        once = Fix(f"oracle status --stack {stack}{' --json' * as_json}", "to show the status once")
+        raise CommandError("--watch needs a terminal, and excludes --json.", once)
     reader = StatusReader(Stack(stack), STATE_SECONDS if watch else 0)
     if watch:
         raise typer.Exit(_watch(reader, every))

@@ -13,6 +13,7 @@ from cli.engine.workspace import Stack
 from cli.ui.errors import CommandError
 from cli.ui.prompt import confirm
 from cli.ui.text import echo_wrapped
+from errors import SetKey
 
 KEY = "oracle-net:unlockedUntil"
 
@@ -27,9 +28,7 @@ def unlock(
     chosen = Stack(stack)
     settings = chosen.settings()
     if not settings.protect:
-        raise CommandError(
-            f"{stack} is not protected; protect it: pulumi config set oracle-net:protect true -s {stack}"
-        )
+        raise CommandError(f"{stack} is not protected.", SetKey("oracle-net:protect", "true"))
     engine = Engine(chosen)
     if end:
         if settings.unlocked_until is not None:
@@ -40,6 +39,6 @@ def unlock(
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=minutes)
     engine.run_checked("config", "set", KEY, until.isoformat().replace("+00:00", "Z"), "--stack", stack)
     echo_wrapped(
-        f"{stack} may be destroyed until {until:%H:%M} UTC: pulumi destroy --run-program -s {stack}. A backend "
-        f"that goes still gets its backup first. To lock it again now: oracle unlock {stack} --end"
+        f"{stack} may be destroyed until {until:%H:%M} UTC with `pulumi destroy --run-program --stack {stack}`, which "
+        f"backs up the backend first. To protect it again now, run `oracle unlock {stack} --end`."
     )

@@ -8,6 +8,7 @@ from typing import Any, Self, TypeVar
 
 from cli.ui.errors import CommandError
 from clients.cloud_api import Api, ApiError, Unreachable
+from errors import First, Remedy, UserError
 
 T = TypeVar("T")
 
@@ -19,7 +20,9 @@ class Fields(dict[str, Any]):
     """An object in a response. Raises CommandError for a missing field."""
 
     def __missing__(self, key: str) -> Any:
-        raise CommandError(f"GitHub's answer has no {key}, so somebody else has answered; see GITHUB_API_URL")
+        raise CommandError(
+            f"The answer has no {key}, so it is not GitHub's.", First("check the variable GITHUB_API_URL", Remedy.RETRY)
+        )
 
 
 class GitHub:
@@ -31,10 +34,7 @@ class GitHub:
         self._path = f"/repos/{repository}"
         self.owner = repository.partition("/")[0]
         headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
-        try:
-            self._api = Api("GitHub", api, token, "GITHUB_TOKEN", headers=headers, timeout=seconds)
-        except ApiError as error:
-            raise CommandError(str(error)) from None
+        self._api = Api("GitHub", api, token, "GITHUB_TOKEN", headers=headers, timeout=seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -45,7 +45,7 @@ class GitHub:
     def asked(self, method: str, path: str, needs: str, body: Any = None) -> Any:
         """Send a request and return the object in the response. None if a GET finds nothing.
 
-        `needs` are the job's permissions for it, in a workflow's syntax. Raises CommandError.
+        `needs` are the job's permissions for it, in a workflow's syntax. Raises UserError.
         """
         return self._request(method, path, needs, lambda answer: Fields(answer.items()), body)
 
@@ -65,18 +65,20 @@ class GitHub:
         except ApiError as error:
             if method == "GET" and error.status == 404:
                 return None
-            raise CommandError(_refusal(error, f"{method} {path.partition('?')[0]}", needs)) from None
+            raise _refusal(error, f"{method} {path.partition('?')[0]}", needs) from None
 
 
-def _refusal(error: ApiError, what: str, needs: str) -> str:
+def _refusal(error: ApiError, what: str, needs: str) -> UserError:
     answer = error.answer
     if isinstance(error, Unreachable):
-        return f"GitHub does not answer ({error.kind}): {error.reason}; try again"
+        return CommandError(f"GitHub does not answer ({error.kind}).", Remedy.RETRY, cause=error.reason)
     if answer is None or error.transient:
-        return str(error)
+        return error
     if answer.status == 403 and (answer.retry_after or answer.headers.get("x-ratelimit-remaining") == "0"):
-        return f"GitHub takes no more requests for now ({answer.message()}); run the job again in an hour."
-    return f"GitHub refused to {what} ({answer.status}): {answer.message()}; the job needs: permissions: {needs}"
+        wait = First("run the job again in an hour")
+        return CommandError("GitHub's limit of requests is reached.", wait, cause=answer.message())
+    permissions = First(f"give the job the permissions `{needs}`")
+    return CommandError(f"GitHub refused {what} (status {answer.status}).", permissions, cause=answer.message())
 
 
 def marked(about: str, text: str) -> str:
@@ -98,7 +100,7 @@ def needed(name: str) -> str:
     """Return a variable that GitHub's runners set. Raises CommandError."""
     value = os.environ.get(name)
     if not value:
-        raise CommandError(f"{name} is not set; this command is for GitHub's workflows: docs/how-to/ci.md")
+        raise CommandError(f"{name} is not set. This command is for GitHub's workflows (see docs/how-to/ci.md).")
     return value
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cli.github.api import GitHub
 from cli.ui.errors import CommandError
+from errors import First
 
 NEEDS = "contents: write, pull-requests: write"
 
@@ -35,7 +36,8 @@ def propose(hub: GitHub, proposal: Proposal) -> str | None:
     file = hub.asked("GET", f"contents/{proposal.path}?ref={proposal.base}", NEEDS)
     if ref is None or file is None:
         raise CommandError(
-            f"GitHub has no {proposal.path} on {proposal.base}; run the workflow from the branch that has it"
+            f"GitHub has no {proposal.path} on the branch {proposal.base}.",
+            First("run the workflow from the branch that has it"),
         )
     before = base64.b64decode(file["content"]).decode()
     content = proposal.change(before)

@@ -8,10 +8,10 @@ from datetime import datetime
 from cli.plan.preview_markdown import escaped
 from cli.runs.report import Row
 
-GONE = "### This pull request's environment is gone\n\nSo is its data. The label brings up another one.\n"
+GONE = "### This pull request's environment was deleted\n\nIts data was deleted too. The label creates another one.\n"
 
 
-def stands(rows: Sequence[Row], expires: datetime) -> str:
+def deployed(rows: Sequence[Row], expires: datetime) -> str:
     """Return the comment with the services, their addresses and the expiry."""
     return "\n".join(
         [
@@ -21,13 +21,13 @@ def stands(rows: Sequence[Row], expires: datetime) -> str:
             "|---|---|---|",
             *(f"| {row.service} | {row.address} | {escaped(row.version)} |" for row in rows),
             "",
-            f"It starts empty, and lives until {expires:%Y-%m-%d %H:%M} UTC; each new commit begins that time again.",
+            f"It starts empty and exists until {expires:%Y-%m-%d %H:%M} UTC. Each new commit starts that time again.",
             "",
         ]
     )
 
 
-def failed(number: int, sentence: str, *, down: bool) -> str:
+def failed(number: int, text: str, *, down: bool) -> str:
     """Return the comment after a failure. The sweep deletes the rest of the environment later."""
-    what = "could not be taken down" if down else "could not be brought up"
-    return f"### This pull request's environment {what}\n\n`pr-{number}`: {escaped(sentence)}\n"
+    what = "could not be deleted" if down else "could not be created"
+    return f"### This pull request's environment {what}\n\n`pr-{number}`: {escaped(text)}\n"

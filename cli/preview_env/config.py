@@ -55,7 +55,7 @@ def declared(document: Mapping[str, Any], number: int) -> dict[str, Any]:
 def text(document: Mapping[str, Any], number: int, source: str, before: Mapping[str, Any]) -> str:
     """Return the text of the stack's file, with the encryption keys of its previous version."""
     content = {**declared(document, number), **{key: before[key] for key in SEALED if key in before}}
-    head = f"# Written by `oracle review {number}` from {source}, and not for git; `--down` takes it away again.\n"
+    head = f"# Written by `oracle review {number}` from {source}, and not for git. `--down` deletes it.\n"
     return head + yaml.safe_dump(content, sort_keys=False, width=200)
 
 

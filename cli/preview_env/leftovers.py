@@ -7,24 +7,22 @@ from collections.abc import Iterator
 
 from cli.engine.pulumi import Engine
 from cli.ui.errors import CommandError
-from clients.app_platform import AppPlatform, AppPlatformError
-from clients.workers_api import Workers, WorkersApiError
+from clients.app_platform import AppPlatform
+from clients.workers_api import Workers
+from errors import Fix
 from settings import Settings
 from stack_outputs import owner_of_app, owner_of_worker
 
 
 def clear(engine: Engine) -> list[str]:
-    """Delete apps and Workers that have the environment's names, and return their names. Raises CommandError.
+    """Delete apps and Workers that have the environment's names, and return their names. Raises UserError.
 
     Another owner's resources are not deleted. The next update repeats an interrupted upload, but a destroy deletes only
     the resources in the state. Nobody else uses these names: each contains the pull request's number.
     """
     settings = engine.stack.settings()
     refuse_others(engine.stack.name, settings)
-    try:
-        return [*_workers(engine, settings), *_apps(engine, settings)]
-    except (AppPlatformError, WorkersApiError) as error:
-        raise CommandError(str(error)) from None
+    return [*_workers(engine, settings), *_apps(engine, settings)]
 
 
 def refuse_others(stack: str, settings: Settings) -> None:
@@ -32,9 +30,8 @@ def refuse_others(stack: str, settings: Settings) -> None:
     names = [settings.backend.app_name, *(worker.script for worker in settings.workers.values())]
     if others := [name for name in names if not name.startswith(f"{stack}-")]:
         raise CommandError(
-            f"{', '.join(others)} in Pulumi.{stack}.yaml is no name of {stack}'s own, so nothing was deleted by name. "
-            f"Let the file be written anew: rm Pulumi.{stack}.yaml; then again: oracle review "
-            f"{stack.removeprefix('pr-')} --down"
+            f"{', '.join(others)} in Pulumi.{stack}.yaml does not begin with {stack}-, so nothing was deleted by name.",
+            Fix(f"rm Pulumi.{stack}.yaml", then=f"oracle review {stack.removeprefix('pr-')} --down"),
         )
 
 

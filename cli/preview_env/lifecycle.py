@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+import advice
 from cli.deploy.config_change import ready
 from cli.engine import local_cloud
 from cli.engine.plugins import Plugins, provide
@@ -29,6 +30,7 @@ from cli.runs.recorder import RunRecorder
 from cli.runs.store import Runs
 from cli.runs.supervise import run_in_view, start_detached
 from cli.ui.errors import CommandError
+from errors import Remedy, UserError
 from stack_outputs import WITHOUT_BACKUP
 
 TAG = "oracle:expires"
@@ -98,7 +100,7 @@ def take_down(base: Stack, number: int) -> bool:
     with Runs(stack.runs).start("review", engine.owner, sys.argv[1:]) as run:
         done = RunRecorder(engine, run).destroy()
         if done.status != 0:
-            raise engine.failure(done, f"oracle review {number} --down", then="The state still names what is left.")
+            raise engine.failure(done, f"oracle review {number} --down", then="The state has the remaining resources.")
     clear(engine)
     engine.run_checked("stack", "rm", stack.name, "--yes")
     _delete_files(base, number)
@@ -125,16 +127,18 @@ def sweep(base: Stack, say: Say) -> None:
     failed = []
     for each in list_environments(base):
         if each.expires > now:
-            say(f"{each.stack}: stays until {describe(each.expires)}")
+            say(f"{each.stack}: exists until {describe(each.expires)}")
             continue
         try:
             take_down(base, each.number)
-            say(f"{each.stack}: taken down; its time was over at {describe(each.expires)}")
+            say(f"{each.stack}: deleted; it expired at {describe(each.expires)}")
         except Exception as error:  # any failure, because the other expired environments must be deleted too
             failed.append(each.stack)
-            say(f"{each.stack}: NOT taken down. {error if isinstance(error, CommandError) else repr(error)}")
+            retry = f"oracle review {each.number} --down"
+            why = advice.text(error, each.stack, retry) if isinstance(error, UserError) else repr(error)
+            say(f"{each.stack}: NOT deleted. {why}")
     if failed:
-        raise CommandError(f"{', '.join(failed)} could not be taken down; see above. Again: oracle review --sweep")
+        raise CommandError(f"{', '.join(failed)} could not be deleted; the reasons are above.", Remedy.RETRY)
 
 
 def expiry(tags: dict[str, str], listed: dict[str, Any]) -> datetime:

@@ -12,7 +12,7 @@ def sentence(report: Report) -> str:
     """Return the result in one sentence."""
     seconds = sum(part.seconds for part in report.parts)
     failed = sum(report.failed.values())
-    return f"Rehearsed in {seconds:.0f} s: {report.reads} reads meanwhile, {failed} failed."
+    return f"Rehearsed in {seconds:.0f} s: {report.reads} reads, {failed} failed."
 
 
 def markdown(report: Report) -> str:
@@ -37,7 +37,7 @@ def _lines(report: Report) -> Iterator[str]:
     else:
         reasons = ", ".join(f"{count} x {what}" for what, count in sorted(report.failed.items()))
         failed = sum(report.failed.values())
-        yield f"Reads meanwhile: {report.reads}, failed: {failed}{f' ({reasons})' if reasons else ''}."
+        yield f"Reads during the rehearsal: {report.reads}, failed: {failed}{f' ({reasons})' if reasons else ''}."
     for part in report.parts:
         yield from _timeline(part)
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import advice
 import programs
 from cli.backups.stack_backups import StackBackups
 from cli.engine import compatibility, credentials, stacks
@@ -30,6 +31,7 @@ from cli.rehearse.traffic_probe import Reader, Records
 from cli.runs import timeline
 from cli.runs.store import Runs, steps
 from cli.ui.errors import CommandError
+from errors import Fix, UserError
 from settings import HealthSettings
 
 STACK = "local"
@@ -53,7 +55,7 @@ class Part:
 
 @dataclass
 class Report:
-    """The results of a rehearsal so far. `error` is the sentence of the step that failed."""
+    """The results of a rehearsal so far. `error` is the text of the step that failed."""
 
     revisions: Revisions
     services: list[str] = field(default_factory=list)
@@ -100,8 +102,8 @@ class Rehearsal:
                 self._change(reader, planted, allow_wipe)
             self.report.reads, self.report.failed = reader.reads, reader.failed
             self._destroy()
-        except CommandError as failure:
-            self.report.error = str(failure)
+        except UserError as failure:
+            self.report.error = advice.text(failure, STACK, self._command_line())
             raise
         finally:
             self._stop()
@@ -116,10 +118,8 @@ class Rehearsal:
             warnings = compatibility.warnings(Stack(STACK, self._clone))
             part(" ".join([f"{remaining} of {planted} records are there", *warnings]))
         if remaining < planted and not allow_wipe:
-            raise CommandError(
-                f"The change loses data: of {planted} records {remaining} are left. If that is meant, agree to it: "
-                f"{self._command_line()} --allow-wipe (in a pull request: the label wipe)"
-            )
+            accept = Fix(f"{self._command_line()} --allow-wipe", "to accept that (in a pull request: the label wipe)")
+            raise CommandError(f"The change loses data: of {planted} records, {remaining} remain.", accept)
         with self._part("wipe") as part:
             self._oracle("wipe", "--yes")
             part(f"{expected('after the wipe', self._records().count(), 0)} records")
@@ -142,7 +142,7 @@ class Rehearsal:
             engine = ["pulumi", "destroy", "--yes", "--skip-preview", "--run-program", "--stack", STACK]
             self._run([*engine, "--non-interactive"], exports(Stack(STACK, self._clone)))
             resources = self._engine().export()["deployment"].get("resources") or []
-            part(f"{expected('after the destroy', len(resources), 0)} resources left; the backups stay")
+            part(f"{expected('after the destroy', len(resources), 0)} resources left; the backups are not deleted")
 
     @contextmanager
     def _part(self, name: str) -> Iterator[Callable[[str], None]]:
@@ -191,9 +191,8 @@ class Rehearsal:
             lines = self.log.read_bytes()[start:].decode(errors="replace").strip().splitlines()
             words = " ".join([Path(command[0]).name, *command[1:3]])
             errors = [line.removeprefix("oracle: ") for line in lines if line.startswith("oracle: ")]
-            raise CommandError(
-                f"`{words}` failed in the rehearsal: {[*lines, *errors][-1] if lines else 'it said nothing'}"
-            )
+            cause = [*lines, *errors][-1] if lines else "it printed nothing"
+            raise CommandError(f"`{words}` failed in the rehearsal.", cause=cause)
 
     def _api(self) -> tuple[str, HealthSettings]:
         """Return the API's address, and the read that is sent to it."""
@@ -235,7 +234,7 @@ def bare() -> dict[str, str]:
 def expected(when: str, found: int, wanted: int) -> int:
     """Return the found number. Raises CommandError if it differs from the expected one."""
     if found != wanted:
-        raise CommandError(f"The rehearsal found {found} {when}, and not {wanted}; look: its folder is kept")
+        raise CommandError(f"The rehearsal found {found} {when}, but expected {wanted}. Its folder was not deleted.")
     return found
 
 

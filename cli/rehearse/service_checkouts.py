@@ -21,6 +21,7 @@ from cli.engine.revisions import Revisions, git, revisions
 from cli.engine.stacks import TEMPLATE
 from cli.engine.workspace import Stack
 from cli.ui.errors import CommandError
+from errors import Fix, UserError
 from settings import PROJECT
 
 FOLDER = "checkouts"
@@ -52,7 +53,7 @@ class Checkout:
     def line(self) -> str:
         """Describe the rehearsed revisions."""
         base, head = self.revisions.base[:10], self.revisions.head[:10]
-        left_out = "" if _is_clean(self.top) else "; what is not committed there is left out"
+        left_out = "" if _is_clean(self.top) else "; its uncommitted changes are left out"
         return f"{self.service}: {self.path} at {base if base == head else f'{base}, then {head}'}{left_out}"
 
 
@@ -106,8 +107,8 @@ class Services:
 
     def _reference_line(self, service: str, why: str) -> str:
         if service == EVERY or service in dict(_sections(_parsed(self.project / TEMPLATE) or {})):
-            return f"{service}: this repository's reference service, since {why}"
-        return f"{service}: nothing, since {why}, and this repository has no reference service for it"
+            return f"{service}: this repository's reference service, because {why}"
+        return f"{service}: nothing, because {why}, and this repository has no reference service for it"
 
 
 def find(project: Path, like: str, changes: Mapping[str, str]) -> Services:
@@ -129,7 +130,8 @@ def find(project: Path, like: str, changes: Mapping[str, str]) -> Services:
         if service not in checkouts:
             why = references.get(service, f"Pulumi.{like}.yaml names no such service" if sections else absent)
             raise CommandError(
-                f"The change {asked} of {service} cannot be rehearsed, since {why}. Without it: oracle rehearse"
+                f"The change {asked} of {service} cannot be rehearsed, because {why}.",
+                Fix("oracle rehearse", "to rehearse without it"),
             )
     return Services(project, like, checkouts, references)
 
@@ -143,11 +145,11 @@ def _checkout(project: Path, service: str, section: Mapping[str, Any], asked: st
     if not folder.is_dir():
         return f"there is no checkout {path}"
     if not _is_runnable(section):
-        return "its image is a container's, which a rehearsal does not run"
+        return "its image is a container image, which a rehearsal does not run"
     try:
         top = Path(git(folder, "rev-parse", "--show-toplevel"))
-    except CommandError:
-        return f"{path} is no checkout of git"
+    except UserError:
+        return f"{path} is not a git checkout"
     below = os.path.relpath(folder, top)
     return Checkout(service, path, top, "" if below == "." else below, revisions(top, asked))
 
@@ -198,9 +200,8 @@ def _document(stack: str, project: Path) -> dict[str, Any] | None:
     try:
         return _parsed(file)
     except (OSError, ValueError, yaml.YAMLError):
-        raise CommandError(
-            f"{file.name} cannot be read; see where it is wrong: oracle doctor --stack {stack}"
-        ) from None
+        see = Fix(f"oracle doctor --stack {stack}", "to see the error")
+        raise CommandError(f"{file.name} cannot be read.", see) from None
 
 
 def _parsed(file: Path) -> dict[str, Any] | None:

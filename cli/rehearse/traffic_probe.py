@@ -46,8 +46,8 @@ class Records:
                 return {}
             return dict(answer.raise_for_status().json())
         except (httpx.HTTPError, ValueError, TypeError) as error:
-            what = "lists no records" if method == "GET" else "takes no records"
-            raise CommandError(f"The backend {what} ({type(error).__name__}); look: oracle rehearse --keep") from None
+            what = "list" if method == "GET" else "create"
+            raise CommandError(f"The backend could not {what} records ({type(error).__name__}).") from None
 
 
 class Reader:

@@ -11,6 +11,7 @@ from cli.tail.model import Entry, Line
 from cli.tail.reopen import Opened, StreamLost
 from cli.ui.errors import CommandError
 from clients.app_platform import AppPlatform, AppPlatformError, LogEnded, LogLine, RunLog
+from errors import STACK, Fix, UserError
 
 BEHIND = 200
 """Past lines to read when a stream is opened again, so that the lines during the gap are among them."""
@@ -18,12 +19,13 @@ LOOK_SECONDS = 15.0
 """The interval for checking the active deployment, because an old log address may stay open without lines."""
 TURN = 0.5
 NOT_FOUND = 404
+STATUS = Fix(f"oracle status --stack {STACK}", "to see why")
 
 
 class Backend:
     """The backend's run log. `app` is its app's id; `declared()` reads the current id from the stack's state.
 
-    Its stream raises StreamLost and CommandError.
+    Its stream raises StreamLost, and UserError if it cannot be followed.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class Backend:
                 yield Opened()
                 yield from self._read(log, deployment)
         except LogEnded as error:
-            raise StreamLost(f"its run log {error}") from None
+            raise StreamLost(f"The run log {error}.") from None
 
     def _read(self, log: RunLog, deployment: str) -> Iterator[Entry]:
         last, checked = self._last, time.monotonic()
@@ -62,7 +64,7 @@ class Backend:
             if time.monotonic() - checked > LOOK_SECONDS:
                 checked = time.monotonic()
                 if self._deployment() != deployment:
-                    raise StreamLost("another deployment runs")
+                    raise StreamLost("Another deployment runs.")
 
     def _deployment(self) -> str:
         try:
@@ -73,14 +75,14 @@ class Backend:
             return self._successor()
         active = app.get("active_deployment") or app.get("in_progress_deployment")
         if not active:
-            raise StreamLost(f"its app has no deployment yet. See what became of it: {self._update}")
+            raise StreamLost("The backend's app has no deployment yet.", STATUS)
         return str(active["id"])
 
     def _successor(self) -> str:
         """Return the deployment of the app that has replaced the followed one."""
         before, self._app = self._app, self._declared()
         if self._app == before:
-            raise CommandError(f"The backend's app is gone. Bring it up again: {self._update}")
+            raise CommandError("The backend's app was deleted.", Fix(self._update, "to deploy it"))
         return self._deployment()
 
     def _address(self, deployment: str) -> str:
@@ -89,18 +91,17 @@ class Backend:
             address = self._platform.live_log(self._app, deployment, self._component, max(1, lines))
         except AppPlatformError as error:
             if error.status == NOT_FOUND:
-                raise StreamLost("its deployment is gone") from None
+                raise StreamLost("The deployment was deleted.") from None
             raise self._trouble(error) from None
         if address is None:
-            raise StreamLost(f"its run log is closed. See why nothing writes it: {self._update}")
+            raise StreamLost("The run log is closed.", STATUS)
         return address
 
     @staticmethod
-    def _trouble(error: AppPlatformError) -> Exception:
+    def _trouble(error: AppPlatformError) -> UserError:
         """Return the exception for an API error. A refused token is not retried."""
-        if error.status in (401, 403):
-            return CommandError(str(error))
-        return StreamLost(str(error).rstrip("."))
+        refused = error.status in (401, 403)
+        return error if refused else StreamLost(error.problem, *error.helps, cause=error.cause)
 
 
 def _entry(line: LogLine) -> Entry:

@@ -8,6 +8,7 @@ from threading import Event
 from typing import TypeVar
 
 from cli.ui.errors import CommandError
+from errors import UserError
 
 T = TypeVar("T")
 PATIENCE = 60.0
@@ -19,8 +20,8 @@ STEADY = 30.0
 """Seconds after which a stream counts as stable."""
 
 
-class StreamLost(Exception):
-    """A stream has ended or could not be opened. Its text completes a sentence about the service."""
+class StreamLost(UserError):
+    """A stream has ended or could not be opened."""
 
 
 class Opened:
@@ -40,7 +41,8 @@ def follow_reopening(
     `note` gets a sentence when a stream is lost and when it is open again. Raises CommandError if no stream could be
     opened for `patience` seconds.
     """
-    pause, closed, left, why = FIRST_PAUSE, time.monotonic(), min(patience, FIRST_PATIENCE), ""
+    why: StreamLost | None
+    pause, closed, left, why = FIRST_PAUSE, time.monotonic(), min(patience, FIRST_PATIENCE), None
     while not stop.is_set():
         opened: float | None = None
         try:
@@ -51,16 +53,16 @@ def follow_reopening(
                 opened, left = time.monotonic(), patience
                 if why:
                     note(f"{service}: followed again.")
-                why = ""
+                why = None
         except StreamLost as lost:
             if opened is not None:
-                note(f"{service}: {lost}. Opening it again ...")
-            why = str(lost)
+                note(f"{service}: {lost} Opening it again ...")
+            why = lost
         now = time.monotonic()
         if opened is not None:
             closed = now
             pause = FIRST_PAUSE if now - opened > STEADY else pause
         elif now - closed > left and not stop.is_set():
-            raise CommandError(f"{service} cannot be followed: {why}")
+            raise CommandError(f"{service} cannot be followed.", cause=why or "")
         stop.wait(pause)
         pause = min(LONGEST_PAUSE, pause * 2)

@@ -17,8 +17,8 @@ from cli.tail.follow import Stream
 from cli.tail.masking import Mask, secrets_of
 from cli.tail.worker import Worker
 from cli.ui.errors import CommandError
-from clients.app_platform import AppPlatform, AppPlatformError
-from clients.workers_api import Workers, WorkersApiError
+from clients.app_platform import AppPlatform
+from clients.workers_api import Workers
 from errors import Fix
 from settings import Settings
 
@@ -38,24 +38,20 @@ class Opening:
 def open_services(stack: Stack, names: Sequence[str], lines: int) -> Opening:
     """Return the named services, or all without names. The backend's log starts `lines` before its end.
 
-    Raises CommandError.
+    Raises UserError.
     """
     settings = stack.settings()
     chosen = _chosen(stack, settings, names)
     engine = Engine(stack)
     app, mask = _read_state(engine)
     streams: dict[str, Callable[[Event], Stream]] = {}
-    try:
-        if BACKEND in chosen:
-            token = digitalocean_token(engine.environment)
-            platform = AppPlatform(stack.digitalocean, token)
-            streams[BACKEND] = partial(_backend, platform, engine, settings.backend.service, app, lines)
-        for name in (each for each in chosen if each != BACKEND):
-            token = engine.environment.get("CLOUDFLARE_API_TOKEN")
-            workers = Workers(stack.cloudflare, settings.account_id, token)
-            streams[name] = partial(_worker, workers, name, settings.workers[name].script, stack.update)
-    except (AppPlatformError, WorkersApiError) as error:
-        raise CommandError(str(error).replace("oracle env STACK", f"oracle env {stack.name}")) from None
+    if BACKEND in chosen:
+        platform = AppPlatform(stack.digitalocean, digitalocean_token(engine.environment))
+        streams[BACKEND] = partial(_backend, platform, engine, settings.backend.service, app, lines)
+    for name in (each for each in chosen if each != BACKEND):
+        token = engine.environment.get("CLOUDFLARE_API_TOKEN")
+        workers = Workers(stack.cloudflare, settings.account_id, token)
+        streams[name] = partial(_worker, workers, name, settings.workers[name].script, stack.update)
     return Opening(streams, mask)
 
 
@@ -64,7 +60,8 @@ def _chosen(stack: Stack, settings: Settings, names: Sequence[str]) -> list[str]
     for name in names:
         if name not in available:
             raise CommandError(
-                f"There is no service {name}; there are {', '.join(available)}. Follow all: oracle tail -s {stack.name}"
+                f"There is no service {name}. The services are {', '.join(available)}.",
+                Fix(f"oracle tail --stack {stack.name}", "to follow all of them"),
             )
     return [name for name in available if not names or name in names]
 
@@ -78,7 +75,7 @@ def _read_state(engine: Engine) -> tuple[str, Mask]:
     try:
         outputs = declared.of(stack, state).outputs
     except declared.Undeclared as error:
-        raise CommandError(str(error), Fix(engine.stack.update, "to deploy it")) from None
+        raise CommandError(error.problem, *(error.helps or (Fix(engine.stack.update, "to deploy it"),))) from None
     tokens = (engine.environment.get(name, "") for name in TOKENS)
     return outputs.backend_app_id, Mask({*secrets_of(state), *tokens})
 

@@ -11,12 +11,13 @@ from cli.tail.reopen import Opened, StreamLost
 from cli.ui.errors import CommandError
 from clients.workers_api import Tail, TailEnded, Workers, WorkersApiError
 from clients.workers_api.tails import is_gone
+from errors import Fix
 
 TURN = 0.5
 
 
 class Worker:
-    """A Worker's events. `update` is the command that deploys it. Its stream raises StreamLost and CommandError."""
+    """A Worker's events. `update` is the command that deploys it. Its stream raises StreamLost and UserError."""
 
     def __init__(self, workers: Workers, service: str, script: str, update: str, stop: Event) -> None:
         self._workers, self._service, self._script = workers, service, script
@@ -30,10 +31,11 @@ class Worker:
                     for event in tail.read(TURN):
                         yield entry_of(self._service, event)
         except TailEnded as error:
-            raise StreamLost(f"its stream of events {error}") from None
+            raise StreamLost(f"The stream of events {error}.") from None
         except WorkersApiError as error:
             if is_gone(error):
-                raise CommandError(f"There is no Worker {self._script}. Deploy it: {self._update}") from None
+                deploy = Fix(self._update, "to deploy it")
+                raise CommandError(f"The Worker {self._script} does not exist.", deploy) from None
             if error.status in (401, 403):
-                raise CommandError(str(error)) from None
-            raise StreamLost(str(error).rstrip(".")) from None
+                raise
+            raise StreamLost(error.problem, *error.helps, cause=error.cause) from None

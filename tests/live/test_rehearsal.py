@@ -85,7 +85,7 @@ def test_a_change_that_loses_the_data_has_to_be_agreed_to(repository: Path, tmp_
     summary = tmp_path / "summary.md"
     done = rehearse(repository, "main~1..main", "--summary", str(summary))
     assert done.returncode == 1
-    assert "oracle: The change loses data: of 3 records 0 are left. If that is meant, agree to it: " in done.stdout
+    assert "oracle: The change loses data: of 3 records, 0 remain. Fix: run `oracle rehearse " in done.stdout
     assert "**It failed.** The change loses data" in summary.read_text()
     (kept,) = (repository / ".oracle/rehearsals").iterdir()
     assert (kept / "rehearsal.log").exists()

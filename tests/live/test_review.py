@@ -105,7 +105,7 @@ def test_two_environments_come_and_go_beside_staging(staging: Project) -> None:
         ended(staging, number)
         staging.on(f"pr-{number}").stack_file.unlink()
     swept = staging.oracle("review", "--sweep").well().output
-    assert re.findall(r"^(pr-\d+): taken down", swept, re.MULTILINE) == ["pr-7", "pr-8", "pr-9", "pr-10"]
+    assert re.findall(r"^(pr-\d+): deleted", swept, re.MULTILINE) == ["pr-7", "pr-8", "pr-9", "pr-10"]
 
     assert (network.apps(staging), scripts(staging)) == own
     assert stacks(staging) == {"staging"}

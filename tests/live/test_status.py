@@ -144,7 +144,7 @@ def test_a_secret_changed_by_hand_and_what_puts_it_right(project: Project, look:
 @pytest.mark.slow
 def test_a_deleted_worker_and_then_a_rollback(project: Project, look: StatusReader) -> None:
     _cloudflare(project, "DELETE", "oracle-net")
-    _blames(look.gather(), "web", "down", "oracle-net is gone")
+    _blames(look.gather(), "web", "down", "oracle-net was deleted")
     project.edit("services/universe/public/index.html", "<body", '<body data-second="yes"')
     assert project.up().status == 0
     after = StatusReader(Stack("local", project.root), FOR_EVER)

@@ -28,6 +28,7 @@ from typer.testing import CliRunner
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
+import advice
 from cli.main import app
 from cli.ui.errors import CommandError
 from clients.app_platform import typist
@@ -320,31 +321,32 @@ def test_a_console_that_says_something_else_is_an_error(frame: str) -> None:
         thread.join()
 
 
+OPEN = "Fix: run `oracle console backend --stack prod` to open the backend's console."
 REFUSED = [
     (
         ["web", "--stack", "prod", "--", "ls"],
-        "web is a Worker, and Workers have no console; the backend has: oracle console backend --stack prod",
+        f"web is a Worker, and Workers have no console. {OPEN}",
     ),
     (
         ["oracle-net", "--stack", "prod"],
-        "oracle-net is a Worker, and Workers have no console; the backend has: oracle console backend --stack prod",
+        f"oracle-net is a Worker, and Workers have no console. {OPEN}",
     ),
     (
         ["wbe", "--stack", "prod", "--", "ls"],
-        "There is no service wbe; the one with a console is the backend: oracle console backend --stack prod",
+        f"There is no service wbe. {OPEN}",
     ),
     (
         ["backend", "--stack", "prod"],
-        "Standard input is no terminal; give a command: oracle console backend --stack prod -- COMMAND",
+        "A shell needs a terminal. Fix: run `oracle console backend --stack prod -- COMMAND` to run a command.",
     ),
 ]
 
 
-@pytest.mark.parametrize("words, sentence", REFUSED)
-def test_what_has_no_console_is_said_in_a_sentence(words: list[str], sentence: str) -> None:
+@pytest.mark.parametrize("words, text", REFUSED)
+def test_what_has_no_console_is_said_in_a_sentence(words: list[str], text: str) -> None:
     with pytest.raises(CommandError) as caught:
         CliRunner().invoke(app, ["console", *words], catch_exceptions=False)
-    assert str(caught.value) == sentence
+    assert advice.text(caught.value, "prod", "") == text
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

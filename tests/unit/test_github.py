@@ -20,6 +20,7 @@ from cli.github.comments import comment
 from cli.github.pull_requests import Proposal, propose
 from cli.main import app
 from cli.ui.errors import CommandError
+from errors import First, Remedy, UserError
 from tests.support.clock import stopped
 from tests.support.scripted import BROKEN, HTML, Reply, Scripted, scripted
 
@@ -160,21 +161,23 @@ def test_a_text_that_is_too_long_is_cut(github: Hub) -> None:
 
 def test_github_refuses(github: Hub) -> None:
     github.refuse = True
-    with GitHub() as hub, pytest.raises(CommandError, match=r"refused to POST .*\(403\).*pull-requests: write") as told:
+    with GitHub() as hub, pytest.raises(CommandError, match=r"^GitHub refused POST .* \(status 403\)") as told:
         comment(hub, 7, "plan", "x")
+    assert told.value.helps == (First("give the job the permissions `pull-requests: write`"),)
     assert TOKEN not in str(told.value)
 
 
 def test_outside_a_workflow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GITHUB_TOKEN", raising=False)
-    with pytest.raises(CommandError, match=r"GITHUB_TOKEN is not set; this command is for GitHub's workflows"):
+    with pytest.raises(CommandError, match=r"GITHUB_TOKEN is not set\. This command is for GitHub's workflows"):
         GitHub()
 
 
 def test_nobody_answers(github: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:9")
-    with GitHub() as hub, pytest.raises(CommandError, match=r"GitHub does not answer \(ConnectError\)"):
+    with GitHub() as hub, pytest.raises(CommandError, match=r"^GitHub does not answer \(ConnectError\): ") as told:
         comment(hub, 7, "plan", "x")
+    assert told.value.helps == (Remedy.RETRY,)
 
 
 @pytest.fixture
@@ -202,15 +205,21 @@ def test_a_list_is_asked_for_again(elsewhere: Scripted, trouble: Reply) -> None:
     [
         (Reply(HTML, kind="text/html"), r"is not from GitHub's API \(text/html, status 200\)"),
         (Reply("", 204), "is not from GitHub's API"),
-        (Reply({"message": "API rate limit exceeded"}, 403, headers=LIMITED), "takes no more requests for now"),
-        (Reply({"message": "Bad credentials"}, 401), r"refused to POST issues/7/comments \(401\): Bad credentials"),
+        (
+            Reply({"message": "API rate limit exceeded"}, 403, headers=LIMITED),
+            r"limit of requests is reached: API rate limit exceeded$",
+        ),
+        (
+            Reply({"message": "Bad credentials"}, 401),
+            r"refused POST issues/7/comments \(status 401\): Bad credentials$",
+        ),
         (Reply("", 302, headers={"location": "http://127.0.0.1:1/"}), "which must not get the token"),
         (Reply({}), "has no html_url"),
     ],
 )
 def test_every_answer_is_a_sentence(elsewhere: Scripted, reply: Reply, said: str) -> None:
     elsewhere.answers[COMMENTS] = [Reply([]), reply]
-    with GitHub() as hub, pytest.raises(CommandError, match=said) as told:
+    with GitHub() as hub, pytest.raises(UserError, match=said) as told:
         comment(hub, 7, "plan", "x")
     assert TOKEN not in str(told.value)
     assert len(elsewhere.asked) == 2, "what may have been written is not written twice"
@@ -224,10 +233,10 @@ def run(*words: str) -> str:
 
 def test_the_comments_command(github: Hub, tmp_path: Path) -> None:
     (tmp_path / "plan.md").write_text("### plan")
-    assert run("comment", "7", str(tmp_path / "plan.md")) == "Commented: https://new\n"
+    assert run("comment", "7", str(tmp_path / "plan.md")) == "The comment: https://new\n"
     run("comment", "7", str(tmp_path / "plan.md"), "--about", "review")
     assert [each["body"] for each in github.comments] == [ours("### plan"), ours("### plan", "review")]
-    with pytest.raises(CommandError, match=r"cannot be read .*; write it: oracle plan --markdown"):
+    with pytest.raises(CommandError, match=r"cannot be read \(.*\)\.$"):
         run("comment", "7", str(tmp_path / "none.md"))
 
 
@@ -250,9 +259,9 @@ def test_one_issue_is_open_and_closed_when_there_is_nothing_to_tell(github: Hub,
 
 
 def test_an_issue_that_a_failed_step_was_to_write(github: Hub, tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match=r"cannot be read \(.*\); the step that writes it has failed"):
+    with pytest.raises(CommandError, match=r"cannot be read \(.*\)\. The step that writes it has failed\.$"):
         run("issue", "drift", str(tmp_path / "drift.md"))
-    with pytest.raises(CommandError, match=r"Give a file"):
+    with pytest.raises(CommandError, match=r"^Give either a file or --done\.$"):
         run("issue", "drift")
     assert not github.asked
 
@@ -285,5 +294,5 @@ def test_what_would_change_nothing_is_not_proposed(github: Hub) -> None:
 
 def test_a_proposal_for_a_branch_that_is_not_there(github: Hub) -> None:
     github.branches.clear()
-    with GitHub() as hub, pytest.raises(CommandError, match=r"no Pulumi\.prod\.yaml on main; run the workflow from"):
+    with GitHub() as hub, pytest.raises(CommandError, match=r"no Pulumi\.prod\.yaml on the branch main\.$"):
         propose(hub, wanted("one"))

@@ -180,7 +180,10 @@ def test_an_adoption_that_only_imports_is_begun() -> None:
         (step("create", "web-script"), "create web-script"),
         (step("create", "universe-subdomain"), "create universe-subdomain"),
         (step("create", "web-domain"), "create web-domain"),
-        ({"diagnosticEvent": {"message": f"warning: {adoption_run.MISMATCH}"}}, "a resource differs from what the engine would import"),
+        (
+            {"diagnosticEvent": {"message": f"warning: {adoption_run.MISMATCH}"}},
+            "a resource differs from what the engine would import",
+        ),
     ],
 )
 def test_an_adoption_that_would_touch_what_runs_is_not_begun(event: dict[str, Any], words: str) -> None:

@@ -25,6 +25,7 @@ from cli.preview_env import comment, leftovers, lifecycle
 from cli.preview_env.config import APP_LIMIT, declared, named, text
 from cli.runs.report import Row
 from cli.ui.errors import CommandError
+from errors import Fix, Remedy
 from settings import SCRIPT_NAME_LIMIT, from_file
 from tests.support.owners import owner
 from tests.unit import program
@@ -193,8 +194,8 @@ class State:
             def export(self) -> dict[str, Any]:
                 return state.exported
 
-            def failure(self, done: Finished, go_on: str) -> str:
-                return f"{done.output}. {go_on}"
+            def failure(self, done: Finished, go_on: str, then: str) -> CommandError:
+                return CommandError(f"{done.output}. {then}", go_on=go_on)
 
         return Fake()
 
@@ -239,20 +240,21 @@ def test_what_is_past_its_time_is_swept_and_nothing_else(base: Stack, state: Sta
     assert state.destroyed == ["pr-1"]
     assert set(state.stacks) == {"staging", "pr-2", "prod", "pr-x"}
     assert [line.split(":")[0] for line in lines] == ["pr-1", "pr-2"]
-    assert "stays until" in lines[1]
+    assert "exists until" in lines[1]
 
 
 def test_one_that_fails_keeps_none_of_the_others(base: Stack, state: State) -> None:
     state.stacks = {"pr-1": tagged(-1), "pr-2": tagged(-1), "pr-3": tagged(-1)}
     state.broken = {"pr-1"}
     lines: list[str] = []
-    with pytest.raises(CommandError, match=r"pr-1 could not be taken down; .*oracle review --sweep") as failure:
+    with pytest.raises(CommandError, match=r"^pr-1 could not be deleted; the reasons are above\.$") as failure:
         lifecycle.sweep(base, lines.append)
-    assert failure.value.status == 1
+    assert (failure.value.status, failure.value.helps) == (1, (Remedy.RETRY,))
     assert state.destroyed == ["pr-2", "pr-3"]
     assert set(state.stacks) == {"pr-1"}
     assert (
-        lines[0] == "pr-1: NOT taken down. The cloud said no. What is left stays known; again: oracle review 1 --down"
+        lines[0] == "pr-1: NOT deleted. The cloud said no. The state has the remaining resources. To go on, run "
+        "`oracle review 1 --down`."
     )
     assert len(lines) == 3
 
@@ -331,8 +333,11 @@ def test_a_file_with_another_stacks_names_deletes_nothing(base: Stack, state: St
     stack = lifecycle._write_file(base, 7)
     stack.file.write_text(stack.file.read_text().replace("pr-7-oracle-net-staging", "oracle-net-staging"))
     state.stacks = {"pr-7": {}}
-    with pytest.raises(CommandError, match=r"oracle-net-staging in Pulumi\.pr-7\.yaml is no name of pr-7's own"):
+    with pytest.raises(
+        CommandError, match=r"^oracle-net-staging in Pulumi\.pr-7\.yaml does not begin with pr-7-"
+    ) as refused:
         lifecycle.take_down(base, 7)
+    assert refused.value.helps == (Fix("rm Pulumi.pr-7.yaml", then="oracle review 7 --down"),)
     assert not state.imported
 
 
@@ -354,14 +359,14 @@ def test_a_lock_that_no_job_can_hold_any_more_is_freed(base: Stack, state: State
 
 @pytest.mark.parametrize("words", [[], ["7", "--sweep"], ["--down"], ["--sweep", "--down"]])
 def test_what_is_meant_has_to_be_clear(words: list[str]) -> None:
-    with pytest.raises(CommandError, match=r"oracle review NUMBER \[--down\], or: oracle review --sweep"):
+    with pytest.raises(CommandError, match=r"^Give either a pull request's number or --sweep\.$"):
         CliRunner().invoke(app, ["review", *words], catch_exceptions=False)
 
 
 def test_it_is_told_to_the_pull_request() -> None:
     rows = [Row("web", "abc", "ok", "https://pr-7-web.example.workers.dev")]
     until = datetime(2026, 11, 23, 22, 5, tzinfo=UTC)
-    lines = comment.stands(rows, until)
+    lines = comment.deployed(rows, until)
     assert "| web | https://pr-7-web.example.workers.dev | abc |" in lines
     assert "until 2026-11-23 22:05 UTC" in lines
     assert "`pr-7`: No @\u200bbody | knows".replace("|", "\\|") in comment.failed(7, "No @body | knows", down=False)
@@ -369,12 +374,13 @@ def test_it_is_told_to_the_pull_request() -> None:
 
 def test_a_failure_is_told_to_the_pull_request_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
-        raise CommandError("The build of api failed; fix it: oracle build")
+        raise CommandError("The build of api failed.", Remedy.BUILD)
 
     monkeypatch.setattr("cli.preview_env.bring_up", refuse)
     with pytest.raises(CommandError, match="The build of api failed"):
         CliRunner().invoke(app, ["review", "7", "--markdown", str(tmp_path / "r.md")], catch_exceptions=False)
-    assert "could not be brought up\n\n`pr-7`: The build of api failed" in (tmp_path / "r.md").read_text()
+    text = (tmp_path / "r.md").read_text()
+    assert "could not be created\n\n`pr-7`: The build of api failed. Fix: run 'oracle build --stack pr-7'." in text
 
 
 def test_stacks_at_one_address_share_an_account_and_no_name_decides(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from unittest.mock import Mock
 import pytest
 from typer.testing import CliRunner
 
+import advice
 from cli.commands import propose as proposing
 from cli.commands import receipt as receipting
 from cli.drift import Drift, Report, markdown
@@ -18,6 +20,7 @@ from cli.engine.pulumi import Engine
 from cli.engine.workspace import Stack
 from cli.github import pull_requests
 from cli.main import app
+from errors import UserError
 from tests.support.errors import refused
 from tests.unit.test_receipts_of_stacks import OTHER, PROJECT, RELEASE
 
@@ -88,8 +91,9 @@ def test_the_receipt_arrives_as_it_was_printed(project: Path, proposals: list[pu
 )
 def test_what_is_no_receipt_is_not_proposed(words: str, project: Path, proposals: list[pull_requests.Proposal]) -> None:
     before = (project / "Pulumi.prod.yaml").read_bytes()
-    with refused(r"oracle (receipt|promote)"):
+    with pytest.raises(UserError) as raised:
         run("propose", "prod", words)
+    assert re.search(r"oracle (receipt prod|promote)", advice.text(raised.value, "prod", ""))
     assert (project / "Pulumi.prod.yaml").read_bytes() == before
     assert not proposals
 

@@ -66,7 +66,7 @@ def test_no_credential_and_no_tool_of_ours_is_handed_on(monkeypatch: pytest.Monk
 
 def test_another_number_than_expected_is_a_failure() -> None:
     assert expected("after the wipe", 0, 0) == 0
-    with pytest.raises(CommandError, match="found 2 after the wipe, and not 0"):
+    with pytest.raises(CommandError, match=r"^The rehearsal found 2 after the wipe, but expected 0\."):
         expected("after the wipe", 2, 0)
 
 
@@ -78,11 +78,11 @@ def report(error: str = "") -> Report:
 
 
 def test_the_report_of_a_rehearsal() -> None:
-    assert sentence(report()) == "Rehearsed in 15 s: 70 reads meanwhile, 2 failed."
+    assert sentence(report()) == "Rehearsed in 15 s: 70 reads, 2 failed."
     assert markdown(report()) == (
         "### Rehearsal of `aaaaaaaaaa..bbbbbbbbbb`\n\n- web: ../web at &lt;1>\n\n"
         "| step | seconds | |\n|---|---:|---|\n| base up | 12.3 | answers |\n| wipe | 3.0 | 0 records |\n\n"
-        "Reads meanwhile: 70, failed: 2 (2 x 503).\n\n"
+        "Reads during the rehearsal: 70, failed: 2 (2 x 503).\n\n"
         "<details><summary>Timeline: base up</summary>\n\n```text\n* web  update  ###\n```\n\n</details>\n"
     )
 

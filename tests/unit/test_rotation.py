@@ -123,8 +123,9 @@ def test_a_moment_without_a_zone_is_refused() -> None:
 
 
 def test_what_is_not_protected_need_not_be_unlocked(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(CommandError, match="staging is not protected; protect it: pulumi config set"):
+    with pytest.raises(CommandError, match=r"^staging is not protected\.$") as raised:
         unlock("staging", 60, False, True)
+    assert raised.value.helps == (SetKey("oracle-net:protect", "true"),)
 
 
 @pytest.mark.parametrize(

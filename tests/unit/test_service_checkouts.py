@@ -76,11 +76,11 @@ def test_each_service_is_told_with_what_runs_for_it(project: Path) -> None:
     assert found.lines == [
         f"api: ../oracle-universe-api at {commit(project, 'HEAD')}",
         (
-            "backend: this repository's reference service, since its image is a container's, "
+            "backend: this repository's reference service, because its image is a container image, "
             "which a rehearsal does not run"
         ),
-        "web: this repository's reference service, since there is no checkout ../oracle-net-web",
-        "universe: this repository's reference service, since services/universe is in this repository",
+        "web: this repository's reference service, because there is no checkout ../oracle-net-web",
+        "universe: this repository's reference service, because services/universe is in this repository",
     ]
     assert found.changed == []
 
@@ -90,7 +90,7 @@ def test_a_change_of_a_service_is_told_and_so_is_what_is_not_committed(project: 
     found = find(project, "staging", {"api": "first..second"})
     first, second = commit(project, "first"), commit(project, "second")
     assert found.lines[0] == (
-        f"api: ../oracle-universe-api at {first}, then {second}; what is not committed there is left out"
+        f"api: ../oracle-universe-api at {first}, then {second}; its uncommitted changes are left out"
     )
     assert [each.service for each in found.changed] == ["api"]
 
@@ -98,7 +98,7 @@ def test_a_change_of_a_service_is_told_and_so_is_what_is_not_committed(project: 
 def test_without_the_stacks_file_everything_is_a_reference_service(project: Path) -> None:
     assert find(project, "elsewhere", {}).lines == [
         (
-            "every service: this repository's reference service, since there is no Pulumi.elsewhere.yaml "
+            "every service: this repository's reference service, because there is no Pulumi.elsewhere.yaml "
             "that names its checkout"
         )
     ]
@@ -107,15 +107,15 @@ def test_without_the_stacks_file_everything_is_a_reference_service(project: Path
 def test_a_folder_that_is_no_checkout_is_not_run(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(project.parent))
     (project.parent / "oracle-net-web").mkdir()
-    assert find(project, "staging", {}).references["web"] == "../oracle-net-web is no checkout of git"
+    assert find(project, "staging", {}).references["web"] == "../oracle-net-web is not a git checkout"
 
 
 @pytest.mark.parametrize(
     "change, why",
     [
-        ({"web": "a..b"}, r"of web cannot be rehearsed, since there is no checkout \.\./oracle-net-web\. Without it: "),
-        ({"backend": "a..b"}, "since its image is a container's"),
-        ({"apo": "a..b"}, "since Pulumi.staging.yaml names no such service"),
+        ({"web": "a..b"}, r"of web cannot be rehearsed, because there is no checkout \.\./oracle-net-web\.$"),
+        ({"backend": "a..b"}, "because its image is a container image"),
+        ({"apo": "a..b"}, "because Pulumi.staging.yaml names no such service"),
         ({"api": "nowhere..HEAD"}, "There is no revision nowhere"),
     ],
 )
@@ -126,7 +126,7 @@ def test_a_change_that_cannot_be_rehearsed_is_refused(project: Path, change: dic
 
 @pytest.mark.parametrize("asked", ["api", "=a..b", "api="])
 def test_words_that_name_no_change(asked: str) -> None:
-    with pytest.raises(CommandError, match="names no service and revisions of its checkout, as in: oracle rehearse"):
+    with pytest.raises(CommandError, match=r"must name a service and revisions of its checkout\.$"):
         _change(asked)
     assert _change("api=main..HEAD") == ("api", "main..HEAD")
 
@@ -190,7 +190,7 @@ def test_a_worker_of_which_there_is_no_reference_service(project: Path, tmp_path
     mail = {"script": "oracle-mail-staging", "path": "../mail", "entry": "w.js", "compatibilityDate": "2025-06-01"}
     document["config"]["oracle-net:workers"]["mail"] = mail
     (project / "Pulumi.staging.yaml").write_text(yaml.safe_dump(document))
-    nothing = "mail: nothing, since there is no checkout ../mail, and this repository has no reference service for it"
+    nothing = "mail: nothing, because there is no checkout ../mail, and this repository has no reference service for it"
     assert nothing in find(project, "staging", {}).lines
     checkout(project.parent / "mail", "only")
     workers = placed(project, find(project, "staging", {}), tmp_path / "rehearsal", head=True)["oracle-net:workers"]

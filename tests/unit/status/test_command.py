@@ -12,6 +12,7 @@ from cli.status import Status
 from cli.status.model import Level
 from cli.status.snapshot import StatusReader
 from cli.ui.errors import CommandError
+from errors import Fix
 from tests.unit.status.test_render import status
 
 
@@ -45,8 +46,9 @@ def test_the_exit_status_says_how_it_is(
 
 
 def test_watching_is_for_terminals() -> None:
-    with pytest.raises(CommandError, match="look once: oracle status --stack local"):
+    with pytest.raises(CommandError, match=r"^--watch needs a terminal, and excludes --json\.$") as raised:
         command.status(watch=True)
+    assert raised.value.helps == (Fix("oracle status --stack local", "to show the status once"),)
 
 
 def test_watching_ends_with_what_was_seen_last(

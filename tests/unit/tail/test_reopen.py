@@ -10,7 +10,10 @@ import pytest
 
 from cli.tail.reopen import FIRST_PATIENCE, PATIENCE, Opened, StreamLost, follow_reopening
 from cli.ui.errors import CommandError
+from errors import First
 from tests.support.clock import Clock, stopped
+
+WAIT = First("wait for the app")
 
 
 class Stop(Event):
@@ -45,31 +48,32 @@ def scripted(*runs: list[Any]) -> Callable[[], Iterator[Any]]:
 
 def test_what_all_streams_yield_comes_out_in_order_and_people_are_told(clock: Clock) -> None:
     stop, notes = Stop(clock), list[str]()
-    stream = scripted([Opened(), 1, StreamLost("it ended")], [StreamLost("not yet")], [Opened(), 2, 3])
+    stream = scripted([Opened(), 1, StreamLost("It ended.")], [StreamLost("Not yet.")], [Opened(), 2, 3])
     found = follow_reopening("api", stream, stop, notes.append)
     assert [next(found) for _ in range(3)] == [1, 2, 3]
-    assert notes == ["api: it ended. Opening it again ...", "api: followed again."]
+    assert notes == ["api: It ended. Opening it again ...", "api: followed again."]
 
 
 def test_a_stream_that_cannot_be_opened_again_is_given_up_with_the_reason(clock: Clock) -> None:
-    stream = scripted([Opened(), 1, StreamLost("it ended")], [StreamLost("the app is away")])
+    stream = scripted([Opened(), 1, StreamLost("It ended.")], [StreamLost("The app is away.", WAIT)])
     begin, found = clock.now, follow_reopening("backend", stream, Stop(clock), lambda _: None)
-    with pytest.raises(CommandError, match=r"^backend cannot be followed: the app is away$"):
+    with pytest.raises(CommandError, match=r"^backend cannot be followed: The app is away\.$") as raised:
         list(found)
+    assert raised.value.helps == (WAIT,)
     assert PATIENCE < clock.now - begin < PATIENCE + 20
 
 
 def test_the_first_one_is_waited_for_a_shorter_time(clock: Clock) -> None:
     begin, notes = clock.now, list[str]()
     with pytest.raises(CommandError):
-        list(follow_reopening("api", scripted([StreamLost("nobody answers")]), Stop(clock), notes.append))
+        list(follow_reopening("api", scripted([StreamLost("Nobody answers.")]), Stop(clock), notes.append))
     assert clock.now - begin < FIRST_PATIENCE + 10
     assert notes == []
 
 
 def test_one_that_opens_and_ends_again_and_again_is_not_given_up_but_asked_less_often(clock: Clock) -> None:
     stop = Stop(clock)
-    found = follow_reopening("api", scripted([Opened(), 1, StreamLost("it ended")]), stop, lambda _: None)
+    found = follow_reopening("api", scripted([Opened(), 1, StreamLost("It ended.")]), stop, lambda _: None)
     assert [next(found) for _ in range(30)] == [1] * 30
     assert clock.slept[-1] == max(clock.slept) > clock.slept[0]
 
@@ -82,7 +86,7 @@ def test_what_cannot_be_mended_is_raised_at_once(clock: Clock) -> None:
 
 def test_nothing_is_opened_again_once_it_was_stopped(clock: Clock) -> None:
     stop = Stop(clock)
-    found = follow_reopening("api", scripted([Opened(), 1, StreamLost("it ended")]), stop, lambda _: None)
+    found = follow_reopening("api", scripted([Opened(), 1, StreamLost("It ended.")]), stop, lambda _: None)
     assert next(found) == 1
     stop.set()
     assert list(found) == []

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
+import advice
 from cli.tail import Entry
 from cli.tail.backend import Backend
 from cli.tail.reopen import Opened, StreamLost
 from cli.tail.worker import Worker
 from cli.ui.errors import CommandError
-from clients.app_platform import AppPlatform
+from clients.app_platform import AppPlatform, AppPlatformError
 from clients.workers_api import Workers
+from errors import Fix, UserError
 from tests.support.scripted import Reply, Scripted, scripted
 from tests.support.streams import STAY, streaming
 
@@ -66,7 +68,7 @@ def test_a_worker_is_followed_as_wrangler_does_and_its_tail_deleted(api: Scripte
 def test_a_tail_that_ends_is_lost_and_deleted(api: Scripted, ends: str) -> None:
     with streaming([], [STAY], protocol="trace-v1") as live:
         tail(api, live.address.replace("http", "ws"), ends)
-        with pytest.raises(StreamLost, match=r"its stream of events (ended|has expired)"):
+        with pytest.raises(StreamLost, match=r"^The stream of events (ended|has expired)\.$"):
             list(worker(api, Event()).stream())
     assert api.asked[-1] == f"DELETE {TAILS}/t1"
 
@@ -81,8 +83,12 @@ def test_a_tail_whose_stream_does_not_open_is_deleted(api: Scripted) -> None:
 def test_a_worker_that_is_gone_is_no_matter_of_patience(api: Scripted) -> None:
     errors = [{"code": 10007, "message": "This Worker does not exist on your account."}]
     api.answers[TAILS] = [Reply({"success": False, "errors": errors, "messages": [], "result": None}, 404)]
-    with pytest.raises(CommandError, match=r"^There is no Worker front\. Deploy it: pulumi up$"):
+    with pytest.raises(CommandError, match=r"^The Worker front does not exist\.$") as raised:
         list(worker(api, Event()).stream())
+    assert raised.value.helps == (Fix("pulumi up", "to deploy it"),)
+
+
+STATUS = "Fix: run `oracle status --stack prod` to see why."
 
 
 def app(deployment: str | None) -> Reply:
@@ -111,7 +117,7 @@ def test_the_backends_log_is_followed_and_goes_on_where_it_was_lost(api: Scripte
         known = backend(api, Event())
         stream = known.stream()
         assert lines(stream, 2) == ["one", "two"]
-        with pytest.raises(StreamLost, match="its run log ended"):
+        with pytest.raises(StreamLost, match=r"^The run log ended\.$"):
             next(stream)
         stream = known.stream()
         assert lines(stream, 2) == ["three", "no time"]
@@ -126,7 +132,7 @@ def test_another_deployment_is_followed_although_the_stream_stays_open(
     monkeypatch.setattr("cli.tail.backend.LOOK_SECONDS", 0)
     with streaming([said("01", "old"), STAY]) as live:
         api.answers = {"/v2/apps/a": [app("d1"), app("d2")], log("d1"): [Reply({"live_url": live.address})]}
-        with pytest.raises(StreamLost, match="another deployment runs"):
+        with pytest.raises(StreamLost, match="Another deployment runs"):
             list(backend(api, Event()).stream())
 
 
@@ -143,24 +149,24 @@ def test_the_app_that_a_release_has_made_is_followed(api: Scripted) -> None:
 
 
 @pytest.mark.parametrize(
-    "answers, error, sentence",
+    "answers, error, text",
     [
-        ({}, CommandError, "The backend's app is gone. Bring it up again: pulumi up"),
-        ({"/v2/apps/a": [app(None)]}, StreamLost, "its app has no deployment yet. See what became of it: pulumi up"),
+        ({}, CommandError, "The backend's app was deleted. Fix: run `pulumi up` to deploy it."),
+        ({"/v2/apps/a": [app(None)]}, StreamLost, f"The backend's app has no deployment yet. {STATUS}"),
         (
             {"/v2/apps/a": [app("d1")], log("d1"): [Reply({"historic_urls": []})]},
             StreamLost,
-            "its run log is closed. See why nothing writes it: pulumi up",
+            f"The run log is closed. {STATUS}",
         ),
-        ({"/v2/apps/a": [app("d1")]}, StreamLost, "its deployment is gone"),
-        ({"/v2/apps/a": [Reply({"message": "no"}, 401)]}, CommandError, "DigitalOcean refused"),
+        ({"/v2/apps/a": [app("d1")]}, StreamLost, "The deployment was deleted."),
+        ({"/v2/apps/a": [Reply({"message": "no"}, 401)]}, AppPlatformError, "DigitalOcean refused"),
         ({"/v2/apps/a": [Reply({"message": "no"}, 503)]}, StreamLost, "DigitalOcean's API failed at"),
     ],
 )
 def test_why_the_backend_cannot_be_followed(
-    api: Scripted, answers: dict[str, Any], error: type[Exception], sentence: str
+    api: Scripted, answers: dict[str, Any], error: type[UserError], text: str
 ) -> None:
     api.answers = answers
     with pytest.raises(error) as raised:
         list(backend(api, Event()).stream())
-    assert str(raised.value).startswith(sentence)
+    assert advice.text(raised.value, "prod", "").startswith(text)
