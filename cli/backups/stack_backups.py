@@ -11,7 +11,7 @@ import advice
 from cli.engine.pulumi import Engine
 from cli.ui.errors import CommandError
 from clients.pocketbase import DataSummary, Login, Unhealthy, login, summarize_data, version
-from errors import Fix
+from errors import Fix, UserError
 from stack_outputs import Outputs
 from storage.backups import UNDONE, AuditLog, BackupCatalog, Entry, Store, open_store
 from storage.backups.loss import Logins, Loss, find_loss

@@ -16,6 +16,7 @@ from cli.status.diagnose import Diagnosis, diagnose
 from cli.status.model import Backups
 from cli.status.probe import Answer
 from settings import from_file
+from tests.support.command_lines import assert_parses
 from tests.support.stacks import stack_file
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -193,7 +194,10 @@ def with_front(name: str, front: Answer, seen: Observations | None = None) -> Ob
 
 
 def judged(seen: Observations, commands: Commands = LOCAL) -> Diagnosis:
-    return diagnose(SETTINGS, declared(), seen, commands, NOW)
+    found = diagnose(SETTINGS, declared(), seen, commands, NOW)
+    for finding in found.findings:
+        assert_parses(finding.next, commands.stack)
+    return found
 
 
 def blamed(seen: Observations, commands: Commands = LOCAL) -> tuple[str, str, str, str]:
