@@ -24,12 +24,14 @@ class Invocation:
 
     def read(self, ctx: Any) -> None:
         """Read it from the context of the command that is invoked."""
-        self.command = shlex.join(["oracle", *sys.argv[1:]])
+        words = ["oracle", *sys.argv[1:]]
         self.stack = ctx.params.get("target") or FIRST  # of `oracle promote FROM TO`
         if stack := ctx.params.get("stack"):
             self.stack = stack
             if ctx.get_parameter_source("stack").name == "DEFAULT":
-                self.command += f" {LONG} {stack}"
+                end = words.index("--") if "--" in words else len(words)  # what follows is another program's
+                words[end:end] = [LONG, stack]
+        self.command = shlex.join(words)
 
 
 class StackCommand(TyperCommand):

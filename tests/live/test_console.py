@@ -173,5 +173,5 @@ def test_a_session_ends_with_its_container(project: Project) -> None:
     last = " ".join(person.seen[person.seen.rindex("\r\noracle: ") :].split())
     assert last == (
         "oracle: The backend's console ended before the command: its container was replaced or stopped, or the "
-        "connection broke. Fix: run `oracle console backend`."
+        "connection broke. Fix: run `oracle console backend --stack local`."
     )

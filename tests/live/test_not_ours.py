@@ -88,9 +88,9 @@ def test_a_copied_file_is_refused_by_every_command(untouched: Project) -> None:
         for name in ("jellyfish-app", API, WEB, UNIVERSE):
             assert name in said, said
         assert OWNER in said.replace("\n", ""), said
-        assert "oracle-net:backend.appName NAME -s x" in " ".join(said.split()), said
-    for command in (("plan", "x"), ("adopt", "x", "--dry-run")):
-        assert "is of organization/oracle-net/local" in copy.oracle(*command).failed().output
+        assert "oracle-net:backend.appName NAME --stack x" in " ".join(said.split()), said
+    assert "is of organization/oracle-net/local" in copy.oracle("plan", "x").failed().output
+    assert "belongs to organization/oracle-net/local" in copy.oracle("adopt", "x", "--dry-run").failed().output
     assert "is of organization/oracle-net/local" in copy.pulumi("preview", "--stack", "x").failed().output
     destroy(copy).well()
 

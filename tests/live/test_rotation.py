@@ -141,7 +141,7 @@ def test_a_made_password_is_renewed_and_no_login_fails(project: Project) -> None
     assert not logs_in(project, before)
     for line in ("accepts the new password", "refuses the old password"):
         assert line in done.output
-    assert "Left to do: the app's own variable PB_ADMIN_PASSWORD" in done.output
+    assert "The app's variable PB_ADMIN_PASSWORD has the old password" in done.output
     assert superusers(project) == ["admin@oracle.localhost"]
     assert network.apps(project) == ["jellyfish-app"]
     for name in ("api/src/worker.js", "web/public/index.html", "backend/entrypoint.sh"):

@@ -150,5 +150,5 @@ def test_what_cannot_be_followed_ends_it_with_a_sentence(project: Project) -> No
                     break
                 threading.Event().wait(0.2)
             assert http.delete(f"{url}/{script}?force=true").status_code == 200
-        found.until(f"There is no Worker {script}. Deploy it: ")
+        found.until(f"The Worker {script} does not exist. Fix: run ")
         assert found.process.wait(SECONDS) == 1

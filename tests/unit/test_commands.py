@@ -19,6 +19,7 @@ from cli import completion
 from cli.engine.workspace import PROJECT, Stack
 from cli.help import Entry
 from cli.main import COMMANDS, app
+from cli.stack_argument import Invocation
 from storage.backups import Folder
 from tests.support.owners import owner
 from tests.support.stacks import LOCAL
@@ -227,3 +228,20 @@ def test_two_stacks_are_one_too_many(words: str) -> None:
     result = CliRunner().invoke(app, words.split())
     assert result.exit_code == 2
     assert "unexpected extra argument" in result.output or "No such option" in result.output
+
+
+@pytest.mark.parametrize(
+    "words, typed",
+    [
+        ("status prod", "oracle status prod"),
+        ("status", "oracle status --stack local"),
+        ("console backend -- ls -l", "oracle console backend --stack local -- ls -l"),
+    ],
+)
+def test_the_typed_command_names_the_stack(words: str, typed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, *rest = words.split()
+    monkeypatch.setattr("sys.argv", ["oracle", name, *rest])
+    invocation = Invocation()
+    with command(name).make_context(name, rest) as context:
+        invocation.read(context)
+    assert invocation.command == typed
