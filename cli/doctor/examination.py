@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from cli.doctor import apis, backups, images, machine, names, stack_checks
-from cli.doctor.model import Finding, again, secrets
+from cli.doctor.model import Finding, again, from_error, secrets
 from cli.engine import local_cloud
 from cli.engine.workspace import Stack, exports
 from cli.status import probe
@@ -27,7 +27,7 @@ def examine(stack: Stack, seconds: float = SECONDS) -> list[Finding]:
     environment = {**os.environ, **_exports(stack)}
     checks = _checks(stack, settings, environment)
     hidden = secrets(environment)
-    return [each.without(hidden) for each in [*findings, *run_checks(checks, seconds, again(stack.name))]]
+    return [each.without(hidden) for each in [*findings, *run_checks(checks, seconds, stack.name)]]
 
 
 def _checks(stack: Stack, settings: Settings | None, environment: Mapping[str, str]) -> dict[str, Check]:
@@ -56,25 +56,27 @@ def _stopped_cloud(stack: Stack) -> Finding:
     return Finding("cloud", "warn", f"the local cloud at {stack.endpoint} does not run", f"oracle up {stack.name}")
 
 
-def run_checks(checks: Mapping[str, Check], seconds: float, retry: str) -> list[Finding]:
-    """Run the checks and return their findings. A check that is late or fails is a finding too, with `retry`."""
+def run_checks(checks: Mapping[str, Check], seconds: float, stack: str) -> list[Finding]:
+    """Run the checks and return their findings. A check that is late or fails is a finding too."""
     results = probe.gather_with_deadline(
-        {name: partial(_findings, name, check, retry) for name, check in checks.items()}, seconds
+        {name: partial(_findings, name, check, stack) for name, check in checks.items()}, seconds
     )
     late = f"no answer within {seconds:g} s"
     return [
         finding
         for name, result in results.items()
-        for finding in ([Finding(name, "fail", late, retry)] if isinstance(result, TimedOut) else result)
+        for finding in ([Finding(name, "fail", late, again(stack))] if isinstance(result, TimedOut) else result)
     ]
 
 
-def _findings(name: str, check: Check, retry: str) -> list[Finding]:
+def _findings(name: str, check: Check, stack: str) -> list[Finding]:
     findings: list[Finding] = []
     try:
         findings.extend(check())
+    except UserError as error:
+        findings.append(from_error(name, error, stack, again(stack)))
     except Exception as error:  # any failure, because the other checks' findings are still useful
-        findings.append(Finding(name, "fail", f"could not be checked ({type(error).__name__})", retry))
+        findings.append(Finding(name, "fail", f"could not be checked ({type(error).__name__})", again(stack)))
     return findings
 
 

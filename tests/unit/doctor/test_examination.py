@@ -91,15 +91,23 @@ def test_what_is_late_and_what_breaks_are_findings() -> None:
         yield OK
         raise RuntimeError(TOKEN)
 
-    found = examination.run_checks(
-        {"late": late, "breaks": breaks, "well": lambda: [OK]}, 0.3, "oracle doctor --stack x"
-    )
+    def refused() -> Iterable[Finding]:
+        raise UserError("It is gone.", Fix(f"oracle up {STACK}"))
+
+    checks = {"late": late, "breaks": breaks, "refused": refused, "well": lambda: [OK]}
+    found = examination.run_checks(checks, 0.3, "x")
     never.set()
     assert [(finding.check, finding.level) for finding in found] == [
         ("late", "fail"),
         ("a", "ok"),
         ("breaks", "fail"),
+        ("refused", "fail"),
         ("a", "ok"),
+    ]
+    assert [finding.remedy for finding in found if finding.level == "fail"] == [
+        "oracle doctor --stack x",
+        "oracle doctor --stack x",
+        "oracle up x",
     ]
     assert TOKEN not in str(found)
 
