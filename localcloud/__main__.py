@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from localcloud.backoff import attempts
 from localcloud.cloud import ToolPaths, open_cloud
 from localcloud.processes import background
 
@@ -26,7 +27,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 
 
 class Refusal(Exception):
-    """An error that prevents the start: one sentence and the next command."""
+    """An error that prevents the start: a sentence with the problem, and a fix."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> None:
     """Lock the state folder, take both ports, and serve."""
-    from localcloud.edge import EdgeError
+    from localcloud.edge_process import EdgeError
     from localcloud.server import serve
 
     root: Path = options.state.absolute()
@@ -75,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
         try:
             asyncio.run(serve(cloud, control))
         except EdgeError as error:
-            raise Refusal(f"{error} Next: make tools") from error
+            raise Refusal(str(error)) from error
 
 
 def plugin_process(home: Path | None) -> AbstractContextManager[None]:
@@ -99,7 +100,7 @@ def locked(root: Path, port: int) -> Iterator[bool]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise Refusal(f"the local cloud already runs on {root}{_holder(before)}. Next: make down") from error
+            raise Refusal(f"The local cloud already runs on {root}{_holder(before)}. Fix: run `make down`.") from error
         file.truncate(0)
         file.write(json.dumps({"pid": os.getpid(), "port": port}))
         file.flush()
@@ -125,22 +126,24 @@ def listener(port: int, option: str) -> socket.socket:
     except OSError as error:
         bound.close()
         if error.errno != errno.EADDRINUSE:
-            raise Refusal(f"port {port} cannot be used: {error.strerror}. Next: use another {option}") from error
-        raise Refusal(f"port {port} is in use{who_listens(port)}. Next: stop it, or use another {option}") from error
+            raise Refusal(f"Port {port} cannot be used: {error.strerror}. Fix: use another {option}.") from error
+        raise Refusal(
+            f"Port {port} is in use{who_listens(port)}. Fix: stop that program, or use another {option}."
+        ) from error
     return bound
 
 
 def await_port(port: int, option: str, seconds: float) -> None:
     """Wait until the port is free: the processes of a killed run may need a moment to end."""
-    end, pause = time.monotonic() + seconds, 0.02
-    while True:
+    refusal: Refusal | None = None
+    for pause in attempts(0.02, 0.3, seconds):
+        time.sleep(pause)
         try:
             return listener(port, option).close()
-        except Refusal:
-            if time.monotonic() > end:
-                raise
-        time.sleep(pause)
-        pause = min(pause * 2, 0.3)
+        except Refusal as error:
+            refusal = error
+    assert refusal
+    raise refusal
 
 
 def who_listens(port: int) -> str:

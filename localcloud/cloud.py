@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from localcloud.faults import Faults
+from localcloud.files import atomic_write
 from localcloud.images import ImageStore
 from localcloud.repositories import Repositories
-from localcloud.requestlog import RequestLog
+from localcloud.request_log import RequestLog
 from localcloud.store import Store
-from localcloud.vault import Vault, write_private
+from localcloud.vault import Vault
 
 if TYPE_CHECKING:
     from localcloud.edge import Edge
@@ -40,7 +41,8 @@ class Tokens:
             "cloudflare": tokens.cloudflare,
             "accountId": tokens.account_id,
         }
-        write_private(path, json.dumps(names, indent=2).encode() + b"\n")
+        with atomic_write(path) as fresh:
+            fresh.write_text(json.dumps(names, indent=2) + "\n")
         return tokens
 
 
@@ -53,11 +55,11 @@ class ToolPaths:
     pocketbase: Path
 
     def checked(self) -> ToolPaths:
-        """Return absolute paths. Raises ValueError with one sentence and the next command when a path is missing."""
+        """Return absolute paths. Raises ValueError, with the fix, when a path is missing."""
         for name, path in asdict(self).items():
             if not path.exists():
                 option = "--" + name.replace("_", "-")
-                raise ValueError(f"{option} {path} does not exist. Next: make tools")
+                raise ValueError(f"{option} {path} does not exist. Fix: run `make tools`.")
         return ToolPaths(*(Path(os.path.abspath(path)) for path in asdict(self).values()))
 
 

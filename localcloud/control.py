@@ -15,9 +15,9 @@ from starlette.routing import BaseRoute, Route
 
 from localcloud import VERSION, console_page
 from localcloud.cloud import Cloud
-from localcloud.cloudflare.routes import api_of
-from localcloud.edge import EdgeError
-from localcloud.edgefaults import EdgeFaults
+from localcloud.cloudflare.startup import api_of
+from localcloud.edge_faults import EdgeFaults
+from localcloud.edge_process import EdgeError
 from localcloud.faults import FaultError, RequestFault, read
 from localcloud.images import ImageError
 from localcloud.repositories import Repository, RepositoryError

@@ -1,193 +1,65 @@
-"""The Python side of the HTTP edge: a Node process that receives every request for apps and Workers.
+"""The HTTP edge: it receives every request for apps and Workers, in a Node process of its own.
 
-`Edge` remembers the hosts, upstreams and running versions that it set, so that it can restore them in a new Node
-process after a crash. It speaks JSON lines over the child's standard input and output; secrets travel only there. When
-this process dies, the child reads the end of its input and ends itself with every workerd. If the child was killed, the
-next start finds its children by process id and creation time.
+`Edge` remembers the hosts, upstreams and running versions that it set, and sets them again in a new Node process after
+a crash.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import json
 import logging
-import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
 
-import psutil
-
-from localcloud.leftovers import Leftovers
+from localcloud.edge_process import EdgeError, EdgeProcess, Tools, WorkerStartError
+from localcloud.worker_spec import Json, WorkerInfo, WorkerSpec
 
 log = logging.getLogger(__name__)
 
 Address = tuple[str, int]
 Share = tuple[str, float]
-Json = Any
-
-SCRIPT = Path(__file__).parent / "edge" / "edge.mjs"
-LINE_BYTES = 16 * 1024 * 1024
-START_SECONDS = 20.0
-STOP_SECONDS = 5.0
-BUSY_SECONDS = 3.0
-LONGEST_PAUSE = 2.0
-PASSED_ON = ("PATH", "HOME", "LANG", "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR")
-
-
-class EdgeError(Exception):
-    """The edge could not be started, or an operation failed."""
-
-
-class WorkerStartError(Exception):
-    """A Worker's code does not load; the text is workerd's."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Module:
-    """One module of an uploaded script. `kind` is Miniflare's: ESModule, CommonJS, Text, Data, CompiledWasm, Script."""
-
-    name: str
-    kind: str
-    file: Path
-
-
-@dataclass(frozen=True, kw_only=True)
-class Assets:
-    """A folder of files; `config` may have html_handling, not_found_handling, run_worker_first (bool or list)."""
-
-    directory: Path
-    binding: str | None = None
-    config: Mapping[str, Json] = field(default_factory=dict)
-    types: Mapping[str, str] = field(default_factory=dict)
-    """Content types by the files' paths in the folder: "" for no type. Files not listed here get theirs from the name.
-    """
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkerSpec:
-    """A version to run. The first module is the main one; without modules it serves assets only."""
-
-    modules: Sequence[Module]
-    compatibility_date: str
-    log: Path
-    compatibility_flags: Sequence[str] = ()
-    texts: Mapping[str, str] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    json: Mapping[str, Json] = field(default_factory=dict)
-    services: Mapping[str, str] = field(default_factory=dict)
-    storage: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Storage bindings by name: the kind ("kv") and the id of the namespace."""
-    objects: Mapping[str, str] = field(default_factory=dict)
-    """Durable Object classes and the ids of their namespaces. Only one version at a time can have them."""
-    object_bindings: Mapping[str, str] = field(default_factory=dict)
-    """The class of each Durable Object binding, by the binding's name."""
-    assets: Assets | None = None
-    cpu_ms: int | None = None
-    """Processor time that a request may use; None means Cloudflare's default."""
-
-    def wire(self) -> dict[str, Json]:
-        """Return the form that edge.mjs reads."""
-        assets = self.assets and {
-            "directory": str(self.assets.directory),
-            "binding": self.assets.binding,
-            "config": dict(self.assets.config),
-            "types": dict(self.assets.types),
-        }
-        return {
-            "modules": [{"name": m.name, "kind": m.kind, "file": str(m.file)} for m in self.modules],
-            "compatibility_date": self.compatibility_date,
-            "compatibility_flags": list(self.compatibility_flags),
-            "texts": dict(self.texts),
-            "secrets": dict(self.secrets),
-            "json": dict(self.json),
-            "services": dict(self.services),
-            "storage": dict(self.storage),
-            "objects": dict(self.objects),
-            "object_bindings": dict(self.object_bindings),
-            "assets": assets,
-            "cpu_ms": self.cpu_ms,
-            "log": str(self.log),
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkerInfo:
-    """The exports of a loaded module: the default export's handlers, and [{name, handlers}] of the others."""
-
-    handlers: list[str]
-    named: list[dict[str, Json]]
-    startup_ms: int
-
-
-class Tools(Protocol):
-    """The paths of the edge's programs."""
-
-    @property
-    def node(self) -> Path: ...
-    @property
-    def node_modules(self) -> Path: ...
 
 
 class Edge:
-    """Starts, controls and replaces the Node process. There is one instance for each local cloud."""
+    """Controls the Node process and its state. There is one instance for each local cloud."""
 
     def __init__(self, root: Path, port: int, tools: Tools) -> None:
         """Use `root`/edge for files. Port 0 picks a free port, which `port` holds after `start`."""
-        self.port = port
-        self.newest_date = ""
-        """The newest compatibility date that the runtime supports; known once it has started."""
         self.traced: Callable[[str, str, list[Json]], None] = lambda *_: None
         """Receives the traces of the followed Workers' invocations."""
+        self._process = EdgeProcess(root / "edge", port, tools, self._traced, self._replay)
         self._followed: set[str] = set()
-        self._state = root / "edge"
-        storage = ("--storage", str(self._state / "storage"))
-        self._node = (str(tools.node), str(SCRIPT), "--node-modules", str(tools.node_modules), *storage)
-        self._leftovers = Leftovers(self._state / "children.json")
-        self._process: asyncio.subprocess.Process | None = None
-        self._pending: dict[int, asyncio.Future[Json]] = {}
-        self._next = 0
-        self._watch: asyncio.Task[None] | None = None
-        self._stopping = False
-        self._up = asyncio.Event()
-        self._write = asyncio.Lock()
         self._apps: dict[str, Address | None] = {}
         self._specs: dict[tuple[str, str], WorkerSpec] = {}
         self._shares: dict[str, list[Share]] = {}
         self._hosts: dict[str, list[str]] = {}
 
     @property
+    def port(self) -> int:
+        """The port on 127.0.0.1."""
+        return self._process.port
+
+    @property
+    def newest_date(self) -> str:
+        """The newest compatibility date that the runtime supports; "" before the first start."""
+        return self._process.newest_date
+
+    @property
     def pid(self) -> int | None:
         """The Node process's id while it runs."""
-        return self._process.pid if self._process else None
+        return self._process.pid
 
     async def start(self) -> None:
         """Start, and return when 127.0.0.1:port listens. Raises EdgeError, which names the port when it is taken."""
-        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._clean()
-        self._stopping = False
-        await self._spawn()
-        self._watch = asyncio.create_task(self._supervise())
+        await self._process.start()
 
     async def stop(self) -> None:
         """Stop the Node process and all Workers, and cut running requests. Does nothing when it is not running."""
-        self._stopping = True
-        process = self._process
-        if process is None:
-            return
-        if process.stdin:
-            process.stdin.close()
-        try:
-            await asyncio.wait_for(process.wait(), STOP_SECONDS)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-        if self._watch:
-            await self._watch
-        self._clean()
+        await self._process.stop()
+
+    async def ask(self, op: str, **rest: Json) -> Json:
+        """Send one operation to edge.mjs and return its answer. Raises EdgeError."""
+        return await self._process.ask(op, **rest)
 
     async def route_app(self, host: str, upstream: Address | None) -> None:
         """Send new requests for `host` to `upstream`. Running requests finish on the old one. None means 503."""
@@ -206,7 +78,6 @@ class Edge:
     async def load_worker(self, name: str, version: str, spec: WorkerSpec) -> WorkerInfo:
         """Start a version without giving it traffic. Raises WorkerStartError."""
         answer = await self.ask("start", name=name, version=version, spec=spec.wire())
-        self._record()
         return WorkerInfo(handlers=answer["handlers"], named=answer["named"], startup_ms=answer["ms"])
 
     async def unload_worker(self, name: str, version: str) -> None:
@@ -263,120 +134,8 @@ class Edge:
                 self._specs, self._shares[name] = before[0], before[1]
             raise
 
-    async def _spawn(self) -> None:
-        deadline = asyncio.get_running_loop().time() + BUSY_SECONDS
-        pause = 0.05
-        while True:
-            failure = await self._launch()
-            if failure is None:
-                break
-            if failure != "EADDRINUSE" or asyncio.get_running_loop().time() > deadline:
-                raise EdgeError(self._sentence(failure))
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
-        self._record()
-        self._up.set()
-
-    def _clean(self) -> None:
-        self._leftovers.reap()
-        shutil.rmtree(self._state / "tmp", ignore_errors=True)
-
-    def _sentence(self, failure: str) -> str:
-        if failure == "EADDRINUSE":
-            return f"Port {self.port} on 127.0.0.1 is in use: stop what listens there or choose another --edge-port."
-        return f"The edge did not start ({failure}): see {self._state / 'edge.log'}."
-
-    async def _launch(self) -> str | None:
-        with (self._state / "edge.log").open("ab") as errors:
-            self._process = process = await asyncio.create_subprocess_exec(
-                *self._node,
-                "--port",
-                str(self.port),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=errors,
-                limit=LINE_BYTES,
-                env=self._environment(),
-                cwd=self._state,
-                start_new_session=True,
-            )
-        assert process.stdout
-        try:
-            line = await asyncio.wait_for(process.stdout.readline(), START_SECONDS)
-        except TimeoutError:
-            line = b""
-        first = json.loads(line) if line else {"failed": "no answer"}
-        if "ready" in first:
-            self.port = int(first["ready"])
-            self.newest_date = str(first["newest"])
-            return None
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        await process.wait()
-        return str(first["failed"])
-
-    def _environment(self) -> dict[str, str]:
-        """Return only the variables that Node needs: workerd inherits them, and must not get our own tokens."""
-        passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        scratch = self._state / "tmp"
-        scratch.mkdir(mode=0o700, exist_ok=True)
-        return passed | {"TMPDIR": str(scratch), "NO_COLOR": "1", "NODE_NO_WARNINGS": "1"}
-
-    async def _supervise(self) -> None:
-        """Read responses. When the process ends unexpectedly, start a new one and replay the state."""
-        while True:
-            await self._read()
-            self._up.clear()
-            for future in self._pending.values():
-                if not future.done():
-                    future.set_exception(EdgeError("The edge stopped while it was working."))
-            self._pending.clear()
-            if self._stopping:
-                self._process = None
-                return
-            log.error("the edge stopped unasked; starting another")
-            await self._again()
-
-    async def _read(self) -> None:
-        assert self._process
-        assert self._process.stdout
-        while line := await self._process.stdout.readline():
-            answer = json.loads(line)
-            if "id" not in answer:
-                self._receive_event(answer)
-                continue
-            future = self._pending.pop(answer["id"], None)
-            if future is None or future.done():
-                continue
-            if "error" not in answer:
-                future.set_result(answer["result"])
-            elif answer["kind"] == "worker":
-                future.set_exception(WorkerStartError(answer["error"]))
-            else:
-                future.set_exception(EdgeError(answer["error"]))
-        await self._process.wait()
-
-    def _receive_event(self, message: Json) -> None:
-        if "restarted" in message:
-            self._record()
-            return
-        traces = message["traces"]
-        self.traced(traces["name"], traces["version"], traces["traces"])
-
-    async def _again(self) -> None:
-        pause = 0.1
-        while not self._stopping:
-            self._leftovers.reap()
-            try:
-                await self._spawn()
-            except (EdgeError, OSError) as error:
-                log.error("%s", error)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
-                continue
-            self._replaying = asyncio.create_task(self._replay())
-            return
+    def _traced(self, name: str, version: str, traces: list[Json]) -> None:
+        self.traced(name, version, traces)
 
     async def _replay(self) -> None:
         with contextlib.suppress(EdgeError):
@@ -399,32 +158,3 @@ class Edge:
             return
         if self._shares.get(name) is shares:
             await self._activate(name, specs, shares)
-
-    async def ask(self, op: str, **rest: Json) -> Json:
-        """Send one operation to edge.mjs and return its answer. Raises EdgeError."""
-        try:
-            await asyncio.wait_for(self._up.wait(), START_SECONDS)
-        except TimeoutError:
-            raise EdgeError("The edge is not running.") from None
-        assert self._process
-        assert self._process.stdin
-        self._next += 1
-        number = self._next
-        future: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
-        self._pending[number] = future
-        line = json.dumps({"id": number, "op": op, **rest}) + "\n"
-        try:
-            async with self._write:
-                self._process.stdin.write(line.encode())
-                await self._process.stdin.drain()
-        except ConnectionError:
-            self._pending.pop(number, None)
-            raise EdgeError("The edge stopped while it was working.") from None
-        return await future
-
-    def _record(self) -> None:
-        if self._process is None:
-            return
-        with contextlib.suppress(psutil.NoSuchProcess):
-            node = psutil.Process(self._process.pid)
-            self._leftovers.record([node, *node.children(recursive=True)])

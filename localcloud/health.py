@@ -7,6 +7,8 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
+from localcloud.backoff import attempts
+
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.5
 DEFAULT_BUDGET = 30.0
@@ -40,17 +42,14 @@ class HealthCheck:
 
     async def wait(self, port: int) -> str:
         """Wait until the program is ready; return "", or the last problem when the time is up."""
-        end = asyncio.get_running_loop().time() + self.budget
-        pause, good = FIRST_PAUSE, 0
-        while True:
+        problem, good = "", 0
+        for pause in attempts(FIRST_PAUSE, LONGEST_PAUSE, self.budget, growth=1.3):
+            await asyncio.sleep(pause)
             problem = await self.look(port)
             good = 0 if problem else good + 1
             if good >= self.successes:
                 return ""
-            if asyncio.get_running_loop().time() + pause > end:
-                return problem or "not enough successful answers in a row"
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.3, LONGEST_PAUSE)
+        return problem or "not enough successful answers in a row"
 
     async def look(self, port: int) -> str:
         """Check once: return "" when ready, else the problem."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
 import shutil
 import tarfile
@@ -18,7 +17,8 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from localcloud.imageconfig import ImageConfig
+from localcloud.files import atomic_write
+from localcloud.image_config import ImageConfig
 from localcloud.registry import PullError, Registry
 from localcloud.store import Store
 from localcloud.trees import TreeError, place
@@ -60,14 +60,10 @@ class ImageStore:
         """
         if not DIGEST.fullmatch(digest):
             raise ImageError(f"{digest!r} is not a digest like sha256:<64 hexadecimal digits>")
-        fresh = self._folder / f"{digest[7:]}.{os.urandom(4).hex()}.part"
-        try:
+        with atomic_write(self.path(digest)) as fresh:
             size = await _write_checked(fresh, digest, body)
             read_config(fresh)
-            os.replace(fresh, self.path(digest))
-        finally:
-            fresh.unlink(missing_ok=True)
-        self._store.execute("INSERT OR IGNORE INTO images VALUES (?, ?, ?)", (digest, repository, size))
+        self._register(digest, repository)
         return size
 
     def pull(self, host: str, path: str, digest: str, repository: str) -> None:
@@ -87,25 +83,24 @@ class ImageStore:
             raise ImageError(str(error)) from None
 
     def _take(self, digest: str, repository: str, root: Path, config: ImageConfig) -> None:
-        fresh = self._folder / f"{digest[7:]}.{os.urandom(4).hex()}.part"
-        try:
+        with atomic_write(self.path(digest)) as fresh:
             pack(root, config, fresh)
-            size = fresh.stat().st_size
-            os.replace(fresh, self.path(digest))
-        finally:
-            fresh.unlink(missing_ok=True)
-        self._store.execute("INSERT OR IGNORE INTO images VALUES (?, ?, ?)", (digest, repository, size))
+        self._register(digest, repository)
 
     def keep(self, folder: Path, cmd: list[str], repository: str) -> str:
         """Pack a folder that was built here, and return its digest."""
-        fresh = self._folder / f"{os.urandom(8).hex()}.part"
-        pack(folder, ImageConfig(tuple(cmd)), fresh)
-        with fresh.open("rb") as file:
-            digest = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
-        size = fresh.stat().st_size
-        os.replace(fresh, self.path(digest))
-        self._store.execute("INSERT OR IGNORE INTO images VALUES (?, ?, ?)", (digest, repository, size))
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix="built-") as scratch:
+            packed = Path(scratch) / "image.tar"
+            pack(folder, ImageConfig(tuple(cmd)), packed)
+            with packed.open("rb") as file:
+                digest = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+            packed.rename(self.path(digest))
+        self._register(digest, repository)
         return digest
+
+    def _register(self, digest: str, repository: str) -> None:
+        size = self.path(digest).stat().st_size
+        self._store.execute("INSERT OR IGNORE INTO images VALUES (?, ?, ?)", (digest, repository, size))
 
     def config(self, digest: str) -> ImageConfig:
         """Return the image's start configuration."""

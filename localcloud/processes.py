@@ -1,7 +1,6 @@
 """Programs that the local cloud runs: each in its own process group, its output captured, ended as a group.
 
-Each running process is recorded with its creation time. The next start finds and ends the leftovers of a killed local
-cloud; it leaves alone a process that only reuses the same id.
+Each running program is recorded, so that the next start can end those of a killed local cloud.
 """
 
 from __future__ import annotations
@@ -11,26 +10,22 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
-from localcloud.store import Store
+from localcloud.leftovers import Leftovers
 
-TABLE = "CREATE TABLE IF NOT EXISTS processes (pid INTEGER PRIMARY KEY, created REAL NOT NULL);"
 LINE_BYTES = 1024 * 1024
-REAP_SECONDS = 3.0
 Sink = Callable[[str], None]
 
 
 class Processes:
     """Starts programs and records them."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        store.script(TABLE)
+    def __init__(self, leftovers: Leftovers) -> None:
+        self._leftovers = leftovers
 
     async def start(self, command: Sequence[str], cwd: Path, env: Mapping[str, str], sink: Sink) -> Program:
         """Run a command and pass every line of its output to `sink`. Raises OSError when it cannot be started."""
@@ -44,26 +39,12 @@ class Processes:
             limit=LINE_BYTES,
             start_new_session=True,
         )
-        with contextlib.suppress(psutil.NoSuchProcess):
-            created = psutil.Process(process.pid).create_time()
-            self._store.execute("INSERT OR REPLACE INTO processes VALUES (?, ?)", (process.pid, created))
-        return Program(process, sink, self._forget)
-
-    def _forget(self, pid: int) -> None:
-        with contextlib.suppress(Exception):  # the store may be closed already: the next start ends the leftovers
-            self._store.execute("DELETE FROM processes WHERE pid = ?", (pid,))
+        self._leftovers.add(process.pid)
+        return Program(process, sink, self._leftovers.remove)
 
     def reap(self) -> int:
-        """Kill the leftovers of an earlier run with all members of their groups; return the number of processes."""
-        doomed: list[psutil.Process] = []
-        for row in self._store.fetchall("SELECT pid, created FROM processes"):
-            doomed += _group(row["pid"], row["created"])
-        for process in doomed:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        _wait_for_end(doomed)
-        self._store.execute("DELETE FROM processes")
-        return len(doomed)
+        """Kill the programs of an earlier run with all members of their groups; return the number of processes."""
+        return self._leftovers.reap()
 
 
 @contextlib.contextmanager
@@ -82,33 +63,6 @@ def end_session(leader: int) -> None:
         with contextlib.suppress(psutil.Error, ProcessLookupError, PermissionError):
             if os.getsid(process.pid) == leader:
                 process.kill()
-
-
-def _group(leader: int, created: float) -> list[psutil.Process]:
-    """Return the processes of a group that began with this leader; [] when another process now has its id."""
-    members = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
-            if os.getpgid(process.pid) == leader and process.create_time() >= created:
-                members.append(process)
-    heads = [process for process in members if process.pid == leader]
-    return [] if heads and heads[0].create_time() != created else members
-
-
-def _wait_for_end(doomed: list[psutil.Process]) -> None:
-    """Wait until all have ended; a zombie, which only waits for its parent, counts as ended."""
-    end, pause = time.monotonic() + REAP_SECONDS, 0.005
-    while doomed and time.monotonic() < end:
-        time.sleep(pause)
-        pause = min(pause * 2, 0.1)
-        doomed = [process for process in doomed if _alive(process)]
-
-
-def _alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 class Program:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from localcloud.imageconfig import ImageConfig
+from localcloud.image_config import ImageConfig
 from localcloud.trees import TreeError, inside, place, remove
 
 SECONDS = 60.0

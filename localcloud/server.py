@@ -19,10 +19,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from localcloud import control, digitalocean
 from localcloud.cloud import Cloud
 from localcloud.cloudflare.routes import routes as cloudflare_routes
-from localcloud.cloudflare.routes import start as start_workers
-from localcloud.cloudflare.routes import stop as stop_workers
+from localcloud.cloudflare.startup import start as start_workers
+from localcloud.cloudflare.startup import stop as stop_workers
 from localcloud.faults import RequestFault
-from localcloud.requestlog import Entry
+from localcloud.request_log import Entry
 from localcloud.tolerance import TolerantProtocol
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from localcloud.files import atomic_write
+
 NONCE_BYTES = 12
 
 
@@ -29,7 +31,8 @@ class Vault:
     def at(cls, path: Path) -> Vault:
         """Return the vault whose key is in `path`; create a new key when the file is missing."""
         if not path.exists():
-            write_private(path, AESGCM.generate_key(256))
+            with atomic_write(path) as fresh:
+                fresh.write_bytes(AESGCM.generate_key(256))
         return cls(path.read_bytes())
 
     def seal(self, text: str, purpose: str = "") -> str:
@@ -45,13 +48,3 @@ class Vault:
             return self._cipher.decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], purpose.encode()).decode()
         except (InvalidTag, ValueError) as error:
             raise VaultError("sealed by another vault or for another purpose") from error
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read; readers see all of it or nothing."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    os.replace(fresh, path)

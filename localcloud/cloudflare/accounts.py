@@ -67,5 +67,5 @@ async def set_subdomain(request: Request, api: Api) -> Response:
         raise ApiError(400, 10030, f"{name!r} is no valid subdomain.")
     api.zones.set_subdomain(name)
     for script in api.records.scripts():
-        await api.workers.readdress(script.name)
+        await api.workers.runtime.readdress(script.name)
     return ok({"subdomain": name})

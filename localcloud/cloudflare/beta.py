@@ -176,7 +176,7 @@ def _modules(version: Version, api: Api) -> Json:
         {
             "name": part.name,
             "content_type": part.content_type,
-            "content_base64": base64.b64encode(api.workers.blobs.module(part.digest).read_bytes()).decode(),
+            "content_base64": base64.b64encode(api.workers.runtime.blobs.module(part.digest).read_bytes()).decode(),
         }
         for part in version.parts
     ]

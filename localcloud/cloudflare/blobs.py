@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from localcloud.files import atomic_write
+
 Json = Any
 Manifest = dict[str, dict[str, Json]]
 LONGEST_NAME = 255
@@ -175,7 +177,5 @@ class Blobs:
     def _write(self, file: Path, content: bytes) -> None:
         if file.exists():
             return
-        handle, part = tempfile.mkstemp(dir=file.parent, prefix="part-")
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        os.replace(part, file)
+        with atomic_write(file) as fresh:
+            fresh.write_bytes(content)

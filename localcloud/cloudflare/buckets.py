@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from localcloud.cloudflare.errors import ApiError
 from localcloud.cloudflare.responses import now
-from localcloud.edgestorage import EdgeStorage
+from localcloud.edge_storage import EdgeStorage
 from localcloud.store import Store
 
 KIND = "r2"

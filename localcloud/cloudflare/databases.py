@@ -11,7 +11,7 @@ from typing import Any
 
 from localcloud.cloudflare.errors import ApiError
 from localcloud.cloudflare.responses import now
-from localcloud.edgestorage import EdgeStorage
+from localcloud.edge_storage import EdgeStorage
 from localcloud.store import Store
 
 Json = Any

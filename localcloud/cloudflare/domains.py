@@ -93,7 +93,7 @@ async def put_domain(request: Request, api: Api) -> Response:
 async def drop_domain(request: Request, api: Api) -> Response:
     """Detach a custom domain."""
     gone = api.zones.detach(request.path_params["domain"])
-    await api.workers.readdress(gone.script)
+    await api.workers.runtime.readdress(gone.script)
     return ok(None)
 
 
@@ -109,7 +109,7 @@ async def put_script_domains(request: Request, api: Api) -> Response:
     if left_out := _left_out(api, name, hosts):
         for domain in left_out:
             api.zones.detach(domain.id)
-        await api.workers.readdress(name)
+        await api.workers.runtime.readdress(name)
     return ok(made)
 
 
@@ -143,8 +143,8 @@ async def _attach(api: Api, hostname: str, script: str, options: dict[str, Json]
     before = next((domain for domain in api.zones.domains() if domain.hostname == hostname.lower()), None)
     made = api.zones.attach(hostname, script, options)
     if before and before.script != script:
-        await api.workers.readdress(before.script)
-    await api.workers.readdress(script)
+        await api.workers.runtime.readdress(before.script)
+    await api.workers.runtime.readdress(script)
     return shapes.domain(made)
 
 
@@ -166,7 +166,7 @@ async def put_route(request: Request, api: Api) -> Response:
     before = api.zones.route(zone_id, identifier) if identifier else None
     made = api.zones.put_route(zone_id, identifier, text(fields, "pattern"), fields.get("script") or None)
     for name in {made.script, before.script if before else None} - {None}:
-        await api.workers.readdress(str(name))
+        await api.workers.runtime.readdress(str(name))
     return ok(shapes.route(made))
 
 
@@ -174,7 +174,7 @@ async def drop_route(request: Request, api: Api) -> Response:
     """Delete a route."""
     gone = api.zones.drop_route(request.path_params["zone"], request.path_params["route"])
     if gone.script:
-        await api.workers.readdress(gone.script)
+        await api.workers.runtime.readdress(gone.script)
     return ok({"id": gone.id})
 
 
@@ -197,10 +197,10 @@ async def put_script_routes(request: Request, api: Api) -> Response:
     if not isinstance(patterns, list):
         raise bad_body("not a list of routes")
     made = api.zones.replace_routes(name, [(text(route, "pattern"), route) for route in patterns])
-    await api.workers.readdress(name)
+    await api.workers.runtime.readdress(name)
     return ok([shapes.route(route) for route in made])
 
 
 async def _readdress_all(api: Api) -> None:
     for script in api.records.scripts():
-        await api.workers.readdress(script.name)
+        await api.workers.runtime.readdress(script.name)

@@ -174,3 +174,16 @@ def _etag(parts: list[Part], site: Site | None) -> str:
 
 def _texts(found: Json) -> dict[str, str]:
     return {key: str(value) for key, value in (found or {}).items() if value is not None}
+
+
+def new_script(name: str, moment: str) -> Script:
+    """Return a script without a version, with the default settings."""
+    return Script(
+        name=name,
+        tag=uuid.uuid4().hex,
+        created_on=moment,
+        modified_on=moment,
+        settings=script_settings({}, None),
+        enabled=False,
+        previews_enabled=False,
+    )

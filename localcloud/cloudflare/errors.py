@@ -85,3 +85,8 @@ def no_version(version: str) -> ApiError:
 
 def no_zone(name: str) -> ApiError:
     return ApiError(404, 1001, f"Zone {name} could not be found.")
+
+
+def no_versions(name: str) -> ApiError:
+    """Build the error for a Worker without a version."""
+    return ApiError(404, 10222, f"Worker {name} has no versions.")

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from localcloud.cloudflare.errors import ApiError
-from localcloud.edgestorage import EdgeStorage, Stored
+from localcloud.edge_storage import EdgeStorage, Stored
 from localcloud.store import Store
 
 Json = Any

@@ -1,15 +1,8 @@
-"""The table of endpoints below /client/v4, and the start of the Workers after a restart."""
+"""The table of endpoints below /client/v4."""
 
 from __future__ import annotations
 
-import hmac
-import logging
-from collections.abc import Awaitable, Callable
-
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, Route, WebSocketRoute
-from starlette.websockets import WebSocket
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from localcloud.cloud import Cloud
 from localcloud.cloudflare import (
@@ -18,7 +11,6 @@ from localcloud.cloudflare import (
     beta,
     d1,
     domains,
-    errors,
     kv,
     queue_api,
     r2,
@@ -26,24 +18,9 @@ from localcloud.cloudflare import (
     tails,
     versions,
 )
-from localcloud.cloudflare.api import Api, Handler
-from localcloud.cloudflare.blobs import Blobs
-from localcloud.cloudflare.buckets import Buckets
-from localcloud.cloudflare.databases import Databases
-from localcloud.cloudflare.errors import ApiError
-from localcloud.cloudflare.namespaces import Namespaces
-from localcloud.cloudflare.queues import Queues
-from localcloud.cloudflare.records import Records
-from localcloud.cloudflare.schedules import Schedules
-from localcloud.cloudflare.sessions import Sessions
-from localcloud.cloudflare.targets import Targets
-from localcloud.cloudflare.workers import Workers
-from localcloud.cloudflare.zones import Zones
-from localcloud.edge import EdgeError
-from localcloud.edgestorage import EdgeStorage
-
-log = logging.getLogger(__name__)
-Endpoint = Callable[[Request], Awaitable[Response]]
+from localcloud.cloudflare.api import Handler
+from localcloud.cloudflare.endpoints import answer, follow_tail, unknown_path
+from localcloud.cloudflare.startup import api_of
 
 ACCOUNT = "/accounts/{account}"
 WORKERS = f"{ACCOUNT}/workers"
@@ -195,110 +172,9 @@ def routes(cloud: Cloud) -> list[BaseRoute]:
     """Return all routes; the last one answers for unknown paths."""
     api = api_of(cloud)
     table: list[BaseRoute] = [
-        Route(path, _answer(api, handler), methods=[method], name=f"{method} {path}") for method, path, handler in TABLE
+        Route(path, answer(api, handler), methods=[method], name=f"{method} {path}") for method, path, handler in TABLE
     ]
-    upload = Route(f"{WORKERS}/assets/upload", _answer(api, assets.upload, session=True), methods=["POST"])
+    upload = Route(f"{WORKERS}/assets/upload", answer(api, assets.upload, session=True), methods=["POST"])
     known = [*table, upload]
-    logs = WebSocketRoute("/tails/{tail}", _follow(api))
-    return [*known, logs, Route("/{path:path}", _unknown(api, known), methods=METHODS)]
-
-
-async def start(cloud: Cloud) -> None:
-    """Start all stored Workers and their cron triggers."""
-    api = api_of(cloud)
-    await api.workers.start()
-    api.schedules.start()
-
-
-async def stop(cloud: Cloud) -> None:
-    """Stop the cron triggers."""
-    await api_of(cloud).schedules.stop()
-
-
-def api_of(cloud: Cloud) -> Api:
-    """Return the cloud's only Api, which the first call creates."""
-    api: Api | None = vars(cloud).get("cloudflare")
-    if api is None:
-        api = vars(cloud)["cloudflare"] = _make(cloud)
-    return api
-
-
-def _make(cloud: Cloud) -> Api:
-    records = Records(cloud.store, cloud.vault)
-    blobs = Blobs(cloud.root / "cloudflare")
-    sessions = Sessions(records, cloud.vault, blobs)
-    zones = Zones(records)
-    storage = EdgeStorage(cloud.edge)
-    namespaces, buckets = Namespaces(cloud.store, storage), Buckets(cloud.store, storage)
-    databases, queues = Databases(cloud.store, storage), Queues(cloud.store, storage)
-    targets = Targets(records, namespaces, buckets, databases, queues)
-    follows = tails.Tails()
-    cloud.edge.traced = follows.hear
-    return Api(
-        account_id=cloud.tokens.account_id,
-        token=cloud.tokens.cloudflare,
-        records=records,
-        sessions=sessions,
-        workers=Workers(records, blobs, sessions, zones, targets, cloud.edge),
-        zones=zones,
-        namespaces=namespaces,
-        buckets=buckets,
-        databases=databases,
-        queues=queues,
-        schedules=Schedules(cloud.store, cloud.edge),
-        tails=follows,
-    )
-
-
-def _answer(api: Api, handler: Handler, session: bool = False) -> Endpoint:
-    """Check token and account before a handler; with `session` the handler checks the token."""
-
-    async def endpoint(request: Request) -> Response:
-        try:
-            if not session:
-                _authorize(request, api)
-            if request.path_params.get("account", api.account_id) != api.account_id:
-                raise errors.authentication()
-            return await handler(request, api)
-        except ApiError as error:
-            return error.response()
-        except ClientDisconnect:
-            raise
-        except EdgeError as error:
-            log.error("%s %s: %s", request.method, request.url.path, error)
-            return errors.failure(503, 10013, f"{error} Try again.", final=False)
-        except Exception:
-            log.exception("%s %s failed", request.method, request.url.path)
-            return errors.failure(500, 10002, "An unknown error has occurred: see the local cloud's log.")
-
-    return endpoint
-
-
-def _follow(api: Api) -> Callable[[WebSocket], Awaitable[None]]:
-    async def endpoint(websocket: WebSocket) -> None:
-        await tails.follow(websocket, api)
-
-    return endpoint
-
-
-def _authorize(request: Request, api: Api) -> None:
-    given = request.headers.get("authorization")
-    if given is None:
-        raise errors.no_credentials()
-    if not hmac.compare_digest(given.encode(), f"Bearer {api.token}".encode()):
-        if request.url.path.endswith("/tokens/verify"):
-            raise ApiError(401, 1000, "Invalid API Token")
-        raise errors.authentication()
-
-
-def _unknown(api: Api, known: list[BaseRoute]) -> Endpoint:
-    async def endpoint(request: Request) -> Response:
-        try:
-            _authorize(request, api)
-        except ApiError as error:
-            return error.response()
-        if any(route.matches(request.scope)[0] is Match.PARTIAL for route in known):
-            return errors.no_method(request.method).response()
-        return errors.no_route(request.url.path).response()
-
-    return endpoint
+    logs = WebSocketRoute("/tails/{tail}", follow_tail(api))
+    return [*known, logs, Route("/{path:path}", unknown_path(api, known), methods=METHODS)]

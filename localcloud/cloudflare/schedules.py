@@ -12,7 +12,8 @@ from typing import Any
 from localcloud.cloudflare.crons import Cron
 from localcloud.cloudflare.errors import ApiError
 from localcloud.cloudflare.responses import now
-from localcloud.edge import Edge, EdgeError
+from localcloud.edge import Edge
+from localcloud.edge_process import EdgeError
 from localcloud.store import Store
 
 Json = Any

@@ -51,12 +51,12 @@ async def content(request: Request, api: Api) -> Response:
     if len(version.parts) == 1:
         part = version.parts[0]
         kind = "application/javascript" if version.classic else part.content_type
-        return Response(api.workers.blobs.module(part.digest).read_bytes(), media_type=kind, headers=headers)
+        return Response(api.workers.runtime.blobs.module(part.digest).read_bytes(), media_type=kind, headers=headers)
     pieces = []
     for part in version.parts:
         head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{part.name}"; filename="{part.name}"\r\n'
         head += f"Content-Type: {part.content_type}\r\n\r\n"
-        pieces += [head.encode(), api.workers.blobs.module(part.digest).read_bytes(), b"\r\n"]
+        pieces += [head.encode(), api.workers.runtime.blobs.module(part.digest).read_bytes(), b"\r\n"]
     pieces.append(f"--{BOUNDARY}--\r\n".encode())
     headers["content-type"] = f"multipart/form-data; boundary={BOUNDARY}"
     return Response(b"".join(pieces), headers=headers)

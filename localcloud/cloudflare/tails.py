@@ -126,7 +126,7 @@ async def open_tail(request: Request, api: Api) -> Response:
     except (ValueError, TypeError, AttributeError):
         raise ApiError(400, 10026, "Could not parse the tail's filters.") from None
     tail = api.tails.add(name, filters)
-    await api.workers.follow(name, wanted=True)  # before the response: the client's next request must be traced
+    await api.workers.runtime.follow(name, wanted=True)  # before the response: the client's next request must be traced
     return ok(tail.shape(request))
 
 
@@ -136,7 +136,7 @@ async def close_tail(request: Request, api: Api) -> Response:
     if tail is None:
         raise ApiError(404, 10057, "This tail does not exist.")
     if not api.tails.of(tail.script):
-        await api.workers.follow(tail.script, wanted=False)
+        await api.workers.runtime.follow(tail.script, wanted=False)
     return ok(None)
 
 

@@ -11,17 +11,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from localcloud.cloudflare import bindings, drafts, errors, objects, site
-from localcloud.cloudflare.blobs import Blobs
-from localcloud.cloudflare.models import Deployment, Part, Script, Version
-from localcloud.cloudflare.objects import ObjectNamespace, ObjectNamespaces
+from localcloud.cloudflare import drafts, errors, objects
+from localcloud.cloudflare.models import Deployment, Script, Version
+from localcloud.cloudflare.objects import ObjectNamespace
 from localcloud.cloudflare.records import Records
 from localcloud.cloudflare.responses import now
+from localcloud.cloudflare.runtime import Runtime
 from localcloud.cloudflare.sessions import Sessions
 from localcloud.cloudflare.targets import Targets
-from localcloud.cloudflare.uploads import KINDS, OLDEST_DATE, Upload
-from localcloud.cloudflare.zones import Zones
-from localcloud.edge import Assets, Edge, Module, WorkerSpec, WorkerStartError
+from localcloud.cloudflare.uploads import Upload
 
 Json = Any
 log = logging.getLogger(__name__)
@@ -34,17 +32,10 @@ WHOLE = 100.0
 class Workers:
     """The account's Workers. Changes to one Worker happen one after another, to different Workers in parallel."""
 
-    def __init__(
-        self, records: Records, blobs: Blobs, sessions: Sessions, zones: Zones, targets: Targets, edge: Edge
-    ) -> None:
+    def __init__(self, records: Records, sessions: Sessions, targets: Targets, runtime: Runtime) -> None:
         self.records = records
-        self.blobs = blobs
-        self.sessions = sessions
-        self.zones = zones
-        self._edge = edge
-        self.objects = ObjectNamespaces(records.store)
-        self._targets = targets
-        self._drafts = drafts.Drafts(blobs, sessions, targets)
+        self.runtime = runtime
+        self._drafts = drafts.Drafts(runtime.blobs, sessions, targets)
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     # --- looking up
@@ -72,7 +63,7 @@ class Workers:
             return self.version(name, identifier)
         newest = self.records.latest(name)
         if newest is None:
-            raise _no_versions(name)
+            raise errors.no_versions(name)
         return newest
 
     # --- uploading
@@ -83,7 +74,7 @@ class Workers:
         async with self._locks[name]:
             before = self.records.latest(name)
             tag = before.migration_tag if before else None
-            found, tag = objects.migrated(self.objects.of(name), tag, upload.metadata.get("migrations"))
+            found, tag = objects.migrated(self.runtime.objects.of(name), tag, upload.metadata.get("migrations"))
             version = self._drafts.upload(name, upload, before, found, tag)
             settings = drafts.script_settings(upload.metadata, self.records.script(name))
             version = await self._deploy(version, settings, found)
@@ -95,7 +86,7 @@ class Workers:
             self.script(name)
             if upload.metadata.get("migrations"):
                 raise errors.ApiError(400, 10211, "Migrations must be fully applied by a deployment of the Worker.")
-            before, found = self.records.latest(name), self.objects.of(name)
+            before, found = self.records.latest(name), self.runtime.objects.of(name)
             tag = before.migration_tag if before else None
             return await self._load_and_store(self._drafts.upload(name, upload, before, found, tag))
 
@@ -111,7 +102,7 @@ class Workers:
         check_name(name)
         async with self._locks[name]:
             if self.records.script(name) is None:
-                self.records.save_script(_new_script(name, now()))
+                self.records.save_script(drafts.new_script(name, now()))
         return self.script(name)
 
     async def patch_script(self, name: str, settings: dict[str, Json]) -> Script:
@@ -134,13 +125,13 @@ class Workers:
             self.script(name)
             before = self.records.latest(name)
             if before is None:
-                raise _no_versions(name)
+                raise errors.no_versions(name)
             return await self._load_and_store(replace(drafts.with_secrets(before, changes), annotations=annotations))
 
     async def _load_and_store(self, version: Version) -> Version:
         """Load a version once as a test, and store it."""
-        version = await self._loaded(version, self.spec(version))
-        await self._edge.unload_worker(version.script, version.id)
+        version = await self.runtime.load(version, self.runtime.spec(version))
+        await self.runtime.unload(version)
         self.records.add_version(version)
         self._prune(version.script)
         return version
@@ -151,7 +142,7 @@ class Workers:
         newest = self.records.latest(name)
         deployment = self.records.deployment(name)
         if newest is None:
-            raise _no_versions(name)
+            raise errors.no_versions(name)
         if deployment is None or [version for version, _ in deployment.shares] != [newest.id]:
             message = "The latest version of your Worker isn't currently deployed. Deploy it first."
             raise errors.ApiError(400, 10215, message)
@@ -166,41 +157,21 @@ class Workers:
 
         `namespaces` are its new Durable Object namespaces, when they change.
         """
-        spec = self.spec(version, namespaces)
-        version = await self._loaded(version, spec)
-        await self._edge.share_worker(version.script, {version.id: spec}, [(version.id, WHOLE)])
+        spec = self.runtime.spec(version, namespaces)
+        version = await self.runtime.load(version, spec)
+        await self.runtime.share(version.script, {version.id: spec}, [(version.id, WHOLE)])
         moment = version.created_on
-        script = self.records.script(version.script) or _new_script(version.script, moment)
+        script = self.records.script(version.script) or drafts.new_script(version.script, moment)
         script = replace(script, modified_on=moment, settings=settings or script.settings)
         with self.records.store.transaction():
             self.records.save_script(script)
             if namespaces is not None:
-                self.objects.replace(version.script, namespaces)
+                self.runtime.objects.replace(version.script, namespaces)
             self.records.add_version(version)
             self.records.add_deployment(_deployment(version.script, [(version.id, WHOLE)], {}))
         self._prune(version.script)
-        await self.readdress(version.script)
+        await self.runtime.readdress(version.script)
         return version
-
-    async def _loaded(self, version: Version, spec: WorkerSpec) -> Version:
-        """Start a version without traffic and return it with its exports. Raises ApiError when it does not load."""
-        if version.compatibility_date > spec.compatibility_date:
-            asked, newest = version.compatibility_date, spec.compatibility_date
-            log.warning("Worker %s asks for the compatibility date %s and runs with %s", version.script, asked, newest)
-        try:
-            info = await self._edge.load_worker(version.script, version.id, spec)
-        except WorkerStartError as error:
-            raise errors.invalid(str(error)) from None
-        exported = {named["name"] for named in info.named}
-        if missing := sorted(set(spec.objects) - exported):
-            await self._edge.unload_worker(version.script, version.id)
-            why = f"does not export class '{missing[0]}' which is depended on by existing Durable Objects"
-            raise errors.ApiError(400, 10064, f"New version of script {why}.")
-        if version.parts and not info.handlers and not any(named["handlers"] for named in info.named):
-            await self._edge.unload_worker(version.script, version.id)
-            raise errors.ApiError(400, 10068, "No event handlers were registered. This script does nothing.")
-        named = [entry for entry in info.named if entry["handlers"]]
-        return replace(version, handlers=info.handlers, named_handlers=named, startup_time_ms=info.startup_ms)
 
     async def deploy(
         self, name: str, shares: Sequence[tuple[str, float]], annotations: dict[str, str], force: bool = False
@@ -210,18 +181,15 @@ class Workers:
             versions = {identifier: self.version(name, identifier) for identifier, _ in shares}
             if not force:
                 self._check_secrets(name, versions)
-            if len(versions) > 1 and self.objects.of(name):
+            if len(versions) > 1 and self.runtime.objects.of(name):
                 raise errors.invalid("a Worker with Durable Objects cannot run in two versions here")
-            specs = {identifier: self.spec(version) for identifier, version in versions.items()}
-            try:
-                await self._edge.share_worker(name, specs, shares)
-            except WorkerStartError as error:
-                raise errors.invalid(str(error)) from None
+            specs = {identifier: self.runtime.spec(version) for identifier, version in versions.items()}
+            await self.runtime.share(name, specs, shares)
             made = _deployment(name, list(shares), annotations)
             with self.records.store.transaction():
                 self.records.add_deployment(made)
                 self.records.save_script(replace(self.script(name), modified_on=made.created_on))
-            await self.readdress(name)
+            await self.runtime.readdress(name)
         return made
 
     def _check_secrets(self, name: str, versions: dict[str, Version]) -> None:
@@ -246,7 +214,7 @@ class Workers:
                 )
                 raise errors.ApiError(409, 10142, message + "bindings first, or delete it with force=true.")
             self.records.drop_script(name)
-            await self._edge.remove_worker(name)
+            await self.runtime.remove(name)
 
     def references(self, name: str) -> list[str]:
         """Return other Workers whose serving version has a service binding to this one."""
@@ -277,26 +245,14 @@ class Workers:
                 previews_enabled=script.previews_enabled if previews is None else previews,
             )
             self.records.save_script(script)
-            await self.readdress(name)
+            await self.runtime.readdress(name)
         return script
 
-    async def readdress(self, name: str) -> None:
-        """Send the Worker's current addresses to the edge."""
-        script = self.records.script(name)
-        if script is None:
-            return
-        hosts = [self.zones.worker_host(name)] if script.enabled else []
-        await self._edge.set_worker_hosts(name, [*hosts, *self.zones.hosts_of(name)])
-
-    async def follow(self, name: str, *, wanted: bool) -> None:
-        """Turn the traces of a Worker on the edge on or off."""
-        await self._edge.follow_worker(name, wanted)
-
-    # --- life
+    # --- restart
 
     async def start(self) -> None:
         """Start every Worker as before the restart. A failing one is logged and answers 503."""
-        self.blobs.sweep(self.records.documents())
+        self.runtime.blobs.sweep(self.records.documents())
         places = asyncio.Semaphore(STARTS_AT_ONCE)
 
         async def restore(name: str) -> None:
@@ -306,47 +262,10 @@ class Workers:
         await asyncio.gather(*(restore(script.name) for script in self.records.scripts()))
 
     async def _restore(self, name: str) -> None:
-        await self.readdress(name)
         deployment = self.records.deployment(name)
-        if deployment is None:
-            return
-        specs = {identifier: self.spec(self.version(name, identifier)) for identifier, _ in deployment.shares}
-        try:
-            await self._edge.share_worker(name, specs, deployment.shares)
-        except WorkerStartError as error:
-            log.error("Worker %s does not start: %s", name, error)
-
-    def spec(self, version: Version, namespaces: list[ObjectNamespace] | None = None) -> WorkerSpec:
-        """Build the specification that the edge runs; `namespaces` when they are about to change."""
-        bound = bindings.runtime(version)
-        known = self.objects.of(version.script) if namespaces is None else namespaces
-        assets = None
-        if version.site:
-            folder = self.blobs.site(version.site.manifest, version.site.config)
-            assets = Assets(
-                directory=folder,
-                binding=bound.assets,
-                config=site.effective(version.site.config),
-                types=self.blobs.content_types(version.site.manifest),
-            )
-        return WorkerSpec(
-            modules=[
-                Module(name=part.name, kind=_kind(version, part), file=self.blobs.module(part.digest))
-                for part in version.parts
-            ],
-            compatibility_date=min(version.compatibility_date or OLDEST_DATE, self._edge.newest_date),
-            compatibility_flags=version.compatibility_flags,
-            texts=bound.texts,
-            secrets=bound.secrets,
-            json=bound.json,
-            services=bound.services,
-            storage=self._targets.places(bound.storage),
-            objects={each.class_name: each.id for each in known},
-            object_bindings=bound.objects,
-            assets=assets,
-            cpu_ms=(version.limits or {}).get("cpu_ms"),
-            log=self.blobs.logs / f"{version.script}.jsonl",
-        )
+        shares = deployment.shares if deployment else []
+        specs = {identifier: self.runtime.spec(self.version(name, identifier)) for identifier, _ in shares}
+        await self.runtime.restore(name, specs, shares)
 
     def _prune(self, name: str) -> None:
         """Delete old versions beyond the newest ones, but none in a current deployment."""
@@ -356,30 +275,10 @@ class Workers:
         self.records.drop_versions(name, [version.id for version in old if version.id not in needed])
 
 
-def _new_script(name: str, moment: str) -> Script:
-    return Script(
-        name=name,
-        tag=uuid.uuid4().hex,
-        created_on=moment,
-        modified_on=moment,
-        settings=drafts.script_settings({}, None),
-        enabled=False,
-        previews_enabled=False,
-    )
-
-
-def _no_versions(name: str) -> errors.ApiError:
-    return errors.ApiError(404, 10222, f"Worker {name} has no versions.")
-
-
 def check_name(name: str) -> None:
     """Check a Worker's name. Raises ApiError 10016."""
     if not NAME.fullmatch(name):
         raise errors.bad_name(name)
-
-
-def _kind(version: Version, part: Part) -> str:
-    return "Script" if version.classic else KINDS[part.content_type]
 
 
 def _deployment(name: str, shares: list[tuple[str, float]], annotations: dict[str, str]) -> Deployment:

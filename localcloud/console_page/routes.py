@@ -15,13 +15,13 @@ from starlette.routing import BaseRoute, Route
 
 from localcloud import VERSION
 from localcloud.cloud import Cloud
-from localcloud.cloudflare.routes import api_of
+from localcloud.cloudflare.startup import api_of
 from localcloud.console_page import views
 from localcloud.console_page.entrance import Entrance
-from localcloud.console_page.workerlog import follow
+from localcloud.console_page.worker_log import follow
 from localcloud.digitalocean.platform import Platform
-from localcloud.edge import EdgeError
-from localcloud.edgefaults import EdgeFaults
+from localcloud.edge_faults import EdgeFaults
+from localcloud.edge_process import EdgeError
 
 FOLDER = Path(__file__).parent
 TAIL = 400

@@ -78,7 +78,7 @@ def workers(api: Api, port: int) -> list[Json]:
 def _worker(api: Api, name: str, enabled: bool, port: int) -> Json:
     deployment = api.records.deployment(name)
     shares = deployment.shares if deployment else []
-    zones = api.workers.zones
+    zones = api.zones
     versions = [(share, api.records.version(name, identifier)) for identifier, share in shares]
     main = max(versions, key=lambda each: each[0], default=(0.0, None))[1]
     hosts = [*([zones.worker_host(name)] if enabled else []), *zones.hosts_of(name)]

@@ -19,6 +19,7 @@ import termios
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from localcloud.backoff import attempts
 from localcloud.digitalocean.containers import Container
 from localcloud.processes import end_session
 
@@ -115,13 +116,18 @@ class Console:
 
     async def _write(self, data: bytes) -> None:
         """Write to the terminal, and wait while it accepts no more."""
-        pause = 0.005
-        while data:
-            try:
+        for pause in attempts(0.005, 0.2):
+            await asyncio.sleep(pause)
+            data = self._write_part(data)
+            if not data:
+                return
+
+    def _write_part(self, data: bytes) -> bytes:
+        """Write the part that the terminal accepts now; return the rest."""
+        with contextlib.suppress(BlockingIOError):
+            while data:
                 data = data[os.write(self._terminal, data) :]
-            except BlockingIOError:
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 0.2)
+        return data
 
     async def _hang_up(self, process: asyncio.subprocess.Process) -> None:
         """Close the terminal, which hangs up the shell; kill the rest of its session."""

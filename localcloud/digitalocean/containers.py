@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.health import HealthCheck
-from localcloud.imageconfig import ImageConfig
+from localcloud.image_config import ImageConfig
 from localcloud.images import ImageStore
 from localcloud.logs import LogFile
 from localcloud.processes import Processes, Program

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from localcloud.digitalocean.spec import wrong
+from localcloud.digitalocean.field_checks import wrong
 from localcloud.vault import Vault, VaultError
 
 EV = re.compile(r"EV\[1:([^:\]]*):([^\]]*)\]")

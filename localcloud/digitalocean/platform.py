@@ -18,6 +18,7 @@ from localcloud.digitalocean.pushes import cause_of, check_access, deploys, head
 from localcloud.digitalocean.runtime import Runtime
 from localcloud.digitalocean.spec import checked
 from localcloud.digitalocean.streams import Streams
+from localcloud.leftovers import Leftovers
 from localcloud.processes import Processes
 from localcloud.repositories import RepositoryError
 
@@ -53,7 +54,7 @@ class Platform:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
         self.shelf = Shelf(cloud)
-        self.processes = Processes(cloud.store)
+        self.processes = Processes(Leftovers(cloud.root / "processes.json"))
         self.runtime = Runtime(cloud, self.shelf, self.processes)
         self.deployer = Deployer(self.runtime, Builder(cloud, self.shelf, self.processes))
         self.streams = Streams(cloud, self.runtime)

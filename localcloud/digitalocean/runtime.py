@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+from localcloud.backoff import attempts, pauses
 from localcloud.cloud import Cloud
 from localcloud.digitalocean import envs
 from localcloud.digitalocean.containers import Container, Plan, StartError
@@ -118,12 +119,13 @@ class Runtime:
 
     async def _revive(self, app: App, deployment: Deployment, container: Container, up: asyncio.Event) -> None:
         """Start the container again and again on the same disk: a restart of the machine must not lose the data."""
-        pause = FIRST_PAUSE
-        while problem := await self._begin(deployment, container):
+        for pause in attempts(FIRST_PAUSE, LONGEST_PAUSE):
+            await asyncio.sleep(pause)
+            problem = await self._begin(deployment, container)
+            if not problem:
+                break
             up.set()
             self.log(deployment, "run").line(f"not healthy after a restart of the local cloud: {problem}")
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
         await self.route(app, container)
         up.set()
         await self._supervise(app, deployment, container)
@@ -134,21 +136,21 @@ class Runtime:
         The pause has a second use: when the machine shuts down, the program may end a moment before the local cloud
         does, and that must not lose the data.
         """
-        pause = FIRST_PAUSE
+        growing = pauses(FIRST_PAUSE, LONGEST_PAUSE)
         while True:
             assert container.program
             status = await asyncio.shield(container.program.exited)
             if container.stopping:
                 return
             await self.route(app, None)
+            pause = next(growing)
             self._crashed(deployment, status, pause)
             await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
             await container.empty()
             if problem := await self._begin(deployment, container):
                 self.log(deployment, "run").line(f"the new container is not healthy: {problem}")
                 continue
-            pause = FIRST_PAUSE
+            growing = pauses(FIRST_PAUSE, LONGEST_PAUSE)
             await self.route(app, container)
 
     async def _begin(self, deployment: Deployment, container: Container) -> str:

@@ -3,8 +3,8 @@
 //   node edge.mjs --port 8401 --node-modules DIR --storage DIR
 //
 // The parent speaks JSON lines: {"id", "op", …} in, {"id", "result"} or {"id", "error", "kind"} out. This process also
-// sends {"traces"} of followed Workers, and {"restarted"} when a workerd runs again under another id. The end of input
-// ends the process and every workerd, so nothing outlives the parent. Secrets come in on these lines only.
+// sends {"traces"} of followed Workers. The end of input ends the process and every workerd, so nothing outlives the
+// parent. Secrets come in on these lines only.
 
 import { randomBytes } from "node:crypto";
 import http from "node:http";
@@ -155,7 +155,7 @@ const way = listener(outward, (req) => req.headers["x-edge-key"] === secret);
 storage.edgePort = await listen(way, 0);
 const traces = new Traces((traces) => say({ traces }));
 await traces.listen();
-const workers = new Workers(runtime, { port: storage.edgePort, secret }, { storage, traces, restarted: () => say({ restarted: true }) });
+const workers = new Workers(runtime, { port: storage.edgePort, secret }, { storage, traces });
 
 /** Starts a version; when it has Durable Objects, it becomes the only one that runs them. */
 function ready(name, version) {

@@ -136,9 +136,8 @@ childProcess.spawn = (...words) => (spawned = spawn(...words));
 export class Workers {
   /**
    * `outbound`: {port, secret} of the listener for the Workers' own requests; `storage` is behind it, too.
-   * `restarted()` is called when a runtime runs again in another process.
    */
-  constructor(runtime, outbound, { storage, traces, restarted }) {
+  constructor(runtime, outbound, { storage, traces }) {
     this.runtime = runtime;
     runtime.adapt((miniflare) => {
       serveUploadedTypes(miniflare.ASSETS_PLUGIN);
@@ -149,7 +148,6 @@ export class Workers {
     this.outbound = outbound;
     this.storage = storage;
     this.traces = traces;
-    this.restarted = restarted;
     this.running = new Map(); // "name/version" -> {mf, upstream, handlers, named, ms}
     this.logs = new Map();
   }
@@ -303,7 +301,6 @@ export class Workers {
     const url = await instance.mf.unsafeGetDirectURL("front");
     instance.upstream.port = Number(url.port);
     await this.#tell(instance);
-    this.restarted();
   }
 
   #ask({ upstream: { host, port } }, word) {

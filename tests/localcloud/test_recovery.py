@@ -175,7 +175,7 @@ def test_a_second_one_on_the_same_state_is_refused(cloud: RunningCloud) -> None:
     assert cloud.process
     sentence = refused(cloud, "--port", str(free_port()), "--edge-port", str(free_port()))
     assert f"process {cloud.process.pid}" in sentence
-    assert sentence.endswith("Next: make down\n")
+    assert sentence.endswith("Fix: run `make down`.\n")
     assert cloud.serves()
 
 
@@ -186,7 +186,7 @@ def test_a_port_in_use_is_named_with_who_listens(tmp_path: Path, option: str) ->
         ports = {"--port": free_port(), "--edge-port": free_port()} | {option: taken}
         idle = RunningCloud(tmp_path / "state", ports["--port"], ports["--edge-port"])
         sentence = refused(idle)
-    assert f"port {taken} is in use by" in sentence
+    assert f"Port {taken} is in use by" in sentence
     assert f"(process {os.getpid()})" in sentence
     assert f"another {option}" in sentence
     assert not (tmp_path / "state" / "cloud.sqlite3").exists()
@@ -196,18 +196,15 @@ def test_a_port_in_use_is_named_with_who_listens(tmp_path: Path, option: str) ->
 def test_a_missing_program_is_named(tmp_path: Path, option: str) -> None:
     idle = RunningCloud(tmp_path / "state", free_port(), free_port())
     sentence = refused(idle, option, str(tmp_path / "nowhere"))
-    assert f"{option} {tmp_path}/nowhere does not exist. Next: make tools" in sentence
+    assert f"{option} {tmp_path}/nowhere does not exist. Fix: run `make tools`." in sentence
 
 
 def test_a_reused_process_number_is_left_alone(own_cloud: RunningCloud) -> None:
     """The leftovers' list holds creation times: a stranger who got a number from it is not ended."""
-    import sqlite3
-
     own_cloud.stop()
     stranger = subprocess.Popen(["sleep", "1000"], start_new_session=True)
     try:
-        with contextlib.closing(sqlite3.connect(own_cloud.root / "cloud.sqlite3")) as database, database:
-            database.execute("INSERT INTO processes VALUES (?, ?)", (stranger.pid, 12345.0))
+        (own_cloud.root / "processes.json").write_text(json.dumps([[stranger.pid, 12345.0]]))
         own_cloud.start()
         assert stranger.poll() is None
     finally:

@@ -21,8 +21,8 @@ MODULES = re.compile(rf"\b(?:{'|'.join(BARE)})\b")
 """What a text has in it somewhere that starts a program; to read the others as Python takes seconds."""
 ELSEWHERE = {
     "programs/process.py": "the one place",
-    "localcloud/processes.py": "the local cloud's services: asyncio, and the leftovers of a killed local cloud",
-    "localcloud/edge.py": "the edge, which is spoken to by its pipes for as long as the local cloud runs",
+    "localcloud/processes.py": "the local cloud's services, on asyncio",
+    "localcloud/edge_process.py": "the edge, which is spoken to by its pipes for as long as the local cloud runs",
     "localcloud/digitalocean/pushes.py": "git, asked for a branch's last commit; nothing of ours is imported there",
     "localcloud/digitalocean/console.py": "a shell on a terminal of its own, as App Platform's console gives one",
     "offline_plugins/warm.py": "forks plugins, and executes itself again: isolated, or with newer code",

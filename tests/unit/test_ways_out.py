@@ -39,7 +39,7 @@ EXCEPTIONS = {
     "storage/backups/bucket.py": "S3's own client; its errors",
     "storage/backups/s3.py": "S3's own client, by the proxies and certificates of httpclient",
     "localcloud/digitalocean/uptime.py": "the local cloud's checks of its own edge, on loopback",
-    "localcloud/edgestorage.py": "the local cloud's storage, in a process of its own edge, on loopback",
+    "localcloud/edge_storage.py": "the local cloud's storage, in a process of its own edge, on loopback",
     "localcloud/health.py": "the local cloud's checks of its apps, on loopback",
     "offline_plugins/api.py": "the offline plugins import nothing of ours, and refuse all but loopback",
     "localcloud/registry.py": "the local cloud's pulls of images, from a registry on loopback",

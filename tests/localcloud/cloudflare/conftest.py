@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from localcloud.edge import Edge, Module, WorkerSpec
+from localcloud.edge import Edge
+from localcloud.worker_spec import Module, WorkerSpec
 from tests.localcloud.cloudflare.loop import Loop
 from tests.localcloud.cloudflare.service import Client, Running
 from tests.localcloud.cloudflare.upstream import App

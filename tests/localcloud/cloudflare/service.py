@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from localcloud.cloud import Cloud, ToolPaths, open_cloud
-from localcloud.cloudflare import routes
+from localcloud.cloudflare import routes, startup
 from localcloud.tolerance import TolerantProtocol
 from tests.localcloud.cloudflare.loop import Loop
 from tests.support.http import NO_TLS
@@ -35,7 +35,7 @@ class Running:
 
     async def start(self) -> None:
         await self.cloud.edge.start()
-        await routes.start(self.cloud)
+        await startup.start(self.cloud)
         app = Starlette(routes=[Mount("/client/v4", routes=routes.routes(self.cloud))])
         listener = socket.create_server(("127.0.0.1", 0))  # connections wait in its queue until it is served
         self.port = int(listener.getsockname()[1])
@@ -45,7 +45,7 @@ class Running:
     async def stop(self) -> None:
         self._server.should_exit = True
         await self._task
-        await routes.stop(self.cloud)
+        await startup.stop(self.cloud)
         await self.cloud.edge.stop()
         self.cloud.store.close()
 

@@ -13,7 +13,8 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from localcloud.edge import Edge, EdgeError
+from localcloud.edge import Edge
+from localcloud.edge_process import EdgeError
 from tests.localcloud.cloudflare.load import Load
 from tests.localcloud.cloudflare.loop import Loop
 from tests.localcloud.cloudflare.upstream import App
@@ -151,7 +152,7 @@ def test_an_app_that_is_gone_is_an_answer_not_a_hang(edge: Edge, loop: Loop, ask
 
 
 def test_a_taken_port_is_named(edge: Edge, loop: Loop, tmp_path: Any, programs: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr("localcloud.edge.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("localcloud.edge_process.BUSY_SECONDS", 0.1)
     with pytest.raises(EdgeError, match=f"Port {edge.port} on 127.0.0.1 is in use"):
         loop.run(Edge(tmp_path, edge.port, programs).start())
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from localcloud.edge import Edge
-from localcloud.edgefaults import EdgeFaults
+from localcloud.edge_faults import EdgeFaults
 from localcloud.faults import RequestFault, read
 from tests.localcloud.cloudflare.loop import Loop
 from tests.localcloud.cloudflare.test_edge_apps import wait_for

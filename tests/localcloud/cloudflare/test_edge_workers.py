@@ -16,7 +16,9 @@ import psutil
 import pytest
 from websockets.sync.client import connect
 
-from localcloud.edge import Assets, Edge, EdgeError, WorkerStartError
+from localcloud.edge import Edge
+from localcloud.edge_process import EdgeError, WorkerStartError
+from localcloud.worker_spec import Assets
 from tests.localcloud.cloudflare.load import Load
 from tests.localcloud.cloudflare.loop import Loop
 from tests.localcloud.cloudflare.test_edge_apps import wait_for
@@ -259,7 +261,7 @@ def test_an_open_socket_stays_on_its_version_and_a_binding_to_itself_reaches_the
 
 
 def test_service_worker_syntax(worker: Any, ask: Any, spec: Any, tmp_path: Path) -> None:
-    from localcloud.edge import Module
+    from localcloud.worker_spec import Module
 
     file = tmp_path / "classic.js"
     file.write_text('addEventListener("fetch", (event) => event.respondWith(new Response("classic " + NAME)));')

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.edge import EdgeError
+from localcloud.edge_process import EdgeError
 from tests.localcloud.cloudflare.load import Load
 from tests.localcloud.cloudflare.loop import Loop
 from tests.localcloud.cloudflare.service import ESM, Client, Running

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from localcloud.cloudflare.routes import api_of
 from localcloud.cloudflare.schedules import Schedules
-from localcloud.edge import EdgeError
+from localcloud.cloudflare.startup import api_of
+from localcloud.edge_process import EdgeError
 from tests.localcloud.cloudflare.loop import Loop
 from tests.localcloud.cloudflare.service import Client
 from tests.support.waiting import until

@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from localcloud.cloudflare.routes import api_of
+from localcloud.cloudflare.startup import api_of
 from tests.localcloud.cloudflare.loop import Loop
 from tests.localcloud.cloudflare.service import Client
 from tests.support.waiting import until

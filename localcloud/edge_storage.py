@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 
-from localcloud.edge import Edge, EdgeError
+from localcloud.edge import Edge
+from localcloud.edge_process import EdgeError
 
 SECONDS = 60.0
 

@@ -17,7 +17,7 @@ PAUSE = 0.2
 
 async def follow(api: Api, name: str) -> AsyncIterator[str]:
     """Yield lines `LEVEL TIME TEXT`; end when the Worker is deleted."""
-    growth = Growth(api.workers.blobs.logs / f"{name}.jsonl", SHOWN_BYTES)
+    growth = Growth(api.workers.runtime.blobs.logs / f"{name}.jsonl", SHOWN_BYTES)
     while api.records.script(name) is not None:
         if lines := growth.lines():
             secrets = _secrets(api, name)
