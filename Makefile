@@ -8,7 +8,7 @@ PYTEST  = $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # The Python of .venv, if it exists: the python3 wrappers of version managers take a tenth of a second to start.
 RUN     = python=$(PYTHON); if [ -x $(BIN)/python ]; then python=$(BIN)/python; fi; \
           command -v $$python >/dev/null || { echo "Python 3.11 or later is needed, and $(PYTHON) is not on PATH."; \
-          echo "  next: install it, or make PYTHON=/path/to/python3"; exit 1; } >&2; $$python -S -m toolchain
+          echo "Fix: install it, or run make PYTHON=/path/to/python3."; exit 1; } >&2; $$python -S -m toolchain
 
 # mypy needs minutes to analyse the libraries; all checkouts share the result.
 export MYPY_CACHE_DIR ?= $(or $(ORACLE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/oracle-net)/mypy

@@ -108,7 +108,9 @@ class Registry:
             connection.request("GET", f"/v2/{self.repository}/{path}", headers=headers)
             answer = connection.getresponse()
             if answer.status == 404:
-                raise PullError(f"the registry at {self._host} does not have {self.repository}@{what}; push it first")
+                raise PullError(
+                    f"the registry at {self._host} does not have {self.repository}@{what}. Fix: push it first"
+                )
             if answer.status != 200:
                 raise PullError(f"the registry at {self._host} answers {what} with status {answer.status}")
             while chunk := answer.read(CHUNK):

@@ -47,9 +47,11 @@ class Repository:
     def read(cls, given: Any) -> Repository:
         """Read an entry from JSON. Raises RepositoryError."""
         if not isinstance(given, dict) or not all(isinstance(each, str) for each in given.values()):
-            raise RepositoryError("A repository is described by an object of texts.")
+            raise RepositoryError("A repository is a JSON object whose values are texts.")
         if unknown := sorted(set(given) - FIELDS):
-            raise RepositoryError(f"A repository has no {unknown[0]!r}; it has {', '.join(sorted(FIELDS))}.")
+            raise RepositoryError(
+                f"A repository has no field {unknown[0]!r}. Fix: use one of {', '.join(sorted(FIELDS))}."
+            )
         made = cls(**{"name": "", "checkout": "", **given})
         made._check()
         return made
@@ -59,12 +61,14 @@ class Repository:
             raise RepositoryError(f"{self.name!r} is not the name of a repository on GitHub, OWNER/REPO.")
         path = Path(self.checkout)
         if not path.is_absolute():
-            raise RepositoryError(f"The checkout {self.checkout!r} is not given by its absolute path.")
+            raise RepositoryError(f"The checkout {self.checkout!r} is not an absolute path.")
         if not ((path / ".git").exists() or (path / "HEAD").is_file()):
             made = f"git clone https://{GITHUB}/{self.name} {self.checkout}"
-            raise RepositoryError(f"{self.checkout} is not a git checkout; make it one: {made}")
+            raise RepositoryError(f"{self.checkout} is not a git checkout. Fix: run `{made}`.")
         if bool(self.build) is not bool(self.run):
-            raise RepositoryError("What does a Dockerfile's work is two commands, one that builds and one that runs.")
+            raise RepositoryError(
+                "A repository with a Dockerfile needs two commands. Fix: give both `build` and `run`, or neither."
+            )
         if Path(self.output).is_absolute() or ".." in Path(self.output).parts:
             raise RepositoryError(f"{self.output!r} is not a folder below the checkout.")
 

@@ -31,17 +31,17 @@ def main(arguments: list[str]) -> int:
 
 def _install(words: list[str]) -> None:
     if not words:
-        raise LookupError("say where: python -m offline_plugins install HOME")
+        raise LookupError("The Pulumi home is missing. Fix: run `python -m offline_plugins install HOME`.")
     names = words[1:] or list(VERSIONS)
     unknown = [name for name in names if name not in VERSIONS]
     if unknown:
-        raise LookupError(f"there is no offline plugin {unknown[0]!r}; there are: {', '.join(VERSIONS)}")
+        raise LookupError(f"There is no offline plugin {unknown[0]!r}. Fix: use one of {', '.join(VERSIONS)}.")
     install(Path(words[0]), Path(sys.executable), names)
 
 
 def _warm_home(words: list[str]) -> None:
     if not words:
-        raise LookupError("say where: python -m offline_plugins warm HOME")
+        raise LookupError("The Pulumi home is missing. Fix: run `python -m offline_plugins warm HOME`.")
     _warm(Path(words[0]).absolute())
 
 

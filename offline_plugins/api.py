@@ -81,7 +81,7 @@ class Unreachable(ProviderError):
         self.method, self.url, self.cause, self.tries = method, url, cause, tries
 
 
-REFUSED = 'The local cloud at {origin} refuses the token; load the stack\'s own: eval "$(oracle env STACK)"'
+REFUSED = 'The local cloud at {origin} refuses the token. Fix: run `eval "$(oracle env STACK)"`.'
 
 
 def _silent(_severity: str, _text: str) -> None:
@@ -113,7 +113,9 @@ class Api:
         ProviderError.
         """
         if not self.endpoint:
-            raise ProviderError("This offline plugin has no endpoint yet: it is computed; give it as plain config.")
+            raise ProviderError(
+                "The offline plugin's endpoint is a computed value. Fix: set it to a plain value in the configuration."
+            )
         url = self.endpoint + path + ("?" + urlencode(query) if query else "")
         tried = 0
         while True:
@@ -122,7 +124,7 @@ class Api:
                 answer = self._once(method, url, body, {**self.headers, **(headers or {})}, tried)
             except OSError as error:
                 if tried > self.retries.more:
-                    self._advise("The local cloud at {origin} does not answer; start it: make up")
+                    self._advise("The local cloud at {origin} does not answer. Fix: run `make up`.")
                     raise Unreachable(method, url, str(error) or type(error).__name__, tried) from None
                 answer = None
             if answer and (tried > self.retries.more or not self.retries.wanted(answer)):
@@ -178,8 +180,8 @@ def loopback(url: str, key: str) -> str:
         return url.rstrip("/")
     shown = f"{parts.scheme}://{host}" if host else repr(url)
     raise ProviderError(
-        f"{key} is {shown}, but this is the offline plugin, which talks to http://127.0.0.1 only; "
-        "for the real cloud use the official plugin: oracle up --plugins official"
+        f"{key} is {shown}, but the offline plugin connects to http://127.0.0.1 only. Fix: for the real cloud, use the "
+        "official plugin: run `oracle up --plugins official`."
     )
 
 

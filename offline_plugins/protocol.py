@@ -20,7 +20,7 @@ def _bare_package() -> None:
     """Register the package that the SDK's generated files are loaded into."""
     package_spec = importlib.util.find_spec("pulumi")  # finds a top-level package without running it
     if package_spec is None or package_spec.origin is None:
-        raise ImportError("The Pulumi SDK is not installed in this environment; run: make tools")
+        raise ImportError("The Pulumi SDK is not installed in this environment. Fix: run `make tools`.")
     package = ModuleType(_PACKAGE)
     package.__path__ = [str(Path(package_spec.origin).parent / "runtime" / "proto")]
     sys.modules[_PACKAGE] = package

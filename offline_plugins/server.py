@@ -187,8 +187,8 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         if token in self.provider.resources:
             return self.provider.resources[token]
         raise ProviderError(
-            f"The offline {self.provider.name} plugin does not carry {token}; "
-            "use the official plugin: oracle up --plugins official",
+            f"The offline {self.provider.name} plugin does not support {token}. "
+            "Fix: run `oracle up --plugins official`.",
             "UNIMPLEMENTED",
         )
 

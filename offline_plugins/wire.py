@@ -58,7 +58,8 @@ def _from_object(struct: Struct) -> Any:
         return _from_value(struct.fields["value"]) if "value" in struct.fields else UNKNOWN
     if signature in _ASSETS:
         raise ProviderError(
-            f"This offline plugin takes no {_ASSETS[signature]}; give a path or a text, or use the official plugin."
+            f"This offline plugin takes no {_ASSETS[signature]}. "
+            "Fix: give a path or a text, or use the official plugin."
         )
     return from_struct(struct)
 

@@ -8,7 +8,8 @@ import sys
 if sys.version_info < (3, 11):
     found = ".".join(str(part) for part in sys.version_info[:2])
     sys.exit(
-        "Python 3.11 or later is needed; " + sys.executable + " is " + found + ".\n  next: make PYTHON=python3.11 tools"
+        "Python 3.11 or later is needed; " + sys.executable + " is " + found + ". "
+        "Fix: run `make PYTHON=python3.11 tools`."
     )
 
 from toolchain.command import main

@@ -40,7 +40,7 @@ def install(name: str, make: Callable[[Path], None]) -> Path:
     final = root() / name
     if final.is_dir():
         return final
-    with full_disk_told(f"getting {name}"), lock(name):
+    with full_disk_reported(f"getting {name}"), lock(name):
         if final.is_dir():
             return final
         scratch = _scratch(name)
@@ -55,8 +55,8 @@ def install(name: str, make: Callable[[Path], None]) -> Path:
 
 
 @contextlib.contextmanager
-def full_disk_told(doing: str) -> Iterator[None]:
-    """Turn a full disk, or a cache that cannot be written, into an error of one sentence."""
+def full_disk_reported(doing: str) -> Iterator[None]:
+    """Turn a full disk, or a cache that cannot be written, into a ToolError."""
     try:
         yield
     except OSError as error:
@@ -65,7 +65,7 @@ def full_disk_told(doing: str) -> Iterator[None]:
         if isinstance(error, PermissionError):
             raise ToolError(
                 f"The cache folder {root()} cannot be written ({error.strerror}).",
-                "ORACLE_CACHE=/a/folder/of/yours make tools",
+                "name another cache folder: `ORACLE_CACHE=/a/folder/of/yours make tools`",
             ) from error
         raise
 
@@ -106,7 +106,7 @@ def _acquire(file: IO[str], name: str) -> None:
             file.seek(0)
             holder = file.read().strip()
             if holder not in ("", printed):
-                say(f"  {name}: another make (process {holder}) is at it; waiting for it to end …")
+                say(f"  {name}: another make (process {holder}) is installing it; waiting for it to end …")
                 printed = holder
             time.sleep(POLL_SECONDS)
         else:

@@ -19,7 +19,7 @@ USAGE = "usage: python3 -m toolchain [ensure [--quiet] | which | lock]"
 
 
 def main(arguments: list[str]) -> int:
-    """Return the exit status: 0 when everything is installed, 1 with one sentence when not, 130 when interrupted."""
+    """Return the exit status: 0 when everything is installed, 1 with an error when not, 130 when interrupted."""
     signal.signal(signal.SIGTERM, _terminated)
     words = [word for word in arguments if not word.startswith("-")]
     flags = {word for word in arguments if word.startswith("-")}
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
         print(f"{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nStopped. What was whole is kept, nothing half-made is.\n  next: make tools", file=sys.stderr)
+        print("\nStopped. The tools that were complete stay installed. To go on, run `make tools`.", file=sys.stderr)
         return 130
 
 
@@ -45,7 +45,7 @@ def _ensure(quiet: bool) -> int:
     current = tools.is_current()
     found = tools.ensure()
     if not quiet or not current:
-        say(f"Everything is there: {summary(found)}.")
+        say(f"All tools are installed: {summary(found)}.")
     return 0
 
 

@@ -34,14 +34,19 @@ def ensure() -> Engine:
     """Install the engine if needed, and return it. ORACLE_ENGINE=path, installer or modules allows only that source."""
     only = os.environ.get("ORACLE_ENGINE", "")
     if only and only not in SOURCES:
-        raise ToolError(f"ORACLE_ENGINE is {only!r}; it may be path, installer or modules.", "unset ORACLE_ENGINE")
+        raise ToolError(
+            f"ORACLE_ENGINE is {only!r}; it may be path, installer or modules.", "run `unset ORACLE_ENGINE`"
+        )
     engine = from_path() if only in ("", "path") else None
     if engine is None and only in ("", "installer"):
         engine = _from_installer(last=only == "installer")
     if engine is None and only in ("", "modules"):
         engine = Engine(cache.install(_folder("modules"), _build), pins.ENGINE, "modules")
     if engine is None:
-        raise ToolError(f"PATH has no Pulumi {pins.ENGINE_MINIMUM} or later with its Python language host.")
+        raise ToolError(
+            f"PATH has no Pulumi {pins.ENGINE_MINIMUM} or later with its Python language host.",
+            "install it, or run `unset ORACLE_ENGINE`",
+        )
     return engine
 
 
@@ -119,7 +124,7 @@ def _check(folder: Path) -> None:
     """Run the engine, before its folder gets its name in the cache."""
     absent = missing(folder)
     if absent:
-        raise ToolError(f"The engine came without {', '.join(absent)}.")
+        raise ToolError(f"The installed engine lacks {', '.join(absent)}.")
     version = version_of(folder / "pulumi")
     if version != pins.ENGINE:
-        raise ToolError(f"The engine that was got says it is version {version}, not {pins.ENGINE}.")
+        raise ToolError(f"The installed engine is version {version}, not {pins.ENGINE}.")

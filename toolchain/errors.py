@@ -1,20 +1,21 @@
-"""Errors for the user: one sentence with the problem, and the next command to type."""
+"""Errors for the user: a sentence with the problem, and a fix."""
 
 from __future__ import annotations
 
 import errno
 from pathlib import Path
 
-NEXT = "make tools"
+FIX = "run `make tools`"
 
 
 class ToolError(Exception):
-    """A part could not be installed. `sentence` is the problem; `next` is the command to type."""
+    """A tool could not be installed. `problem` is a sentence, or one with the end of a program's output."""
 
-    def __init__(self, sentence: str, next_command: str = NEXT) -> None:
-        super().__init__(f"{sentence}\n  next: {next_command}")
-        self.sentence = sentence
-        self.next = next_command
+    def __init__(self, problem: str, fix: str = FIX) -> None:
+        separator = "\n" if "\n" in problem else " "
+        super().__init__(f"{problem}{separator}Fix: {fix}.")
+        self.problem = problem
+        self.fix = fix
 
 
 class ToolMissing(ToolError):
@@ -25,13 +26,10 @@ class DiskFull(ToolError):
     """A folder's disk is full. The cache can be moved, `movable`; other folders cannot."""
 
     def __init__(self, folder: Path, doing: str, *, movable: bool = True) -> None:
-        advice = (
-            "Free some space there, or name a cache folder on a larger disk" if movable else "Free some space there"
-        )
-        super().__init__(
-            f"The disk that holds {folder} is full ({doing}); nothing half-made was kept. {advice}.",
-            "ORACLE_CACHE=/larger/disk/oracle-net make tools" if movable else NEXT,
-        )
+        fix = f"free some space there, then {FIX}"
+        if movable:
+            fix += "; or put the cache on a larger disk: `ORACLE_CACHE=/larger/disk/oracle-net make tools`"
+        super().__init__(f"The disk that holds {folder} is full ({doing}), so nothing was installed.", fix)
 
 
 class Unreachable(Exception):

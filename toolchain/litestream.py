@@ -17,7 +17,7 @@ MODULE = Path(__file__).parent / "litestream"
 def ensure() -> Path:
     """Return the program; its build takes minutes, once. Its SQLite is C: raises ToolError without a compiler."""
     if path.which("cc") is None and path.which("gcc") is None:
-        raise ToolError("Litestream is built with a C compiler, and there is none on PATH; install gcc.")
+        raise ToolError("Litestream is built with a C compiler, and there is none on PATH.", "install gcc")
     name = f"litestream-{platforms.host().key}-{pins.digest(MODULE / 'go.mod', MODULE / 'go.sum')}"
     return cache.install(name, _build) / "litestream"
 

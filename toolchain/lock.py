@@ -22,7 +22,9 @@ def write() -> None:
     """
     uv = python.find_uv()
     if uv is None:
-        raise ToolError("Lock files are written with uv, which cannot be had here.", "make lock, on another machine")
+        raise ToolError(
+            "Lock files are written with uv, and uv cannot be installed here.", "run `make lock` on another machine"
+        )
     _python_lock(uv)
     for listed in sorted(pins.WHEELS.glob("*.txt")):
         _wheel(uv, listed)

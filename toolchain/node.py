@@ -56,8 +56,8 @@ def _unpack(folder: Path) -> None:
         python.install_wheel("node", folder)
         if output([_program(folder), "--version"]) is None:
             raise ToolError(
-                f"Node {pins.wheel('node')} from PyPI does not run on this machine; install Node "
-                f"{pins.NODE_MINIMUM} or later with npm."
+                f"Node {pins.wheel('node')} from PyPI does not run on this machine.",
+                f"install Node {pins.NODE_MINIMUM} or later with npm",
             )
 
 
@@ -94,9 +94,9 @@ def _install(node: Node, folder: Path) -> None:
 def _check(node: Node, installed: Path) -> None:
     absent = [name for name in PACKAGES if not (installed / name / "package.json").is_file()]
     if absent:
-        raise ToolError(f"npm installed no {', '.join(absent)}.")
+        raise ToolError(f"npm did not install {', '.join(absent)}.")
     if output([node.program, installed / "workerd" / "bin" / "workerd", "--version"]) is None:
         raise ToolError(
-            f"The Workers runtime ({platforms.host().workerd}) does not run on this machine; "
-            "it needs glibc 2.35 or later on Linux, macOS 13.5 or later."
+            f"The Workers runtime ({platforms.host().workerd}) does not run on this machine.",
+            "use Linux with glibc 2.35 or later, or macOS 13.5 or later",
         )

@@ -38,7 +38,7 @@ def choose(system: str, machine: str) -> Platform:
             return known
     raise ToolError(
         f"{system} on {machine} is not supported: this project runs on Linux and macOS, x86-64 and arm64.",
-        "make up, on one of those (Windows: inside WSL 2)",
+        "run `make up` on one of these (on Windows, inside WSL 2)",
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from programs import packages
 from toolchain import cache, pins, platforms
 from toolchain.errors import DiskFull, ToolError
+from toolchain.files import atomic_write
 from toolchain.progress import Step, say
 from toolchain.run import Command, output, run
 
@@ -40,7 +41,7 @@ def ensure(venv: Path = VENV) -> None:
     """Update the environment to the lock. The stamp is written last, so that an interrupted update is repeated."""
     if is_current(venv):
         return
-    with cache.full_disk_told("making .venv"), cache.lock(f"venv-{pins.digest(extra=str(venv))}"):
+    with cache.full_disk_reported("making .venv"), cache.lock(f"venv-{pins.digest(extra=str(venv))}"):
         if is_current(venv):
             return
         (venv / STAMP).unlink(missing_ok=True)
@@ -48,9 +49,7 @@ def ensure(venv: Path = VENV) -> None:
             uv = find_uv()
             _sync_with_uv(uv, venv) if uv else _sync_with_pip(venv)
             cache.remove(pins.PROJECT / "oracle_net.egg-info")  # left by the build; nothing reads it
-        written = venv / f"{STAMP}.new"
-        written.write_text(stamp(venv))
-        written.replace(venv / STAMP)
+        atomic_write(venv / STAMP, stamp(venv))
 
 
 def install_wheel(name: str, target: Path) -> None:
@@ -91,7 +90,7 @@ def find_uv() -> Path | None:
     except DiskFull:
         raise
     except ToolError as error:
-        say(f"  uv cannot be had, so pip is used, which takes longer: {error.sentence.splitlines()[-1].strip()}")
+        say(f"  uv cannot be installed, so pip is used, which takes longer: {error.problem.splitlines()[-1].strip()}")
         return None
 
 
@@ -171,8 +170,8 @@ def _plain_venv(folder: Path) -> None:
 
 
 def _venv_package() -> str:
-    """Return the command that installs Python's venv module on this system."""
+    """Return the fix that installs Python's venv module on this system."""
     if shutil.which("apt-get"):
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        return f"sudo apt-get install -y python{version}-venv && make tools"
-    return "install Python 3.11 or later with its venv module, then make tools"
+        return f"run `sudo apt-get install -y python{version}-venv && make tools`"
+    return "install Python 3.11 or later with its venv module, then run `make tools`"

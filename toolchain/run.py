@@ -43,7 +43,7 @@ def run(
     except OutOfTime as late:
         raise ToolError(f"{doing} did not end within {SECONDS / 3600:.0f} hours and was stopped.") from late
     except FileNotFoundError as missing:
-        raise ToolError(f"{command[0]} is not there to be run ({doing}).") from missing
+        raise ToolError(f"{command[0]} is not installed ({doing}).") from missing
     except OSError as error:
         raise ToolError(f"{command[0]} cannot be run: {error.strerror} ({doing}).") from error
     if done.status != 0:

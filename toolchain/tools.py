@@ -10,6 +10,7 @@ from pathlib import Path
 from toolchain import cache, engine, node, path, pins, platforms, python
 from toolchain.engine import Source
 from toolchain.errors import ToolError, ToolMissing
+from toolchain.files import atomic_write
 from toolchain.run import output
 
 __all__ = ["ToolError", "ToolMissing", "Tools", "ensure", "locate"]
@@ -56,7 +57,7 @@ def ensure() -> Tools:
         return locate()
     python.ensure()
     key = _key()
-    with cache.full_disk_told("getting tools"):
+    with cache.full_disk_reported("getting tools"):
         chosen_node = node.ensure()
         node_modules = node.modules(chosen_node)
         chosen = engine.ensure()
@@ -76,7 +77,7 @@ def ensure() -> Tools:
 def _pocketbase() -> Path:
     program = python.VENV / "bin" / "pocketbase"
     if output([program, "--version"]) is None:
-        raise ToolError(f"PocketBase ({program}) does not run on this machine.", "rm -rf .venv && make tools")
+        raise ToolError(f"PocketBase ({program}) does not run on this machine.", "run `rm -rf .venv && make tools`")
     return program
 
 
@@ -108,7 +109,7 @@ def _read(venv: Path) -> tuple[Tools, str]:
             python=Path(texts["python"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ToolMissing("The tools have not been got yet.") from error
+        raise ToolMissing("The tools have not been installed yet.") from error
     _check(recorded)
     return recorded, record["key"]
 
@@ -128,8 +129,5 @@ def _check(recorded: Tools) -> None:
 
 
 def _write(installed: Tools, key: str) -> None:
-    """Write the record beside the old one and rename it: a reader sees the old one or the new one."""
     record = {"key": key, "tools": {name: str(value) for name, value in asdict(installed).items()}}
-    written = python.VENV / f"{RECORD}.new"
-    written.write_text(json.dumps(record, indent=2) + "\n")
-    written.replace(python.VENV / RECORD)
+    atomic_write(python.VENV / RECORD, json.dumps(record, indent=2) + "\n")

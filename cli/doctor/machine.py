@@ -24,7 +24,7 @@ def toolchain(stack: Stack) -> Iterator[Finding]:
     try:
         located = tools.locate()
     except tools.ToolMissing as error:
-        yield Finding("engine", "fail", error.sentence.rstrip("."), error.next)
+        yield Finding("engine", "fail", error.problem.rstrip("."), "make tools")
         return
     yield _runs(
         "engine", f"Pulumi {located.engine_version} ({located.engine_source})", located.engine_bin / "pulumi", "version"

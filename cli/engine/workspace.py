@@ -186,7 +186,7 @@ def located_tools() -> tools.Tools:
     try:
         return tools.locate()
     except tools.ToolMissing as error:
-        raise CommandError(error.sentence, Fix(error.next, then=Remedy.RETRY)) from None
+        raise CommandError(error.problem, Fix("make tools", then=Remedy.RETRY)) from None
 
 
 def exports(stack: Stack, environment: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -103,7 +103,7 @@ class Builder:
         if is_registry(image.get("registry")):
             await self._from_registry(image, str(digest))
         elif not self.cloud.images.has(digest, image["repository"]):
-            raise StepFailed("ImagePullFailed", f"image {name}@{digest} is not in the image store; push it first")
+            raise StepFailed("ImagePullFailed", f"image {name}@{digest} is not in the image store. Fix: push it first")
         return str(digest)
 
     async def _from_registry(self, image: dict[str, Any], digest: str) -> None:

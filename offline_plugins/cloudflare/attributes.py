@@ -116,8 +116,8 @@ def failures(fields: Fields, props: Props, name: str) -> list[Failure]:
 
 def _unknown(path: str) -> Failure:
     return Failure(
-        f"Property '{path}' is not one that the offline plugin carries; remove it, "
-        "or use the official plugin: oracle up --plugins official",
+        f"Property '{path}' is not supported by the offline plugin. Fix: remove it, "
+        "or run `oracle up --plugins official`.",
         path,
     )
 

@@ -35,7 +35,7 @@ _WORDS = {
     Shape.LIST: "a list",
     Shape.SET: "a list",
 }
-_OFFLINE = "the offline digitalocean plugin does not carry it; take it out, or use the official plugin"
+_OFFLINE = "the offline digitalocean plugin does not support it. Fix: remove it, or use the official plugin"
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,9 @@ class RandomPassword(Resource):
 
     def check(self, name: str, seed: bytes, olds: Props, news: Props) -> Checked:
         failures = [
-            Failure(f"The offline random plugin does not carry RandomPassword.{key}; use the official plugin", key)
+            Failure(
+                f"The offline random plugin does not support RandomPassword.{key}. Fix: use the official plugin.", key
+            )
             for key in sorted(news.keys() - _INPUTS)
         ]
         if news.get("length") is None:
@@ -135,7 +137,7 @@ def _made(planned: Props, password: str) -> Props:
         import bcrypt  # not at import: only a new password needs it
     except ImportError:
         raise ProviderError(
-            "RandomPassword needs the Python package bcrypt, which is not installed; run: make tools"
+            "RandomPassword needs the Python package bcrypt, which is not installed. Fix: run `make tools`."
         ) from None
     digest = bcrypt.hashpw(password.encode()[:_BCRYPT_BYTES], bcrypt.gensalt(10, prefix=b"2a"))
     return {**planned, "id": "none", "result": Secret(password), "bcryptHash": Secret(digest.decode())}

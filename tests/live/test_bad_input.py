@@ -217,7 +217,7 @@ def test_a_stack_that_does_not_exist(project: Project, command: list[str]) -> No
 )
 def test_a_wrong_token(project: Project, variable: str) -> None:
     wrong = "planted-wrong-token-of-the-right-length-and-form"
-    sentence = r'The local cloud at \S+ refuses the token; load the stack\'s own: eval "\$\(oracle env STACK\)"'
+    sentence = r'The local cloud at \S+ refuses the token\. Fix: run `eval "\$\(oracle env STACK\)"`\.'
     with unchanged(project):
         done = project.pulumi("up", "--yes", "--skip-preview", "--stack", "local", **{variable: wrong})
     shown(done, sentence)
@@ -344,6 +344,6 @@ def test_the_local_cloud_does_not_run(stopped: Project) -> None:
         done = stopped.pulumi(*command, "--stack", "local")
         listed = done.failed().output.rpartition("Diagnostics:")[2]
         assert re.search(
-            r"^ +error: The local cloud at \S+ does not answer; start it: make up$", listed, re.MULTILINE
+            r"^ +error: The local cloud at \S+ does not answer\. Fix: run `make up`\.$", listed, re.MULTILINE
         ), listed
     assert held(stopped) == before

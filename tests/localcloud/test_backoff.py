@@ -23,7 +23,7 @@ def test_there_is_always_one_attempt() -> None:
 
 def test_no_attempt_comes_after_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
-    monkeypatch.setattr(backoff.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("localcloud.backoff.time.monotonic", lambda: clock[0])
     made = []
     for pause in backoff.attempts(1.0, 4.0, seconds=6.0):
         clock[0] += pause

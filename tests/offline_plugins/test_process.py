@@ -209,7 +209,7 @@ def test_unknown_names_are_refused() -> None:
     command = [sys.executable, "-m", "offline_plugins", "aws"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": "."})
     assert done.returncode == 2
-    assert done.stderr == "there is no offline plugin 'aws'; there are: random, digitalocean, cloudflare\n"
+    assert done.stderr == "There is no offline plugin 'aws'. Fix: use one of random, digitalocean, cloudflare.\n"
 
 
 def test_it_installs_itself(tmp_path: Path) -> None:

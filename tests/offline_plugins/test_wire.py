@@ -52,7 +52,7 @@ def test_unknown_has_no_truth() -> None:
     [("c44067f5952c0a294b673a41bacd8c17", "asset"), ("0def7320c3a5731c473e5ecbe6d01bc7", "archive")],
 )
 def test_assets_are_refused_in_a_sentence(signature: str, word: str) -> None:
-    with pytest.raises(ProviderError, match=f"takes no {word}; give a path or a text"):
+    with pytest.raises(ProviderError, match=f"takes no {word}. Fix: give a path or a text"):
         from_struct(to_struct({"content": {SIGNATURE: signature, "text": "x"}}))
 
 

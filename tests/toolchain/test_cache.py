@@ -174,8 +174,8 @@ def test_a_full_disk_is_one_sentence_and_the_next_command(code: int) -> None:
 
     with pytest.raises(DiskFull) as told:
         cache.install("part-1", fail)
-    assert str(cache.root()) in told.value.sentence
-    assert told.value.next.startswith("ORACLE_CACHE=")
+    assert str(cache.root()) in told.value.problem
+    assert "`ORACLE_CACHE=" in told.value.fix
     assert not (cache.root() / "part-1").exists()
 
 
@@ -213,17 +213,17 @@ def test_a_really_full_disk(tmp_path: Path) -> None:
     assert done.stdout.startswith(f"told [] The disk that holds {small / 'cache'} is full"), done.stdout
 
 
-@pytest.mark.parametrize("full,next_command", [("cache", "ORACLE_CACHE="), ("project", "make tools")])
+@pytest.mark.parametrize("full,fix", [("cache", "ORACLE_CACHE="), ("project", "run `make tools`")])
 def test_of_two_disks_the_full_one_is_named(
-    full: str, next_command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    full: str, fix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """uv and pip write to the cache and to .venv, and do not say which was full."""
     for name in ("cache", "project"):
         (tmp_path / name).mkdir()
     monkeypatch.setattr(cache, "_room", lambda folder: 0 if folder == tmp_path / full else 1)
     told = cache.disk_full(tmp_path / "project", "the work")
-    assert f"holds {tmp_path / full} is full" in told.sentence
-    assert told.next.startswith(next_command)
+    assert f"holds {tmp_path / full} is full" in told.problem
+    assert fix in told.fix
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

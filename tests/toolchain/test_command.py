@@ -45,16 +45,14 @@ def test_ensure_is_silent_when_asked_and_nothing_was_missing(
     assert bool(told.err) is says
 
 
-def test_an_error_is_its_sentence_and_the_next_command(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_error_is_its_problem_and_a_fix(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def fail() -> Tools:
         raise ToolError("It is not there.")
 
     monkeypatch.setattr(tools, "is_current", lambda: False)
     monkeypatch.setattr(tools, "ensure", fail)
     assert command.main([]) == 1
-    assert capsys.readouterr().err == "It is not there.\n  next: make tools\n"
+    assert capsys.readouterr().err == "It is not there. Fix: run `make tools`.\n"
 
 
 def test_an_interruption_is_said_without_a_traceback(
@@ -67,7 +65,7 @@ def test_an_interruption_is_said_without_a_traceback(
     monkeypatch.setattr(tools, "is_current", lambda: False)
     monkeypatch.setattr(tools, "ensure", stop)
     assert command.main(["ensure"]) == 130
-    assert "nothing half-made is" in capsys.readouterr().err
+    assert "To go on, run `make tools`." in capsys.readouterr().err
 
 
 def test_which_lists_everything_or_says_what_is_missing(
@@ -78,7 +76,7 @@ def test_which_lists_everything_or_says_what_is_missing(
     assert re.findall(r"^(\w+) ", capsys.readouterr().out, re.MULTILINE) == list(vars(FOUND))
 
     def fail() -> Tools:
-        raise ToolMissing("The tools have not been got yet.")
+        raise ToolMissing("The tools have not been installed yet.")
 
     monkeypatch.setattr(tools, "locate", fail)
     assert command.main(["which"]) == 1
@@ -89,7 +87,7 @@ def test_an_old_python_is_told_before_anything_newer_is_read(monkeypatch: pytest
     monkeypatch.delitem(sys.modules, "toolchain.command")
     with pytest.raises(SystemExit) as told:
         runpy.run_module("toolchain", run_name="__main__")
-    assert re.search(r"3\.11 or later is needed; .* is 3\.9\.\n  next: make PYTHON=", str(told.value.code))
+    assert re.search(r"3\.11 or later is needed; .* is 3\.9\. Fix: run `make PYTHON=", str(told.value.code))
     assert "toolchain.command" not in sys.modules
 
 

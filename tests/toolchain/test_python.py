@@ -158,8 +158,8 @@ def test_a_python_without_venv_is_one_sentence_with_the_package(
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     with pytest.raises(ToolError, match="its venv module is not installed") as told:
         python._plain_venv(tmp_path / "venv")
-    assert told.value.next.startswith("sudo apt-get install -y python3.")
+    assert told.value.fix.startswith("run `sudo apt-get install -y python3.")
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(ToolError) as told:
         python._plain_venv(tmp_path / "venv")
-    assert "apt-get" not in told.value.next
+    assert "apt-get" not in told.value.fix

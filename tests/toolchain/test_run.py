@@ -18,10 +18,10 @@ def shell(script: str, folder: Path) -> None:
 def test_a_failure_shows_the_end_of_the_output(tmp_path: Path) -> None:
     with pytest.raises(ToolError) as told:
         shell("seq 1 100; echo the reason >&2; exit 3", tmp_path)
-    assert told.value.sentence.startswith("the work failed with status 3.")
-    assert told.value.sentence.endswith("the reason")
-    assert "    87\n" in told.value.sentence
-    assert "    1\n" not in told.value.sentence
+    assert told.value.problem.startswith("the work failed with status 3.")
+    assert told.value.problem.endswith("the reason")
+    assert "    87\n" in told.value.problem
+    assert "    1\n" not in told.value.problem
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_full_disk_is_recognised_in_what_programs_say(said: str, tmp_path: Pat
 
 
 def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ToolError, match="no-such-program is not there"):
+    with pytest.raises(ToolError, match="no-such-program is not installed"):
         run(["no-such-program"], doing="the work", folder=tmp_path)
 
 

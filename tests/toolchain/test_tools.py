@@ -57,7 +57,7 @@ def test_each_missing_part_is_named(name: str, venv: Path) -> None:
     (venv / tools.RECORD).write_text(json.dumps(record))
     with pytest.raises(ToolMissing, match=MISSING[name]) as told:
         tools.locate(venv)
-    assert told.value.next == "make tools"
+    assert told.value.fix == "run `make tools`"
     assert not tools.is_current(venv)
 
 
@@ -66,7 +66,7 @@ def test_no_record_or_a_broken_one_is_one_sentence(content: str | None, venv: Pa
     (venv / tools.RECORD).unlink()
     if content is not None:
         (venv / tools.RECORD).write_text(content)
-    with pytest.raises(ToolMissing, match="have not been got yet"):
+    with pytest.raises(ToolMissing, match="have not been installed yet"):
         tools.locate(venv)
     assert not tools.is_current(venv)
 

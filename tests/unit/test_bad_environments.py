@@ -179,7 +179,7 @@ def test_a_receipt_s_other_digit_is_nobody_s_bytes(project: Path) -> None:
             "Error trying to read app deployment state: GET http://x/v2: 401 (request 1) Unable to authenticate you",
             "A cloud refused the token",
         ),
-        ("The local cloud at http://127.0.0.1:1 refuses the token; load the stack's own: x", "A cloud refused"),
+        ("The local cloud at http://127.0.0.1:1 refuses the token. Fix: run `x`.", "A cloud refused"),
     ],
 )
 def test_what_the_engine_says_of_a_state_or_a_token_is_a_sentence(engine: str, sentence: str) -> None:

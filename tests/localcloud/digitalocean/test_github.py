@@ -170,13 +170,13 @@ def test_a_build_that_makes_nothing_says_so(account: Account, repository: Reposi
     "changes, words",
     [
         ({"name": "backend"}, "is not the name of a repository"),
-        ({"checkout": "relative"}, "is not given by its absolute path"),
-        ({"checkout": "/"}, f"is not a git checkout; make it one: git clone https://github.com/{NAME} /"),
+        ({"checkout": "relative"}, "is not an absolute path"),
+        ({"checkout": "/"}, f"is not a git checkout. Fix: run `git clone https://github.com/{NAME} /`."),
         ({"build": "make"}, "two commands"),
         ({"run": "./x"}, "two commands"),
         ({"output": "../.."}, "not a folder below"),
-        ({"branch": "x"}, "has no 'branch'"),
-        ({"run": 7}, "an object of texts"),
+        ({"branch": "x"}, "has no field 'branch'"),
+        ({"run": 7}, "a JSON object whose values are texts"),
     ],
 )
 def test_a_repository_that_cannot_be_is_refused(

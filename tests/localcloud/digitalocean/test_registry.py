@@ -157,7 +157,9 @@ def test_a_digest_that_the_registry_has_lost_is_not_deployed(account: Account, h
     account.wait(app["id"], app["pending_deployment"]["id"], "ACTIVE")
     del hub.script.answers[f"/v2/team/{REPOSITORY}/manifests/{digest}"]
     failed = account.update(app["id"], spec, "ERROR")
-    assert f"does not have team/{REPOSITORY}@{digest}; push it first" in account.log(app["id"], failed["id"], "BUILD")
+    assert f"does not have team/{REPOSITORY}@{digest}. Fix: push it first" in account.log(
+        app["id"], failed["id"], "BUILD"
+    )
     assert account.get(account.app(app["id"])).status_code == 200
 
 

@@ -54,7 +54,7 @@ def test_the_tools_of_this_checkout_are_well(tmp_path: Path) -> None:
 
 def test_tools_that_were_never_got(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> None:
-        raise tools.ToolMissing("The tools have not been got yet.")
+        raise tools.ToolMissing("The tools have not been installed yet.")
 
     monkeypatch.setattr(tools, "locate", missing)
     (found,) = machine.toolchain(stack(tmp_path, LOCAL))
