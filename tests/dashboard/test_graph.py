@@ -126,7 +126,9 @@ def test_lines_that_need_not_cross_do_not() -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_boxes_do_not_touch_and_no_line_passes_through_one(seed: int) -> None:
     graph = random_graph(seed)
-    for picture in draw(graph, {}):
+    pictures = draw(graph, {})
+    assert pictures
+    for picture in pictures:
         assert len(picture.boxes) == len(graph.nodes)
         assert len(picture.lines) == len(graph.needs)
         boxes = [(box.left, box.top, picture.scale.width, picture.scale.height) for box in picture.boxes]

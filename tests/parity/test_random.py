@@ -35,7 +35,9 @@ def _cases(kind: str) -> list[Any]:
 @pytest.mark.parametrize("name", _cases("steps"))
 def test_case(plugin: Plugin, name: str) -> None:
     replay = _Replay(plugin)
-    for step in case(load(NAME), name)["steps"]:
+    steps = case(load(NAME), name)["steps"]
+    assert steps
+    for step in steps:
         answer = replay.step(step)
         expected = {"result": step["result"]} if "result" in step else outcome(step)
         assert _unmade(same(answer)) == _unmade(same(expected)), step["rpc"]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
-import sys
 
 import pytest
 
@@ -65,14 +63,3 @@ def test_the_go_modules_are_of_the_pinned_engine() -> None:
     assert f"github.com/pulumi/pulumi/pkg/v3 v{pins.ENGINE} " in engine
     assert f"{pins.SDK_MODULE} v{pins.ENGINE} " in engine
     assert f"tool {pins.LANGUAGE_HOST_MODULE}\n" in (pins.LANGHOST_MOD / "go.mod").read_text()
-
-
-def test_the_toolchain_imports_the_standard_library_only() -> None:
-    """It runs before anything is installed."""
-    for file in sorted([*pins.HERE.glob("*.py"), *(pins.PROJECT / "programs").glob("*.py")]):
-        for node in ast.walk(ast.parse(file.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            for name in names:
-                top = name.split(".")[0]
-                assert top in {"programs", "toolchain"} or top in sys.stdlib_module_names, f"{file.name} imports {name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import sys
 from collections.abc import Iterator
@@ -161,7 +162,9 @@ def test_the_commands_layers_import_only_those_below() -> None:
 
 def test_nothing_asks_for_the_stacks_name() -> None:
     """What differs between stacks is configuration and nothing else. One place names the owner of what is made."""
-    for path in [*files("__main__"), *files("settings"), *files("components"), *files("lifecycle"), *files("sources")]:
+    found = {part: files(part) for part in ("__main__", "settings", "components", "lifecycle", "sources")}
+    assert all(found.values())
+    for path in itertools.chain(*found.values()):
         if path.stem == "naming":
             continue
         for node in ast.walk(tree(path)):
@@ -192,7 +195,9 @@ def test_the_program_fits_a_screen() -> None:
 def test_the_toolchain_starts_on_the_standard_library_alone() -> None:
     """It runs before there is an environment to import anything from."""
     allowed = {*sys.stdlib_module_names, "programs", "toolchain"}
-    for path in [*files("toolchain"), *files("programs")]:
+    found = {part: files(part) for part in ("toolchain", "programs")}
+    assert all(found.values())
+    for path in itertools.chain(*found.values()):
         for node in statements(tree(path)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.module:

@@ -34,8 +34,15 @@ class Platform:
 def look(monkeypatch: pytest.MonkeyPatch, records: dict[str, int], last: str | None) -> None:
     found = DataSummary(records=records, users=0, files=0, last_write=last)
     monkeypatch.setattr(empty_check, "login", lambda *_: Login(token="t", id="i"))
-    monkeypatch.setattr(empty_check, "summarize_data", lambda *_: found)
+    asked: list[str] = []
+
+    def summarize(url: str, *_: object) -> DataSummary:
+        asked.append(url)
+        return found
+
+    monkeypatch.setattr(empty_check, "summarize_data", summarize)
     empty_check.require_empty(Platform(), TARGET, "http://new")  # type: ignore[arg-type]
+    assert asked == ["http://new"]
 
 
 @pytest.mark.parametrize(

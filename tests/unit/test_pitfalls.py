@@ -60,5 +60,7 @@ def test_every_test_of_what_is_declared_is_on_the_page() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", PAGE.read_text()):
+    targets = re.findall(r"\]\(([^)#]+)\)", PAGE.read_text())
+    assert targets
+    for target in targets:
         assert (PAGE.parent / target).exists(), target

@@ -100,6 +100,7 @@ def test_secret_variables_are_the_apps_and_not_the_services(run: program.Run) ->
 
 
 def test_no_secret_is_anywhere_outside_a_secret(run: program.Run) -> None:
+    assert run.resources
     for resource in run.resources:
         shown = json.dumps(program.hidden(resource.inputs), default=str)
         assert not [name for name, secret in SECRETS.items() if secret in shown], resource.name

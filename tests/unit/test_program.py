@@ -146,6 +146,7 @@ def test_everything_that_can_carry_its_owner_does(stack: str) -> None:
 def test_no_secret_is_declared_outside_a_secret(stack: str) -> None:
     config = program.config_of(stack) | {"oracle-net:githubToken": "planted-token"}
     run = program.run(config, ["oracle-net:githubToken"])
+    assert run.resources
     for resource in run.resources:
         shown = json.dumps(program.hidden(resource.inputs), default=str)
         assert "planted-token" not in shown, resource.name

@@ -162,26 +162,36 @@ def test_what_deploys_is_never_stopped_in_the_middle() -> None:
 
 
 def test_a_lock_that_is_stale_can_be_no_jobs() -> None:
-    for job in loaded(GITHUB / "workflows" / "review.yml")["jobs"].values():
+    jobs = loaded(GITHUB / "workflows" / "review.yml")["jobs"]
+    assert jobs
+    for job in jobs.values():
         assert timedelta(minutes=job["timeout-minutes"]) < STALE
 
 
 def test_what_is_used_is_pinned_by_its_commit() -> None:
-    for path in [*WORKFLOWS, *ACTIONS]:
-        for line in filter(lambda line: "uses:" in line, path.read_text().splitlines()):
-            ours = OURS.search(line)
-            assert ours or PINNED.search(line), f"{path.name}: {line}"
-            if ours:
-                assert (PROJECT / ours[1] / "action.yml").is_file()
+    uses = [
+        (path.name, line)
+        for path in [*WORKFLOWS, *ACTIONS]
+        for line in path.read_text().splitlines()
+        if "uses:" in line
+    ]
+    assert uses
+    for name, line in uses:
+        ours = OURS.search(line)
+        assert ours or PINNED.search(line), f"{name}: {line}"
+        if ours:
+            assert (PROJECT / ours[1] / "action.yml").is_file()
 
 
 def test_two_services_of_one_repository_do_not_cancel_each_other() -> None:
+    assert SERVICE["jobs"]
     for job in SERVICE["jobs"].values():
         assert "inputs.service" in job["concurrency"]["group"]
 
 
 def test_a_service_is_deployed_from_its_own_commit_beside_the_newest_of_this_repository() -> None:
     """What the caller has checked out is what `actions/checkout` takes without `repository` and `ref`."""
+    assert SERVICE["jobs"]
     for name, job in SERVICE["jobs"].items():
         ours, own, *siblings = [step["with"] for step in job["steps"] if "uses" in step]
         assert (ours["repository"], ours["path"]) == ("${{ job.workflow_repository }}", "network"), name
@@ -224,7 +234,9 @@ def test_no_checkout_leaves_its_token_behind() -> None:
 
 
 def test_no_script_has_words_of_other_peoples_in_it() -> None:
-    for where, step, _ in steps():
+    found = list(steps())
+    assert found
+    for where, step, _ in found:
         assert not FREE.search(step.get("run", "")), where
 
 
