@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from offline_plugins.cloudflare.attributes import snake
-from tests.parity.stub import Answer, Request
+from tests.parity.stub import Answer, Request, content
 
 _REPORTED = ("etag", "modifiedOn", "hasModules", "hasAssets")
 _SESSION = "completion-jwt-placeholder"
@@ -31,7 +31,7 @@ class Updates:
 
     def __call__(self, request: Request) -> Answer:
         if request.path.endswith("/assets-upload-session"):
-            hashes = sorted({entry["hash"] for entry in request.content["manifest"].values()})
+            hashes = sorted({entry["hash"] for entry in content(request)["manifest"].values()})
             wanted = any(line.endswith("/assets/upload") for line in self._update["requests"])
             return _answer(201, {"jwt": _SESSION, "buckets": [hashes[:1]] if wanted else []})
         if request.path.endswith("/assets/upload"):

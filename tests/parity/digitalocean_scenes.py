@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from tests.parity.recordings import case, changed, load, localised
-from tests.parity.stub import Answer, Request
+from tests.parity.stub import Answer, Request, content
 
 TYPES = {
     "digitalocean.App": "digitalocean:index/app:App",
@@ -103,7 +103,7 @@ def platform(base: list[Mapping[str, Any]], row: Mapping[str, Any]) -> Callable[
 
     def answer(request: Request) -> Answer:
         if request.method == "PUT":
-            app.update(spec=_encrypted(request.content["spec"]), updated_at="2026-01-02T00:00:00Z")
+            app.update(spec=_encrypted(content(request)["spec"]), updated_at="2026-01-02T00:00:00Z")
             pending = {"id": app["active_deployment"]["id"]}
             return {"status": 200, "responseBody": {"app": {**app, "pending_deployment": pending}}}
         if "/deployments/" in request.path:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.parity.recordings import leaves
-from tests.parity.stub import Request
+from tests.parity.stub import Request, content
 
 _UNLIKE = "user-agent"  # ours says who it is
 
@@ -31,8 +31,8 @@ def _unlike(exchange: Mapping[str, Any], request: Request) -> list[str]:
         got = _without_boundary(request.headers.get(name, ""))
         if name != _UNLIKE and got != _without_boundary(value):
             found.append(f"{where}: header {name} is {got!r} instead of {value!r}")
-    if "requestHeaders" in exchange and request.content != exchange.get("requestBody"):
-        found.append(f"{where}: body {request.content} instead of {exchange.get('requestBody')}")
+    if "requestHeaders" in exchange and content(request) != exchange.get("requestBody"):
+        found.append(f"{where}: body {content(request)} instead of {exchange.get('requestBody')}")
     return found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.parity.recordings import bare
-from tests.parity.stub import Answer, Request, Stub
+from tests.parity.stub import Answer, Request, Stub, content
 
 _URN = re.compile(r"urn:pulumi:\S+")
 _NAMED = re.compile(r"\bx-[0-9a-f]{7}\b")
@@ -56,7 +56,7 @@ def asked(exchanges: list[Mapping[str, Any]]) -> list[Any]:
 
 def sent(requests: list[Request]) -> list[Any]:
     """The plugin's requests, likewise."""
-    return list(_once((one.method, one.path, one.query, one.content) for one in requests))
+    return list(_once((one.method, one.path, one.query, content(one)) for one in requests))
 
 
 def _once(requests: Iterator[tuple[str, str, str, Any]]) -> Iterator[Any]:

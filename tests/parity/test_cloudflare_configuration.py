@@ -36,7 +36,7 @@ def _names(recording: str) -> list[str]:
 @pytest.mark.parametrize("name", _names(_CONFIGURATION))
 def test_configuration(name: str, plugin: Plugin, stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     """The recorded Create is one of a route, which ours doesn't carry; another resource's shows the same headers."""
-    one = localised(case(load(_CONFIGURATION), name), {"PORT": stub.port})
+    one = localised(case(load(_CONFIGURATION), name), {"PORT": str(stub.port)})
     for variable, value in one.get("environment", {}).items():
         monkeypatch.setenv(variable, value)
     handshake, *steps = one["steps"]
@@ -55,7 +55,7 @@ def test_configuration(name: str, plugin: Plugin, stub: Stub, monkeypatch: pytes
 
 @pytest.mark.parametrize("name", RESOURCES)
 def test_first_calls(name: str, plugin: Plugin, stub: Stub) -> None:
-    handshake, check, configure = localised(case(load(name), FIRST_CALLS), {"PORT": stub.port})["steps"]
+    handshake, check, configure = localised(case(load(name), FIRST_CALLS), {"PORT": str(stub.port)})["steps"]
     assert plugin.handshake() == handshake["result"]
     assert plugin.check_config(check["request"]["news"]) == {"response": check["response"]}
     assert plugin.configure(configure["request"]["args"]) == {"response": configure["response"]}
@@ -64,7 +64,7 @@ def test_first_calls(name: str, plugin: Plugin, stub: Stub) -> None:
 @pytest.mark.parametrize("name", _names(_RETRIES))
 def test_retries(name: str, plugin: Plugin, stub: Stub) -> None:
     recording = load(_RETRIES)
-    (step,) = localised(case(recording, name), {"PORT": stub.port})["steps"]
+    (step,) = localised(case(recording, name), {"PORT": str(stub.port)})["steps"]
     plugin.configure({"apiToken": TOKEN, "baseUrl": f"http://127.0.0.1:{stub.port}/client/v4"})
     stub.expect(step["http"])
     answer: dict[str, Any] = plugin.create(recording["type"], {**MINIMAL, **step["request"]["properties"]})

@@ -18,7 +18,7 @@ from offline_plugins.cloudflare.multipart import Part, encode, first_part
 from tests.parity.cloudflare import ACCOUNT, DOMAIN, MINIMAL, RESOURCES, SCRIPT, SUBDOMAIN, TOKEN, created, lay_out
 from tests.parity.plugin import Plugin
 from tests.parity.recordings import case, load
-from tests.parity.stub import Stub
+from tests.parity.stub import Stub, content
 
 _SCRIPT = "cloudflare:index/workersScript:WorkersScript"
 _PLANTED = "planted-secret-value"
@@ -49,7 +49,7 @@ def _reasons(answer: dict[str, Any]) -> list[str]:
 )
 def test_a_property_that_is_not_carried_is_refused_by_name(extra: dict[str, Any], named: str, plugin: Plugin) -> None:
     (reason,) = _reasons(plugin.check(_SCRIPT, {}, MINIMAL | extra))
-    assert f"{named}' is not one that the offline plugin carries" in reason
+    assert f"{named}' is not supported by the offline plugin" in reason
     assert "--plugins official" in reason
 
 
@@ -190,7 +190,7 @@ def test_only_the_last_bucket_needs_to_answer_the_completion_token(
     )
     plugin.create(_SCRIPT, {"accountId": ACCOUNT, "scriptName": "w", "assets": {"directory": "site"}})
     assert [request.headers["authorization"] for request in stub.requests[1:3]] == ["Bearer session"] * 2
-    (part,) = stub.requests[3].content["$multipart"]
+    (part,) = content(stub.requests[3])["$multipart"]
     assert part["json"]["assets"] == {"jwt": "complete"}
 
 

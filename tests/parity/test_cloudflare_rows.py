@@ -14,7 +14,7 @@ from tests.parity.cloudflare_answers import Updates
 from tests.parity.exchanges import differences, line, parts
 from tests.parity.plugin import Plugin
 from tests.parity.recordings import bare, case, changed, delta, load, localised
-from tests.parity.stub import Stub
+from tests.parity.stub import Stub, content
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ class Row:
             self.found += differences(update["http"], self.stub.requests)
             return
         self.expect("requests", [line(one.method, one.path) for one in self.stub.requests], update["requests"])
-        before, after = parts(put["requestBody"]), parts(self.stub.requests[-1].content)
+        before, after = parts(put["requestBody"]), parts(content(self.stub.requests[-1]))
         self.expect("upload", delta_of_leaves(before, after), update["putPartsDelta"])
 
     def _state(self, what: str, answer: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
@@ -136,7 +136,7 @@ def test_row(
     name, case_name, index = row
     lay_out(tmp_path)
     monkeypatch.chdir(tmp_path)
-    one = localised(case(load(name), case_name), placeholders(stub.port, tmp_path))
+    one = localised(case(load(name), case_name), placeholders(str(stub.port), tmp_path))
     change_files(tmp_path, one["rows"][index]["change"])
     replay = Row(plugin, stub, load(name), one, one["rows"][index])
     replay.replay()

@@ -129,7 +129,7 @@ def test_case(
     lay_out(tmp_path)
     monkeypatch.chdir(tmp_path)
     replay = Replay(plugin, stub, load(name), case_name)
-    one = localised(case(load(name), case_name), placeholders(stub.port, tmp_path))
+    one = localised(case(load(name), case_name), placeholders(str(stub.port), tmp_path))
     for step in one["steps"]:
         replay.step(step)
     if "diffAfter" in one:

@@ -12,7 +12,7 @@ from tests.parity.digitalocean_scenes import TYPES, Scenes, platform, scenes
 from tests.parity.plugin import Plugin
 from tests.parity.recordings import bare, changed, delta, load
 from tests.parity.replaying import asked, bearer, outcome, same, sent, serve
-from tests.parity.stub import Stub
+from tests.parity.stub import Stub, content
 
 _SHORT = 0.3  # seconds, in place of recorded timeouts, which are waited for to the end
 
@@ -186,6 +186,6 @@ def _compare_app_requests(stub: Stub, base: Any, update: Any) -> None:
     requests = [f"{request.method} {request.path}".replace(app, "{id}") for request in stub.requests]
     assert requests == update["requests"]
     if "putBodyDelta" in update:
-        put = stub.requests[0].content
+        put = content(stub.requests[0])
         assert delta(base[0]["requestBody"]["spec"], put.pop("spec")) == update["putBodyDelta"]
         assert put == update["putBodyOther"]

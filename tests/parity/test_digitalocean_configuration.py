@@ -37,6 +37,7 @@ def test_case(stub: Stub, plugin: Plugin, monkeypatch: pytest.MonkeyPatch, name:
     recorded = localised(case(load(RECORDING), name), {"127.0.0.1:PORT": f"127.0.0.1:{stub.port}"})
     for variable, value in recorded.get("environment", {}).items():
         monkeypatch.setenv(variable, value)
+    assert recorded["steps"]
     for step in recorded["steps"]:
         exchanges = step.get("http", [])
         serve(stub, exchanges)
@@ -77,7 +78,7 @@ def _shaped(answer: dict[str, Any], step: dict[str, Any]) -> Any:
 def test_only_loopback_is_talked_to(plugin: Plugin, endpoint: str) -> None:
     error = plugin.configure({"token": "t", "apiEndpoint": endpoint})["error"]
     assert "digitalocean:apiEndpoint" in error["details"]
-    assert error["details"].endswith("oracle up --plugins official")
+    assert error["details"].endswith("run `oracle up --plugins official`.")
 
 
 def test_without_an_endpoint_it_does_not_try_the_cloud(plugin: Plugin) -> None:

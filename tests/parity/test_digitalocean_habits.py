@@ -85,7 +85,7 @@ def test_what_is_not_carried_is_refused_by_name(stub: Stub, plugin: Plugin, set:
     inputs = scenes("digitalocean.App", stub.port).created(_MINIMAL).inputs
     (failure,) = plugin.check(APP, {}, changed(inputs, {"set": set}))["response"]["failures"]
     assert failure["property"] == named
-    assert failure["reason"].startswith(f"{named}: the offline digitalocean plugin does not carry it")
+    assert failure["reason"].startswith(f"{named}: the offline digitalocean plugin does not support it")
     assert "hidden" not in failure["reason"]
 
 
@@ -110,7 +110,7 @@ def test_values_of_another_shape_are_refused(stub: Stub, plugin: Plugin, set: di
 def test_other_resources_are_refused_by_name(plugin: Plugin) -> None:
     error = plugin.check("digitalocean:index/droplet:Droplet", {}, {})["error"]
     assert error["code"] == "UNIMPLEMENTED"
-    assert "does not carry digitalocean:index/droplet:Droplet" in error["details"]
+    assert "does not support digitalocean:index/droplet:Droplet" in error["details"]
 
 
 def test_a_computed_item_makes_the_whole_set_unknown(stub: Stub, plugin: Plugin) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
@@ -15,6 +13,7 @@ import pytest
 from tests.support import workers
 from tests.support.backend import ADMIN, Backend
 from tests.support.http import ask
+from tests.support.stub_server import Reply, StubServer
 from tests.support.waiting import free_port
 from tests.support.workers import Worker
 from toolchain.tools import Tools
@@ -291,24 +290,6 @@ class TestBackendUnwell:
 def answering(status: int, body: str) -> Iterator[str]:
     """The address of a server that always answers the same."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"  # workerd uses a connection again that HTTP/1.0 closes without a word
-
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("location", "/elsewhere")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    reply = Reply(body, status, headers={"location": "/elsewhere"})
+    with StubServer(lambda _: reply, keep_alive=True) as server:  # workerd reuses connections
+        yield server.url

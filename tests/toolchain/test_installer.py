@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import tarfile
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from tests.support.stub_server import HANGING, Reply, Request, StubServer
 from toolchain import installer, pins
 from toolchain.errors import ToolError, Unreachable
 from toolchain.platforms import LINUX_X64, MACOS_ARM64
@@ -28,7 +26,7 @@ class Releases:
 
     files: dict[str, bytes] = field(default_factory=dict)
     promised: dict[str, int] = field(default_factory=dict)
-    silent: threading.Event | None = None
+    silent: bool = False
     asked: list[str] = field(default_factory=list)
     address: str = ""
 
@@ -37,41 +35,23 @@ class Releases:
         line = f"{hashlib.sha256(archive).hexdigest()}  {name}\n"
         self.files[LIST] = self.files.get(LIST, b"") + line.encode()
 
+    def reply(self, request: Request) -> Reply:
+        name = request.path.rsplit("/", 1)[-1]
+        self.asked.append(name)
+        if self.silent:
+            return HANGING
+        body = self.files.get(name)
+        if body is None:
+            return Reply(status=403)
+        return Reply(body, headers={"content-length": str(self.promised.get(name, len(body)))})
+
 
 @pytest.fixture
 def releases() -> Iterator[Releases]:
     served = Releases()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            name = self.path.rsplit("/", 1)[-1]
-            served.asked.append(name)
-            if served.silent is not None:
-                served.silent.wait(30)
-                return
-            body = served.files.get(name)
-            if body is None:
-                self.send_error(403)
-                return
-            self.send_response(200)
-            self.send_header("Content-Length", str(served.promised.get(name, len(body))))
-            self.end_headers()
-            with contextlib.suppress(OSError):
-                self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing: tests say what went wrong."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    served.address = f"http://127.0.0.1:{server.server_address[1]}/releases/sdk"
-    yield served
-    if served.silent is not None:
-        served.silent.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with StubServer(served.reply) as server:
+        served.address = f"{server.url}/releases/sdk"
+        yield served
 
 
 def archive(*names: str) -> bytes:
@@ -135,7 +115,7 @@ def test_a_release_that_is_not_there_is_another_source_s_turn(releases: Releases
 def test_a_place_that_says_nothing_is_asked_once_and_not_for_long(
     releases: Releases, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    releases.silent = threading.Event()
+    releases.silent = True
     monkeypatch.setattr(installer, "SECONDS", 0.2)
     with pytest.raises(Unreachable, match="no answer within"):
         installer.download(folder, LINUX_X64, releases.address)

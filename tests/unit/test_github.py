@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import base64
-import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -23,6 +20,7 @@ from cli.ui.errors import CommandError
 from errors import First, Remedy, UserError
 from tests.support.clock import stopped
 from tests.support.scripted import BROKEN, HTML, Reply, Scripted, scripted
+from tests.support.stub_server import Request, StubServer
 
 TOKEN = "planted-github-token"
 
@@ -91,32 +89,17 @@ class Hub:
 def github(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     hub = Hub()
 
-    class Handler(BaseHTTPRequestHandler):
-        def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            assert self.headers["Authorization"] == f"Bearer {TOKEN}"
-            status, told = hub.answer(self.command, self.path, json.loads(body) if body else None)
-            text = json.dumps(told).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
+    def reply(request: Request) -> Reply:
+        assert request.headers["authorization"] == f"Bearer {TOKEN}"
+        status, body = hub.answer(request.method, request.target, request.json)
+        return Reply(body, status)
 
-        do_GET = do_POST = do_PATCH = _answer
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        monkeypatch.setenv("GITHUB_API_URL", f"http://127.0.0.1:{server.server_port}")
+    with StubServer(reply) as server:
+        monkeypatch.setenv("GITHUB_API_URL", server.url)
         monkeypatch.setenv("GITHUB_REPOSITORY", "oracle/net")
         monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
         monkeypatch.setenv("GITHUB_REF_NAME", "main")
         yield hub
-        server.shutdown()
-        thread.join()
 
 
 def ours(text: str, about: str = "plan") -> str:

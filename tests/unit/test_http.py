@@ -9,15 +9,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from clients.http import Proxy, client, httpx, is_loopback, proxy_for
-from tests.support.scripted import Reply, Scripted, scripted
+from tests.support.scripted import Scripted, scripted
+from tests.support.stub_server import BROKEN, Reply, Request, StubServer
 from tests.support.waiting import free_port
 
 NAMES = ("https_proxy", "http_proxy", "all_proxy", "no_proxy")
@@ -176,24 +175,10 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def secure(authority: Path) -> Iterator[str]:
     """An https server that no system trusts."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(204)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield f"https://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with StubServer({"/": Reply(status=204)}, tls=context) as server:
+        yield server.url
 
 
 def test_certificates_are_checked_against_the_file_of_the_environment(
@@ -210,26 +195,17 @@ def test_certificates_are_checked_against_the_file_of_the_environment(
 def tunnel(secure: str) -> Iterator[str]:
     """A proxy that leads every CONNECT to the https server."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_CONNECT(self) -> None:
-            with socket.create_connection(("127.0.0.1", urlsplit(secure).port or 0)) as there:
-                self.send_response(200)
-                self.end_headers()
-                back = threading.Thread(target=_pass_on, args=(there, self.connection))
-                back.start()
-                _pass_on(self.connection, there)
-                back.join()
+    def lead(request: Request) -> Reply:
+        with socket.create_connection(("127.0.0.1", urlsplit(secure).port or 0)) as there:
+            request.connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+            back = threading.Thread(target=_pass_on, args=(there, request.connection))
+            back.start()
+            _pass_on(request.connection, there)
+            back.join()
+        return BROKEN
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with StubServer(lead) as server:
+        yield server.url
 
 
 def _pass_on(source: socket.socket, sink: socket.socket) -> None:

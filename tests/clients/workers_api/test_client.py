@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -17,6 +15,7 @@ from errors import Remedy
 from tests.clients.workers_api.conftest import SERVICE, Site
 from tests.support.cloud import RunningCloud
 from tests.support.http import ask
+from tests.support.stub_server import Reply, Request, StubServer
 from tests.support.waiting import free_port
 
 TOKEN = "planted-cloudflare-token-0123456789-abcdefgh"
@@ -212,26 +211,9 @@ def answering(status: int, body: bytes, headers: dict[str, str] | None = None) -
     """The address of an API that always answers this, and the Authorization headers that it got."""
     seen: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length", 0)))
-            seen.append(self.headers["authorization"])
-            self.send_response_only(status)
-            for name, value in {"content-length": str(len(body)), **(headers or {})}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
+    def reply(request: Request) -> Reply:
+        seen.append(request.headers["authorization"])
+        return Reply(body, status, headers=headers or {})
 
-        do_PATCH = do_DELETE = do_GET
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", seen
-        finally:
-            server.shutdown()
-            thread.join()
+    with StubServer(reply) as server:
+        yield server.url, seen

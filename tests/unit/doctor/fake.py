@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ import yaml
 
 from cli.engine.workspace import Stack
 from tests.support.stacks import LOCAL
+from tests.support.stub_server import Reply, Request, StubServer
 
 ACCOUNT = "0ac1e0000000000000000000000000ce"
 ZONE = "1" * 32
@@ -34,7 +32,7 @@ class Fake:
     clock: float = 0.0
     """Seconds that its clock is ahead."""
     asked: list[str] = field(default_factory=list)
-    hang: threading.Event | None = None
+    hangs: bool = False
     address: str = ""
 
     def __post_init__(self) -> None:
@@ -49,42 +47,20 @@ class Fake:
             **self.answers,
         }
 
+    def reply(self, request: Request) -> Reply:
+        self.asked.append(request.path)
+        status, body = self.answers.get(request.path, (404, {"message": f"no {request.path} for {TOKEN}"}))
+        if request.headers.get("authorization") != f"Bearer {TOKEN}" and not request.path.startswith("/_cloud"):
+            status, body = 401, {}
+        date = formatdate(time.time() + self.clock, usegmt=True)
+        return Reply(body, status, headers={"date": date}, hangs=self.hangs)
+
 
 @contextmanager
 def served(fake: Fake) -> Iterator[Fake]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
-            fake.asked.append(path)
-            if fake.hang:
-                fake.hang.wait(30)
-            status, body = fake.answers.get(path, (404, {"message": f"no {path} for {TOKEN}"}))
-            if self.headers["authorization"] != f"Bearer {TOKEN}" and not path.startswith("/_cloud"):
-                status, body = 401, {}
-            content = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def date_time_string(self, timestamp: float | None = None) -> str:
-            return formatdate((timestamp or time.time()) + fake.clock, usegmt=True)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    fake.address = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with StubServer(fake.reply) as server:
+        fake.address = server.url
         yield fake
-    finally:
-        if fake.hang:
-            fake.hang.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def stack(folder: Path, address: str, name: str = "local", **values: Any) -> Stack:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -192,7 +191,7 @@ def test_nobody_answers(tmp_path: Path, fake: Fake) -> None:
 def test_an_api_that_hangs_is_waited_for_only_so_long(
     tmp_path: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fake.hang = threading.Event()
+    fake.hangs = True
     monkeypatch.setattr(apis, "SECONDS", 0.2)
     (found,) = digitalocean(tmp_path, fake)
     assert found.what.endswith("does not answer (nothing within 0.2 s)")

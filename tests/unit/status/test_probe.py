@@ -2,48 +2,27 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from cli.status.probe import Answer, TimedOut, _troubled, gather_with_deadline, get
 from clients.http import httpx
+from tests.support.stub_server import BROKEN, HANGING, Reply, StubServer
 
-
-class Site(BaseHTTPRequestHandler):
-    released = threading.Event()
-
-    def do_GET(self) -> None:
-        if self.path == "/hung":
-            self.released.wait(30)
-            return
-        if self.path == "/cut":
-            self.connection.shutdown(socket.SHUT_RDWR)
-            return
-        body = b'{"a": 1}' if self.path == "/json" else b"<html>"
-        self.send_response(500 if self.path == "/broken" else 200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
+PAGES = {
+    "/json": Reply({"a": 1}),
+    "/broken": Reply("<html>", 500),
+    "/hung": HANGING,
+    "/cut": BROKEN,
+}
 
 
 @pytest.fixture
 def site() -> Iterator[str]:
-    Site.released.clear()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    Site.released.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with StubServer(PAGES) as server:
+        yield server.url
 
 
 def test_an_answer_has_a_status_a_body_and_a_time(site: str) -> None:
