@@ -57,7 +57,7 @@ def test_a_property_that_is_not_carried_is_refused_by_name(extra: dict[str, Any]
 def test_an_unknown_property_is_refused_where_the_official_plugin_drops_it(name: str, plugin: Plugin) -> None:
     request = case(load(name), "create: minimal")["steps"][0]["request"]
     (reason,) = _reasons(plugin.check(load(name)["type"], {}, request["news"] | {"nope": 1}))
-    assert reason.startswith("Property 'nope' is not one")
+    assert reason.startswith("Property 'nope' is not supported")
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_without_an_endpoint_it_does_not_try_the_cloud(plugin: Plugin) -> None:
 
 def test_a_computed_endpoint_is_refused_when_it_is_needed(plugin: Plugin) -> None:
     assert "response" in plugin.configure({"apiEndpoint": {"$unknown": True}})
-    assert "give it as plain config" in plugin.create(CHECK, _CHECK_INPUTS)["error"]["details"]
+    assert "Fix: set it to a plain value" in plugin.create(CHECK, _CHECK_INPUTS)["error"]["details"]
 
 
 def test_retries_can_be_turned_off(stub: Stub, plugin: Plugin) -> None:
