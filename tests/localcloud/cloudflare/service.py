@@ -56,7 +56,7 @@ class Client:
 
     running: Running
     loop: Loop
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=30, verify=NO_TLS))
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=60, verify=NO_TLS))
 
     @property
     def base(self) -> str:
