@@ -176,7 +176,7 @@ def _backups(engine: Engine, settings: Settings) -> tuple[Backups, tuple[UserErr
             newest=newest.id if newest else None,
             at=newest.created if newest else None,
         ),
-        tuple(UserError(each, Remedy.LIST_BACKUPS) for each in complaints),
+        tuple(complaints),
     )
 
 

@@ -33,7 +33,7 @@ from components.worker import Worker
 from components.worker_args import Consumer, Domain, WorkerArgs
 from lifecycle.backup_config import BackupConfig
 from lifecycle.bootstrap import Expected
-from lifecycle.migration import BackendContext, MigrationPolicy, Traffic
+from lifecycle.context import BackendContext, MigrationPolicy, Traffic
 from lifecycle.ownership import Names, Ownership
 from stack_outputs import Release
 from tests.support.owners import owner
