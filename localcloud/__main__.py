@@ -26,12 +26,21 @@ LEFTOVER_SECONDS = 5.0
 PROJECT = Path(__file__).resolve().parents[1]
 
 
+REFUSED, PORT_USED, RUNS_ALREADY = 1, 98, 99
+"""Exit statuses of a refused start: of any, because of a port, and because the local cloud runs already."""
+
+
 class Refusal(Exception):
-    """An error that prevents the start: a sentence with the problem, and a fix."""
+    """A problem that prevents the start, its fix, and the exit status."""
+
+    def __init__(self, problem: str, fix: str = "", status: int = REFUSED) -> None:
+        super().__init__(problem)
+        self.fix = fix
+        self.status = status
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve, and return the exit status: 0 after a graceful stop, 1 when the start was refused."""
+    """Serve, and return the exit status: 0 after a graceful stop, another one when the start was refused."""
     options = parser().parse_args(arguments)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -39,7 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
         run(options)
     except (Refusal, ValueError) as refusal:
         print(f"localcloud: {refusal}", file=sys.stderr)
-        return 1
+        if not isinstance(refusal, Refusal):
+            return REFUSED
+        if refusal.fix:
+            print(f"Fix: {refusal.fix}.", file=sys.stderr)
+        return refusal.status
     return 0
 
 
@@ -100,7 +113,8 @@ def locked(root: Path, port: int) -> Iterator[bool]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise Refusal(f"The local cloud already runs on {root}{_holder(before)}. Fix: run `make down`.") from error
+            problem = f"The local cloud already runs on {root}{_holder(before)}."
+            raise Refusal(problem, "stop that process", RUNS_ALREADY) from error
         file.truncate(0)
         file.write(json.dumps({"pid": os.getpid(), "port": port}))
         file.flush()
@@ -126,10 +140,11 @@ def listener(port: int, option: str) -> socket.socket:
     except OSError as error:
         bound.close()
         if error.errno != errno.EADDRINUSE:
-            raise Refusal(f"Port {port} cannot be used: {error.strerror}. Fix: use another {option}.") from error
-        raise Refusal(
-            f"Port {port} is in use{who_listens(port)}. Fix: stop that program, or use another {option}."
-        ) from error
+            raise Refusal(
+                f"Port {port} cannot be used: {error.strerror}.", f"use another {option}", PORT_USED
+            ) from error
+        fix = f"stop that program, or use another {option}"
+        raise Refusal(f"Port {port} is in use{who_listens(port)}.", fix, PORT_USED) from error
     return bound
 
 

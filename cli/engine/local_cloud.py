@@ -20,9 +20,8 @@ from clients.http import client, httpx
 from errors import Fix
 from retry import backoff
 
-NEXT = ". Next: "
-"""Separates the problem and the action in a message of the local cloud."""
-PORT_OPTIONS = (" --port", " --edge-port")
+PORT_USED, RUNS_ALREADY = 98, 99
+"""Exit statuses of `python -m localcloud` (localcloud/__main__.py): a port cannot be used, and it runs already."""
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
@@ -180,23 +179,25 @@ def _wait_started(stack: Stack, process: subprocess.Popen[bytes], begin: int) ->
         if report and report.get("pid") == process.pid:
             return
         if process.poll() is not None:
-            raise _start_failure(stack, begin)
+            raise _start_failure(stack, begin, process.returncode)
     os.killpg(process.pid, signal.SIGTERM)
     raise CommandError(f"The local cloud did not answer within {START_SECONDS:.0f} s.", read_log(stack))
 
 
-def _start_failure(stack: Stack, begin: int) -> CommandError:
-    """Return the error of a local cloud that ended as it started: the last line for the user in its log."""
+def _start_failure(stack: Stack, begin: int, status: int) -> CommandError:
+    """Return the error of a local cloud that ended as it started: its exit status, and the problem in its log."""
     with log_file(stack).open("rb") as log:
         log.seek(begin)
         lines = log.read().decode(errors="replace").strip().splitlines()
     messages = [line.removeprefix("localcloud: ") for line in lines if line.startswith("localcloud: ")]
     if not messages:
         return CommandError("The local cloud ended while it started.", read_log(stack))
-    cause, _, action = messages[-1].partition(NEXT)
-    stop = Fix(first="stop the program that uses the port", then=stack.first_up)
-    helps = (stop, _other_port(stack)) if action.endswith(PORT_OPTIONS) else (Fix(first=action),) if action else ()
-    return CommandError("The local cloud did not start.", *helps, cause=cause)
+    helps: tuple[Fix, ...] = (read_log(stack),)
+    if status == PORT_USED:
+        helps = (Fix(first="stop the program that uses the port", then=stack.first_up), _other_port(stack))
+    elif status == RUNS_ALREADY:
+        helps = (Fix(f"oracle cloud stop --stack {stack.name}", then=stack.first_up),)
+    return CommandError("The local cloud did not start.", *helps, cause=messages[-1])
 
 
 def _other_port(stack: Stack) -> Fix:

@@ -175,7 +175,7 @@ def test_a_second_one_on_the_same_state_is_refused(cloud: RunningCloud) -> None:
     assert cloud.process
     sentence = refused(cloud, "--port", str(free_port()), "--edge-port", str(free_port()))
     assert f"process {cloud.process.pid}" in sentence
-    assert sentence.endswith("Fix: run `make down`.\n")
+    assert sentence.endswith("\nFix: stop that process.\n")
     assert cloud.serves()
 
 
