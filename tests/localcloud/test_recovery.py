@@ -15,6 +15,7 @@ import httpx
 import psutil
 import pytest
 
+from localcloud.__main__ import PORT_USED, REFUSED, RUNS_ALREADY
 from tests.localcloud.account import Account, Json
 from tests.support import forked
 from tests.support.cloud import PROJECT, RunningCloud, children_of
@@ -159,21 +160,21 @@ def test_a_signal_during_the_start_ends_it(own_cloud: RunningCloud) -> None:
     assert "Traceback" not in own_cloud.log()
 
 
-def refused(cloud: RunningCloud, *changes: str) -> str:
-    """What a second start prints before it ends with status 1."""
+def refused(cloud: RunningCloud, status: int, *changes: str) -> str:
+    """What a second start prints before it ends with this status: the problem and the fix, a line each."""
     command = cloud.command()
     for option, value in zip(changes[::2], changes[1::2], strict=True):
         command[command.index(option) + 1] = value
     done = forked.python(command[1:], PROJECT, os.environ, 60)
-    assert done.status == 1
+    assert done.status == status
     assert done.output == ""
-    assert done.errors.count("\n") == 1
+    assert done.errors.count("\n") == (1 if status == REFUSED else 2)
     return done.errors
 
 
 def test_a_second_one_on_the_same_state_is_refused(cloud: RunningCloud) -> None:
     assert cloud.process
-    sentence = refused(cloud, "--port", str(free_port()), "--edge-port", str(free_port()))
+    sentence = refused(cloud, RUNS_ALREADY, "--port", str(free_port()), "--edge-port", str(free_port()))
     assert f"process {cloud.process.pid}" in sentence
     assert sentence.endswith("\nFix: stop that process.\n")
     assert cloud.serves()
@@ -185,7 +186,7 @@ def test_a_port_in_use_is_named_with_who_listens(tmp_path: Path, option: str) ->
         taken = server.getsockname()[1]
         ports = {"--port": free_port(), "--edge-port": free_port()} | {option: taken}
         idle = RunningCloud(tmp_path / "state", ports["--port"], ports["--edge-port"])
-        sentence = refused(idle)
+        sentence = refused(idle, PORT_USED)
     assert f"Port {taken} is in use by" in sentence
     assert f"(process {os.getpid()})" in sentence
     assert f"another {option}" in sentence
@@ -195,7 +196,7 @@ def test_a_port_in_use_is_named_with_who_listens(tmp_path: Path, option: str) ->
 @pytest.mark.parametrize("option", ["--node", "--node-modules", "--pocketbase"])
 def test_a_missing_program_is_named(tmp_path: Path, option: str) -> None:
     idle = RunningCloud(tmp_path / "state", free_port(), free_port())
-    sentence = refused(idle, option, str(tmp_path / "nowhere"))
+    sentence = refused(idle, REFUSED, option, str(tmp_path / "nowhere"))
     assert f"{option} {tmp_path}/nowhere does not exist. Fix: run `make tools`." in sentence
 
 
