@@ -38,11 +38,12 @@ def text(error: UserError, stack: str, retry: str) -> str:
 
 
 def with_fixes(problem: str, helps: Sequence[Fix]) -> str:
-    """Return the problem as a sentence, followed by its fixes as another one; below a problem of several lines."""
+    """Return the problem as a sentence, followed by its fixes as another one; below lines of another program."""
     if not helps:
         return problem
     fix = f"Fix: {'; or '.join(map(_sentence, helps))}."
-    return f"{problem}\n{fix}" if "\n" in problem else f"{_ended(problem)} {fix}"
+    quoted = "\n" in problem and not problem.endswith(".")
+    return f"{problem}\n{fix}" if quoted else f"{_ended(problem)} {fix}"
 
 
 def _ended(text: str) -> str:

@@ -73,7 +73,7 @@ from settings.workers import (
 )
 
 if _before is None:
-    del os.environ[_VARIABLE]
+    os.environ.pop(_VARIABLE, None)
 else:
     os.environ[_VARIABLE] = _before
 

@@ -25,7 +25,7 @@ def comment(
     try:
         text = file.read_text()
     except OSError as error:
-        write = Fix(f"oracle plan --markdown {file}", "to write it")
+        write = Fix(f"oracle plan STACK --markdown {file}", "to write it")
         raise CommandError(f"{file} cannot be read ({error.strerror}).", write) from None
     with GitHub() as hub:
         echo_wrapped(f"The comment: {comments.comment(hub, number, about, text)}")

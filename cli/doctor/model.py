@@ -37,8 +37,9 @@ class Finding:
 
 
 def from_error(check: str, error: UserError, stack: str, remedy: str, level: Level = "fail") -> Finding:
-    """Return an error as a finding: its problem on one line, and its first command; `remedy` if it names none."""
-    return Finding(check, level, str(error).partition("\n")[0].rstrip("."), command(error, stack, remedy))
+    """Return an error as a finding: its problem and the first line of its cause, and its first command or `remedy`."""
+    what = " ".join(str(error).splitlines()[:2])
+    return Finding(check, level, what.rstrip("."), command(error, stack, remedy))
 
 
 def again(stack: str) -> str:

@@ -23,6 +23,8 @@ from toolchain import tools
 
 ARGUMENTS = frozenset({"command", "go_on", "next", "remedy", "retry", "retry_command", "then"})
 """Names of arguments and fields that hold a command for the user."""
+NOT_OURS = ("localcloud", "offline_plugins", "toolchain")
+"""Programs of their own: their errors are text."""
 WITHOUT_STACK = re.compile(r"pulumi (login|whoami|plugin|install|version|stack ls)\b")
 """Commands of the engine that are for no stack."""
 
@@ -32,7 +34,7 @@ def advised() -> tuple[tuple[str, str], ...]:
     """Every command in the code that is written out, with its place. Values in it are `1`, and the stack is `local`."""
     found = [(f"{path.relative_to(PROJECT)}:{line}", text) for path in sources() for line, text in commands(path)]
     found += [(str(remedy), fix.command.replace(STACK, "local")) for remedy, fix in COMMANDS.items()]
-    assert len(found) > 10
+    assert len(found) > 100
     return tuple(sorted(set(found)))
 
 
@@ -77,7 +79,7 @@ def single(text: str, program: str) -> Iterator[list[str]]:
     """The words of each call of the program in a line for a shell."""
     for inner in [*re.findall(r"\$\((.*?)\)", text), re.sub(r"\$\(.*?\)", "1", text)]:
         for call in re.split(r" && |; | \| ", inner):
-            words = shlex.split(call)
+            words = [re.sub(r"^[A-Z]+$", "1", word) for word in shlex.split(call)]  # what is to be filled in
             if words[:1] == [program]:
                 yield words[1:]
 
@@ -94,13 +96,12 @@ def parsed(words: list[str]) -> Any:
 
 
 def names_its_stack(context: Any) -> bool:
-    names = {each.name for each in context.command.params}
-    return "stack" not in names or context.get_parameter_source("stack").name != "DEFAULT"
+    return context.params.get("stack") is None or context.get_parameter_source("stack").name != "DEFAULT"
 
 
 def test_the_command_takes_what_is_advised_and_gets_its_stack() -> None:
     calls = [(place, text, words) for place, text in advised() for words in single(text, "oracle")]
-    assert len(calls) > 5
+    assert len(calls) > 50
     wrong = [f"{place}: `{text}` names no stack" for place, text, words in calls if not names_its_stack(parsed(words))]
     assert not wrong
 
@@ -110,12 +111,14 @@ def options(*verbs: str) -> str:
     """The engine's help for a command of it; empty if it has no such command."""
     engine = tools.locate().engine_bin / "pulumi"
     done = subprocess.run([engine, *verbs, "--help"], capture_output=True, text=True, timeout=60)
-    return done.stdout if done.returncode == 0 and f"pulumi {' '.join(verbs)}" in done.stdout else ""
+    alias = re.search(rf"^Aliases:\n.*\b{re.escape(verbs[-1])}\b", done.stdout, re.MULTILINE)
+    known = f"pulumi {' '.join(verbs)}" in done.stdout or alias
+    return done.stdout if done.returncode == 0 and known else ""
 
 
 def test_the_engine_has_what_is_advised_and_gets_its_stack() -> None:
     calls = [(place, text, words) for place, text in advised() for words in single(text, "pulumi")]
-    assert len(calls) > 3
+    assert len(calls) > 10
     wrong = []
     for place, text, words in calls:
         verbs = words[:2] if options(*words[:2]) else words[:1]
@@ -143,6 +146,7 @@ def test_no_command_is_advised_in_prose() -> None:
     wrong = [
         f"{path.relative_to(PROJECT)}:{node.lineno}: {text}"
         for path in sources()
+        if path.relative_to(PROJECT).parts[0] not in NOT_OURS
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Call) and re.search(r"(Error|Refused)$", ast.unparse(node.func)) and node.args
         for text in texts(node.args[0])
@@ -198,4 +202,4 @@ def test_what_is_said_elsewhere_is_not_said_twice() -> None:
 
 
 def test_every_remedy_has_a_command() -> None:
-    assert {*Remedy} == {*COMMANDS, Remedy.RETRY}
+    assert {*Remedy} == {*COMMANDS, Remedy.RETRY, Remedy.RETRY_CONFIRMED}

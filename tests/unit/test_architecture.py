@@ -178,7 +178,9 @@ OUR_COMMAND = re.compile(r"\b(oracle|pulumi|make) [a-z]")
 @pytest.mark.parametrize("part", ["artifacts", "clients", "storage"])
 def test_libraries_name_no_command_of_ours(part: str) -> None:
     """They name what helps as data, such as a `Remedy`. Docstrings may name commands."""
-    for path in files(part):
+    found = files(part)
+    assert found
+    for path in found:
         nodes = list(ast.walk(tree(path)))
         docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
         for node in nodes:

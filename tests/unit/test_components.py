@@ -77,7 +77,9 @@ def test_every_resource_takes_a_name_arguments_and_options(resource: type[pulumi
     assert all(each.kw_only for each in dataclasses.fields(args))
 
 
-@pytest.mark.parametrize("args", [*dict.fromkeys(map(args_of, CLASSES)), Alert, Consumer, Domain], ids=lambda each: each.__name__)
+@pytest.mark.parametrize(
+    "args", [*dict.fromkeys(map(args_of, CLASSES)), Alert, Consumer, Domain], ids=lambda each: each.__name__
+)
 def test_every_argument_is_described(args: type) -> None:
     parsed = tree(PROJECT / f"{args.__module__.replace('.', '/')}.py")
     (body,) = (each.body for each in parsed.body if isinstance(each, ast.ClassDef) and each.name == args.__name__)

@@ -265,8 +265,8 @@ def test_one_changed_source_changes_one_entry_of_the_receipt(checkouts: Path) ->
 @pytest.mark.parametrize(
     "gone, sentence",
     [
-        ("oracle-universe-api/dist/worker.js", "dist/worker.js does not exist. Fix: run `oracle build --stack prod`."),
-        ("oracle-net-web/dist", "oracle-net-web/dist does not exist. Fix: run `oracle build --stack prod`."),
+        ("oracle-universe-api/dist/worker.js", "dist/worker.js does not exist. Fix: run `oracle build --stack unit`."),
+        ("oracle-net-web/dist", "oracle-net-web/dist does not exist. Fix: run `oracle build --stack unit`."),
     ],
 )
 def test_a_missing_build_is_one_sentence(checkouts: Path, gone: str, sentence: str) -> None:
@@ -281,7 +281,7 @@ def test_a_missing_build_is_one_sentence(checkouts: Path, gone: str, sentence: s
 def test_a_missing_image_is_one_sentence(checkouts: Path) -> None:
     local_services(checkouts)
     shutil.rmtree(checkouts / "services/backend")
-    fix = r"Fix: run `oracle build --stack local`\.$"
+    fix = r"Fix: run `oracle build --stack unit`\.$"
     with pytest.raises(pulumi.RunError, match=rf"^The directory \S+backend does not exist\. {fix}"):
         program.run(program.config_of("local"))
 
@@ -304,7 +304,7 @@ def test_a_missing_image_is_one_sentence(checkouts: Path) -> None:
 )
 def test_what_is_over_a_limit_is_one_sentence(checkouts: Path, name: str, content: bytes, sentence: str) -> None:
     (local_services(checkouts) / name).write_bytes(content)
-    fix = r"Fix: reduce its size, then run `oracle build --stack local`\.$"
+    fix = r"Fix: reduce its size, then run `oracle build --stack unit`\.$"
     with pytest.raises(pulumi.RunError, match=rf"^{sentence}\. {fix}"):
         program.run(program.config_of("local"))
 
