@@ -38,7 +38,7 @@ class PinnedServices(TypedDict):
     """The text of the running api Worker's module."""
 
 
-PINNED_VARIABLE = "ORACLE_KEPT"
+PINNED_VARIABLE = "ORACLE_PINNED"
 
 WITHOUT_BACKUP = "ORACLE_NO_BACKUP"
 """The variable with the name of an app that may be deleted without a backup. `oracle wipe --no-backup` sets it after

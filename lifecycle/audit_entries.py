@@ -27,7 +27,7 @@ def record_change(
     kind: Kind,
     source: Source | None,
     target: Filled,
-    carried: Migrated | None,
+    migrated: Migrated | None,
     backup: Backup | None,
 ) -> None:
     """Record that an app got its data. `backup` is the backup of the data before, if it was taken already."""
@@ -45,11 +45,10 @@ def record_change(
             to_generation=target.generation,
             to_release=target.release,
             records=backup.records if backup else {},
-            carried=carried.records if carried else None,
-            last_write=carried.last_write if carried else None,
-            content=carried.content if carried else {},
+            migrated=migrated.records if migrated else None,
+            last_write=migrated.last_write if migrated else None,
+            content=migrated.content if migrated else {},
             backup=backup.id if backup else None,
-            undo=_release_before(backup_config, source) if kind == "release" else _restore(backup_config, backup),
         ),
     )
 
@@ -62,34 +61,17 @@ def record_backup(backup_config: BackupConfig, source: Source, backup: Backup | 
         backup_config,
         Entry(
             at=_now(),
-            kind="kept",
+            kind="backed-up",
             who=who(),
             **_source_fields(source),
             to_generation=None,
             to_release=None,
             records=backup.records if backup else {},
-            carried=None,
+            migrated=None,
             backup=backup.id if backup else None,
-            undo=None if backup and backup.reason == "release" else _restore(backup_config, backup),
             notes=notes,
         ),
     )
-
-
-def _restore(backup_config: BackupConfig, backup: Backup | None) -> str | None:
-    """Return the command that restores the previous data."""
-    return f"oracle restore {backup.id} {backup_config.owner.stack}" if backup else None
-
-
-def _release_before(backup_config: BackupConfig, source: Source | None) -> str | None:
-    """Return the command that rolls back to the previous release with the current data; None if it is not archived."""
-    from storage.releases.store import before
-
-    try:
-        release = before(backup_config.release_store().ran(), _now(), source.release if source else None)
-    except UserError:
-        return None
-    return f"oracle rollback {backup_config.owner.stack} --to {release.id}" if release else None
 
 
 def written_since(backup_config: BackupConfig, source: Source, backup: Backup) -> str | None:
@@ -101,13 +83,13 @@ def written_since(backup_config: BackupConfig, source: Source, backup: Backup) -
         entries = backup_config.audit_log().entries(newest=50)
     except UserError:
         return None
-    carried = next((each for each in entries if each.kind == "release" and each.from_app_id == source.app_id), None)
-    if carried is None or carried.carried is None:
+    release = next((each for each in entries if each.kind == "release" and each.from_app_id == source.app_id), None)
+    if release is None or release.migrated is None:
         return None
     differ = sorted(
-        name for name in carried.content | backup.content if carried.content.get(name) != backup.content.get(name)
+        name for name in release.content | backup.content if release.content.get(name) != backup.content.get(name)
     )
-    return _describe_late_writes(backup_config, backup, carried.last_write, differ) if differ else None
+    return _describe_late_writes(backup_config, backup, release.last_write, differ) if differ else None
 
 
 def _describe_late_writes(

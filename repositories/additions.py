@@ -54,7 +54,7 @@ class Addition:
 def staged(git: Git, tree: str, extra: dict[str, str]) -> list[Addition]:
     """Return the additions of a tree to HEAD."""
     extra = {**extra, **AS_PUSHED}
-    patch = git.must(*_options(), "diff-tree", "-r", *PATCH, "HEAD", tree, extra=extra, doing="Comparing")
+    patch = git.run_checked(*_options(), "diff-tree", "-r", *PATCH, "HEAD", tree, extra=extra, doing="Comparing")
     return list(parsed(patch))
 
 
@@ -62,7 +62,7 @@ def outgoing(git: Git, commits: Iterable[str]) -> list[Addition]:
     """Return the additions of each commit, including its message. A merge adds the lines that neither side had."""
     names = "".join(f"{commit}\n" for commit in commits).encode()
     options = ("--stdin", "--no-commit-id", "--root", "-r", "-c", *PATCH)
-    patch = git.must(*_options(), "diff-tree", *options, stdin=names, extra=AS_PUSHED, doing="Comparing")
+    patch = git.run_checked(*_options(), "diff-tree", *options, stdin=names, extra=AS_PUSHED, doing="Comparing")
     return [*parsed(patch), *_messages(git, names)]
 
 
@@ -82,7 +82,7 @@ def _options() -> tuple[str, ...]:
 
 
 def _messages(git: Git, names: bytes) -> Iterator[Addition]:
-    messages = git.must("rev-list", "--no-walk", "--stdin", "--format=%B%x00", stdin=names, extra=AS_PUSHED)
+    messages = git.run_checked("rev-list", "--no-walk", "--stdin", "--format=%B%x00", stdin=names, extra=AS_PUSHED)
     for each in messages.split("\0"):
         head, _, text = each.lstrip("\n").partition("\n")
         if head:

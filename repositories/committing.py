@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from errors import First, Remedy
 from repositories import messages
 from repositories.additions import Addition
+from repositories.checkout_state import State, find, refuse_secrets, refuse_unfinished
 from repositories.failures import Stopped
 from repositories.git import Git
 from repositories.hooks import Hooks
-from repositories.looking import State, find, refuse_secrets, refuse_unfinished
 from repositories.secrets import Scanner
 from repositories.staging import Index, IndexLock, Staged, entries, refuse_large
 
@@ -44,7 +44,7 @@ def commit(state: State, staged: Staged, message: str, scanner: Scanner) -> Comm
     with hooks.undone_on_failure():
         created = _create(state, staged, message, hooks, scanner, tree)
     if created:
-        hooks.tell("post-commit")
+        hooks.notify("post-commit")
     return created
 
 
@@ -52,7 +52,7 @@ def take_back(git: Git, made: Commit) -> None:
     """Undo a commit that the remote refused: restore the branch and the index. The files were never changed."""
     tree = git.run("write-tree", sheltered=True).text
     _move(git, made.branch, made.parent, made.name, "commit-all: undone, because the remote refused it")
-    if tree == git.must("rev-parse", f"{made.name}^{{tree}}", sheltered=True):  # nothing was staged since
+    if tree == git.run_checked("rev-parse", f"{made.name}^{{tree}}", sheltered=True):  # nothing was staged since
         with IndexLock(git) as index:
             index.replace(made.before)
 
@@ -87,7 +87,7 @@ def _message(staged: Staged, hooks: Hooks, scanner: Scanner, message: str) -> st
     file.write_text(message + "\n", encoding="utf-8")
     hooks.run("prepare-commit-msg", str(file), "message")
     hooks.run("commit-msg", str(file))
-    text = staged.git.must("stripspace", stdin=file.read_bytes())
+    text = staged.git.run_checked("stripspace", stdin=file.read_bytes())
     if not text.strip():
         raise Stopped("The commit message is empty.", First("choose another message", Remedy.RETRY))
     if any(scanner.findings([Addition("message", list(enumerate(text.splitlines(), start=1)))])):
@@ -100,7 +100,7 @@ def _object(staged: Staged, parent: str, tree: str, text: str) -> str:
     sign = git.run("config", "--type=bool", "--get", "commit.gpgSign").text == "true"
     options = ["-S"] if sign else []
     content = (text + "\n").encode("utf-8", "surrogateescape")
-    return git.must("commit-tree", *options, "-p", parent, "-F", "-", tree, stdin=content, doing="Committing")
+    return git.run_checked("commit-tree", *options, "-p", parent, "-F", "-", tree, stdin=content, doing="Committing")
 
 
 def _apply(staged: Staged, made: Commit) -> None:
@@ -111,7 +111,7 @@ def _apply(staged: Staged, made: Commit) -> None:
             raise Stopped("Something was staged while the hooks ran.", Remedy.RETRY)
         index.replace(Index.read(staged.index))
     try:
-        if git.must("symbolic-ref", "HEAD", sheltered=True) != f"refs/heads/{made.branch}":
+        if git.run_checked("symbolic-ref", "HEAD", sheltered=True) != f"refs/heads/{made.branch}":
             raise Stopped("The checkout was switched to another branch while the hooks ran.", Remedy.RETRY)
         _move(git, made.branch, made.name, made.parent, f"commit: {made.subject}")
     except BaseException:
@@ -123,4 +123,4 @@ def _apply(staged: Staged, made: Commit) -> None:
 def _move(git: Git, branch: str, to: str, since: str, why: str) -> None:
     """Move the branch from the commit `since` to `to`, with `why` in its reflog. Fails if it is at another commit."""
     arguments = ("update-ref", "-m", why, f"refs/heads/{branch}", to, since)
-    git.must(*arguments, doing="Moving the branch", sheltered=True)
+    git.run_checked(*arguments, doing="Moving the branch", sheltered=True)

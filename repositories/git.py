@@ -42,7 +42,7 @@ class Git:
                 f"Git does not start ({error.strerror}).", Fix("git --version", "to check it", first="install git")
             ) from None
 
-    def must(
+    def run_checked(
         self,
         *arguments: str,
         doing: str = "",
@@ -60,7 +60,7 @@ class Git:
     @cached_property
     def directory(self) -> Path:
         """The checkout's git directory. A linked worktree has its own."""
-        return Path(self.must("rev-parse", "--absolute-git-dir"))
+        return Path(self.run_checked("rev-parse", "--absolute-git-dir"))
 
     @cached_property
     def index(self) -> Path:
@@ -68,7 +68,7 @@ class Git:
 
     @cached_property
     def objects(self) -> Path:
-        return self.folder / self.must("rev-parse", "--git-path", "objects")
+        return self.folder / self.run_checked("rev-parse", "--git-path", "objects")
 
 
 def shown(name: str) -> str:

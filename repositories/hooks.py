@@ -32,7 +32,7 @@ class Hooks:
         self._staged = staged
         self._tree = tree
         self._scanner = scanner
-        self._folder = staged.git.folder / staged.git.must("rev-parse", "--git-path", "hooks")
+        self._folder = staged.git.folder / staged.git.run_checked("rev-parse", "--git-path", "hooks")
         self._ran = False
 
     def run(self, name: str, *arguments: str) -> None:
@@ -62,7 +62,7 @@ class Hooks:
             self._restore_files()
             raise
 
-    def tell(self, name: str) -> None:
+    def notify(self, name: str) -> None:
         """Run a hook after the commit. Its failure is ignored."""
         with contextlib.suppress(Stopped, OSError):
             hook = self._folder / name
@@ -92,19 +92,21 @@ class Hooks:
         git, after = self._staged.git, self._staged.folder / "after"
         shutil.copy2(self._staged.index, after)
         extra = {"GIT_INDEX_FILE": str(after)}
-        git.must("add", "--all", "--", ":/", extra=extra, sheltered=True)
-        tree = git.must("write-tree", extra=extra, sheltered=True)
+        git.run_checked("add", "--all", "--", ":/", extra=extra, sheltered=True)
+        tree = git.run_checked("write-tree", extra=extra, sheltered=True)
         if tree == self._tree:
             return []
         subject = "Files as a failed hook left them"
-        stored = git.must("commit-tree", "-p", "HEAD", "-m", subject, tree, sheltered=True)
+        stored = git.run_checked("commit-tree", "-p", "HEAD", "-m", subject, tree, sheltered=True)
         self._reset_files(tree, extra)
         show = f"git -C {git.path} show {stored[:12]}"
         return [f"The hook changed files, which were restored. To see its changes, run `{show}`."]
 
     def _reset_files(self, tree: str, extra: dict[str, str]) -> None:
         git = self._staged.git
-        changes = git.must("diff-tree", "-r", "-z", "--name-status", "--no-renames", self._tree, tree, sheltered=True)
+        changes = git.run_checked(
+            "diff-tree", "-r", "-z", "--name-status", "--no-renames", self._tree, tree, sheltered=True
+        )
         fields = changes.split("\0")
         pairs = list(zip(fields[0::2], fields[1::2], strict=False))
         for _, path in (pair for pair in pairs if pair[0] == "A"):
@@ -112,6 +114,6 @@ class Hooks:
                 (git.folder / path).unlink()
                 (git.folder / path).parent.rmdir()  # fails unless the folder is empty
         names = os.fsencode("\0".join(path for kind, path in pairs if kind != "A"))
-        git.must("read-tree", self._tree, extra=extra, sheltered=True)
+        git.run_checked("read-tree", self._tree, extra=extra, sheltered=True)
         if names:
-            git.must("checkout-index", "--force", "-z", "--stdin", stdin=names, extra=extra, sheltered=True)
+            git.run_checked("checkout-index", "--force", "-z", "--stdin", stdin=names, extra=extra, sheltered=True)

@@ -7,9 +7,9 @@ import re
 from errors import First, Fix, Remedy
 from programs import Done
 from repositories.addresses import Address, has
+from repositories.checkout_state import State
 from repositories.failures import UNCERTAIN, UNPUSHED_SUBMODULE, Interrupted, Stopped, git_failure, without_credentials
 from repositories.git import shown
-from repositories.looking import State
 from repositories.secrets import Scanner
 
 PUSH_SECONDS = 900.0  # a pre-push hook may run tests
@@ -63,7 +63,7 @@ def _raise_failure(state: State, commit: str, pushed: Done, details: tuple[str, 
         raise Refused.of(failure, details)
     if UNCERTAIN.search(pushed.errors):
         raise Stopped.of(failure, details)
-    hook = git.folder / git.must("rev-parse", "--git-path", "hooks/pre-push", sheltered=True)
+    hook = git.folder / git.run_checked("rev-parse", "--git-path", "hooks/pre-push", sheltered=True)
     if hook.is_file():
         raise Refused("The pre-push hook refused the push.", RESOLVE, details=details)
     raise Refused.of(failure, details)

@@ -86,17 +86,17 @@ class Staged:
 
     def add_all(self) -> str:
         """Stage all changes and return the tree. Raises Stopped."""
-        self.git.must("add", "--all", "--", ":/", extra=self.extra, doing="Staging")
+        self.git.run_checked("add", "--all", "--", ":/", extra=self.extra, doing="Staging")
         tree = self.tree()
         _refuse_nested(self.git, tree, self.extra)
         return tree
 
     def tree(self) -> str:
-        return self.git.must("write-tree", extra=self.extra, doing="Staging")
+        return self.git.run_checked("write-tree", extra=self.extra, doing="Staging")
 
     def changes(self, tree: str) -> list[Change]:
         """Return the files that differ between HEAD and the tree."""
-        fields = self.git.must(
+        fields = self.git.run_checked(
             "diff-tree", "-r", "-z", "--find-renames", "--name-status", "HEAD", tree, extra=self.extra
         )
         return list(_changes(iter(fields.split("\0"))))
@@ -153,7 +153,7 @@ class IndexLock:
 
 def entries(git: Git) -> str:
     """Return the entries of the checkout's own index, without the files' times."""
-    return git.must("ls-files", "--stage", "-z", sheltered=True)
+    return git.run_checked("ls-files", "--stage", "-z", sheltered=True)
 
 
 def refuse_large(git: Git, paths: list[str]) -> None:
@@ -162,7 +162,7 @@ def refuse_large(git: Git, paths: list[str]) -> None:
     if not large:
         return
     names = os.fsencode("\0".join(large))
-    attributes = git.must("check-attr", "-z", "--stdin", "filter", stdin=names).split("\0")
+    attributes = git.run_checked("check-attr", "-z", "--stdin", "filter", stdin=names).split("\0")
     in_lfs = {
         path
         for path, _, value in zip(attributes[0::3], attributes[1::3], attributes[2::3], strict=False)
@@ -193,7 +193,7 @@ def _locked(directory: Path) -> Iterator[None]:
 
 def _refuse_nested(git: Git, tree: str, extra: dict[str, str]) -> None:
     """Raise Stopped for a nested repository that is no submodule: git would commit it as a link without a target."""
-    entries = git.must("diff-tree", "-r", "-z", "--raw", "--no-renames", "HEAD", tree, extra=extra)
+    entries = git.run_checked("diff-tree", "-r", "-z", "--raw", "--no-renames", "HEAD", tree, extra=extra)
     fields = entries.split("\0")
     added = [
         path

@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from repositories.checkout_state import State, checkout, find
 from repositories.configuration import Repository
 from repositories.failures import Stopped
 from repositories.git import Git
-from repositories.looking import State, checkout, find
 from repositories.processes import Processes
 
 COMMIT_LENGTH = 10

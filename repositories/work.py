@@ -12,10 +12,10 @@ from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
+from repositories.checkout_state import State, look
 from repositories.committing import Commit, commit, take_back
 from repositories.configuration import Repository
 from repositories.failures import Stopped
-from repositories.looking import State, look
 from repositories.processes import Processes
 from repositories.pushing import Refused, push
 from repositories.secrets import Scanner
@@ -57,7 +57,7 @@ class Work:
     def look(
         self, wanted: Sequence[Repository], report_progress: Callable[[int], None] = lambda _: None
     ) -> list[State]:
-        """Return the state of each repository (`looking.look`)."""
+        """Return the state of each repository (`checkout_state.look`)."""
         return self._each(
             wanted, lambda each: look(each, self._project, self._processes, self._scanner), report_progress
         )

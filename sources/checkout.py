@@ -11,7 +11,7 @@ import pulumi
 
 from artifacts.contents import assets_digest, image_digest, module_digest, pack_assets, pack_image, read_module
 from settings import API, AssetsSettings, ImageSettings, ModuleSettings
-from sources.write_gate import with_front
+from sources.write_gate import with_write_gate
 from storage.releases import Item, Kind, place, stash
 
 STATIC_MODULE = Path(__file__).with_name("static_worker.js")
@@ -64,7 +64,7 @@ class Module(Built):
         if self.worker is None:
             return read_module(STATIC_MODULE)
         module = read_module(self.project / self.worker.path / self.worker.entry)
-        return with_front(module) if self.service == API else module
+        return with_write_gate(module) if self.service == API else module
 
     @property
     def digest(self) -> str:

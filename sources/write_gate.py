@@ -22,7 +22,7 @@ from artifacts.contents import ArtifactError
 from errors import STACK, Fix, Remedy
 from settings import API
 
-FRONT = Path(__file__).with_name("write_gate.js")
+WRITE_GATE = Path(__file__).with_name("write_gate.js")
 WAY = (
     "{const f=globalThis.fetch,w=globalThis.$oracleWay={native:(...a)=>f(...a)};"
     "globalThis.fetch=(...a)=>w.gate?w.gate(...a):f(...a)}"
@@ -47,7 +47,7 @@ Edit = tuple[int, int, bytes]
 """Start, end (exclusive) and replacement, in bytes."""
 
 
-class FrontError(ArtifactError):
+class WriteGateError(ArtifactError):
     """A module that the write gate cannot wrap. `first` is what to change in the service before it is built again."""
 
     def __init__(self, problem: str, first: str) -> None:
@@ -55,10 +55,11 @@ class FrontError(ArtifactError):
         super().__init__(problem, build)
 
 
-def with_front(module: str) -> str:
+def with_write_gate(module: str) -> str:
     """Return the module inside the write gate, which replaces its default export and passes all calls on to it.
 
-    The module must be an ES module in one file whose default is an object with handlers or a class. Raises FrontError.
+    The module must be an ES module in one file whose default is an object with handlers or a class.
+    Raises WriteGateError.
     """
     text = module.encode()
     root = Parser(_language()).parse(text).root_node
@@ -68,7 +69,7 @@ def with_front(module: str) -> str:
         raise _syntax_error(root)
     name = _free_name(module)
     edits, inner = _default_export(root, name)
-    return f"{WAY}{_apply(text, edits)}\n{FRONT.read_text().replace(NAME, inner)}"
+    return f"{WAY}{_apply(text, edits)}\n{WRITE_GATE.read_text().replace(NAME, inner)}"
 
 
 @cache
@@ -92,7 +93,7 @@ def _default_export(root: Node, name: str) -> tuple[list[Edit], str]:
     """Return the edits that remove the default export, and the name of the exported value."""
     for statement, specifier in _default_exports(root):
         return _default_statement(statement, name) if specifier is None else _default_specifier(statement, specifier)
-    raise FrontError(
+    raise WriteGateError(
         "The api Worker's module has no default export, so it is not an ES module Worker (`export default { fetch }`).",
         "set `entry` to the bundled module",
     )
@@ -119,7 +120,7 @@ def _default_statement(statement: Node, name: str) -> tuple[list[Edit], str]:
     # `export default class {}` is a statement: the next tokens do not belong to it, although the parser may think so.
     first = next((node for node in _leading(value) if node.type in CLASSES | FUNCTIONS), None)
     if first is not None and first.type in FUNCTIONS:
-        raise FrontError(
+        raise WriteGateError(
             "The api Worker's default export is a function, but Cloudflare calls handlers of an object or a class.",
             "write `export default { fetch }` in the service",
         )
@@ -135,7 +136,7 @@ def _default_statement(statement: Node, name: str) -> tuple[list[Edit], str]:
 def _default_specifier(statement: Node, specifier: Node) -> tuple[list[Edit], str]:
     """`export { a as default, b }`: the specifier and its comma become blanks."""
     if statement.child_by_field_name("source") is not None:
-        raise FrontError(
+        raise WriteGateError(
             "The api Worker's default export comes from another module, but one file is deployed.",
             "bundle the service into one module",
         )
@@ -179,13 +180,13 @@ def _edit(node: Node, new: bytes) -> Edit:
     return node.start_byte, node.end_byte, new
 
 
-def _syntax_error(root: Node) -> FrontError:
+def _syntax_error(root: Node) -> WriteGateError:
     """Return an error with the place of the first node that could not be parsed."""
     broken = root
     while inner := next((child for child in broken.children if child.has_error or child.is_missing), None):
         broken = inner
     row, column = broken.start_point
-    return FrontError(
+    return WriteGateError(
         f"The api Worker's module cannot be read as JavaScript at line {row + 1}, column {column + 1}.",
         "correct the service's source",
     )

@@ -102,7 +102,7 @@ class StackBackups:
         complete, lost, foreign = self.releases.survey()
         backup_ids, replaced = (
             {backup.id for backup in backups},
-            {each.from_app_id for each in entries if each.kind != "kept"},
+            {each.from_app_id for each in entries if each.kind != "backed-up"},
         )
         undo = Undo(self.engine.stack.name, backup_ids, complete, lost, replaced)
         complaints: list[UserError] = [*unreadable, *damaged, *foreign]
@@ -166,7 +166,7 @@ class Undo:
     def of(self, change: Change) -> Change:
         """Return the change with its undo command: to the earlier release with today's data, or to the earlier data."""
         entry = change.entry
-        if entry.kind == "kept" and entry.from_app_id in self.left:
+        if entry.kind == "backed-up" and entry.from_app_id in self.left:
             return change
         undo, gone = self._release(entry) if entry.kind == "release" else self._data(change.backup)
         return replace(change, undo=undo, gone=gone)
@@ -188,16 +188,16 @@ class Undo:
 
 def _changes(entries: list[Entry]) -> list[Change]:
     """Return a change for each entry, except backups that belong to another change."""
-    backups = {entry.from_app_id: entry for entry in reversed(entries) if entry.kind == "kept"}
+    backups = {entry.from_app_id: entry for entry in reversed(entries) if entry.kind == "backed-up"}
     return [
         _change(entry, backups)
         for entry in entries
-        if entry.kind != "kept" or entry.notes or _has_no_successor(entry, entries)
+        if entry.kind != "backed-up" or entry.notes or _has_no_successor(entry, entries)
     ]
 
 
 def _change(entry: Entry, backups: dict[str | None, Entry]) -> Change:
-    before = entry if entry.kind == "kept" else backups.get(entry.from_app_id) if entry.kind != "restart" else None
+    before = entry if entry.kind == "backed-up" else backups.get(entry.from_app_id) if entry.kind != "restart" else None
     return Change(
         entry,
         entry.backup or (before.backup if before else None),
@@ -208,4 +208,4 @@ def _change(entry: Entry, backups: dict[str | None, Entry]) -> Change:
 
 def _has_no_successor(entry: Entry, entries: list[Entry]) -> bool:
     """Return whether an app was deleted without a successor: no change names it as its origin."""
-    return not any(other.kind != "kept" and other.from_app_id == entry.from_app_id for other in entries)
+    return not any(other.kind != "backed-up" and other.from_app_id == entry.from_app_id for other in entries)

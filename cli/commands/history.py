@@ -17,7 +17,7 @@ from cli.runs.report import table
 from clients.pocketbase import own_records
 from errors import Fix
 
-NAMES = {"kept": "delete", "first": "first"}
+NAMES = {"backed-up": "delete", "first": "first"}
 
 
 def history(

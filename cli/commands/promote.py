@@ -15,7 +15,7 @@ from cli.engine.workspace import Stack
 from cli.releases import receipts, sync
 from cli.releases.pin import Pin, pin
 from cli.releases.promotion import distinct, notes, refuse_adopted, refuse_other_kind, refuse_other_workers
-from cli.releases.promotion_checks import fit_release
+from cli.releases.promotion_checks import release_to_promote
 from cli.runs.store import Runs
 from cli.ui.prompt import refuse_unattended
 from cli.ui.text import echo_wrapped
@@ -42,7 +42,7 @@ def promote(
     Runs(there.runs).refuse_busy(Engine(there).owner)
     _print_progress(f"Checking whether {source} may be promoted …", as_json)
     engine = Engine(here)
-    release = fit_release(engine)
+    release = release_to_promote(engine)
     stack_backups = StackBackups(engine)
     otherwise = (
         First("push the image to that registry", Remedy.RETRY),

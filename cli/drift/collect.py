@@ -32,7 +32,7 @@ def find_drift(engine: Engine) -> Report:
     scene = Observed(
         settings=settings,
         declared=declared,
-        sight=collect(engine, settings, declared),
+        observations=collect(engine, settings, declared),
         live=_discover(engine),
         commands=Commands.of(stack),
     )

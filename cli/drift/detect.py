@@ -37,7 +37,7 @@ class Observed:
 
     settings: Settings
     declared: Declared
-    sight: Observations
+    observations: Observations
     live: LiveResources | None
     commands: Commands
 
@@ -56,24 +56,24 @@ def detect(scene: Observed) -> Iterator[Drift]:
 
 def unknown(scene: Observed) -> Iterator[str]:
     """Yield a sentence for each part that could not be checked, with the reason."""
-    if isinstance(scene.sight.app, CloudTrouble):
-        yield f"The backend's app was not checked: {scene.sight.app.text}."
-    for name, facts in scene.sight.workers.items():
+    if isinstance(scene.observations.app, CloudTrouble):
+        yield f"The backend's app was not checked: {scene.observations.app.text}."
+    for name, facts in scene.observations.workers.items():
         if isinstance(facts, CloudTrouble):
             yield f"The Worker {scene.settings.workers[name].script} was not checked: {facts.text}."
-        elif not facts.gone and scene.sight.backend_addresses.get(name, ()) is None:
+        elif not facts.gone and scene.observations.backend_addresses.get(name, ()) is None:
             yield f"The code of {scene.settings.workers[name].script} could not be read."
     if scene.declared.sealed:
         sealed = UserError(f"{scene.declared.sealed}, so bindings were not compared.", Remedy.LOAD_ENVIRONMENT)
         yield advice.text(sealed, scene.commands.stack, "")
-    if scene.settings.monitoring is not None and scene.sight.checks is None:
+    if scene.settings.monitoring is not None and scene.observations.checks is None:
         yield "The account's uptime checks were not listed."
     if scene.live is None:
         yield "The account's apps and custom domains were not listed."
 
 
 def _backend(scene: Observed) -> Iterator[Drift]:
-    snapshot = app_snapshot(scene.settings, scene.declared, scene.sight, scene.commands)
+    snapshot = app_snapshot(scene.settings, scene.declared, scene.observations, scene.commands)
     finding = apps.changed_outside_pulumi(snapshot)
     if finding is None:
         return
@@ -83,7 +83,7 @@ def _backend(scene: Observed) -> Iterator[Drift]:
     if finding == apps.new_disk(snapshot):
         yield Drift(about="backend", what=finding.what, owner="the platform", remedy="update", next=finding.next)
         return
-    facts = scene.sight.app
+    facts = scene.observations.app
     assert isinstance(facts, AppFacts)
     gone, idle = facts.app is None, facts.active is None
     if gone:
@@ -103,7 +103,7 @@ def _backend(scene: Observed) -> Iterator[Drift]:
 
 
 def _worker(name: str, scene: Observed) -> Iterator[Drift]:
-    snapshot = snapshot_of_worker(name, scene.settings, scene.declared, scene.sight, scene.commands)
+    snapshot = snapshot_of_worker(name, scene.settings, scene.declared, scene.observations, scene.commands)
     finding = workers.changed_outside_pulumi(snapshot)
     if finding is None:
         return
@@ -121,7 +121,7 @@ def _worker(name: str, scene: Observed) -> Iterator[Drift]:
 
 def _addresses(scene: Observed) -> Iterator[Drift]:
     """Find code that contains the backend's address, no matter who deployed it."""
-    for name, occurrences in scene.sight.backend_addresses.items():
+    for name, occurrences in scene.observations.backend_addresses.items():
         if occurrences:
             what = addresses.explain(scene.settings.workers[name].script, occurrences)
             next = addresses.next_command(name, scene.commands.stack)
@@ -130,7 +130,9 @@ def _addresses(scene: Observed) -> Iterator[Drift]:
 
 def _checks(scene: Observed) -> Iterator[Drift]:
     """Find services without their declared uptime check."""
-    for finding in checks.findings(scene.settings, scene.sight.addresses, scene.sight.checks, scene.commands.up):
+    for finding in checks.findings(
+        scene.settings, scene.observations.addresses, scene.observations.checks, scene.commands.up
+    ):
         yield Drift(about=finding.about, what=finding.what, owner="by hand", remedy="update", next=finding.next)
 
 

@@ -15,7 +15,7 @@ from stack_outputs import Release
 from storage.releases import named
 
 
-def fit_release(engine: Engine) -> Release:
+def release_to_promote(engine: Engine) -> Release:
     """Return the receipt of the running release of a stack that passes all checks.
 
     Raises CommandError, with the first problem and its fix.

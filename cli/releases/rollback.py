@@ -77,7 +77,7 @@ def since(stack_backups: StackBackups, outputs: Outputs) -> str:
         return advice.text(uncounted, stack_backups.engine.stack.name, retry="")
     if entry is None:
         return f"Attention: the audit log has no start of this release; its backend has {phrases.counts(now)}."
-    growth = {name: count - (entry.carried or {}).get(name, 0) for name, count in now.items()}
+    growth = {name: count - (entry.migrated or {}).get(name, 0) for name, count in now.items()}
     added = phrases.counts({name: count for name, count in growth.items() if count > 0})
     removed = phrases.counts({name: -count for name, count in growth.items() if count < 0})
     also = f" ({removed} fewer)" if removed else ""
@@ -92,4 +92,4 @@ def since(stack_backups: StackBackups, outputs: Outputs) -> str:
 def _first_entry(stack_backups: StackBackups, app_id: str) -> Entry | None:
     """Return the audit log's entry for the start of the running app's data."""
     entries = stack_backups.audit_log.entries()
-    return next((each for each in entries if each.to_app_id == app_id and each.kind != "kept"), None)
+    return next((each for each in entries if each.to_app_id == app_id and each.kind != "backed-up"), None)

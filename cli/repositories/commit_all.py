@@ -14,8 +14,8 @@ from rich.text import Text
 import advice
 from cli.ui.errors import CommandError
 from errors import Fix, UserError
+from repositories.checkout_state import State
 from repositories.configuration import load
-from repositories.looking import State
 from repositories.work import Outcome, Work
 
 SEEN = ("repository", "branch", "changes", "unpushed", "behind", "next")

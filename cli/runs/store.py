@@ -32,7 +32,7 @@ from stack_outputs import Owner
 from storage.backups import who
 from storage.backups.files import private_folder
 
-AFTER, PINNED = "after.yaml", "kept.json"
+AFTER, PINNED = "after.yaml", "pinned.json"
 """Files of a run: the stack's file after the change, and the services that do not change (PinnedServices)."""
 LIST_RUNS = Fix("oracle runs", "to see the runs")
 MAX_RUNS = 200

@@ -46,7 +46,7 @@ class Observations:
     addresses: Mapping[str, str]
     app: AppFacts | CloudTrouble
     workers: Mapping[str, WorkerFacts | CloudTrouble]
-    fronts: Mapping[str, Answer]
+    health_answers: Mapping[str, Answer]
     admin: bool | None
     """True if the backend's admin can log in."""
     second_factor: bool
@@ -85,7 +85,7 @@ def collect(engine: Engine, settings: Settings, declared: Declared | None) -> Ob
             name: _or(found[f"script {name}"], CloudTrouble(why="late", text="Cloudflare's API answers too slowly"))
             for name in settings.workers
         },
-        fronts={name: _or(found[f"front {name}"], LATE) for name in services},
+        health_answers={name: _or(found[f"health {name}"], LATE) for name in services},
         admin=None if found["admin"] == SECOND_FACTOR else _or(found["admin"], None),
         second_factor=found["admin"] == SECOND_FACTOR,
         freeze=_or(found["freeze"], None),

@@ -65,7 +65,7 @@ def diagnose(
 
 def offline(observations: Observations) -> bool:
     """Return whether nothing could be reached. The cause is then this machine's network."""
-    unreachable = all(each.trouble in NETWORK for each in observations.fronts.values())
+    unreachable = all(each.trouble in NETWORK for each in observations.health_answers.values())
     facts = [observations.app, *observations.workers.values()]
     return unreachable and all(isinstance(each, CloudTrouble) and each.why in SILENT for each in facts)
 

@@ -83,7 +83,7 @@ def _secrets(snapshot: WorkerSnapshot, facts: WorkerFacts) -> tuple[Secret, ...]
 def _row(
     name: str, address: str, observations: Observations, release: str | None, level: Level, because: str | None = None
 ) -> Service:
-    answer, certificate = observations.fronts[name], observations.certificates.get(name)
+    answer, certificate = observations.health_answers[name], observations.certificates.get(name)
     return Service(
         name=name,
         address=address,

@@ -30,7 +30,7 @@ def rows(engine: Engine) -> list[Row]:
     results = gather_with_deadline(questions(engine, settings, addresses, outputs.backend_app_id, ONE), ALL)
     facts = {"backend": results["app"], **{name: results[f"script {name}"] for name in settings.workers}}
     return [
-        Row(name, _release(settings, facts[name]), _answer(settings, name, results[f"front {name}"]), url)
+        Row(name, _release(settings, facts[name]), _answer(settings, name, results[f"health {name}"]), url)
         for name, url in addresses.items()
     ]
 
@@ -38,7 +38,7 @@ def rows(engine: Engine) -> list[Row]:
 def questions(
     engine: Engine, settings: Settings, addresses: Mapping[str, str], app: str | None, seconds: float
 ) -> dict[str, Callable[[], Any]]:
-    """Return the reads by name: `app` and each `script NAME` from the clouds, each `front NAME` from its health path.
+    """Return the reads by name: `app` and each `script NAME` from the clouds, each `health NAME` from its health path.
 
     The app's id is None if the state does not have it.
     """
@@ -52,7 +52,7 @@ def questions(
         where = (stack.cloudflare, settings.account_id, token, worker.script)
         reads[f"script {name}"] = partial(clouds.fetch_worker, *where, seconds)
     for name, address in addresses.items():
-        reads[f"front {name}"] = partial(get, f"{address}{settings.health[name].path}", seconds)
+        reads[f"health {name}"] = partial(get, f"{address}{settings.health[name].path}", seconds)
     return reads
 
 

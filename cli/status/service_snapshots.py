@@ -13,7 +13,7 @@ from settings import Settings
 def app_snapshot(
     settings: Settings, declared: Declared | None, observations: Observations, commands: Commands
 ) -> AppSnapshot:
-    health = observations.fronts.get("backend") or next(iter(observations.fronts.values()))
+    health = observations.health_answers.get("backend") or next(iter(observations.health_answers.values()))
     return AppSnapshot(
         service=settings.backend.service,
         address=observations.addresses.get("backend"),
@@ -44,7 +44,7 @@ def worker_snapshot(
         declared=declared.workers.get(name) if declared else None,
         release=declared_release(name, declared),
         facts=observations.workers[name],
-        front=observations.fronts[name],
+        health_answer=observations.health_answers[name],
         health=worker.health,
         workers_dev=worker.workers_dev,
         hostname=worker.domain.hostname if worker.domain else None,

@@ -30,7 +30,7 @@ class WorkerSnapshot:
     release: str | None
     """The release in the receipt."""
     facts: WorkerFacts | CloudTrouble
-    front: Answer
+    health_answer: Answer
     """The response to its health check."""
     health: HealthSettings
     workers_dev: bool
@@ -62,7 +62,7 @@ class WorkerSnapshot:
 
     @property
     def answers(self) -> bool:
-        return self.health.accepts(self.front.status)
+        return self.health.accepts(self.health_answer.status)
 
     @property
     def level(self) -> Level:
@@ -71,7 +71,7 @@ class WorkerSnapshot:
     @property
     def but(self) -> str:
         """The end of a finding's sentence if the Worker does not respond."""
-        return "" if self.answers else f", and it does not serve ({self.front})"
+        return "" if self.answers else f", and it does not serve ({self.health_answer})"
 
     def bound(self, name: str) -> str | None:
         bindings = self.facts.bindings if isinstance(self.facts, WorkerFacts) else {}

@@ -159,7 +159,9 @@ def _diagnose_responses(snapshot: WorkerSnapshot, backend_is_down: bool) -> Find
     if not snapshot.answers:
         where = f"{snapshot.address}{snapshot.health.path}"
         return _finding(
-            snapshot, f"{snapshot.script} does not serve: {_status_text(snapshot.front)} at {where}", _logs(snapshot)
+            snapshot,
+            f"{snapshot.script} does not serve: {_status_text(snapshot.health_answer)} at {where}",
+            _logs(snapshot),
         )
     if snapshot.release and not snapshot.adopted and snapshot.version and snapshot.version != snapshot.release:
         return _finding(

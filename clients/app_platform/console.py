@@ -117,7 +117,7 @@ class Console:
 
     def _start_output(self) -> Iterator[str]:
         self._skip("b")
-        self.typist.begun = True
+        self.typist.started = True
         return self._output()
 
     def _output(self) -> Iterator[str]:

@@ -21,7 +21,7 @@ STOP, INTERRUPT, GIVE_UP, RESIZE = b"s", b"c", b"g", b"r"
 class Typist(threading.Thread):
     """A thread that sends input until it is stopped. `interrupt`, `give_up` and `resized` are safe in signal handlers.
 
-    The first interrupt after a command has `begun` is sent as Ctrl-C. Any other interrupt closes the console
+    The first interrupt after a command has `started` is sent as Ctrl-C. Any other interrupt closes the console
     (`gave_up`), and so does the end of the keyboard's input.
     """
 
@@ -31,7 +31,7 @@ class Typist(threading.Thread):
         self._keyboard = -1
         self._requests, self._request_pipe = os.pipe()
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self.begun = False
+        self.started = False
         self.gave_up = False
         self._interrupted = False
 
@@ -91,7 +91,7 @@ class Typist(threading.Thread):
         return request != STOP
 
     def _interrupt(self) -> bool:
-        if self._interrupted or not self.begun:
+        if self._interrupted or not self.started:
             return self._give_up()
         self._interrupted = True
         self.type(CONTROL_C)

@@ -30,7 +30,7 @@ class Attribute:
     optional: bool = True  # the program may set it
     computed: bool = False  # the API sets it when the program does not
     default: Any = None  # used when the program sets nothing; only for computed attributes
-    kept: bool = False  # computed, and unchanged by updates
+    stable: bool = False  # computed, and unchanged by updates
     replaces: bool = False
     secret: bool = False
     choices: tuple[str, ...] = ()  # compared without case

@@ -20,8 +20,8 @@ class D1Database(Plain):
     collection = ("d1", "database")
     key = "uuid"
     fields: ClassVar[Fields] = {
-        "id": Attribute(computed=True, optional=False, kept=True),
-        "uuid": Attribute(wire="uuid", computed=True, optional=False, kept=True),
+        "id": Attribute(computed=True, optional=False, stable=True),
+        "uuid": Attribute(wire="uuid", computed=True, optional=False, stable=True),
         "accountId": Attribute(replaces=True),
         "name": Attribute(wire="name", required=True, replaces=True, about="D1 database name."),
         "jurisdiction": Attribute(wire="jurisdiction", replaces=True, choices=("eu", "fedramp")),

@@ -97,7 +97,7 @@ def _mark_left_out(name: str, attribute: Attribute, config: Props, plan: Props, 
         return
     if attribute.computed_for is not None and config.get(attribute.computed_for[0]) != attribute.computed_for[1]:
         plan.pop(name, None)
-    elif not (attribute.kept and prior.get(name) is not None):
+    elif not (attribute.stable and prior.get(name) is not None):
         plan[name] = UNKNOWN
 
 

@@ -39,8 +39,8 @@ class Queue(Plain):
     collection = ("queues",)
     key = "queueId"
     fields: ClassVar[Fields] = {
-        "id": Attribute(computed=True, optional=False, kept=True),
-        "queueId": _from_api("queue_id", kept=True),
+        "id": Attribute(computed=True, optional=False, stable=True),
+        "queueId": _from_api("queue_id", stable=True),
         "accountId": Attribute(replaces=True),
         "queueName": Attribute(wire="queue_name", required=True),
         "settings": Attribute(

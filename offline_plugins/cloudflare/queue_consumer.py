@@ -25,13 +25,13 @@ class QueueConsumer(Tabled):
     fields: ClassVar[Fields] = {
         "accountId": Attribute(replaces=True),
         "queueId": Attribute(required=True, replaces=True, about="A Resource identifier."),
-        "consumerId": Attribute(wire="consumer_id", computed=True, optional=False, kept=True),
+        "consumerId": Attribute(wire="consumer_id", computed=True, optional=False, stable=True),
         "type": Attribute(wire="type", required=True, choices=("worker", "http_pull"), about=_TYPES),
         "deadLetterQueue": Attribute(wire="dead_letter_queue"),
-        "scriptName": Attribute(wire="script_name", computed=True, kept=True),
-        "settings": Attribute(wire="settings", kind="object", computed=True, kept=True, fields=CONSUMING),
-        "createdOn": Attribute(wire="created_on", kind="time", computed=True, optional=False, kept=True),
-        "queueName": Attribute(wire="queue_name", computed=True, optional=False, kept=True),
+        "scriptName": Attribute(wire="script_name", computed=True, stable=True),
+        "settings": Attribute(wire="settings", kind="object", computed=True, stable=True, fields=CONSUMING),
+        "createdOn": Attribute(wire="created_on", kind="time", computed=True, optional=False, stable=True),
+        "queueName": Attribute(wire="queue_name", computed=True, optional=False, stable=True),
     }
     _sent: ClassVar[Fields] = {name: attribute for name, attribute in fields.items() if attribute.optional}
 

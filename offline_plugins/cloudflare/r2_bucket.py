@@ -21,14 +21,14 @@ _SENT = {"name": "name", "location": "locationHint", "storageClass": "storageCla
 class R2Bucket(Tabled):
     token = "cloudflare:index/r2Bucket:R2Bucket"
     fields: ClassVar[Fields] = {
-        "id": Attribute(computed=True, optional=False, kept=True),
+        "id": Attribute(computed=True, optional=False, stable=True),
         "name": Attribute(wire="name", required=True, replaces=True, about="Name of the bucket."),
         "accountId": Attribute(replaces=True),
-        "location": Attribute(wire="location", computed=True, kept=True, choices=_LOCATIONS),
+        "location": Attribute(wire="location", computed=True, stable=True, choices=_LOCATIONS),
         "storageClass": Attribute(
             wire="storage_class", computed=True, default="Standard", choices=("Standard", "InfrequentAccess")
         ),
-        "creationDate": Attribute(wire="creation_date", computed=True, optional=False, kept=True),
+        "creationDate": Attribute(wire="creation_date", computed=True, optional=False, stable=True),
         "jurisdiction": Attribute(computed=True, default="default", choices=("default", "eu", "fedramp")),
     }
 

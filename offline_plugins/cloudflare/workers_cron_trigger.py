@@ -24,7 +24,7 @@ _IMPORT_FORM = "<account_id>/<script_name>"
 class WorkersCronTrigger(Tabled):
     token = "cloudflare:index/workersCronTrigger:WorkersCronTrigger"
     fields: ClassVar[Fields] = {
-        "id": Attribute(computed=True, optional=False, kept=True),
+        "id": Attribute(computed=True, optional=False, stable=True),
         "accountId": Attribute(replaces=True),
         "scriptName": Attribute(required=True, replaces=True, about=_ABOUT),
         "schedules": Attribute(

@@ -18,7 +18,7 @@ _IMPORT_FORM = "<account_id>/<domain_id>"
 class WorkersCustomDomain(Tabled):
     token = "cloudflare:index/workersCustomDomain:WorkersCustomDomain"
     fields: ClassVar[Fields] = {
-        "id": Attribute(wire="id", computed=True, optional=False, kept=True),
+        "id": Attribute(wire="id", computed=True, optional=False, stable=True),
         "accountId": Attribute(replaces=True),
         "service": Attribute(
             wire="service",

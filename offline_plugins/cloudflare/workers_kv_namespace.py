@@ -16,7 +16,7 @@ class WorkersKvNamespace(Plain):
     import_form = "<account_id>/<namespace_id>"
     collection = ("storage", "kv", "namespaces")
     fields: ClassVar[Fields] = {
-        "id": Attribute(wire="id", computed=True, optional=False, kept=True),
+        "id": Attribute(wire="id", computed=True, optional=False, stable=True),
         "accountId": Attribute(replaces=True),
         "title": Attribute(wire="title", required=True, about="A human-readable string name for a Namespace."),
         "supportsUrlEncoding": Attribute(wire="supports_url_encoding", kind="bool", computed=True, optional=False),

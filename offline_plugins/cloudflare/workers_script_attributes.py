@@ -21,7 +21,7 @@ _BINDING_TYPES = (
 _BINDING_TYPES_TEXT = ", ".join(f'"{kind}"' for kind in _BINDING_TYPES if kind != "tail_consumer")
 
 SCRIPT = {
-    "id": Attribute(computed=True, optional=False, kept=True),
+    "id": Attribute(computed=True, optional=False, stable=True),
     "scriptName": Attribute(
         required=True, replaces=True, about="Name of the script, used in URLs and route configuration."
     ),
@@ -38,7 +38,7 @@ SCRIPT = {
             "text/x-python",
         )
     ),
-    "createdOn": Attribute(wire="created_on", kind="time", computed=True, optional=False, kept=True),
+    "createdOn": Attribute(wire="created_on", kind="time", computed=True, optional=False, stable=True),
     "etag": Attribute(wire="etag", computed=True, optional=False),
     "handlers": Attribute(wire="handlers", kind="texts", computed=True, optional=False),
     "hasAssets": Attribute(wire="has_assets", kind="bool", computed=True, optional=False),

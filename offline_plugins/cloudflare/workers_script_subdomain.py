@@ -21,7 +21,7 @@ _IMPORT_FORM = "<account_id>/<script_name>"
 class WorkersScriptSubdomain(Tabled):
     token = "cloudflare:index/workersScriptSubdomain:WorkersScriptSubdomain"
     fields: ClassVar[Fields] = {
-        "id": Attribute(computed=True, optional=False, kept=True),
+        "id": Attribute(computed=True, optional=False, stable=True),
         "accountId": Attribute(replaces=True),
         "scriptName": Attribute(
             required=True, replaces=True, about="Name of the script, used in URLs and route configuration."

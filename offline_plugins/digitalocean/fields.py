@@ -2,7 +2,7 @@
 
 The official plugin bridges a Terraform provider (helper/schema of terraform-plugin-sdk v2). Its treatment of a property
 follows from a few attributes of the property's schema; `Field` holds these. The tables list the properties of this
-plugin. The official plugin's further properties are listed with `carried=False`, because they show in outputs.
+plugin. The official plugin's further properties are listed with `in_api=False`, because they show in outputs.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Field:
     default: Any = None
     secret: bool = False
     replaces: bool = False
-    carried: bool = True
+    in_api: bool = True
     importable: bool = True
     yields: str = ""  # an import leaves it out when this other property is set: the two exclude each other
     always: bool = False  # in the API's JSON even when empty

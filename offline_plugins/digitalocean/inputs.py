@@ -148,7 +148,7 @@ def _refuse(fields: tuple[Field, ...], place: _Place, inputs: Props) -> Iterator
 
 
 def _refuse_one(field: Field, place: _Place, value: Any) -> Iterator[Failure]:
-    if not field.carried:
+    if not field.in_api:
         yield Failure(f"{place.path}: {_OFFLINE}", place.path)
     elif value is UNKNOWN:
         return

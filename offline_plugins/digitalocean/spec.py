@@ -34,7 +34,7 @@ def _texts(*names: str) -> tuple[Field, ...]:
 
 def _absent(shape: Shape, **names: str) -> tuple[Field, ...]:
     """Return properties that this plugin does not support; they show in outputs as null or []."""
-    return tuple(Field(name=name, tf=tf, shape=shape, carried=False, importable=False) for name, tf in names.items())
+    return tuple(Field(name=name, tf=tf, shape=shape, in_api=False, importable=False) for name, tf in names.items())
 
 
 _ENV = (
@@ -64,14 +64,14 @@ _IMAGE = (
     Field(name="registryType", tf="registry_type", required=True, one_of=_REGISTRIES),
     Field(name="repository", tf="repository", required=True),
     *_texts("registry", "tag", "digest"),
-    Field(name="registryCredentials", tf="registry_credentials", secret=True, carried=False, importable=False),
+    Field(name="registryCredentials", tf="registry_credentials", secret=True, in_api=False, importable=False),
     Field(
         name="deployOnPushes",
         tf="deploy_on_push",
         api="deploy_on_pushes",  # the API returns one object, and only for DOCR, which this plugin does not support
         shape=Shape.LIST,
         computed=True,
-        carried=False,
+        in_api=False,
         importable=False,
     ),
 )
@@ -126,7 +126,7 @@ _SERVICE = (
     Field(
         name="logDestinations", tf="log_destination", api="log_destinations", shape=Shape.LIST, fields=_LOG_DESTINATION
     ),
-    Field(name="routes", tf="routes", shape=Shape.LIST, computed=True, carried=False, importable=False),
+    Field(name="routes", tf="routes", shape=Shape.LIST, computed=True, in_api=False, importable=False),
     *_absent(Shape.ONE, gitlab="gitlab", bitbucket="bitbucket", cors="cors"),
     *_absent(Shape.ONE, autoscaling="autoscaling"),
 )
@@ -178,7 +178,7 @@ SPEC = (
         yields="domains",
     ),
     # Deprecated in favour of domainNames; shown, and set by an import.
-    Field(name="domains", tf="domains", api="", shape=Shape.SET, item=Shape.TEXT, computed=True, carried=False),
+    Field(name="domains", tf="domains", api="", shape=Shape.SET, item=Shape.TEXT, computed=True, in_api=False),
     Field(name="features", tf="features", shape=Shape.SET, item=Shape.TEXT, computed=True),
     Field(name="services", tf="service", api="services", shape=Shape.LIST, fields=_SERVICE),
     _ENVS,
@@ -197,5 +197,5 @@ APP = (
     Field(name="spec", tf="spec", shape=Shape.ONE, fields=SPEC),
     Field(name="projectId", tf="project_id", computed=True, replaces=True, filled=True),
     Field(name="deploymentPerPage", tf="deployment_per_page", shape=Shape.INT, default=20),
-    Field(name="dedicatedIps", tf="dedicated_ips", shape=Shape.LIST, computed=True, carried=False, importable=False),
+    Field(name="dedicatedIps", tf="dedicated_ips", shape=Shape.LIST, computed=True, in_api=False, importable=False),
 )

@@ -23,8 +23,8 @@ from storage.backups.errors import BackupsError, foreign
 from storage.backups.json_codec import dump, load
 from storage.backups.store import Store
 
-Kind = Literal["first", "wipe", "release", "restore", "restart", "delete", "kept"]
-"""`kept`: an old app was backed up before its deletion. The other kinds are the reasons for a new app."""
+Kind = Literal["first", "wipe", "release", "restore", "restart", "delete", "backed-up"]
+"""`backed-up`: an old app was backed up before its deletion. The other kinds are the reasons for a new app."""
 UNDONE: frozenset[Kind] = frozenset({"wipe", "restart", "restore"})
 """Changes that replace the data. `oracle wipe --undo` reverts the newest one."""
 
@@ -43,12 +43,10 @@ class Entry:
     to_release: str | None
     records: dict[str, int]
     """Record counts of the old backend, by collection."""
-    carried: dict[str, int] | None
+    migrated: dict[str, int] | None
     """Record counts that the new backend started with; None when it started empty."""
     backup: str | None
     """Id of the old backend's backup."""
-    undo: str | None
-    """The command that undoes the change: it restores the earlier data, or deploys the earlier release."""
     owner: str = ""
     """The full name of the stack that the entry belongs to. `AuditLog.add` sets it."""
     from_app: str | None = None

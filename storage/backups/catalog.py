@@ -50,7 +50,7 @@ class BackupCatalog:
         if key is not None:
             keys.check(key)
 
-    def keep(self, archive: Path, about: BackupOrigin, contents: Contents) -> Backup:
+    def add(self, archive: Path, about: BackupOrigin, contents: Contents) -> Backup:
         """Store the archive, read it back, and write its manifest if the bytes are equal.
 
         After any failure, including an interrupt by the user, its objects are deleted from the store.

@@ -119,7 +119,7 @@ def known_of(filled: Entry, entries: Sequence[Entry], backups: Sequence[Backup],
     if later:
         held = _own(later[0].records)
         return Known(records=held, at=later[0].created, backup=later[0].id if held else None)
-    held = _own(filled.carried or {})
+    held = _own(filled.migrated or {})
     return Known(records=held, at=filled.at, backup=_origin(filled, entries, backups, restored) if held else None)
 
 
@@ -128,7 +128,7 @@ def _origin(filled: Entry, entries: Sequence[Entry], backups: Sequence[Backup], 
     if filled.kind in ("restore", "first"):  # "first" too: a stack whose app was lost may restore its first app
         backup = restored
     else:
-        backup = next((e.backup for e in entries if e.kind == "kept" and e.from_app == filled.from_app), None)
+        backup = next((e.backup for e in entries if e.kind == "backed-up" and e.from_app == filled.from_app), None)
     return backup if backup in {each.id for each in backups} else None
 
 

@@ -35,7 +35,7 @@ def take(url: str, session: pocketbase.Login, catalog: BackupCatalog, about: Bac
             after = pocketbase.count_records(url, session)
             mismatch = _count_mismatches(before, contents.records, after)
             if not mismatch:
-                return catalog.keep(archive, about, contents)
+                return catalog.add(archive, about, contents)
             if not attempts_left:
                 raise BackupsError(
                     f"The backup of {about.app} has other record counts than the backend itself ({mismatch}).",

@@ -206,9 +206,8 @@ def _change(kind: str, backup: str | None, notes: list[str]) -> Change:
         to_generation=3,
         to_release="sha256:" + "c" * 64,
         records={},
-        carried=None,
+        migrated=None,
         backup=backup,
-        undo=None,
         from_app=None if first else "jellyfish-app-g2",
         to_app="jellyfish-app-g3",
     )

@@ -148,6 +148,6 @@ def test_a_destroy_takes_nothing_along(environments: Environments) -> None:
     with left_alone(prod):
         staging.pulumi("destroy", "--yes", "--skip-preview", "--run-program", "--stack", "staging").well()
         (newest, *_) = json.loads(staging.oracle("history", "staging", "--json").well().output)
-        assert (newest["kind"], newest["undo"]) == ("kept", f"oracle restore {backups(staging)[0]} staging")
+        assert (newest["kind"], newest["undo"]) == ("backed-up", f"oracle restore {backups(staging)[0]} staging")
         assert network.apps(prod) == ["jellyfish-app"]
     assert [name for name in kept(staging) if name.startswith("releases/receipts/")]

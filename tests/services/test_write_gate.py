@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from sources.write_gate import with_front
+from sources.write_gate import with_write_gate
 from tests.support import workers
 from tests.support.http import ask
 from tests.support.workers import Worker
@@ -86,7 +86,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def urls(request: pytest.FixtureRequest, tools: Tools, folder: Path) -> Iterator[dict[str, str]]:
     """One shape: as its author wrote it, and with the front."""
     shape = SHAPES[request.param]
-    wanted = [worker(folder, "bare", shape), worker(folder, "free", with_front(shape))]
+    wanted = [worker(folder, "bare", shape), worker(folder, "free", with_write_gate(shape))]
     with workers.running(tools, wanted) as running:
         yield running
 
@@ -124,7 +124,9 @@ class TestEveryShape:
 
 def test_other_handlers_are_called_on_the_service_itself(tools: Tools, folder: Path) -> None:
     wanted = [
-        Worker(name=name, module=written(folder, f"handlers-{name}", with_front(shape)), bindings={"WORD": "bound"})
+        Worker(
+            name=name, module=written(folder, f"handlers-{name}", with_write_gate(shape)), bindings={"WORD": "bound"}
+        )
         for name, shape in SHAPES.items()
     ]
     expected = {"scheduled": "ok", "queue": "ok", "seen": ["* * * * *", "job"]}
@@ -143,7 +145,7 @@ ECHO = """export default { fetch(request) {
 @pytest.mark.parametrize("date", ["2025-06-01", "2026-07-30"])
 def test_texts_bytes_protocols_and_close_codes_pass_the_relay(tools: Tools, folder: Path, date: str) -> None:
     """The second date brings other defaults: bytes come as a Blob, and a close is answered by itself."""
-    module = written(folder, f"echo-{date}", with_front(ECHO))
+    module = written(folder, f"echo-{date}", with_write_gate(ECHO))
     wanted = [Worker(name="echo", module=module, compatibility_date=date)]
     with workers.running(tools, wanted) as running:
         url = running["echo"].replace("http://", "ws://")
@@ -160,7 +162,7 @@ def test_texts_bytes_protocols_and_close_codes_pass_the_relay(tools: Tools, fold
 
 
 def test_the_reference_service_answers_behind_the_front(tools: Tools, folder: Path) -> None:
-    module = written(folder, "api", with_front(workers.API.read_text()))
+    module = written(folder, "api", with_write_gate(workers.API.read_text()))
     with workers.running(tools, [Worker(name="api", module=module, bindings={"RELEASE": "w1"})]) as running:
         assert ask("GET", f"{running['api']}/api/version").json()["version"] == "w1"
         assert ask("OPTIONS", f"{running['api']}/api/login").status_code == 204

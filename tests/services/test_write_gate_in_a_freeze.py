@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from clients.pocketbase import OPERATOR, Login, ensure_operator, freeze, login, unfreeze
 from clients.pocketbase.admin import SUPERUSERS, change_password, set_superuser
 from clients.pocketbase.freeze import SUFFIX
-from sources.write_gate import with_front
+from sources.write_gate import with_write_gate
 from tests.clients.pocketbase.gateway import Answer, Gateway, Passing, passed_on
 from tests.services.conftest import RunBackend
 from tests.support import workers
@@ -166,7 +166,7 @@ def scene(tools: Tools, prepared: Path, run_backend: RunBackend, tmp_path: Path)
 def served(tools: Tools, folder: Path, backend_url: str) -> Iterator[str]:
     """The address of an API that knows the backend by this one."""
     module = folder / "api.js"
-    module.write_text(with_front(SERVICE))
+    module.write_text(with_write_gate(SERVICE))
     bindings = {"POCKETBASE_URL": backend_url, "PB_ADMIN_EMAIL": ADMIN[0], "PB_ADMIN_PASSWORD": ADMIN[1]}
     with workers.running(tools, [Worker(name="api", module=module, bindings=bindings)]) as running:
         yield running["api"]
@@ -273,7 +273,7 @@ def test_writes_go_on_when_a_freeze_has_ended_by_itself(scene: Scene, path: str)
 def test_a_timer_of_the_services_own_writes_nothing(scene: Scene, tools: Tools, tmp_path: Path) -> None:
     """Scheduled handlers and queues come by no request."""
     module = tmp_path / "timer.js"
-    module.write_text(with_front(TIMER))
+    module.write_text(with_write_gate(TIMER))
     bindings = {"POCKETBASE_URL": scene.backend, "PB_ADMIN_EMAIL": ADMIN[0], "PB_ADMIN_PASSWORD": ADMIN[1]}
     timer = Worker(name="timer", module=module, bindings=bindings)
 

@@ -200,7 +200,7 @@ def test_what_was_adopted_is_left_as_it_runs(project: Path) -> None:
 
 
 def keep(project: Path, monkeypatch: pytest.MonkeyPatch, services: list[str], api: str) -> None:
-    path = project / "kept.json"
+    path = project / "pinned.json"
     release = read_sources(settings(), project).release
     path.write_text(json.dumps({"services": services, "release": release, "api": api}))
     monkeypatch.setenv(PINNED_VARIABLE, str(path))
@@ -226,6 +226,6 @@ def test_an_api_that_stays_is_not_left_with_an_address_of_a_backend_that_may_go(
         f"The backend's address is written in the code of api that runs: {HOST} (worker.js:2:4). {WHY} Fix: read the "
         "address from the binding POCKETBASE_URL, then run `oracle deploy api --stack unit`."
     )
-    keep_clean = json.loads((project / "kept.json").read_text()) | {"api": "export default {}"}
-    (project / "kept.json").write_text(json.dumps(keep_clean))
+    keep_clean = json.loads((project / "pinned.json").read_text()) | {"api": "export default {}"}
+    (project / "pinned.json").write_text(json.dumps(keep_clean))
     program.run(program.config_of("local"))

@@ -36,9 +36,8 @@ def entry(at: int, kind: Kind, before: str | None, after: str | None, **rest: An
         "to_generation": 2 if after else None,
         "to_release": None,
         "records": {},
-        "carried": None,
+        "migrated": None,
         "backup": None,
-        "undo": None,
     }
     return Entry(**{**known, **rest})
 
@@ -61,7 +60,7 @@ def keep_backup(made: StackBackups, tmp_path: Path, app: str, **records: int) ->
     archive.write_bytes(b"bytes")
     about = BackupOrigin(app=app, app_id=app, generation=1, release="", pocketbase="", reason="wipe")
     contents = Contents(records=records, files=0, file_bytes=0, users=0, last_write=None)
-    return made.catalog_without_key.keep(archive, about, contents)
+    return made.catalog_without_key.add(archive, about, contents)
 
 
 def keep_release(made: StackBackups, tmp_path: Path, at: int, digit: str) -> DeployedRelease:
@@ -83,7 +82,7 @@ def keep_release(made: StackBackups, tmp_path: Path, at: int, digit: str) -> Dep
 
 
 WIPE = entry(1, "wipe", "app", "app-g2")
-BACKED_UP = entry(2, "kept", "app", None, backup="kept-1", records={"posts": 3})
+BACKED_UP = entry(2, "backed-up", "app", None, backup="kept-1", records={"posts": 3})
 
 
 def test_a_change_is_told_with_the_backup_of_what_was_before(tmp_path: Path) -> None:
@@ -93,13 +92,13 @@ def test_a_change_is_told_with_the_backup_of_what_was_before(tmp_path: Path) -> 
 
 def test_the_undo_goes_back_to_before_the_last_wipe_whatever_was_released_since(tmp_path: Path) -> None:
     release = entry(3, "release", "app-g2", "app-g2-r2")
-    later = entry(4, "kept", "app-g2", None, backup="kept-2")
+    later = entry(4, "backed-up", "app-g2", None, backup="kept-2")
     assert stack_backups(tmp_path, WIPE, BACKED_UP, release, later).last_undone() == "kept-1"
 
 
 def test_an_undo_is_undone_by_the_next_one(tmp_path: Path) -> None:
     undo = entry(3, "restore", "app-g2", "app-g3")
-    emptied = entry(4, "kept", "app-g2", None, backup="kept-2")
+    emptied = entry(4, "backed-up", "app-g2", None, backup="kept-2")
     assert stack_backups(tmp_path, WIPE, BACKED_UP, undo, emptied).last_undone() == "kept-2"
 
 
@@ -125,13 +124,13 @@ def test_what_was_deleted_without_a_successor_is_told_too(tmp_path: Path) -> Non
     kinds = [
         change.entry.kind for change in stack_backups(tmp_path, entry(1, "first", None, "app"), BACKED_UP).changes()
     ]
-    assert kinds == ["kept", "first"]
+    assert kinds == ["backed-up", "first"]
 
 
 def test_a_name_that_comes_again_is_another_app(tmp_path: Path) -> None:
     """After a destroy the first app has its old name again; the wipe of each has a backup of its own."""
     again = entry(5, "wipe", "app", "app-g2", from_app_id="id-2", to_app_id="id-3")
-    kept = entry(6, "kept", "app", None, from_app_id="id-2", backup="kept-2")
+    kept = entry(6, "backed-up", "app", None, from_app_id="id-2", backup="kept-2")
     found = stack_backups(tmp_path, WIPE, BACKED_UP, again, kept).changes()
     assert [change.backup for change in found] == ["kept-2", "kept-1"]
 
@@ -143,9 +142,9 @@ def test_a_wipe_is_undone_by_its_data_and_a_release_by_the_one_before(tmp_path: 
     backup = keep_backup(made, tmp_path, "app-r2", posts=3)
     for each in (
         entry(2, "release", "app", "app-r2", from_release=f"sha256:{'a' * 64}", to_release=f"sha256:{'b' * 64}"),
-        entry(2, "kept", "app", None, backup="of-the-release"),
+        entry(2, "backed-up", "app", None, backup="of-the-release"),
         entry(4, "wipe", "app-r2", "app-g2"),
-        entry(5, "kept", "app-r2", None, backup=backup.id),
+        entry(5, "backed-up", "app-r2", None, backup=backup.id),
     ):
         made.audit_log.add(each)
     found, complaints = made.history()
@@ -164,9 +163,9 @@ def test_nothing_is_offered_that_is_gone(tmp_path: Path) -> None:
         entry(0, "release", "old", "app", from_release=f"sha256:{'c' * 64}"),  # of whose release nothing is known
         entry(2, "release", "app", "app-r2", from_release=f"sha256:{'a' * 64}"),
         entry(4, "wipe", "app-r2", "app-g2"),
-        entry(5, "kept", "app-r2", None, backup=backup.id),
+        entry(5, "backed-up", "app-r2", None, backup=backup.id),
         entry(6, "wipe", "app-g2", "app-g3"),
-        entry(7, "kept", "app-g2", None, backup=cut.id),
+        entry(7, "backed-up", "app-g2", None, backup=cut.id),
     ):
         made.audit_log.add(each)
     kept = tmp_path / "kept" / str(owner())
@@ -189,9 +188,11 @@ def test_what_a_late_write_was_found_in_undoes_nothing(tmp_path: Path) -> None:
     """The app that a release left had a write of its own: its backup is told, and no command for it."""
     made = stack_backups(tmp_path, entry(1, "release", "app", "app-r2", from_release="sha256:a"))
     backup = keep_backup(made, tmp_path, "app", posts=3)
-    made.audit_log.add(entry(2, "kept", "app", None, backup=backup.id, notes=["written after its data was carried"]))
+    made.audit_log.add(
+        entry(2, "backed-up", "app", None, backup=backup.id, notes=["written after its data was carried"])
+    )
     late, _ = made.history()[0]
-    assert (late.entry.kind, late.backup, late.undo, late.gone) == ("kept", backup.id, None, "")
+    assert (late.entry.kind, late.backup, late.undo, late.gone) == ("backed-up", backup.id, None, "")
 
 
 def test_looking_asks_the_store_once_for_each_list_and_makes_nothing(

@@ -186,7 +186,7 @@ def test_a_damaged_backup_is_refused_before_anything_changes(tmp_path: Any) -> N
     archive.write_bytes(b"not looked into here" * 100)
     catalog = BackupCatalog(open_store("folder:backups", tmp_path), owner(), None, tmp_path)
     about = BackupOrigin(app="jellyfish-app", app_id="app-1", generation=1, release="", pocketbase="", reason="manual")
-    kept = catalog.keep(archive, about, Contents(records={}, files=0, file_bytes=0, users=0, last_write=None))
+    kept = catalog.add(archive, about, Contents(records={}, files=0, file_bytes=0, users=0, last_write=None))
     wanted = props(generation=2.0, restore_from=kept.id)
     assert GenerationProvider().diff("", props(), wanted).changes
     backend_generation._check_backup_store(wanted)

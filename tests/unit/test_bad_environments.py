@@ -258,7 +258,7 @@ def test_a_stack_is_looked_at_for_drift_before_its_release_is_taken(monkeypatch:
     drifted = Report(stack="staging", drifts=(BY_HAND,), unknown=())
     monkeypatch.setattr(promotion_checks, "find_drift", Mock(return_value=drifted))
     with pytest.raises(CommandError, match="staging differs from its declaration"):
-        promotion_checks.fit_release(engine)
+        promotion_checks.release_to_promote(engine)
     engine.outputs.assert_not_called()
 
 

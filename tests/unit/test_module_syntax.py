@@ -1,4 +1,4 @@
-"""Modules that the Workers runtime takes although the parser of `with_front` finds errors in them.
+"""Modules that the Workers runtime takes although the parser of `with_write_gate` finds errors in them.
 
 tree-sitter-javascript decides by the next character alone whether a line break ends a statement or a class field (`[`,
 `/`, `(` and `*` go on), and takes a statement that begins with `using` for a declaration. Only the default export has
@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from sources.write_gate import NAME, WAY, with_front
+from sources.write_gate import NAME, WAY, with_write_gate
 from toolchain.tools import locate
 
 EXPORT = "export default { fetch() {} };\n"
@@ -39,13 +39,13 @@ LINES = {
 @pytest.mark.parametrize("kind", LINES)
 def test_what_the_runtime_takes_gets_a_front(kind: str) -> None:
     ours = LINES[kind] + EXPORT.replace("export default", f"const  {NAME}=")
-    assert with_front(LINES[kind] + EXPORT).removeprefix(WAY).startswith(ours)
+    assert with_write_gate(LINES[kind] + EXPORT).removeprefix(WAY).startswith(ours)
 
 
 def test_an_exported_class_may_have_such_lines_itself() -> None:
     module = 'const k = "x"\nexport default class {\n  #a\n  [k] = null\n  fetch() {}\n}\n'
     ours = module.replace("export default", f"const  {NAME}=").replace("fetch() {}\n}", "fetch() {}\n};")
-    assert with_front(module).removeprefix(WAY).startswith(ours)
+    assert with_write_gate(module).removeprefix(WAY).startswith(ours)
 
 
 def test_these_are_modules() -> None:
@@ -59,4 +59,4 @@ def test_these_are_modules() -> None:
 @pytest.mark.parametrize("module", ["const a = 1;\nconst b = {;\n", "function f(): Response {}\n"])
 def test_what_is_no_javascript_beside_the_export_is_left_to_the_runtime(module: str) -> None:
     """It refuses the version when it loads it, with the line, and the version before goes on."""
-    assert with_front(module + EXPORT).startswith(f"{WAY}{module}")
+    assert with_write_gate(module + EXPORT).startswith(f"{WAY}{module}")

@@ -26,7 +26,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def keep(checkout: Path, monkeypatch: pytest.MonkeyPatch, kept: PinnedServices) -> None:
-    path = checkout / "kept.json"
+    path = checkout / "pinned.json"
     path.write_text(json.dumps(kept))
     monkeypatch.setenv(PINNED_VARIABLE, str(path))
 

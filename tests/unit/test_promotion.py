@@ -75,7 +75,7 @@ def test_what_runs_is_promoted_whatever_the_checkouts_and_the_file_hold(monkeypa
     monkeypatch.setattr(promotion_checks, "Runs", Mock())
     monkeypatch.setattr(promotion_checks, "gather", lambda _: status())
     monkeypatch.setattr(promotion_checks, "find_drift", lambda _: Report(stack="staging", drifts=(), unknown=()))
-    assert same_bytes(promotion_checks.fit_release(engine), release(A))
+    assert same_bytes(promotion_checks.release_to_promote(engine), release(A))
     engine.recorded.assert_not_called()
 
 
@@ -130,7 +130,7 @@ class StoredBackups:
     def audit_log(self) -> Any:
         entry = Entry(
             at="2026-01-01T10:11:12Z", kind="release", who="ada", from_generation=1, from_release=A, to_generation=1,
-            to_release=B, records={}, carried=self.carried, backup=None, undo=None, to_app_id="app-2",
+            to_release=B, records={}, migrated=self.carried, backup=None, to_app_id="app-2",
         )  # fmt: skip
         return SimpleNamespace(entries=lambda: [entry])
 

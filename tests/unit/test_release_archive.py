@@ -99,7 +99,7 @@ def test_old_releases_are_cleared_away_but_for_images_of_the_ledger(project: Pat
     props = {**declared(), "count": 2}
     first = items(named(props["release"]), packed=True)
     ReleaseArchiveProvider().create(props)
-    entry: dict[str, Any] = dict.fromkeys(("carried", "backup", "undo", "from_generation", "from_release"))
+    entry: dict[str, Any] = dict.fromkeys(("migrated", "backup", "from_generation", "from_release"))
     at = "2026-01-01T00:00:00Z"
     image = props["release"]["backend"]
     AuditLog(keep(project).store, OWNER).add(

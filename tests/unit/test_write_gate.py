@@ -12,7 +12,7 @@ from tree_sitter import Language, Parser
 
 import advice
 from artifacts.contents import ArtifactError
-from sources.write_gate import FRONT, NAME, WAY, FrontError, with_front
+from sources.write_gate import NAME, WAY, WRITE_GATE, WriteGateError, with_write_gate
 from toolchain.tools import locate
 
 PROJECT = Path(__file__).parents[2]
@@ -70,7 +70,7 @@ def own_text(made: str, module: str) -> str:
 
 @pytest.mark.parametrize("module, text, name", SHAPES.values(), ids=SHAPES)
 def test_only_the_export_is_replaced(module: str, text: str, name: str) -> None:
-    made = with_front(module)
+    made = with_write_gate(module)
     assert own_text(made, module) == text
     assert CALL.search(made)[1] == name  # type: ignore[index]
 
@@ -78,16 +78,16 @@ def test_only_the_export_is_replaced(module: str, text: str, name: str) -> None:
 @pytest.mark.parametrize("module, text, name", SHAPES.values(), ids=SHAPES)
 def test_lines_and_columns_stay(module: str, text: str, name: str) -> None:
     """Nothing before a class's end moves, so a source map stays true."""
-    kept = own_text(with_front(module), module)
+    kept = own_text(with_write_gate(module), module)
     assert kept.count("\n") == module.count("\n")
     assert len(kept) - len(module) == (1 if "class extends" in text and "const " in text else 0)
 
 
 def test_words_in_comments_and_texts_are_no_exports() -> None:
-    made = with_front(DECOYS + "export default { fetch() {} };\n")
+    made = with_write_gate(DECOYS + "export default { fetch() {} };\n")
     assert own_text(made, "") == DECOYS + "const  $inner= { fetch() {} };\n"
-    with pytest.raises(FrontError, match="no default export"):
-        with_front(DECOYS)
+    with pytest.raises(WriteGateError, match="no default export"):
+        with_write_gate(DECOYS)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_words_in_comments_and_texts_are_no_exports() -> None:
     ],
 )
 def test_new_and_odd_javascript_is_read(module: str) -> None:
-    made = with_front(f"{module}\nexport default {{}};")
+    made = with_write_gate(f"{module}\nexport default {{}};")
     assert own_text(made, "") == f"{module}\nconst  $inner= {{}};"
 
 
@@ -131,8 +131,8 @@ def test_new_and_odd_javascript_is_read(module: str) -> None:
     ],
 )
 def test_what_cannot_be_fronted_is_refused_in_one_sentence(module: str, reason: str) -> None:
-    with pytest.raises(FrontError, match=reason) as refused:
-        with_front(module)
+    with pytest.raises(WriteGateError, match=reason) as refused:
+        with_write_gate(module)
     assert isinstance(refused.value, ArtifactError)  # sources/release.py shows these to the user
     said = advice.text(refused.value, "prod", "pulumi up --stack prod")
     assert said.endswith(", then run `oracle build api --stack prod`, then run `pulumi up --stack prod`.")
@@ -141,13 +141,13 @@ def test_what_cannot_be_fronted_is_refused_in_one_sentence(module: str, reason: 
 
 def test_the_same_module_gives_the_same_text() -> None:
     service = API.read_text()
-    assert with_front(service) == with_front(service)
-    assert with_front(with_front(service)).count(" * The write gate: the code around") == 2
+    assert with_write_gate(service) == with_write_gate(service)
+    assert with_write_gate(with_write_gate(service)).count(" * The write gate: the code around") == 2
 
 
 def test_the_services_code_is_kept_to_the_character() -> None:
     service = API.read_text()
-    kept = own_text(with_front(service), service)
+    kept = own_text(with_write_gate(service), service)
     assert kept == service.replace("export default {", "const  $inner= {")
 
 
@@ -155,15 +155,15 @@ def test_the_services_code_is_kept_to_the_character() -> None:
 def test_the_result_is_a_module_with_one_default_export(module: str, tmp_path: Path) -> None:
     """Node reads it as a module, without running it: two defaults, a name twice and the like are syntax errors."""
     file = tmp_path / "worker.mjs"
-    file.write_text(with_front(module))
+    file.write_text(with_write_gate(module))
     done = subprocess.run([locate().node, "--check", file], capture_output=True, text=True, timeout=60, check=False)
     undeclared = re.search(r"Export '\w+' is not defined in module", done.stderr)  # the shapes export names at will
     assert done.returncode == 0 or undeclared, done.stderr
 
 
 def test_the_front_adds_no_names_to_the_module() -> None:
-    tree = Parser(Language(tree_sitter_javascript.language())).parse(FRONT.read_bytes())
+    tree = Parser(Language(tree_sitter_javascript.language())).parse(WRITE_GATE.read_bytes())
     assert not tree.root_node.has_error
     assert [child.type for child in tree.root_node.children] == ["comment", "export_statement"]
-    code = re.sub(r"/\*.*?\*/", "", FRONT.read_text(), flags=re.DOTALL)
+    code = re.sub(r"/\*.*?\*/", "", WRITE_GATE.read_text(), flags=re.DOTALL)
     assert code.count(NAME) == 1

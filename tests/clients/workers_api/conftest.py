@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from clients.workers_api import Workers
-from sources.write_gate import with_front
+from sources.write_gate import with_write_gate
 from tests.support.cloud import RunningCloud
 from tests.support.http import ask
 from tests.support.waiting import free_port
@@ -79,7 +79,7 @@ def workers(cloud: RunningCloud) -> Iterator[Workers]:
 def fronted(cloud: RunningCloud) -> Site:
     """A Worker with the front, which tests of a module share."""
     site = Site(cloud, "fronted")
-    site.put(with_front(SERVICE), KEY="kept")
+    site.put(with_write_gate(SERVICE), KEY="kept")
     return site
 
 

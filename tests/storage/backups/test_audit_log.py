@@ -22,9 +22,8 @@ ENTRY = Entry(
     to_generation=4,
     to_release="r7",
     records={"humans": 2},
-    carried=None,
+    migrated=None,
     backup="prod-g3-20260131T095959Z-abcd",
-    undo="oracle undo",
     notes=["drained for 5 s"],
 )
 
@@ -32,8 +31,8 @@ ENTRY = Entry(
 def test_entries_come_back_newest_first(store: Store) -> None:
     audit_log = AuditLog(store, PROD)
     assert audit_log.entries() == []
-    first = replace(ENTRY, kind="first", at="2026-01-30T10:00:00Z", backup=None, undo=None, from_generation=None)
-    last = replace(ENTRY, at="2026-01-31T10:00:00.001Z", carried={"humans": 2}, notes=[])
+    first = replace(ENTRY, kind="first", at="2026-01-30T10:00:00Z", backup=None, from_generation=None)
+    last = replace(ENTRY, at="2026-01-31T10:00:00.001Z", migrated={"humans": 2}, notes=[])
     for entry in (ENTRY, last, first):
         audit_log.add(entry)
     assert [replace(entry, owner="") for entry in audit_log.entries()] == [last, ENTRY, first]

@@ -360,7 +360,7 @@ def test_a_large_backup_is_never_whole_in_memory(
     catalog.check_writable()
     tracemalloc.start()
     try:
-        backup = catalog.keep(large, ABOUT, CONTENTS)
+        backup = catalog.add(large, ABOUT, CONTENTS)
         catalog.fetch(backup.id, tmp_path / "back")
         assert tracemalloc.get_traced_memory()[1] < 6 << 20
     finally:

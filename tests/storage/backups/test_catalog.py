@@ -27,7 +27,7 @@ def stored(catalog: BackupCatalog) -> list[str]:
 
 def test_a_backup_comes_back(store: Store, key: str, scratch: Path, archive: Path, tmp_path: Path) -> None:
     catalog = BackupCatalog(store, PROD, key, scratch)
-    backup = catalog.keep(archive, ABOUT, CONTENTS)
+    backup = catalog.add(archive, ABOUT, CONTENTS)
     assert re.fullmatch(r"prod-g3-\d{8}T\d{6}Z-[0-9a-f]{4}", backup.id)
     assert stored(catalog) == [f"{PROD}/{backup.id}.json", f"{PROD}/{backup.id}.zip.age"]
     assert catalog.fetch(backup.id, tmp_path / "back") == backup == catalog.find(backup.id) == catalog.check(backup.id)
@@ -37,7 +37,7 @@ def test_a_backup_comes_back(store: Store, key: str, scratch: Path, archive: Pat
 
 
 def test_the_manifest_says_what_was_kept(catalog: BackupCatalog, archive: Path) -> None:
-    backup = catalog.keep(archive, ABOUT, CONTENTS)
+    backup = catalog.add(archive, ABOUT, CONTENTS)
     said = json.loads(catalog.store.read_text(f"{PROD}/{backup.id}.json") or "")
     assert said["sha256"] == hashlib.sha256(archive.read_bytes()).hexdigest()
     assert said["size"] == archive.stat().st_size
@@ -51,7 +51,7 @@ def test_the_manifest_says_what_was_kept(catalog: BackupCatalog, archive: Path) 
 
 
 def test_age_opens_it_and_nobody_else(catalog: BackupCatalog, folder: Folder, key: str, archive: Path) -> None:
-    backup = catalog.keep(archive, ABOUT, CONTENTS)
+    backup = catalog.add(archive, ABOUT, CONTENTS)
     sealed = (folder.root / str(PROD) / f"{backup.id}.zip.age").read_bytes()
     assert sealed.startswith(b"age-encryption.org/v1\n")
     assert b"plain words" not in sealed
@@ -61,7 +61,7 @@ def test_age_opens_it_and_nobody_else(catalog: BackupCatalog, folder: Folder, ke
 
 def test_without_a_key_it_is_stored_as_it_is(folder: Folder, scratch: Path, archive: Path, tmp_path: Path) -> None:
     catalog = BackupCatalog(folder, PROD, None, scratch)
-    backup = catalog.keep(archive, ABOUT, CONTENTS)
+    backup = catalog.add(archive, ABOUT, CONTENTS)
     assert not backup.encrypted
     assert folder.names(f"{PROD}/")[1] == f"{PROD}/{backup.id}.zip"
     assert catalog.check(catalog.fetch(backup.id, tmp_path / "back").id) == backup
@@ -96,7 +96,7 @@ def test_damage_is_told(
     tmp_path: Path,
 ) -> None:
     catalog = BackupCatalog(folder, PROD, key if encrypted else None, scratch)
-    backup = catalog.keep(archive, ABOUT, CONTENTS)
+    backup = catalog.add(archive, ABOUT, CONTENTS)
     path = folder.root / next(name for name in stored(catalog) if ".zip" in name)
     path.write_bytes(damage(path.read_bytes()))
     with raises_text(BackupsError, rf"{backup.id} is damaged .*\. Fix: run `oracle backups prod`"):
@@ -105,7 +105,7 @@ def test_damage_is_told(
 
 
 def test_another_key_or_none_is_told(catalog: BackupCatalog, scratch: Path, archive: Path, tmp_path: Path) -> None:
-    backup = catalog.keep(archive, ABOUT, CONTENTS)
+    backup = catalog.add(archive, ABOUT, CONTENTS)
     fix = r"Fix: run `pulumi config set --secret oracle-net:backupKey --stack prod`\.$"
     with raises_text(BackupsError, rf"encrypted with another key\. {fix}"):
         BackupCatalog(catalog.store, PROD, new_key(), scratch).fetch(backup.id, tmp_path / "back")
@@ -117,7 +117,7 @@ def test_another_key_or_none_is_told(catalog: BackupCatalog, scratch: Path, arch
 def test_an_archive_that_is_gone_or_cut_is_told_without_a_download(
     catalog: BackupCatalog, folder: Folder, archive: Path
 ) -> None:
-    backup = catalog.keep(archive, ABOUT, CONTENTS)
+    backup = catalog.add(archive, ABOUT, CONTENTS)
     path = folder.root / str(PROD) / f"{backup.id}.zip.age"
     path.write_bytes(path.read_bytes()[:100_000])
     with pytest.raises(BackupsError, match=r"damaged .it has 100000 bytes"):
@@ -130,7 +130,7 @@ def test_an_archive_that_is_gone_or_cut_is_told_without_a_download(
 
 
 def test_an_unknown_id_names_those_near_it(catalog: BackupCatalog, archive: Path, tmp_path: Path) -> None:
-    backup = catalog.keep(archive, ABOUT, CONTENTS)
+    backup = catalog.add(archive, ABOUT, CONTENTS)
     wrong = backup.id[:-1] + ("0" if backup.id[-1] != "0" else "1")
     for ask in (catalog.find, catalog.check, catalog.delete, lambda id: catalog.fetch(id, tmp_path / "back")):
         text = rf"no backup '{wrong}' of prod \(similar: {backup.id}\)\. Fix: run `oracle backups prod`"
@@ -141,7 +141,7 @@ def test_an_unknown_id_names_those_near_it(catalog: BackupCatalog, archive: Path
 
 
 def test_another_stack_has_a_shelf_of_its_own(catalog: BackupCatalog, scratch: Path, archive: Path) -> None:
-    backup = catalog.keep(archive, ABOUT, CONTENTS)
+    backup = catalog.add(archive, ABOUT, CONTENTS)
     other = BackupCatalog(catalog.store, STAGING, None, scratch)
     assert other.list() == []
     with pytest.raises(BackupsError, match="There is no backup"):
@@ -149,7 +149,7 @@ def test_another_stack_has_a_shelf_of_its_own(catalog: BackupCatalog, scratch: P
 
 
 def test_a_damaged_manifest_hides_no_other_backup(catalog: BackupCatalog, folder: Folder, archive: Path) -> None:
-    good, bad, swapped = (catalog.keep(archive, ABOUT, CONTENTS) for _ in range(3))
+    good, bad, swapped = (catalog.add(archive, ABOUT, CONTENTS) for _ in range(3))
     (folder.root / str(PROD) / f"{bad.id}.json").write_text('{"id": "prod-g3-')
     (folder.root / str(PROD) / f"{swapped.id}.json").write_text(good.to_json())
     found, complaints = catalog.survey()
@@ -206,7 +206,7 @@ def test_what_goes_wrong_leaves_nothing(
     store = Interrupting(tmp_path / "kept")
     store.step, store.error = step, error or store.error
     with pytest.raises(type(error) if error else BackupsError, match=None if error else "damaged"):
-        BackupCatalog(store, PROD, key if encrypted else None, scratch).keep(archive, ABOUT, CONTENTS)
+        BackupCatalog(store, PROD, key if encrypted else None, scratch).add(archive, ABOUT, CONTENTS)
     assert store.names("") == []
     assert not list(scratch.glob("*"))
 
@@ -232,7 +232,7 @@ def test_the_manifest_comes_last_and_goes_first(tmp_path: Path, scratch: Path, a
             super().delete(name)
 
     catalog = BackupCatalog(Watched(tmp_path / "kept"), PROD, None, scratch)
-    catalog.delete(catalog.keep(archive, ABOUT, CONTENTS).id)
+    catalog.delete(catalog.add(archive, ABOUT, CONTENTS).id)
     assert seen[:4] == ["put archive", "read archive", "write manifest", "read manifest"]
     assert [step for step in seen if step.startswith("delete")][:2] == ["delete manifest", "delete archive"]
 
@@ -335,7 +335,7 @@ def test_a_store_that_gives_back_other_bytes_is_told(tmp_path: Path, scratch: Pa
 
 
 def test_a_manifest_with_more_in_it_is_read(catalog: BackupCatalog, folder: Folder, archive: Path) -> None:
-    backup = catalog.keep(archive, ABOUT, CONTENTS)
+    backup = catalog.add(archive, ABOUT, CONTENTS)
     path = folder.root / str(PROD) / f"{backup.id}.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "of a later release": [1]}))
     assert catalog.find(backup.id) == backup
@@ -348,7 +348,7 @@ def test_a_manifest_with_more_in_it_is_read(catalog: BackupCatalog, folder: Fold
 def test_a_manifest_with_other_types_is_damaged(
     change: dict[str, object], catalog: BackupCatalog, archive: Path
 ) -> None:
-    backup = catalog.keep(archive, ABOUT, CONTENTS)
+    backup = catalog.add(archive, ABOUT, CONTENTS)
     manifest = json.dumps({**json.loads(backup.to_json()), **change})
     text = rf"prod/x\.json is damaged \({next(iter(change))}.*\. Fix: run `oracle backups prod`"
     with raises_text(BackupsError, text):
@@ -378,7 +378,7 @@ def test_what_was_copied_from_another_stack_is_refused_and_left_alone(
     """By hand, into the wrong folder: its manifest says whose it is."""
     mine = backdated(catalog, 100)
     for owner in (STAGING, replace(PROD, organization="acme")):
-        theirs = BackupCatalog(folder, owner, None, scratch).keep(archive, ABOUT, CONTENTS)
+        theirs = BackupCatalog(folder, owner, None, scratch).add(archive, ABOUT, CONTENTS)
         for ending in (".json", ".zip"):
             content = (folder.root / str(owner) / f"{theirs.id}{ending}").read_bytes()
             (folder.root / str(PROD) / f"{theirs.id}{ending}").write_bytes(content)
@@ -428,9 +428,7 @@ def test_the_last_backup_before_a_loss_stays_when_people_begin_anew(catalog: Bac
 
 
 def change(**values: Any) -> Entry:
-    known = dict.fromkeys(
-        ("from_generation", "from_release", "to_generation", "to_release", "carried", "backup", "undo")
-    )
+    known = dict.fromkeys(("from_generation", "from_release", "to_generation", "to_release", "migrated", "backup"))
     whole = {"at": "2026-01-31T10:00:00Z", "kind": "wipe", "who": "ada", "records": {}, **known, **values}
     return Entry(**whole)
 

@@ -101,7 +101,7 @@ def test_a_disk_that_is_really_full(tiny: Path, key: str, tmp_path: Path) -> Non
     catalog = BackupCatalog(Folder(tiny / "kept"), PROD, key, tmp_path / "scratch")
     catalog.check_writable()
     with pytest.raises(BackupsError, match=r"disk with .*\.zip\.age is full"):
-        catalog.keep(large, ABOUT, CONTENTS)
+        catalog.add(large, ABOUT, CONTENTS)
     assert everything(tiny) == []
     (tiny / "other").write_bytes(bytes(3 << 19))
     with pytest.raises(BackupsError, match="is full"):

@@ -29,9 +29,8 @@ def entry(kind: Kind = "release", **changed: Any) -> Entry:
         to_generation=1,
         to_release=None,
         records={},
-        carried={"posts": 28},
+        migrated={"posts": 28},
         backup=None,
-        undo=None,
         from_app="app",
         to_app="app-g1-r2",
     )
@@ -60,7 +59,7 @@ def backup(id: str, created: str, app: str = "app-g1-r2", posts: int = 30, reaso
     )
 
 
-BACKED_UP = entry("kept", to_app=None, backup="of-before", carried=None)
+BACKED_UP = entry("backed-up", to_app=None, backup="of-before", migrated=None)
 OF_BEFORE = backup("of-before", LATER, app="app", posts=28)
 
 
@@ -82,7 +81,7 @@ def test_a_restored_app_goes_back_to_what_it_was_restored_from() -> None:
 
 
 def test_what_was_emptied_on_purpose_held_nothing() -> None:
-    assert not known_of(entry("wipe", carried=None), [], [backup("b", BEFORE)], None).records
+    assert not known_of(entry("wipe", migrated=None), [], [backup("b", BEFORE)], None).records
     assert not known_of(entry(), [], [backup("b", LATER, reason="restart")], None).records
     assert not known_of(entry(), [], [backup("b", LATER, posts=0)], None).records
 

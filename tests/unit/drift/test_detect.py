@@ -44,7 +44,7 @@ ALONE = LiveResources(app=None, apps=("jellyfish-app", "somebody-elses"), worker
 
 
 def scene(seen: Observations, **changes: Any) -> Observed:
-    made = Observed(settings=SETTINGS, declared=declared(), sight=seen, live=ALONE, commands=LOCAL)
+    made = Observed(settings=SETTINGS, declared=declared(), observations=seen, live=ALONE, commands=LOCAL)
     return replace(made, **changes)
 
 
@@ -185,8 +185,8 @@ def test_what_was_adopted_is_compared_by_its_ids() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"sight": sight(app=CloudTrouble(why="failing", text="status 500"))},
-        {"sight": with_worker("web", CloudTrouble(why="late", text="too slow"))},
+        {"observations": sight(app=CloudTrouble(why="failing", text="status 500"))},
+        {"observations": with_worker("web", CloudTrouble(why="late", text="too slow"))},
         {"live": None},
         {"declared": replace(declared(), sealed="The passphrase is wrong")},
     ],

@@ -163,7 +163,7 @@ def sight(**changed: Any) -> Observations:
         addresses={name: known[f"{name}Url"] for name in ("backend", "api", "universe", "web")},
         app=AppFacts(app=app(), deployments=({"id": "d-1", "phase": "ACTIVE", "created_at": MADE},), cost=5.0),
         workers={name: worker(name) for name in NAMES},
-        fronts={
+        health_answers={
             "backend": answer({"code": 200}),
             "api": answer({"status": "ok", "backend": {"status": "ok"}}),
             "web": answer(),
@@ -188,9 +188,9 @@ def with_worker(name: str, facts: Any, **changed: Any) -> Observations:
     return replace(seen, workers={**seen.workers, name: facts})
 
 
-def with_front(name: str, front: Answer, seen: Observations | None = None) -> Observations:
+def with_write_gate(name: str, health_answer: Answer, seen: Observations | None = None) -> Observations:
     seen = seen or sight()
-    return replace(seen, fronts={**seen.fronts, name: front})
+    return replace(seen, health_answers={**seen.health_answers, name: health_answer})
 
 
 def judged(seen: Observations, commands: Commands = LOCAL) -> Diagnosis:

@@ -13,7 +13,7 @@ from cli.status.diagnose import Diagnosis, diagnose
 from settings.backend import AdoptedApp
 from storage.backups.loss import Known, Loss
 from tests.unit.status import scene
-from tests.unit.status.scene import LATER, MADE, REAL, answer, blamed, judged, sight, with_front
+from tests.unit.status.scene import LATER, MADE, REAL, answer, blamed, judged, sight, with_write_gate
 
 DEAD = answer(status=503)
 WAITING = answer({"status": "degraded", "backend": {"status": "away"}}, 503)
@@ -30,7 +30,7 @@ def running(spec: dict[str, Any]) -> Observations:
 
 
 def test_a_backend_that_is_down_is_the_only_one_to_blame() -> None:
-    seen = with_front("api", WAITING, with_front("backend", DEAD, sight(admin=None)))
+    seen = with_write_gate("api", WAITING, with_write_gate("backend", DEAD, sight(admin=None)))
     about, level, what, next = blamed(seen)
     assert (about, level) == ("backend", "down")
     assert what == "The backend does not serve: status 503 at https://app.example.org."
@@ -42,11 +42,13 @@ def test_a_backend_that_is_down_is_the_only_one_to_blame() -> None:
 
 
 def test_a_hung_backend_says_so() -> None:
-    assert "no answer in 5 s" in blamed(with_front("backend", scene.HUNG, sight(admin=None)))[2]
+    assert "no answer in 5 s" in blamed(with_write_gate("backend", scene.HUNG, sight(admin=None)))[2]
 
 
 def test_an_app_that_is_gone() -> None:
-    seen = with_front("api", WAITING, with_front("backend", answer(status=404), sight(app=AppFacts(), admin=False)))
+    seen = with_write_gate(
+        "api", WAITING, with_write_gate("backend", answer(status=404), sight(app=AppFacts(), admin=False))
+    )
     about, level, what, next = blamed(seen)
     assert (about, level, next) == ("backend", "down", "oracle up local")
     assert what.startswith("The app jellyfish-app was deleted outside Pulumi, and its data with it.")
@@ -74,7 +76,7 @@ def test_a_failed_deployment_over_one_that_serves() -> None:
 
 
 def test_an_app_without_a_deployment_that_serves() -> None:
-    seen = with_front("backend", DEAD, with_app(newest={"id": "d", "phase": "BUILDING"}, active_deployment=None))
+    seen = with_write_gate("backend", DEAD, with_app(newest={"id": "d", "phase": "BUILDING"}, active_deployment=None))
     assert "has no active deployment" in blamed(seen)[2]
 
 
@@ -112,7 +114,7 @@ def test_encrypted_values_are_no_drift() -> None:
 
 
 def test_what_a_backend_says_of_itself_is_its_own_affair() -> None:
-    seen = with_front("backend", answer({"version": "0.36.0", "commit": "1f2e3d4"}))
+    seen = with_write_gate("backend", answer({"version": "0.36.0", "commit": "1f2e3d4"}))
     assert judged(seen).findings == ()
     row = judged(seen).services[0]
     assert (row.version, row.says) == (scene.IMAGE, "version 0.36.0, commit 1f2e3d4")

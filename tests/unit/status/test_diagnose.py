@@ -50,8 +50,10 @@ def test_two_tokens_are_two_findings_and_no_service_is_blamed() -> None:
 
 def test_a_machine_without_a_network_blames_the_network_alone() -> None:
     silent = CloudTrouble(why="unreachable", text="does not answer")
-    fronts = dict.fromkeys(sight().fronts, replace(scene.REFUSED, trouble="unknown host", detail="unknown host"))
-    seen = sight(app=silent, workers=dict.fromkeys(scene.NAMES, silent), fronts=fronts, admin=None)
+    health_answers = dict.fromkeys(
+        sight().health_answers, replace(scene.REFUSED, trouble="unknown host", detail="unknown host")
+    )
+    seen = sight(app=silent, workers=dict.fromkeys(scene.NAMES, silent), health_answers=health_answers, admin=None)
     assert blamed(seen, REAL)[:2] == ("network", "down")
     assert "no network" in blamed(seen, REAL)[2]
     assert blamed(seen, LOCAL)[3] == "oracle cloud start --stack local"
@@ -61,8 +63,8 @@ def test_a_machine_without_a_network_blames_the_network_alone() -> None:
 def test_without_tokens_and_answers_it_is_the_network_too() -> None:
     nothing = CloudTrouble(why="no token", text="CLOUDFLARE_API_TOKEN is not set")
     unknown = CloudTrouble(why="unknown", text="the state cannot be read")
-    fronts = dict.fromkeys(sight().fronts, scene.HUNG)
-    seen = sight(app=unknown, workers=dict.fromkeys(scene.NAMES, nothing), fronts=fronts, admin=None)
+    health_answers = dict.fromkeys(sight().health_answers, scene.HUNG)
+    seen = sight(app=unknown, workers=dict.fromkeys(scene.NAMES, nothing), health_answers=health_answers, admin=None)
     assert blamed(seen, REAL)[0] == "network"
 
 
@@ -96,14 +98,14 @@ def test_silent_clouds_are_not_the_network_while_services_answer() -> None:
 
 def test_one_silent_cloud_is_not_the_network() -> None:
     silent = CloudTrouble(why="unreachable", text="does not answer")
-    found = judged(sight(app=silent, fronts=dict.fromkeys(sight().fronts, scene.HUNG), admin=None))
+    found = judged(sight(app=silent, health_answers=dict.fromkeys(sight().health_answers, scene.HUNG), admin=None))
     assert found.findings[0].about == "digitalocean"
     assert {each.about for each in found.findings[1:]} == {"backend", "web", "universe"}
 
 
 def test_every_service_down_with_a_cloud_that_answers_is_not_the_network() -> None:
-    fronts = dict.fromkeys(sight().fronts, scene.HUNG)
-    found = judged(sight(fronts=fronts, admin=None)).findings
+    health_answers = dict.fromkeys(sight().health_answers, scene.HUNG)
+    found = judged(sight(health_answers=health_answers, admin=None)).findings
     assert {each.about for each in found} == {"backend", "web", "universe"}  # the api may hang for the backend's sake
 
 
@@ -147,7 +149,7 @@ def test_without_a_state_what_answers_is_shown() -> None:
     found = diagnose(scene.SETTINGS, None, seen, LOCAL, NOW)
     assert found.findings == ()
     assert [each.name for each in found.services] == ["api", "universe", "web"]
-    broken = replace(seen, fronts={**seen.fronts, "web": answer(status=500)})
+    broken = replace(seen, health_answers={**seen.health_answers, "web": answer(status=500)})
     assert [each.about for each in diagnose(scene.SETTINGS, None, broken, LOCAL, NOW).findings] == ["web"]
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from cli.status import Status, render
 from cli.status.collect import Observations
 from cli.status.model import Finding, Level
-from tests.unit.status.scene import NOW, answer, judged, sight, with_front
+from tests.unit.status.scene import NOW, answer, judged, sight, with_write_gate
 
 
 def status(level: Level = "healthy", seen: Observations | None = None) -> Status:
@@ -50,7 +50,7 @@ def test_everything_fits(width: int) -> None:
 
 
 def test_a_finding_has_its_command_on_a_line_of_its_own() -> None:
-    text = shown(status("down", with_front("web", answer(status=500))), 200)
+    text = shown(status("down", with_write_gate("web", answer(status=500))), 200)
     assert "down web: oracle-net does not serve: status 500 at https://web.example.org/." in text
     lines = [line.strip() for line in text.splitlines()]
     assert "next: CLOUDFLARE_API_BASE_URL=http://127.0.0.1:8400/client/v4 npx wrangler tail oracle-net" in lines
@@ -93,7 +93,7 @@ def test_a_secret_that_is_missing_stands_out() -> None:
 
 def test_brief_leaves_out_what_is_neither_a_state_nor_wrong() -> None:
     console = Console(file=io.StringIO(), width=80, highlight=False)
-    console.print(render.render(status("down", with_front("web", answer(status=500))), 80, brief=True))
+    console.print(render.render(status("down", with_write_gate("web", answer(status=500))), 80, brief=True))
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     assert "backups" not in text

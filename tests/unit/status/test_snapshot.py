@@ -68,8 +68,8 @@ def test_a_state_that_cannot_be_read_leaves_what_can_be_seen(arranged: Arranged)
 def test_without_a_network_the_state_is_not_blamed_too(arranged: Arranged, monkeypatch: pytest.MonkeyPatch) -> None:
     gathered = arranged(Undeclared("The state backend did not answer within 20 s.", Fix("pulumi whoami --verbose")))
     silent = CloudTrouble(why="unreachable", text="does not answer")
-    fronts = dict.fromkeys(scene.sight().fronts, scene.REFUSED)
-    seen = scene.sight(app=silent, workers=dict.fromkeys(scene.NAMES, silent), fronts=fronts)
+    health_answers = dict.fromkeys(scene.sight().health_answers, scene.REFUSED)
+    seen = scene.sight(app=silent, workers=dict.fromkeys(scene.NAMES, silent), health_answers=health_answers)
     monkeypatch.setattr(snapshot, "collect", lambda *_: seen)
     assert [each.about for each in gathered().findings] == ["network"]
 

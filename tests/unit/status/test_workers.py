@@ -25,8 +25,8 @@ from tests.unit.status.scene import (
     judged,
     sight,
     version,
-    with_front,
     with_worker,
+    with_write_gate,
     worker,
 )
 
@@ -56,7 +56,7 @@ def test_all_well() -> None:
 
 
 def test_a_worker_that_is_gone() -> None:
-    seen = with_front("web", answer(status=404), with_worker("web", WorkerFacts(gone=True)))
+    seen = with_write_gate("web", answer(status=404), with_worker("web", WorkerFacts(gone=True)))
     assert blamed(seen) == (
         "web",
         "down",
@@ -90,7 +90,7 @@ def test_a_version_that_was_uploaded_and_never_served_is_no_rollback() -> None:
 def test_a_rollback_that_does_not_serve_is_one_finding() -> None:
     facts = worker("api", deployments=(deployed("v1", LATER), deployed("v2")), versions=(version(2, LATER), version(1)))
     facts = replace(facts, bindings=bindings("api", BACKEND="an-old-app"), versions=(version(2), version(1, EARLIER)))
-    about, level, what, _ = blamed(with_front("api", AWAY, with_worker("api", facts)))
+    about, level, what, _ = blamed(with_write_gate("api", AWAY, with_worker("api", facts)))
     assert (about, level) == ("api", "down")
     assert "rolled back" in what
     assert what.endswith("and it does not serve (503).")
@@ -113,7 +113,7 @@ def test_a_secret_changed_by_hand_without_anything_else_to_see() -> None:
 
 
 def test_a_secret_changed_by_hand_explains_a_worker_that_does_not_serve() -> None:
-    about, level, what, _ = blamed(with_front("api", AWAY, with_worker("api", hand_made())))
+    about, level, what, _ = blamed(with_write_gate("api", AWAY, with_worker("api", hand_made())))
     assert (about, level) == ("api", "down")
     assert "A secret of oracle-universe-api was changed" in what
 
@@ -186,22 +186,22 @@ def test_another_code_and_the_same_code_again() -> None:
 
 
 def test_an_address_that_was_switched_off() -> None:
-    seen = with_front("web", answer(status=404), with_worker("web", worker("web", enabled=False)))
+    seen = with_write_gate("web", answer(status=404), with_worker("web", worker("web", enabled=False)))
     assert blamed(seen)[2] == "The workers.dev address of oracle-net was switched off, and it does not serve (404)."
 
 
 def test_a_worker_that_fails_by_itself() -> None:
-    about, level, what, next = blamed(with_front("web", answer(status=500)))
+    about, level, what, next = blamed(with_write_gate("web", answer(status=500)))
     assert (about, level, what) == ("web", "down", "oracle-net does not serve: status 500 at https://web.example.org/.")
     assert next == f"{WRANGLER} tail oracle-net"
-    assert blamed(with_front("api", scene.HUNG))[:2] == ("api", "down")
+    assert blamed(with_write_gate("api", scene.HUNG))[:2] == ("api", "down")
 
 
-def with_health(health: HealthSettings, front: Answer) -> tuple[Finding, ...]:
+def with_health(health: HealthSettings, health_answer: Answer) -> tuple[Finding, ...]:
     """What is found where the api's health is declared so, and it answers that."""
     api = scene.SETTINGS.api.model_copy(update={"health": health})
     settings = scene.SETTINGS.model_copy(update={"workers": {**scene.SETTINGS.workers, "api": api}})
-    seen = with_front("api", front, sight(checks=None))
+    seen = with_write_gate("api", health_answer, sight(checks=None))
     return diagnose(settings, scene.declared(), seen, scene.LOCAL, scene.NOW).findings
 
 
@@ -211,8 +211,8 @@ def test_any_program_is_well_that_answers_without_an_error_of_its_own(status: in
 
 
 def test_an_error_of_the_server_and_silence_are_not_well() -> None:
-    for front in (answer(status=500), scene.HUNG):
-        [found] = with_health(HealthSettings(), front)
+    for health_answer in (answer(status=500), scene.HUNG):
+        [found] = with_health(HealthSettings(), health_answer)
         assert (found.about, found.level) == ("api", "down")
 
 
@@ -224,7 +224,7 @@ def test_a_declared_status_is_the_only_good_one() -> None:
 
 
 def test_what_a_worker_says_of_itself_is_its_own_affair() -> None:
-    seen = with_front("api", answer({"version": "2.1", "release": "9" * 64}))
+    seen = with_write_gate("api", answer({"version": "2.1", "release": "9" * 64}))
     assert judged(seen).findings == ()
     row = judged(seen).services[1]
     assert (row.version, row.says) == (scene.MODULE, "version 2.1, release 999999999999")

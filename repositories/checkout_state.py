@@ -116,7 +116,7 @@ def find(state: State) -> None:
         raise git_failure(top.errors, path, "Reading the checkout")
     if top.status != 0 or Path(top.names).resolve() != git.folder.resolve():
         raise Stopped("The folder is not the top of a git repository.", Fix(f"git clone URL {path}"))
-    status = git.must(
+    status = git.run_checked(
         "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--ignore-submodules=dirty"
     )
     _parse_status(state, status.split("\0"))
@@ -157,7 +157,7 @@ def refuse_unfinished(git: Git, changed: list[str]) -> None:
         if (git.directory / name).exists():
             fixes = (Fix(f"git -C {git.path} {command} {ending}") for ending in endings)
             raise Stopped(f"A {command} is in progress.", *fixes)
-    if changed and git.must("ls-files", "--unmerged", "-z"):
+    if changed and git.run_checked("ls-files", "--unmerged", "-z"):
         raise Stopped(
             "There are conflicts.", Fix(f"git -C {git.path} add FILE", first="resolve them", then=Remedy.RETRY)
         )
@@ -174,7 +174,7 @@ def refuse_unfinished(git: Git, changed: list[str]) -> None:
 def _find_upstream(state: State) -> None:
     git, branch = state.git, state.branch
     fields = "%(upstream:remotename)%00%(upstream:remoteref)%00%(upstream)%00%(push:remotename)"
-    values = git.must("for-each-ref", f"--format={fields}", f"refs/heads/{branch}").split("\0")
+    values = git.run_checked("for-each-ref", f"--format={fields}", f"refs/heads/{branch}").split("\0")
     remote, ref, upstream, push_remote = (values + [""] * 4)[:4]
     if not remote or not ref:  # for example a clone of a single other branch, which has no copy of this one's upstream
         remote, ref = (git.run("config", "--get", f"branch.{branch}.{key}").names for key in ("remote", "merge"))
@@ -197,12 +197,12 @@ def _find_upstream(state: State) -> None:
 def _compare_with_remote(state: State) -> None:
     git = state.git
     _fetch(state)
-    counted = git.must("rev-list", "--left-right", "--count", f"HEAD...{state.upstream}", doing="Comparing")
+    counted = git.run_checked("rev-list", "--left-right", "--count", f"HEAD...{state.upstream}", doing="Comparing")
     state.behind = int(counted.split()[1])
     bases = [state.upstream]
     if state.addresses != (Address(state.remote),):
         bases = [_tip_at(state, each) for each in state.addresses]
-    missing = [git.must("rev-list", f"{base}..HEAD", "--", doing="Comparing").split() for base in bases]
+    missing = [git.run_checked("rev-list", f"{base}..HEAD", "--", doing="Comparing").split() for base in bases]
     state.unpushed = max(len(each) for each in missing)
     state.outgoing = tuple(dict.fromkeys(commit for each in missing for commit in each))
     if state.behind and (state.unpushed or state.changed):
