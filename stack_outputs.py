@@ -177,3 +177,8 @@ class Outputs:
             release=outputs["release"],
             admin_email=outputs["adminEmail"],
         )
+
+
+def short_digest(digest: str | None) -> str:
+    """Return the first twelve hex digits of a digest or an id, as they are shown to people; empty without one."""
+    return (digest or "").removeprefix("sha256:")[:12]

@@ -1,4 +1,4 @@
-"""Pack and hash artifacts: images, Worker modules and sites; and find the commits of their sources.
+"""Pack and hash artifacts: images and sites; and find the commits of their sources.
 
 The results depend only on file names, contents and executable bits, and not on times, owners or the checkout's path. So
 two machines get the same digests from the same sources.
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from artifacts.folders import ArtifactError, MissingFile, SourceFile, read_file, shown, source_files
+from artifacts.folders import ArtifactError, SourceFile, shown, source_files
 from artifacts.sites.files import HEADERS, REDIRECTS, RULES, is_private, read_rules, site_files
 from artifacts.sites.types import refuse_clashing_pages, with_content_types
 from errors import First, Remedy
@@ -26,11 +26,9 @@ __all__ = [
     "AssetSet",
     "assets_digest",
     "image_digest",
-    "module_digest",
     "pack_assets",
     "pack_image",
     "packed_assets_digest",
-    "read_module",
     "source_commit",
     "stage_assets",
     "stage_packed_assets",
@@ -38,10 +36,6 @@ __all__ = [
 ]
 
 GIT_SECONDS = 20.0
-SCRIPT_LIMIT = (
-    10 * 1024 * 1024
-)  # Cloudflare Workers, paid plan: 10 MB compressed; uncompressed is checked, so this is strict
-MODULE_SUFFIXES = (".js", ".mjs")
 ASSET_LIMIT = 25 * 1024 * 1024  # Cloudflare Workers: 25 MiB for one asset
 LEFT_OUT = frozenset({".git", ".DS_Store"})
 LEFT_OUT_FOLDERS = frozenset({"node_modules", "__pycache__", "pb_data"})
@@ -81,47 +75,6 @@ def pack_image(directory: Path, command: Iterable[str]) -> bytes:
 def image_digest(packed: bytes) -> str:
     """Return the digest of a packed image, as in an image store: `sha256:<64 hex>`."""
     return f"sha256:{hashlib.sha256(packed).hexdigest()}"
-
-
-def read_module(entry: Path) -> str:
-    """Read a Worker's single module. Raises ArtifactError when it is missing, too large or not text."""
-    try:
-        content = read_file(entry)
-    except MissingFile:
-        raise _no_module(entry) from None
-    if len(content) > SCRIPT_LIMIT:
-        size, limit = len(content) / 1048576, SCRIPT_LIMIT // 1048576
-        raise ArtifactError(
-            f"The Worker's module {shown(entry)} has {size:.1f} MiB, but Cloudflare's limit is {limit} MiB.",
-            First("reduce its size", Remedy.BUILD),
-        )
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        raise ArtifactError(
-            f"The Worker's module {shown(entry)} is not UTF-8 text.",
-            First("set the Worker's `entry` to its bundled module", Remedy.BUILD),
-        ) from None
-
-
-def _no_module(entry: Path) -> ArtifactError:
-    """Return the error for a missing module. It names other modules in the folder: the build may have renamed it."""
-    try:
-        beside = source_files(entry.parent, lambda _name, folder: folder)
-    except ArtifactError:
-        beside = []
-    there = [file.name for file in beside if file.name.endswith(MODULE_SUFFIXES)]
-    problem = f"The Worker's module {shown(entry)} does not exist."
-    if not there:
-        return ArtifactError(problem, Remedy.BUILD)
-    return ArtifactError(
-        f"{problem} Its folder has {', '.join(there)}.", First("set the Worker's `entry` to that"), Remedy.BUILD
-    )
-
-
-def module_digest(module: str) -> str:
-    """Return the SHA-256 of a module's text, in hex."""
-    return hashlib.sha256(module.encode()).hexdigest()
 
 
 def stage_assets(source: Path, stage: Path, project: Path) -> AssetSet:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pulumi
 
-from artifacts.contents import module_digest
+from artifacts.modules import module_digest
 from components.bindings import Assets, Binding, DurableObjects, PlainText, SecretText, Service, Stored
 from components.declared_worker import DeclaredWorker, DeclaredWorkerArgs, Uploads
 from components.worker_args import Domain, WorkerArgs

@@ -50,8 +50,3 @@ def worker_url(workers_url: str, worker: WorkerSettings) -> str:
     parts = urlsplit(url)
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{worker.domain.hostname}{port}"
-
-
-def short(digest: str) -> str:
-    """Return a digest's first twelve hex digits."""
-    return digest.removeprefix("sha256:")[:12]

@@ -8,10 +8,9 @@ from pathlib import Path
 from artifacts.addresses import WHY, ApiAddresses, BackendAddresses, HostNames, Occurrence, fix, origin, places
 from artifacts.contents import packed_files
 from errors import STACK, First, Fix, Help, Remedy, UserError, UserErrors
-from lifecycle.naming import short
 from settings import OtherStacks, Settings, WorkerSettings
 from sources.checkout import Built, Module, Site
-from stack_outputs import PinnedServices
+from stack_outputs import PinnedServices, short_digest
 
 MODULE = "worker.js"
 """The file name in messages about a module without a file."""
@@ -68,7 +67,7 @@ def _deployed(
         kind = "code" if isinstance(each, Module) else "files"
         if each in instead:
             packed = instead[each]
-            subject = f"{kind} of {each.service} that the receipt names ({short(packed.name)})"
+            subject = f"{kind} of {each.service} that the receipt names ({short_digest(packed.name)})"
             first = f"{fix(each.service, each.worker)}, and deploy that in the stack that it is promoted from"
             promote = Fix(f"oracle promote FROM {STACK}", first=first)
             yield from _errors(subject, list(_in_receipt(addresses, each, packed)), "", promote)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pulumi
 
-from artifacts.contents import assets_digest, image_digest, module_digest, pack_assets, pack_image, read_module
+from artifacts.contents import assets_digest, image_digest, pack_assets, pack_image
+from artifacts.modules import module_digest, read_module
 from settings import API, AssetsSettings, ImageSettings, ModuleSettings
 from sources.write_gate import with_write_gate
 from storage.releases import Item, Kind, place, stash

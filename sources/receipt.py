@@ -13,8 +13,8 @@ from errors import STACK, Fix, RemoveKey, UserError
 from lifecycle.backup_config import BackupConfig
 from settings import Settings
 from sources.checkout import Built
-from stack_outputs import Release
-from storage.releases import Item, ReleaseError, place, short
+from stack_outputs import Release, short_digest
+from storage.releases import Item, ReleaseError, place
 
 HELPS = (Fix(f"oracle promote FROM {STACK}", "to write the receipt again"), RemoveKey("oracle-net:receipt"))
 
@@ -53,7 +53,8 @@ def _pinned_otherwise(settings: Settings, receipt: Release) -> Iterator[str]:
     if pinned is not None and pinned != receipt["backend"]:
         at = _commit(receipt, "backend")
         yield (
-            f"backend is {short(pinned)} in oracle-net:backend.image.digest and {short(receipt['backend'])}{at} in the "
+            f"backend is {short_digest(pinned)} in oracle-net:backend.image.digest "
+            f"and {short_digest(receipt['backend'])}{at} in the "
             "receipt"
         )
 
@@ -99,8 +100,8 @@ def _fetch(settings: Settings, project: Path, item: Item) -> str:
 
 def _difference(service: str, here: str, item: Item, receipt: Release) -> str:
     noun = {"module": "code", "assets": "files", "image": "image"}[item.kind]
-    named = f"{short(item.digest)}{_commit(receipt, service)}"
-    return f"{service}'s {noun}: {short(here) or 'nothing'} in this checkout, {named} in the receipt"
+    named = f"{short_digest(item.digest)}{_commit(receipt, service)}"
+    return f"{service}'s {noun}: {short_digest(here) or 'nothing'} in this checkout, {named} in the receipt"
 
 
 def _commit(receipt: Release, service: str) -> str:

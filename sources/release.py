@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pulumi
 
-from artifacts.contents import AssetSet, module_digest, source_commit, stage_assets, stage_packed_assets
+from artifacts.contents import AssetSet, source_commit, stage_assets, stage_packed_assets
+from artifacts.modules import module_digest
 from lifecycle.errors import describe
 from settings import API, AssetsSettings, ModuleSettings, Settings, WorkerSettings, other_stacks
 from sources.address_checks import addresses_of_other_apis, refuse_backend_addresses

@@ -13,8 +13,7 @@ from cli.ui.errors import CommandError
 from clients.cloud_api import is_token
 from clients.http import client, httpx
 from errors import Help, UserError
-from stack_outputs import Release
-from storage.releases import short
+from stack_outputs import Release, short_digest
 from storage.releases.store import DeployedRelease
 
 SECONDS = 20.0
@@ -34,7 +33,8 @@ def refuse_lost(stack: Stack, release: Release, runs: str | None, *helps: Help) 
     if digest == runs or has_image(stack, digest):
         return
     raise CommandError(
-        f"{_registry(stack)} no longer has the backend's image {short(digest)} of this release, so {stack.name} cannot "
+        f"{_registry(stack)} no longer has the backend's image {short_digest(digest)} of this release, "
+        f"so {stack.name} cannot "
         "run it, and nothing was changed.",
         *helps,
     )

@@ -16,6 +16,7 @@ from cli.engine.workspace import Stack
 from cli.runs.report import table
 from clients.pocketbase import own_records
 from errors import Fix
+from stack_outputs import short_digest
 
 NAMES = {"backed-up": "delete", "first": "first"}
 
@@ -50,8 +51,8 @@ def _row(each: Change) -> tuple[str, ...]:
         entry.at[:16],
         NAMES.get(entry.kind, entry.kind),
         entry.who,
-        f"{entry.from_app} {_short(entry.from_release)}" if entry.from_app else "-",
-        f"{entry.to_app} {_short(entry.to_release)}" if entry.to_app else "-",
+        f"{entry.from_app} {short_digest(entry.from_release)}" if entry.from_app else "-",
+        f"{entry.to_app} {short_digest(entry.to_release)}" if entry.to_app else "-",
         str(records) if each.backup else "-",
         each.backup or "-",
         each.undo or each.gone or "-",
@@ -60,7 +61,3 @@ def _row(each: Change) -> tuple[str, ...]:
 
 def _plain(each: Change) -> dict[str, object]:
     return {**asdict(each.entry), **{key: value for key, value in vars(each).items() if key != "entry"}}
-
-
-def _short(release: str | None) -> str:
-    return (release or "").removeprefix("sha256:")[:8]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from atomic_write import atomic_write
 from cli.commands.options import StackOption
 from cli.dashboard import render
 from cli.dashboard.collect import Gatherer
@@ -47,10 +48,8 @@ def page(
 
 def _write(file: Path, text: str) -> None:
     """Write the file atomically. Raises UserError."""
-    fresh = file.with_name(file.name + ".new")
     try:
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(file)
+        atomic_write(file, text.encode(), 0o644)
     except OSError as error:
         help = Fix(f"oracle page --stack {STACK} --html FILE", "with another file")
         raise UserError(f"{file} cannot be written.", help, cause=error.strerror or "") from None

@@ -20,8 +20,8 @@ from cli.runs.report import table
 from cli.runs.store import Runs
 from cli.ui.prompt import refuse_unattended
 from errors import Remedy
-from stack_outputs import in_order
-from storage.releases import digests, short
+from stack_outputs import in_order, short_digest
+from storage.releases import digests
 from storage.releases.store import DeployedRelease
 
 
@@ -63,5 +63,7 @@ def _list(found: list[DeployedRelease], as_json: bool) -> None:
         typer.echo(json.dumps(plain, indent=2))
         return
     services = in_order({name for each in found for name in digests(each.receipt)})
-    rows = [[each.id, each.who, *(short(digests(each.receipt).get(name, "")) for name in services)] for each in found]
+    rows = [
+        [each.id, each.who, *(short_digest(digests(each.receipt).get(name, "")) for name in services)] for each in found
+    ]
     table(["release", "who", *services], rows)

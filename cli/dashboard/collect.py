@@ -21,11 +21,11 @@ from cli.runs import timeline
 from cli.runs.store import RunInfo, Runs, steps
 from cli.status import Service as StatusService
 from cli.status import Status
-from cli.status.model import short
 from cli.status.probe import TimedOut, gather_with_deadline
 from cli.status.render import age
 from cli.status.snapshot import StatusReader
 from errors import Remedy, UserError
+from stack_outputs import short_digest
 from storage.backups import Backup
 
 SECONDS = 30.0
@@ -106,7 +106,7 @@ def service(observed: StatusService, status: Status) -> Service:
     return Service(
         name=observed.name,
         level=observed.level,
-        version=short(observed.version),
+        version=short_digest(observed.version),
         address=observed.address,
         facts=list(_service_facts(observed, status.at)),
         findings=[_finding(each) for each in status.findings if each.about == observed.name],
@@ -114,8 +114,8 @@ def service(observed: StatusService, status: Status) -> Service:
 
 
 def _service_facts(observed: StatusService, now: str) -> Iterator[Fact]:
-    if observed.declared and short(observed.declared) != short(observed.version):
-        yield Fact(name="declared", value=short(observed.declared))
+    if observed.declared and short_digest(observed.declared) != short_digest(observed.version):
+        yield Fact(name="declared", value=short_digest(observed.declared))
     took = "" if observed.milliseconds is None else f", {observed.milliseconds} ms"
     yield Fact(name="answers", value=f"{observed.answer}{took}")
     if observed.because:

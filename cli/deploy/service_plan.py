@@ -16,7 +16,7 @@ from cli.engine.pulumi import resources_in
 from cli.ui.errors import CommandError
 from errors import STACK, Fix
 from settings import Settings
-from stack_outputs import ADOPTED, UNBUILT, Outputs, PinnedServices, Release, in_order
+from stack_outputs import ADOPTED, UNBUILT, Outputs, PinnedServices, Release, in_order, short_digest
 
 API_SCRIPT = "api-script"
 API_MOVES = frozenset({API_SCRIPT, "api-declared"})
@@ -202,7 +202,7 @@ def version(release: Mapping[str, Any], service: str) -> str:
     digest = str(release["backend"] if service == "backend" else files or release["workers"].get(service, ""))
     if digest.startswith(UNBUILT):
         return TO_BE_BUILT
-    return MADE_BY_HAND if digest.startswith(ADOPTED) else digest.removeprefix("sha256:")[:12]
+    return MADE_BY_HAND if digest.startswith(ADOPTED) else short_digest(digest)
 
 
 def _describe(service: str, plan: PlannedChange, outputs: Outputs | None, settings: Settings, stack: str) -> str:

@@ -9,7 +9,7 @@ from artifacts.images import Builder, DockerfileImage, registry_of
 from cli.doctor.model import Finding, again, from_error
 from cli.engine.workspace import Stack
 from settings import Settings
-from storage.releases import short
+from stack_outputs import short_digest
 
 
 def image(stack: Stack, settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -29,7 +29,7 @@ def image(stack: Stack, settings: Settings, environment: Mapping[str, str]) -> I
 def _of_dockerfile(stack: Stack, settings: Settings, environment: Mapping[str, str]) -> Iterator[Finding]:
     dockerfile = DockerfileImage(settings.backend, stack.project, stack.digitalocean, environment)
     digest = dockerfile.digest()
-    what = f"is {short(digest)}" if digest else "is not built yet: an update builds it"
+    what = f"is {short_digest(digest)}" if digest else "is not built yet: an update builds it"
     yield Finding("image", "ok", f"{dockerfile.registry.repository} can be read; what is checked out {what}")
     if digest is None:
         yield Finding("image", "ok", f"{Builder.found(environment).program} can build it")
@@ -40,6 +40,6 @@ def _pinned(stack: Stack, settings: Settings, environment: Mapping[str, str]) ->
     digest = (receipt.backend if receipt else settings.backend.image.digest) or ""
     registry = registry_of(settings.backend.image, stack.digitalocean, environment)
     if registry.digest(digest) is None:
-        what = f"{registry.repository} does not have {short(digest)}, which is declared"
+        what = f"{registry.repository} does not have {short_digest(digest)}, which is declared"
         return Finding("image", "fail", what, f"docker push {registry.repository}")
-    return Finding("image", "ok", f"{registry.repository} has {short(digest)}")
+    return Finding("image", "ok", f"{registry.repository} has {short_digest(digest)}")

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from atomic_write import atomic_write
+
 
 def replace(file: Path, content: bytes) -> None:
     """Replace the file's content atomically."""
-    scratch = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        scratch.write_bytes(content)
-        scratch.chmod(file.stat().st_mode & 0o777)
-        scratch.replace(file)
-    finally:
-        scratch.unlink(missing_ok=True)
+    atomic_write(file, content, file.stat().st_mode & 0o777)
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from cli.engine.workspace import Stack
 from cli.ui.errors import CommandError
 from errors import First, Fix, Remedy
-from stack_outputs import Release
-from storage.releases import digests, short
+from stack_outputs import Release, short_digest
+from storage.releases import digests
 
 
 def distinct(source: str, target: str) -> tuple[Stack, Stack]:
@@ -73,6 +73,6 @@ def notes(release: Release) -> Iterator[str]:
     commits = {name: commit[:7] for name, commit in release["commits"].items() if commit}
     versions = digests(release)
     yield ", ".join(
-        f"{name} {short(digest)}" + (f" (commit {commits[name]})" if name in commits else "")
+        f"{name} {short_digest(digest)}" + (f" (commit {commits[name]})" if name in commits else "")
         for name, digest in versions.items()
     )

@@ -24,6 +24,7 @@ from typing import Any, Self
 import psutil
 
 import advice
+from atomic_write import atomic_write
 from cli.engine.events import Step, read_steps
 from cli.engine.workspace import FIRST
 from cli.ui.errors import CommandError
@@ -199,10 +200,7 @@ class Run:
         """Change values of the record atomically, so that a reader gets the old or the new record."""
         path = self.folder / "run.json"
         record = self._record() if path.exists() else {}
-        scratch = path.with_name(f".run.json.{os.getpid()}")
-        scratch.touch(mode=0o600)
-        scratch.write_text(json.dumps({**record, **values}, indent=1))
-        scratch.replace(path)
+        atomic_write(path, json.dumps({**record, **values}, indent=1).encode())
 
     def add_file(self, name: str, content: bytes) -> Path:
         """Write a file of the run that only its user may read; return its path."""

@@ -10,10 +10,10 @@ import advice
 from cli.status import alerts, sources
 from cli.status.clouds import AppFacts, CloudTrouble
 from cli.status.declared import Declared, DeclaredApp
-from cli.status.model import Finding, Level, Secret, short
+from cli.status.model import Finding, Level, Secret
 from cli.status.probe import Answer
 from clients.app_platform import component, variable
-from stack_outputs import ADOPTED
+from stack_outputs import ADOPTED, short_digest
 from storage.backups.loss import Loss
 
 FAILED = frozenset({"ERROR", "CANCELED"})
@@ -151,12 +151,12 @@ def _differences(snapshot: AppSnapshot, facts: AppFacts) -> Iterator[str]:
     for key, expected in {"RELEASE": outputs.release["backend"], "GENERATION": str(outputs.generation)}.items():
         actual = variable(running, snapshot.service, key)
         if actual != expected:
-            yield f"{key} is {short(actual) or 'missing'}, not {short(expected)}"
+            yield f"{key} is {short_digest(actual) or 'missing'}, not {short_digest(expected)}"
     service, declared = component(running, snapshot.service), snapshot.declared.app
     digest = (service.get("image") or {}).get("digest")
     if digest and digest != outputs.release["backend"]:
-        yield f"its image is {short(digest)}, not {short(outputs.release['backend'])}"
-    yield from sources.rebuilt(running, snapshot.service, short(outputs.release["backend"]))
+        yield f"its image is {short_digest(digest)}, not {short_digest(outputs.release['backend'])}"
+    yield from sources.rebuilt(running, snapshot.service, short_digest(outputs.release["backend"]))
     if declared is not None:
         yield from _fields(declared, service)
     kinds = _variable_types(running)
@@ -195,9 +195,9 @@ def _variables(declared: Mapping[str, str], running: Mapping[str, Any]) -> Itera
 def _since_adoption(adopted: str, running: Mapping[str, Any]) -> Iterator[str]:
     """Compare an adopted app by its deployment, because an app made by hand reports no release."""
     if adopted != ADOPTED + running["id"]:
-        own = short(adopted.removeprefix(ADOPTED))
+        own = short_digest(adopted.removeprefix(ADOPTED))
         why = f" ({running['cause']})" if running.get("cause") else ""
-        yield f"its deployment is {short(running['id'])}{why}, not the adopted {own}, so its disk started empty"
+        yield f"its deployment is {short_digest(running['id'])}{why}, not the adopted {own}, so its disk started empty"
 
 
 def _diagnose_responses(snapshot: AppSnapshot) -> Finding | None:
@@ -207,8 +207,13 @@ def _diagnose_responses(snapshot: AppSnapshot) -> Finding | None:
         facts = snapshot.facts if isinstance(snapshot.facts, AppFacts) else None
         return _finding(snapshot, f"The backend does not serve: {response}{where}", _logs(snapshot, facts))
     release = snapshot.declared.outputs.release["backend"] if snapshot.declared else None
-    if release and not release.startswith(ADOPTED) and snapshot.version and short(snapshot.version) != short(release):
-        what = f"The backend runs {short(snapshot.version)}, and {short(release)} is declared"
+    if (
+        release
+        and not release.startswith(ADOPTED)
+        and snapshot.version
+        and short_digest(snapshot.version) != short_digest(release)
+    ):
+        what = f"The backend runs {short_digest(snapshot.version)}, and {short_digest(release)} is declared"
         return _finding(snapshot, what, snapshot.up)
     if snapshot.deleted_files:
         files = " and ".join(snapshot.deleted_files)

@@ -115,8 +115,3 @@ class Status:
 
 def worst(levels: list[Level]) -> Level:
     return max(levels, key=ORDER.index, default="healthy")
-
-
-def short(digest: str | None) -> str:
-    """Shorten a digest or an id to 12 characters."""
-    return (digest or "").removeprefix("sha256:")[:12]

@@ -9,11 +9,11 @@ from cli.status import apps, worker_snapshot
 from cli.status.clouds import AppFacts, WorkerFacts
 from cli.status.collect import Observations
 from cli.status.declared import Declared
-from cli.status.model import Finding, Level, Secret, Service, short
+from cli.status.model import Finding, Level, Secret, Service
 from cli.status.probe import Answer
 from cli.status.service_snapshots import declared_release
 from cli.status.worker_snapshot import WorkerSnapshot
-from stack_outputs import LOGIN_MARK
+from stack_outputs import LOGIN_MARK, short_digest
 
 OWN_WORDS = ("version", "release", "commit")
 """Fields that services commonly use for their version in a response."""
@@ -108,7 +108,7 @@ def _row(
 
 def _own_words(answer: Answer) -> str | None:
     values = ((word, answer.field.get(word)) for word in OWN_WORDS)
-    return ", ".join(f"{word} {short(text)}" for word, text in values if isinstance(text, str) and text) or None
+    return ", ".join(f"{word} {short_digest(text)}" for word, text in values if isinstance(text, str) and text) or None
 
 
 def _level(finding: Finding | None) -> Level:

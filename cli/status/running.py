@@ -10,9 +10,9 @@ from cli.engine.pulumi import Engine
 from cli.runs.report import Row
 from cli.status import clouds
 from cli.status.clouds import AppFacts, CloudTrouble, WorkerFacts
-from cli.status.model import short
 from cli.status.probe import Answer, gather_with_deadline, get
 from settings import Settings
+from stack_outputs import short_digest
 
 ONE = 10.0
 """Seconds for one request."""
@@ -70,7 +70,7 @@ def _release(settings: Settings, facts: object) -> str:
     release = facts.release(settings.backend.service) if isinstance(facts, AppFacts) else None
     if isinstance(facts, WorkerFacts):
         release = facts.release
-    return short(release)
+    return short_digest(release)
 
 
 def _answer(settings: Settings, name: str, answer: object) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from cli.status.clouds import SECRET_CHANGE, Version, WorkerFacts
 from cli.status.declared import DeclaredWorker
-from cli.status.model import Finding, short
+from cli.status.model import Finding
 from cli.status.probe import Answer
 from cli.status.worker_snapshot import WorkerSnapshot, changed_secret, is_after, is_the_engines_upload
-from stack_outputs import LOGIN_MARK
+from stack_outputs import LOGIN_MARK, short_digest
 
 
 def diagnose_worker(snapshot: WorkerSnapshot, backend_is_down: bool) -> Finding | None:
@@ -54,7 +54,7 @@ def _split_traffic(snapshot: WorkerSnapshot, facts: WorkerFacts) -> Finding | No
     if len(shares) < 2:
         return None
     newest = max(shares, key=lambda id: next((each.number for each in facts.versions if each.id == id), 0))
-    parts = " and ".join(f"{share:g} % to {short(id)}" for id, share in shares.items())
+    parts = " and ".join(f"{share:g} % to {short_digest(id)}" for id, share in shares.items())
     return _finding(
         snapshot, f"The traffic of {snapshot.script} is shared, {parts}{snapshot.but}", _deploy(snapshot, newest)
     )
@@ -166,7 +166,8 @@ def _diagnose_responses(snapshot: WorkerSnapshot, backend_is_down: bool) -> Find
     if snapshot.release and not snapshot.adopted and snapshot.version and snapshot.version != snapshot.release:
         return _finding(
             snapshot,
-            f"{snapshot.script} runs {short(snapshot.version)}, and {short(snapshot.release)} is declared",
+            f"{snapshot.script} runs {short_digest(snapshot.version)}, "
+            f"and {short_digest(snapshot.release)} is declared",
             snapshot.up,
         )
     return None
@@ -212,4 +213,4 @@ def _by(author: str, when: str) -> str:
 
 def _shown(text: object) -> str:
     value = str(text)
-    return short(value) if len(value) > 60 else value
+    return short_digest(value) if len(value) > 60 else value

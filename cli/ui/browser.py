@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
-import os
 import webbrowser
 from pathlib import Path
+
+from atomic_write import atomic_write
 
 
 def open_quietly(address: str, file: Path) -> bool:
@@ -16,9 +17,5 @@ def open_quietly(address: str, file: Path) -> bool:
     """
     target = html.escape(address, quote=True)
     page = f'<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url={target}"><title>…</title>'
-    scratch = file.with_name(file.name + ".new")
-    scratch.unlink(missing_ok=True)
-    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-        out.write(page)
-    scratch.replace(file)
+    atomic_write(file, page.encode())
     return webbrowser.open(file.as_uri())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from clients.app_platform.client import component
+from clients.app_platform.answers import component
 
 THRESHOLD = ("operator", "value", "window")
 UNSET = frozenset({"", "UNSPECIFIED_OPERATOR", "UNSPECIFIED_WINDOW"})

@@ -4,75 +4,34 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from clients.app_platform.answers import (
+    AppPlatformError,
+    Deployment,
+    alert_of,
+    app_of,
+    check_of,
+    list_of,
+    object_of,
+    text_of,
+)
 from clients.cloud_api import WRONG_SHAPE, Api, ApiError, received
 from clients.http import client, httpx
-from errors import Help, Remedy, SetKey, UserError
+from errors import Remedy, SetKey
 from retry import backoff
 
 T = TypeVar("T")
 
 ADDRESS_KEY = "digitalocean:apiEndpoint"
 TOKEN_VARIABLES = ("DIGITALOCEAN_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN")
-RUNNING_PHASES = frozenset({"PENDING_BUILD", "BUILDING", "PENDING_DEPLOY", "DEPLOYING"})
 LOG_TAIL = 25
 LOG_SECONDS = 30.0
 NO_LOGS = frozenset({"text/html", "application/xml", "text/xml", "application/xhtml+xml"})
 PAGE = 100
 MOST_PAGES = 100
-
-
-class AppPlatformError(UserError):
-    """A refused request or a failed deployment, whose cause is the end of its log if there is one."""
-
-    def __init__(self, problem: str, *helps: Help, cause: BaseException | str = "", status: int | None = None) -> None:
-        super().__init__(problem, *helps, cause=cause)
-        self.status = status
-        """The HTTP status of a refusal."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deployment:
-    """One deployment in the API's form. Secrets in `spec` are encrypted: `EV[…]`."""
-
-    id: str
-    phase: str
-    spec: dict[str, Any]
-
-    @property
-    def finished(self) -> bool:
-        return self.phase not in RUNNING_PHASES
-
-    def variable(self, service: str, name: str) -> str | None:
-        """Return a plain variable of the service in this deployment's spec."""
-        return variable(self.spec, service, name)
-
-    @classmethod
-    def of(cls, answer: Mapping[str, Any] | None) -> Deployment | None:
-        """Read an optional deployment in an answer of the API. Raises KeyError or TypeError for another shape."""
-        return cls.read(answer) if answer else None
-
-    @classmethod
-    def read(cls, answer: Mapping[str, Any]) -> Deployment:
-        """Read a deployment. Raises KeyError or TypeError for another shape."""
-        return cls(
-            id=_text(answer["id"]), phase=_text(answer.get("phase", "UNKNOWN")), spec=_object(answer.get("spec") or {})
-        )
-
-
-def component(spec: Mapping[str, Any], service: str) -> Mapping[str, Any]:
-    """Return a service of a spec, or of a deployment, by its name; empty if there is none of that name."""
-    return next((each for each in spec.get("services") or [] if each.get("name") == service), {})
-
-
-def variable(spec: dict[str, Any], service: str, name: str) -> str | None:
-    """Return a service's plain variable in a spec, or None."""
-    envs = component(spec, service).get("envs") or []
-    return next((str(env.get("value")) for env in envs if env.get("key") == name), None)
 
 
 class AppPlatform:
@@ -101,7 +60,7 @@ class AppPlatform:
 
     def app(self, app_id: str) -> dict[str, Any]:
         """Return the app, which has an id and a spec with a name. Raises AppPlatformError."""
-        return self._get(f"/v2/apps/{app_id}", lambda answer: _app(answer["app"]))
+        return self._get(f"/v2/apps/{app_id}", lambda answer: app_of(answer["app"]))
 
     def known(self, app_id: str) -> dict[str, Any] | None:
         """Return the app, or None if it no longer exists."""
@@ -131,7 +90,7 @@ class AppPlatform:
     def alerts(self, app_id: str) -> list[dict[str, Any]]:
         """Return the app's alerts with their ids, specs and destinations (godo's AppAlert)."""
         return self._get(
-            f"/v2/apps/{app_id}/alerts", lambda answer: [_alert(each) for each in _list(answer.get("alerts"))]
+            f"/v2/apps/{app_id}/alerts", lambda answer: [alert_of(each) for each in list_of(answer.get("alerts"))]
         )
 
     def uptime_check(self, name: str) -> str | None:
@@ -141,12 +100,12 @@ class AppPlatform:
     def uptime_checks(self) -> list[dict[str, Any]]:
         """Return the account's uptime checks in the API's form."""
         path = f"/v2/uptime/checks?per_page={2 * PAGE}"
-        return self._get(path, lambda answer: [_check(each) for each in _list(answer.get("checks"))])
+        return self._get(path, lambda answer: [check_of(each) for each in list_of(answer.get("checks"))])
 
     def check_name(self, check_id: str) -> str | None:
         """Return the name of an uptime check; None if it no longer exists."""
         try:
-            return self._get(f"/v2/uptime/checks/{check_id}", lambda answer: _text(answer["check"]["name"]))
+            return self._get(f"/v2/uptime/checks/{check_id}", lambda answer: text_of(answer["check"]["name"]))
         except AppPlatformError as error:
             if error.status == 404:
                 return None
@@ -162,7 +121,7 @@ class AppPlatform:
         """Return the first page of the app's deployments, newest first."""
         return self._get(
             f"/v2/apps/{app_id}/deployments",
-            lambda answer: [Deployment.read(each) for each in _list(answer.get("deployments"))],
+            lambda answer: [Deployment.read(each) for each in list_of(answer.get("deployments"))],
         )
 
     def deploy_again(self, app_id: str) -> Deployment:
@@ -198,18 +157,18 @@ class AppPlatform:
 
     def console_url(self, app_id: str, service: str) -> str:
         """Return the address of a websocket to a shell in the running container, valid once and for a short time."""
-        return self._get(f"/v2/apps/{app_id}/components/{service}/exec", lambda answer: _text(answer["url"]))
+        return self._get(f"/v2/apps/{app_id}/components/{service}/exec", lambda answer: text_of(answer["url"]))
 
     def live_log(self, app_id: str, deployment_id: str, service: str, lines: int) -> str | None:
         """Return the address to follow a run log, from its last `lines` lines on; None if the deployment has ended."""
         path = f"/v2/apps/{app_id}/deployments/{deployment_id}/components/{service}/logs"
         query = f"type=RUN&follow=true&tail_lines={lines}"
-        return self._get(f"{path}?{query}", lambda answer: _text(answer.get("live_url") or "") or None)
+        return self._get(f"{path}?{query}", lambda answer: text_of(answer.get("live_url") or "") or None)
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """Send a request and return the decoded answer; {} if it is empty. Raises AppPlatformError."""
         with _translated_errors():
-            return self._api.ask(method, path, lambda answer: _object({} if answer is None else answer), body)
+            return self._api.ask(method, path, lambda answer: object_of({} if answer is None else answer), body)
 
     def _get(self, path: str, read: Callable[[Any], T]) -> T:
         return self._read("GET", path, None, read)
@@ -229,7 +188,7 @@ class AppPlatform:
     def _apps(self) -> Iterator[dict[str, Any]]:
         for page in range(1, MOST_PAGES + 1):
             path = f"/v2/apps?page={page}&per_page={PAGE}"
-            apps = self._get(path, lambda answer: [_app(each) for each in _list(answer.get("apps"))])
+            apps = self._get(path, lambda answer: [app_of(each) for each in list_of(answer.get("apps"))])
             yield from apps
             if len(apps) < PAGE:
                 return
@@ -247,7 +206,7 @@ class AppPlatform:
 
     def _log(self, app_id: str, deployment_id: str, kind: str, lines: int) -> str:
         path = f"/v2/apps/{app_id}/deployments/{deployment_id}/logs?type={kind}&follow=false&tail_lines={lines}"
-        addresses = self._get(path, lambda answer: [_text(each) for each in _list(answer.get("historic_urls"))])
+        addresses = self._get(path, lambda answer: [text_of(each) for each in list_of(answer.get("historic_urls"))])
         return "\n".join(fetch_log(address) for address in addresses)
 
 
@@ -274,38 +233,3 @@ def _translated_errors() -> Iterator[None]:
         yield
     except ApiError as error:
         raise AppPlatformError(error.problem, *error.helps, cause=error.cause, status=error.status) from None
-
-
-def _app(answer: Any) -> dict[str, Any]:
-    _text(answer["id"])
-    _text(answer["spec"]["name"])
-    return _object(answer)
-
-
-def _object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError(value)
-    return value
-
-
-def _list(value: Any) -> list[Any]:
-    """Check for a list. A missing one is empty: the API leaves out empty lists."""
-    if not isinstance(value or [], list):
-        raise TypeError(value)
-    return value or []
-
-
-def _alert(value: Any) -> dict[str, Any]:
-    _text(value["id"])
-    _text(value["spec"]["rule"])
-    return _object(value)
-
-
-def _check(value: Any) -> dict[str, Any]:
-    return {**value, "id": _text(value["id"]), "name": _text(value["name"])}
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value

@@ -5,11 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 import secrets
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import TypeAlias
 
@@ -21,6 +19,7 @@ from storage.backups.audit_log import UNDONE, AuditLog
 from storage.backups.errors import BackupsError, Foreign, Missing, foreign
 from storage.backups.files import CHUNK, Digest, Sink, copy, digest, room, whole
 from storage.backups.manifest import Backup, BackupOrigin
+from storage.backups.retention import newer, protected
 from storage.backups.store import Store
 
 STAMP = "%Y%m%dT%H%M%SZ"
@@ -138,7 +137,7 @@ class BackupCatalog:
 
         - those younger than `days`, and those whose ids are in `keep`
         - the newest `count` with records of people, and the newest `count` without, so that neither displaces the other
-        - the important ones, whatever the rules are (`_protected`)
+        - the important ones, whatever the rules are (`retention.protected`)
 
         Archives without a manifest, which an interrupted `keep` left behind, are deleted after a day.
         """
@@ -149,36 +148,17 @@ class BackupCatalog:
         since = _iso(datetime.now(UTC) - timedelta(days=days)) if days is not None else None
         backups, _ = self._manifests(sizes)
         whole, _ = self._split_by_damage(backups, sizes)
-        stays = keep | set(self._protected(whole))
+        stays = keep | set(protected(whole, AuditLog(self.store, self.owner).newest(UNDONE)))
         old = [
             backup
             for backup in backups
             if backup.id not in stays
             and (since is None or backup.created < since)
-            and (count is None or len(_newer(whole, backup)) >= count)
+            and (count is None or len(newer(whole, backup)) >= count)
         ]
         for backup in old:
             self._remove(backup.id)
         return old
-
-    def _protected(self, whole: Backups) -> Iterator[str]:
-        """Yield the ids of backups that are never pruned. `whole` are the undamaged backups, newest first.
-
-        These are the newest; the newest with records; the last one before the number of records fell by more than half;
-        the backup that the newest wipe, restart or restore took; and the newest backup with records of the app before
-        and of the app after that change. The newest backup of the app before is protected even without records.
-        """
-        full = [backup for backup in whole if backup.own_records]
-        losses = [before for after, before in pairwise(whole) if 2 * after.own_records < before.own_records]
-        yield from (backup.id for some in (whole, full, losses) for backup in some[:1])
-        change = AuditLog(self.store, self.owner).newest(UNDONE)
-        if change is None:
-            return
-        if change.backup:
-            yield change.backup
-        for app in (change.from_app_id, change.to_app_id):
-            yield from [backup.id for backup in full if backup.app_id == app][:1]
-        yield from [backup.id for backup in whole if backup.app_id == change.from_app_id][:1]
 
     def check_writable(self) -> None:
         """Write a small object, read it back and delete it, so that a broken store is found before anything changes."""
@@ -290,15 +270,6 @@ def _ids(sizes: Sizes) -> list[str]:
     """Return the ids of the backups that have a manifest."""
     ids = [name.removesuffix(".json") for name in sizes if name.endswith(".json")]
     return [id for id in ids if ID.fullmatch(id)]
-
-
-def _newer(whole: Backups, than: Backup) -> Backups:
-    """Return the later backups with records, if `than` has records; otherwise the later ones without."""
-    return [
-        each
-        for each in whole
-        if (each.created, each.id) > (than.created, than.id) and bool(each.own_records) == bool(than.own_records)
-    ]
 
 
 def _iso(time: datetime) -> str:

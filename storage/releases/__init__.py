@@ -4,7 +4,7 @@
 """
 
 from storage.releases.cache import place, stash, sweep
-from storage.releases.items import Item, Kind, ReleaseError, adopted, digests, items, named, same_bytes, short
+from storage.releases.items import Item, Kind, ReleaseError, adopted, digests, items, named, same_bytes
 
 __all__ = [
     "Item",
@@ -16,7 +16,6 @@ __all__ = [
     "named",
     "place",
     "same_bytes",
-    "short",
     "stash",
     "sweep",
 ]

@@ -7,10 +7,10 @@ downloaded from the store to here.
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from pathlib import Path
 
+from atomic_write import atomic_write
 from storage.releases.items import Item
 
 FOLDER = ".oracle/releases"
@@ -32,13 +32,7 @@ def stash(project: Path, item: Item, content: bytes) -> None:
     private = project / ".oracle"
     private.mkdir(exist_ok=True, mode=0o700)
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        fresh.touch(mode=0o600)
-        fresh.write_bytes(content)
-        fresh.replace(target)
-    finally:
-        fresh.unlink(missing_ok=True)
+    atomic_write(target, content)
 
 
 def sweep(project: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from artifacts.contents import ArtifactError, packed_assets_digest
 from errors import Remedy, UserError
-from stack_outputs import ADOPTED, Release, in_order
+from stack_outputs import ADOPTED, Release, in_order, short_digest
 
 Kind = Literal["module", "assets", "image"]
 
@@ -42,13 +42,13 @@ class Item:
                 f"The stored bytes of {self.label()} cannot be read.", Remedy.LIST_RELEASES, cause=error
             ) from None
         if digest != self.digest:
-            problem = f"The stored bytes of {self.label()} are damaged: their digest is {short(digest)}."
+            problem = f"The stored bytes of {self.label()} are damaged: their digest is {short_digest(digest)}."
             raise ReleaseError(problem, Remedy.LIST_RELEASES)
 
     def label(self) -> str:
         """Describe the item: `the module of web, universe (1a2b3c4d5e6f)`."""
         named = {"module": "module", "assets": "files", "image": "image"}[self.kind]
-        return f"the {named} of {', '.join(self.services)} ({short(self.digest)})"
+        return f"the {named} of {', '.join(self.services)} ({short_digest(self.digest)})"
 
 
 def named(receipt: Mapping[str, Any]) -> Release:
@@ -94,11 +94,6 @@ def adopted(release: Release) -> list[str]:
 def digests(release: Release) -> dict[str, str]:
     """Return one digest for each service: of the image, of a site's files, of any other Worker's module."""
     return {"backend": release["backend"], **release["workers"], **release["assets"]}
-
-
-def short(digest: str) -> str:
-    """Return the short form of a digest: 12 hex digits."""
-    return digest.removeprefix("sha256:")[:12]
 
 
 def _sha256(path: Path) -> str:

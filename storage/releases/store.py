@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from errors import Remedy, SetKey
-from stack_outputs import Owner, Release
+from stack_outputs import Owner, Release, short_digest
 from storage.backups.errors import BackupsError, Foreign, Missing, foreign
 from storage.backups.json_codec import dump, load
 from storage.backups.store import Store
-from storage.releases.items import Item, ReleaseError, items, named, same_bytes, short
+from storage.releases.items import Item, ReleaseError, items, named, same_bytes
 
 STAMP = "%Y%m%dT%H%M%S%fZ"
 RECEIPTS = "receipts/"
@@ -132,7 +132,7 @@ class ReleaseStore:
         gone = [name for name in there if name not in needed]
         for name in [*gone, *(name for name, _ in receipts[count:])]:
             self.store.delete(name)
-        return [short(name.rpartition("/")[2]) for name in gone]
+        return [short_digest(name.rpartition("/")[2]) for name in gone]
 
     def _receipts(self, names: list[str]) -> list[tuple[str, DeployedRelease | BackupsError]]:
         """Read the receipts among these objects, newest first: each receipt, or the error of a bad one."""

@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "cli": {
         "advice",
         "artifacts",
+        "atomic_write",
         "clients",
         "errors",
         "programs",
@@ -57,11 +58,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         "yaml_text",
     },
     # Shared by both: they know nothing of what uses them.
-    "storage": {"artifacts", "clients", "errors", "programs", "stack_outputs"},
+    "storage": {"artifacts", "atomic_write", "clients", "errors", "programs", "stack_outputs"},
     "artifacts": {"clients", "errors", "programs", "settings", "site_rules"},
     "clients": {"errors", "retry"},
     "settings": {"errors", "yaml_text"},
     "advice": {"errors"},
+    "atomic_write": set(),
     "errors": set(),
     "provider_sdks": {"lazy_sdk"},
     "lazy_sdk": set(),

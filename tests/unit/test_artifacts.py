@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from artifacts import contents
+from artifacts import contents, modules
 from artifacts.contents import ArtifactError
 from tests.support.errors import raises_text
 
@@ -139,16 +139,16 @@ def test_too_large_an_asset_is_refused(source: Path, tmp_path: Path, monkeypatch
 def test_a_module_is_read_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = tmp_path / "worker.js"
     with raises_text(ArtifactError, r"worker\.js does not exist\. Fix: run `oracle build --stack prod`\.$"):
-        contents.read_module(entry)
+        modules.read_module(entry)
     entry.write_text("export default {}")
-    assert contents.read_module(entry) == "export default {}"
+    assert modules.read_module(entry) == "export default {}"
     monkeypatch.setattr(contents, "SCRIPT_LIMIT", 3)
     with raises_text(ArtifactError, SMALLER):
-        contents.read_module(entry)
+        modules.read_module(entry)
     monkeypatch.undo()
     entry.write_bytes(b"\xff\xfe")
     with pytest.raises(ArtifactError, match="not UTF-8"):
-        contents.read_module(entry)
+        modules.read_module(entry)
 
 
 def test_a_module_of_another_name_is_told_of(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_module_of_another_name_is_told_of(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     fix = r"Fix: set the Worker's `entry` to that; or run `oracle build --stack prod`\.$"
     with raises_text(ArtifactError, rf"does not exist\. Its folder has worker\.js\. {fix}"):
-        contents.read_module(tmp_path / "index.js")
+        modules.read_module(tmp_path / "index.js")
 
 
 def test_an_empty_or_missing_directory_is_refused(tmp_path: Path) -> None:

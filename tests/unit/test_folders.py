@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from artifacts.contents import pack_image, read_module, stage_assets
+from artifacts.contents import pack_image, stage_assets
 from artifacts.folders import ArtifactError, SourceFile, read_file, shown, source_files
+from artifacts.modules import read_module
 from tests.support.errors import raises_text, shown_text
 from tests.support.sources import PROJECT, text, tree
 
