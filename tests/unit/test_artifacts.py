@@ -142,7 +142,7 @@ def test_a_module_is_read_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
         modules.read_module(entry)
     entry.write_text("export default {}")
     assert modules.read_module(entry) == "export default {}"
-    monkeypatch.setattr(contents, "SCRIPT_LIMIT", 3)
+    monkeypatch.setattr(modules, "SCRIPT_LIMIT", 3)
     with raises_text(ArtifactError, SMALLER):
         modules.read_module(entry)
     monkeypatch.undo()
