@@ -144,6 +144,7 @@ class StubServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = version
+            disable_nagle_algorithm = True  # else a body waits 40 ms for the acknowledgement of its headers
 
             def handle_any(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0))
