@@ -19,7 +19,7 @@ from cli.status.clouds import AppFacts, CloudTrouble, WorkerFacts
 from cli.status.declared import Declared
 from cli.status.model import Backups
 from cli.status.probe import Answer, TimedOut, gather_with_deadline
-from clients.app_platform import AppPlatform, AppPlatformError, ConsoleError, run_command
+from clients.app_platform import AppPlatform, AppPlatformError, ConsoleError
 from clients.pocketbase import AdminError, SecondFactorWanted, freeze_state, login
 from errors import Remedy, UserError
 from settings import Settings, other_stacks
@@ -143,7 +143,7 @@ def _deleted_files(endpoint: str, token: str | None, app: str | None, service: s
         return ()
     try:
         with AppPlatform(endpoint, token, timeout=ONE) as platform:
-            result = run_command(platform.console_url(app, service), ["sh", "-c", OPEN_FILES], seconds=ONE)
+            result = platform.run_command(app, service, ["sh", "-c", OPEN_FILES], seconds=ONE)
     except (AppPlatformError, ConsoleError):
         return ()
     return tuple(sorted(set(DELETED.findall(result.output))))

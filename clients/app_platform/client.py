@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from clients.app_platform.answers import (
     object_of,
     text_of,
 )
+from clients.app_platform.console import CommandResult, run_command
 from clients.cloud_api import WRONG_SHAPE, Api, ApiError, received
 from clients.http import client, httpx
 from errors import Remedy, SetKey
@@ -158,6 +159,10 @@ class AppPlatform:
     def console_url(self, app_id: str, service: str) -> str:
         """Return the address of a websocket to a shell in the running container, valid once and for a short time."""
         return self._get(f"/v2/apps/{app_id}/components/{service}/exec", lambda answer: text_of(answer["url"]))
+
+    def run_command(self, app_id: str, service: str, command: Sequence[str], seconds: float = 60.0) -> CommandResult:
+        """Run a command in the running container. Raises AppPlatformError, ConsoleError."""
+        return run_command(self.console_url(app_id, service), command, seconds)
 
     def live_log(self, app_id: str, deployment_id: str, service: str, lines: int) -> str | None:
         """Return the address to follow a run log, from its last `lines` lines on; None if the deployment has ended."""
