@@ -38,6 +38,7 @@ from lifecycle.audit_entries import Filled, record_change
 from lifecycle.backend_disk import refuse_lost
 from lifecycle.backup_config import BackupConfig
 from lifecycle.bootstrap import Target, bootstrap
+from lifecycle.clouds import Clouds
 from lifecycle.context import BackendContext, MigrationPolicy, Source, Traffic, app_with_traffic
 from lifecycle.data_log import log
 from lifecycle.empty_check import require_empty
@@ -100,21 +101,21 @@ class DataProvider(Provider):
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         changed = any(_news[key] == rpc.UNKNOWN or _olds.get(key) != _news[key] for key in ("app_id", "restart"))
         if changed:
-            _log_loss(_olds, _news)
-        return DiffResult(changes=changed or not _has_traffic(_olds, _news))
+            _log_loss(self.clouds, _olds, _news)
+        return DiffResult(changes=changed or not _has_traffic(self.clouds, _olds, _news))
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        return CreateResult(id_="data", outs={**props, **_fill(DataInputs.of(props), None)})
+        return CreateResult(id_="data", outs={**props, **_fill(self.clouds, DataInputs.of(props), None)})
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         inputs = DataInputs.of(_news)
         if (
             _olds["app_id"] == inputs.target.app_id
             and int(_olds["restart"]) != inputs.restart
-            and _has_traffic(_olds, _news)
+            and _has_traffic(self.clouds, _olds, _news)
         ):
-            return UpdateResult(outs={**_news, **_restart(inputs)})
-        return UpdateResult(outs={**_news, **_fill(inputs, _olds["app_id"])})
+            return UpdateResult(outs={**_news, **_restart(self.clouds, inputs)})
+        return UpdateResult(outs={**_news, **_fill(self.clouds, inputs, _olds["app_id"])})
 
 
 class BackendData(Resource, name="BackendData"):
@@ -143,7 +144,7 @@ class BackendData(Resource, name="BackendData"):
         super().__init__(DataProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
 
 
-def _has_traffic(olds: dict[str, Any], news: dict[str, Any]) -> bool:
+def _has_traffic(clouds: Clouds, olds: dict[str, Any], news: dict[str, Any]) -> bool:
     """Return whether the api Worker sends its requests to the filled app.
 
     True also if this is unknown or there is no api Worker. If False, the previous app has received writes since, and
@@ -154,18 +155,18 @@ def _has_traffic(olds: dict[str, Any], news: dict[str, Any]) -> bool:
     traffic = Traffic(**news["traffic"])
     with (
         _failing("The app that gets the traffic could not be read."),
-        AppPlatform(news["endpoint"], timeout=10) as platform,
+        clouds.app_platform(news["endpoint"], timeout=10) as platform,
     ):
-        serving = app_with_traffic(traffic)
+        serving = app_with_traffic(clouds, traffic)
         return serving is None or serving == news["app"] or platform.find(serving) is None
 
 
-def _fill(inputs: DataInputs, previous: str | None) -> dict[str, Any]:
+def _fill(clouds: Clouds, inputs: DataInputs, previous: str | None) -> dict[str, Any]:
     """Fill the target. Return the resource's outputs. Raises UserError."""
     problem = "The new app could not be filled, and the data of the previous app is not changed."
-    with _failing(problem), AppPlatform(inputs.target.endpoint) as platform:
-        source = _source(platform, inputs, previous)
-        url = bootstrap(inputs.target, fresh=app_with_traffic(inputs.traffic) != inputs.app)
+    with _failing(problem), clouds.app_platform(inputs.target.endpoint) as platform:
+        source = _source(clouds, platform, inputs, previous)
+        url = bootstrap(platform, inputs.target, fresh=app_with_traffic(clouds, inputs.traffic) != inputs.app)
         same = source is not None and source.generation == inputs.generation
         migrated: Migrated | None = None
         if source is not None and source.running and same and not inputs.ephemeral:
@@ -173,7 +174,7 @@ def _fill(inputs: DataInputs, previous: str | None) -> dict[str, Any]:
             migrated = migrate(platform, source, inputs.target, inputs.backup_config, inputs.policy)
             origin = f"migrated from {source.name}"
         elif inputs.restore_from and not same:
-            migrated = restore(inputs.target, inputs.backup_config, inputs.restore_from)
+            migrated = restore(platform, inputs.target, inputs.backup_config, inputs.restore_from)
             origin = f"restored from {inputs.restore_from}"
         else:
             replicated = replica.is_replicated(platform.app(inputs.target.app_id), inputs.target.service)
@@ -194,25 +195,25 @@ def _kind(source: Source | None, same: bool, inputs: DataInputs) -> Kind:
     return "restore" if inputs.restore_from else "wipe"
 
 
-def _restart(inputs: DataInputs) -> dict[str, Any]:
+def _restart(clouds: Clouds, inputs: DataInputs) -> dict[str, Any]:
     problem = f"The container of {inputs.app} could not be replaced."
-    with _failing(problem), AppPlatform(inputs.target.endpoint) as platform:
+    with _failing(problem), clouds.app_platform(inputs.target.endpoint) as platform:
         source = Source.of(platform.app(inputs.target.app_id), inputs.target.service)
         backup = replace_container(platform, inputs.target, inputs.backup_config, inputs.policy)
         record_change(inputs.backup_config, "restart", source, inputs.filled, None, backup)
         return {"url": platform.url(inputs.target.app_id), "origin": "empty"}
 
 
-def _source(platform: AppPlatform, inputs: DataInputs, previous: str | None) -> Source | None:
+def _source(clouds: Clouds, platform: AppPlatform, inputs: DataInputs, previous: str | None) -> Source | None:
     """Return the app with the data: the one with the traffic, else the one in the state, else None."""
-    serving = app_with_traffic(inputs.traffic)
+    serving = app_with_traffic(clouds, inputs.traffic)
     app = (platform.find(serving) if serving else None) or (platform.known(previous) if previous else None)
     if app is None or app["id"] == inputs.target.app_id:
         return None
     return Source.of(app, inputs.target.service)
 
 
-def _log_loss(olds: dict[str, Any], news: dict[str, Any]) -> None:
+def _log_loss(clouds: Clouds, olds: dict[str, Any], news: dict[str, Any]) -> None:
     """Log the counts of the records that the next app will not have. Log nothing if no data is lost."""
     if int(olds["generation"]) != int(news["generation"]) and news["restore_from"]:
         log(f"generation {int(news['generation'])} starts from the backup {news['restore_from']}")
@@ -221,7 +222,7 @@ def _log_loss(olds: dict[str, Any], news: dict[str, Any]) -> None:
         return
     try:
         target = Target(**{key: {**news, **olds}[key] for key in TARGET})  # an older program's state has fewer
-        with AppPlatform(target.endpoint, timeout=10) as platform:
+        with clouds.app_platform(target.endpoint, timeout=10) as platform:
             app = platform.known(target.app_id)
             if app is None or not app.get("active_deployment"):
                 return

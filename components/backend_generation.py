@@ -22,12 +22,12 @@ from pulumi.dynamic import (
     UpdateResult,
 )
 
-from clients.app_platform import AppPlatform, variable
-from clients.workers_api import Workers
+from clients.app_platform import variable
 from errors import STACK, Fix, SetKey, UserError
 from lifecycle import replica
 from lifecycle.backend_disk import BackendDisk
 from lifecycle.backup_config import BackupConfig
+from lifecycle.clouds import Clouds
 from lifecycle.context import BackendContext, Traffic, app_with_traffic, find_app_with_traffic
 from lifecycle.errors import Provider
 from lifecycle.naming import GENERATION_VARIABLE, app_name
@@ -71,16 +71,16 @@ class GenerationProvider(Provider):
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Runs in every preview, unlike `create`."""
         if not _olds:
-            _refuse_taken(news)
+            _refuse_taken(self.clouds, news)
         return CheckResult(inputs=news, failures=[])
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
-        _refuse_other_owner(_olds, _news)
-        _refuse_change(_olds, _news)
+        _refuse_other_owner(self.clouds, _olds, _news)
+        _refuse_change(self.clouds, _olds, _news)
         changed = any(_olds.get(key) != _news[key] for key in ("generation", "trigger", "base"))
         changed = changed or (_olds.get("secrets") or {}) != (_news.get("secrets") or {})
         if changed:
-            _refuse_name(_after_update(_olds, _news)["app"], _news)
+            _refuse_name(self.clouds, _after_update(_olds, _news)["app"], _news)
         return DiffResult(changes=changed)
 
     def create(self, props: dict[str, Any]) -> CreateResult:
@@ -162,32 +162,35 @@ def _after_update(olds: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
     return _count_app(news, olds["counts"] if olds["base"] == news["base"] else {})
 
 
-def _refuse_name(app: str, news: dict[str, Any]) -> None:
+def _refuse_name(clouds: Clouds, app: str, news: dict[str, Any]) -> None:
     """Raises UserError if the next app's name is taken."""
-    with AppPlatform(news["endpoint"]) as platform:
+    with clouds.app_platform(news["endpoint"]) as platform:
         refuse_existing_app(platform, app, news["traffic"]["owner"])
 
 
-def _refuse_taken(news: dict[str, Any]) -> None:
+def _refuse_taken(clouds: Clouds, news: dict[str, Any]) -> None:
     """Raises UserError if a resource of the stack's names exists. The state has no resources yet."""
     traffic = Traffic(**news["traffic"])
-    with AppPlatform(news["endpoint"]) as platform, Workers(traffic.endpoint, traffic.account) as workers:
+    with (
+        clouds.app_platform(news["endpoint"]) as platform,
+        clouds.workers(traffic.endpoint, traffic.account) as workers,
+    ):
         refuse_existing(platform, workers, Names.read(news["names"]), traffic.owner)
 
 
-def _refuse_other_owner(olds: dict[str, Any], news: dict[str, Any]) -> None:
+def _refuse_other_owner(clouds: Clouds, olds: dict[str, Any], news: dict[str, Any]) -> None:
     """Raises UserError if the app in the state has another owner: the state is a copy, or the name was taken."""
     traffic = Traffic(**news["traffic"])
-    app_with_traffic(traffic)
-    with AppPlatform(news["endpoint"]) as platform:
+    app_with_traffic(clouds, traffic)
+    with clouds.app_platform(news["endpoint"]) as platform:
         app = platform.find(olds["app"])
     refuse_other(f"The app {olds['app']}", owner_of_app(app["spec"]) if app else None, traffic.owner)
 
 
-def _refuse_change(olds: dict[str, Any], news: dict[str, Any]) -> None:
+def _refuse_change(clouds: Clouds, olds: dict[str, Any], news: dict[str, Any]) -> None:
     """Check the change of generation and `restoreFrom`, in every preview. Raises UserError."""
     old, new, backup = int(olds["generation"]), int(news["generation"]), news["restore_from"]
-    if new < old and not _has_traffic(news, new):
+    if new < old and not _has_traffic(clouds, news, new):
         raise UserError(
             f"oracle-net:generation is {new}, but generation {old} runs, and an earlier generation cannot be deployed "
             "again.",
@@ -203,9 +206,9 @@ def _refuse_change(olds: dict[str, Any], news: dict[str, Any]) -> None:
         BackupConfig.of(news["backup_config"]).check(backup)
 
 
-def _has_traffic(props: dict[str, Any], generation: int) -> bool:
+def _has_traffic(clouds: Clouds, props: dict[str, Any], generation: int) -> bool:
     """Return whether the traffic still goes to an app of this generation, because the next one was given up."""
-    app = find_app_with_traffic(props["endpoint"], Traffic(**props["traffic"]))
+    app = find_app_with_traffic(clouds, props["endpoint"], Traffic(**props["traffic"]))
     service = app["spec"]["services"][0]["name"] if app else ""
     return app is not None and variable(app["spec"], service, GENERATION_VARIABLE) == str(generation)
 

@@ -15,10 +15,11 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, Resource, UpdateResult
 from pulumi.runtime import rpc
 
-from clients.app_platform import AppPlatform, AppPlatformError
+from clients.app_platform import AppPlatformError
 from clients.pocketbase import OPERATOR, AdminError, freeze_state, list_temporary_admins, login
 from lifecycle.admin_rotation import remove_leftover_admins, rotate_with_temporary_admin
 from lifecycle.bootstrap import Target, bootstrap, runs_declared_release
+from lifecycle.clouds import Clouds
 from lifecycle.context import BackendContext, MigrationPolicy, Traffic
 from lifecycle.errors import Provider
 
@@ -45,17 +46,17 @@ class ReadyProvider(Provider):
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
         changed = any(_olds.get(key) != _news.get(key) for key in KEYS)
-        return DiffResult(changes=changed or not _is_ready(_news))
+        return DiffResult(changes=changed or not _is_ready(self.clouds, _news))
 
     def create(self, props: dict[str, Any]) -> CreateResult:
-        return CreateResult(id_="ready", outs=_make_ready(props))
+        return CreateResult(id_="ready", outs=_make_ready(self.clouds, props))
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         target, traffic, policy = _target(_news), Traffic(**_news["traffic"]), MigrationPolicy(**_news["policy"])
-        remove_leftover_admins(target, _olds["password"], traffic, policy.drain)
+        remove_leftover_admins(self.clouds, target, _olds["password"], traffic, policy.drain)
         if _olds["app_id"] == _news["app_id"] and _olds["email"] == _news["email"]:
-            rotate_with_temporary_admin(target, _olds["password"], traffic, policy.drain)
-        return UpdateResult(outs=_make_ready(_news))
+            rotate_with_temporary_admin(self.clouds, target, _olds["password"], traffic, policy.drain)
+        return UpdateResult(outs=_make_ready(self.clouds, _news))
 
 
 class BackendReady(Resource, name="BackendReady"):
@@ -76,8 +77,9 @@ class BackendReady(Resource, name="BackendReady"):
         super().__init__(ReadyProvider(), name, props, pulumi.ResourceOptions.merge(opts, secret))
 
 
-def _make_ready(props: dict[str, Any]) -> dict[str, Any]:
-    bootstrap(_target(props))
+def _make_ready(clouds: Clouds, props: dict[str, Any]) -> dict[str, Any]:
+    with clouds.app_platform(props["endpoint"]) as platform:
+        bootstrap(platform, _target(props))
     return {key: props[key] for key in KEYS}
 
 
@@ -85,13 +87,13 @@ def _target(props: dict[str, Any]) -> Target:
     return Target(**{key: props[key] for key in TARGET})
 
 
-def _is_ready(props: dict[str, Any]) -> bool:
+def _is_ready(clouds: Clouds, props: dict[str, Any]) -> bool:
     """Return whether the live backend satisfies the inputs; False when this is unknown."""
     if any(props[key] == rpc.UNKNOWN for key in KEYS):
         return False
     target = _target(props)
     try:
-        with AppPlatform(target.endpoint, timeout=10) as platform:
+        with clouds.app_platform(target.endpoint, timeout=10) as platform:
             if not runs_declared_release(platform, target):
                 return False
         session = login(props["url"], target.email, target.password, timeout=5, seconds=0)

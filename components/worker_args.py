@@ -10,6 +10,7 @@ import pulumi
 
 from artifacts.contents import AssetSet
 from components.bindings import Binding
+from lifecycle.clouds import Clouds
 from lifecycle.errors import Hook
 from lifecycle.naming import worker_url
 from lifecycle.ownership import Ownership
@@ -133,7 +134,7 @@ class WorkerArgs:
             compatibility_date=worker.compatibility_date,
             compatibility_flags=worker.compatibility_flags,
             bindings=bindings,
-            migrations=pending(account, worker.script, module.migrations) if module else None,
+            migrations=pending(account, worker.script, module.migrations, Clouds()) if module else None,
             workers_dev=worker.workers_dev,
             domain=_domain_of(worker, account),
             crons=module.crons if module else None,

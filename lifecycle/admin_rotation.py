@@ -20,13 +20,11 @@ admin's works. The next update binds the admin's own login again, removes the te
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pulumi
 
-from clients.app_platform import AppPlatform
 from clients.pocketbase import (
     Login,
     add_temporary_admin,
@@ -35,8 +33,10 @@ from clients.pocketbase import (
     login,
     remove_temporary_admins,
 )
+from clients.workers_api import WorkersApiError
 from errors import UserError
 from lifecycle.bootstrap import Target
+from lifecycle.clouds import Clouds
 from lifecycle.context import BackendContext, Traffic, app_with_traffic
 from lifecycle.data_log import log
 from lifecycle.errors import in_thread
@@ -46,46 +46,44 @@ EMAIL, PASSWORD = "PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD"
 """The api Worker's secrets."""
 
 
-def rotate_with_temporary_admin(target: Target, older: str, traffic: Traffic, drain: float) -> None:
+def rotate_with_temporary_admin(clouds: Clouds, target: Target, older: str, traffic: Traffic, drain: float) -> None:
     """Change the admin's password from `older` to the declared one, while the API logs in as a temporary admin.
 
     Does nothing if the declared password works already, if `older` does not work, or if this app has no traffic. Raises
     UserError; the API's login works then too.
     """
     try:
-        with AppPlatform(target.endpoint) as platform:
+        with clouds.app_platform(target.endpoint) as platform:
             name, url = platform.app(target.app_id)["spec"]["name"], platform.url(target.app_id)
-        if app_with_traffic(traffic) != name or login(url, target.email, target.password) is not None:
+        if app_with_traffic(clouds, traffic) != name or login(url, target.email, target.password) is not None:
             return
         session = login(url, target.email, older)
         if session is None:
             return
-        _use_temporary_admin(url, session, target.password, traffic)
-        time.sleep(drain)
+        _use_temporary_admin(clouds, url, session, target.password, traffic)
+        clouds.sleep(drain)
         change_password(url, session, older, target.password)
         log("the admin's password is changed; the API logs in as a temporary admin until the api Worker is uploaded")
     except UserError as error:
         raise UserError("The admin's password was not changed.", cause=error) from None
 
 
-def remove_leftover_admins(target: Target, older: str, traffic: Traffic, drain: float) -> None:
+def remove_leftover_admins(clouds: Clouds, target: Target, older: str, traffic: Traffic, drain: float) -> None:
     """Remove the temporary admins of an update that ended halfway. The API gets the admin's own login first.
 
     Does nothing if this app has no traffic. Raises UserError.
     """
-    from clients.workers_api import Workers
-
     try:
-        with AppPlatform(target.endpoint) as platform:
+        with clouds.app_platform(target.endpoint) as platform:
             name, url = platform.app(target.app_id)["spec"]["name"], platform.url(target.app_id)
-        if app_with_traffic(traffic) != name:
+        if app_with_traffic(clouds, traffic) != name:
             return
         working, session = _working_login(url, target.email, (target.password, older))
         if session is None or not list_temporary_admins(url, session):
             return
-        with Workers(traffic.endpoint, traffic.account) as workers:
+        with clouds.workers(traffic.endpoint, traffic.account) as workers:
             workers.put_secrets(traffic.script, _login_secrets(target.email, working))
-        remove_temporary_admins(url, session, after=lambda: time.sleep(drain))
+        remove_temporary_admins(url, session, after=lambda: clouds.sleep(drain))
         log("removed the temporary admin that an earlier update left")
     except UserError as error:
         raise UserError("The temporary admin of an earlier update could not be removed.", cause=error) from None
@@ -103,11 +101,9 @@ def _working_login(url: str, email: str, passwords: tuple[str, ...]) -> tuple[st
     return "", None
 
 
-def _use_temporary_admin(url: str, session: Login, password: str, traffic: Traffic) -> None:
-    from clients.workers_api import Workers, WorkersApiError
-
+def _use_temporary_admin(clouds: Clouds, url: str, session: Login, password: str, traffic: Traffic) -> None:
     temporary = add_temporary_admin(url, session, password)
-    with Workers(traffic.endpoint, traffic.account) as workers:
+    with clouds.workers(traffic.endpoint, traffic.account) as workers:
         try:
             workers.put_secrets(traffic.script, _login_secrets(temporary.email, temporary.password))
         except WorkersApiError as error:
@@ -124,23 +120,25 @@ def remove_temporary_admins_hook(context: BackendContext) -> Callable[[pulumi.Re
 
     async def hook(_: pulumi.ResourceHookArgs) -> None:
         password = str(await context.expected.password.future())
-        await in_thread(_remove_temporary_admins, context, password)
+        await in_thread(remove_unused_admins, context, password)
 
     return hook
 
 
-def _remove_temporary_admins(context: BackendContext, password: str) -> None:
+def remove_unused_admins(context: BackendContext, password: str) -> None:
+    """Remove the temporary admins, since the api Worker has the admin's own login. A failure is only logged."""
+    clouds = context.clouds
     try:
         url = _serving_url(context)
         session = login(url, context.expected.email, password) if url else None
-        if url and session and remove_temporary_admins(url, session, after=lambda: time.sleep(context.policy.drain)):
+        if url and session and remove_temporary_admins(url, session, after=lambda: clouds.sleep(context.policy.drain)):
             log("removed the temporary admin")
     except UserError as error:
         log(f"the temporary admin could not be removed; the next update tries again: {error}")
 
 
 def _serving_url(context: BackendContext) -> str | None:
-    with AppPlatform(context.expected.endpoint) as platform:
-        name = app_with_traffic(context.traffic)
+    with context.clouds.app_platform(context.expected.endpoint) as platform:
+        name = app_with_traffic(context.clouds, context.traffic)
         app: dict[str, Any] | None = platform.find(name) if name else None
         return platform.url(app["id"]) if app else None

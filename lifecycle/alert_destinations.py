@@ -30,8 +30,8 @@ def copy_destinations(context: BackendContext, app_id: str) -> None:
     Does not fail: an alert without destinations goes to the team's own address, and a printed line says so.
     """
     try:
-        name = app_with_traffic(context.traffic)
-        with AppPlatform(context.expected.endpoint) as platform:
+        name = app_with_traffic(context.clouds, context.traffic)
+        with context.clouds.app_platform(context.expected.endpoint) as platform:
             serving = platform.find(name) if name else None
             if serving is not None and serving["id"] != app_id:
                 _copy(platform, serving["id"], app_id)

@@ -23,6 +23,7 @@ from pulumi.dynamic import (
 from clients.app_platform import AppPlatform
 from errors import STACK, Fix, Help, UserError
 from lifecycle.backup_config import BackupConfig
+from lifecycle.clouds import Clouds
 from lifecycle.context import BackendContext, Source, Traffic, app_with_traffic, find_app_with_traffic
 from lifecycle.errors import Provider
 from lifecycle.replica import is_replicated
@@ -41,9 +42,9 @@ class DiskProvider(Provider):
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> CheckResult:
         """Runs in every preview and update, but not in a refresh, which compares the state with itself."""
         if _olds and int(_olds["restart"]) != int(news["restart"]):
-            _refuse_restart(news)
+            _refuse_restart(self.clouds, news)
         if _olds and not _counters_changed(_olds, news):
-            refuse_empty_disk(news)
+            _refuse_empty_disk(self.clouds, news)
         return CheckResult(news, [])
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
@@ -75,9 +76,9 @@ def _counters_changed(olds: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
     return any(int(olds[key]) != int(news[key]) for key in COUNTERS)
 
 
-def _refuse_restart(props: Mapping[str, Any]) -> None:
+def _refuse_restart(clouds: Clouds, props: Mapping[str, Any]) -> None:
     """Raises UserError if the serving app would restore its replica on the new disk, so a restart empties nothing."""
-    app = find_app_with_traffic(props["endpoint"], Traffic(**props["traffic"]))
+    app = find_app_with_traffic(clouds, props["endpoint"], Traffic(**props["traffic"]))
     if app is not None and is_replicated(app, props["service"]):
         raise UserError(
             f"A new container of {app['spec']['name']} would restore the data from its replica, so oracle-net:restart "
@@ -86,10 +87,10 @@ def _refuse_restart(props: Mapping[str, Any]) -> None:
         )
 
 
-def refuse_empty_disk(props: Mapping[str, Any]) -> None:
+def _refuse_empty_disk(clouds: Clouds, props: Mapping[str, Any]) -> None:
     """Raises UserError if the serving app, whose data would be migrated, lost its data."""
-    serving = app_with_traffic(Traffic(**props["traffic"]))
-    with AppPlatform(props["endpoint"], timeout=10) as platform:
+    serving = app_with_traffic(clouds, Traffic(**props["traffic"]))
+    with clouds.app_platform(props["endpoint"], timeout=10) as platform:
         app = platform.find(serving) if serving else None
         if serving and app is None:
             _refuse_gone(serving, props)

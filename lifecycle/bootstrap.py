@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import pulumi
 
-from clients.app_platform import AppPlatform, AppPlatformError, ConsoleError, Deployment, run_command
+from clients.app_platform import AppPlatform, AppPlatformError, ConsoleError, Deployment
 from clients.pocketbase import OPERATOR, AdminError, Unhealthy, ensure_admin, wait_healthy
 from errors import STACK, Fix, UserError
+from lifecycle.clouds import Clouds
 from lifecycle.errors import in_thread
 from lifecycle.naming import RELEASE_VARIABLE, owner
 from lifecycle.ownership import refuse_other
@@ -112,12 +112,11 @@ class Target(Required):
         return f"Target({self.app_id})"
 
 
-def bootstrap(target: Target, *, fresh: bool = False) -> str:
+def bootstrap(platform: AppPlatform, target: Target, *, fresh: bool = False) -> str:
     """Make the backend usable and return its address. `fresh`: nobody uses it yet. Raises UserError."""
     try:
-        with AppPlatform(target.endpoint) as platform:
-            _run_declared_release(platform, target)
-            return _ensure_logins(platform, target, fresh)
+        _run_declared_release(platform, target)
+        return _ensure_logins(platform, target, fresh)
     except (AppPlatformError, AdminError, ConsoleError, Unhealthy) as error:
         raise UserError("The backend is not ready.", cause=error) from None
 
@@ -143,12 +142,17 @@ def make_logins(platform: AppPlatform, target: Target, url: str) -> None:
     ensure_admin(url, target.email, target.password, target.operator, _careful_upsert(platform, target))
 
 
-def bootstrap_hook(expected: Expected, *, fresh: bool) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
+def bootstrap_hook(
+    clouds: Clouds, expected: Expected, *, fresh: bool
+) -> Callable[[pulumi.ResourceHookArgs], Awaitable[None]]:
     """Return `bootstrap` as an after-hook of the app. If it fails, the update fails."""
 
+    def connect_and_bootstrap(target: Target) -> None:
+        with clouds.app_platform(target.endpoint) as platform:
+            bootstrap(platform, target, fresh=fresh)
+
     async def hook(args: pulumi.ResourceHookArgs) -> None:
-        target = await expected.at(args.id)
-        await in_thread(partial(bootstrap, target, fresh=fresh))
+        await in_thread(connect_and_bootstrap, await expected.at(args.id))
 
     return hook
 
@@ -195,8 +199,8 @@ def _careful_upsert(platform: AppPlatform, target: Target) -> Callable[[str, str
     """Return `_upsert` for a database in use. It raises AdminError unless the server holds its locks."""
 
     def upsert(email: str, password: str) -> None:
-        url = platform.console_url(target.app_id, target.service)
-        if HELD not in run_command(url, ["sh", "-c", LOCKS]).output.splitlines():
+        locks = platform.run_command(target.app_id, target.service, ["sh", "-c", LOCKS])
+        if HELD not in locks.output.splitlines():
             raise AdminError(
                 f"The backend refuses the logins of its admin {email} and of {OPERATOR}. Its server does not seem to "
                 "hold the locks on its database, so no second process is started on it.",
@@ -213,8 +217,8 @@ def _careful_upsert(platform: AppPlatform, target: Target) -> Callable[[str, str
 
 def _upsert(platform: AppPlatform, target: Target) -> Callable[[str, str], None]:
     def upsert(email: str, password: str) -> None:
-        url = platform.console_url(target.app_id, target.service)
-        result = run_command(url, [*target.console.split(), "--", email, password])
+        command = [*target.console.split(), "--", email, password]
+        result = platform.run_command(target.app_id, target.service, command)
         if result.status != 0 or "Error:" in result.output:  # PocketBase prints an error and exits with 0
             output = result.output.replace(password, "[password]").strip()[-500:]
             raise AdminError(f"`{target.console}` ended with status {result.status} in the console.", cause=output)

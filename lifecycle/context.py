@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from clients.app_platform import AppPlatform, Deployment, variable
+from clients.app_platform import Deployment, variable
 from lifecycle.backup_config import BackupConfig
 from lifecycle.bootstrap import Expected, Logins
+from lifecycle.clouds import Clouds
 from lifecycle.naming import BACKEND_VARIABLE, GENERATION_VARIABLE, RELEASE_VARIABLE, owner, worker_url
 from lifecycle.ownership import refuse_other
 from stack_outputs import owner_of_app, owner_of_worker
@@ -87,6 +88,7 @@ class BackendContext:
     ephemeral: bool
     locked: bool
     """True if the stack refuses to delete its backend. A successor may still replace it."""
+    clouds: Clouds = field(default_factory=Clouds)
 
     @classmethod
     def of(cls, settings: Settings, digest: str, logins: Logins) -> BackendContext:
@@ -114,23 +116,21 @@ class BackendContext:
         )
 
 
-def app_with_traffic(traffic: Traffic) -> str | None:
+def app_with_traffic(clouds: Clouds, traffic: Traffic) -> str | None:
     """Return the name of the app that the api Worker sends its requests to; None if there is no api Worker or it is
     older than this program. Raises UserError for a Worker of another owner.
     """
-    from clients.workers_api import Workers
-
-    with Workers(traffic.endpoint, traffic.account) as workers:
+    with clouds.workers(traffic.endpoint, traffic.account) as workers:
         bindings = workers.bindings(traffic.script) or {}
     refuse_other(f"The Worker {traffic.script}", owner_of_worker(bindings), traffic.owner)
     backend = bindings.get(BACKEND_VARIABLE) or {}
     return str(backend["text"]) if backend.get("text") else None
 
 
-def find_app_with_traffic(endpoint: str, traffic: Traffic) -> dict[str, Any] | None:
+def find_app_with_traffic(clouds: Clouds, endpoint: str, traffic: Traffic) -> dict[str, Any] | None:
     """Return the app that the api Worker sends its requests to; None as in `app_with_traffic`, and if the app is gone.
     Raises UserError.
     """
-    name = app_with_traffic(traffic)
-    with AppPlatform(endpoint, timeout=10) as platform:
+    name = app_with_traffic(clouds, traffic)
+    with clouds.app_platform(endpoint, timeout=10) as platform:
         return platform.find(name) if name else None

@@ -15,7 +15,6 @@ If the hook fails, the app is not deleted. It stays in the state as pending dele
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -23,7 +22,6 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from clients.app_platform import AppPlatform
 from clients.http import client, httpx
 from clients.pocketbase import AdminError, backend_time, freeze, record_requests, requests_since
 from errors import STACK, First, Fix, Remedy, UserError
@@ -54,31 +52,42 @@ class BackupBeforeDelete:
 
     def __init__(self, context: BackendContext, app: pulumi.Output[str]) -> None:
         self._context = context
+        self._guard = DeleteGuard(context)
         self._app = app
         always = pulumi.ResourceHookOptions(on_dry_run=True)
         self.before_create = pulumi.ResourceHook("backend-before-create", guarded(self._check_name), always)
-        self.after_create: Hook = bootstrap_hook(context.expected, fresh=True)
+        self.after_create: Hook = bootstrap_hook(context.clouds, context.expected, fresh=True)
         self.carry_alerts: Hook = destinations_hook(context)
-        self.after_update: Hook = bootstrap_hook(context.expected, fresh=False)
+        self.after_update: Hook = bootstrap_hook(context.clouds, context.expected, fresh=False)
         self.before_delete = pulumi.ResourceHook("backup-before-delete", guarded(self._back_up_hook))
 
     async def before_update(self, args: pulumi.ResourceHookArgs) -> None:
         """Refuse a deployment over a running backend."""
-        await in_thread(self._refuse_deployment, args.id)
+        await in_thread(self._guard.refuse_deployment, args.id)
 
     async def _check_name(self, _: pulumi.ResourceHookArgs) -> None:
         if name := await self._app.future():  # unknown in a preview that changes it; then BackendGeneration checks it
-            await in_thread(self._refuse_taken, str(name))
+            await in_thread(self._guard.refuse_taken, str(name))
 
     async def _back_up_hook(self, args: pulumi.ResourceHookArgs) -> None:
-        await in_thread(self._back_up, await self._context.expected.at(args.id))
+        await in_thread(self._guard.back_up, await self._context.expected.at(args.id))
 
-    def _refuse_taken(self, name: str) -> None:
-        with AppPlatform(self._context.expected.endpoint) as platform:
+
+class DeleteGuard:
+    """The checks and the backup of these hooks. The methods raise UserError."""
+
+    def __init__(self, context: BackendContext) -> None:
+        self._context = context
+        self._clouds = context.clouds
+
+    def refuse_taken(self, name: str) -> None:
+        """Refuse to create an app whose name another app has."""
+        with self._clouds.app_platform(self._context.expected.endpoint) as platform:
             refuse_existing_app(platform, name, self._context.expected.owner)
 
-    def _refuse_deployment(self, app_id: str) -> None:
-        with AppPlatform(self._context.expected.endpoint) as platform:
+    def refuse_deployment(self, app_id: str) -> None:
+        """Refuse a deployment over an app that runs or has another owner."""
+        with self._clouds.app_platform(self._context.expected.endpoint) as platform:
             app = platform.known(app_id)
         if app is not None:
             self._refuse_other_owner(app)
@@ -88,8 +97,9 @@ class BackupBeforeDelete:
     def _refuse_other_owner(self, app: Mapping[str, Any]) -> None:
         refuse_other(f"The app {app['spec']['name']}", owner_of_app(app["spec"]), self._context.expected.owner)
 
-    def _back_up(self, target: Target) -> None:
-        with AppPlatform(target.endpoint) as platform:
+    def back_up(self, target: Target) -> None:
+        """Back up an app before its deletion, or refuse the deletion (see above)."""
+        with self._clouds.app_platform(target.endpoint) as platform:
             app = platform.known(target.app_id)
             if app is None:
                 return
@@ -122,7 +132,7 @@ class BackupBeforeDelete:
 
         Pulumi's `protect` would refuse every successor too, since each successor replaces an app.
         """
-        if self._context.locked and app_with_traffic(self._context.traffic) is None:
+        if self._context.locked and app_with_traffic(self._clouds, self._context.traffic) is None:
             raise UserError(
                 f"{name} is not deleted: the stack is protected (oracle-net:protect), and no other app would serve.",
                 Fix(f"oracle unlock {STACK}", "to allow the deletion"),
@@ -130,7 +140,7 @@ class BackupBeforeDelete:
 
     def _has_successor(self, source: Source) -> bool:
         """Return whether another app serves. Raises UserError while this app serves."""
-        serving = app_with_traffic(self._context.traffic)
+        serving = app_with_traffic(self._clouds, self._context.traffic)
         if serving == source.name:
             raise UserError(
                 f"{source.name} is not deleted: the api Worker still sends its requests to it.", Remedy.RETRY
@@ -143,7 +153,7 @@ class BackupBeforeDelete:
             freeze(origin.url, origin.login, "moved")
             record_requests(origin.url, origin.login)
             log(f"{source.name} refuses writes from now on; it is backed up before it is deleted")
-            time.sleep(max(self._context.policy.drain, SOCKET_SECONDS))
+            self._clouds.sleep(max(self._context.policy.drain, SOCKET_SECONDS))
             return backend_time(origin.url)
         except AdminError as error:
             raise UserError(f"{source.name} is not deleted, because it could not be frozen.", cause=error) from None
@@ -171,7 +181,7 @@ class BackupBeforeDelete:
         try:
             _send_requests(self._context.traffic)
             rest = self._context.policy.drain - (backend_time(origin.url) - frozen).total_seconds()
-            time.sleep(max(0.0, rest))
+            self._clouds.sleep(max(0.0, rest))
             requests = requests_since(origin.url, origin.login, frozen, health)
         except AdminError as error:
             raise UserError(
@@ -185,7 +195,7 @@ class BackupBeforeDelete:
             )
 
     def _reason(self, source: Source) -> Reason:
-        if app_with_traffic(self._context.traffic) is None:
+        if app_with_traffic(self._clouds, self._context.traffic) is None:
             return "delete"
         if source.generation == self._context.generation:
             return "release"

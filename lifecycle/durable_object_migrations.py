@@ -9,21 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clients.workers_api import Workers
 from errors import First, Remedy, UserError
+from lifecycle.clouds import Clouds
 from lifecycle.errors import shown_as_text
 from provider_sdks import cloudflare
 from settings import Migration, cloudflare_endpoint
 
 
 @shown_as_text()
-def pending(account: str, script: str, declared: Sequence[Migration]) -> cloudflare.WorkersScriptMigrationsArgs | None:
+def pending(
+    account: str, script: str, declared: Sequence[Migration], clouds: Clouds
+) -> cloudflare.WorkersScriptMigrationsArgs | None:
     """Return the migrations after the Worker's current tag; None if none is pending. Raises pulumi.RunError if the tag
     cannot be read or is not declared.
     """
     if not declared:
         return None
-    with Workers(cloudflare_endpoint(), account) as workers:
+    with clouds.workers(cloudflare_endpoint(), account) as workers:
         tag = workers.migration_tag(script)
     tags = [step.tag for step in declared]
     if tag is not None and tag not in tags:

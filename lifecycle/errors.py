@@ -23,6 +23,7 @@ from pulumi.dynamic import ConfigureRequest, ResourceProvider
 
 import advice
 from errors import STACK, UserError
+from lifecycle.clouds import Clouds
 from lifecycle.naming import owner
 from stack_outputs import RUN_VARIABLE
 from tracebacks import full_text, located
@@ -40,6 +41,8 @@ class Provider(ResourceProvider):
     serialize_as_secret_always = False
     stack = STACK
     """The running stack. A provider in the state that an older program has pickled does not have it."""
+    clouds = Clouds()
+    """Of the class, because the engine stores what an instance has. Tests give an instance fakes."""
 
     def __init__(self) -> None:
         self.stack = owner().stack

@@ -81,17 +81,15 @@ def migrate(
     return migrated
 
 
-def restore(target: Target, backup_config: BackupConfig, backup: str) -> Migrated:
+def restore(platform: AppPlatform, target: Target, backup_config: BackupConfig, backup: str) -> Migrated:
     """Replace the target's data by the backup's. Return a summary of it. Raises UserError."""
     with tempfile.TemporaryDirectory(dir=backup_config.scratch()) as folder:
         archive = Path(folder) / "backup.zip"
         restored = backup_config.catalog().fetch(backup, archive)
-        with AppPlatform(target.endpoint) as platform:
-            url = platform.url(target.app_id)
-        refuse_other_version(restored, url)
-        _restore_archive(archive, target, url)
+        refuse_other_version(restored, platform.url(target.app_id))
+        restore_archive(platform, archive, target)
     expected = own_records(restored.records)
-    _compare(target, expected, f"the backup {backup}")
+    _compare(platform, target, expected, f"the backup {backup}")
     log(f"restored {sum(expected.values())} records from {backup}")
     return Migrated(expected, restored.last_write, restored.content)
 
@@ -110,7 +108,7 @@ def replace_container(
         backup = back_up(source, origin, backup_config, "restart")
         deployment = platform.restart(target.app_id)
         platform.wait(target.app_id, deployment.id, RESTART_SECONDS)
-    bootstrap(target, fresh=True)
+    bootstrap(platform, target, fresh=True)
     return backup
 
 
@@ -213,46 +211,48 @@ def _copy(platform: AppPlatform, origin: Origin, target: Target, scratch: Path) 
             copied = own_records(contents.records)
             if copied != counted:
                 raise _mismatch(counted, copied, "copy", "the old backend")
-            _restore_archive(archive, target, platform.url(target.app_id))
+            restore_archive(platform, archive, target)
     except (BackupFailed, BackupsError) as error:
         raise UserError("The data could not be migrated.", cause=error) from None
-    _compare(target, counted, "the old backend")
+    _compare(platform, target, counted, "the old backend")
     return Migrated(counted, contents.last_write, contents.content)
 
 
-def _restore_archive(archive: Path, target: Target, url: str) -> None:
-    """Replace the target's data by the archive's, then make the admin's and the operator's logins work."""
+def restore_archive(platform: AppPlatform, archive: Path, target: Target) -> None:
+    """Replace the target's data by the archive's, then make the admin's and the operator's logins work.
+
+    Raises UserError.
+    """
     from clients.pocketbase import delete_backup, restore_backup, upload_backup
 
+    url = platform.url(target.app_id)
     session = _session(target, url)
     try:
         delete_backup(url, session, "incoming.zip")  # left by an attempt that ended before its restore
         upload_backup(url, session, archive, "incoming.zip")
         restore_backup(url, session, "incoming.zip")
-        bootstrap(target, fresh=True)
+        bootstrap(platform, target, fresh=True)
         delete_backup(url, _session(target, url), "incoming.zip")
-        _renew_replica(target)
+        _renew_replica(platform, target)
     except (AppPlatformError, BackupFailed, ConsoleError) as error:
         raise UserError("The data could not be restored.", cause=error) from None
 
 
-def _renew_replica(target: Target) -> None:
+def _renew_replica(platform: AppPlatform, target: Target) -> None:
     """Restart the target's replica, if it has one, so that it has the restored data, and verify it.
 
     Raises UserError, and the errors of `replica`.
     """
-    with AppPlatform(target.endpoint) as platform:
-        if not replica.is_replicated(platform.app(target.app_id), target.service):
-            return
-        replica.start_anew(platform, target.app_id, target.service)
-        bootstrap(target, fresh=True)
-        replica.verify(platform, target.app_id, target.service)
+    if not replica.is_replicated(platform.app(target.app_id), target.service):
+        return
+    replica.start_anew(platform, target.app_id, target.service)
+    bootstrap(platform, target, fresh=True)
+    replica.verify(platform, target.app_id, target.service)
     log("the replica has this data: it was restored once to verify it")
 
 
-def _compare(target: Target, expected: dict[str, int], origin: str) -> None:
-    with AppPlatform(target.endpoint) as platform:
-        url = platform.url(target.app_id)
+def _compare(platform: AppPlatform, target: Target, expected: dict[str, int], origin: str) -> None:
+    url = platform.url(target.app_id)
     actual = records(url, _session(target, url))
     if actual != expected:
         raise _mismatch(expected, actual, "new backend", origin)

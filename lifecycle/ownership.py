@@ -25,6 +25,7 @@ import pulumi
 from clients.app_platform import AppPlatform
 from clients.workers_api import Workers
 from errors import STACK, First, Fix, SetKey, UserError
+from lifecycle.clouds import Clouds
 from lifecycle.errors import Hook, guarded, in_thread
 from lifecycle.naming import owner
 from programs import OutOfTime, run
@@ -74,12 +75,11 @@ class Ownership:
     """
 
     def __init__(self, cloudflare: str, account: str, digitalocean: str) -> None:
-        self._cloudflare, self._account, self._digitalocean = cloudflare, account, digitalocean
-        self._owner = str(owner())
+        checks = OwnerChecks(Clouds(), cloudflare, account, digitalocean, str(owner()))
         always = pulumi.ResourceHookOptions(on_dry_run=True)
         create, update, delete = (
             pulumi.ResourceHook(f"owner-before-{name}", _hook(check), always)
-            for name, check in (("create", self._create), ("update", self._change), ("delete", self._change))
+            for name, check in (("create", checks.create), ("update", checks.change), ("delete", checks.change))
         )
         self.having = pulumi.ResourceHookBinding(before_update=[update], before_delete=[delete])
         self.making = pulumi.ResourceHookBinding.merge(self.having, pulumi.ResourceHookBinding(before_create=[create]))
@@ -90,10 +90,20 @@ class Ownership:
 
         return cls(cloudflare_endpoint(), settings.account_id, digitalocean_endpoint())
 
-    def _create(self, args: pulumi.ResourceHookArgs) -> None:
+
+class OwnerChecks:
+    """What these hooks check. `owner` is the stack."""
+
+    def __init__(self, clouds: Clouds, cloudflare: str, account: str, digitalocean: str, owner: str) -> None:
+        self._workers = partial(clouds.workers, cloudflare, account)
+        self._app_platform = partial(clouds.app_platform, digitalocean)
+        self._owner = owner
+
+    def create(self, args: pulumi.ResourceHookArgs) -> None:
+        """Raises UserError if the resource exists and is not the stack's."""
         inputs, service = args.new_inputs or {}, args.name.partition("-")[0]
         key = "scriptName" if args.type == SCRIPT else "hostname"
-        with Workers(self._cloudflare, self._account) as workers:
+        with self._workers() as workers:
             bindings = workers.bindings(inputs[key]) if args.type == SCRIPT else None
             if args.type == SCRIPT:
                 taken = _taken_worker(bindings, service, inputs[key], self._owner)
@@ -104,14 +114,15 @@ class Ownership:
         if bindings is not None and not taken and (other := self._other_service(args.urn, key, inputs[key])):
             raise _renamed_service(other, service, inputs[key])
 
-    def _change(self, args: pulumi.ResourceHookArgs) -> None:
+    def change(self, args: pulumi.ResourceHookArgs) -> None:
+        """Raises UserError if the resource has another owner."""
         old = {**(args.old_inputs or {}), **(args.old_outputs or {})}
         if args.type in (CHECK, ALERT):
-            with AppPlatform(self._digitalocean) as platform:
+            with self._app_platform() as platform:
                 name = platform.check_name(args.id if args.type == CHECK else old["checkId"]) or ""
             refuse_other(f"The uptime check {name}", owner_of_check(name), self._owner, args.urn)
             return
-        with Workers(self._cloudflare, self._account) as workers:
+        with self._workers() as workers:
             script = workers.leads_to(old["hostname"]) if args.type == DOMAIN else old["scriptName"]
             mark = _script_owner(workers, script) if script else None
         what = f"The Worker {script}"

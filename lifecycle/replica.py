@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clients.app_platform import AppPlatform, ConsoleError, run_command, variable
+from clients.app_platform import AppPlatform, ConsoleError, variable
 from errors import First, Remedy, UserError
 from retry import backoff
 
@@ -48,8 +48,7 @@ def start_anew(platform: AppPlatform, app_id: str, service: str) -> None:
 
     Raises AppPlatformError, ConsoleError.
     """
-    url = platform.console_url(app_id, service)
-    result = run_command(url, _command("renew"), RENEW_SECONDS)
+    result = platform.run_command(app_id, service, _command("renew"), RENEW_SECONDS)
     if result.status != 0:
         raise ConsoleError("Litestream could not be restarted in the backend's container.", cause=result.output[-300:])
 
@@ -61,7 +60,7 @@ def verify(platform: AppPlatform, app_id: str, service: str, seconds: float = PR
     """
     last = "nothing"
     for _ in backoff(seconds, first=1.0):
-        result = run_command(platform.console_url(app_id, service), _command("prove"), ONE_PROOF_SECONDS)
+        result = platform.run_command(app_id, service, _command("prove"), ONE_PROOF_SECONDS)
         if result.status == 0:
             return
         last = (result.output.splitlines() or [last])[-1][-300:]

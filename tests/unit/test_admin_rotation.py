@@ -2,204 +2,160 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
-from clients import workers_api
-from clients.pocketbase import AdminError, TemporaryAdmin
+from clients.pocketbase import AdminError, add_temporary_admin
+from clients.workers_api import WorkersApiError
 from errors import UserError
-from lifecycle import admin_rotation
-from lifecycle.bootstrap import Target
-from lifecycle.context import Traffic
+from lifecycle.admin_rotation import remove_leftover_admins, remove_unused_admins, rotate_with_temporary_admin
+from lifecycle.context import MigrationPolicy
 from stack_outputs import LOGIN_MARK
+from tests.support.fake_pocketbase import FakePocketBase
+from tests.support.fakes import EMAIL, TRAFFIC, FakeAccount, app, context, target, worker
 
-TRAFFIC = Traffic(endpoint="e", account="a", script="api", url="u", owner="organization/oracle-net/local")
-DEPUTY = TemporaryAdmin(email="deputy@temporary-admin.invalid", password="newer")
+OLDER, NEWER = "older-password", "newer-password"
+BOUND = f"api: secrets {LOGIN_MARK} PB_ADMIN_EMAIL PB_ADMIN_PASSWORD"
+TEMPORARY = "jellyfish: add a temporary admin"
+REMOVED = "jellyfish: remove a temporary admin"
+CHANGED = f"jellyfish: password {EMAIL}"
 
 
 @dataclass
 class World:
-    """A backend with one admin, the api Worker, and everything that was done to them, in order."""
+    """A backend whose admin has the older password, and the api Worker, which sends its requests to it."""
 
-    password: str = "older"
-    at: str | None = "jellyfish"
-    fails: str = ""
-    status: int | None = 400
-    done: list[str] = field(default_factory=list)
-    bound: str = "older"
-    left: dict[str, str] = field(default_factory=dict)
+    account: FakeAccount
+    backend: FakePocketBase
 
-    def login(self, url: str, email: str, password: str, **_: Any) -> Any:
-        return object() if password == self.password else None
+    @property
+    def calls(self) -> list[str]:
+        return self.account.calls
 
-    def add(self, url: str, session: Any, password: str) -> TemporaryAdmin:
-        assert password == "newer", "PocketBase takes or refuses the new password here"
-        self._step("temporary admin")
-        return DEPUTY
+    @property
+    def bound(self) -> tuple[str, str]:
+        """The login of the api Worker."""
+        email, password = (self.account.workers["api"][name] for name in ("PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD"))
+        return email["text"], password["text"]
 
-    def temporary_admins(self, url: str, session: Any) -> dict[str, str]:
-        return self.left
+    def serve(self, name: str | None) -> None:
+        self.account.workers = {"api": worker(name)} if name else {}
 
-    def change(self, url: str, session: Any, old: str, new: str) -> None:
-        assert old == self.password
-        self._step("password")
-        self.password = new
+    def leave_temporary_admin(self) -> str:
+        """A temporary admin of an update that ended halfway; returns its address."""
+        temporary = add_temporary_admin(self.backend.url, self.backend.login(), NEWER)
+        self.calls.clear()
+        return temporary.email
 
-    def remove(self, url: str, session: Any, only: str = "", after: Any = None) -> list[str]:
-        if after and self.left:
-            after()
-        self.done.append(f"removed {only}")
-        return [only]
+    def change(self, older: str = OLDER) -> None:
+        rotate_with_temporary_admin(self.account.clouds, target("id", password=NEWER), older, TRAFFIC, 5.0)
 
-    def put_secrets(self, script: str, texts: dict[str, str]) -> None:
-        assert texts.keys() == {"PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD", LOGIN_MARK}
-        if self.fails == "worker":
-            raise workers_api.WorkersApiError("the Worker is not to be had.", status=self.status)
-        self._step("worker")
-        self.bound = f"{texts['PB_ADMIN_EMAIL']} {texts['PB_ADMIN_PASSWORD']}"
+    def clear_up(self) -> None:
+        remove_leftover_admins(self.account.clouds, target("id", password=NEWER), OLDER, TRAFFIC, 5.0)
 
-    def _step(self, name: str) -> None:
-        if self.fails == name:
-            raise AdminError(f"{name} fails")
-        self.done.append(name)
-
-    # The APIs, as contexts.
-    def __call__(self, *_: object) -> World:
-        return self
-
-    def __enter__(self) -> World:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def app(self, app_id: str) -> dict[str, Any]:
-        return {"spec": {"name": "jellyfish"}}
-
-    def url(self, app_id: str) -> str:
-        return "http://jellyfish"
+    def end(self) -> None:
+        policy = MigrationPolicy(drain=5.0, freeze=60.0)
+        remove_unused_admins(context(self.account, policy=policy), NEWER)
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    made = World()
-    monkeypatch.setattr(admin_rotation, "AppPlatform", made)
-    monkeypatch.setattr(workers_api, "Workers", made)
-    monkeypatch.setattr(admin_rotation, "app_with_traffic", lambda _: made.at)
-    for name, double in (
-        ("login", made.login),
-        ("add_temporary_admin", made.add),
-        ("change_password", made.change),
-        ("remove_temporary_admins", made.remove),
-        ("list_temporary_admins", made.temporary_admins),
-    ):
-        monkeypatch.setattr(admin_rotation, name, double)
-    monkeypatch.setattr("time.sleep", lambda seconds: made.done.append(f"{seconds:g} s"))
-    return made
-
-
-def change(older: str = "older") -> None:
-    rest = dict.fromkeys(("endpoint", "health_path", "console", "release", "service", "operator", "owner"), "x")
-    target = Target(app_id="id", email="admin@example.org", password="newer", **rest)
-    admin_rotation.rotate_with_temporary_admin(target, older, TRAFFIC, 5.0)
+def world() -> Iterator[World]:
+    account = FakeAccount()
+    with FakePocketBase("jellyfish", account.calls, passwords={EMAIL: OLDER}) as backend:
+        account.apps["id"] = app("id", "jellyfish", backend.url)
+        made = World(account, backend)
+        made.serve("jellyfish")
+        yield made
 
 
 def test_the_api_has_another_login_before_the_password_changes(world: World) -> None:
-    change()
-    assert world.done == ["temporary admin", "worker", "5 s", "password"]
-    assert (world.password, world.bound) == ("newer", f"{DEPUTY.email} newer")
+    world.change()
+    assert world.calls == [TEMPORARY, BOUND, "sleep 5", CHANGED]
+    [temporary] = world.backend.passwords.keys() - {EMAIL}
+    assert world.backend.passwords == {EMAIL: NEWER, temporary: NEWER}
+    assert world.bound == (temporary, NEWER)
 
 
 @pytest.mark.parametrize("at", [None, "another"])
 def test_without_traffic_there_is_no_need_of_a_temporary_admin(world: World, at: str | None) -> None:
-    world.at = at
-    change()
-    assert world.done == []
+    world.serve(at)
+    world.change()
+    assert world.calls == []
 
 
 def test_a_password_that_works_already_is_left_alone(world: World) -> None:
-    world.password = "newer"
-    change()
-    assert world.done == []
+    world.backend.superusers[0]["password"] = NEWER
+    world.change()
+    assert world.calls == []
 
 
 def test_an_admin_that_is_gone_is_the_bootstraps_business(world: World) -> None:
-    change(older="forgotten")
-    assert world.done == []
+    world.change(older="forgotten")
+    assert world.calls == []
 
 
 def test_a_refused_worker_leaves_everything_as_it_was(world: World) -> None:
-    world.fails = "worker"
+    world.account.failures["put_secrets"] = WorkersApiError("the Worker is not to be had.", status=400)
     with pytest.raises(UserError, match="The admin's password was not changed: the Worker is not to be had"):
-        change()
-    assert world.done == ["temporary admin", f"removed {DEPUTY.email}"]
-    assert world.password == "older"
+        world.change()
+    assert world.calls == [TEMPORARY, REMOVED]
+    assert world.backend.passwords == {EMAIL: OLDER}
 
 
 def test_without_an_answer_the_worker_may_have_the_temporary_admin_so_it_stays(world: World) -> None:
-    world.fails, world.status = "worker", None
+    world.account.failures["put_secrets"] = WorkersApiError("the Worker is not to be had.", status=None)
     with pytest.raises(UserError):
-        change()
-    assert world.done == ["temporary admin"]
+        world.change()
+    assert world.calls == [TEMPORARY]
 
 
 def test_a_password_that_is_refused_leaves_the_api_its_temporary_admin(world: World) -> None:
-    world.fails = "password"
-    with pytest.raises(UserError, match="was not changed: password fails"):
-        change()
-    assert world.done == ["temporary admin", "worker", "5 s"]
-    assert world.bound == f"{DEPUTY.email} newer"
+    world.backend.refuses.add("password")
+    with pytest.raises(UserError, match=r"was not changed: .* refused the admin's new password"):
+        world.change()
+    assert world.calls == [TEMPORARY, BOUND, "sleep 5"]
+    [temporary] = world.backend.passwords.keys() - {EMAIL}
+    assert world.bound == (temporary, NEWER)
 
 
 def test_a_new_password_that_pocketbase_refuses_leaves_everything_as_it_was(world: World) -> None:
-    world.fails = "temporary admin"
-    with pytest.raises(UserError, match="was not changed: temporary admin fails"):
-        change()
-    assert world.done == []
-    assert (world.password, world.bound) == ("older", "older")
-
-
-def clear_up(older: str = "older") -> None:
-    rest = dict.fromkeys(("endpoint", "health_path", "console", "release", "service", "operator", "owner"), "x")
-    target = Target(app_id="id", email="admin@example.org", password="newer", **rest)
-    admin_rotation.remove_leftover_admins(target, older, TRAFFIC, 5.0)
+    world.backend.refuses.add("add")
+    with pytest.raises(UserError, match=r"was not changed: .* answered 400 to POST"):
+        world.change()
+    assert world.calls == []
+    assert world.backend.passwords == {EMAIL: OLDER}
 
 
 def test_a_temporary_admin_of_before_goes_when_the_api_has_the_admins_login_again(world: World) -> None:
-    world.left = {DEPUTY.email: "id"}
-    clear_up()
-    assert world.done == ["worker", "5 s", "removed "]
-    assert world.bound == "admin@example.org older"
+    world.leave_temporary_admin()
+    world.clear_up()
+    assert world.calls == [BOUND, "sleep 5", REMOVED]
+    assert world.bound == (EMAIL, OLDER)
 
 
-@pytest.mark.parametrize("at, left", [("another", {DEPUTY.email: "id"}), ("jellyfish", {})])
-def test_where_none_is_left_or_no_traffic_goes_nothing_is_done(world: World, at: str, left: dict[str, str]) -> None:
-    world.at, world.left = at, left
-    clear_up()
-    assert world.done == []
+@pytest.mark.parametrize("at, left", [("another", True), ("jellyfish", False)])
+def test_where_none_is_left_or_no_traffic_goes_nothing_is_done(world: World, at: str, left: bool) -> None:
+    if left:
+        world.leave_temporary_admin()
+    world.serve(at)
+    world.clear_up()
+    assert world.calls == []
 
 
-def context() -> Any:
-    policy = type("Policy", (), {"drain": 5.0})()
-    expected = type("Expected", (), {"endpoint": "e", "email": "admin@example.org"})()
-    return type("Context", (), {"policy": policy, "expected": expected, "traffic": TRAFFIC})()
-
-
-def test_temporary_admins_go_when_the_worker_has_been_uploaded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.password = "newer"
-    monkeypatch.setattr(world, "find", lambda name: {"id": name}, raising=False)
-    admin_rotation._remove_temporary_admins(context(), "newer")
-    assert world.done == ["removed "]
+def test_temporary_admins_go_when_the_worker_has_been_uploaded(world: World) -> None:
+    temporary = world.leave_temporary_admin()
+    world.backend.superusers[0]["password"] = NEWER
+    assert world.backend.passwords == {EMAIL: NEWER, temporary: NEWER}
+    world.end()
+    assert world.calls == ["sleep 5", REMOVED]
+    assert world.backend.passwords == {EMAIL: NEWER}
 
 
 def test_a_cloud_that_is_away_does_not_fail_an_update_that_is_done(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def away(name: str) -> None:
-        raise AdminError("nobody answers")
-
-    monkeypatch.setattr(world, "find", away, raising=False)
-    admin_rotation._remove_temporary_admins(context(), "newer")
+    world.account.failures["find"] = AdminError("nobody answers")
+    world.end()
     assert "the next update tries again: nobody answers" in capsys.readouterr().err

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from clients.app_platform import AppPlatformError
 from components.backend_generation import fingerprint
-from lifecycle import alert_destinations
 from lifecycle.alert_destinations import copy_destinations
 from settings import SettingsError
+from tests.support.fakes import FakeAccount, app, context, worker
 from tests.unit import program
 from tests.unit.test_backend_generation import RELEASE, settings
 
@@ -67,80 +66,47 @@ def test_a_spec_without_alerts_says_nothing_of_them() -> None:
     assert "alerts" not in spec["services"][0]
 
 
-class Cloud:
+MAIL = ["a@example.org"]
+SLACK = [{"url": "https://hooks.example.org/x", "channel": "c"}]
+
+
+@pytest.fixture
+def account() -> FakeAccount:
     """An account with two apps: `old` serves, `new` was just made."""
-
-    def __init__(self, served: str | None = "old", fails: bool = False) -> None:
-        self.served, self.fails = served, fails
-        self.sent: list[tuple[str, str, Any]] = []
-        mail, slack = ["a@example.org"], [{"url": "https://hooks.example.org/x", "channel": "c"}]
-        cpu = {"component_name": "web", "spec": CPU, "emails": mail, "slack_webhooks": slack}
-        self.found: dict[str, list[dict[str, Any]]] = {
-            "old": [
-                {"id": "1", "spec": FAILED, "emails": mail},
-                {"id": "2", **cpu},
-                {"id": "3", "spec": {"rule": "X"}},
-            ],
-            "new": [
-                {"id": "7", "spec": FAILED},
-                {"id": "8", "component_name": "web", "spec": CPU},
-                {"id": "9", "spec": {"rule": "X"}},
-            ],
-        }
-
-    def __call__(self, _: str) -> Cloud:
-        return self
-
-    def __enter__(self) -> Cloud:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def find(self, name: str) -> dict[str, Any]:
-        return {"id": name}
-
-    def alerts(self, app_id: str) -> list[dict[str, Any]]:
-        if self.fails:
-            raise AppPlatformError("DigitalOcean does not answer")
-        return self.found[app_id]
-
-    def request(self, method: str, path: str, body: Any) -> None:
-        self.sent.append((method, path, body))
+    cpu = {"component_name": "web", "spec": CPU}
+    old: list[dict[str, Any]] = [
+        {"id": "1", "spec": FAILED, "emails": MAIL},
+        {"id": "2", **cpu, "emails": MAIL, "slack_webhooks": SLACK},
+        {"id": "3", "spec": {"rule": "X"}},
+    ]
+    new = [{"id": "7", "spec": FAILED}, {"id": "8", **cpu}, {"id": "9", "spec": {"rule": "X"}}]
+    apps = {name: app(name, name) for name in ("old", "new")}
+    return FakeAccount(apps, {"api": worker("old")}, alerts={"old": old, "new": new})
 
 
-def carried(cloud: Cloud, monkeypatch: pytest.MonkeyPatch, app_id: str = "new") -> list[tuple[str, str, Any]]:
-    monkeypatch.setattr(alert_destinations, "AppPlatform", cloud)
-    monkeypatch.setattr(alert_destinations, "app_with_traffic", lambda _: cloud.served)
-    copy_destinations(_care(), app_id)
-    return cloud.sent
+def test_alerts_go_where_they_went(account: FakeAccount) -> None:
+    copy_destinations(context(account), "new")
+    assert account.calls == [
+        "POST /v2/apps/new/alerts/7/destinations emails",
+        "POST /v2/apps/new/alerts/8/destinations emails slack_webhooks",
+    ]
 
 
-def _care() -> Any:
-    return SimpleNamespace(traffic=None, expected=SimpleNamespace(endpoint="https://cloud.example.org"))
+def test_without_an_app_before_nothing_is_sent(account: FakeAccount) -> None:
+    copy_destinations(context(account), "old")
+    account.workers.clear()
+    copy_destinations(context(account), "new")
+    assert account.calls == []
 
 
-def test_alerts_go_where_they_went(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent = {path: (method, sorted(body)) for method, path, body in carried(Cloud(), monkeypatch)}
-    assert sent == {
-        "/v2/apps/new/alerts/7/destinations": ("POST", ["emails"]),
-        "/v2/apps/new/alerts/8/destinations": ("POST", ["emails", "slack_webhooks"]),
-    }
+def test_what_is_there_already_is_not_sent_again(account: FakeAccount) -> None:
+    account.alerts["new"] = [{**each, "id": "n"} for each in account.alerts["old"]]
+    copy_destinations(context(account), "new")
+    assert account.calls == []
 
 
-@pytest.mark.parametrize("cloud, app_id", [(Cloud(served=None), "new"), (Cloud(), "old")])
-def test_without_an_app_before_nothing_is_sent(cloud: Cloud, app_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert carried(cloud, monkeypatch, app_id) == []
-
-
-def test_what_is_there_already_is_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    cloud = Cloud()
-    cloud.found["new"] = [{**each, "id": "n"} for each in cloud.found["old"]]
-    assert carried(cloud, monkeypatch) == []
-
-
-def test_a_cloud_that_does_not_tell_stops_no_release(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert carried(Cloud(fails=True), monkeypatch) == []
+def test_a_cloud_that_does_not_tell_stops_no_release(account: FakeAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    account.failures["alerts"] = AppPlatformError("DigitalOcean does not answer")
+    copy_destinations(context(account), "new")
+    assert account.calls == []
     assert "so the alerts go to the team's own address: DigitalOcean does not answer" in capsys.readouterr().out

@@ -2,127 +2,156 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clients.pocketbase import AdminError
-from errors import RestoreBackup, UserError
-from lifecycle import backend_disk, context
+from errors import STACK, Fix, RestoreBackup, UserError
 from lifecycle.backend_disk import DiskProvider
 from lifecycle.backup_config import BackupConfig
-from storage.backups import loss
-from storage.backups.loss import Known, Loss
+from storage.backups import BackupOrigin, Contents, Entry
 from tests.support.errors import shown_text
-from tests.support.owners import owner
+from tests.support.fake_pocketbase import FakePocketBase
+from tests.support.fakes import OWNER, TRAFFIC, FakeAccount, app, target, worker
 
-KNOWN = Known(records={"posts": 28}, at="2026-11-22T10:00:00Z", backup="kept")
-NOTHING = Known(records={}, at="2026-11-22T10:00:00Z", backup=None)
-LOST = Loss(app="app", since="2026-11-22T12:00:00Z", now={}, known=KNOWN)
+FILLED = Entry(
+    at="2026-11-22T09:00:00Z",
+    kind="first",
+    who="ann",
+    from_generation=None,
+    from_release=None,
+    to_app="app",
+    to_generation=1,
+    to_release=None,
+    records={},
+    carried=None,
+    backup=None,
+    undo=None,
+)
 
 
 def props(**changed: Any) -> dict[str, Any]:
     made = {
-        **dict.fromkeys(("endpoint", "email", "password", "operator"), "x"),
-        "service": "service",
+        **vars(target("id")),
         "generation": 1.0,
         "restart": 0.0,
         "restore_from": "",
-        "traffic": {"endpoint": "e", "account": "a", "script": "s", "url": "u", "owner": "o/p/prod"},
-        "backup_config": {},
+        "traffic": asdict(TRAFFIC),
+        "backup_config": {"owner": OWNER, "store": "folder:backups"},
     }
     return {**made, **changed}
 
 
-class Platform:
-    generation = "1"
+@dataclass
+class World:
+    """The app has the traffic and an empty disk, and the program has filled it before."""
 
-    def __init__(self, *_: Any, **__: Any) -> None: ...
+    backend: FakePocketBase
+    account: FakeAccount = field(default_factory=FakeAccount)
+    config: BackupConfig = field(default_factory=lambda: BackupConfig.of(props()["backup_config"]))
 
-    def __enter__(self) -> Platform:
-        return self
+    def __post_init__(self) -> None:
+        self.provider = DiskProvider()
+        self.provider.clouds = self.account.clouds
+        self.account.workers["api"] = worker("app")
+        self.run()
 
-    def __exit__(self, *_: object) -> None: ...
+    def run(self, *, replicated: bool = False) -> None:
+        self.account.apps["id"] = app("id", "app", self.backend.url, replicated=replicated)
 
-    def find(self, name: str) -> dict[str, Any]:
-        envs = [{"key": "GENERATION", "value": self.generation}]
-        spec = {"name": name, "services": [{"name": "service", "envs": envs}]}
-        return {"id": "id", "spec": spec, "active_deployment": {"id": "d", "phase": "ACTIVE", "spec": spec}}
+    def check(self, olds: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
+        return self.provider.check(olds, news).inputs
 
-    def url(self, _: str) -> str:
-        return "http://backend"
+    def filled(self) -> None:
+        self.config.audit_log().add(FILLED)
 
-
-class Store:
-    owner = owner("prod")
-
-    def audit_log(self) -> None: ...
-
-    def catalog(self) -> None: ...
+    def held(self, posts: int) -> str:
+        """The app held these posts, and has a backup of them; returns the backup's id."""
+        self.filled()
+        archive = self.config.scratch() / "archive.zip"
+        archive.write_bytes(b"bytes")
+        about = BackupOrigin(app="app", app_id="id", generation=1, release="", pocketbase="", reason="manual")
+        contents = Contents(records={"posts": posts}, files=0, file_bytes=0, users=0, last_write=None)
+        return self.config.catalog().keep(archive, about, contents).id
 
 
 @pytest.fixture
-def lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (backend_disk, context):
-        monkeypatch.setattr(module, "AppPlatform", Platform)
-        monkeypatch.setattr(module, "app_with_traffic", lambda _: "app")
-    monkeypatch.setattr(BackupConfig, "of", classmethod(lambda *_: Store()))
-    monkeypatch.setattr(loss, "find_loss", lambda *_: LOST)
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.chdir(tmp_path)
+    with FakePocketBase() as backend:
+        backend.replace_disk()
+        yield World(backend)
 
 
-@pytest.mark.usefixtures("lost")
-def test_an_update_over_an_empty_disk_is_refused_with_both_ways_on() -> None:
+def test_an_update_over_an_empty_disk_is_refused_with_both_ways_on(world: World) -> None:
+    backup = world.held(posts=28)
     with pytest.raises(UserError) as refused:
-        DiskProvider().check(props(), props())
-    assert refused.value.problem.startswith("app is empty since 2026-11-22T12:00Z")
+        world.check(props(), props())
+    assert refused.value.problem.startswith("app is empty since 2036-01-01T00:00Z")
+    assert "it had 28 records (28 posts)" in refused.value.problem
     assert shown_text(refused.value).endswith(
-        "Nothing was changed. Fix: run `oracle restore kept prod` to restore its records; or run `oracle wipe prod` to "
-        "go on with an empty backend."
+        f"Nothing was changed. Fix: run `oracle restore {backup} prod` to restore its records; or run `oracle wipe "
+        "prod` to go on with an empty backend."
     )
 
 
-@pytest.mark.usefixtures("lost")
 @pytest.mark.parametrize("begun", [{"generation": 2.0}, {"restart": 1.0}])
-def test_a_wipe_a_restore_and_a_restart_go_on_and_are_remembered(begun: dict[str, Any]) -> None:
-    provider = DiskProvider()
-    assert provider.check(props(), props(**begun)).inputs == props(**begun)
+def test_a_wipe_a_restore_and_a_restart_go_on_and_are_remembered(world: World, begun: dict[str, Any]) -> None:
+    world.held(posts=28)
+    provider = world.provider
+    assert world.check(props(), props(**begun)) == props(**begun)
     assert provider.diff("", provider.create(props()).outs or {}, props(**begun)).changes
     assert not provider.diff("", provider.update("", props(), props(**begun)).outs or {}, props(**begun)).changes
 
 
-@pytest.mark.usefixtures("lost")
-def test_a_wipe_that_ended_halfway_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wipe_that_ended_halfway_goes_on(world: World) -> None:
     """The traffic is still with the generation before, whose data is not wanted."""
+    world.held(posts=28)
     wiped = props(generation=2.0)
-    assert DiskProvider().check(wiped, wiped).inputs == wiped
+    assert world.check(wiped, wiped) == wiped
 
 
-@pytest.mark.usefixtures("lost")
-def test_an_app_that_is_gone_with_its_records_is_not_followed_by_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Platform, "find", lambda *_: None)
-    monkeypatch.setattr(loss, "last_known", lambda *_: KNOWN)
+def test_an_app_that_is_gone_with_its_records_is_not_followed_by_an_empty_one(world: World) -> None:
+    world.account.apps.clear()
+    assert world.check(props(), props()) == props(), "nothing is known of it"
+    world.filled()
+    assert world.check(props(), props()) == props(), "it held no records"
+    backup = world.held(posts=28)
     with pytest.raises(UserError, match=r"The app app was deleted with its data: 28 records ") as refused:
-        DiskProvider().check(props(), props())
-    assert refused.value.helps[0] == RestoreBackup("kept")
-    for nothing in (None, NOTHING):
-        monkeypatch.setattr(loss, "last_known", lambda *_, found=nothing: found)
-        assert DiskProvider().check(props(), props()).inputs == props()
+        world.check(props(), props())
+    assert refused.value.helps[0] == RestoreBackup(backup)
 
 
-@pytest.mark.usefixtures("lost")
-def test_a_first_update_and_a_refresh_look_at_nothing() -> None:
-    assert DiskProvider().check({}, props()).inputs == props()
-    assert not DiskProvider().diff("", {"generation": 1.0, "restart": 0.0}, props()).changes
+def test_a_first_update_and_a_refresh_look_at_nothing(world: World) -> None:
+    world.held(posts=28)
+    assert world.check({}, props()) == props()
+    assert not world.provider.diff("", {"generation": 1.0, "restart": 0.0}, props()).changes
 
 
-@pytest.mark.usefixtures("lost")
-def test_a_backend_that_does_not_answer_or_held_nothing_is_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    def silent(*_: Any) -> Loss:
-        raise AdminError("no answer")
+def test_a_backend_that_held_nothing_is_let_through(world: World) -> None:
+    assert world.check(props(), props()) == props(), "the program has not filled it"
+    world.held(posts=0)
+    assert world.check(props(), props()) == props()
 
-    for found in (silent, lambda *_: None, lambda *_: Loss(app="app", since=None, now={}, known=NOTHING)):
-        monkeypatch.setattr(loss, "find_loss", found)
-        assert DiskProvider().check(props(), props()).inputs == props()
+
+def test_a_backend_that_does_not_answer_is_let_through(world: World) -> None:
+    world.held(posts=28)
+    world.account.apps["id"]["live_url"] = "http://127.0.0.1:9"
+    assert world.check(props(), props()) == props()
+
+
+def test_a_restart_empties_no_app_that_would_fill_itself(world: World) -> None:
+    world.run(replicated=True)
+    wanted = props(restart=1.0)
+    with pytest.raises(UserError, match=r"so oracle-net:restart would not empty it\.$") as caught:
+        world.check(props(), wanted)
+    assert caught.value.helps == (Fix(f"oracle wipe {STACK}", "to empty it"),)
+    world.check(props(), {**wanted, "restart": 0.0, "generation": 2.0})
+    world.run()
+    world.check(props(), wanted)
 
 
 def test_passwords_are_not_kept() -> None:

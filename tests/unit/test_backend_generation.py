@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
-from unittest.mock import MagicMock
 
 import pytest
 
 import advice
-from components import backend_generation
 from components.backend_generation import GenerationProvider, fingerprint
 from errors import SetKey, UserError
-from lifecycle import context
 from lifecycle.naming import app_name
 from lifecycle.ownership import Names
 from settings import Settings, parse
 from storage.backups import BackupCatalog, BackupOrigin, Contents, open_store
 from tests.support.errors import raises_text
+from tests.support.fakes import OWNER, TRAFFIC, FakeAccount, app, worker
 from tests.support.owners import owner
 from tests.unit import program
 
@@ -36,7 +36,7 @@ def settings(**backend: Any) -> Settings:
 
 
 def props(**changed: Any) -> dict[str, Any]:
-    backup_config = {"owner": str(owner()), "store": "folder:backups"}
+    backup_config = {"owner": OWNER, "store": "folder:backups"}
     base = {
         "base": "jellyfish-app",
         "generation": 1.0,
@@ -46,14 +46,20 @@ def props(**changed: Any) -> dict[str, Any]:
         "secrets": {},
     }
     base["app"] = "jellyfish-app"
-    traffic = {"endpoint": "e", "account": "a", "script": "s", "url": "u", "owner": "o/p/s"}
-    return {**base, "endpoint": "e", "traffic": traffic, "counts": {"1": 1.0}, **changed}
+    return {**base, "endpoint": "e", "traffic": asdict(TRAFFIC), "counts": {"1": 1.0}, **changed}
+
+
+def provider(serves: int | None = 1, owner: str = OWNER, **others: dict[str, Any]) -> GenerationProvider:
+    """A provider in an account whose api Worker serves an app of a generation, or that has none."""
+    apps = {"1": app("1", "app", generation=serves or 1), "2": app("2", "jellyfish-app", owner=owner), **others}
+    made = GenerationProvider()
+    made.clouds = FakeAccount(apps, {"api": worker("app")} if serves else {}).clouds
+    return made
 
 
 @pytest.fixture(autouse=True)
-def project(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    serve(monkeypatch, 1)
 
 
 @pytest.mark.parametrize(
@@ -95,24 +101,24 @@ def test_a_changed_secret_variable_needs_another_app(
 ) -> None:
     """The provider sends none to an app that runs."""
     olds, news = props(secrets=before, app="jellyfish-app"), props(secrets=after)
-    assert GenerationProvider().diff("", olds, news).changes is moves
+    assert provider().diff("", olds, news).changes is moves
 
 
 def test_a_refresh_of_an_older_programs_state_finds_nothing_new() -> None:
     """The engine asks with the inputs of before, which lack what has come since."""
     older = {key: value for key, value in props(app="jellyfish-app").items() if key != "secrets"}
-    assert not GenerationProvider().diff("", older, older).changes
+    assert not provider().diff("", older, older).changes
 
 
 def test_apps_are_counted_within_their_generation() -> None:
-    provider = GenerationProvider()
+    counting = provider()
 
     def updated(olds: dict[str, Any], **changed: Any) -> dict[str, Any]:
-        return provider.update("", olds, props(**changed)).outs or {}
+        return counting.update("", olds, props(**changed)).outs or {}
 
-    first = provider.create(props()).outs or {}
+    first = counting.create(props()).outs or {}
     assert first["app"] == "jellyfish-app"
-    assert not provider.diff("", first, props()).changes
+    assert not counting.diff("", first, props()).changes
     second = updated(first, trigger="1.1.b")
     assert second["app"] == "jellyfish-app-g1-r2"
     back = updated(second, trigger="1.1.a")
@@ -131,106 +137,84 @@ def test_names_fit_whatever_is_counted() -> None:
 
 
 @pytest.mark.parametrize("at", [None, 2])
-def test_a_lowered_generation_is_refused(monkeypatch: pytest.MonkeyPatch, at: int | None) -> None:
-    serve(monkeypatch, at)
+def test_a_lowered_generation_is_refused(at: int | None) -> None:
     with pytest.raises(UserError, match="oracle-net:generation is 1, but generation 2 runs") as caught:
-        GenerationProvider().diff("", props(generation=2.0), props())
+        provider(at).diff("", props(generation=2.0), props())
     assert [each.command for each in advice.fixes(caught.value, "prod", "")] == [
         "pulumi config set oracle-net:generation 2 --stack prod",
         "oracle wipe --undo prod",
     ]
 
 
-def test_a_generation_that_never_got_traffic_may_be_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    serve(monkeypatch, 1)
-    assert GenerationProvider().diff("", props(generation=2.0), props()).changes
-
-
-def serve(monkeypatch: pytest.MonkeyPatch, at: int | None, owner: str = "o/p/s") -> None:
-    """The api Worker serves an app of the generation `at`, or there is none."""
-    envs = [{"key": "GENERATION", "value": str(at)}, {"key": "STACK", "value": owner}]
-    app = {"spec": {"name": "app", "services": [{"name": "service", "envs": envs}]}}
-    platform = MagicMock()
-    there = {"app": app, "jellyfish-app": app}
-    platform.return_value.__enter__.return_value.find.side_effect = there.get
-    for module in (backend_generation, context):
-        monkeypatch.setattr(module, "AppPlatform", platform)
-        monkeypatch.setattr(module, "app_with_traffic", lambda traffic: "app" if at else None)
+def test_a_generation_that_never_got_traffic_may_be_given_up() -> None:
+    assert provider(1).diff("", props(generation=2.0), props()).changes
 
 
 def test_a_restore_without_another_generation_is_refused() -> None:
     with pytest.raises(UserError, match="oracle-net:restoreFrom is kept, but generation 1 runs already") as caught:
-        GenerationProvider().diff("", props(), props(restore_from="kept"))
+        provider().diff("", props(), props(restore_from="kept"))
     assert advice.command(caught.value, "prod", "") == "oracle restore kept prod"
 
 
 def test_a_restore_that_has_happened_is_not_refused() -> None:
     done = props(restore_from="kept")
-    assert not GenerationProvider().diff("", done, props(restore_from="kept")).changes
-    assert not GenerationProvider().diff("", done, props()).changes
+    assert not provider().diff("", done, props(restore_from="kept")).changes
+    assert not provider().diff("", done, props()).changes
 
 
 def test_an_unknown_backup_is_refused_in_the_preview() -> None:
-    with raises_text(UserError, "oracle backups prod"):
-        GenerationProvider().diff("", props(), props(generation=2.0, restore_from="jellyfish-app-g1-nothing"))
+    with raises_text(UserError, "oracle backups"):
+        provider().diff("", props(), props(generation=2.0, restore_from="jellyfish-app-g1-nothing"))
 
 
-def test_a_store_that_takes_nothing_is_refused_before_anything_changes(tmp_path: Any) -> None:
+def test_a_store_that_takes_nothing_is_refused_before_anything_changes(tmp_path: Path) -> None:
     (tmp_path / "backups").write_text("a file where the folder should be")
     with pytest.raises(UserError, match="backups"):
-        GenerationProvider().update("", props(), props(trigger="1.1.b"))
+        provider().update("", props(), props(trigger="1.1.b"))
 
 
-def test_a_damaged_backup_is_refused_before_anything_changes(tmp_path: Any) -> None:
+def test_a_damaged_backup_is_refused_before_anything_changes(tmp_path: Path) -> None:
     archive = tmp_path / "pb.zip"
     archive.write_bytes(b"not looked into here" * 100)
     catalog = BackupCatalog(open_store("folder:backups", tmp_path), owner(), None, tmp_path)
     about = BackupOrigin(app="jellyfish-app", app_id="app-1", generation=1, release="", pocketbase="", reason="manual")
     kept = catalog.add(archive, about, Contents(records={}, files=0, file_bytes=0, users=0, last_write=None))
     wanted = props(generation=2.0, restore_from=kept.id)
-    assert GenerationProvider().diff("", props(), wanted).changes
-    backend_generation._check_backup_store(wanted)
+    assert provider().diff("", props(), wanted).changes
+    assert provider().update("", props(), wanted).outs
     stored = tmp_path / "backups" / str(owner()) / f"{kept.id}.zip"
     stored.chmod(0o600)
     stored.write_bytes(stored.read_bytes()[:-1] + b"!")
     with pytest.raises(UserError, match=kept.id):
-        GenerationProvider().update("", props(), wanted)
+        provider().update("", props(), wanted)
 
 
-def test_a_new_stack_is_refused_in_the_preview_where_something_exists(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked: list[Any] = []
-
-    def refuse(platform: Any, workers: Any, names: Names, ours: str) -> None:
-        looked.append((names.scripts, names.domains, ours))
-        raise UserError("The Worker a exists already")
-
-    monkeypatch.setattr(backend_generation, "refuse_existing", refuse)
-    monkeypatch.setattr(backend_generation, "Workers", MagicMock())
+def test_a_new_stack_is_refused_in_the_preview_where_something_exists() -> None:
     names = {"app": "a", "scripts": {"web": "w"}, "domains": {"web": ["example.org", "w"]}}
-    with pytest.raises(UserError, match="The Worker a exists already"):
-        GenerationProvider().check({}, props(names=names))
-    assert looked == [({"web": "w"}, {"web": ("example.org", "w")}, "o/p/s")]
-    GenerationProvider().check(props(names=names), props(names=names))
-    assert len(looked) == 1, "what the state has is no new stack"
+    for there in (
+        FakeAccount(workers={"w": worker(owner=None)}),
+        FakeAccount(workers={"other": worker(owner="o/p/other")}, domains={"example.org": "other"}),
+    ):
+        new = GenerationProvider()
+        new.clouds = there.clouds
+        with pytest.raises(UserError, match=rf"(The Worker w|Worker other,) exists already .* to {OWNER}:"):
+            new.check({}, props(names=names))
+        assert new.check(props(names=names), props(names=names)).failures == [], "what the state has is no new stack"
 
 
-def test_a_state_whose_app_is_another_stacks_is_refused_in_every_preview(monkeypatch: pytest.MonkeyPatch) -> None:
-    serve(monkeypatch, 1, owner="o/p/other")
-    with pytest.raises(UserError, match="The app jellyfish-app belongs to o/p/other, not to o/p/s"):
-        GenerationProvider().diff("", props(), props())
+def test_a_state_whose_app_is_another_stacks_is_refused_in_every_preview() -> None:
+    with pytest.raises(UserError, match=f"The app jellyfish-app belongs to o/p/other, not to {OWNER}"):
+        provider(owner="o/p/other").diff("", props(), props())
 
 
-def test_a_name_that_is_taken_is_refused_before_it_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    other = {"spec": {"name": "jellyfish-app-g2", "services": []}}
-    platform = MagicMock()
-    platform.return_value.__enter__.return_value.find.side_effect = {"jellyfish-app-g2": other}.get
-    monkeypatch.setattr(backend_generation, "AppPlatform", platform)
+def test_a_name_that_is_taken_is_refused_before_it_is_counted() -> None:
+    taken = provider(other=app("other", "jellyfish-app-g2", owner=None))
     with pytest.raises(UserError, match="The app jellyfish-app-g2 exists already and does not belong to") as caught:
-        GenerationProvider().diff("", props(), props(generation=2.0))
+        taken.diff("", props(), props(generation=2.0))
     assert caught.value.helps == (SetKey("oracle-net:backend.appName", "NAME"),), (
         "an app with a counted name is not adopted"
     )
-    assert not GenerationProvider().diff("", props(), props()).changes
+    assert not taken.diff("", props(), props()).changes
 
 
 def test_only_what_is_not_adopted_is_to_be_made() -> None:

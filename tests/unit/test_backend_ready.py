@@ -2,67 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
-from clients.pocketbase import Login
-from components import backend_ready
+from clients.pocketbase import OPERATOR, add_temporary_admin, freeze
+from components.backend_ready import ReadyProvider
 from stack_outputs import ADOPTED
+from tests.support.fake_pocketbase import FakePocketBase
+from tests.support.fakes import RELEASE, TRAFFIC, FakeAccount, app, target
+
+MADE_BY_HAND = f"{ADOPTED}d-1"
 
 
-class Platform:
-    def __init__(self, *_: Any, **__: Any) -> None: ...
+@pytest.fixture
+def backend() -> Iterator[FakePocketBase]:
+    """A backend with both logins."""
+    with FakePocketBase() as made:
+        yield made
 
-    def __enter__(self) -> Platform:
-        return self
 
-    def __exit__(self, *_: object) -> None: ...
+def is_ready(backend: FakePocketBase, declared: str = RELEASE) -> bool:
+    provider = ReadyProvider()
+    provider.clouds = FakeAccount({"id": app("id", "app", backend.url)}).clouds
+    props: dict[str, Any] = {
+        **vars(target("id", release=declared)),
+        "url": backend.url,
+        "declared": {},
+        "traffic": asdict(TRAFFIC),
+    }
+    return not provider.diff("ready", props, props).changes
 
 
 @pytest.mark.parametrize(
-    "knows, release, proven",
+    "missing, release, proven",
     [
-        ({"admin", "operator"}, "sha256:1", True),
-        ({"admin"}, "sha256:1", False),
-        ({"operator"}, "sha256:1", False),
-        ({"admin"}, f"{ADOPTED}d-1", True),
+        ("", RELEASE, True),
+        (OPERATOR, RELEASE, False),
+        ("admin@example.org", RELEASE, False),
+        (OPERATOR, MADE_BY_HAND, True),
     ],
     ids=["both", "a new disk, where the image has made the admin", "no admin", "made by hand"],
 )
-def test_both_logins_are_proven(monkeypatch: pytest.MonkeyPatch, knows: set[str], release: str, proven: bool) -> None:
-    see(monkeypatch, knows)
-    assert backend_ready._is_ready(props(release)) is proven
+def test_both_logins_are_proven(backend: FakePocketBase, missing: str, release: str, proven: bool) -> None:
+    backend.superusers = [each for each in backend.superusers if each["email"] != missing]
+    assert is_ready(backend, release) is proven
 
 
-@pytest.mark.parametrize(
-    "seen",
-    [
-        {"freeze_state": "moving"},
-        {"freeze_state": "ended"},
-        {"list_temporary_admins": {"a": "b"}},
-        {"runs_declared_release": False},
-    ],
-    ids=["frozen", "a freeze that expired", "a temporary admin is left", "another release"],
-)
-def test_what_an_update_left_halfway_is_put_right(monkeypatch: pytest.MonkeyPatch, seen: dict[str, Any]) -> None:
-    see(monkeypatch, {"admin", "operator"}, **seen)
-    assert backend_ready._is_ready(props()) is False
+@pytest.mark.parametrize("seconds", [600.0, -1.0], ids=["frozen", "a freeze that expired"])
+def test_a_freeze_that_an_update_left_is_put_right(backend: FakePocketBase, seconds: float) -> None:
+    admins = [dict(each) for each in backend.superusers]
+    freeze(backend.url, backend.login(), "moving", seconds)
+    assert not is_ready(backend)
+    backend.superusers = admins  # somebody has given the admin its address back, but the freeze is left
+    assert not is_ready(backend)
 
 
-def props(release: str = "sha256:1") -> dict[str, Any]:
-    return {**dict.fromkeys(backend_ready.KEYS, "x"), "release": release, "password": "admin", "operator": "operator"}
+def test_a_temporary_admin_that_an_update_left_is_put_right(backend: FakePocketBase) -> None:
+    add_temporary_admin(backend.url, backend.login(), "another-password")
+    assert not is_ready(backend)
 
 
-def see(monkeypatch: pytest.MonkeyPatch, knows: set[str], **seen: Any) -> None:
-    """A backend that lets these passwords in, and is otherwise as declared but for what is `seen`."""
-
-    def login(_url: str, _email: str, password: str, **_: Any) -> Login | None:
-        return Login(token="t", id="i") if password in knows else None
-
-    monkeypatch.setattr(backend_ready, "AppPlatform", Platform)
-    monkeypatch.setattr(backend_ready, "login", login)
-    for name, value in (
-        {"runs_declared_release": True, "list_temporary_admins": {}, "freeze_state": None} | seen
-    ).items():
-        monkeypatch.setattr(backend_ready, name, lambda *_, value=value: value)
+def test_another_release_is_put_right(backend: FakePocketBase) -> None:
+    assert not is_ready(backend, "sha256:2")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,105 +14,99 @@ import pytest
 
 import advice
 import stack_outputs
-from clients.pocketbase import Login, Request
 from errors import STACK, Fix, Remedy, UserError
-from lifecycle import delete_guard
-from lifecycle.bootstrap import Target
-from lifecycle.delete_guard import BackupBeforeDelete
+from lifecycle.delete_guard import DeleteGuard
 from lifecycle.errors import in_thread
-from lifecycle.migration import Origin
+from storage.backups import Backup, Entry
+from tests.support.fake_pocketbase import FakePocketBase
+from tests.support.fakes import EMAIL, FakeAccount, app, context, target, worker
 
-OWNER = "o/p/s"
-FROZEN = datetime(2026, 11, 26, 12, tzinfo=UTC)
+OTHER = "o/p/other"
+FILLED = Entry(
+    at="2026-11-20T10:00:00Z",
+    kind="release",
+    who="ann",
+    from_app="older",
+    from_generation=1,
+    from_release=None,
+    to_app="old",
+    to_generation=1,
+    to_release=None,
+    records={},
+    carried={"posts": 3},
+    backup=None,
+    undo=None,
+)
+"""The data of `old` was migrated from an older app."""
 
 
 @dataclass
 class World:
-    app: dict[str, Any] | None
-    at: str | None = "another"
-    done: list[str] = field(default_factory=list)
-    fails: bool = False
-    late: str | None = None
-    """What was written after the data was carried."""
-    lost: Any = None
-    """What it has lost with its disk."""
-    asked: list[Request] = field(default_factory=list)
-    """Requests of others."""
+    """The app `old`, whose backend has posts, and an api Worker that sends its requests to another app."""
 
-    def __call__(self, *_: object) -> World:
-        return self
+    account: FakeAccount
+    backend: FakePocketBase
 
-    def __enter__(self) -> World:
-        return self
+    def __post_init__(self) -> None:
+        self.context = context(self.account, generation=2)
 
-    def __exit__(self, *_: object) -> None:
-        return None
+    def serve(self, name: str | None) -> None:
+        self.account.workers = {"api": worker(name)} if name else {}
 
-    def known(self, app_id: str) -> dict[str, Any] | None:
-        return self.app
+    def run(self, **how: Any) -> None:
+        """Make `old` an app such as this."""
+        self.account.apps["id"] = app("id", "old", self.backend.url, **how)
 
-    def find(self, name: str) -> dict[str, Any] | None:
-        return self.app
+    def guard(self, **changed: Any) -> DeleteGuard:
+        return DeleteGuard(replace(self.context, **changed))
 
-    def freeze(self, url: str, operator: Any, state: str) -> None:
-        self.done.append(f"frozen: {state}")
+    def back_up(self, **changed: Any) -> None:
+        self.guard(**changed).back_up(target("id"))
 
-    def keep(self, source: Any, origin: Any, backup_config: Any, reason: str) -> Any:
-        if self.fails:
-            raise UserError("old was not changed, because its backup failed.", cause="no space")
-        self.done.append(f"backup of {source.name} for a {reason}")
-        return type("Kept", (), {"id": "kept"})()
+    @property
+    def backups(self) -> list[Backup]:
+        return self.context.backup_config.catalog().list()
+
+    @property
+    def entries(self) -> list[Entry]:
+        return self.context.backup_config.audit_log().entries()
+
+    def has_changed_nothing(self) -> bool:
+        return (self.account.calls, self.backups, self.entries) == ([], [], [])
 
 
-@dataclass
-class Context:
-    expected: Any
-    traffic: Any = None
-    policy: Any = None
-    backup_config: Any = None
-    generation: int = 2
-    restore_from: str | None = None
-    locked: bool = False
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("clients.pocketbase.requests.BATCH", 8)  # that many requests fill a batch of the fake's log
+    account = FakeAccount()
+    with FakePocketBase("old", account.calls, {"posts": 3}) as backend:
+        made = World(account, backend)
+        made.run()
+        made.serve("another")
+        yield made
 
 
-def app(*, generation: int = 1, running: bool = True, owner: str = OWNER) -> dict[str, Any]:
-    envs = [{"key": "GENERATION", "value": str(generation)}, {"key": "STACK", "value": owner}]
-    spec = {"name": "old", "services": [{"name": "service", "envs": envs}]}
-    return {"id": "id", "spec": spec, "active_deployment": {"id": "d", "spec": spec} if running else None}
+def written_late(world: World, post: str) -> None:
+    """The data of `old` was migrated to another app, and then a post was written to it."""
+    audit_log = world.context.backup_config.audit_log()
+    content = {"posts": "the digest of the posts then"}
+    moved = replace(FILLED, from_app="old", from_app_id="id", to_app="another", content=content)
+    audit_log.add(replace(moved, last_write="2026-11-23T00:00:00.000Z"))
+    world.backend.write("posts", post, at="2026-11-24 00:00:00.000Z")
 
 
-def target() -> Target:
-    rest = dict.fromkeys(("endpoint", "health_path", "console", "release", "email", "password", "operator"), "x")
-    return Target(app_id="id", service="service", owner=OWNER, **rest)
-
-
-def keeper(world: World, monkeypatch: pytest.MonkeyPatch) -> BackupBeforeDelete:
-    monkeypatch.setattr(delete_guard, "AppPlatform", world)
-    monkeypatch.setattr(delete_guard, "app_with_traffic", lambda traffic: world.at)
-    monkeypatch.setattr(delete_guard, "session_of", lambda *_: Origin("http://old", Login(token="t", id="i")))
-    monkeypatch.setattr(delete_guard, "freeze", world.freeze)
-    monkeypatch.setattr(delete_guard, "record_requests", lambda *_: None)
-    monkeypatch.setattr(delete_guard, "backend_time", lambda url: FROZEN)
-    monkeypatch.setattr(delete_guard, "requests_since", lambda url, operator, moment, health: world.asked)
-    monkeypatch.setattr(delete_guard, "SOCKET_SECONDS", 0.0)
-    monkeypatch.setattr(delete_guard, "back_up", world.keep)
-    monkeypatch.setattr(delete_guard, "record_backup", lambda *arguments: world.done.append(f"noted {arguments[3]}"))
-    monkeypatch.setattr(delete_guard, "written_since", lambda *_: world.late)
-    monkeypatch.setattr(delete_guard, "find_lost", lambda *_: world.lost)
-    made = object.__new__(BackupBeforeDelete)
-    made._context = Context(
-        expected=type("E", (), {"endpoint": "e", "health_path": "/api/health", "owner": OWNER})(),
-        policy=type("P", (), {"drain": 0.0})(),
-        traffic=type("T", (), {"url": "http://127.0.0.1:9", "health": "/health"})(),
-    )  # type: ignore[assignment]
-    monkeypatch.setattr(made, "_prune", lambda newest: world.done.append(f"pruned but {newest}"))
-    return made
-
-
-def test_a_backup_of_an_empty_disk_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(app(), lost=type("Lost", (), {"summary": "old is empty since then"})())
-    keeper(world, monkeypatch)._back_up(target())
-    assert "noted ['old is empty since then']" in world.done
+def test_a_backup_of_an_empty_disk_says_so(world: World) -> None:
+    world.context.backup_config.audit_log().add(FILLED)
+    [admin] = (each for each in world.backend.superusers if each["email"] == EMAIL)
+    admin["created"] = "2026-11-22 12:00:00.000Z"
+    world.backend.superusers = [admin]
+    world.back_up()
+    [note] = world.entries[0].notes
+    assert note == (
+        "old is empty since 2026-11-22T12:00Z: its container was replaced, and the new disk has 3 records (3 posts); "
+        "it had 3 records (3 posts) at 2026-11-20T10:00Z"
+    )
 
 
 @pytest.mark.parametrize(
@@ -124,148 +119,164 @@ def test_a_backup_of_an_empty_disk_says_so(monkeypatch: pytest.MonkeyPatch) -> N
     ],
 )
 def test_what_goes_is_backed_up_first(
-    monkeypatch: pytest.MonkeyPatch, generation: int, restore_from: str | None, at: str | None, reason: str
+    world: World, generation: int, restore_from: str | None, at: str | None, reason: str
 ) -> None:
-    world = World(app(generation=generation), at)
-    keeper_ = keeper(world, monkeypatch)
-    keeper_._context.restore_from = restore_from  # type: ignore[misc]
-    keeper_._back_up(target())
-    assert world.done == ["frozen: moved", f"backup of old for a {reason}", "noted []", "pruned but kept"]
+    world.run(generation=generation)
+    world.serve(at)
+    world.back_up(restore_from=restore_from)
+    [backup] = world.backups
+    assert (backup.app, backup.reason, backup.records["posts"]) == ("old", reason, 3)
+    assert world.backend.freeze == "moved"
+    assert world.account.calls[:3] == ["old: freeze moved", "sleep 2", "old: backup"]
+    [entry] = world.entries
+    assert (entry.kind, entry.from_app, entry.backup, entry.notes) == ("kept", "old", backup.id, [])
 
 
-def test_a_backup_that_fails_fails_the_deletion(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(app(), fails=True)
-    with pytest.raises(pulumi.RunError, match="old was not changed, because its backup failed: no space"):
-        asyncio.run(in_thread(keeper(world, monkeypatch)._back_up, target()))
-    assert world.done == ["frozen: moved"]
+def test_old_backups_are_deleted_but_the_new_one_and_the_restored_one(world: World) -> None:
+    world.back_up()
+    world.back_up()
+    newer, restored = world.backups
+    world.back_up(backup_config=replace(world.context.backup_config, keep_count=1), restore_from=restored.id)
+    assert [each.id for each in world.backups][1:] == [restored.id]
+    assert world.backups[0].id not in (newer.id, restored.id)
+
+
+def test_a_backup_that_fails_fails_the_deletion(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lifecycle.errors.owner", lambda: SimpleNamespace(stack="s"))
+    world.backend.refuses.add("backup")
+    with pytest.raises(pulumi.RunError, match=r"old was not changed, because its backup failed: .* did not create the"):
+        asyncio.run(in_thread(world.back_up))
+    assert world.account.calls == ["old: freeze moved", "sleep 2"]
+    assert (world.backups, world.entries) == ([], [])
 
 
 @pytest.mark.parametrize("running", [True, False])
-def test_another_stacks_app_is_neither_frozen_nor_deleted(monkeypatch: pytest.MonkeyPatch, running: bool) -> None:
+def test_another_stacks_app_is_neither_frozen_nor_deleted(world: World, running: bool) -> None:
     """As in the state of a stack that was copied."""
-    world = World(app(running=running, owner="o/p/other"))
-    with pytest.raises(UserError, match=r"^The app old belongs to o/p/other, not to o/p/s, so it is not changed"):
-        keeper(world, monkeypatch)._back_up(target())
-    assert world.done == []
+    world.run(running=running, owner=OTHER)
+    with pytest.raises(UserError, match=r"^The app old belongs to o/p/other, not to .*/local, so it is not changed"):
+        world.back_up()
+    assert world.has_changed_nothing()
 
 
 @pytest.mark.parametrize("running", [True, False])
-def test_another_stacks_app_is_not_deployed_over(monkeypatch: pytest.MonkeyPatch, running: bool) -> None:
-    made = keeper(World(app(running=running, owner="o/p/other")), monkeypatch)
+def test_another_stacks_app_is_not_deployed_over(world: World, running: bool) -> None:
+    world.run(running=running, owner=OTHER)
     with pytest.raises(UserError, match="belongs to o/p/other"):
-        made._refuse_deployment("id")
+        world.guard().refuse_deployment("id")
 
 
 @pytest.mark.parametrize(
-    "there, words",
+    "how, words",
     [
-        (app(owner="o/p/other"), "exists already and does not belong to o/p/s: it belongs to o/p/other."),
-        (app(owner=""), "it has no owner. Fix: run `oracle adopt s` to adopt it; or "),
-        (app(), "run `oracle recover s` if an update that was killed made it; or "),
+        ({"owner": OTHER}, "exists already and does not belong to organization/oracle-net/local: it belongs to o/p/ot"),
+        ({"owner": None}, "it has no owner. Fix: run `oracle adopt s` to adopt it; or "),
+        ({}, "run `oracle recover s` if an update that was killed made it; or "),
     ],
 )
-def test_an_app_is_not_made_under_a_name_that_is_taken(
-    monkeypatch: pytest.MonkeyPatch, there: dict[str, Any], words: str
-) -> None:
-    made = keeper(World(there), monkeypatch)
-
-    async def named() -> str:
-        return "old"
-
-    monkeypatch.setattr("lifecycle.errors.owner", lambda: SimpleNamespace(stack="s"))
-    made._app = SimpleNamespace(future=named)  # type: ignore[assignment]
-    with pytest.raises(pulumi.RunError) as caught:
-        asyncio.run(made._check_name(None))  # type: ignore[arg-type]
-    assert words in str(caught.value)
+def test_an_app_is_not_made_under_a_name_that_is_taken(world: World, how: dict[str, Any], words: str) -> None:
+    world.run(**how)
+    with pytest.raises(UserError) as caught:
+        world.guard().refuse_taken("old")
+    assert words in advice.text(caught.value, "s", "")
 
 
-def test_an_app_of_a_free_name_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    keeper(World(None), monkeypatch)._refuse_taken("old")
+def test_an_app_of_a_free_name_is_made(world: World) -> None:
+    world.guard().refuse_taken("free")
+    assert world.has_changed_nothing()
 
 
-def test_an_app_with_traffic_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(app(), at="old")
+def test_an_app_with_traffic_is_not_deleted(world: World) -> None:
+    world.serve("old")
     with pytest.raises(UserError, match="old is not deleted: the api Worker still sends its requests to it") as caught:
-        keeper(world, monkeypatch)._back_up(target())
+        world.back_up()
     assert caught.value.helps == (Remedy.RETRY,)
-    assert world.done == []
+    assert world.has_changed_nothing()
 
 
-def test_an_app_that_others_still_ask_is_not_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = Request(at="2026-11-26 12:00:03.000Z", method="GET", path="/api/collections/posts/records", agent="", ip="")
-    world = World(app(), asked=[asked])
+def asked(path: str, agent: str = "") -> dict[str, Any]:
+    """A request in a backend's log."""
+    return {"created": "2026-11-26 12:00:03.000Z", "data": {"method": "GET", "url": path, "userAgent": agent}}
+
+
+def test_an_app_that_others_still_ask_is_not_deleted(world: World) -> None:
+    world.backend.asked = [asked("/api/collections/posts/records")]
     with pytest.raises(UserError) as refused:
-        keeper(world, monkeypatch)._back_up(target())
+        world.back_up()
     assert str(refused.value).startswith(
         "old is not deleted: it still gets requests, such as GET /api/collections/posts/records at 2026-11-26 12:00:03 "
-        "UTC by a client that does not name itself. A client has its address http://old in place of POCKETBASE_URL"
+        f"UTC by a client that does not name itself. A client has its address {world.backend.url} in place of "
+        "POCKETBASE_URL"
     )
-    assert world.done == ["frozen: moved", "backup of old for a wipe"]
+    assert [backup.reason for backup in world.backups] == ["wipe"]
+    assert world.entries == []
 
 
-def test_nobody_is_looked_for_where_nothing_serves(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(app(), at=None, asked=[Request(at="", method="GET", path="/api/x", agent="curl", ip="")])
-    keeper(world, monkeypatch)._back_up(target())
-    assert world.done[-1] == "pruned but kept"
+def test_nobody_is_looked_for_where_nothing_serves(world: World) -> None:
+    world.serve(None)
+    world.backend.asked = [asked("/api/x", "curl")]
+    world.back_up()
+    assert world.entries[0].kind == "kept"
 
 
-def test_an_app_that_was_written_to_late_stays_until_somebody_has_seen_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(app(), late="posts: abc")
-    with pytest.raises(UserError, match=r"old is not deleted: .* migrated \(posts: abc\).* backup kept,") as caught:
-        keeper(world, monkeypatch)._back_up(target())
+def test_an_app_that_was_written_to_late_stays_until_somebody_has_seen_to_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written_late(world, "late")
+    with pytest.raises(UserError, match=r"old is not deleted: .* migrated \(posts: late\)") as caught:
+        world.back_up()
+    assert f"in the backup {world.backups[0].id}, but" in str(caught.value)
     assert advice.text(caught.value, "prod", "").endswith(
         "Fix: enter the records that are needed in the serving backend, then run `ORACLE_LATE_WRITES=old pulumi up "
         "--stack prod` to delete old."
     )
-    assert "pruned but kept" not in world.done
+    assert [entry.kind for entry in world.entries] == ["release"]
     monkeypatch.setenv(stack_outputs.LATE_WRITES, "another")
     with pytest.raises(UserError, match="old is not deleted"):
-        keeper(world, monkeypatch)._back_up(target())
+        world.back_up()
     monkeypatch.setenv(stack_outputs.LATE_WRITES, "old")
-    keeper(world, monkeypatch)._back_up(target())
-    assert world.done[-2:] == ["noted ['written after its data was migrated: posts: abc']", "pruned but kept"]
+    world.back_up()
+    assert world.entries[0].notes == ["written after its data was migrated: posts: late"]
 
 
-@pytest.mark.parametrize("gone", [None, app(running=False)])
-def test_what_never_ran_or_is_gone_holds_nothing_up(
-    monkeypatch: pytest.MonkeyPatch, gone: dict[str, Any] | None
-) -> None:
-    world = World(gone)
-    keeper(world, monkeypatch)._back_up(target())
-    assert world.done == []
+@pytest.mark.parametrize("there", [True, False])
+def test_what_never_ran_or_is_gone_holds_nothing_up(world: World, there: bool) -> None:
+    world.account.apps.clear()
+    if there:
+        world.run(running=False)
+    world.back_up()
+    assert world.has_changed_nothing()
 
 
-def test_only_the_app_that_was_named_goes_without_a_backup(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_app_that_was_named_goes_without_a_backup(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(stack_outputs.WITHOUT_BACKUP, "another-app")
-    world = World(app())
-    keeper(world, monkeypatch)._back_up(target())
-    assert "backup of old for a wipe" in world.done
+    world.back_up()
+    assert [backup.reason for backup in world.backups] == ["wipe"]
+    world.account.calls.clear()
     monkeypatch.setenv(stack_outputs.WITHOUT_BACKUP, "old")
-    world = World(app())
-    keeper(world, monkeypatch)._back_up(target())
-    assert world.done == ["noted ['without a backup, as asked for']"]
+    world.back_up()
+    assert (len(world.backups), world.account.calls) == (1, [])
+    assert (world.entries[0].backup, world.entries[0].notes) == (None, ["without a backup, as asked for"])
 
 
-def test_a_deployment_over_an_app_that_runs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deployment_over_an_app_that_runs_is_refused(world: World) -> None:
     with pytest.raises(UserError, match="The app old was changed or rolled back by hand"):
-        keeper(World(app()), monkeypatch)._refuse_deployment("id")
-    keeper(World(app(running=False)), monkeypatch)._refuse_deployment("id")
-    keeper(World(None), monkeypatch)._refuse_deployment("id")
+        world.guard().refuse_deployment("id")
+    world.run(running=False)
+    world.guard().refuse_deployment("id")
+    world.account.apps.clear()
+    world.guard().refuse_deployment("id")
 
 
-def test_a_locked_stack_keeps_its_last_backend(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(app(), at=None)
-    keeping_ = keeper(world, monkeypatch)
-    keeping_._context.locked = True  # type: ignore[misc]
+def test_a_locked_stack_keeps_its_last_backend(world: World) -> None:
+    world.serve(None)
     with pytest.raises(UserError, match=r"old is not deleted: the stack is protected ") as caught:
-        keeping_._back_up(target())
+        world.back_up(locked=True)
     assert caught.value.helps == (Fix(f"oracle unlock {STACK}", "to allow the deletion"),)
-    assert world.done == []
+    assert world.has_changed_nothing()
 
 
-def test_a_locked_stack_lets_a_successor_take_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = World(app(), at="successor")
-    keeping_ = keeper(world, monkeypatch)
-    keeping_._context.locked = True  # type: ignore[misc]
-    keeping_._back_up(target())
-    assert "backup of old for a wipe" in world.done
+def test_a_locked_stack_lets_a_successor_take_over(world: World) -> None:
+    world.serve("successor")
+    world.back_up(locked=True)
+    assert [backup.reason for backup in world.backups] == ["wipe"]

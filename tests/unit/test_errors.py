@@ -292,7 +292,9 @@ def test_every_hook_of_the_backend_is_guarded(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(pulumi, "ResourceHook", lambda _, callback, options=None: callback)
     expected = SimpleNamespace(at=hook)  # what the hook asks first
-    made = BackupBeforeDelete(SimpleNamespace(expected=expected), SimpleNamespace(future=lambda: hook(None)))  # type: ignore[arg-type]
+    context: Any = SimpleNamespace(expected=expected, clouds=None)
+    name: Any = SimpleNamespace(future=lambda: hook(None))
+    made = BackupBeforeDelete(context, name)
     guard: Any = SimpleNamespace(
         before_create=made.before_create,
         before_delete=made.before_delete,

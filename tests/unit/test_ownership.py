@@ -4,40 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import MagicMock
 
 import pulumi
 import pytest
 
 import advice
 from errors import Fix, UserError
-from lifecycle import bootstrap, ownership
-from lifecycle.bootstrap import Target
+from lifecycle import ownership
+from lifecycle.bootstrap import bootstrap
 from lifecycle.context import Source, Traffic, app_with_traffic
+from lifecycle.errors import guarded, in_thread
 from lifecycle.migration import session_of
-from lifecycle.ownership import ALERT, CHECK, DOMAIN, SCRIPT, SUBDOMAIN, Names, Ownership, refuse_existing
+from lifecycle.ownership import ALERT, CHECK, DOMAIN, SCRIPT, SUBDOMAIN, Names, OwnerChecks, refuse_existing
 from programs import Done
 from stack_outputs import check_name, owner_of_app, owner_of_check, owner_of_worker
-from tests.support.clouds import Clouds, spec
+from tests.support.fake_pocketbase import FakePocketBase
+from tests.support.fakes import FakeAccount, FakeAppPlatform, FakeWorkers, app, target, worker
 
 OURS, THEIRS = "organization/oracle-net/x", "organization/oracle-net/local"
 URN = "urn:pulumi:x::oracle-net::t::web-script"
-TARGET = Target(
-    owner=OURS, app_id="id", **dict.fromkeys(
-        ("endpoint", "service", "health_path", "console", "release", "email", "password", "operator"), "x"
-    )
-)  # fmt: skip
 
 
 @pytest.fixture
-def clouds(monkeypatch: pytest.MonkeyPatch) -> Clouds:
-    made = Clouds()
-    monkeypatch.setattr(ownership, "AppPlatform", made)
-    monkeypatch.setattr(ownership, "Workers", made)
-    monkeypatch.setattr("clients.workers_api.Workers", made)
-    return made
+def account() -> FakeAccount:
+    return FakeAccount()
 
 
 @pytest.fixture
@@ -53,10 +46,12 @@ def state(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return resources
 
 
-def hooks() -> Ownership:
-    made = object.__new__(Ownership)
-    made._owner, made._cloudflare, made._account, made._digitalocean = OURS, "c", "a", "d"
-    return made
+def checks(account: FakeAccount) -> OwnerChecks:
+    return OwnerChecks(account.clouds, "c", "a", "d", OURS)
+
+
+def refuse(account: FakeAccount) -> None:
+    refuse_existing(FakeAppPlatform(account), FakeWorkers(account), NAMES, OURS)
 
 
 def args(type: str, name: str = "web-script", **inputs: Any) -> Any:
@@ -64,8 +59,8 @@ def args(type: str, name: str = "web-script", **inputs: Any) -> Any:
 
 
 def test_the_owner_is_read_from_what_the_clouds_show() -> None:
-    assert owner_of_app(spec("a", OURS)) == OURS
-    assert owner_of_app(spec("a", None)) is None
+    assert owner_of_app(app("a", "a", owner=OURS)["spec"]) == OURS
+    assert owner_of_app(app("a", "a", owner=None)["spec"]) is None
     assert owner_of_app({"name": "a"}) is None
     assert owner_of_worker({"STACK": {"text": OURS}}) == OURS
     assert owner_of_worker({"STACK": {"type": "secret_text"}}) is None
@@ -89,8 +84,7 @@ NAMES = Names(app="app", scripts={"web": "w", "api": "a"}, domains={"web": ("exa
 )
 def test_a_stack_is_made_where_nothing_is_anybody_elses(there: dict[str, Any]) -> None:
     """A Worker with our mark was made by an update that was killed; its upload may be repeated."""
-    made = Clouds(**there)
-    refuse_existing(made, made, NAMES, OURS)  # type: ignore[arg-type]
+    refuse(FakeAccount.owned(**there))
 
 
 @pytest.mark.parametrize(
@@ -126,18 +120,16 @@ def test_a_stack_is_made_where_nothing_is_anybody_elses(there: dict[str, Any]) -
     ],
 )  # fmt: skip
 def test_what_exists_and_is_not_ours_is_refused(there: dict[str, Any], words: str, command: str) -> None:
-    made = Clouds(**there)
     with pytest.raises(UserError) as caught:
-        refuse_existing(made, made, NAMES, OURS)  # type: ignore[arg-type]
+        refuse(FakeAccount.owned(**there))
     said = advice.text(caught.value, "x", "")
     assert words in said
     assert command in said
 
 
 def test_many_names_that_are_taken_are_one_sentence() -> None:
-    made = Clouds(apps={"app": THEIRS}, scripts={"w": None})
     with pytest.raises(UserError) as caught:
-        refuse_existing(made, made, NAMES, OURS)  # type: ignore[arg-type]
+        refuse(FakeAccount.owned(apps={"app": THEIRS}, scripts={"w": None}))
     assert f"The app app (of {THEIRS}), The Worker w (no owner)" in str(caught.value)
     assert advice.text(caught.value, "x", "").endswith(
         "Fix: run `oracle doctor x` to see the keys of their names, and choose other names; or run `oracle adopt x` to "
@@ -147,126 +139,122 @@ def test_many_names_that_are_taken_are_one_sentence() -> None:
 
 @pytest.mark.parametrize("mark", [THEIRS, None])
 def test_a_worker_that_is_not_in_the_state_and_not_ours_is_not_uploaded_over(
-    clouds: Clouds, state: list[dict[str, Any]], mark: str | None
+    account: FakeAccount, state: list[dict[str, Any]], mark: str | None
 ) -> None:
-    clouds.scripts["w"] = mark
+    account.workers["w"] = worker("app", mark)
     with pytest.raises(UserError, match="The Worker w exists already"):
-        hooks()._create(args(SCRIPT, scriptName="w"))
+        checks(account).create(args(SCRIPT, scriptName="w"))
 
 
-def test_a_worker_of_a_killed_update_is_uploaded_again(clouds: Clouds, state: list[dict[str, Any]]) -> None:
-    clouds.scripts["w"] = OURS
-    hooks()._create(args(SCRIPT, scriptName="w"))
-    hooks()._create(args(SCRIPT, scriptName="free"))
+def test_a_worker_of_a_killed_update_is_uploaded_again(account: FakeAccount, state: list[dict[str, Any]]) -> None:
+    account.workers["w"] = worker(owner=OURS)
+    checks(account).create(args(SCRIPT, scriptName="w"))
+    checks(account).create(args(SCRIPT, scriptName="free"))
 
 
-def test_a_service_is_not_called_otherwise_while_its_script_stays(clouds: Clouds, state: list[dict[str, Any]]) -> None:
+def test_a_service_is_not_called_otherwise_while_its_script_stays(
+    account: FakeAccount, state: list[dict[str, Any]]
+) -> None:
     """The engine deletes what is no longer declared at the end, and that is the Worker which it has just uploaded."""
-    clouds.scripts["w"] = OURS
+    account.workers["w"] = worker(owner=OURS)
     kind = URN.rpartition("::")[0]
     state.append({"urn": f"{kind}::universe-script", "outputs": {"scriptName": "w"}})
     with pytest.raises(UserError) as caught:
-        hooks()._create(args(SCRIPT, scriptName="w"))
+        checks(account).create(args(SCRIPT, scriptName="w"))
     assert advice.text(caught.value, "x", "") == (
         "The Worker w is the service universe of this stack, but the configuration calls it web. The update would "
         "delete it at its end. Fix: rename web to universe in Pulumi.x.yaml; or run `pulumi config set --path "
         "oracle-net:workers.web.script NAME --stack x`."
     )
     state[0]["urn"] = "urn:pulumi:x::oracle-net::another::universe-subdomain"
-    hooks()._create(args(SCRIPT, scriptName="w"))
+    checks(account).create(args(SCRIPT, scriptName="w"))
 
 
-def test_an_adopted_worker_of_files_gets_its_first_upload(clouds: Clouds, state: list[dict[str, Any]]) -> None:
+def test_an_adopted_worker_of_files_gets_its_first_upload(account: FakeAccount, state: list[dict[str, Any]]) -> None:
     """The engine has only read it, so its first release is a creation."""
-    clouds.scripts["w"] = None
+    account.workers["w"] = worker(owner=None)
     state.append({"urn": URN, "external": True, "outputs": {"scriptName": "w"}})
-    hooks()._create(args(SCRIPT, scriptName="w"))
-    clouds.scripts["other"] = None
+    checks(account).create(args(SCRIPT, scriptName="w"))
+    account.workers["other"] = worker(owner=None)
     with pytest.raises(UserError, match="The Worker other exists"):
-        hooks()._create(args(SCRIPT, scriptName="other"))
-    clouds.scripts["w"] = THEIRS
+        checks(account).create(args(SCRIPT, scriptName="other"))
+    account.workers["w"] = worker(owner=THEIRS)
     with pytest.raises(UserError, match="does not belong to"):
-        hooks()._create(args(SCRIPT, scriptName="w"))
+        checks(account).create(args(SCRIPT, scriptName="w"))
 
 
 @pytest.mark.parametrize(
-    "there, in_state, refused",
+    "leads_to, in_state, refused",
     [(None, False, False), ("w", False, False), ("o", False, True), ("o", True, False), ("theirs", True, True)],
 )
 def test_a_domain_is_not_moved_away_from_somebody_else(
-    clouds: Clouds, state: list[dict[str, Any]], there: str | None, in_state: bool, refused: bool
+    state: list[dict[str, Any]], leads_to: str | None, in_state: bool, refused: bool
 ) -> None:
     """One that the state has, and that somebody has led to a Worker of nobody's, is drift, which an update repairs."""
-    clouds.scripts.update({"w": OURS, "o": None, "theirs": THEIRS})
-    clouds.domains.update({"example.org": there} if there else {})
+    domains = {"example.org": leads_to} if leads_to else {}
+    account = FakeAccount.owned(scripts={"w": OURS, "o": None, "theirs": THEIRS}, domains=domains)
     if in_state:
         state.append({"urn": URN, "outputs": {"hostname": "example.org"}})
     asked = args(DOMAIN, "web-domain", hostname="example.org", service="w")
     if refused:
         with pytest.raises(UserError, match=r"The domain example\.org, which leads to"):
-            hooks()._create(asked)
+            checks(account).create(asked)
     else:
-        hooks()._create(asked)
+        checks(account).create(asked)
 
 
 @pytest.mark.parametrize("mark, refused", [(OURS, False), (None, False), (THEIRS, True)])
 @pytest.mark.parametrize("type", [SCRIPT, SUBDOMAIN, DOMAIN, CHECK, ALERT])
 def test_what_carries_another_stacks_mark_is_neither_updated_nor_deleted(
-    clouds: Clouds, type: str, mark: str | None, refused: bool
+    account: FakeAccount, type: str, mark: str | None, refused: bool
 ) -> None:
-    clouds.scripts["w"] = mark
-    clouds.domains["example.org"] = "w"
-    clouds.checks["id"] = check_name(mark, "web") if mark else "by hand"
+    account.workers["w"] = worker("app", mark)
+    account.domains["example.org"] = "w"
+    account.checks["id"] = check_name(mark, "web") if mark else "by hand"
     asked = args(type, scriptName="w", hostname="example.org", service="w", checkId="id")
     if refused:
         with pytest.raises(UserError, match=f"belongs to {THEIRS}, not to {OURS}") as caught:
-            hooks()._change(asked)
+            checks(account).change(asked)
         forget = Fix(f"pulumi state delete '{URN}' --stack x", "to remove it from this stack's state")
         assert caught.value.helps == (forget,)
     else:
-        hooks()._change(asked)
+        checks(account).change(asked)
 
 
-def test_what_is_gone_may_be_deleted(clouds: Clouds) -> None:
+def test_what_is_gone_may_be_deleted(account: FakeAccount) -> None:
     for type in (SCRIPT, SUBDOMAIN, DOMAIN, CHECK, ALERT):
-        hooks()._change(args(type, scriptName="w", hostname="example.org", service="w", checkId="id"))
+        checks(account).change(args(type, scriptName="w", hostname="example.org", service="w", checkId="id"))
 
 
-def test_a_refusal_is_a_sentence_of_the_update(clouds: Clouds) -> None:
-    clouds.scripts["w"] = THEIRS
+def test_a_refusal_is_a_sentence_of_the_update(account: FakeAccount) -> None:
+    account.workers["w"] = worker(owner=THEIRS)
 
     async def called(asked: Any) -> None:
-        await ownership._hook(hooks()._create)(asked)
+        await guarded(partial(in_thread, checks(account).create))(asked)
 
     with pytest.raises(pulumi.RunError, match="The Worker w exists already"):
         asyncio.run(called(args(SCRIPT, scriptName="w")))
 
 
-def test_another_stacks_worker_tells_nothing_of_our_traffic(clouds: Clouds) -> None:
+def test_another_stacks_worker_tells_nothing_of_our_traffic(account: FakeAccount) -> None:
     traffic = Traffic(endpoint="c", account="a", script="w", url="u", owner=OURS)
-    assert app_with_traffic(traffic) is None
+    assert app_with_traffic(account.clouds, traffic) is None
     for mark in (OURS, None):
-        clouds.scripts["w"] = mark
-        assert app_with_traffic(traffic) == "app"
-    clouds.scripts["w"] = THEIRS
+        account.workers["w"] = worker("app", mark)
+        assert app_with_traffic(account.clouds, traffic) == "app"
+    account.workers["w"] = worker(owner=THEIRS)
     with pytest.raises(UserError, match=f"The Worker w belongs to {THEIRS}, not to {OURS}") as caught:
-        app_with_traffic(traffic)
+        app_with_traffic(account.clouds, traffic)
     assert caught.value.helps == (Fix("oracle doctor x", "to see which names are taken"),)
 
 
-def test_nobody_logs_in_to_another_stacks_app(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither to carry its data nor to freeze it."""
-    source = Source.of({"id": "id", "spec": spec("old", THEIRS), "active_deployment": None}, "any")
-    platform = MagicMock()
-    with pytest.raises(UserError, match=f"The app old belongs to {THEIRS}"):
-        session_of(platform, source, TARGET)
-    assert platform.mock_calls == []
-
-
-def test_another_stacks_app_gets_no_admin(monkeypatch: pytest.MonkeyPatch) -> None:
-    platform = MagicMock()
-    platform.return_value.__enter__.return_value.app.return_value = {"id": "id", "spec": spec("old", THEIRS)}
-    monkeypatch.setattr(bootstrap, "AppPlatform", platform)
-    monkeypatch.setattr(bootstrap, "ensure_admin", lambda *_: pytest.fail("its admin was changed"))
-    with pytest.raises(UserError, match=f"The app old belongs to {THEIRS}"):
-        bootstrap.bootstrap(TARGET)
+def test_nobody_logs_in_to_another_stacks_app() -> None:
+    """Neither to carry its data, nor to freeze it, nor to make its admin."""
+    with FakePocketBase("old") as backend:
+        account = FakeAccount({"id": app("id", "old", backend.url, owner=THEIRS)})
+        platform = FakeAppPlatform(account)
+        with pytest.raises(UserError, match=f"The app old belongs to {THEIRS}"):
+            session_of(platform, Source.of(account.apps["id"], "service"), target("id", owner=OURS))
+        with pytest.raises(UserError, match=f"The app old belongs to {THEIRS}"):
+            bootstrap(platform, target("id", owner=OURS))
+        assert (backend.requests, account.calls) == ([], [])

@@ -6,26 +6,24 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clients import pocketbase
-from clients.app_platform import ConsoleError
-from clients.app_platform.console import CommandResult
+from clients.app_platform import CommandResult, ConsoleError
+from clients.pocketbase import create_backup, download_backup, list_backups, upload_backup
 from components.backend_generation import fingerprint
-from errors import STACK, Fix, SetKey, UserError
-from lifecycle import context, migration, replica
-from lifecycle.backend_disk import DiskProvider
-from lifecycle.bootstrap import Target
+from errors import SetKey, UserError
+from lifecycle import replica
+from lifecycle.migration import restore_archive
 from settings import ReplicaSettings, SettingsError, parse
+from tests.support.fake_pocketbase import FakePocketBase
+from tests.support.fakes import FakeAccount, FakeAppPlatform, app, target
 from tests.support.waiting import until
 from tests.unit import program
-from tests.unit.test_backend_disk import Platform as FoundPlatform
-from tests.unit.test_backend_disk import props
 from tests.unit.test_backend_generation import RELEASE, settings
 
 APP = "jellyfish-app-g1-r2"
@@ -254,94 +252,55 @@ def test_keys_for_litestream_without_its_configuration_are_refused(where: str) -
         parse(values)
 
 
-def test_an_empty_disk_is_not_asked_of_an_app_that_would_fill_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Replicated(FoundPlatform):
-        def find(self, name: str) -> dict[str, Any]:
-            found = super().find(name)
-            found["spec"]["services"][0]["envs"].append({"key": replica.SCRIPT_VARIABLE, "value": "run"})
-            return found
-
-    from lifecycle import backend_disk
-
-    for module in (backend_disk, context):
-        monkeypatch.setattr(module, "app_with_traffic", lambda _: "app")
-        monkeypatch.setattr(module, "AppPlatform", Replicated)
-    wanted = props(restart=1.0, backup_config={"owner": "organization/oracle-net/prod", "store": "folder:backups"})
-    with pytest.raises(UserError, match=r"so oracle-net:restart would not empty it\.$") as caught:
-        DiskProvider().check(props(), wanted)
-    assert caught.value.helps == (Fix(f"oracle wipe {STACK}", "to empty it"),)
-    DiskProvider().check(props(), {**wanted, "restart": 0.0, "generation": 2.0})
-    for module in (backend_disk, context):
-        monkeypatch.setattr(module, "AppPlatform", FoundPlatform)
-    DiskProvider().check(props(), wanted)
+GOOD, BAD = CommandResult(status=0, output=""), CommandResult(status=1, output="some lines\nno matching backups found")
 
 
-class Platform:
-    """An app, with or without a replica."""
-
-    def __init__(self, replicated: bool = True) -> None:
-        envs = [{"key": replica.SCRIPT_VARIABLE, "value": "run"}] if replicated else []
-        self.spec = {"name": APP, "services": [{"name": "service", "envs": envs}]}
-
-    def __enter__(self) -> Platform:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def app(self, _: str) -> dict[str, Any]:
-        return {"id": "id", "spec": self.spec}
-
-    def console_url(self, *_: str) -> str:
-        return "ws://console"
+def platform(url: str, console: Callable[[Sequence[str]], CommandResult], replicated: bool = True) -> FakeAppPlatform:
+    """An app with or without a replica."""
+    return FakeAppPlatform(FakeAccount({"id": app("id", APP, url, replicated=replicated)}, console=console))
 
 
-def answers(monkeypatch: pytest.MonkeyPatch, *results: CommandResult) -> list[str]:
-    """What the console answers, the last one for ever; returns the words that are asked."""
-    asked: list[str] = []
+def answers(asked: list[str], *results: CommandResult) -> Callable[[Sequence[str]], CommandResult]:
+    """A console that answers with the results, with the last one for ever, and notes the words that are asked."""
     left = list(results)
 
-    def run(_: str, command: list[str], __: float) -> CommandResult:
+    def run(command: Sequence[str]) -> CommandResult:
         asked.append(command[-1])
         return left.pop(0) if len(left) > 1 else left[0]
 
-    monkeypatch.setattr(replica, "run_command", run)
-    return asked
-
-
-GOOD, BAD = CommandResult(status=0, output=""), CommandResult(status=1, output="some lines\nno matching backups found")
+    return run
 
 
 def test_a_proof_is_asked_for_until_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replica, "backoff", lambda seconds, first: iter(range(5)))
-    assert answers(monkeypatch, BAD, BAD, GOOD) is not None
-    replica.verify(Platform(), "id", "service")  # type: ignore[arg-type]
-    asked = answers(monkeypatch, BAD)
+    asked = list[str]()
+    replica.verify(platform("", answers(asked, BAD, BAD, GOOD)), "id", "service")
+    assert asked == ["prove"] * 3
+    asked.clear()
+    there = platform("", answers(asked, BAD))
     with pytest.raises(UserError, match=rf"The replica of {APP} cannot be restored \(no matching backups found\)"):
-        replica.verify(Platform(), "id", "service")  # type: ignore[arg-type]
+        replica.verify(there, "id", "service")
     assert asked == ["prove"] * 5
     with pytest.raises(ConsoleError, match="could not be restarted"):
-        replica.start_anew(Platform(), "id", "service")  # type: ignore[arg-type]
+        replica.start_anew(there, "id", "service")
 
 
-TARGET = Target(
-    **dict.fromkeys(("endpoint", "health_path", "console", "release", "email", "owner"), "x"),
-    password="p",
-    operator="o",
-    service="service",
-    app_id="id",
-)
-RESTORED = ["delete_backup", "upload_backup", "restore_backup", "bootstrap", "delete_backup"]
+@pytest.mark.parametrize("replicated, then", [(True, ["renew", "prove"]), (False, [])])
+def test_data_that_was_put_into_an_app_is_in_its_replica(tmp_path: Path, replicated: bool, then: list[str]) -> None:
+    archive = tmp_path / "archive.zip"
+    with FakePocketBase("new", records={"posts": 1}) as backend:
+        create_backup(backend.url, backend.login(), "made.zip")
+        download_backup(backend.url, backend.login(), "made.zip", archive)
+        backend.write("posts", "later")
+        upload_backup(backend.url, backend.login(), archive, "incoming.zip")  # by an attempt that ended halfway
+        answer, logins = answers(backend.calls, GOOD), list[int]()
 
+        def run(command: Sequence[str]) -> CommandResult:
+            logins.append(sum(path.endswith("/auth-with-password") for path in backend.paths))
+            return answer(command)
 
-@pytest.mark.parametrize("replicated, then", [(True, ["renew", "bootstrap", "prove"]), (False, [])])
-def test_data_that_was_put_into_an_app_is_in_its_replica(
-    monkeypatch: pytest.MonkeyPatch, replicated: bool, then: list[str]
-) -> None:
-    asked = answers(monkeypatch, GOOD)
-    for name in ("delete_backup", "upload_backup", "restore_backup"):
-        monkeypatch.setattr(pocketbase, name, lambda *_, name=name: asked.append(name))
-    monkeypatch.setattr(migration, "AppPlatform", lambda _: Platform(replicated))
-    monkeypatch.setattr(migration, "bootstrap", lambda *_, **__: asked.append("bootstrap"))
-    monkeypatch.setattr(migration, "_session", lambda *_: None)
-    migration._restore_archive(Path("archive.zip"), TARGET, "http://new")
-    assert asked == RESTORED + then
+        backend.calls.clear()
+        restore_archive(platform(backend.url, run, replicated), archive, target("id"))
+        assert (backend.counts, backend.calls) == ({"posts": 1}, ["new: restore", *then])
+        assert logins == sorted(set(logins)), "the logins work again before the replica is verified"
+        assert [each.name for each in list_backups(backend.url, backend.login())] == ["made.zip"]

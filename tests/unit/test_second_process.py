@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
 import advice
 from cli.commands.console import opens_database
 from clients.app_platform import CommandResult
-from clients.pocketbase import AdminError
-from lifecycle import bootstrap
-from lifecycle.bootstrap import Target
+from clients.pocketbase import OPERATOR, AdminError
+from errors import UserError
+from lifecycle.bootstrap import bootstrap
+from tests.support.fake_pocketbase import FakePocketBase
+from tests.support.fakes import (
+    EMAIL,
+    OPERATOR_PASSWORD,
+    PASSWORD,
+    SUCCESS,
+    FakeAccount,
+    FakeAppPlatform,
+    app,
+    target,
+)
 
 CONSOLE = "./oracle-universe superuser upsert"
 
@@ -32,70 +43,81 @@ def test_commands_that_open_the_database_are_known(command: list[str], opens: bo
     assert opens_database(command, CONSOLE) is opens
 
 
-class Platform:
-    def url(self, _: str) -> str:
-        return "http://backend"
-
-    def console_url(self, *_: str) -> str:
-        return "ws://console"
+@pytest.fixture
+def account() -> FakeAccount:
+    return FakeAccount()
 
 
-def target() -> Target:
-    rest = dict.fromkeys(("endpoint", "service", "health_path", "release", "owner"), "x")
-    return Target(console=CONSOLE, email="a@b.c", password="p", operator="o", app_id="id", **rest)
+@pytest.fixture
+def backend(account: FakeAccount) -> Iterator[FakePocketBase]:
+    """The backend of the account's app. Its disk is new: it has neither the admin nor the operator."""
+    with FakePocketBase(passwords={"other@example.org": "x"}) as made:
+        account.apps["id"] = app("id", "app", made.url)
+        yield made
 
 
-@pytest.mark.parametrize("output, allowed", [("held", True), ("", False), ("sh: not found", False)])
-def test_a_database_in_use_is_opened_only_while_its_server_holds_its_locks(
-    monkeypatch: pytest.MonkeyPatch, output: str, allowed: bool
+def in_container(backend: FakePocketBase, locks: str = "held") -> Callable[[Sequence[str]], CommandResult]:
+    """A console whose server holds its locks or does not, and that makes superusers."""
+
+    def run(command: Sequence[str]) -> CommandResult:
+        if command[0] == "sh":
+            return CommandResult(status=0, output=locks)
+        backend.add_superuser(*command[-2:])
+        return SUCCESS
+
+    return run
+
+
+def first_words(account: FakeAccount) -> list[str]:
+    """How the commands in the console began."""
+    return [call.split()[1] for call in account.calls if call.startswith("console: ")]
+
+
+UPSERT = target("id", console=CONSOLE)
+
+
+def test_a_database_in_use_is_opened_while_its_server_holds_its_locks(
+    account: FakeAccount, backend: FakePocketBase
 ) -> None:
-    ran: list[list[str]] = []
-
-    def run(url: str, command: list[str]) -> CommandResult:
-        ran.append(command)
-        return CommandResult(status=0, output=output)
-
-    def repair(url: str, email: str, password: str, operator: str, upsert: Any) -> None:
-        upsert(email, "one-time")
-
-    monkeypatch.setattr(bootstrap, "wait_healthy", lambda *_: None)
-    monkeypatch.setattr(bootstrap, "ensure_admin", repair)
-    monkeypatch.setattr(bootstrap, "run_command", run)
-    if allowed:
-        bootstrap._ensure_logins(Platform(), target(), fresh=False)  # type: ignore[arg-type]
-    else:
-        with pytest.raises(AdminError, match=r"no second process is started on it\.$") as caught:
-            bootstrap._ensure_logins(Platform(), target(), fresh=False)  # type: ignore[arg-type]
-        assert advice.text(caught.value, "prod", "").endswith(
-            "Fix: log in to its dashboard as another superuser, then run `pulumi stack output adminPassword "
-            "--show-secrets --stack prod` to read the declared password, and set it for a@b.c."
-        )
-    assert [command[0] for command in ran] == ["sh", "./oracle-universe"][: 1 + allowed]
+    account.console = in_container(backend)
+    assert bootstrap(FakeAppPlatform(account), UPSERT) == backend.url
+    assert first_words(account) == ["sh", "./oracle-universe"]
+    assert backend.passwords.items() >= {EMAIL: PASSWORD, OPERATOR: OPERATOR_PASSWORD}.items()
 
 
-def test_a_backend_that_nobody_uses_is_not_asked_for_its_locks(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[Any] = []
-    monkeypatch.setattr(bootstrap, "wait_healthy", lambda *_: None)
-    monkeypatch.setattr(bootstrap, "_careful_upsert", lambda *_: pytest.fail("it asks"))
-    monkeypatch.setattr(bootstrap, "ensure_admin", lambda *arguments: given.append(arguments[4]))
-    bootstrap._ensure_logins(Platform(), target(), fresh=True)  # type: ignore[arg-type]
-    assert given[0] is not None
+@pytest.mark.parametrize("output", ["", "sh: not found"])
+def test_a_database_in_use_is_not_opened_without_its_servers_locks(
+    account: FakeAccount, backend: FakePocketBase, output: str
+) -> None:
+    account.console = in_container(backend, output)
+    with pytest.raises(UserError) as caught:
+        bootstrap(FakeAppPlatform(account), UPSERT)
+    assert isinstance(caught.value.cause, AdminError)
+    assert caught.value.cause.problem.endswith("no second process is started on it.")
+    assert advice.text(caught.value, "prod", "").endswith(
+        "Fix: log in to its dashboard as another superuser, then run `pulumi stack output adminPassword "
+        f"--show-secrets --stack prod` to read the declared password, and set it for {EMAIL}."
+    )
+    assert first_words(account) == ["sh"]
 
 
-@pytest.mark.parametrize("result", [(1, "no such program"), (0, "Error: unknown shorthand flag: -x")])
+def test_a_backend_that_nobody_uses_is_not_asked_for_its_locks(account: FakeAccount, backend: FakePocketBase) -> None:
+    account.console = in_container(backend, "")
+    bootstrap(FakeAppPlatform(account), UPSERT, fresh=True)
+    assert first_words(account) == ["./oracle-universe"]
+    assert backend.passwords[EMAIL] == PASSWORD
+
+
+@pytest.mark.parametrize("status, text", [(1, "no such program"), (0, "Error: unknown shorthand flag: -x")])
 def test_a_console_that_fails_is_heard_whatever_its_status(
-    monkeypatch: pytest.MonkeyPatch, result: tuple[int, str]
+    account: FakeAccount, backend: FakePocketBase, status: int, text: str
 ) -> None:
     """PocketBase ends with 0 also where it has not understood its arguments."""
-    ran: list[list[str]] = []
-
-    def run(url: str, command: list[str]) -> CommandResult:
-        ran.append(command)
-        return CommandResult(status=result[0], output=f"{result[1]} one-time")
-
-    monkeypatch.setattr(bootstrap, "run_command", run)
-    with pytest.raises(AdminError) as failed:
-        bootstrap._upsert(Platform(), target())("a@b.c", "one-time")  # type: ignore[arg-type]
-    assert ran == [[*CONSOLE.split(), "--", "a@b.c", "one-time"]]
-    assert result[1] in str(failed.value)
-    assert "one-time" not in str(failed.value)
+    account.console = lambda command: CommandResult(status=status, output=f"{text} {command[-1]}")
+    with pytest.raises(UserError) as failed:
+        bootstrap(FakeAppPlatform(account), UPSERT, fresh=True)
+    [call] = account.calls
+    command, _, one_time = call.rpartition(" ")
+    assert command == f"console: {CONSOLE} -- {EMAIL}"
+    assert text in str(failed.value)
+    assert one_time not in str(failed.value)

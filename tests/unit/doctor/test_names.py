@@ -14,7 +14,7 @@ from cli.engine.pulumi import Finished
 from cli.engine.workspace import PROJECT, Stack
 from clients.app_platform import AppPlatformError
 from settings import DomainSettings, from_file
-from tests.support.clouds import Clouds
+from tests.support.fakes import FakeAccount
 from tests.support.stacks import configured_worker
 
 OURS, THEIRS = "organization/oracle-net/x", "organization/oracle-net/local"
@@ -33,11 +33,13 @@ SETTINGS = PROD.model_copy(
 DOMAIN = DomainSettings(hostname="example.org", zone_id="1" * 32)
 
 
-def found(monkeypatch: pytest.MonkeyPatch, clouds: Any, *known: str, domain: bool = False) -> list[tuple[str, ...]]:
+def found(
+    monkeypatch: pytest.MonkeyPatch, account: FakeAccount, *known: str, domain: bool = False
+) -> list[tuple[str, ...]]:
     resources = [{"urn": f"urn:pulumi:x::oracle-net::t::{name}"} for name in known]
     exported = Finished(0, json.dumps({"deployment": {"resources": resources}}))
-    monkeypatch.setattr(names, "AppPlatform", clouds)
-    monkeypatch.setattr(names, "Workers", clouds)
+    monkeypatch.setattr(names, "AppPlatform", account.clouds.app_platform)
+    monkeypatch.setattr(names, "Workers", account.clouds.workers)
     monkeypatch.setattr(names, "Engine", lambda _: SimpleNamespace(owner=OURS))
     monkeypatch.setattr(names, "bounded", lambda *_: exported)
     settings = configured_worker(SETTINGS, "web", domain=DOMAIN)
@@ -47,15 +49,16 @@ def found(monkeypatch: pytest.MonkeyPatch, clouds: Any, *known: str, domain: boo
 
 
 def test_what_is_free_or_ours_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    for clouds in (Clouds(), Clouds({APP: OURS}, {"oracle-net": OURS}, {DOMAIN.hostname: "oracle-net"})):
-        assert [level for level, *_ in found(monkeypatch, clouds, domain=True)] == ["ok"]
+    ours = FakeAccount.owned({APP: OURS}, {"oracle-net": OURS}, {DOMAIN.hostname: "oracle-net"})
+    for account in (FakeAccount(), ours):
+        assert [level for level, *_ in found(monkeypatch, account, domain=True)] == ["ok"]
 
 
 def test_what_is_another_stacks_is_never_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when the state has it, as a copied one does."""
-    clouds = Clouds({APP: THEIRS}, {"oracle-net": THEIRS})
+    account = FakeAccount.owned({APP: THEIRS}, {"oracle-net": THEIRS})
     for known in ((), ("backend-app", "web-script")):
-        assert found(monkeypatch, clouds, *known) == [
+        assert found(monkeypatch, account, *known) == [
             (
                 "fail",
                 f"the app jellyfish-app exists and belongs to {THEIRS}, so an update is refused",
@@ -71,8 +74,8 @@ def test_what_is_another_stacks_is_never_well(monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_carries_no_owner_can_be_adopted_unless_the_state_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Then it is drift, which the next update repairs."""
-    clouds = Clouds({APP: None}, {"oracle-net": None, "o": None}, {DOMAIN.hostname: "o"})
-    listed = found(monkeypatch, clouds, domain=True)
+    account = FakeAccount.owned({APP: None}, {"oracle-net": None, "o": None}, {DOMAIN.hostname: "o"})
+    listed = found(monkeypatch, account, domain=True)
     assert [what.partition(" and ")[0] for _, what, _ in listed] == [
         "the app jellyfish-app exists",
         "the Worker oracle-net exists",
@@ -81,14 +84,12 @@ def test_what_carries_no_owner_can_be_adopted_unless_the_state_has_it(monkeypatc
     assert {remedy for *_, remedy in listed} == {"oracle adopt x"}
     assert all("choose another name with `pulumi config set --path oracle-net:" in what for _, what, _ in listed)
     known = ("backend-app", "web-script", "web-domain")
-    assert [level for level, *_ in found(monkeypatch, clouds, *known, domain=True)] == ["ok"]
+    assert [level for level, *_ in found(monkeypatch, account, *known, domain=True)] == ["ok"]
 
 
 def test_clouds_that_do_not_answer_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: Any, **__: Any) -> Any:
-        raise AppPlatformError("DigitalOcean does not answer")
-
-    [(level, what, _)] = found(monkeypatch, broken)
+    account = FakeAccount(failures={"find": AppPlatformError("DigitalOcean does not answer")})
+    [(level, what, _)] = found(monkeypatch, account)
     assert (level, what) == ("warn", "the names could not be checked: DigitalOcean does not answer")
 
 
