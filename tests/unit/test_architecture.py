@@ -162,18 +162,6 @@ def test_the_commands_layers_import_only_those_below() -> None:
     assert not wrong
 
 
-def test_nothing_asks_for_the_stacks_name() -> None:
-    """What differs between stacks is configuration and nothing else. One place names the owner of what is made."""
-    found = {part: files(part) for part in ("__main__", "settings", "components", "lifecycle", "sources")}
-    assert all(found.values())
-    for path in itertools.chain(*found.values()):
-        if path.stem == "naming":
-            continue
-        for node in ast.walk(tree(path)):
-            asked = isinstance(node, ast.Attribute | ast.Name) and "get_stack" in ast.unparse(node)
-            assert not asked, path
-
-
 OUR_COMMAND = re.compile(r"\b(oracle|pulumi|make) [a-z]")
 
 

@@ -99,11 +99,19 @@ def test_secret_variables_are_the_apps_and_not_the_services(run: program.Run) ->
         assert {env["type"] for service in spec["services"] for env in service["envs"]} == {"GENERAL"}
 
 
-def test_no_secret_is_anywhere_outside_a_secret(run: program.Run) -> None:
+@pytest.mark.parametrize("admin", ["configured", "generated"])
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_secret_is_anywhere_outside_a_secret(stack: str, admin: str) -> None:
+    if admin == "configured":
+        run = declared(stack)
+    else:
+        others = {key: secret for key, secret in SECRETS.items() if key != "oracle-net:adminPassword"}
+        run = program.run(program.config_of(stack) | others, list(others))
     assert run.resources
     for resource in run.resources:
         shown = json.dumps(program.hidden(resource.inputs), default=str)
-        assert not [name for name, secret in SECRETS.items() if secret in shown], resource.name
+        secrets = {**SECRETS, "generated": program.MADE_PASSWORD}
+        assert not [name for name, secret in secrets.items() if secret in shown], resource.name
 
 
 def test_every_image_is_named_by_its_digest(run: program.Run) -> None:
@@ -191,7 +199,7 @@ def test_nothing_names_a_stack() -> None:
     read = [
         path
         for folder in ("settings", "components", "lifecycle", "sources")
-        for path in sorted((program.PROJECT / folder).glob("*.py"))
+        for path in sorted((program.PROJECT / folder).rglob("*.py"))
     ]
     for path in [Path("__main__.py"), *read]:
         for node in ast.walk(ast.parse((program.PROJECT / path).read_text())):

@@ -142,17 +142,6 @@ def test_everything_that_can_carry_its_owner_does(stack: str) -> None:
         assert all(alert.inputs["name"].startswith(f"{owner} ") for alert in run.of(ALERT))
 
 
-@pytest.mark.parametrize("stack", STACKS)
-def test_no_secret_is_declared_outside_a_secret(stack: str) -> None:
-    config = program.config_of(stack) | {"oracle-net:githubToken": "planted-token"}
-    run = program.run(config, ["oracle-net:githubToken"])
-    assert run.resources
-    for resource in run.resources:
-        shown = json.dumps(program.hidden(resource.inputs), default=str)
-        assert "planted-token" not in shown, resource.name
-        assert program.MADE_PASSWORD not in shown, resource.name
-
-
 def test_front_ends_get_the_apis_address_at_run_time() -> None:
     run = declared("prod")
     for service in ("web", "universe"):
