@@ -90,7 +90,7 @@ class TestCountRecords:
             count_records(gateway.url, session_of(full))
 
 
-class TestCensus:
+class TestSummary:
     def test_in_numbers(self, full: Backend) -> None:
         found = summarize_data(full.url, session_of(full))
         assert found.records == count_records(full.url, session_of(full))

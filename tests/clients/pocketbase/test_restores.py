@@ -255,7 +255,7 @@ def without_its_database(path: Path) -> None:
         zipped.writestr("storage/x", b"x")
 
 
-class TestKept:
+class TestNothingRestored:
     @pytest.mark.parametrize(
         "damage",
         [
@@ -321,7 +321,7 @@ class TestKept:
         keeps_its_own(target)
 
 
-class TestKilled:
+class TestServerEnds:
     def test_it_stays_away(self, target: Backend, session: Login, monkeypatch: pytest.MonkeyPatch) -> None:
         """A freeze is on meanwhile, so nobody waits as long as a large backup may take."""
         monkeypatch.setattr(restores, "AWAY_SECONDS", 2.0)
