@@ -45,6 +45,8 @@ class FakePocketBase(StubServer):
         self.asked: list[dict[str, Any]] = []
         """Others' requests, as in the log."""
         self.files = 0
+        self.second_factor = False
+        """Whether a login needs a second factor."""
         self.superusers: list[dict[str, str]] = []
         for email, password in (passwords or {EMAIL: PASSWORD, OPERATOR: OPERATOR_PASSWORD}).items():
             self.add_superuser(email, password)
@@ -129,6 +131,8 @@ class FakePocketBase(StubServer):
             found = [each for each in self.superusers if each["email"] == body["identity"]]
             if not found or found[0]["password"] != body["password"]:
                 return REFUSED
+            if self.second_factor:
+                return Reply({"mfaId": "m"}, 401)
             return Reply({"token": "t", "record": found[0]})
         if method == "GET":
             return Reply({"items": self.superusers, "totalItems": len(self.superusers)})

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from cli.backups.stack_backups import StackBackups
+from cli.engine.pulumi import Engine
 from cli.ui import phrases
 from cli.ui.errors import CommandError
 from cli.ui.prompt import confirm, refuse_unattended
@@ -47,12 +48,14 @@ def stack_backups(tmp_path: Path, *entries: Entry, stack: str = "local") -> Stac
     audit_log = AuditLog(open_store("folder:kept", tmp_path), owner(stack))
     for each in entries:
         audit_log.add(each)
-    made = object.__new__(StackBackups)
-    update = f"pulumi up --stack {stack}"
-    here = SimpleNamespace(name=stack, private=tmp_path / ".oracle", project=tmp_path, update=update)
-    made.engine = cast(Any, SimpleNamespace(stack=here, owner=owner(stack)))
-    made.__dict__["store"] = audit_log.store
-    return made
+    here = SimpleNamespace(
+        name=stack,
+        private=tmp_path / ".oracle",
+        project=tmp_path,
+        update=f"pulumi up --stack {stack}",
+        settings=lambda: SimpleNamespace(backup=SimpleNamespace(store="folder:kept", endpoint=None, region=None)),
+    )
+    return StackBackups(cast(Engine, SimpleNamespace(stack=here, owner=owner(stack))))
 
 
 def keep_backup(made: StackBackups, tmp_path: Path, app: str, **records: int) -> Backup:

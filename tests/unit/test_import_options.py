@@ -16,11 +16,12 @@ from cli.deploy import first_release
 from cli.deploy.config_change import Refused
 from errors import STACK, Fix
 from lifecycle import import_options
-from lifecycle.bootstrap import Target, runs_declared_release
+from lifecycle.bootstrap import runs_declared_release
 from lifecycle.context import Source
 from settings import Settings, SettingsError, parse
 from stack_outputs import ADOPTED
 from tests.support.errors import refused
+from tests.support.fakes import FakeAccount, FakeAppPlatform, target
 from tests.unit import program
 
 APP = {"app": "app-12345678", "deployment": "dep-12345678"}
@@ -203,20 +204,6 @@ def test_an_app_made_by_hand_is_the_first_generation_so_that_its_data_is_carried
 
 @pytest.mark.parametrize("deployment, same", [("dep-12345678", True), ("another", False)])
 def test_what_was_adopted_is_known_by_its_deployment(deployment: str, same: bool) -> None:
-    class Platform:
-        def app(self, _: str) -> dict[str, Any]:
-            return by_hand(deployment)
-
-    target = Target(
-        owner="o/p/s",
-        endpoint="http://127.0.0.1:9",
-        service="pb",
-        health_path="/",
-        console="x",
-        release=f"{ADOPTED}dep-12345678",
-        email="a@example.org",
-        password="secret",
-        operator="x",
-        app_id="app-1",
-    )
-    assert runs_declared_release(Platform(), target) is same  # type: ignore[arg-type]
+    platform = FakeAppPlatform(FakeAccount({"app-1": by_hand(deployment)}))
+    adopted = target("app-1", service="pb", release=f"{ADOPTED}dep-12345678")
+    assert runs_declared_release(platform, adopted) is same

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
-from clients.pocketbase import Login, SecondFactorWanted
+from clients.pocketbase import OPERATOR
 from errors import RestoreBackup
-from storage.backups import Backup, Entry, loss
+from storage.backups import Backup, Entry
 from storage.backups.audit_log import Kind
 from storage.backups.loss import Logins, Loss, find_loss, known_of, last_known
+from tests.support.fake_pocketbase import FakePocketBase
 from tests.support.owners import owner
 
 FILLED = "2026-11-22T10:00:00.000000Z"
@@ -86,7 +85,7 @@ def test_what_was_emptied_on_purpose_held_nothing() -> None:
     assert not known_of(entry(), [], [backup("b", LATER, posts=0)], None).records
 
 
-class Kept:
+class Stored:
     """An audit log and a catalog."""
 
     def __init__(self, entries: list[Entry]) -> None:
@@ -100,28 +99,27 @@ class Kept:
 
 
 def found(
-    monkeypatch: pytest.MonkeyPatch, knows: set[str], since: str = LAST, entries: list[Entry] | None = None
+    *superusers: str, since: str = LAST, entries: list[Entry] | None = None, second_factor: bool = False
 ) -> Loss | None:
-    def login(_url: str, _email: str, password: str, **_: Any) -> Login | None:
-        if "second factor" in knows:
-            raise SecondFactorWanted("MFA")
-        return Login(token="t", id="i") if password in knows else None
+    """The loss of a backend with a post and these superusers, which it has since a moment."""
+    stored: Any = Stored([entry()] if entries is None else entries)
+    with FakePocketBase(records={"posts": 1}) as backend:
+        backend.second_factor = second_factor
+        backend.superusers.clear()
+        for email in superusers:
+            password = LOGINS.operator if email == OPERATOR else LOGINS.password
+            backend.add_superuser(email, password, since.replace("T", " "))
+        return find_loss(backend.url, LOGINS, "app-g1-r2", stored, stored, None)
 
-    monkeypatch.setattr(loss, "login", login)
-    monkeypatch.setattr(loss, "superuser_since", lambda *_: since)
-    monkeypatch.setattr(loss, "count_records", lambda *_: {"posts": 1, "_superusers": 1})
-    kept: Any = Kept([entry()] if entries is None else entries)
-    return find_loss("http://backend", LOGINS, "app-g1-r2", kept, kept, None)
 
-
-def test_the_disk_that_was_filled_has_the_operator_whatever_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_disk_that_was_filled_has_the_operator_whatever_it_holds() -> None:
     """Somebody who deletes posts is no alarm."""
-    assert found(monkeypatch, {"the-operators"}) is None
-    assert found(monkeypatch, {"second factor"}) is None
+    assert found(OPERATOR) is None
+    assert found(OPERATOR, second_factor=True) is None
 
 
-def test_a_new_disk_has_an_admin_of_its_own_and_no_operator(monkeypatch: pytest.MonkeyPatch) -> None:
-    lost = found(monkeypatch, {"the-password"})
+def test_a_new_disk_has_an_admin_of_its_own_and_no_operator() -> None:
+    lost = found(LOGINS.email)
     assert lost is not None
     assert (lost.since, lost.now, lost.known.records) == (LAST, {"posts": 1}, {"posts": 30})
     assert lost.summary == (
@@ -131,24 +129,24 @@ def test_a_new_disk_has_an_admin_of_its_own_and_no_operator(monkeypatch: pytest.
     assert lost.known.recovery == RestoreBackup("b")
 
 
-def test_a_new_disk_after_the_password_was_changed_knows_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_disk_after_the_password_was_changed_knows_nobody() -> None:
     """The image makes the admin with the password that the app was made with."""
-    lost = found(monkeypatch, set())
+    lost = found()
     assert lost is not None
     assert lost.now is None
     assert "has neither of the program's logins" in lost.summary
 
 
-def test_an_operator_that_somebody_deleted_is_no_new_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found(monkeypatch, {"the-password"}, since=BEFORE) is None
+def test_an_operator_that_somebody_deleted_is_no_new_disk() -> None:
+    assert found(LOGINS.email, since=BEFORE) is None
 
 
-def test_an_app_made_by_hand_has_no_ledger_and_no_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found(monkeypatch, {"the-password"}, entries=[]) is None
+def test_an_app_made_by_hand_has_no_ledger_and_no_loss() -> None:
+    assert found(LOGINS.email, entries=[]) is None
 
 
 def test_an_app_that_is_gone_is_known_by_the_ledger() -> None:
-    kept: Any = Kept([entry()])
+    kept: Any = Stored([entry()])
     known = last_known("app-g1-r2", 1, kept, kept, None)
     assert known is not None
     assert known.summary == "30 records (30 posts) (as of 2026-11-22T11:00Z)"
