@@ -128,8 +128,9 @@ class FakePocketBase(StubServer):
 
     def _superusers(self, method: str, rest: list[str], body: Any) -> Reply:
         if rest == ["auth-with-password"]:
-            found = [each for each in self.superusers if each["email"] == body["identity"]]
-            if not found or found[0]["password"] != body["password"]:
+            login = body["identity"], body["password"]
+            found = [each for each in self.superusers if (each["email"], each["password"]) == login]
+            if not found:
                 return REFUSED
             if self.second_factor:
                 return Reply({"mfaId": "m"}, 401)

@@ -99,6 +99,9 @@ class FakeAppPlatform(AppPlatform):
         self._account.check("find")
         return next((app for app in self._account.apps.values() if app["spec"]["name"] == name), None)
 
+    def names(self) -> list[str]:
+        return [app["spec"]["name"] for app in self._account.apps.values()]
+
     def alerts(self, app_id: str) -> list[dict[str, Any]]:
         self._account.check("alerts")
         return self._account.alerts[app_id]
@@ -122,7 +125,7 @@ class FakeAppPlatform(AppPlatform):
         return self._account.console(command)
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        self._account.calls.append(f"{method} {path} {' '.join(sorted(body or {}))}")
+        self._account.calls.append(f"{method} {path} {' '.join(sorted(body or {}))}".rstrip())
         return {}
 
     def _deploy(self, how: str, app_id: str) -> Deployment:
@@ -157,6 +160,10 @@ class FakeWorkers(Workers):
     def migration_tag(self, script: str) -> str | None:
         self._state.check("migration_tag")
         return self._state.tags.get(script)
+
+    def delete(self, script: str) -> None:
+        self._state.calls.append(f"{script}: deleted")
+        self._state.workers.pop(script, None)
 
     def put_secrets(self, script: str, texts: Mapping[str, str]) -> None:
         self._state.check("put_secrets")

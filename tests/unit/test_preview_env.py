@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from unittest.mock import MagicMock, Mock, call
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -27,6 +27,7 @@ from cli.runs.report import Row
 from cli.ui.errors import CommandError
 from errors import Fix, Remedy
 from settings import SCRIPT_NAME_LIMIT, from_file
+from tests.support.fakes import FakeAccount
 from tests.support.owners import owner
 from tests.unit import program
 from tests.unit.test_program import APP, DOMAIN, SCRIPT, checkouts
@@ -315,18 +316,13 @@ def test_what_the_state_never_heard_of_goes_by_its_name_and_nothing_else(
 ) -> None:
     apps = ["pr-7-jellyfish-cadb5f-g1-r2", "pr-7-jellyfish", "pr-77-jellyfish-cadb5f", "jellyfish-app-staging"]
     scripts = ["pr-7-oracle-net-staging", "pr-7-other", "oracle-net-staging"]
-    platform, cloudflare = MagicMock(), MagicMock()
-    platform.return_value.__enter__.return_value.names.return_value = apps
-    platform.return_value.__enter__.return_value.find.side_effect = lambda name: {"id": f"id-of-{name}", "spec": {}}
-    cloudflare.return_value.__enter__.return_value.bindings.side_effect = lambda name: {} if name in scripts else None
-    monkeypatch.setattr(leftovers, "AppPlatform", platform)
-    monkeypatch.setattr(leftovers, "Workers", cloudflare)
+    account = FakeAccount.owned(dict.fromkeys(apps), dict.fromkeys(scripts))
+    monkeypatch.setattr(leftovers, "AppPlatform", account.clouds.app_platform)
+    monkeypatch.setattr(leftovers, "Workers", account.clouds.workers)
     engine = Mock(Engine)
     engine.stack, engine.environment = lifecycle._write_file(base, 7), {}
     assert leftovers.clear(engine) == ["pr-7-oracle-net-staging", "pr-7-jellyfish-cadb5f-g1-r2"]
-    cloudflare.return_value.__enter__.return_value.delete.assert_called_once_with("pr-7-oracle-net-staging")
-    deleted = call("DELETE", "/v2/apps/id-of-pr-7-jellyfish-cadb5f-g1-r2")
-    assert platform.return_value.__enter__.return_value.request.call_args_list == [deleted]
+    assert account.calls == ["pr-7-oracle-net-staging: deleted", "DELETE /v2/apps/pr-7-jellyfish-cadb5f-g1-r2"]
 
 
 def test_a_file_with_another_stacks_names_deletes_nothing(base: Stack, state: State) -> None:

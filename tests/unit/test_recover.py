@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
-from unittest.mock import MagicMock, Mock
+from unittest.mock import Mock
 
 import pytest
 
 from cli.engine import recover
 from cli.engine.pulumi import Engine
+from tests.support import fakes
+from tests.support.fakes import FakeAccount
 
 URN = "urn:pulumi:local::oracle-net::oracle-net:index:Backend$digitalocean:index/app:App::backend-app"
 
@@ -18,7 +23,8 @@ def app(name: str, id: str = "", **more: Any) -> dict[str, Any]:
 
 
 def generation(name: str) -> dict[str, Any]:
-    return {"urn": "generation", "type": recover.GENERATION, "outputs": {"app": name, "trigger": "2.1.abc"}}
+    outputs = {"app": name, "trigger": "2.1.abc", "generation": 2.0}
+    return {"urn": "generation", "type": recover.GENERATION, "outputs": outputs}
 
 
 def state(*resources: dict[str, Any], pending: list[dict[str, Any]] | None = None) -> dict[str, Any]:
@@ -26,24 +32,37 @@ def state(*resources: dict[str, Any], pending: list[dict[str, Any]] | None = Non
 
 
 @pytest.fixture
-def imported(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """The states that were imported; the cloud has the app `new` with the id `made`."""
-    states: list[dict[str, Any]] = []
-
-    def existing(_: Engine, resource: dict[str, Any]) -> str | None:
-        return "made" if resource["inputs"]["spec"]["name"] == "new" else None
-
-    monkeypatch.setattr(recover, "import_state", lambda _, given: states.append(given))
-    monkeypatch.setattr(recover, "_existing", existing)
-    monkeypatch.setattr(recover, "_has_generation", lambda *_: True)
-    monkeypatch.setattr(recover, "_free_locks", lambda _: iter(()))
-    return states
+def account(monkeypatch: pytest.MonkeyPatch) -> FakeAccount:
+    """The cloud has the app `new` of generation 2 with the id `made`."""
+    made = FakeAccount({"made": fakes.app("made", "new", generation=2)})
+    monkeypatch.setattr(recover, "AppPlatform", made.clouds.app_platform)
+    return made
 
 
-def recovered(given: dict[str, Any]) -> list[str]:
-    engine = Mock(Engine)
-    engine.export.return_value = given
-    return recover.recover(engine)
+@dataclass
+class Recovery:
+    """A stack without a lock, and the states that were imported."""
+
+    folder: Path
+    imported: list[dict[str, Any]] = field(default_factory=list)
+
+    def of(self, given: dict[str, Any]) -> list[str]:
+        engine = Mock(Engine, environment={"PULUMI_BACKEND_URL": f"file://{self.folder}"}, owner=fakes.OWNER)
+        engine.stack = Mock(private=self.folder, digitalocean="d")
+        engine.stack.name = "local"
+        engine.stack.settings.return_value.backend.service = fakes.SERVICE
+        engine.export.return_value = given
+        engine.run_checked.side_effect = self._import
+        return recover.recover(engine)
+
+    def _import(self, *command: str) -> None:
+        assert command[:-1] == ("stack", "import", "--stack", "local", "--file")
+        self.imported.append(json.loads(Path(command[-1]).read_text()))
+
+
+@pytest.fixture
+def recovery(account: FakeAccount, tmp_path: Path) -> Recovery:
+    return Recovery(tmp_path)
 
 
 def creating(name: str) -> dict[str, Any]:
@@ -56,31 +75,36 @@ def listed(given: dict[str, Any]) -> list[tuple[str, bool]]:
 
 
 def test_a_replacement_that_was_made_is_taken_over_and_the_one_before_it_waits_to_be_deleted(
-    imported: list[dict[str, Any]],
+    recovery: Recovery,
 ) -> None:
-    recovered(state(generation("new"), app("old", "old"), {"urn": "after", "type": "x"}, pending=[creating("new")]))
-    assert listed(imported[0]) == [("made", False), ("old", True)]
-    assert [each["urn"] for each in imported[0]["deployment"]["resources"]] == ["generation", URN, URN, "after"]
-    assert imported[0]["deployment"]["pending_operations"] == []
+    recovery.of(state(generation("new"), app("old", "old"), {"urn": "after", "type": "x"}, pending=[creating("new")]))
+    assert listed(recovery.imported[0]) == [("made", False), ("old", True)]
+    assert [each["urn"] for each in recovery.imported[0]["deployment"]["resources"]] == [
+        "generation",
+        URN,
+        URN,
+        "after",
+    ]
+    assert recovery.imported[0]["deployment"]["pending_operations"] == []
     # The provider reads no setting that no cloud has: without it the next plan would be an update of the app.
-    assert imported[0]["deployment"]["resources"][1]["outputs"]["spec"] == {"name": "new", "region": "sgp"}
+    assert recovery.imported[0]["deployment"]["resources"][1]["outputs"]["spec"] == {"name": "new", "region": "sgp"}
 
 
-def test_a_replacement_that_was_never_made_leaves_the_one_before_it(imported: list[dict[str, Any]]) -> None:
-    recovered(state(app("old", "old"), pending=[creating("never")]))
-    assert listed(imported[0]) == [("old", False)]
+def test_a_replacement_that_was_never_made_leaves_the_one_before_it(recovery: Recovery) -> None:
+    recovery.of(state(app("old", "old"), pending=[creating("never")]))
+    assert listed(recovery.imported[0]) == [("old", False)]
 
 
-def test_what_the_state_has_already_is_not_taken_over_twice(imported: list[dict[str, Any]]) -> None:
-    recovered(state(app("new", "made"), app("old", "old", delete=True), pending=[creating("new")]))
-    assert listed(imported[0]) == [("made", False), ("old", True)]
+def test_what_the_state_has_already_is_not_taken_over_twice(recovery: Recovery) -> None:
+    recovery.of(state(app("new", "made"), app("old", "old", delete=True), pending=[creating("new")]))
+    assert listed(recovery.imported[0]) == [("made", False), ("old", True)]
 
 
-def test_an_app_whose_creation_was_never_answered_is_taken_over(imported: list[dict[str, Any]]) -> None:
-    (line,) = recovered(state(generation("new"), app("old", "old", replacementTrigger="old")))
+def test_an_app_whose_creation_was_never_answered_is_taken_over(recovery: Recovery) -> None:
+    (line,) = recovery.of(state(generation("new"), app("old", "old", replacementTrigger="old")))
     assert "made" in line
-    assert listed(imported[0]) == [("made", False), ("old", True)]
-    made = imported[0]["deployment"]["resources"][1]
+    assert listed(recovery.imported[0]) == [("made", False), ("old", True)]
+    made = recovery.imported[0]["deployment"]["resources"][1]
     assert made["inputs"] == {"spec": {"name": "new", "region": "sgp"}}
     assert made["replacementTrigger"] == "new"
 
@@ -95,33 +119,22 @@ def test_an_app_whose_creation_was_never_answered_is_taken_over(imported: list[d
         [],
     ],
 )
-def test_a_state_that_misses_nothing_is_left_alone(
-    imported: list[dict[str, Any]], resources: list[dict[str, Any]]
-) -> None:
-    assert recovered(state(*resources)) == []
-    assert imported == []
+def test_a_state_that_misses_nothing_is_left_alone(recovery: Recovery, resources: list[dict[str, Any]]) -> None:
+    assert recovery.of(state(*resources)) == []
+    assert recovery.imported == []
 
 
-def test_somebody_elses_app_of_that_name_is_left_alone(
-    imported: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(recover, "_has_generation", lambda *_: False)
-    assert recovered(state(generation("new"), app("old", "old"))) == []
-    assert imported == []
+def test_an_app_of_another_generation_is_left_alone(recovery: Recovery, account: FakeAccount) -> None:
+    account.apps["made"] = fakes.app("made", "new", generation=1)
+    assert recovery.of(state(generation("new"), app("old", "old"))) == []
+    assert recovery.imported == []
 
 
-@pytest.mark.parametrize(
-    "mark, taken", [("organization/oracle-net/x", True), ("organization/oracle-net/other", False), (None, False)]
-)
+@pytest.mark.parametrize("mark, taken", [(fakes.OWNER, True), ("organization/oracle-net/other", False), (None, False)])
 def test_only_an_app_with_our_mark_is_taken_over(
-    monkeypatch: pytest.MonkeyPatch, mark: str | None, taken: bool
+    recovery: Recovery, account: FakeAccount, mark: str | None, taken: bool
 ) -> None:
-    envs = [{"key": "STACK", "value": mark}] if mark else []
-    platform = MagicMock()
-    platform.return_value.__enter__.return_value.find.return_value = {
-        "id": "made",
-        "spec": {"name": "new", "services": [{"name": "service", "envs": envs}]},
-    }
-    monkeypatch.setattr(recover, "AppPlatform", platform)
-    engine = Mock(Engine, environment={}, stack=Mock(digitalocean="d"), owner="organization/oracle-net/x")
-    assert recover._existing(engine, app("new")) == ("made" if taken else None)
+    account.apps["made"] = fakes.app("made", "new", generation=2, owner=mark)
+    recovery.of(state(app("old", "old"), pending=[creating("new")]))
+    expected = [("made", False), ("old", True)] if taken else [("old", False)]
+    assert listed(recovery.imported[0]) == expected

@@ -22,6 +22,8 @@ from cli.ui import prompt
 from cli.ui.errors import CommandError
 from errors import SetKey
 from tests.support.errors import refused
+from tests.support.fake_pocketbase import FakePocketBase
+from tests.support.fakes import EMAIL
 from tests.unit.test_settings import values
 
 
@@ -136,17 +138,22 @@ def test_what_is_not_protected_need_not_be_unlocked(monkeypatch: pytest.MonkeyPa
         ({"older"}, "refuses the new password"),
     ],
 )
-def test_what_is_not_proven_is_said(monkeypatch: pytest.MonkeyPatch, accepted: set[str], sentence: str | None) -> None:
-    monkeypatch.setattr(rotation, "_login", lambda url, email, password: password in accepted or None)
-    monkeypatch.setattr(rotation, "remove_temporary_admins", lambda *_: [])
+def test_what_is_not_proven_is_said(accepted: set[str], sentence: str | None) -> None:
     engine = Mock(Engine, stack=Stack("prod"))
-    engine.login.return_value = Mock(backend_app="jellyfish-app"), "newer"
-    if sentence is None:
-        said = list(rotation.verified(engine, "older"))
-        assert said[:2] == ["jellyfish-app accepts the new password.", "jellyfish-app refuses the old password."]
-        return
-    with refused(rf"{sentence}\. Fix: run `oracle status prod` to see the cause, then run `pulumi up --stack prod`\.$"):
-        list(rotation.verified(engine, "older"))
+    with FakePocketBase(passwords={"left@temporary-admin.invalid": "newer"}) as backend:
+        for password in accepted:
+            backend.add_superuser(EMAIL, password)
+        outputs = Mock(backend_app="jellyfish-app", backend_url=backend.url, admin_email=EMAIL)
+        engine.login.return_value = outputs, "newer"
+        if sentence is None:
+            said = list(rotation.verified(engine, "older"))
+            assert said == ["jellyfish-app accepts the new password.", "jellyfish-app refuses the old password."]
+            assert backend.passwords == {EMAIL: "newer"}
+            return
+        check = "run `oracle status prod` to see the cause, then run `pulumi up --stack prod`"
+        with refused(rf"{sentence}\. Fix: {check}\.$"):
+            list(rotation.verified(engine, "older"))
+        assert backend.calls == []
 
 
 def test_a_password_that_has_not_changed_is_no_rotation() -> None:
