@@ -85,7 +85,7 @@ class GenerationProvider(Provider):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         _check_backup_store(props)
-        return CreateResult(id_=props["base"], outs=_count_app(props, {}))
+        return CreateResult(id_=props["base"], outs=count_app(props, {}))
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         _check_backup_store(_news)
@@ -148,7 +148,7 @@ def fingerprint(settings: Settings, release: str) -> str:
     return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _count_app(props: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+def count_app(props: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     """Return the properties with the generation's next app. `counts` has the number of apps by generation, so that no
     name is used twice.
     """
@@ -159,7 +159,7 @@ def _count_app(props: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
 
 def _after_update(olds: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
     """Return the resource's outputs after its next update."""
-    return _count_app(news, olds["counts"] if olds["base"] == news["base"] else {})
+    return count_app(news, olds["counts"] if olds["base"] == news["base"] else {})
 
 
 def _refuse_name(clouds: Clouds, app: str, news: dict[str, Any]) -> None:

@@ -52,7 +52,7 @@ class BackupBeforeDelete:
 
     def __init__(self, context: BackendContext, app: pulumi.Output[str]) -> None:
         self._context = context
-        self._guard = DeleteGuard(context)
+        self._guard = DataGuard(context)
         self._app = app
         always = pulumi.ResourceHookOptions(on_dry_run=True)
         self.before_create = pulumi.ResourceHook("backend-before-create", guarded(self._check_name), always)
@@ -73,7 +73,7 @@ class BackupBeforeDelete:
         await in_thread(self._guard.back_up, await self._context.expected.at(args.id))
 
 
-class DeleteGuard:
+class DataGuard:
     """The checks and the backup of these hooks. The methods raise UserError."""
 
     def __init__(self, context: BackendContext) -> None:

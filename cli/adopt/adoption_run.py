@@ -34,7 +34,7 @@ def run_adoption(recording: RunRecorder, services: Sequence[str], values: Mappin
     engine = recording.engine
     stack = engine.stack.name
     with _configuration_written(engine, values):
-        _preview(recording, services)
+        refuse_changes(recording, services)
     done = recording.update()
     if done.status != 0:
         raise engine.failure(done, f"oracle adopt {stack}", then="Nothing that runs was changed.")
@@ -53,7 +53,7 @@ def run_adoption(recording: RunRecorder, services: Sequence[str], values: Mappin
     return {"adopted": list(services)}
 
 
-def _preview(recording: RunRecorder, services: Sequence[str]) -> None:
+def refuse_changes(recording: RunRecorder, services: Sequence[str]) -> None:
     """Raise Refused if the update would change anything that runs.
 
     An update of "backend ready" only verifies, also when an adopted resource was changed by hand and is adopted again.

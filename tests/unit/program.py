@@ -73,7 +73,7 @@ class Run(mocks.Mocks):
             "pulumi-python:dynamic:BackendData": {"url": LIVE_URL},
         }
         if args.typ == "pulumi-python:dynamic:BackendGeneration":
-            answers[args.typ] = backend_generation._count_app(dict(args.inputs), {})
+            answers[args.typ] = backend_generation.count_app(dict(args.inputs), {})
         return f"{args.name}-id", {**args.inputs, **answers.get(args.typ, {})}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:

@@ -15,7 +15,7 @@ import pytest
 import advice
 import stack_outputs
 from errors import STACK, Fix, Remedy, UserError
-from lifecycle.delete_guard import DeleteGuard
+from lifecycle.delete_guard import DataGuard
 from lifecycle.errors import in_thread
 from storage.backups import Backup, Entry
 from tests.support.fake_pocketbase import FakePocketBase
@@ -57,8 +57,8 @@ class World:
         """Make `old` an app such as this."""
         self.account.apps["id"] = app("id", "old", self.backend.url, **how)
 
-    def guard(self, **changed: Any) -> DeleteGuard:
-        return DeleteGuard(replace(self.context, **changed))
+    def guard(self, **changed: Any) -> DataGuard:
+        return DataGuard(replace(self.context, **changed))
 
     def back_up(self, **changed: Any) -> None:
         self.guard(**changed).back_up(target("id"))

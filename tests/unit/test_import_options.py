@@ -160,7 +160,7 @@ FINE = [
 
 
 def preview(*events: dict[str, Any]) -> None:
-    adoption_run._preview(Foretold(*events), settings().services)  # type: ignore[arg-type]
+    adoption_run.refuse_changes(Foretold(*events), settings().services)  # type: ignore[arg-type]
 
 
 def test_an_adoption_that_only_imports_is_begun() -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from artifacts.contents import ArtifactError, image_digest, pack_image
 from cli.engine.workspace import Stack
 from cli.main import app
-from components import pushed_image
+from components.pushed_image import ImageProvider
 from errors import Remedy, UserError
 from tests.support.errors import refused
 from tests.support.scripted import Reply, scripted
@@ -26,7 +26,7 @@ def test_the_token_goes_to_a_store_of_the_same_api_only(monkeypatch: pytest.Monk
     with scripted({"/images/sha256:1": [Reply("", 404)]}) as store, scripted() as api:
         props: dict[str, Any] = {"store": f"{store.address}/images", "digest": "sha256:1"}
         props["endpoint"] = api.address if foreign else f"{store.address}/"
-        assert not pushed_image._is_stored(props)
+        assert ImageProvider().diff("", props, props).changes
         (headers,) = store.headers
     assert headers.get("authorization") == (None if foreign else f"Bearer {TOKEN}")
 
@@ -34,7 +34,8 @@ def test_the_token_goes_to_a_store_of_the_same_api_only(monkeypatch: pytest.Monk
 def test_a_token_that_is_none_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIGITALOCEAN_TOKEN", f"{TOKEN}\r")
     with scripted({"/1": [Reply("", 404)]}) as store:
-        assert not pushed_image._is_stored({"store": store.address, "digest": "1", "endpoint": store.address})
+        props = {"store": store.address, "digest": "1", "endpoint": store.address}
+        assert ImageProvider().diff("", props, props).changes
         assert "authorization" not in store.headers[0]
 
 
@@ -50,7 +51,7 @@ def packed(tmp_path: Path, store: str) -> dict[str, Any]:
 def test_a_store_that_does_not_answer_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"^The image store at http://127.0.0.1:9 does not answer") as caught:
-        pushed_image.ImageProvider().create(packed(tmp_path, "http://127.0.0.1:9"))
+        ImageProvider().create(packed(tmp_path, "http://127.0.0.1:9"))
     assert caught.value.helps == (Remedy.START_LOCAL_CLOUD,)
 
 
@@ -60,7 +61,7 @@ def test_a_refused_image_is_in_the_local_clouds_log(tmp_path: Path, monkeypatch:
         props = packed(tmp_path, store.address)
         store.answers[f"/{props['digest']}"] = [Reply("", 507)]
         with pytest.raises(UserError, match=r"refused pocketbase \(status 507\)\.$") as caught:
-            pushed_image.ImageProvider().create(props)
+            ImageProvider().create(props)
     assert caught.value.helps == (Remedy.READ_LOCAL_CLOUD_LOG,)
 
 
@@ -68,7 +69,7 @@ def test_an_image_that_cannot_be_packed_names_its_directory(tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     props = {**packed(tmp_path, "http://127.0.0.1:9"), "directory": "nowhere"}
     with pytest.raises(UserError, match=r"^The image of nowhere could not be packed: ") as caught:
-        pushed_image.ImageProvider().create(props)
+        ImageProvider().create(props)
     assert isinstance(caught.value.cause, ArtifactError)
 
 

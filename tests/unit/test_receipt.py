@@ -12,11 +12,12 @@ import pulumi
 import pytest
 
 from artifacts.contents import image_digest
-from components import pushed_image
+from components.pushed_image import ImageProvider
 from errors import Remedy, UserError
 from storage.releases import items, named, place
 from storage.releases.store import ReleaseStore
 from tests.support.owners import owner
+from tests.support.stub_server import Reply, StubServer
 from tests.unit import program
 
 
@@ -208,8 +209,13 @@ def test_the_image_is_pushed_as_it_is_kept_and_not_packed_anew(project: Path) ->
     release = program.run(config()).outputs["release"]
     props = program.plain(program.run(config(release)).one("backend-image").inputs)
     change(project)
-    assert image_digest(pushed_image._packed_image(props)) == release["backend"] == props["digest"]
-    shutil.rmtree(project / ".oracle")
-    with pytest.raises(UserError, match="services/backend changed while it was being pushed") as caught:
-        pushed_image._packed_image(props)
-    assert caught.value.helps == (Remedy.RETRY,)
+    with StubServer(lambda _: Reply()) as store:
+        props = {**props, "store": store.url}
+        ImageProvider().create(props)
+        [pushed] = store.requests
+        assert image_digest(pushed.body) == release["backend"] == props["digest"]
+        shutil.rmtree(project / ".oracle")
+        with pytest.raises(UserError, match="services/backend changed while it was being pushed") as caught:
+            ImageProvider().create(props)
+        assert caught.value.helps == (Remedy.RETRY,)
+        assert store.requests == [pushed]
