@@ -124,7 +124,7 @@ def test_a_state_that_misses_nothing_is_left_alone(recovery: Recovery, resources
     assert recovery.imported == []
 
 
-def test_an_app_of_another_generation_is_left_alone(recovery: Recovery, account: FakeAccount) -> None:
+def test_somebody_elses_app_of_that_name_is_left_alone(recovery: Recovery, account: FakeAccount) -> None:
     account.apps["made"] = fakes.app("made", "new", generation=1)
     assert recovery.of(state(generation("new"), app("old", "old"))) == []
     assert recovery.imported == []
