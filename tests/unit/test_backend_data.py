@@ -191,7 +191,7 @@ def test_a_release_carries(world: World) -> None:
     assert (world.backends["old"].freeze, world.backends["new"].freeze) == ("moving", "open")
     [entry] = world.entries
     assert (entry.kind, entry.from_app, entry.to_app) == ("release", "old", "new")
-    assert entry.carried == {"posts": 12, "humans": 3}
+    assert entry.migrated == {"posts": 12, "humans": 3}
 
 
 def test_the_data_of_a_disk_that_became_empty_is_not_carried(world: World) -> None:

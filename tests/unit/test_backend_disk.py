@@ -27,9 +27,8 @@ FILLED = Entry(
     to_generation=1,
     to_release=None,
     records={},
-    carried=None,
+    migrated=None,
     backup=None,
-    undo=None,
 )
 
 
@@ -75,7 +74,7 @@ class World:
         archive.write_bytes(b"bytes")
         about = BackupOrigin(app="app", app_id="id", generation=1, release="", pocketbase="", reason="manual")
         contents = Contents(records={"posts": posts}, files=0, file_bytes=0, users=0, last_write=None)
-        return self.config.catalog().keep(archive, about, contents).id
+        return self.config.catalog().add(archive, about, contents).id
 
 
 @pytest.fixture

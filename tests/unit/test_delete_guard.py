@@ -33,9 +33,8 @@ FILLED = Entry(
     to_generation=1,
     to_release=None,
     records={},
-    carried={"posts": 3},
+    migrated={"posts": 3},
     backup=None,
-    undo=None,
 )
 """The data of `old` was migrated from an older app."""
 
@@ -216,7 +215,7 @@ def test_nobody_is_looked_for_where_nothing_serves(world: World) -> None:
     world.serve(None)
     world.backend.asked = [asked("/api/x", "curl")]
     world.back_up()
-    assert world.entries[0].kind == "kept"
+    assert world.entries[0].kind == "backed-up"
 
 
 def test_an_app_that_was_written_to_late_stays_until_somebody_has_seen_to_it(
