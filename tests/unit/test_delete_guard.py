@@ -128,7 +128,7 @@ def test_what_goes_is_backed_up_first(
     assert world.backend.freeze == "moved"
     assert world.account.calls[:3] == ["old: freeze moved", "sleep 2", "old: backup"]
     [entry] = world.entries
-    assert (entry.kind, entry.from_app, entry.backup, entry.notes) == ("kept", "old", backup.id, [])
+    assert (entry.kind, entry.from_app, entry.backup, entry.notes) == ("backed-up", "old", backup.id, [])
 
 
 def test_old_backups_are_deleted_but_the_new_one_and_the_restored_one(world: World) -> None:
