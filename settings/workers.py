@@ -34,7 +34,7 @@ API = "api"
 GIVEN_TO_API = ("POCKETBASE_URL", "PB_ADMIN_EMAIL", "PB_ADMIN_PASSWORD", "GITHUB_TOKEN", "BACKEND")
 """Bindings that the program sets for the Worker `api`."""
 GIVEN_TO_ALL = ("RELEASE", "STACK")
-RESERVED_NAMES = frozenset({"admin", "backend", "default", "kept", "oracle", "storage", "uptime"})
+RESERVED_NAMES = frozenset({"admin", "backend", "default", "oracle", "release", "storage", "uptime"})
 """Names that no Worker can have: the names of the program's resources start with them."""
 RENAME = Fix(first=f"rename it in Pulumi.{STACK}.yaml")
 FIRST_SERVER_ERROR = 500

@@ -141,7 +141,7 @@ def _facts(status: Status) -> Iterator[Fact]:
     backups = status.backups
     if backups.count:
         yield Fact(name="backups", value=f"{backups.count}, the newest {age(backups.at, status.at)} old")
-    yield Fact(name="backups kept in", value=backups.where)
+    yield Fact(name="backups in", value=backups.where)
     yield from (Fact(name="note", value=note) for note in status.notes)
 
 

@@ -117,7 +117,7 @@ def test_a_service_is_shown_with_all_that_is_known(gathered: Callable[[], Conten
     }
     assert [(fact.name, fact.value) for fact in content.facts] == [
         ("backups", "2, the newest 3 h old"),
-        ("backups kept in", "folder:.oracle/backups"),
+        ("backups in", "folder:.oracle/backups"),
         ("note", "Something worth knowing."),
     ]
 
