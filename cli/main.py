@@ -75,7 +75,7 @@ def oracle(context: typer.Context) -> None:
 
 
 def main() -> None:
-    """Run the command. A failure is one sentence on standard error and a non-zero exit status.
+    """Run the command. Show an error with its fixes on standard error, and exit with its status.
 
     The full text of an unexpected failure is written to a file.
     """

@@ -4,4 +4,4 @@ from artifacts.folders import ArtifactError
 
 
 class ImageError(ArtifactError):
-    """An image cannot be built, pushed or found: one sentence with the next command."""
+    """An image cannot be built, pushed or found."""

@@ -104,7 +104,7 @@ class Engine:
             raise CommandError(f"The Pulumi engine does not start ({error.strerror}).", Fix("make tools")) from None
 
     def run_checked(self, *arguments: str) -> str:
-        """Run quietly and return the output. Raises CommandError with one sentence when it fails."""
+        """Run quietly and return the output. Raises CommandError when it fails."""
         done = self.quiet(*arguments)
         if done.status != 0:
             raise self._refusal(done, arguments[0])

@@ -57,7 +57,7 @@ class RunInfo:
     seconds: float | None
     status: str
     error: str
-    """The error, one sentence; empty unless failed or killed."""
+    """The text of the error with its fixes; empty unless failed or killed."""
     pid: int
     arguments: tuple[str, ...]
     result: Mapping[str, Any]
