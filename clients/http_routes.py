@@ -6,6 +6,7 @@ This is a module of its own because it imports httpx, which clients/http.py must
 from __future__ import annotations
 
 import ssl
+import threading
 from typing import Any
 
 from clients.http import Proxy, httpx, proxy_for, tls_context
@@ -29,6 +30,7 @@ class Routes(httpx.BaseTransport):
 
     def __init__(self) -> None:
         self._transports: dict[tuple[bool, Proxy | None], httpx.HTTPTransport] = {}
+        self._lock = threading.Lock()  # threads share a client; `close` must know every transport
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         proxy = proxy_for(str(request.url))
@@ -51,12 +53,13 @@ class Routes(httpx.BaseTransport):
             transport.close()
 
     def _transport_for(self, secure: bool, proxy: Proxy | None) -> httpx.HTTPTransport:
-        if (secure, proxy) not in self._transports:
-            try:
-                self._transports[secure, proxy] = _transport(secure, proxy)
-            except OSError as error:
-                raise httpx.ConnectError(str(error)) from None
-        return self._transports[secure, proxy]
+        with self._lock:
+            if (secure, proxy) not in self._transports:
+                try:
+                    self._transports[secure, proxy] = _transport(secure, proxy)
+                except OSError as error:
+                    raise httpx.ConnectError(str(error)) from None
+            return self._transports[secure, proxy]
 
 
 def _transport(secure: bool, proxy: Proxy | None) -> httpx.HTTPTransport:

@@ -8,12 +8,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from clients import http_routes
 from clients.http import Proxy, client, httpx, is_loopback, proxy_for
 from tests.support.scripted import Scripted, scripted
 from tests.support.stub_server import BROKEN, Reply, Request, StubServer
@@ -34,6 +37,23 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def server() -> Iterator[Scripted]:
     with scripted({"/": [Reply({"hello": "world"})], "/moved": [Reply(status=302, headers={"location": "/"})]}) as one:
         yield one
+
+
+def test_threads_share_one_transport(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second one would be forgotten, and its connections would stay open after `close`."""
+    make, made, both = http_routes._transport, [], threading.Barrier(2)
+
+    def slow(*arguments: Any) -> httpx.HTTPTransport:
+        made.append(arguments)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.3)  # for another thread that makes one too
+        return make(*arguments)
+
+    monkeypatch.setattr(http_routes, "_transport", slow)
+    with client() as http, ThreadPoolExecutor(2) as threads:
+        answers = list(threads.map(lambda _: http.get(server.address + "/"), range(2)))
+    assert [each.status_code for each in answers] == [200, 200]
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize(
