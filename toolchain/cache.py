@@ -96,6 +96,23 @@ def lock(name: str) -> Iterator[None]:
             _write(file, "")
 
 
+@contextlib.contextmanager
+def shared(name: str) -> Iterator[Path]:
+    """Share the folder `name` with other processes. It is removed after a success, unless another one uses it.
+
+    After a failure it stays for the next try.
+    """
+    locks = root() / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with (locks / f"{name}.lock").open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield root() / name
+        # Of several that end at once, one gets the lock: a refused one has given up its share.
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove(root() / name)
+
+
 def _acquire(file: IO[str], name: str) -> None:
     """Wait for the lock, and print the process that has it, once that one has written its id."""
     printed = ""

@@ -29,11 +29,16 @@ class Go:
 
 @contextmanager
 def go(scratch: Path) -> Iterator[Go]:
-    """Return a Go with its own downloads. After a failure they stay for the next try; after a success they go (3 GB).
+    """Return a Go with its own downloads, which builds at the same time share.
 
+    After a failure they stay for the next try; after a success they go (3 GB), unless another build uses them.
     GOMODCACHE and GOCACHE are used, and not removed, when they are set in the environment.
     """
-    folder = cache.root() / "go-build"
+    with cache.shared("go-build") as folder:
+        yield _with_downloads(folder, scratch)
+
+
+def _with_downloads(folder: Path, scratch: Path) -> Go:
     temporary = scratch / "go-tmp"
     temporary.mkdir()
     own = {
@@ -45,8 +50,7 @@ def go(scratch: Path) -> Iterator[Go]:
         "GOWORK": "off",
         "CGO_ENABLED": "0",
     }
-    yield Go(_find(scratch), packages.go(own), cache.root())
-    cache.remove(folder)
+    return Go(_find(scratch), packages.go(own), cache.root())
 
 
 def _find(scratch: Path) -> Path:

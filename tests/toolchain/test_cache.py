@@ -245,6 +245,48 @@ def test_read_only_folders_are_removed_too(tmp_path: Path) -> None:
     assert not (tmp_path / "modules").exists()
 
 
+@pytest.mark.parametrize("first_ends", [True, False])
+def test_a_shared_folder_is_removed_by_the_last_one(first_ends: bool) -> None:
+    first, second = cache.shared("downloads"), cache.shared("downloads")
+    folder = first.__enter__()
+    folder.mkdir()
+    second.__enter__()
+    ahead, behind = (first, second) if first_ends else (second, first)
+    ahead.__exit__(None, None, None)
+    assert folder.is_dir()
+    behind.__exit__(None, None, None)
+    assert not folder.exists()
+
+
+def test_a_shared_folder_stays_after_a_failure() -> None:
+    shared = cache.shared("downloads")
+    folder = shared.__enter__()
+    folder.mkdir()
+    failure = ToolError("the build failed")
+    assert not shared.__exit__(ToolError, failure, None)
+    assert folder.is_dir()
+
+
+def test_nobody_uses_a_shared_folder_while_it_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process waits for the removal to end, and has the lock then."""
+    script = "from toolchain import cache\nwith cache.shared('downloads') as folder: print(folder.exists(), flush=True)"
+    began: list[subprocess.Popen[str]] = []
+    remove = cache.remove
+
+    def slowly(folder: Path) -> None:
+        began.append(subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True))
+        with selectors.DefaultSelector() as said:
+            said.register(began[0].stdout or pytest.fail("no output"), selectors.EVENT_READ)
+            assert not said.select(timeout=1)
+        remove(folder)
+
+    monkeypatch.setattr(cache, "remove", slowly)
+    with cache.shared("downloads") as folder:
+        folder.mkdir()
+    [other] = began
+    assert other.communicate(timeout=30)[0] == "False\n"
+
+
 def test_the_cache_folder_is_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache.root() == tmp_path / "cache"
     monkeypatch.delenv("ORACLE_CACHE")

@@ -78,6 +78,18 @@ def test_both_programs_and_both_scripts_are_made(
     assert not (cache.root() / "go-build").exists()
 
 
+def test_a_build_that_ends_leaves_the_downloads_to_another_one(
+    program: Program, folder: Path, log: Path, sdk: Path, tmp_path: Path
+) -> None:
+    play(program, sdk, tmp_path)
+    other = tmp_path / "other scratch"
+    other.mkdir()
+    with golang.go(other) as tool:
+        modules.build(folder)
+        assert (Path(tool.env["GOMODCACHE"]) / "read-only").is_dir()
+    assert not (cache.root() / "go-build").exists()
+
+
 def test_what_a_failed_build_downloaded_is_kept_for_the_next_try(
     program: Program, folder: Path, log: Path, sdk: Path, tmp_path: Path
 ) -> None:
