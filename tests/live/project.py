@@ -60,8 +60,17 @@ def changes(done: Done) -> dict[str, int]:
 
 def changed_names(done: Done) -> set[str]:
     """The resources that the engine says it has changed."""
-    done_to = r"^ +(?:[~+-]+ +)?\S+:\S+:\w+ ([\w-]+) (?:created|updated|replaced|deleted)\b"
-    return set(re.findall(done_to, done.output, re.MULTILINE))
+    return _names(done, "created|updated|replaced|deleted")
+
+
+def planned_names(preview: Done) -> set[str]:
+    """The resources that a preview would change."""
+    return _names(preview, "create|update|replace|delete")
+
+
+def _names(done: Done, words: str) -> set[str]:
+    """The resources whose line ends with one of the words."""
+    return set(re.findall(rf"^ +(?:[~+-]+ +)?\S+:\S+:\w+ ([\w-]+) (?:{words})\b", done.output, re.MULTILINE))
 
 
 def assert_quiet(done: Done) -> None:

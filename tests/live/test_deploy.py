@@ -126,6 +126,7 @@ def test_one_service_is_deployed_and_the_others_keep_what_they_run(project: Proj
 def test_a_terminal_closed_in_the_middle_and_the_run_followed_from_another(project: Project, tmp_path: Path) -> None:
     before, code = project.outputs(), module(project)
     project.edit("services/backend/entrypoint.sh", "exec ", "echo released\nexec ")
+    project.edit("services/api/src/worker.js", "/**", "// meanwhile\n/**")
     project.fault(app="jellyfish-app-g1-r2", step="deploy", delay=HELD, count=1)
     with terminal(project, "deploy", "backend") as (process, master):
         screen = Screen(master)
@@ -147,7 +148,7 @@ def test_a_terminal_closed_in_the_middle_and_the_run_followed_from_another(proje
     assert re.search(r"^backend +\w{12} +new app +[\d.]+ +http://jellyfish-app-g1-r2-", followed, re.MULTILINE)
     assert re.search(r"^api +\w{12} +follows the backend ", followed, re.MULTILINE)
     assert runs(project)[0]["status"] == "ok"
-    # The api's sources have changed meanwhile, and have not been deployed along with its new binding.
+    # The changed sources of the api have not been deployed along with its new binding.
     after = project.outputs()
     assert module(project) == code
     assert after["release"]["workers"] == before["release"]["workers"]
@@ -172,7 +173,8 @@ def assert_drawn(project: Project, run: str, chart: Path) -> None:
 
 @pytest.mark.slow
 def test_everything_at_once_without_waiting_for_it(project: Project) -> None:
-    project.edit("services/backend/entrypoint.sh", "echo released\n", "echo released again\n")
+    project.edit("services/backend/entrypoint.sh", "exec ", "echo released again\nexec ")
+    project.edit("services/api/src/worker.js", "/**", "// at once\n/**")
     project.edit("services/universe/public/index.html", "</body>", "<!-- another --></body>")
     project.edit("services/web/public/index.html", "</body>", "<!-- and another --></body>")
     left = json.loads(project.oracle("deploy", "--yes", "--json", "--detach").well().output)
@@ -180,7 +182,7 @@ def test_everything_at_once_without_waiting_for_it(project: Project) -> None:
     followed = project.oracle("logs", "-f").well().output
     for service, change in (("backend", "new app"), ("api", "updated"), ("web", "updated"), ("universe", "updated")):
         assert re.search(rf"^{service} +\w{{12}} +{change} ", followed, re.MULTILINE), followed
-    assert "// another" in module(project)
+    assert "// at once" in module(project)
     folder = project.root / f".oracle/runs/organization/oracle-net/local/{left['run']}"
     done = {(step.name, step.op): step for step in read_steps(folder / "events.jsonl")}
     backend = done["backend-app", "create-replacement"]

@@ -189,8 +189,8 @@ def filled_in(root: Path, cloud: RunningCloud, port: int) -> str:
     config["oracle-net:workersUrl"] = f"http://{{script}}.staging.workers.localhost:{cloud.edge_port}"
     config["digitalocean:apiEndpoint"] = f"http://{REAL}:{port}"
     config["cloudflare:baseUrl"] = f"http://{REAL}:{port}/client/v4"
-    for name in ("api", "web", "universe"):
-        section, here = config[f"oracle-net:{name}"], ours[f"oracle-net:{name}"]
+    for name, section in config["oracle-net:workers"].items():
+        here = ours["oracle-net:workers"][name]
         section.pop("build")
         section |= {key: here[key] for key in ("path", "entry", "assets") if key in here}
     backend = config["oracle-net:backend"]

@@ -69,8 +69,11 @@ def test_a_release_is_rehearsed_from_end_to_end(repository: Path, tmp_path: Path
     summary = tmp_path / "summary.md"
     done = rehearse(repository, "main~2..main~1", "--summary", str(summary))
     assert done.returncode == 0, done.stdout
-    told = [line.split("  ")[0] for line in done.stdout.splitlines()]
-    assert [word.split()[0] for word in told[:6]] == ["clone", "base", "change", "wipe", "undo", "destroy"]
+    services = ["backend:", "api:", "web:", "universe:"]
+    steps = ["clone", "base", "change", "wipe", "undo", "destroy"]
+    told = done.stdout.splitlines()
+    assert [line.split()[0] for line in told[:10]] == [*services, *steps], done.stdout
+    assert told[0].startswith("backend: this repository's reference service, because ")
     assert "3 of 3 records are there" in done.stdout
     assert "3 of 3 records are back" in done.stdout
     assert done.stdout.rstrip().endswith(" 0 failed.")

@@ -83,7 +83,7 @@ def test_two_environments_come_and_go_beside_staging(staging: Project) -> None:
     staging.edit("services/backend/entrypoint.sh", "exec ", "echo released\nexec ")
     staging.oracle("review", "7", "--hours", "2").well()
     assert len(network.apps(staging)) == 2
-    assert "pr-7: stays until" in staging.oracle("review", "--sweep").well().output
+    assert "pr-7: exists until" in staging.oracle("review", "--sweep").well().output
 
     # Another one that breaks off halfway is swept, together with the first, by such a machine.
     staging.fault(method="PUT", path="/client/v4/accounts/*/workers/scripts/pr-8-*-api-*", status=400, count=50)

@@ -184,7 +184,7 @@ def test_a_token_goes_to_the_api_worker_and_nowhere_else(project: Project) -> No
     with Logins(project.outputs()["apiUrl"]) as logins:
         done = rotate(project, "github-token", typed=f"{TOKEN}\n").well()
     assert set(logins.seen) == {"admin"}, logins.seen
-    assert "delete it at https://github.com/settings" in done.output
+    assert "Delete it at https://github.com/settings" in done.output
     with client() as http:
         assert http.get(f"{project.outputs()['apiUrl']}/api/github").json()["configured"]
     secrets = {"token": TOKEN, "password": CHOSEN, "next password": NEXT}

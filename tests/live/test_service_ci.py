@@ -259,7 +259,7 @@ def test_a_pull_request_is_rehearsed_with_the_checkouts_that_are_beside(team: Te
     said = team.ran(team.job("rehearsal", head)).output
     assert f"api: ../{API} at {base[:10]}, then {head[:10]}" in said
     assert "web: ../oracle-net-web at " in said
-    assert "backend: this repository's reference service, since services/backend is in this repository" in said
+    assert "backend: this repository's reference service, because services/backend is in this repository" in said
     assert f"change api {head[:10]} up" in said
     assert "3 of 3 records are there" in said
     assert said.rstrip().endswith(" 0 failed.")

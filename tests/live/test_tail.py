@@ -140,7 +140,7 @@ def test_another_app_and_another_version_are_followed_on(project: Project) -> No
 
 def test_what_cannot_be_followed_ends_it_with_a_sentence(project: Project) -> None:
     done = project.oracle("tail", "nothing").failed()
-    assert "There is no service nothing; there are backend, api, universe, web." in done.output
+    assert "There is no service nothing. The services are backend, api, universe, web." in done.output
     with following(project, "universe") as found:
         url = f"{project.endpoint}/client/v4/accounts/{project.config['oracle-net:accountId']}/workers/scripts"
         script = project.config["oracle-net:workers"]["universe"]["script"]
