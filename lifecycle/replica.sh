@@ -43,7 +43,7 @@ shadow() {
 
 run() {
   if ! own_places; then
-    echo "The replicas in $REPLICA_CONFIG cannot be told apart, so the image is not started: each wants a line path: or url:"
+    echo "A replica in $REPLICA_CONFIG has no readable line path: or url:, so its place is unknown and the image was not started."
     exit 64
   fi
   number=0 again= stop= child=

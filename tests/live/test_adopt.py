@@ -120,7 +120,7 @@ def test_an_adoption_changes_nothing_that_runs(hand: HandMade) -> None:
     assert PASSWORD not in done
     assert hand.running() == before
     assert_quiet(project.pulumi("preview", "--stack", "local"))
-    assert "nothing differs" in project.oracle("drift", "local").well().output
+    assert "local: no drift." in project.oracle("drift", "local").well().output
     assert "made by hand" in project.oracle("status").well().output
 
 

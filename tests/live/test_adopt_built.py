@@ -114,8 +114,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
 def test_an_app_that_a_push_deploys_is_not_adopted(built: Built) -> None:
     project, before = built.hand.project, built.hand.running()
     refused = " ".join(project.oracle("adopt", "local", "--yes").failed().output.split())
-    assert f"Each push to {SOURCE} deploys jellyfish-app on an empty disk" in refused
-    assert "set deploy_on_push to false in its spec" in refused
+    assert f"Each push to {SOURCE} deploys jellyfish-app outside Pulumi on an empty disk" in refused
+    assert "set deploy_on_push to false in spec.yaml" in refused
     assert built.hand.running() == before
     assert not {"adopted", "alerts"} & set(project.config["oracle-net:backend"])
 
@@ -147,7 +147,7 @@ def test_an_adoption_changes_nothing_and_a_push_deploys_nothing(built: Built) ->
     assert set(under.writes) <= {"201", "register 201"}, under.summary()
     assert built.hand.running() == before
     assert_quiet(project.pulumi("preview", "--refresh", "--stack", "local"))
-    assert "nothing differs" in project.oracle("drift", "local").well().output
+    assert "local: no drift." in project.oracle("drift", "local").well().output
     commit = built.app()["active_deployment"]["services"][0]["source_commit_hash"][:7]
     status = " ".join(project.oracle("status").well().output.split())
     assert f"jellyfish-app is built from {SOURCE} at commit {commit}, by App Platform" in status
@@ -175,7 +175,7 @@ def test_the_first_release_carries_its_data_and_its_alerts(built: Built) -> None
 def test_nothing_is_left_to_do_and_a_push_deploys_nothing(built: Built) -> None:
     project, before = built.hand.project, built.hand.running()
     assert_quiet(project.pulumi("preview", "--refresh", "--stack", "local"))
-    assert "nothing differs" in project.oracle("drift", "local").well().output
+    assert "local: no drift." in project.oracle("drift", "local").well().output
     built.commit("fourth")
     assert "No app is deployed on a push" in project.oracle("cloud", "push", NAME).well().output
     assert built.hand.running() == before

@@ -128,7 +128,7 @@ def test_a_state_of_a_newer_engine(environments: Environments, written: dict[str
             seen = prod.oracle(*command)
             assert seen.status == 2
             assert "A newer engine than this one has written the state of prod" in seen.output
-            assert "nothing differs" not in seen.output
+            assert "no drift" not in seen.output
     with state_edited(environments.staging, **written), untouched(*environments):
         assert_fails_with(
             promote(environments),
@@ -238,7 +238,7 @@ def test_killed_between_the_yes_and_the_first_change(environments: Environments)
     command.communicate()
     assert prod.outputs()["release"] == running
     status = prod.oracle("status", "prod").output
-    assert "The receipt names another release than the one that is deployed; deploy it: oracle up prod" in status
+    assert "another release than the one that is deployed. To deploy it, run `oracle up prod`." in status
     again = promote(environments).well().output
     assert "removed the lock of process" in again
     proven(environments)

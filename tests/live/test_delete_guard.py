@@ -71,8 +71,8 @@ def test_a_generation_lowered_by_hand(project: Project) -> None:
     set_config(project, "generation", "1")
     with untouched(project):
         done = project.up().failed()
-        assert "oracle-net:generation is 1, and generation 2 runs" in done.output
-        assert "pulumi config set oracle-net:generation 2" in done.output
+        assert "oracle-net:generation is 1, but generation 2 runs" in done.output
+        assert "pulumi config set oracle-net:generation 2 --stack local" in done.output
     set_config(project, "generation", "2")
     assert before != project.stack_file.read_bytes()
 
@@ -80,7 +80,9 @@ def test_a_generation_lowered_by_hand(project: Project) -> None:
 def test_a_restore_of_what_is_not_there(project: Project) -> None:
     set_config(project, "restoreFrom", "local-g1-no-such")
     with untouched(project):
-        assert "A restore is a new generation: oracle restore" in project.up().failed().output
+        done = project.up().failed()
+        assert "oracle-net:restoreFrom is local-g1-no-such, but generation 2 runs already with its own" in done.output
+        assert "run `oracle restore local-g1-no-such local` to restore the backup in a new generation" in done.output
     set_config(project, "generation", "3")
     with untouched(project):
         done = project.pulumi("preview", "--stack", "local").failed()

@@ -50,7 +50,7 @@ def active(project: Project, script: str) -> str:
 
 def test_nothing_differs_after_an_update(project: Project) -> None:
     assert drifts(project) == []
-    assert "nothing differs" in project.oracle("drift", "local").well().output
+    assert "local: no drift." in project.oracle("drift", "local").well().output
 
 
 def test_a_changed_secret_is_seen_although_the_provider_copies_it_from_its_state(project: Project) -> None:

@@ -172,7 +172,7 @@ def test_what_was_changed_by_hand_is_told_and_replaced_with_its_data(project: Pr
     network.say(project, "afterwards")
     done = project.up().failed()
     assert "was changed or rolled back by hand" in done.output
-    assert "pulumi config set oracle-net:replacement" in done.output
+    assert "Fix: run `oracle drift local --repair` to replace the app and migrate its data." in done.output
     project.pulumi("config", "set", "oracle-net:replacement", "2", "--stack", "local").well()
     project.up().well()
     assert network.titles(project) == {"afterwards"}

@@ -193,7 +193,7 @@ def test_a_configuration_in_which_no_place_is_found_starts_no_image(replicated: 
     before = network.apps(project), network.titles(project), replicated.places()
     project.edit("services/backend/litestream.yml", "        path: data\n", "")
     done = project.up().failed()
-    assert "The replicas in litestream.yml cannot be told apart" in " ".join(done.output.split())
+    assert "A replica in litestream.yml has no readable line path: or url:" in " ".join(done.output.split())
     assert network.titles(project) == before[1]
     assert replicated.places() == before[2]
     project.edit("services/backend/litestream.yml", "        endpoint", "        path: ${BACKEND}\n        endpoint")

@@ -159,7 +159,7 @@ def test_a_configuration_that_is_not_there_starts_nothing(container: Path) -> No
     with start(container) as process:
         said, _ = process.communicate(timeout=20)
     assert process.returncode == 64
-    assert "The replicas in litestream.yml cannot be told apart" in said
+    assert "A replica in litestream.yml has no readable line path: or url:" in said
 
 
 def test_the_container_ends_when_it_is_told_to_and_as_its_service_does(container: Path) -> None:
