@@ -83,15 +83,16 @@ def test_a_copied_file_is_refused_by_every_command(untouched: Project) -> None:
     shutil.copy(untouched.stack_file, untouched.root / "Pulumi.x.yaml")
     copy = untouched.on("x")
     assert "There is no stack x in the state" in copy.oracle("plan", "x").failed().output  # to look makes no stack
-    for command in (("up", "x"), ("doctor", "--stack", "x")):
+    keys = "oracle-net:backend.appName NAME --stack x"
+    for command, next_step in ((("up", "x"), "run `oracle doctor x`"), (("doctor", "--stack", "x"), keys)):
         said = copy.oracle(*command).failed().output
         for name in ("jellyfish-app", API, WEB, UNIVERSE):
             assert name in said, said
         assert OWNER in said.replace("\n", ""), said
-        assert "oracle-net:backend.appName NAME --stack x" in " ".join(said.split()), said
-    assert "is of organization/oracle-net/local" in copy.oracle("plan", "x").failed().output
-    assert "belongs to organization/oracle-net/local" in copy.oracle("adopt", "x", "--dry-run").failed().output
-    assert "is of organization/oracle-net/local" in copy.pulumi("preview", "--stack", "x").failed().output
+        assert next_step in " ".join(said.split()), said
+    assert f"(of {OWNER})" in copy.oracle("plan", "x").failed().output
+    assert f"belongs to {OWNER}" in copy.oracle("adopt", "x", "--dry-run").failed().output
+    assert f"(of {OWNER})" in copy.pulumi("preview", "--stack", "x").failed().output
     destroy(copy).well()
 
 
@@ -163,8 +164,8 @@ def test_a_copied_state_neither_changes_nor_deletes(untouched: Project) -> None:
     state.write_text(state.read_text().replace("urn:pulumi:local::", "urn:pulumi:y::"))
     copy.pulumi("stack", "import", "--stack", "y", "--file", str(state)).well()
     for done in (copy.oracle("up", "y"), copy.pulumi("preview", "--stack", "y")):
-        assert f"is of {OWNER}, and not of organization/oracle-net/y" in done.failed().output
-    assert f"is of {OWNER}" in destroy(copy).failed().output
+        assert f"belongs to {OWNER}, not to organization/oracle-net/y" in done.failed().output
+    assert f"belongs to {OWNER}" in destroy(copy).failed().output
 
 
 def test_the_first_network_is_quiet_all_the_while(first: Project) -> None:
