@@ -126,7 +126,9 @@ def _archive(props: dict[str, Any]) -> list[str]:
         removed = store.prune(int(props["count"]), _images(backup_config, int(props["count"])))
     except (BackupsError, ReleaseError) as error:
         raise UserError(
-            "Everything is deployed, but its bytes could not be archived.", Remedy.RETRY, cause=error
+            "Everything is deployed, but its bytes could not be archived.",
+            *(error.helps or (Remedy.RETRY,)),
+            cause=error,
         ) from None
     sweep(project)
     _log(backup_config.owner.stack, lacking, removed)

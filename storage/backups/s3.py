@@ -81,9 +81,9 @@ def new_client(place: Place) -> S3Client:
     """Create a client without sending a request. Raises BackupsError for missing credentials or an invalid endpoint."""
     key, secret = os.environ.get(KEY), os.environ.get(SECRET)
     if not key or not secret:
-        lacking = " and ".join(name for name, value in ((KEY, key), (SECRET, secret)) if not value)
+        lacking = [name for name, value in ((KEY, key), (SECRET, secret)) if not value]
         raise BackupsError(
-            f"{place.describe()} cannot be opened: {lacking} is not in the environment.",
+            f"The environment lacks {' and '.join(lacking)}, so {place.describe()} cannot be opened.",
             Fix(f"export {KEY}=KEY {SECRET}=SECRET"),
         )
     import botocore.session
@@ -156,7 +156,7 @@ def _proxies(place: Place) -> dict[str, str]:
     if proxy is None:
         return {}
     if not proxy.usable:
-        problem = f"{place.describe()} cannot be reached: {proxy.variable} is not the address of an HTTP proxy."
+        problem = f"{proxy.variable} is not the address of an HTTP proxy, so {place.describe()} cannot be reached."
         raise BackupsError(problem, Fix("export HTTPS_PROXY=http://HOST:PORT"))
     return {"http": proxy.address, "https": proxy.address}
 
@@ -168,5 +168,5 @@ def _authorities(place: Place) -> str | None:
     try:
         return certificate_file()
     except OSError as error:
-        problem = f"{place.describe()} cannot be opened."
+        problem = f"The certificate authorities for {place.describe()} cannot be read."
         raise BackupsError(problem, Fix("export SSL_CERT_FILE=PATH"), cause=str(error)) from None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components.release_archive import ReleaseArchiveProvider
-from errors import Remedy, UserError
+from errors import Fix, UserError
 from stack_outputs import ADOPTED
 from storage.backups import AuditLog, Entry, Folder
 from storage.releases import items, named
@@ -80,7 +80,7 @@ def test_a_store_that_cannot_be_asked_is_no_change_but_a_failed_update(project: 
     )
     with pytest.raises(UserError, match=r"^Everything is deployed, but its bytes could not be archived: .*") as caught:
         ReleaseArchiveProvider().update("", olds, {**props, "backup_config": broken})
-    assert caught.value.helps == (Remedy.RETRY,)
+    assert caught.value.helps == (Fix("export AWS_ACCESS_KEY_ID=KEY AWS_SECRET_ACCESS_KEY=SECRET"),)
 
 
 def test_bytes_of_services_that_stay_need_not_be_there(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -176,7 +176,7 @@ def test_credentials_that_are_missing_are_told(
     monkeypatch.delenv(lacking)
     (tmp_path / "credentials").write_text("[default]\naws_access_key_id = a\naws_secret_access_key = b\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    text = rf"cannot be opened: {lacking} is not in the environment\. Fix: run `export AWS_ACCESS_KEY_ID=KEY"
+    text = rf"^The environment lacks {lacking}, so the bucket .* cannot be opened\. Fix: run `export AWS_"
     with raises_text(BackupsError, text) as told:
         Bucket("bucket", endpoint=s3).names("")
     assert "somebody" not in str(told.value)
@@ -284,7 +284,8 @@ def test_a_proxy_is_asked_for_what_is_elsewhere(environment: None, monkeypatch: 
 
 def test_a_proxy_that_cannot_be_used_is_a_sentence(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://user:planted-password@127.0.0.1:1")
-    text = r"ALL_PROXY is not the address of an HTTP proxy\. Fix: run `export HTTPS_PROXY=http://HOST:PORT`"
+    problem = r"^ALL_PROXY is not the address of an HTTP proxy, so the bucket .* cannot be reached\."
+    text = rf"{problem} Fix: run `export HTTPS_PROXY=http://HOST:PORT`"
     with raises_text(BackupsError, text) as told:
         Bucket("b", endpoint="https://store.example").names("")
     assert "planted-password" not in str(told.value)
