@@ -38,9 +38,10 @@ def restore(
         confirm(stack, yes, "A verified backup of the present data is taken first.")
 
     settings = stack_backups.settings
-    resumes = settings.generation > backend.outputs.generation and settings.restore_from == backup
-    generation = str(settings.generation if resumes else settings.generation + 1)
-    values = {"oracle-net:restoreFrom": backup, "oracle-net:generation": generation}
+    running = backend.outputs.generation
+    resumes = settings.generation > running and settings.restore_from == backup
+    generation = settings.generation if resumes else max(settings.generation, running) + 1
+    values = {"oracle-net:restoreFrom": backup, "oracle-net:generation": str(generation)}
     change = OtherData(kind="restore", values=values, retry_command=f"oracle restore {backup} {stack}")
     replace_data(engine, change, agree)
     newest = stack_backups.catalog.list()[0]

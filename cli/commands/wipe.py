@@ -63,9 +63,12 @@ def wipe(
 
 
 def _wiped(settings: Settings, outputs: Outputs) -> dict[str, str | None]:
-    """Return the config of the next generation, or of the one that an unfinished wipe has started."""
+    """Return the config of the next generation, or of the one that an unfinished wipe has started.
+
+    A stack's file may name an earlier generation than the running one, if a colleague's wipe was not pulled.
+    """
     resumes = settings.generation > outputs.generation and settings.restore_from is None
-    generation = settings.generation if resumes else settings.generation + 1
+    generation = settings.generation if resumes else max(settings.generation, outputs.generation) + 1
     return {"oracle-net:generation": str(generation), "oracle-net:restoreFrom": None}
 
 

@@ -113,12 +113,12 @@ def test_other_changes_of_the_api_do_not_go_along(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize(
     "declared, runs, restore_from, wanted",
-    [(1, 1, None, "2"), (2, 1, None, "2"), (2, 1, "app-g1-20260101T000000Z-0000", "3")],
+    [(1, 1, None, "2"), (1, 2, None, "3"), (2, 1, None, "2"), (2, 1, "app-g1-20260101T000000Z-0000", "3")],
 )
-def test_a_wipe_that_did_not_end_is_gone_on_with(
+def test_a_wipe_is_a_generation_of_its_own_unless_it_continues_one(
     declared: int, runs: int, restore_from: str | None, wanted: str
 ) -> None:
-    """And is not begun once more: that would be another generation, emptied again."""
+    """One that did not end is not started once more: that would be another generation, emptied again."""
     declaration = settings(generation=declared, restore_from=restore_from)
     assert command._wiped(declaration, outputs(generation=runs))["oracle-net:generation"] == wanted
 
