@@ -261,7 +261,8 @@ class TestBoth:
     def test_an_empty_network_says_so_after_it_was_seen_to_load(
         self, urls: dict[str, str], window: Visit, name: str, sentence: str
     ) -> None:
-        page, held = window.page, list[Route]()
+        page = window.page
+        held: list[Route] = []  # the name is imported for the type checker only
         page.route("**/api/posts?*", lambda route: held.append(route))
         nothing = {"items": [], "page": 1, "perPage": 20, "totalItems": 0, "totalPages": 0}
         page.route("**/api/oracles?*", lambda route: answer(route, nothing))
