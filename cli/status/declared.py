@@ -26,6 +26,7 @@ WORKER = "pulumi-python:dynamic:DeclaredWorker"
 READY = "pulumi-python:dynamic:BackendReady"
 PASSWORD = "random:index/randomPassword:RandomPassword"
 STACK = "pulumi:pulumi:Stack"
+APP = "digitalocean:index/app:App"
 
 
 class Undeclared(UserError):
@@ -82,6 +83,8 @@ class Declared:
     password_since: str | None
     pending: bool
     """True if the state has pending operations, which started and did not end."""
+    undeleted: tuple[str, ...] = ()
+    """The names of the replaced apps that no update has deleted yet."""
     sealed: str | None
     """The reason why secrets could not be decrypted, a sentence; else None."""
 
@@ -107,7 +110,8 @@ def read(engine: Engine, seconds: float) -> Declared:
 
 def of(stack: str, state: Mapping[str, Any], sealed: str | None = None) -> Declared:
     """Return the declaration in an exported state. Raises Undeclared."""
-    resources = [each for each in state.get("resources") or [] if not each.get("delete")]
+    every = state.get("resources") or []
+    resources = [each for each in every if not each.get("delete")]
     outputs = _unwrapped(next((each.get("outputs") or {} for each in resources if each["type"] == STACK), {}))
     try:
         known = Outputs.from_state(outputs)
@@ -124,6 +128,7 @@ def of(stack: str, state: Mapping[str, Any], sealed: str | None = None) -> Decla
         password=password if isinstance(password, str) else None,
         password_since=next((each.get("created") for each in resources if each["type"] == PASSWORD), None),
         pending=bool(state.get("pending_operations")),
+        undeleted=tuple(each["inputs"]["spec"]["name"] for each in every if each["type"] == APP and each.get("delete")),
         sealed=sealed,
     )
 

@@ -50,6 +50,7 @@ def diagnose(
     findings = [
         *_clouds(observations, commands),
         *([backend_finding] if backend_finding else []),
+        *_undeleted(declared, commands),
         *(each for each in worker_findings.values() if each),
         *addresses.findings(settings, observations.backend_addresses, commands.stack),
         *(checks.findings(settings, observations.addresses, observations.checks, commands.up) if declared else ()),
@@ -101,6 +102,13 @@ def _cloud(name: str, trouble: CloudTrouble, variable: str, commands: Commands) 
     else:
         what, next = trouble.text, commands.status
     return Finding(about=name, level="degraded", what=f"{what}.", next=next)
+
+
+def _undeleted(declared: Declared | None, commands: Commands) -> Iterator[Finding]:
+    """Yield a finding for each replaced app that the last update left. A running update deletes it at its end."""
+    for app in declared.undeleted if declared and not declared.pending else ():
+        what = f"{app} was replaced, but it is not deleted yet: the last update failed before its end."
+        yield Finding(about="backend", level="degraded", what=what, next=commands.up)
 
 
 def _certificates(observations: Observations, now: datetime) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 
 import pytest
 
@@ -26,7 +27,10 @@ def test_an_address_put_together_at_run_time_keeps_the_old_app(project: Project)
     assert f"{old[0]} is not deleted: it still gets requests, such as GET /api/" in refused.output
     assert f"A client has its address {address} in place of POCKETBASE_URL" in refused.output
     assert set(old) < set(network.apps(project)), "both are there: the new one serves, the old one waits"
-    assert project.oracle("status", "--stack", "local").status != 0
+    status = project.oracle("status", "--stack", "local", "--json").failed()
+    [found] = json.loads(status.output)["findings"]
+    assert found["what"].startswith(f"{old[0]} was replaced, but it is not deleted yet")
+    assert found["next"] == "oracle up local"
 
     project.edit("services/api/src/worker.js", hidden, BOUND)
     project.up().well()

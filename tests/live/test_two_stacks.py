@@ -67,10 +67,16 @@ def left_alone(project: Project) -> Iterator[None]:
 def test_looking_makes_nothing(tmp_path: Path) -> None:
     """Neither a stack nor a folder, where nothing was ever deployed."""
     staging, _ = Environments.made(Project.copied(tmp_path), suffix="")
+    before = private_files(tmp_path)
     assert staging.oracle("backups", "staging", "--json").well().output.strip() == "[]"
     assert "The data of staging has not been changed yet." in staging.oracle("history", "staging").well().output
     staging.oracle("rollback", "staging", "--list").well()
-    assert not (tmp_path / ".oracle").exists()
+    assert private_files(tmp_path) == before
+
+
+def private_files(root: Path) -> list[Path]:
+    """All below the folder of runs, states and backups."""
+    return sorted((root / ".oracle").rglob("*"))
 
 
 def test_a_wipe_and_its_undo(environments: Environments) -> None:

@@ -48,6 +48,12 @@ def test_what_a_refresh_wrote_is_not_declared() -> None:
     assert found == scene.declared()
 
 
+def test_a_replaced_app_that_is_still_there_is_undeleted() -> None:
+    app = {"type": "digitalocean:index/app:App", "urn": "a::backend-app", "inputs": {"spec": {"name": "old-app"}}}
+    assert of("local", {"resources": [*scene.resources(), {**app, "delete": True}]}).undeleted == ("old-app",)
+    assert of("local", {"resources": [*scene.resources(), app]}).undeleted == ()
+
+
 def test_secrets_are_not_in_what_it_prints() -> None:
     assert scene.PASSWORD not in repr(scene.declared())
     assert scene.OPERATOR_PASSWORD not in repr(scene.declared())

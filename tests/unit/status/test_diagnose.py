@@ -42,6 +42,17 @@ def test_what_is_wrong_with_an_api(why: Why, said: str, next: str) -> None:
     assert found[3] == next
 
 
+@pytest.mark.parametrize("pending, found", [(False, ["backend"]), (True, [])])
+def test_an_old_app_that_no_update_deleted_degrades_the_network(pending: bool, found: list[str]) -> None:
+    """An update that still runs deletes it at its end."""
+    declared = replace(scene.declared(), undeleted=("old-app",), pending=pending)
+    findings = diagnose(scene.SETTINGS, declared, sight(), REAL, NOW).findings
+    assert [each.about for each in findings] == found
+    for each in findings:
+        assert each.what == "old-app was replaced, but it is not deleted yet: the last update failed before its end."
+        assert (each.level, each.next) == ("degraded", "pulumi up --stack prod")
+
+
 def test_two_tokens_are_two_findings_and_no_service_is_blamed() -> None:
     found = judged(sight(app=TOKEN, workers=dict.fromkeys(scene.NAMES, replace(TOKEN, text="no"))))
     assert [each.about for each in found.findings] == ["digitalocean", "cloudflare"]
